@@ -1,0 +1,1 @@
+"""What producers and workers share: definitions, the Redis store, events, settings and errors."""

@@ -1,0 +1,222 @@
+"""Every error that threadmill raises, split by whose fault it is.
+
+    ThreadmillError
+    ├── CallerError            the call cannot be carried out as it was made; nothing was written
+    │   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
+    │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
+    │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
+    │   └── NotConfigured
+    ├── RunFailed              the run ended without an answer
+    ├── WaitTimeout            the wait ended, the run goes on
+    ├── ModelError             the provider's side
+    │   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
+    ├── ToolError              a tool's side; the model is told, the run goes on
+    │   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut
+    └── InfrastructureError    Redis or the broker
+        └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ThreadmillError(Exception):
+    """The base of all errors that threadmill raises on purpose."""
+
+
+# ---- the caller's ------------------------------------------------------------------------------
+
+
+class CallerError(ThreadmillError):
+    """The call cannot be carried out as it was made; nothing was written."""
+
+
+class NotConfigured(CallerError):
+    """A setting is missing that this call needs."""
+
+
+class AssistantNotFound(CallerError, LookupError):
+    """No worker has published, and nobody has created, an assistant of this name or id."""
+
+
+class ThreadNotFound(CallerError, LookupError):
+    """There is no thread with this id."""
+
+
+class RunNotFound(CallerError, LookupError):
+    """There is no run with this id."""
+
+
+class EventsExpired(CallerError, LookupError):
+    """The events asked for are past their lifetime.
+
+    Attributes:
+        first: number of the first event that is still there.
+        last: number of the last one (the run's `done`).
+    """
+
+    def __init__(self, message: str, *, first: int, last: int) -> None:
+        super().__init__(message)
+        self.first = first
+        self.last = last
+
+
+class ThreadLocked(CallerError):
+    """A run holds the thread; `.run_id` names it.
+
+    Attributes:
+        run_id: the run that holds the thread.
+    """
+
+    def __init__(self, message: str, *, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class ThreadFull(CallerError):
+    """As many runs wait in the thread's line as `THREADMILL_MAX_WAITING` allows."""
+
+
+class IdempotencyMismatch(CallerError):
+    """The idempotency key was used before with other content."""
+
+
+class BadTemplate(CallerError, ValueError):
+    """The instructions are not a template that can be rendered."""
+
+
+class BadMessage(CallerError, ValueError):
+    """The message is of the wrong type or empty."""
+
+
+class BadTool(CallerError, ValueError):
+    """The function cannot be offered to a model as a tool."""
+
+
+class TooLarge(CallerError, ValueError):
+    """Something is larger than its limit; the message names the setting."""
+
+
+class Unsupported(CallerError, NotImplementedError):
+    """This version does not do that yet."""
+
+
+class LifecycleError(CallerError, ValueError):
+    """An assistant is created twice, or deleted without having been created."""
+
+
+# ---- how a run or a wait ended -------------------------------------------------------------------
+
+
+class RunFailed(ThreadmillError):
+    """The run ended as `failed` or `expired`; `.run` tells why.
+
+    Attributes:
+        run: the run's handle.
+    """
+
+    def __init__(self, message: str, *, run: Any) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+class WaitTimeout(ThreadmillError, TimeoutError):
+    """The wait ended before the run did; the run goes on.
+
+    Attributes:
+        run: the run's handle.
+    """
+
+    def __init__(self, message: str, *, run: Any) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+# ---- the model's ---------------------------------------------------------------------------------
+
+
+class ModelError(ThreadmillError):
+    """The provider did not give an answer."""
+
+
+class ModelRefused(ModelError):
+    """The provider refused the request as such; asking again would not help.
+
+    Attributes:
+        status: the HTTP status, where there is one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ModelUnavailable(ModelError):
+    """The provider is overloaded, limits the rate, or cannot be reached; worth another try.
+
+    Attributes:
+        retry_after: seconds that the provider asks to wait, where it says so.
+        rate_limited: whether the reason is a rate limit (HTTP 429).
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, rate_limited: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.rate_limited = rate_limited
+
+
+class ModelGarbled(ModelError):
+    """The provider's stream broke off or was not of its protocol; worth another try."""
+
+
+class ContextTooLong(ModelError):
+    """The conversation does not fit into the model's context."""
+
+
+# ---- a tool's ------------------------------------------------------------------------------------
+
+
+class ToolError(ThreadmillError):
+    """A tool call did not succeed; the model is told, and the run goes on."""
+
+
+class ToolArgumentsInvalid(ToolError, ValueError):
+    """The arguments do not fit the tool's annotations; the tool was not called."""
+
+
+class ToolNotFound(ToolError, LookupError):
+    """No worker knows the tool that the model asked for."""
+
+
+class ToolTimedOut(ToolError, TimeoutError):
+    """The tool took longer than its timeout."""
+
+
+# ---- the infrastructure's ------------------------------------------------------------------------
+
+
+class InfrastructureError(ThreadmillError):
+    """Redis or the broker is at fault."""
+
+
+class StoreUnavailable(InfrastructureError, ConnectionError):
+    """Redis cannot be reached, or did not answer in time."""
+
+
+class StoreFull(InfrastructureError):
+    """Redis uses 90 % of its `maxmemory` or more; nothing new is taken in."""
+
+
+class StoreIncompatible(InfrastructureError):
+    """The store was written by a newer threadmill, or the server is unfit for it."""
+
+
+class RunLost(InfrastructureError):
+    """The run's keys are gone: they expired, were deleted, or were lost in a failover."""
+
+
+class LogRewound(InfrastructureError):
+    """The event log is in an earlier state than the one already read (a failover lost writes)."""

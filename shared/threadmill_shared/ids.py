@@ -1,0 +1,106 @@
+"""Ids: how they are made, checked, and where their keys live.
+
+A thread's id begins with the two hex digits of its bucket (one of 64 per namespace), and a run's
+id takes them over from its thread. So any id finds its slot, and all that one transition touches
+lies in one slot. Ids from outside are checked here before they become part of a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+
+from threadmill_shared import errors
+
+BUCKETS = 64
+"""Fixed for ever: stored ids depend on it."""
+
+_RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
+_THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
+_MESSAGE = re.compile(r"msg_[0-9a-f]{32}(_[0-9]{1,6})?")
+
+
+def bucket_of(id: str) -> str:
+    """The two hex digits that a thread's or run's id begins with."""
+    start = id.index("_") + 1
+    return id[start : start + 2]
+
+
+def new_thread_id() -> str:
+    """A random thread id, in a random bucket."""
+    return f"thread_{secrets.randbelow(BUCKETS):02x}{secrets.token_hex(15)}"
+
+
+def derived_thread_id(*parts: str) -> str:
+    """The thread id that belongs to these words: the same words give the same id."""
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return f"thread_{int(digest[:2], 16) % BUCKETS:02x}{digest[2:32]}"
+
+
+def new_run_id(thread_id: str) -> str:
+    """A random run id in the thread's bucket."""
+    return f"run_{bucket_of(thread_id)}{secrets.token_hex(15)}"
+
+
+def new_message_id() -> str:
+    """An id for a message that a user wrote."""
+    return f"msg_{secrets.token_hex(16)}"
+
+
+def run_message_id(run_id: str, index: int) -> str:
+    """The id of the run's message number `index`, so that a log need not repeat it."""
+    return f"msg_{run_id[4:]}_{index}"
+
+
+def step_id(run_id: str, index: int) -> str:
+    """The id of the run's step number `index`."""
+    return f"step_{run_id[4:]}_{index}"
+
+
+def call_id(run_id: str, turn: int, index: int) -> str:
+    """Our identity of a tool call; a provider's id may be empty or repeat."""
+    return f"call_{run_id[4:]}_{turn}_{index}"
+
+
+def new_assistant_id() -> str:
+    """An id for an assistant that is created in the store."""
+    return f"asst_{secrets.token_hex(12)}"
+
+
+def named_assistant_id(name: str) -> str:
+    """The id of an assistant that was never created: it follows from the name."""
+    return f"asst_{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+
+
+def checked_run_id(id: str) -> str:
+    """Return the id if it can be a run's.
+
+    Raises:
+        RunNotFound: it cannot.
+    """
+    if not isinstance(id, str) or not _RUN.fullmatch(id):
+        raise errors.RunNotFound(f"{id!r} is not a run's id (run_ and 32 hex digits).")
+    return id
+
+
+def checked_thread_id(id: str) -> str:
+    """Return the id if it can be a thread's.
+
+    Raises:
+        ThreadNotFound: it cannot.
+    """
+    if not isinstance(id, str) or not _THREAD.fullmatch(id):
+        raise errors.ThreadNotFound(f"{id!r} is not a thread's id (thread_ and 32 hex digits).")
+    return id
+
+
+def checked_message_id(id: str) -> str:
+    """Return the id if it can be a message's.
+
+    Raises:
+        BadMessage: it cannot.
+    """
+    if not isinstance(id, str) or not _MESSAGE.fullmatch(id):
+        raise errors.BadMessage(f"{id!r} is not a message's id.")
+    return id

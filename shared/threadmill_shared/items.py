@@ -1,0 +1,72 @@
+"""The items of a thread, as they are stored and as a model request carries them.
+
+An item is plain JSON. It is written once and never changed, so the order of a thread is the order
+of its items; times are the server's and are kept beside an item, not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class MessageItem(TypedDict):
+    """What a user or an assistant said."""
+
+    type: Literal["message"]
+    id: str
+    role: Literal["user", "assistant"]
+    content: list[dict[str, Any]]
+    """Parts in the Assistants API's shape: `{"type": "text", "text": {"value", "annotations"}}`."""
+    status: Literal["completed", "incomplete"]
+    reason: NotRequired[str]
+    """Why an incomplete message is incomplete: `run_cancelled`, `run_failed`, `run_expired`, ..."""
+    run_id: str | None
+    assistant_id: str | None
+    assistant_name: str | None
+    metadata: dict[str, str]
+
+
+class ToolCallItem(TypedDict):
+    """A model's wish to call a tool."""
+
+    type: Literal["tool_call"]
+    id: str
+    """Ours (`call_...`), made of run, turn and index; unique in the thread."""
+    provider_id: str
+    """What the provider is told: its own id where that is usable, else ours."""
+    name: str
+    arguments: str
+    run_id: str
+
+
+class ToolOutputItem(TypedDict):
+    """What the call gave; every call of a thread at rest has exactly one."""
+
+    type: Literal["tool_output"]
+    call_id: str
+    provider_id: str
+    output: str
+    failed: bool
+    run_id: str
+
+
+class ReasoningItem(TypedDict):
+    """A model's opaque reasoning; sent back only to the model that made it."""
+
+    type: Literal["reasoning"]
+    model: str
+    data: dict[str, Any]
+    run_id: str
+
+
+Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem
+
+
+def text_part(text: str) -> dict[str, Any]:
+    """One text part of a message's content."""
+    return {"type": "text", "text": {"value": text, "annotations": []}}
+
+
+def message_text(item: MessageItem) -> str:
+    """The message's text parts, joined."""
+    return "".join(part["text"]["value"] for part in item["content"] if part["type"] == "text")

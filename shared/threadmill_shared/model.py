@@ -1,0 +1,120 @@
+"""What the assistant loop needs of a language model, and the few events it gets back.
+
+A provider turns its own stream into these events. The loop never sees a provider's types, and a
+provider never sees Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from threadmill_shared.items import Item
+from threadmill_shared.tools import ToolSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One request to a model: all that one turn sends."""
+
+    model: str
+    instructions: str
+    items: Sequence[Item]
+    """The part of the thread that is sent, oldest first."""
+    tools: Sequence[ToolSpec] = ()
+    tool_choice: str | dict[str, Any] | None = None
+    """`none`, `auto`, `required`, or `{"type": "function", "function": {"name": ...}}`."""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_completion_tokens: int | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: str | dict[str, Any] | None = None
+    """`auto`, `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {...}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the message that the model is writing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnded:
+    """The message that the deltas since the last `MessageEnded` belong to is whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """The model asks for one call of a tool."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it; not yet validated."""
+    provider_id: str = ""
+    """The provider's name for the call. Some servers leave it empty or repeat it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoned:
+    """An opaque reasoning item, to be sent back to the model that made it."""
+
+    data: dict[str, Any]
+
+
+class Stop(StrEnum):
+    """Why the model stopped."""
+
+    END = "end"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.total_tokens + other.total_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The last event of every stream that was not broken off."""
+
+    stop: Stop = Stop.END
+    usage: Usage = field(default_factory=Usage)
+
+
+ModelEvent = TextDelta | MessageEnded | ToolCalled | Reasoned | TurnEnded
+
+
+class Model(Protocol):
+    """A language model that streams."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Ask once, and yield events as they arrive, `TurnEnded` last.
+
+        Closing the generator closes the provider's connection at once.
+
+        Raises:
+            ModelRefused: the request is at fault.
+            ModelUnavailable: the provider is, and another try may succeed.
+            ModelGarbled: the stream broke off or was not of the protocol.
+            ContextTooLong: the items do not fit into the model's context.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
