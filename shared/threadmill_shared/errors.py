@@ -1,19 +1,19 @@
 """Every error that threadmill raises, split by whose fault it is.
 
-    ThreadmillError
-    ├── CallerError            the call cannot be carried out as it was made; nothing was written
-    │   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
-    │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
-    │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
-    │   └── NotConfigured
-    ├── RunFailed              the run ended without an answer
-    ├── WaitTimeout            the wait ended, the run goes on
-    ├── ModelError             the provider's side
-    │   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
-    ├── ToolError              a tool's side; the model is told, the run goes on
-    │   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut
-    └── InfrastructureError    Redis or the broker
-        └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
+ThreadmillError
+├── CallerError            the call cannot be carried out as it was made; nothing was written
+│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
+│   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
+│   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
+│   └── NotConfigured
+├── RunFailed              the run ended without an answer
+├── WaitTimeout            the wait ended, the run goes on
+├── ModelError             the provider's side
+│   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
+├── ToolError              a tool's side; the model is told, the run goes on
+│   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut
+└── InfrastructureError    Redis or the broker
+    └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""Connections to the store: one URL form for each way to run Redis.
+
+`redis://`, `rediss://`, `unix://` (one server), `redis+sentinel://h1:26379,h2/service/0`, and
+`redis+cluster://h1:6379,h2`. redis-py repeats commands by default, scripts too; that is off here,
+because only the caller knows whether a repeat is the same call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis.asyncio as redis_asyncio
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+
+from threadmill_shared import errors
+
+StoreClient = Any
+"""A `redis.asyncio.Redis` or `RedisCluster`; both know `execute_command`, `pipeline`, `pubsub`."""
+
+ANSWER_SECONDS = 5.0
+"""How long one command may take before its connection is given up."""
+CONNECT_SECONDS = 3.0
+MAX_CONNECTIONS = 64
+
+
+def connect(url: str, **options: Any) -> StoreClient:
+    """A client for the URL; it connects at its first command.
+
+    Raises:
+        NotConfigured: the URL has a form that is not known.
+    """
+    shared: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        **options,
+    }
+    scheme = url.partition("://")[0]
+    if scheme == "redis+sentinel":
+        return _through_sentinel(url, shared)
+    if scheme == "redis+cluster":
+        return _to_cluster(url, shared)
+    if scheme == "unix":
+        shared.pop("socket_keepalive")
+    elif scheme not in ("redis", "rediss"):
+        raise errors.NotConfigured(
+            f"A Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or "
+            f"redis+cluster://, not with {scheme}://."
+        )
+    pool = redis_asyncio.BlockingConnectionPool.from_url(
+        url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_SECONDS, **shared
+    )
+    return redis_asyncio.Redis.from_pool(pool)
+
+
+def _through_sentinel(url: str, shared: dict[str, Any]) -> StoreClient:
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service:
+        raise errors.NotConfigured(
+            "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
+        )
+    sentinel = Sentinel(
+        _hosts(parts.netloc, 26379), sentinel_kwargs={"socket_timeout": CONNECT_SECONDS}, **shared
+    )
+    return sentinel.master_for(service, db=int(database or 0), **_login(parts.netloc))
+
+
+def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:
+    parts = urlsplit(url)
+    nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
+    shared.pop("retry")
+    return RedisCluster(
+        startup_nodes=nodes, cluster_error_retry_attempts=0, **_login(parts.netloc), **shared
+    )
+
+
+def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:
+    hosts = []
+    for address in netloc.rpartition("@")[2].split(","):
+        host, _, port = address.partition(":")
+        hosts.append((host, int(port or default_port)))
+    return hosts
+
+
+def _login(netloc: str) -> dict[str, str]:
+    user, _, password = netloc.rpartition("@")[0].partition(":")
+    found = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,59 @@
+"""What an assistant is, and what a run needs to know of it, as plain frozen data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from threadmill_shared.tools import ToolSpec
+
+
+class Definition(BaseModel):
+    """An assistant as it is stored and published: everything but its Python functions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    description: str | None = None
+    instructions: str = ""
+    """The Jinja template, not yet rendered."""
+    model: str
+    tools: tuple[ToolSpec, ...] = ()
+    metadata: dict[str, str] = Field(default_factory=dict)
+    response_format: str | dict[str, Any] | None = None
+    queue: str | None = None
+    """Name of a queue of its own, without the namespace; None: the common one."""
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further fields of a subclass, for the template."""
+
+
+class RunOptions(BaseModel):
+    """What a caller may set for one run; an unknown option is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tool_choice: str | dict[str, Any] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    parallel_tool_calls: bool | None = None
+    response_format: str | dict[str, Any] | None = None
+    truncation_strategy: dict[str, Any] | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+class RunRequest(BaseModel):
+    """The snapshot that a run works with: later changes of its assistant do not touch it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    assistant_id: str
+    assistant_name: str
+    model: str
+    instructions: str
+    """Rendered."""
+    tools: tuple[ToolSpec, ...] = ()
+    options: RunOptions = RunOptions()
+    max_turns: int = 50

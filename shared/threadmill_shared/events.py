@@ -1,0 +1,337 @@
+"""A run's events: compact in the store, the Assistants API's shapes for whoever reads them.
+
+A log entry holds one or more *records*, short JSON arrays whose first element names their kind:
+
+| record | events |
+|---|---|
+| `["r", status, times and results]` | `thread.run.<status>` |
+| `["mb", message, step]` | a message begins: step created, in progress; message created, in progress |
+| `["d", message, [text, ...]]` | one `thread.message.delta` per text |
+| `["me", message, step, text, usage]` | message and step completed |
+| `["mi", message, step, text, reason, step status, since]` | message incomplete, step ended |
+| `["tb", step, [[call, name, arguments], ...]]` | tool calls begin: step created, in progress, delta |
+| `["to", step, index, call, output]` | `thread.run.step.delta` with one call's output |
+| `["te", step, status, body]` | the step of tool calls ended |
+| `["x", name, data]` | `threadmill.*`, for what the Assistants API has no name |
+| `["done"]` | `done` |
+
+Messages, steps and runs stand in a record by number; the reader knows the rest from the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from threadmill_shared import ids
+from threadmill_shared.items import text_part
+from threadmill_shared.records import RunRecord
+
+DONE = "done"
+
+Record = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a run."""
+
+    id: int
+    """Its number in the run's log: 1, 2, 3, ..."""
+    event: str
+    """Its name, as in the Assistants API's streams; `threadmill.*` for what that has no name for."""
+    data: Any
+    """The object it is about, as plain JSON; `[DONE]` for `done`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the stored log, named by the number of its last event."""
+
+    last: int
+    records: list[Record]
+    at: int
+    """Server's time in milliseconds."""
+    began: int
+    """When the step began that this entry ends; `at` where it began in this entry."""
+
+    @classmethod
+    def read(cls, id: str, fields: Mapping[str, str]) -> Entry:
+        """Build an entry from the stream's."""
+        at = int(fields["t"])
+        records = from_json(f"[{fields['e']}]")
+        return cls(int(id.partition("-")[0]), records, at, int(fields.get("b") or at))
+
+    @property
+    def first(self) -> int:
+        """Number of the entry's first event."""
+        return self.last - sum(map(count, self.records)) + 1
+
+
+_COUNTS = {"mb": 4, "me": 2, "mi": 2, "tb": 3}
+
+
+def count(record: Record) -> int:
+    """How many events a record stands for."""
+    if record[0] == "d":
+        return len(record[2])
+    return _COUNTS.get(record[0], 1)
+
+
+def encode(record: Sequence[Any]) -> str:
+    """A record as it is stored."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def abandoned_text(entries: Sequence[Entry], message: int) -> str:
+    """The text that a message had when it was abandoned, joined from its deltas."""
+    texts = (r[2] for e in entries for r in e.records if r[0] == "d" and r[1] == message)
+    return "".join(text for group in texts for text in group)
+
+
+class Reader:
+    """Turns the entries of one run's log into events, without looking anything up."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self._run = run
+        self._base = _run_object(run)
+        self._kinds: dict[str, Callable[..., Iterator[tuple[str, Any]]]] = {
+            "r": self._status,
+            "mb": self._message_begins,
+            "d": self._deltas,
+            "me": self._message_ends,
+            "mi": self._message_incomplete,
+            "tb": self._tools_begin,
+            "to": self._tool_output,
+            "te": self._tools_end,
+            "x": self._own,
+            "done": self._done,
+        }
+
+    def events(self, entry: Entry, after: int = 0) -> Iterator[Event]:
+        """The entry's events whose numbers are greater than `after`."""
+        number = entry.first
+        for record in entry.records:
+            for name, data in self._kinds[record[0]](entry, *record[1:]):
+                if number > after:
+                    yield Event(number, name, data)
+                number += 1
+
+    def _status(self, entry: Entry, status: str, results: dict[str, Any]) -> Iterator[Any]:
+        name = "created" if status == "created" else status
+        yield f"thread.run.{name}", self._base | _run_progress(status, results, entry.at)
+
+    def _message_begins(self, entry: Entry, message: int, step: int) -> Iterator[Any]:
+        of_step = self._step(step, {"message": message}, "in_progress", entry.at, None)
+        yield "thread.run.step.created", of_step
+        yield "thread.run.step.in_progress", of_step
+        of_message = self._message(message, "in_progress", [], entry.at)
+        yield "thread.message.created", of_message
+        yield "thread.message.in_progress", of_message
+
+    def _deltas(self, entry: Entry, message: int, texts: list[str]) -> Iterator[Any]:
+        message_id = ids.run_message_id(self._run.id, message)
+        for text in texts:
+            part = {"index": 0, "type": "text", "text": {"value": text}}
+            data = {
+                "id": message_id,
+                "object": "thread.message.delta",
+                "delta": {"content": [part]},
+            }
+            yield "thread.message.delta", data
+
+    def _message_ends(
+        self, entry: Entry, message: int, step: int, text: str, usage: Any
+    ) -> Iterator[Any]:
+        done = {"completed_at": entry.at // 1000}
+        content = [text_part(text)]
+        yield (
+            "thread.message.completed",
+            self._message(message, "completed", content, entry.began) | done,
+        )
+        body = {"message": message, "usage": usage}
+        yield (
+            "thread.run.step.completed",
+            self._step(step, body, "completed", entry.began, entry.at),
+        )
+
+    def _message_incomplete(
+        self, entry: Entry, message: int, step: int, text: str, reason: str, status: str, *_: Any
+    ) -> Iterator[Any]:
+        ended = {
+            "incomplete_at": entry.at // 1000,
+            "incomplete_details": {"reason": reason},
+        }
+        content = [text_part(text or "")]
+        yield (
+            "thread.message.incomplete",
+            self._message(message, "incomplete", content, entry.began) | ended,
+        )
+        body = {"message": message}
+        yield (
+            f"thread.run.step.{status}",
+            self._step(step, body, status, entry.began, entry.at),
+        )
+
+    def _tools_begin(self, entry: Entry, step: int, calls: list[list[str]]) -> Iterator[Any]:
+        of_step = self._step(step, {"calls": []}, "in_progress", entry.at, None)
+        yield "thread.run.step.created", of_step
+        yield "thread.run.step.in_progress", of_step
+        yield (
+            "thread.run.step.delta",
+            self._step_delta(
+                step,
+                [
+                    _call(id, {"name": name, "arguments": arguments, "output": None})
+                    | {"index": at}
+                    for at, (id, name, arguments) in enumerate(calls)
+                ],
+            ),
+        )
+
+    def _tool_output(
+        self, entry: Entry, step: int, index: int, call: str, output: str
+    ) -> Iterator[Any]:
+        made = _call(call, {"output": output}) | {"index": index}
+        yield "thread.run.step.delta", self._step_delta(step, [made])
+
+    def _tools_end(
+        self, entry: Entry, step: int, status: str, body: dict[str, Any]
+    ) -> Iterator[Any]:
+        yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
+
+    def _own(self, entry: Entry, name: str, data: Any) -> Iterator[Any]:
+        yield name, data
+
+    def _done(self, entry: Entry) -> Iterator[Any]:
+        yield DONE, "[DONE]"
+
+    def _message(
+        self, message: int, status: str, content: list[dict[str, Any]], began: int
+    ) -> dict[str, Any]:
+        return {
+            "id": ids.run_message_id(self._run.id, message),
+            "object": "thread.message",
+            "created_at": began // 1000,
+            "thread_id": self._run.thread_id,
+            "run_id": self._run.id,
+            "assistant_id": self._run.request.assistant_id,
+            "role": "assistant",
+            "status": status,
+            "content": content,
+            "attachments": [],
+            "metadata": {},
+        }
+
+    def _step(
+        self, step: int, body: dict[str, Any], status: str, began: int, ended: int | None
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "id": ids.step_id(self._run.id, step),
+            "object": "thread.run.step",
+            "created_at": began // 1000,
+            "run_id": self._run.id,
+            "thread_id": self._run.thread_id,
+            "assistant_id": self._run.request.assistant_id,
+            "status": status,
+            "usage": body.get("usage"),
+            **_step_details(self._run.id, body),
+        }
+        if ended is not None:
+            found[f"{status}_at"] = ended // 1000
+        return found
+
+    def _step_delta(self, step: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": ids.step_id(self._run.id, step),
+            "object": "thread.run.step.delta",
+            "delta": {"step_details": {"type": "tool_calls", "tool_calls": calls}},
+        }
+
+
+def _call(id: str, function: dict[str, Any]) -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": function}
+
+
+def _step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    if "message" in body:
+        creation = {"message_id": ids.run_message_id(run_id, body["message"])}
+        details: dict[str, Any] = {"type": "message_creation", "message_creation": creation}
+    else:
+        calls = [
+            _call(id, {"name": name, "arguments": arguments, "output": output})
+            for id, name, arguments, output in body["calls"]
+        ]
+        details = {"type": "tool_calls", "tool_calls": calls}
+    return {"type": details["type"], "step_details": details}
+
+
+def _run_object(run: RunRecord) -> dict[str, Any]:
+    request, options = run.request, run.request.options
+    return {
+        "id": run.id,
+        "object": "thread.run",
+        "created_at": run.created_at // 1000,
+        "thread_id": run.thread_id,
+        "assistant_id": request.assistant_id,
+        "model": request.model,
+        "instructions": request.instructions,
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in request.tools
+        ],
+        "metadata": options.metadata,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_completion_tokens": options.max_completion_tokens,
+        "max_prompt_tokens": None,
+        "truncation_strategy": options.truncation_strategy or {"type": "auto"},
+        "tool_choice": options.tool_choice or "auto",
+        "parallel_tool_calls": options.parallel_tool_calls is not False,
+        "response_format": options.response_format or "auto",
+        "required_action": None,
+    }
+
+
+_ENDS = {
+    "cancelled": "cancelled_at",
+    "failed": "failed_at",
+    "completed": "completed_at",
+    "incomplete": "completed_at",
+}
+
+
+def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
+    def seconds(name: str) -> int | None:
+        return results[name] // 1000 if results.get(name) else None
+
+    progress: dict[str, Any] = {
+        "status": "queued" if status == "created" else status,
+        "started_at": seconds("started_at"),
+        "expires_at": seconds("expires_at"),
+        "usage": results.get("usage"),
+        "last_error": results.get("last_error"),
+        "incomplete_details": _incomplete_details(results.get("reason")),
+    }
+    if status in _ENDS:
+        progress[_ENDS[status]] = at // 1000
+    return progress
+
+
+def _incomplete_details(reason: str | None) -> dict[str, Any] | None:
+    # The Assistants API knows two reasons; ours stands beside them under a name of its own.
+    if reason is None:
+        return None
+    known = reason in ("max_completion_tokens", "max_prompt_tokens")
+    return {"reason": reason if known else None, "detail": reason}

@@ -1,0 +1,129 @@
+"""Every key of the store is born here: its type, its owner and its lifetime.
+
+All keys of a bucket share one hash tag, so one script may touch them together, also in a cluster.
+Scripts build the names of further keys from the bucket's prefix; they use the same words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from threadmill_shared.ids import BUCKETS, bucket_of
+
+
+class Keys:
+    """The names of all keys of one namespace.
+
+    In a bucket (`<namespace>:{bb}:`):
+
+    | key | type | what | lifetime |
+    |---|---|---|---|
+    | `run:<run>` | hash | the run's record | `run_days` after its end |
+    | `log:<run>` | stream | its events, compact; also the name of its bell (a channel) | `log_seconds` after its end |
+    | `steps:<run>` | hash | its steps: body, began, ended | as the record |
+    | `calls:<run>` | hash | open tool calls: their closing outputs, `!<call>` once begun | until the call or the run ends |
+    | `thread:<thread>` | hash | head (the run that holds it), last position | the thread's |
+    | `items:<thread>` | stream | its items, by position | the thread's |
+    | `messages:<thread>` | sorted set | message id -> position | the thread's |
+    | `line:<thread>` | sorted set | runs that wait, in order | until empty |
+    | `runs:<thread>` | sorted set | its runs by time of creation | the thread's |
+    | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
+    | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread's runs | 1 h, 1 min |
+    | `dispatched` | sorted set | index: queued runs at their thread's head | until empty |
+    | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
+    | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
+    | `deadlines` | sorted set | when somebody must look at a held run | until empty |
+
+    Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker ->
+    registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
+    `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
+    published it, or until deleted) with `names` (sorted set).
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def bucket(self, id: str) -> str:
+        """The prefix of the bucket that a thread's or run's id belongs to."""
+        return f"{self.namespace}:{{{bucket_of(id)}}}:"
+
+    def buckets(self) -> list[str]:
+        """The prefixes of all buckets."""
+        return [f"{self.namespace}:{{{number:02x}}}:" for number in range(BUCKETS)]
+
+    def run(self, run_id: str) -> str:
+        """The run's record."""
+        return f"{self.bucket(run_id)}run:{run_id}"
+
+    def log(self, run_id: str) -> str:
+        """The run's events, and the channel that says that there are more."""
+        return f"{self.bucket(run_id)}log:{run_id}"
+
+    def steps(self, run_id: str) -> str:
+        """The run's steps."""
+        return f"{self.bucket(run_id)}steps:{run_id}"
+
+    def calls(self, run_id: str) -> str:
+        """The run's open tool calls."""
+        return f"{self.bucket(run_id)}calls:{run_id}"
+
+    def thread(self, thread_id: str) -> str:
+        """The thread's record."""
+        return f"{self.bucket(thread_id)}thread:{thread_id}"
+
+    def items(self, thread_id: str) -> str:
+        """The thread's items."""
+        return f"{self.bucket(thread_id)}items:{thread_id}"
+
+    def messages(self, thread_id: str) -> str:
+        """The positions of the thread's messages."""
+        return f"{self.bucket(thread_id)}messages:{thread_id}"
+
+    def line(self, thread_id: str) -> str:
+        """The runs that wait for the thread."""
+        return f"{self.bucket(thread_id)}line:{thread_id}"
+
+    def runs(self, thread_id: str) -> str:
+        """The thread's runs."""
+        return f"{self.bucket(thread_id)}runs:{thread_id}"
+
+    def tomb(self, thread_id: str) -> str:
+        """The runs of a deleted thread."""
+        return f"{self.bucket(thread_id)}tomb:{thread_id}"
+
+    def idempotency(self, thread_id: str, key: str) -> str:
+        """The run that an idempotency key belongs to. The key may be any text, so it is hashed."""
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return f"{self.bucket(thread_id)}idem:{thread_id}:{digest}"
+
+    def bell(self, worker_id: str) -> str:
+        """The channel on which a worker is told that one of its runs is to stop."""
+        return f"{self.namespace}:bell:{worker_id}"
+
+    def alive(self) -> str:
+        """The registrations of workers."""
+        return f"{self.namespace}:{{workers}}:alive"
+
+    def lease(self, worker_id: str) -> str:
+        """A worker's lease: while it exists, the worker lives."""
+        return f"{self.namespace}:{{workers}}:lease:{worker_id}"
+
+    def tools(self, worker_id: str) -> str:
+        """The tools that a worker can execute."""
+        return f"{self.namespace}:{{workers}}:tools:{worker_id}"
+
+    def published(self, name: str) -> str:
+        """The definition that workers publish under a name."""
+        return f"{self.namespace}:{{assistants}}:published:{name}"
+
+    def created(self, assistant_id: str) -> str:
+        """The definition that somebody created."""
+        return f"{self.namespace}:{{assistants}}:created:{assistant_id}"
+
+    def names(self) -> str:
+        """The names and ids of all definitions, by the time of their last publication."""
+        return f"{self.namespace}:{{assistants}}:names"
+
+    def format(self) -> str:
+        """The number of the store's format."""
+        return f"{self.namespace}:{{workers}}:format"

@@ -1,0 +1,28 @@
+-- Add messages to a thread that no run holds; creates the thread where that is wanted.
+--
+-- keys: thread
+-- args: bucket thread_id create metadata
+-- rest: (message id, message)*
+--
+-- replies: {ok | again, last position, server time in ms}
+-- refusals: {no_thread}, {locked, the run that holds the thread}
+-- include: clock items
+local known = redis.call('HMGET', thread, 'created_at', 'head', 'last')
+if not known[1] and create ~= '1' then
+  return {'no_thread'}
+end
+local now = clock()
+if #rest > 0 and redis.call('ZSCORE', bucket .. 'messages:' .. thread_id, rest[1]) then
+  return {'again', tonumber(known[3]), now}
+end
+if #rest > 0 and known[2] and known[2] ~= '' then
+  return {'locked', known[2]}
+end
+redis.call('HSETNX', thread, 'created_at', now)
+if metadata ~= '' then
+  redis.call('HSET', thread, 'metadata', metadata)
+end
+for i = 1, #rest, 2 do
+  add_item(bucket, thread_id, rest[i], rest[i + 1], now)
+end
+return {'ok', tonumber(redis.call('HGET', thread, 'last') or '0'), now}

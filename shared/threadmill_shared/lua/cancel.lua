@@ -1,0 +1,19 @@
+-- Cancel a run: at once where nobody executes it, else its worker is told.
+--
+-- keys: run
+-- args: bucket run_id
+-- rest: none
+--
+-- replies: {cancelled | cancelling | ended, status, the next run or '', its queue}
+-- refusals: {gone}
+-- include: clock full_store log items steps hold head end_run cancel_run
+local record = redis.call('HMGET', run, 'status', 'ended_at')
+if not record[1] then
+  return {'gone'}
+end
+if record[2] then
+  return {'ended', record[1], '', ''}
+end
+allow_when_full(run)
+local outcome, next_run, queue = cancel_run(bucket, run_id, clock())
+return {outcome, redis.call('HGET', run, 'status'), next_run, queue}

@@ -1,0 +1,50 @@
+-- A worker takes a queued run that is at its thread's head, under a new token.
+--
+-- keys: run
+-- args: bucket run_id worker worker_name bell claim
+-- rest: none
+--
+-- replies: {claimed | again, token, milliseconds left, last position of the thread, the record}
+-- refusals: {gone}, {taken}, {waiting}
+-- include: clock log hold
+local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempts', 'started_at',
+  'limit_ms', 'deadline')
+local status, thread_id = record[1], record[3]
+if not status then
+  return {'gone'}
+end
+local now = clock()
+local thread = bucket .. 'thread:' .. thread_id
+local function answer(outcome, token, deadline)
+  return {outcome, token, digits(deadline - now), redis.call('HGET', thread, 'last') or '0',
+    redis.call('HGETALL', run)}
+end
+local mine = record[2] and string.sub(record[2], -#claim) == claim
+if mine and (status == 'in_progress' or status == 'cancelling') then
+  return answer('again', record[2], record[7])
+end
+if status ~= 'queued' then
+  return {'taken'}
+end
+if redis.call('HGET', thread, 'head') ~= run_id then
+  return {'waiting'}
+end
+
+local attempt = tonumber(record[4]) + 1
+local token = digits(attempt) .. '-' .. claim
+local started_at = record[5] or now
+local deadline = record[7] or digits(now + record[6])
+redis.call('ZREM', bucket .. 'dispatched', run_id)
+redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'attempts', attempt,
+  'holder', worker, 'worker', worker_name, 'bell', bell, 'started_at', started_at,
+  'deadline', deadline)
+hold(bucket, worker, run_id, now)
+redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
+local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'
+if attempt == 1 then
+  log(bucket, run_id, 1, records, now)
+else
+  log(bucket, run_id, 2, '["x","threadmill.run.takeover",{"worker":"' .. worker_name .. '","attempt":'
+    .. digits(attempt) .. '}],' .. records, now)
+end
+return answer('claimed', token, deadline)

@@ -1,0 +1,25 @@
+-- Delete a thread that no run holds. Its runs are left under a tombstone, for the caller to remove
+-- in pages: a thread may have had thousands.
+--
+-- keys: thread
+-- args: bucket thread_id
+-- rest: none
+--
+-- replies: {ok | again}
+-- refusals: {no_thread}, {locked, the run that holds the thread}
+-- include: none
+local known = redis.call('HMGET', thread, 'created_at', 'head')
+local deleted = bucket .. 'deleted:' .. thread_id
+if not known[1] then
+  return {redis.call('EXISTS', deleted) == 1 and 'again' or 'no_thread'}
+end
+if known[2] and known[2] ~= '' then
+  return {'locked', known[2]}
+end
+redis.call('SET', deleted, 1, 'PX', 60000) -- a repeated call is answered, not refused
+redis.call('UNLINK', thread, bucket .. 'items:' .. thread_id, bucket .. 'messages:' .. thread_id)
+if redis.call('EXISTS', bucket .. 'runs:' .. thread_id) == 1 then
+  redis.call('RENAME', bucket .. 'runs:' .. thread_id, bucket .. 'tomb:' .. thread_id)
+  redis.call('PEXPIRE', bucket .. 'tomb:' .. thread_id, 3600000)
+end
+return {'ok'}

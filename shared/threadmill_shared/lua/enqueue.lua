@@ -1,0 +1,72 @@
+-- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
+--
+-- keys: run thread idem
+-- args: bucket run_id thread_id create when_busy max_waiting digest message_id message
+-- rest: fields of the run (name, value)*
+--
+-- replies (outcome, run, runs ahead, run to send, its queue):
+--   dispatch    the run is at the head
+--   waiting     it is in the line
+--   again       this very call was applied before
+--   same        the idempotency key belongs to that run
+-- refusals, nothing written:
+--   mismatch    the idempotency key was used with other content
+--   no_thread   the thread does not exist
+--   locked      the thread is busy and the caller does not want to wait; names the holder
+--   full        too many runs wait in the line
+-- include: clock full_store log items steps hold head end_run cancel_run
+local now = clock()
+if redis.call('EXISTS', run) == 1 then
+  return {'again', run_id, 0, run_id, redis.call('HGET', run, 'queue')}
+end
+if digest ~= '' then
+  local used = redis.call('HMGET', idem, 'run', 'digest')
+  if used[1] then
+    return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', ''}
+  end
+end
+local known = redis.call('HMGET', thread, 'created_at', 'head')
+if not known[1] and create ~= '1' then
+  return {'no_thread', '', 0, '', ''}
+end
+local head = known[2] or ''
+local line = bucket .. 'line:' .. thread_id
+if head ~= '' and when_busy == 'reject' then
+  return {'locked', head, 0, '', ''}
+end
+if head ~= '' and redis.call('ZCARD', line) >= tonumber(max_waiting) then
+  return {'full', head, redis.call('ZCARD', line), '', ''}
+end
+
+redis.call('HSETNX', thread, 'created_at', now)
+redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
+  'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
+if digest ~= '' then
+  redis.call('HSET', idem, 'run', run_id, 'digest', digest)
+  redis.call('HSET', run, 'idem', idem)
+end
+redis.call('ZADD', bucket .. 'runs:' .. thread_id, now, run_id)
+
+if head == '' then
+  local queue = take_head(bucket, thread_id, run_id, now)
+  log(bucket, run_id, 2, '["r","created",{}],["r","queued",{}]', now)
+  return {'dispatch', run_id, 0, run_id, queue}
+end
+
+local place = redis.call('HINCRBY', thread, 'line', 1)
+if when_busy == 'interrupt' then
+  redis.call('HSET', run, 'interrupts', 1)
+  place = place - 2 ^ 52 -- before all who wait in the common order
+end
+redis.call('ZADD', line, place, run_id)
+local ahead = redis.call('ZRANK', line, run_id) + 1
+log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.run.waiting",{"ahead":'
+  .. digits(ahead) .. '}]', now)
+if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'interrupts') then
+  return {'waiting', run_id, ahead, '', ''}
+end
+local _, next_run, queue = cancel_run(bucket, head, now)
+if next_run == run_id then
+  return {'dispatch', run_id, 0, run_id, queue}
+end
+return {'waiting', run_id, ahead, next_run, queue}

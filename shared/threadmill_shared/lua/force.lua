@@ -1,0 +1,42 @@
+-- End a run that is in progress without its holder: a cancel that its worker did not carry out in
+-- time, or a deadline that passed. The caller has read the log up to `events` and brings the partial
+-- message; if the run has moved since, it reads again.
+--
+-- keys: run
+-- args: bucket run_id token events status grace_ms message_id message last_error
+-- rest: none
+--
+-- replies: {ok, status, the next run or '', its queue}
+-- refusals: {gone}, {ended}, {moved}, {early}
+-- include: clock full_store log items steps hold head end_run
+local record = redis.call('HMGET', run, 'status', 'token', 'events', 'thread_id', 'cancelled_at',
+  'deadline', 'ended_at')
+if not record[1] then
+  return {'gone'}
+end
+if record[7] then
+  return {'ended'}
+end
+if record[2] ~= token or record[3] ~= events then
+  return {'moved'}
+end
+local now = clock()
+local due = record[6]
+if record[1] == 'cancelling' then
+  due, status = record[5], 'cancelled'
+elseif record[1] ~= 'in_progress' then
+  return {'moved'}
+end
+if now + 0 < due + grace_ms then
+  return {'early'}
+end
+allow_when_full(run)
+if message ~= '' then
+  add_item(bucket, record[4], message_id, message, now)
+end
+if last_error ~= '' then
+  redis.call('HSET', run, 'last_error', last_error)
+end
+redis.call('HSET', run, 'token', '')
+local next_run, queue = end_run(bucket, run_id, status, now)
+return {'ok', status, next_run, queue}

@@ -1,0 +1,42 @@
+-- Apply a holder's batch: fields of the run, items of the thread, steps, open and closed tool calls,
+-- and the events that announce them. `rest` is a flat list, each part preceded by its length:
+--   fields (name, value)*  items (message id or '', item)*  steps (number, status, body)*
+--   open calls (id, closing output)*  closed calls (id)*
+-- Returns the number of the last event.
+local function apply(bucket, run_id, thread_id, count, records, rest, now)
+  local run, calls = bucket .. 'run:' .. run_id, bucket .. 'calls:' .. run_id
+  local at, began, opens_message = 1, '', false
+  local function part(width, act)
+    local stop = at + tonumber(rest[at]) * width
+    at = at + 1
+    while at <= stop do
+      act(rest[at], rest[at + 1], rest[at + 2])
+      at = at + width
+    end
+  end
+  part(2, function(name, value)
+    redis.call('HSET', run, name, value)
+    opens_message = opens_message or (name == 'open_message' and value ~= '')
+  end)
+  part(2, function(message_id, item)
+    add_item(bucket, thread_id, message_id, item, now)
+  end)
+  part(3, function(step, status, body)
+    local step_began = write_step(bucket, run_id, step, status, body, now)
+    began = step_began ~= '' and step_began or began
+  end)
+  part(2, function(call_id, closing_output)
+    redis.call('HSET', calls, call_id, closing_output)
+  end)
+  part(1, function(call_id)
+    redis.call('HDEL', calls, call_id, '!' .. call_id)
+  end)
+  if opens_message then
+    local last = tonumber(redis.call('HGET', run, 'events'))
+    redis.call('HSET', run, 'open_from', last + 1)
+  end
+  if tonumber(count) == 0 then
+    return tonumber(redis.call('HGET', run, 'events'))
+  end
+  return log(bucket, run_id, count, records, now, began)
+end

@@ -1,0 +1,20 @@
+-- Cancel a run that is not at its end: at once where nobody executes it; else its worker is told,
+-- and the deadline index says when somebody has to look whether the worker did it.
+-- Returns an outcome (cancelled, cancelling), the next run and its queue.
+local FORCE_AFTER_MS = 1000
+
+local function cancel_run(bucket, run_id, now)
+  local run = bucket .. 'run:' .. run_id
+  local record = redis.call('HMGET', run, 'status', 'bell')
+  if record[1] == 'queued' or record[1] == 'requires_action' then
+    local next_run, queue = end_run(bucket, run_id, 'cancelled', now)
+    return 'cancelled', next_run, queue
+  end
+  if record[1] == 'in_progress' then
+    redis.call('HSET', run, 'status', 'cancelling', 'cancelled_at', now)
+    log(bucket, run_id, 1, '["r","cancelling",{}]', now)
+    redis.call('ZADD', bucket .. 'deadlines', now + FORCE_AFTER_MS, run_id)
+    redis.call('PUBLISH', record[2], run_id)
+  end
+  return 'cancelling', '', ''
+end

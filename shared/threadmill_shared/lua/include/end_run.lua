@@ -1,0 +1,64 @@
+-- End a run: closing outputs for its open tool calls, the terminal event, lifetimes, and the hand-over
+-- to the next in line. Every script that ends a run does it here. Returns the next run and its queue.
+--
+-- Whatever the run left open is closed, because a provider refuses a conversation in which a call
+-- has no output. Each open call's closing output was written by its worker when it was stored.
+local STEP_STATUS = {
+  cancelled = 'cancelled', failed = 'failed', expired = 'expired', incomplete = 'failed',
+  completed = 'completed',
+}
+local REASON = {
+  cancelled = 'run_cancelled', failed = 'run_failed', expired = 'run_expired',
+  incomplete = 'max_tokens', completed = 'run_failed',
+}
+
+local function close_calls(bucket, run_id, thread_id, now)
+  local calls = bucket .. 'calls:' .. run_id
+  local open = redis.call('HGETALL', calls)
+  for i = 1, #open, 2 do
+    if string.sub(open[i], 1, 1) ~= '!' then
+      add_item(bucket, thread_id, '', open[i + 1], now)
+    end
+  end
+  redis.call('DEL', calls)
+end
+
+local function set_lifetimes(bucket, run_id, thread_id, idem, log_ms, run_ms, now)
+  -- The thread's list of runs forgets those whose records must be gone by now.
+  redis.call('ZREMRANGEBYSCORE', bucket .. 'runs:' .. thread_id, '-inf', now - 2 * run_ms)
+  redis.call('PEXPIRE', bucket .. 'log:' .. run_id, log_ms)
+  redis.call('PEXPIRE', bucket .. 'run:' .. run_id, run_ms)
+  redis.call('PEXPIRE', bucket .. 'steps:' .. run_id, run_ms)
+  if idem and idem ~= '' then
+    redis.call('PEXPIRE', idem, 86400000)
+  end
+end
+
+local function end_run(bucket, run_id, status, now)
+  local run = bucket .. 'run:' .. run_id
+  local record = redis.call('HMGET', run, 'thread_id', 'holder', 'idem', 'usage', 'last_error',
+    'reason', 'log_ms', 'run_ms', 'started_at')
+  local thread_id = record[1]
+  local thread = bucket .. 'thread:' .. thread_id
+  local is_head = redis.call('HGET', thread, 'head') == run_id
+  close_open(bucket, run_id, STEP_STATUS[status], REASON[status], now)
+  if is_head then
+    close_calls(bucket, run_id, thread_id, now)
+    redis.call('HSET', run, 'final', redis.call('HGET', thread, 'last') or 0)
+  end
+  local terminal = '["r","' .. status .. '",{"usage":' .. (record[4] or 'null')
+    .. ',"last_error":' .. (record[5] or 'null') .. ',"reason":' .. (record[6] or 'null')
+    .. ',"started_at":' .. (record[9] or 'null') .. '}],["done"]'
+  redis.call('HSET', run, 'status', status, 'ended_at', now, 'terminal', terminal)
+  log(bucket, run_id, 2, terminal, now)
+  redis.call('ZREM', bucket .. 'dispatched', run_id)
+  redis.call('ZREM', bucket .. 'parked', run_id)
+  redis.call('ZREM', bucket .. 'deadlines', run_id)
+  unhold(bucket, record[2], run_id)
+  set_lifetimes(bucket, run_id, thread_id, record[3], record[7], record[8], now)
+  if is_head then
+    return release(bucket, thread_id, now)
+  end
+  redis.call('ZREM', bucket .. 'line:' .. thread_id, run_id)
+  return '', ''
+end

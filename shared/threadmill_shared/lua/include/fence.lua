@@ -1,0 +1,26 @@
+-- Compare what a holder brings with the record: its token for equality, its serial with the last one
+-- applied. Returns nil where the write is to be applied, else the outcome to answer.
+--   stale     another attempt holds the run, or it has ended without this writer
+--   again     this very write was applied before, and its answer was lost
+--   rewound   the store has gone back to an earlier state (a failover lost writes)
+--   refused   an older write than the last one
+local function fence(run, token, serial)
+  local record = redis.call('HMGET', run, 'token', 'serial', 'status')
+  if record[1] ~= token then
+    return 'stale'
+  end
+  local last, this = tonumber(record[2]), tonumber(serial)
+  if this == last then
+    return 'again'
+  end
+  if this > last + 1 then
+    return 'rewound'
+  end
+  if this < last then
+    return 'refused'
+  end
+  if record[3] ~= 'in_progress' and record[3] ~= 'cancelling' then
+    return 'stale'
+  end
+  return nil
+end

@@ -1,0 +1,28 @@
+-- The run takes the thread's head: its message enters the thread, and it waits for a worker in the
+-- dispatched index. Returns its queue, to which the caller sends it.
+local function take_head(bucket, thread_id, run_id, now)
+  local run = bucket .. 'run:' .. run_id
+  local record = redis.call('HMGET', run, 'message_id', 'message', 'queue')
+  redis.call('HSET', bucket .. 'thread:' .. thread_id, 'head', run_id)
+  local before = tonumber(redis.call('HGET', bucket .. 'thread:' .. thread_id, 'last') or '0')
+  if record[2] and record[2] ~= '' then
+    add_item(bucket, thread_id, record[1], record[2], now)
+    redis.call('HDEL', run, 'message')
+  end
+  redis.call('HSET', run, 'first', before + 1)
+  redis.call('ZADD', bucket .. 'dispatched', now, run_id)
+  return record[3]
+end
+
+-- Free the thread, and let the next in its line take the head. Returns the next run and its queue,
+-- or two empty strings.
+local function release(bucket, thread_id, now)
+  redis.call('HSET', bucket .. 'thread:' .. thread_id, 'head', '')
+  local next_in_line = redis.call('ZPOPMIN', bucket .. 'line:' .. thread_id)[1]
+  if not next_in_line then
+    return '', ''
+  end
+  local queue = take_head(bucket, thread_id, next_in_line, now)
+  log(bucket, next_in_line, 1, '["x","threadmill.run.dispatched",{}]', now)
+  return next_in_line, queue
+end

@@ -1,0 +1,36 @@
+-- Write a step's body; an empty status leaves it open. Returns the time at which it began.
+local function write_step(bucket, run_id, step, status, body, now)
+  local key = bucket .. 'steps:' .. run_id
+  redis.call('HSETNX', key, step .. ':began', now)
+  if body ~= '' then
+    redis.call('HSET', key, step, body)
+  end
+  if status == '' then
+    redis.call('HSET', bucket .. 'run:' .. run_id, 'open_step', step)
+    return ''
+  end
+  redis.call('HSET', key, step .. ':ended', status .. ' ' .. now)
+  redis.call('HSET', bucket .. 'run:' .. run_id, 'open_step', '')
+  return redis.call('HGET', key, step .. ':began')
+end
+
+-- Close the message and the step that an attempt left open, and say so in the log. The text of an
+-- abandoned message stays where it is, in the log: a reader joins it from event `open_from` on.
+local function close_open(bucket, run_id, step_status, reason, now)
+  local run = bucket .. 'run:' .. run_id
+  local open = redis.call('HMGET', run, 'open_step', 'open_message', 'open_from')
+  local step, message = open[1], open[2]
+  if not step or step == '' then
+    return
+  end
+  local began = write_step(bucket, run_id, step, step_status, '', now)
+  if message and message ~= '' then
+    local record = '["mi",' .. message .. ',' .. step .. ',null,"' .. reason .. '","' .. step_status
+      .. '",' .. open[3] .. ']'
+    log(bucket, run_id, 2, record, now, began)
+    redis.call('HSET', run, 'open_message', '')
+  else
+    local body = redis.call('HGET', bucket .. 'steps:' .. run_id, step)
+    log(bucket, run_id, 1, '["te",' .. step .. ',"' .. step_status .. '",' .. body .. ']', now, began)
+  end
+end

@@ -1,0 +1,147 @@
+"""Celery's side: queue names, the app's configuration, and the thread that sends.
+
+A message of ours carries a run's id and nothing else. Losing one, or delivering it twice, changes
+only when a run begins, so a send that fails is a warning and not an error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import queue
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Dispatch
+
+logger = logging.getLogger("threadmill.messaging")
+
+EXECUTE = "threadmill.execute"
+SAY = "threadmill.say"
+RUN = "threadmill.run"
+
+_SEND_SECONDS = 3.0
+"""How long one send may take; the broker may be frozen."""
+_EXIT_SECONDS = 3.0
+"""How long a process that ends waits for its last sends."""
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The names of a namespace's queues."""
+
+    namespace: str
+
+    @property
+    def common(self) -> str:
+        """Runs that have not begun."""
+        return self.namespace
+
+    @property
+    def begun(self) -> str:
+        """Runs that had begun: reclaimed, yielded or resumed."""
+        return f"{self.namespace}.begun"
+
+    @property
+    def door(self) -> str:
+        """Requests of services without this package."""
+        return f"{self.namespace}.door"
+
+    def own(self, name: str | None) -> str:
+        """The queue of an assistant or a process that has one of its own; None: the common one."""
+        return f"{self.namespace}.{name}" if name else self.common
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery app, for sending and for executing: JSON only, no results, no prefetching."""
+    app = Celery("threadmill", broker=settings.celery_url(), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=Queues(settings.namespace).common,
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_timeout": 30.0,
+            "socket_connect_timeout": _SEND_SECONDS,
+            "socket_keepalive": True,
+        },
+        worker_pool="threads",
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_enable_remote_control=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    return app
+
+
+class Sender:
+    """Sends dispatches to Celery, in a thread of its own: publishing blocks, and may block long."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queues = Queues(settings.namespace)
+        self._outbox: queue.SimpleQueue[Dispatch | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def send(self, dispatch: Dispatch | None) -> None:
+        """Send a run to its queue, soon; returns at once. None: there is nothing to send."""
+        if dispatch is None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="threadmill-sender", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.close)
+        self._outbox.put(dispatch)
+
+    def close(self) -> None:
+        """Send what is left, and end the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            atexit.unregister(self.close)
+            self._outbox.put(None)
+            thread.join(_EXIT_SECONDS)
+
+    def _work(self) -> None:
+        app = make_app(self._settings)
+        app.conf.broker_transport_options = app.conf.broker_transport_options | {
+            "socket_timeout": _SEND_SECONDS
+        }
+        with app.connection_for_write() as connection:
+            producer = app.amqp.Producer(connection, auto_declare=False)
+            while (dispatch := self._outbox.get()) is not None:
+                self._publish(app, producer, dispatch)
+
+    def _publish(self, app: Celery, producer: Any, dispatch: Dispatch) -> None:
+        name = self._queues.begun if dispatch.begun else dispatch.queue
+        try:
+            app.send_task(
+                EXECUTE,
+                args=[dispatch.run_id],
+                queue=name,
+                task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
+                producer=producer,
+                retry=False,
+            )
+        except Exception as error:  # noqa: BLE001  whatever went wrong, the run itself is stored
+            logger.warning(
+                "could not send %s to queue %s (%s); it is stored, and sent again later",
+                dispatch.run_id,
+                name,
+                type(error).__name__,
+            )

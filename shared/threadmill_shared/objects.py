@@ -1,0 +1,141 @@
+"""The frozen objects that users read: messages, steps, and how a run went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from threadmill_shared import ids
+from threadmill_shared.items import MessageItem
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(_Frozen):
+    """The text of a part of a message."""
+
+    value: str
+    annotations: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class TextPart(_Frozen):
+    """A part of a message that is text."""
+
+    type: Literal["text"] = "text"
+    text: Text
+
+
+class Message(_Frozen):
+    """What a user or an assistant said in a thread."""
+
+    id: str
+    thread_id: str
+    role: Literal["user", "assistant"]
+    content: list[TextPart]
+    created_at: int
+    """Seconds since the epoch, when it entered the thread."""
+    status: Literal["completed", "incomplete"] = "completed"
+    incomplete_reason: str | None = None
+    run_id: str | None = None
+    assistant_id: str | None = None
+    assistant_name: str | None = None
+    attachments: list[dict[str, Any]] = Field(default_factory=list)
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(part.text.value for part in self.content)
+
+    @classmethod
+    def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:
+        """Build the message from a thread's item; `at` is its time in milliseconds."""
+        return cls(
+            id=item["id"],
+            thread_id=thread_id,
+            role=item["role"],
+            content=[TextPart.model_validate(part) for part in item["content"]],
+            created_at=at // 1000,
+            status=item["status"],
+            incomplete_reason=item.get("reason"),
+            run_id=item["run_id"],
+            assistant_id=item["assistant_id"],
+            assistant_name=item["assistant_name"],
+            metadata=item["metadata"],
+        )
+
+
+class ToolCall(_Frozen):
+    """One call of a tool; `output` is None until it has one."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    output: str | None = None
+
+
+class Usage(_Frozen):
+    """Tokens as the provider counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class LastError(_Frozen):
+    """Why a run failed or expired."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    """The Assistants API's word."""
+    name: str
+    """The exact one: `ModelRefused`, `worker_lost`, `deadline`, ..."""
+    message: str
+
+
+class Step(_Frozen):
+    """One act of a run: a message written, or tools called."""
+
+    id: str
+    run_id: str
+    type: Literal["message_creation", "tool_calls"]
+    status: Literal["in_progress", "completed", "cancelled", "failed", "expired"]
+    created_at: int
+    """Seconds since the epoch."""
+    ended_at: int | None = None
+    message_id: str | None = None
+    tool_calls: list[ToolCall] = Field(default_factory=list)
+    usage: Usage | None = None
+
+    @classmethod
+    def read_all(cls, run_id: str, fields: Mapping[str, str]) -> list[Step]:
+        """Build a run's steps, in order, from the hash that holds them."""
+        numbers = sorted(int(name) for name in fields if ":" not in name)
+        return [cls._read(run_id, number, fields) for number in numbers]
+
+    @classmethod
+    def _read(cls, run_id: str, number: int, fields: Mapping[str, str]) -> Step:
+        body = from_json(fields[str(number)])
+        status, _, ended = fields.get(f"{number}:ended", "in_progress").partition(" ")
+        message = body.get("message")
+        return cls.model_validate(
+            {
+                "id": ids.step_id(run_id, number),
+                "run_id": run_id,
+                "type": body["type"],
+                "status": status,
+                "created_at": int(fields[f"{number}:began"]) // 1000,
+                "ended_at": int(ended) // 1000 if ended else None,
+                "message_id": None if message is None else ids.run_message_id(run_id, message),
+                "tool_calls": [
+                    {"id": id, "name": name, "arguments": arguments, "output": output}
+                    for id, name, arguments, output in body.get("calls", ())
+                ],
+                "usage": body.get("usage"),
+            }
+        )

@@ -1,0 +1,118 @@
+"""A run's record, as it lies in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic_core import from_json
+
+from threadmill_shared.definition import RunRequest
+
+
+class Status(StrEnum):
+    """A run's status, in the Assistants API's words."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    REQUIRES_ACTION = "requires_action"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing follows this status."""
+        return self in TERMINAL
+
+
+TERMINAL = frozenset(
+    {Status.CANCELLED, Status.FAILED, Status.COMPLETED, Status.INCOMPLETE, Status.EXPIRED}
+)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One reading of a run's record. Times are milliseconds of the server's clock."""
+
+    id: str
+    thread_id: str
+    status: Status
+    request: RunRequest
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    attempts: int
+    worker: str | None
+    """`host:pid` of the last holder."""
+    holder: str
+    token: str
+    events: int
+    """Number of the last event."""
+    terminal: str
+    """The terminal records of the log, kept for readers that come when it has expired."""
+    first: int
+    """Position of the run's first item in the thread; 0 before it came to the head."""
+    final: int
+    """Position of the run's last item, once it has ended."""
+    message_id: str
+    usage: dict[str, int] | None
+    last_error: dict[str, str] | None
+    reason: str | None
+    data: Any
+    context: dict[str, Any]
+    queue: str
+    open_message: str
+    open_from: int
+    turn: int
+    """Turns that are finished and stored."""
+
+    @classmethod
+    def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
+        """Build the record from the hash's fields."""
+
+        def number(name: str) -> int:
+            return int(fields.get(name) or 0)
+
+        def value(name: str) -> Any:
+            return from_json(fields[name]) if fields.get(name) else None
+
+        return cls(
+            id=run_id,
+            thread_id=fields["thread_id"],
+            status=Status(fields["status"]),
+            request=RunRequest.model_validate_json(fields["request"]),
+            created_at=number("created_at"),
+            started_at=number("started_at") or None,
+            ended_at=number("ended_at") or None,
+            attempts=number("attempts"),
+            worker=fields.get("worker"),
+            holder=fields.get("holder", ""),
+            token=fields.get("token", ""),
+            events=number("events"),
+            terminal=fields.get("terminal", ""),
+            first=number("first"),
+            final=number("final"),
+            message_id=fields.get("message_id", ""),
+            usage=value("usage"),
+            last_error=value("last_error"),
+            reason=value("reason"),
+            data=value("data"),
+            context=value("context") or {},
+            queue=fields["queue"],
+            open_message=fields.get("open_message", ""),
+            open_from=number("open_from"),
+            turn=number("turn"),
+        )
+
+
+def pairs(flat: Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
+    """A hash as Redis gives it: a flat list from a script, a mapping from the client."""
+    if isinstance(flat, Mapping):
+        return flat
+    return dict(zip(flat[::2], flat[1::2], strict=True))

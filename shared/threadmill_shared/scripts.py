@@ -1,0 +1,171 @@
+"""The Lua scripts: loaded with their includes, and called by name.
+
+Each script's header names its keys and arguments. The loader turns the header into local variables
+of the script, and checks every call against it, so that neither side counts indices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis import exceptions as redis_errors
+
+from threadmill_shared import errors
+from threadmill_shared.connections import StoreClient
+
+Value = str | int | float
+Call = tuple[Any, ...]
+"""A command as redis-py takes it: `EVALSHA`, digest, number of keys, keys, arguments."""
+
+PASSING = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.BusyLoadingError,
+    redis_errors.ReadOnlyError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterDownError,
+    OSError,
+)
+"""Failures after which the identical call is sent again: its answer may have been lost."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """One transition."""
+
+    name: str
+    text: str
+    sha: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+    takes_rest: bool
+
+    def call(
+        self, keys: Mapping[str, str], args: Mapping[str, Value], rest: Sequence[Value] = ()
+    ) -> Call:
+        """The command that runs this script; names that do not fit its header are a KeyError."""
+        if len(keys) != len(self.keys) or len(args) != len(self.args):
+            raise KeyError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
+        values = (args[name] for name in self.args)
+        return ("EVALSHA", self.sha, len(keys), *(keys[k] for k in self.keys), *values, *rest)
+
+
+@cache
+def script(name: str) -> Script:
+    """The script of this name, with its includes."""
+    folder = resources.files("threadmill_shared") / "lua"
+    body = (folder / f"{name}.lua").read_text()
+    keys, args, includes = (_header(body, word) for word in ("keys", "args", "include"))
+    takes_rest = _header(body, "rest") != ("none",)
+    pieces = [
+        (folder / "include" / f"{include}.lua").read_text()
+        for include in includes
+        if include != "none"
+    ]
+    text = "\n".join([_prologue(keys, args, takes_rest=takes_rest), *pieces, body])
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, text, sha, keys, args, takes_rest)
+
+
+def _header(body: str, word: str) -> tuple[str, ...]:
+    found = re.search(rf"^-- {word}: (.*)$", body, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"a script lacks its '-- {word}:' line")
+    return tuple(found[1].split())
+
+
+def _prologue(keys: Sequence[str], args: Sequence[str], *, takes_rest: bool) -> str:
+    lines = [f"local {name} = KEYS[{at}]" for at, name in enumerate(keys, 1)]
+    lines += [f"local {name} = ARGV[{at}]" for at, name in enumerate(args, 1)]
+    if takes_rest:
+        first = len(args)
+        lines.append(
+            f"local rest = {{}} for i = {first + 1}, #ARGV do rest[i-{first}] = ARGV[i] end"
+        )
+    return " ".join(lines)
+
+
+class ScriptRunner:
+    """Runs scripts, and repeats the identical call when its answer may have been lost.
+
+    Every script may be sent twice, so a repeat is always safe; redis-py's own retries are off.
+    """
+
+    def __init__(self, client: StoreClient, *, patience: float) -> None:
+        """Args:
+        client: a connection without retries of its own.
+        patience: seconds for which a call is repeated before `StoreUnavailable`.
+        """
+        self._client = client
+        self._patience = patience
+
+    async def run(
+        self,
+        name: str,
+        *,
+        keys: Mapping[str, str],
+        args: Mapping[str, Value],
+        rest: Sequence[Value] = (),
+    ) -> list[Any]:
+        """Run one script and return its reply, the outcome first.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience; it may have been applied.
+            StoreFull: the server is out of memory; nothing was applied.
+        """
+        wanted = script(name)
+        call = wanted.call(keys, args, rest)
+        reply: list[Any] = await self._repeat(lambda: self._send(wanted, call))
+        return reply
+
+    async def command(self, *command: Any) -> Any:
+        """Run one command that may be repeated.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        return await self._repeat(lambda: self._client.execute_command(*command))
+
+    async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        give_up = time.monotonic() + self._patience
+        pause = 0.02
+        while True:
+            try:
+                return await send()
+            except PASSING as error:
+                if time.monotonic() >= give_up:
+                    raise unavailable(error) from error
+            except redis_errors.OutOfMemoryError as error:
+                raise store_full() from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def _send(self, wanted: Script, call: Call) -> Any:
+        try:
+            return await self._client.execute_command(*call)
+        except redis_errors.NoScriptError:
+            return await self._client.execute_command("EVAL", wanted.text, *call[2:])
+
+
+def unavailable(error: Exception) -> errors.StoreUnavailable:
+    """The error for a Redis that does not answer; the address is masked by the client already."""
+    return errors.StoreUnavailable(
+        f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL and "
+        "that the server is running; a call that may have been carried out can be repeated."
+    )
+
+
+def store_full() -> errors.StoreFull:
+    """The error for a Redis that is out of memory."""
+    return errors.StoreFull(
+        "Redis has reached its maxmemory and takes nothing new in. Raise maxmemory, or delete "
+        "threads that are no longer needed."
+    )

@@ -1,0 +1,108 @@
+"""Settings: read from the environment once, at the edge, into one frozen object."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from threadmill_shared import errors
+
+NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
+
+
+class Settings(BaseSettings):
+    """All settings; the environment variable of each is `THREADMILL_` and its name."""
+
+    model_config = SettingsConfigDict(env_prefix="THREADMILL_", frozen=True, extra="ignore")
+
+    redis_url: SecretStr | None = None
+    """Where threads, runs and logs live; unset: an embedded server (see `embedded`)."""
+    broker_url: SecretStr | None = None
+    """Celery's broker; unset: the Redis URL."""
+    namespace: str = Field(default="threadmill", pattern=NAMESPACE_PATTERN)
+    """First part of every key and queue name; two namespaces share a Redis unseen."""
+    embedded: bool = True
+    """Whether a script without a Redis URL may start an embedded server and worker."""
+
+    model: str = "gpt-4.1-mini"
+    """The model of an assistant that names none."""
+    model_api: Literal["responses", "chat"] = "responses"
+    """The provider's protocol: OpenAI's Responses API, or Chat Completions."""
+    model_retries: int = Field(default=5, ge=0)
+    """How often a model request is repeated after a failure that may pass."""
+
+    concurrency: int = Field(default=100, ge=1, le=10_000)
+    """Runs in flight per worker process."""
+    tool_threads: int = Field(default=64, ge=1)
+    """Threads for synchronous tools per worker process."""
+    tool_seconds: float = Field(default=300, gt=0)
+    """Limit for one tool call that sets none of its own."""
+    max_attempts: int = Field(default=3, ge=1)
+    """Takeovers without progress after which a run fails as `worker_lost`."""
+    drain_seconds: float = Field(default=25, ge=0)
+    """How long a worker that was told to stop lets its runs go on."""
+
+    run_seconds: float = Field(default=600, gt=0)
+    """A run's deadline, counted from its first claim."""
+    max_turns: int = Field(default=50, ge=1)
+    """Model requests in one run."""
+    max_waiting: int = Field(default=100, ge=0)
+    """Runs in one thread's line."""
+    max_message_bytes: int = Field(default=256 * 1024, ge=1)
+    """Size of one message, in UTF-8."""
+    max_tool_output_bytes: int = Field(default=256 * 1024, ge=1)
+    """Size of one tool call's output, in UTF-8."""
+
+    log_seconds: float = Field(default=3600, gt=0)
+    """Lifetime of an event log after its run has ended."""
+    run_days: float = Field(default=30, gt=0)
+    """Lifetime of a run's record after it has ended; its messages stay in the thread."""
+
+    def store_url(self) -> str:
+        """The Redis URL.
+
+        Raises:
+            NotConfigured: there is none.
+        """
+        if self.redis_url is None:
+            raise errors.NotConfigured(
+                "THREADMILL_REDIS_URL is not set. Set it to your Redis, for example "
+                "redis://localhost:6379/0, or install threadmill[embedded] to run a script "
+                "with an embedded server."
+            )
+        return self.redis_url.get_secret_value()
+
+    def celery_url(self) -> str:
+        """The broker's URL, as kombu spells it.
+
+        Raises:
+            NotConfigured: none is set, or the store's URL cannot serve as one.
+        """
+        if self.broker_url is not None:
+            return self.broker_url.get_secret_value()
+        url = self.store_url()
+        if url.startswith("redis+cluster"):
+            raise errors.NotConfigured(
+                "Celery cannot use a Redis Cluster as its broker. Set THREADMILL_BROKER_URL to a "
+                "standalone Redis or to RabbitMQ."
+            )
+        return url.replace("unix://", "redis+socket://", 1)
+
+
+@lru_cache
+def load_settings() -> Settings:
+    """The settings of this process, read from the environment at the first call."""
+    return Settings()
+
+
+def masked(url: str) -> str:
+    """The URL without its password, for messages and logs."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))

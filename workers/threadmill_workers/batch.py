@@ -1,0 +1,105 @@
+"""What a holder writes in one script call: events, and with them whatever they announce."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import to_json
+
+from threadmill_shared.events import count, encode
+from threadmill_shared.items import Item
+
+Value = str | int | float
+
+
+@dataclass(slots=True)
+class Batch:
+    """Grows while the write before it is under way, then goes out as one call."""
+
+    records: list[str] = field(default_factory=list)
+    count: int = 0
+    fields: dict[str, Value] = field(default_factory=dict)
+    items: list[Value] = field(default_factory=list)
+    steps: list[Value] = field(default_factory=list)
+    opened: list[Value] = field(default_factory=list)
+    closed: list[Value] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
+    _message: int = -1
+
+    def delta(self, message: int, text: str) -> None:
+        """Add a piece of a message; pieces of one message share a record."""
+        if message != self._message:
+            self._close_texts()
+            self._message = message
+        self._texts.append(text)
+
+    def record(self, *record: Any) -> None:
+        """Add a record to the log."""
+        self._close_texts()
+        self.records.append(encode(record))
+        self.count += count(list(record))
+
+    def set(self, **fields: Value) -> None:
+        """Set fields of the run's record."""
+        self.fields.update(fields)
+
+    def item(self, item: Item) -> None:
+        """Add an item to the thread."""
+        message_id = item["id"] if item["type"] == "message" else ""
+        self.items += (message_id, to_json(item).decode())
+
+    def step(self, number: int, body: Any = None, status: str = "") -> None:
+        """Write a step: its body where given; an empty status leaves it open."""
+        self.steps += (number, status, "" if body is None else to_json(body).decode())
+
+    def open_call(self, call_id: str, closing_output: Item) -> None:
+        """Store a tool call as open, with the output that closes it if the run ends first."""
+        self.opened += (call_id, to_json(closing_output).decode())
+
+    def begin_call(self, call_id: str) -> None:
+        """Store that a tool is about to be called."""
+        self.opened += (f"!{call_id}", 1)
+
+    def close_call(self, call_id: str) -> None:
+        """Store that a call has its output."""
+        self.closed.append(call_id)
+
+    def extend(self, other: Batch) -> None:
+        """Add all of another batch behind this one."""
+        other._close_texts()  # noqa: SLF001  its own class
+        self._close_texts()
+        self.records += other.records
+        self.count += other.count
+        self.fields.update(other.fields)
+        self.items += other.items
+        self.steps += other.steps
+        self.opened += other.opened
+        self.closed += other.closed
+
+    def encoded(self) -> tuple[int, str, Sequence[Value]]:
+        """Number of events, records, and the rest, as `append.lua` takes them."""
+        self._close_texts()
+        return self.count, ",".join(self.records), self._rest()
+
+    def _rest(self) -> Sequence[Value]:
+        if not (self.fields or self.items or self.steps or self.opened or self.closed):
+            return ()
+        rest: list[Value] = [len(self.fields)]
+        for name, value in self.fields.items():
+            rest += (name, value)
+        for width, part in ((2, self.items), (3, self.steps), (2, self.opened), (1, self.closed)):
+            rest.append(len(part) // width)
+            rest += part
+        return rest
+
+    def _close_texts(self) -> None:
+        if self._texts:
+            self.records.append(encode(("d", self._message, self._texts)))
+            self.count += len(self._texts)
+            self._texts = []
+        self._message = -1
+
+    def __bool__(self) -> bool:
+        return bool(self._texts or self.records or self._rest())

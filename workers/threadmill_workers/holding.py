@@ -1,0 +1,246 @@
+"""A run that this worker holds: the claim, the fenced writes, and the ways to let go.
+
+Each write carries the attempt's token and a serial number. A token that is no longer the record's
+means that somebody else has the run: the holder stops, and changes nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from threadmill_shared.keys import Keys
+from threadmill_shared.records import RunRecord, Status, pairs
+from threadmill_shared.scripts import Call, script
+from threadmill_shared.store import Dispatch, Store
+from threadmill_workers.batch import Batch
+from threadmill_workers.writer import LogWriter
+
+logger = logging.getLogger("threadmill.worker")
+
+
+class LostRun(Exception):
+    """The run is no longer ours; whoever writes for it stops."""
+
+
+class Stop(Enum):
+    """Why a held run is to stop before its end."""
+
+    CANCEL = auto()
+    """Somebody cancelled it: end it as cancelled."""
+    LOST = auto()
+    """It belongs to somebody else, or has ended: drop it."""
+    YIELD = auto()
+    """This worker shuts down: give it back."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who claims: one worker process."""
+
+    id: str
+    """`host:pid:nonce`"""
+    bell: str
+    """The channel on which it is told to stop a run."""
+
+    @property
+    def name(self) -> str:
+        """`host:pid`"""
+        return self.id.rpartition(":")[0]
+
+
+async def claim(store: Store, writer: LogWriter, holder: Holder, run_id: str) -> HeldRun | None:
+    """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
+    reply = await store.scripts.run(
+        "claim",
+        keys={"run": store.keys.run(run_id)},
+        args={
+            "bucket": store.keys.bucket(run_id),
+            "run_id": run_id,
+            "worker": holder.id,
+            "worker_name": holder.name,
+            "bell": holder.bell,
+            "claim": secrets.token_hex(8),
+        },
+    )
+    if reply[0] not in ("claimed", "again"):
+        logger.debug("%s is not to be claimed: %s", run_id, reply[0])
+        return None
+    _, token, left, position, fields = reply
+    record = RunRecord.read(run_id, pairs(fields))
+    return HeldRun(store, writer, record, token, int(left) / 1000, int(position))
+
+
+class HeldRun:
+    """One attempt's right to write for a run."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: LogWriter,
+        record: RunRecord,
+        token: str,
+        seconds_left: float,
+        position: int,
+    ) -> None:
+        self.record = record
+        self.seconds_left = seconds_left
+        """Until the deadline, at the time of the claim."""
+        self.position = position
+        """Of the thread's last item, at the time of the claim."""
+        self.stop_reason: Stop | None = None
+        self._store = store
+        self._writer = writer
+        self._token = token
+        self._serial = 0
+        self._pending = Batch()
+        self._in_flight = False
+        self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._interrupt: Callable[[], object] = lambda: None
+
+    # ---- writing ---------------------------------------------------------------------------------
+
+    def delta(self, message: int, text: str) -> None:
+        """Write a piece of a message, soon."""
+        self._pending.delta(message, text)
+        if not self._in_flight:
+            self._writer.mark(self)
+
+    def put(self, batch: Batch) -> None:
+        """Write a batch, soon, behind all that was put before."""
+        self._pending.extend(batch)
+        if not self._in_flight:
+            self._writer.mark(self)
+
+    async def write(self, batch: Batch) -> None:
+        """Write a batch, and wait until it and all before it are stored.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        self.put(batch)
+        await self.stored()
+
+    async def stored(self) -> None:
+        """Wait until nothing is left to write.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        while self._in_flight or self._pending:
+            self._refuse_when_lost()
+            await asyncio.shield(self._stored)
+        self._refuse_when_lost()
+
+    def take_call(self) -> Call | None:
+        """The next append, for the writer; None where there is nothing to write."""
+        if self._in_flight or not self._pending or self.stop_reason is Stop.LOST:
+            return None
+        count, records, rest = self._take_pending().encoded()
+        self._in_flight = True
+        self._serial += 1
+        run_id, keys = self.record.id, self._store.keys
+        return (
+            *("EVALSHA", script("append").sha, 1, keys.run(run_id), keys.bucket(run_id)),
+            *(run_id, self._token, self._serial, count, records),
+            *rest,
+        )
+
+    def settle(self, reply: list[Any]) -> None:
+        """Take the answer to the append that was under way."""
+        self._in_flight = False
+        if reply[0] not in ("ok", "again"):
+            self.stop(Stop.LOST)
+        elif reply[2]:
+            self.stop(Stop.CANCEL)
+        if self._pending:
+            self._writer.mark(self)
+        stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
+        stored.set_result(None)
+
+    def _take_pending(self) -> Batch:
+        pending, self._pending = self._pending, Batch()
+        return pending
+
+    def _refuse_when_lost(self) -> None:
+        if self.stop_reason is Stop.LOST:
+            raise LostRun(self.record.id)
+
+    # ---- stopping --------------------------------------------------------------------------------
+
+    def on_stop(self, interrupt: Callable[[], object]) -> None:
+        """Name what interrupts the run's work; called at once where it is to stop already."""
+        self._interrupt = interrupt
+        if self.stop_reason is not None:
+            interrupt()
+
+    def stop(self, reason: Stop) -> None:
+        """Interrupt the run's work. The first reason stays, but for a run that is lost."""
+        if self.stop_reason is None or reason is Stop.LOST:
+            first = self.stop_reason is None
+            self.stop_reason = reason
+            if first:
+                self._interrupt()
+
+    # ---- letting go ------------------------------------------------------------------------------
+
+    async def finish(
+        self, status: Status, batch: Batch, *, fields: Mapping[str, str | int] | None = None
+    ) -> Dispatch | None:
+        """End the run with its last batch; returns the next run of the thread, to be sent.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        await self._quiet()
+        pending = self._take_pending()
+        pending.extend(batch)
+        pending.set(**(fields or {}))
+        count, records, rest = pending.encoded()
+        reply = await self._let_go(
+            "finish", {"status": status, "count": count, "records": records}, rest or [0] * 5
+        )
+        return Dispatch(reply[2], reply[3]) if reply[2] else None
+
+    async def give_back(self) -> Dispatch | None:
+        """Give the run back as it stands; returns it, to be sent, or None where it is to be ended.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        await self.stored()
+        reply = await self._let_go("yield", {}, ())
+        if reply[0] == "cancelling":
+            return None
+        return Dispatch(self.record.id, reply[1], begun=True)
+
+    async def _quiet(self) -> None:
+        while self._in_flight:
+            await asyncio.shield(self._stored)
+        self._refuse_when_lost()
+
+    async def _let_go(
+        self, name: str, args: Mapping[str, str | int], rest: Any
+    ) -> list[Any]:
+        keys: Keys = self._store.keys
+        reply = await self._store.scripts.run(
+            name,
+            keys={"run": keys.run(self.record.id)},
+            args={
+                "bucket": keys.bucket(self.record.id),
+                "run_id": self.record.id,
+                "token": self._token,
+                "serial": self._serial + 1,
+                **args,
+            },
+            rest=rest,
+        )
+        if reply[0] not in ("ok", "again", "cancelling"):
+            self.stop(Stop.LOST)
+            raise LostRun(self.record.id)
+        return reply
