@@ -1,0 +1,55 @@
+# Every target works from a clean clone on a machine that has Python >= 3.11, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+# What mypy reads beside the packages named in pyproject.toml.
+SCRIPTS := $(wildcard tests examples benchmarks)
+
+# Further arguments for the command behind a target: make test ARGS='-k flower'
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench requirements clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
+
+demo: $(INSTALLED) ## Play three conversations on an embedded server and two workers
+	$(BIN)/threadmill demo $(ARGS)
+
+test: $(INSTALLED) ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## Check style, format, types and which package imports which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases $(SCRIPTS)
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## Measure against the bare SDK and a plain Celery task
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+requirements: $(INSTALLED) ## Pin what pyproject.toml asks for; ARGS=--upgrade renews the pins
+	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/pip-compile --quiet \
+		--generate-hashes --allow-unsafe --strip-extras --no-emit-options \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--build-deps-for wheel --build-deps-for editable --extra dev \
+		--output-file requirements-dev.txt $(ARGS) pyproject.toml
+
+clean: ## Remove what the other targets made, .venv included
+	rm -rf $(VENV) build dist .threadmill .hypothesis .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "threadmill needs Python 3.11 or newer, and '$(PYTHON)' is not." \
+			"Name one: make PYTHON=python3.13 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

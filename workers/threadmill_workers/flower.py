@@ -1,0 +1,129 @@
+"""Flower for threadmill: behind a password, read-only, and blind to what users say.
+
+Started as `python -P -m threadmill_workers.flower` (`-P`: modules in the current folder cannot
+take the place of Flower's). Every option of Flower's can be given as `FLOWER_<OPTION>` or on the
+command line; Flower's own configuration file, which it would execute from the current folder, is
+not read.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from celery import Celery
+from flower.app import Flower
+from flower.command import apply_env_options, extract_settings, setup_logging
+from flower.events import Events
+from flower.options import options
+from flower.urls import settings as web_settings
+from threadmill_shared import errors
+from threadmill_shared.settings import load_settings
+from tornado.ioloop import IOLoop
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+_CONTENT = ("result", "exception", "traceback")
+"""Fields of Celery's task events that hold what a task made of its arguments."""
+
+_ONLY_IDS = re.compile(r"[(\[{]((('[a-z_]+': )?'(run|thread)_[0-9a-f]{32}'(, |,)?)*)[)\]}]")
+"""An argument list, as Celery prints it, in which every value is a run's or a thread's id."""
+
+
+def ids_only(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Celery's event without what a user, a tool or a failing call has put into it.
+
+    Arguments that are ids stay, because they lead from a task to its run. The event is judged by
+    its content and not by its task's name: other services share the broker, and a service that
+    sends `threadmill.say` may announce the user's message itself (`task_send_sent_event`).
+    """
+    kept = {field: value for field, value in event.items() if field not in _CONTENT}
+    for field in ("args", "kwargs"):
+        if field in kept and not _ONLY_IDS.fullmatch(str(kept[field])):
+            kept[field] = "hidden"
+    return kept
+
+
+class IdsOnlyEvents(Events):  # type: ignore[misc]  # Flower ships no types
+    """Flower's memory of what happened, to which no user's text is admitted."""
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Remember the event; called by Flower's receiver thread."""
+        super().on_event(ids_only(event))
+
+
+def read_options(argv: Sequence[str]) -> None:
+    """Set Flower's options: safe defaults, then the environment, then the command line.
+
+    Raises:
+        NotConfigured: there is no password, so that everybody could look in.
+    """
+    options.read_only = True
+    apply_env_options()
+    options.parse_command_line(list(argv))
+    options.address = options.address or LOOPBACK
+    if not all(_is_credential(entry) for entry in options.basic_auth or [""]):
+        raise errors.NotConfigured(
+            "Flower needs a password. Set FLOWER_BASIC_AUTH to USER:PASSWORD."
+        )
+    extract_settings()
+    setup_logging()
+
+
+def build(broker: str) -> Flower:
+    """Build the Flower that watches this broker, from the options as they are set."""
+    app = Celery("threadmill", broker=broker, set_as_current=False)
+    app.conf.update(task_serializer="json", accept_content=["json"])
+    loop = IOLoop.current()
+    events = IdsOnlyEvents(
+        app,
+        io_loop=loop,
+        db=options.db,
+        persistent=options.persistent,
+        state_save_interval=options.state_save_interval,
+        enable_events=options.enable_events,
+        max_workers_in_memory=options.max_workers,
+        max_tasks_in_memory=options.max_tasks,
+    )
+    flower = Flower(capp=app, options=options, events=events, io_loop=loop, **web_settings)
+    _forget_task_lists(flower)
+    return flower
+
+
+def _forget_task_lists(flower: Flower) -> None:
+    """Ask workers for no lists of tasks: they come with raw arguments, past the events."""
+    inspector = flower.inspector
+    inspector.inspect_methods = tuple(
+        method
+        for method in inspector.inspect_methods
+        if method not in inspector.task_inspect_methods
+    )
+
+
+def main() -> None:
+    """Run Flower until SIGTERM or SIGINT."""
+    try:
+        read_options(sys.argv)
+        flower = build(load_settings().celery_url())
+    except errors.NotConfigured as error:
+        sys.exit(str(error))
+    port = flower.start_http_server()
+    logger.info("Flower listens on http://%s:%s", options.address, port)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        flower.io_loop.asyncio_loop.add_signal_handler(stop, flower.stop)
+    flower.start()
+
+
+def _is_credential(entry: str) -> bool:
+    user, _, password = entry.partition(":")
+    return bool(user and password)
+
+
+if __name__ == "__main__":
+    main()
