@@ -71,6 +71,10 @@ class RunRecord:
     open_from: int
     turn: int
     """Turns that are finished and stored."""
+    next_message: int
+    """Number of the run's next message."""
+    next_step: int
+    """Number of its next step."""
 
     @classmethod
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
@@ -108,6 +112,8 @@ class RunRecord:
             open_message=fields.get("open_message", ""),
             open_from=number("open_from"),
             turn=number("turn"),
+            next_message=number("next_message"),
+            next_step=number("next_step"),
         )
 
 

@@ -224,9 +224,7 @@ class HeldRun:
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
-    async def _let_go(
-        self, name: str, args: Mapping[str, str | int], rest: Any
-    ) -> list[Any]:
+    async def _let_go(self, name: str, args: Mapping[str, str | int], rest: Any) -> list[Any]:
         keys: Keys = self._store.keys
         reply = await self._store.scripts.run(
             name,

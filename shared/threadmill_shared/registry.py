@@ -1,0 +1,81 @@
+"""What is known of assistants and workers across processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+
+from threadmill_shared import errors
+from threadmill_shared.definition import Definition
+from threadmill_shared.store import Store
+
+PUBLISHED_DAYS = 30
+"""How long a published definition is known after the last worker published it."""
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A registered worker that has a lease."""
+
+    id: str
+    worker: str
+    """`host:pid`"""
+    since: int
+    """Seconds since the epoch."""
+
+
+class Registry:
+    """Definitions that workers publish or users create, and the workers that are alive."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys = store.keys
+
+    async def publish(self, definitions: Iterable[Definition]) -> None:
+        """Make definitions known by name; the last one published under a name counts."""
+        pipeline = self._store.client.pipeline(transaction=False)
+        for definition in definitions:
+            key = self._keys.published(definition.name)
+            pipeline.set(key, definition.model_dump_json(), ex=PUBLISHED_DAYS * 86_400)
+            pipeline.zadd(self._keys.names(), {definition.name: time.time()})
+        oldest = time.time() - PUBLISHED_DAYS * 86_400
+        pipeline.zremrangebyscore(self._keys.names(), "-inf", oldest)
+        await pipeline.execute()
+
+    async def create(self, definition: Definition) -> None:
+        """Store a definition under its id, until it is deleted."""
+        await self._store.read(
+            "SET", self._keys.created(definition.id), definition.model_dump_json()
+        )
+
+    async def delete(self, assistant_id: str) -> bool:
+        """Delete a created definition; False where there is none."""
+        return bool(await self._store.read("DEL", self._keys.created(assistant_id)))
+
+    async def load(self, id_or_name: str) -> Definition:
+        """The definition that was created with this id, or published under this name.
+
+        Raises:
+            AssistantNotFound: there is none.
+        """
+        for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
+            found = await self._store.read("GET", key)
+            if found:
+                return Definition.model_validate_json(found)
+        raise errors.AssistantNotFound(
+            f"No assistant {id_or_name!r} is known. A module-level assistant is known once a worker "
+            "has loaded its module (threadmill worker MODULE), any other one after create()."
+        )
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers whose lease lives."""
+        registered = await self._store.read("HGETALL", self._keys.alive())
+        alive = []
+        for worker_id, registration in registered.items():
+            if await self._store.read("EXISTS", self._keys.lease(worker_id)):
+                fields = from_json(registration)
+                alive.append(WorkerInfo(worker_id, fields["worker"], fields["since"]))
+        return alive

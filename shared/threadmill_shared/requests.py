@@ -1,0 +1,160 @@
+"""From what a caller asks for to what an enqueue writes. All that can be wrong is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from threadmill_shared import errors, ids
+from threadmill_shared.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.messaging import Queues
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import NewRun, WhenBusy, content_digest
+from threadmill_shared.templates import render
+
+MAX_CONTEXT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class ThreadRef:
+    """The thread that a run is for."""
+
+    id: str
+    create: bool
+    """Whether it may be made now."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a caller asks of an assistant, in whatever way it came."""
+
+    definition: Definition
+    message: str | None
+    self_: Any = None
+    """What the instructions' template sees as `self_`; None: the definition."""
+    thread: ThreadRef | None = None
+    """None: a new thread; with an idempotency key, the one that belongs to the key."""
+    when_busy: WhenBusy = "queue"
+    idempotency_key: str | None = None
+    context: Mapping[str, Any] | None = None
+    instructions: str | None = None
+    additional_instructions: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+
+
+def new_run(ask: Ask, settings: Settings) -> NewRun:
+    """Check a request, and make of it what the store is to write.
+
+    Raises:
+        TypeError: an option is unknown or of the wrong type.
+        BadTemplate, BadMessage, TooLarge: as they say.
+    """
+    if ask.when_busy not in get_args(WhenBusy):
+        raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
+    if ask.message is not None:
+        check_message(ask.message, settings)
+    context = _checked_context(ask.context)
+    thread = ask.thread or _thread_for(ask, settings)
+    definition = ask.definition
+    return NewRun(
+        run_id=ids.new_run_id(thread.id),
+        thread_id=thread.id,
+        create_thread=thread.create,
+        request=RunRequest(
+            assistant_id=definition.id,
+            assistant_name=definition.name,
+            model=definition.model,
+            instructions=_instructions(ask, context),
+            tools=definition.tools,
+            options=_options(ask),
+            max_turns=settings.max_turns,
+        ),
+        message_id=ids.new_message_id(),
+        message=ask.message,
+        when_busy=ask.when_busy,
+        idempotency_key=ask.idempotency_key,
+        content_digest=content_digest(
+            definition.name, ask.message, context, dict(ask.options), ask.instructions
+        ),
+        queue=Queues(settings.namespace).own(definition.queue),
+        context=context,
+        run_seconds=settings.run_seconds,
+        log_seconds=settings.log_seconds,
+        run_days=settings.run_days,
+        max_waiting=settings.max_waiting,
+        parent=ask.parent,
+    )
+
+
+def check_message(message: Any, settings: Settings) -> None:
+    """Refuse what cannot be a message.
+
+    Raises:
+        BadMessage: it is no text, or empty.
+        TooLarge: it is larger than `THREADMILL_MAX_MESSAGE_BYTES`.
+    """
+    if not isinstance(message, str):
+        raise errors.BadMessage(f"A message is a str, not {type(message).__name__}.")
+    if not message:
+        raise errors.BadMessage("A message is not empty. To run a thread as it is, use thread.run.")
+    try:
+        size = len(message.encode())
+    except UnicodeEncodeError as error:
+        raise errors.BadMessage("A message is valid Unicode, without lone surrogates.") from error
+    if size > settings.max_message_bytes:
+        raise errors.TooLarge(
+            f"The message has {size} bytes; THREADMILL_MAX_MESSAGE_BYTES allows "
+            f"{settings.max_message_bytes}."
+        )
+
+
+def _thread_for(ask: Ask, settings: Settings) -> ThreadRef:
+    if ask.idempotency_key is None:
+        return ThreadRef(ids.new_thread_id(), create=True)
+    # A repeat must meet the same slot, so the thread follows from the key.
+    words = ("key", settings.namespace, ask.definition.name, ask.idempotency_key)
+    return ThreadRef(ids.derived_thread_id(*words), create=True)
+
+
+def _instructions(ask: Ask, context: Mapping[str, Any]) -> str:
+    template = ask.definition.instructions if ask.instructions is None else ask.instructions
+    self_ = ask.definition if ask.self_ is None else ask.self_
+    parts = [template, ask.additional_instructions]
+    rendered = [render(part, self_=self_, context=dict(context)) for part in parts if part]
+    return "\n\n".join(rendered)
+
+
+def _options(ask: Ask) -> RunOptions:
+    options = {"response_format": ask.definition.response_format, **ask.options}
+    try:
+        return RunOptions.model_validate(options)
+    except ValidationError as error:
+        raise TypeError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(RunOptions.model_fields))
+        return f"{name!r} is not a run option. Known are: {known}."
+    return f"The run option {name!r} is not valid: {first['msg']}."
+
+
+def _checked_context(context: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        raise TypeError(f"context is a mapping of JSON values, not {type(context).__name__}.")
+    try:
+        size = len(to_json(context))
+    except (PydanticSerializationError, ValueError) as error:
+        raise TypeError(f"context must be JSON: {error}") from None
+    if size > MAX_CONTEXT_BYTES:
+        raise errors.TooLarge(f"context has {size} bytes; {MAX_CONTEXT_BYTES} are allowed.")
+    return context

@@ -1,0 +1,185 @@
+"""Following event logs: the log is the truth, a bell wakes the reader.
+
+A process holds one subscribing connection for all the logs that it follows. A reader subscribes,
+then reads, then waits, so nothing falls between; a bell that is lost costs a second at most, because
+a reader that waits looks again every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from threadmill_shared import errors
+from threadmill_shared.connections import StoreClient
+from threadmill_shared.events import DONE, Entry, Event, Reader
+from threadmill_shared.records import RunRecord
+from threadmill_shared.scripts import PASSING
+from threadmill_shared.store import Store, run_not_found
+
+logger = logging.getLogger("threadmill.tails")
+
+IDLE_SECONDS = 1.0
+
+
+class Bells:
+    """One subscription for all channels that a process listens to."""
+
+    def __init__(self, client: StoreClient) -> None:
+        """Args:
+        client: one whose commands may wait; the subscription takes a connection of it.
+        """
+        self._client = client
+        self._pubsub: Any = None
+        self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def listen(self, channel: str) -> AsyncGenerator[asyncio.Event, None]:
+        """An event that is set whenever the channel rings; subscribed when this is entered."""
+        bell = asyncio.Event()
+        await self._open(channel, bell)
+        try:
+            yield bell
+        finally:
+            await self._shut(channel, bell)
+
+    async def close(self) -> None:
+        """End the subscription."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._pubsub is not None:
+            await self._pubsub.aclose()
+
+    async def _open(self, channel: str, bell: asyncio.Event) -> None:
+        async with self._lock:
+            first = channel not in self._listeners
+            self._listeners.setdefault(channel, set()).add(bell)
+            if self._pubsub is None:
+                self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+            if first:
+                with contextlib.suppress(*PASSING):  # the readers look by themselves meanwhile
+                    await self._pubsub.subscribe(channel)
+            if self._task is None:
+                self._task = asyncio.ensure_future(self._work())
+
+    async def _shut(self, channel: str, bell: asyncio.Event) -> None:
+        async with self._lock:
+            bells = self._listeners.get(channel, set())
+            bells.discard(bell)
+            if not bells:
+                self._listeners.pop(channel, None)
+                with contextlib.suppress(*PASSING):
+                    await self._pubsub.unsubscribe(channel)
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                await self._ring(await self._pubsub.get_message(timeout=IDLE_SECONDS))
+            except PASSING as error:
+                logger.debug("the subscription is down (%s)", type(error).__name__)
+                await asyncio.sleep(IDLE_SECONDS / 10)
+            except RuntimeError:  # nothing is subscribed at the moment
+                await asyncio.sleep(IDLE_SECONDS / 100)
+
+    async def _ring(self, message: Any) -> None:
+        if message is not None:
+            for bell in self._listeners.get(message["channel"], ()):
+                bell.set()
+
+
+class Tails:
+    """Follows runs: their events, and their ends."""
+
+    def __init__(self, store: Store, bells: Bells) -> None:
+        self._store = store
+        self._bells = bells
+
+    async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
+        """The run's events behind number `after`, in groups as they come; ends with `done`.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunLost: its keys are gone while it is followed.
+            EventsExpired: the log is past its lifetime, and `after` lies within it.
+        """
+        async with self._bells.listen(self._store.keys.log(run_id)) as bell:
+            record = await self._record(run_id)
+            reader = Reader(record)
+            while True:
+                bell.clear()
+                entries = await self._store.entries(run_id, after)
+                events = [e for entry in entries for e in reader.events(entry, after)]
+                if events:
+                    _refuse_gap(events, after, record)
+                    after = events[-1].id
+                    yield events
+                    if events[-1].event == DONE:
+                        return
+                    continue
+                record = await self._record(run_id, known=True)
+                if record.status.is_terminal and record.events <= after:
+                    return
+                if record.status.is_terminal and not await self._log_exists(run_id):
+                    yield _terminal_events(record, after)
+                    return
+                await self._wait(bell)
+
+    async def ended(self, run_id: str) -> RunRecord:
+        """Wait until the run has ended, and return its record.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunLost: its keys are gone meanwhile.
+        """
+        async with self._bells.listen(self._store.keys.log(run_id)) as bell:
+            record = await self._record(run_id)
+            while not record.status.is_terminal:
+                await self._wait(bell)
+                bell.clear()
+                record = await self._record(run_id, known=True)
+            return record
+
+    async def _wait(self, bell: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(bell.wait(), IDLE_SECONDS)
+
+    async def _log_exists(self, run_id: str) -> bool:
+        return bool(await self._store.read("EXISTS", self._store.keys.log(run_id)))
+
+    async def _record(self, run_id: str, *, known: bool = False) -> RunRecord:
+        record = await self._store.record(run_id)
+        if record is None and known:
+            raise errors.RunLost(
+                f"The record of {run_id} is gone: its thread was deleted, or Redis lost it."
+            )
+        if record is None:
+            raise run_not_found(run_id)
+        return record
+
+
+def _refuse_gap(events: list[Event], after: int, record: RunRecord) -> None:
+    if events[0].id != after + 1:
+        raise errors.EventsExpired(
+            f"Event {after + 1} of {record.id} is gone; the log begins at {events[0].id}.",
+            first=events[0].id,
+            last=record.events,
+        )
+
+
+def _terminal_events(record: RunRecord, after: int) -> list[Event]:
+    """What is left of a log that has expired: the last two events, with their own numbers."""
+    if 0 < after < record.events - 2:
+        raise errors.EventsExpired(
+            f"The log of {record.id} has expired; its record still has the last two events.",
+            first=record.events - 1,
+            last=record.events,
+        )
+    fields = {"e": record.terminal, "t": str(record.ended_at)}
+    entry = Entry.read(str(record.events), fields)
+    return list(Reader(record).events(entry, after))

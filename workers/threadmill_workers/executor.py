@@ -1,0 +1,175 @@
+"""Executes runs: claim, loop, end. One coroutine per run, all on the process's one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from pydantic_core import to_json
+
+from threadmill_shared import errors
+from threadmill_shared.messaging import Sender
+from threadmill_shared.model import Model
+from threadmill_shared.records import Status
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Dispatch, Store
+from threadmill_shared.tools import ToolRegistry
+from threadmill_workers.batch import Batch
+from threadmill_workers.history import History
+from threadmill_workers.holding import HeldRun, Holder, LostRun, Stop, claim
+from threadmill_workers.lease import Lease
+from threadmill_workers.loop import Ending, run_turns
+from threadmill_workers.tool_calls import ToolRunner
+from threadmill_workers.turn import AnsweringModel, ToolCalls
+from threadmill_workers.writer import LogWriter
+
+logger = logging.getLogger("threadmill.worker")
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a worker process works with."""
+
+    settings: Settings
+    store: Store
+    writer: LogWriter
+    sender: Sender
+    lease: Lease
+    model: Model
+    tools: ToolRegistry
+    runner: ToolRunner
+
+
+class Executor:
+    """Executes the runs of one worker process."""
+
+    def __init__(self, means: Means, holder: Holder) -> None:
+        self._means = means
+        self._holder = holder
+        self._running: dict[str, HeldRun] = {}
+        self._closing = False
+
+    async def execute(self, run_id: str) -> None:
+        """Execute a run, if it is there to be claimed; a message delivered again does nothing."""
+        await self._means.lease.confirmed()
+        if self._closing:
+            self._means.sender.send(Dispatch(run_id, "", begun=True))
+            return
+        held = await claim(self._means.store, self._means.writer, self._holder, run_id)
+        if held is None:
+            return
+        self._running[run_id] = held
+        try:
+            await self._perform(held)
+        except LostRun:
+            logger.info("%s was taken over or has ended elsewhere", run_id)
+        finally:
+            del self._running[run_id]
+
+    async def _perform(self, held: HeldRun) -> None:
+        record, means = held.record, self._means
+        strategy = record.request.options.truncation_strategy
+        history = History(means.store, record.thread_id, held.position, strategy)
+        model = AnsweringModel(held, means.model, history, retries=means.settings.model_retries)
+        tools = ToolCalls(held, means.tools, means.runner, history)
+        ending = await self._outcome(held, model, tools)
+        if ending is None:
+            await self._give_back(held)
+        else:
+            await self._finish(held, ending)
+
+    async def _outcome(
+        self, held: HeldRun, model: AnsweringModel, tools: ToolCalls
+    ) -> Ending | None:
+        """How the run ends; None where it is to be given back.
+
+        Raises:
+            LostRun: it is no longer ours.
+        """
+        work = asyncio.ensure_future(run_turns(model, tools, held.record.request.max_turns))
+        held.on_stop(work.cancel)
+        done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
+        if not done:
+            await _cancelled(work)
+            return _expired(model, self._means.settings)
+        if not work.cancelled():
+            try:
+                return work.result()
+            except errors.ModelError as error:
+                return _failed(error)
+            except LostRun:
+                raise
+            except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
+                logger.error("%s failed: %s", held.record.id, type(error).__name__)
+                return _failed(error)
+        if held.stop_reason is Stop.CANCEL:
+            return Ending(Status.CANCELLED, model.partial_message("run_cancelled", "cancelled"))
+        if held.stop_reason is Stop.YIELD:
+            return None
+        raise LostRun(held.record.id)
+
+    async def _finish(self, held: HeldRun, ending: Ending) -> None:
+        fields: dict[str, str | int] = {}
+        for name, value in (
+            ("reason", ending.reason),
+            ("last_error", ending.error),
+            ("data", ending.data),
+        ):
+            if value is not None:
+                fields[name] = to_json(value).decode()
+        self._means.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
+
+    async def _give_back(self, held: HeldRun) -> None:
+        dispatch = await held.give_back()
+        if dispatch is None:
+            dispatch = await held.finish(Status.CANCELLED, Batch())
+        self._means.sender.send(dispatch)
+
+    def stop(self, run_id: str) -> None:
+        """Interrupt a run that was cancelled; nothing where it is not executed here."""
+        if (held := self._running.get(run_id)) is not None:
+            held.stop(Stop.CANCEL)
+
+    async def close(self) -> None:
+        """Give all runs back as they stand, and begin none any more."""
+        self._closing = True
+        while self._running:
+            for held in list(self._running.values()):
+                held.stop(Stop.YIELD)
+            await asyncio.sleep(0.01)
+
+    @property
+    def running(self) -> int:
+        """Runs in progress."""
+        return len(self._running)
+
+
+async def _cancelled(work: asyncio.Future[Ending]) -> None:
+    work.cancel()
+    await asyncio.wait([work])
+    if not work.cancelled():
+        work.exception()
+
+
+def _expired(model: AnsweringModel, settings: Settings) -> Ending:
+    message = f"The run did not end within its {settings.run_seconds:g} s (THREADMILL_RUN_SECONDS)."
+    error = {"code": "server_error", "name": "deadline", "message": message}
+    return Ending(Status.EXPIRED, model.partial_message("run_expired", "expired"), error=error)
+
+
+def _failed(error: Exception) -> Ending:
+    code = "server_error"
+    if isinstance(error, errors.ModelUnavailable) and error.rate_limited:
+        code = "rate_limit_exceeded"
+    elif isinstance(error, (errors.ModelRefused, errors.ContextTooLong)):
+        code = "invalid_prompt"
+    text = (
+        str(error)
+        if isinstance(error, errors.ThreadmillError)
+        else "An internal error; see the worker's log."
+    )
+    name = type(error).__name__
+    return Ending(
+        Status.FAILED, Batch(), error={"code": code, "name": name, "message": f"{name}: {text}"}
+    )

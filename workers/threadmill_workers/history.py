@@ -1,0 +1,107 @@
+"""The part of a thread that a model request carries.
+
+Whole turns are dropped from its beginning, never a tool call without its output: providers refuse
+such a conversation. Only what will be sent is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from threadmill_shared.items import Item
+from threadmill_shared.store import PAGE, Store
+
+MAX_BYTES = 4_000_000
+"""More than fits into any context of today; bounds what a worker reads of a long thread."""
+
+
+class History:
+    """A thread's items up to a position, and those that this run adds."""
+
+    def __init__(
+        self, store: Store, thread_id: str, position: int, strategy: dict[str, Any] | None
+    ) -> None:
+        """Args:
+        position: of the last item to read.
+        strategy: `{"type": "auto"}` (default), or `{"type": "last_messages", "last_messages": n}`.
+        """
+        self._store = store
+        self._thread_id = thread_id
+        self._position = position
+        self._last_messages: int | None = (strategy or {}).get("last_messages")
+        self._items: list[Item] | None = None
+        self._call_ids: set[str] = set()
+
+    async def items(self) -> Sequence[Item]:
+        """What to send, oldest first."""
+        if self._items is None:
+            self._items = await self._read()
+            self._call_ids = {i["provider_id"] for i in self._items if i["type"] == "tool_call"}
+        return self._items
+
+    def append(self, item: Item) -> None:
+        """Add an item that this run has stored."""
+        if self._items is None:
+            raise RuntimeError("a history is read before it is written")
+        self._items.append(item)
+
+    def usable_call_id(self, provider_id: str) -> str | None:
+        """The provider's id of a call, unless it is empty or taken: some servers repeat theirs."""
+        if not provider_id or provider_id in self._call_ids:
+            return None
+        self._call_ids.add(provider_id)
+        return provider_id
+
+    def shorten(self) -> bool:
+        """Drop the older half of the turns; False where only one is left."""
+        starts = _turn_starts(self._items or [])
+        if self._items is None or len(starts) < 2:
+            return False
+        self._items = self._items[starts[(len(starts) + 1) // 2] :]
+        return True
+
+    async def _read(self) -> list[Item]:
+        items: list[Item] = []
+        last, size = self._position, 0
+        while last > 0 and not self._is_enough(items, size):
+            page = await self._store.items_before(self._thread_id, last, PAGE)
+            if not page:
+                break
+            items = page + items
+            size += sum(len(to_json(item)) for item in page)
+            last -= len(page)
+        return self._cut(items, is_whole=last <= 0)
+
+    def _is_enough(self, items: Sequence[Item], size: int) -> bool:
+        if size > MAX_BYTES:
+            return True
+        return self._last_messages is not None and _messages(items) > self._last_messages
+
+    def _cut(self, items: list[Item], *, is_whole: bool) -> list[Item]:
+        starts = _turn_starts(items)
+        if self._last_messages is not None:
+            kept = [at for at in starts if _messages(items[at:]) <= self._last_messages]
+            return items[(kept or starts[-1:] or [0])[0] :]
+        if is_whole or not starts:
+            return items
+        return items[starts[0] :]
+
+
+def _turn_starts(items: Sequence[Item]) -> list[int]:
+    """Where turns begin: at a user's message that follows something else, or at the beginning."""
+    return [
+        at
+        for at, item in enumerate(items)
+        if _is_users(item) and (at == 0 or not _is_users(items[at - 1]))
+    ]
+
+
+def _is_users(item: Item) -> bool:
+    return item["type"] == "message" and item["role"] == "user"
+
+
+def _messages(items: Sequence[Item]) -> int:
+    return sum(item["type"] == "message" for item in items)

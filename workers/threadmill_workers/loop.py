@@ -1,0 +1,73 @@
+"""The assistant loop: ask the model, do what it asks for, until a turn ends the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from threadmill_shared.model import Stop
+from threadmill_shared.records import Status
+from threadmill_shared.tools import EndRun
+from threadmill_workers.batch import Batch
+from threadmill_workers.turn import AnsweringModel, OpenCall, Reply, ToolCalls
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The turn ended the run."""
+
+    status: Status
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class CallTools:
+    """The model waits for the outputs of these calls."""
+
+    calls: tuple[OpenCall, ...]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends, and its last batch."""
+
+    status: Status
+    batch: Batch
+    reason: str | None = None
+    error: dict[str, str] | None = None
+    data: Any = None
+
+
+async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> Ending:
+    """Run an assistant to its end.
+
+    Raises:
+        ModelError: the provider gave no answer, in as many tries as it was worth.
+        LostRun: the run is no longer ours.
+    """
+    while model.turn < max_turns:
+        reply = await model.ask()
+        match decide(reply):
+            case Finish(status, reason):
+                return Ending(status, reply.batch, reason)
+            case CallTools(calls):
+                end = await tools.call_all(calls, reply)
+                if end is not None:
+                    return ended_by_tool(end)
+    return Ending(Status.INCOMPLETE, Batch(), "max_turns")
+
+
+def decide(reply: Reply) -> Finish | CallTools:
+    """What follows from a model's reply."""
+    if reply.stop is Stop.LENGTH:
+        return Finish(Status.INCOMPLETE, "max_completion_tokens")
+    if reply.stop is Stop.CONTENT_FILTER:
+        return Finish(Status.INCOMPLETE, "content_filter")
+    if reply.calls:
+        return CallTools(reply.calls)
+    return Finish(Status.COMPLETED)
+
+
+def ended_by_tool(end: EndRun) -> Ending:
+    """The ending that a tool asked for."""
+    return Ending(Status.CANCELLED, Batch(), data=end.data)
