@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from threadmill_shared.tools import ToolSpec
+from threadmill_shared.tools import Tool, ToolSpec
 
 
 class Definition(BaseModel):
@@ -57,3 +58,15 @@ class RunRequest(BaseModel):
     tools: tuple[ToolSpec, ...] = ()
     options: RunOptions = RunOptions()
     max_turns: int = 50
+
+
+class Publishable:
+    """Something that workers can publish: an assistant of a module that they have loaded."""
+
+    def definition(self) -> Definition:
+        """All of it but its functions."""
+        raise NotImplementedError
+
+    def functions(self) -> Sequence[Tool]:
+        """Its functions, as tools."""
+        raise NotImplementedError

@@ -38,6 +38,11 @@ def derived_thread_id(*parts: str) -> str:
     return f"thread_{int(digest[:2], 16) % BUCKETS:02x}{digest[2:32]}"
 
 
+def keyed_thread_id(namespace: str, key: str) -> str:
+    """The id of the thread that a user knows by a name of its own."""
+    return derived_thread_id("thread", namespace, key)
+
+
 def new_run_id(thread_id: str) -> str:
     """A random run id in the thread's bucket."""
     return f"run_{bucket_of(thread_id)}{secrets.token_hex(15)}"

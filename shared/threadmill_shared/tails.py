@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,6 +26,18 @@ logger = logging.getLogger("threadmill.tails")
 IDLE_SECONDS = 1.0
 
 
+class _Bell(asyncio.Event):
+    """An event that keeps the last messages of its channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: deque[str] = deque(maxlen=10_000)
+
+    def ring(self, message: str) -> None:
+        self.messages.append(message)
+        self.set()
+
+
 class Bells:
     """One subscription for all channels that a process listens to."""
 
@@ -34,19 +47,25 @@ class Bells:
         """
         self._client = client
         self._pubsub: Any = None
-        self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._listeners: dict[str, set[_Bell]] = {}
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def listen(self, channel: str) -> AsyncGenerator[asyncio.Event, None]:
-        """An event that is set whenever the channel rings; subscribed when this is entered."""
-        bell = asyncio.Event()
+    async def listen(self, channel: str) -> AsyncGenerator[_Bell, None]:
+        """A bell that is set whenever the channel rings; subscribed when this is entered."""
+        bell = _Bell()
         await self._open(channel, bell)
         try:
             yield bell
         finally:
             await self._shut(channel, bell)
+
+    @contextlib.asynccontextmanager
+    async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
+        """What the channel says, message by message; for those that carry more than a ring."""
+        async with self.listen(channel) as bell:
+            yield _messages(bell)
 
     async def close(self) -> None:
         """End the subscription."""
@@ -56,7 +75,7 @@ class Bells:
         if self._pubsub is not None:
             await self._pubsub.aclose()
 
-    async def _open(self, channel: str, bell: asyncio.Event) -> None:
+    async def _open(self, channel: str, bell: _Bell) -> None:
         async with self._lock:
             first = channel not in self._listeners
             self._listeners.setdefault(channel, set()).add(bell)
@@ -68,7 +87,7 @@ class Bells:
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())
 
-    async def _shut(self, channel: str, bell: asyncio.Event) -> None:
+    async def _shut(self, channel: str, bell: _Bell) -> None:
         async with self._lock:
             bells = self._listeners.get(channel, set())
             bells.discard(bell)
@@ -90,7 +109,15 @@ class Bells:
     async def _ring(self, message: Any) -> None:
         if message is not None:
             for bell in self._listeners.get(message["channel"], ()):
-                bell.set()
+                bell.ring(message["data"])
+
+
+async def _messages(bell: _Bell) -> AsyncGenerator[str, None]:
+    while True:
+        await bell.wait()
+        bell.clear()
+        while bell.messages:
+            yield bell.messages.popleft()
 
 
 class Tails:
@@ -145,7 +172,7 @@ class Tails:
                 record = await self._record(run_id, known=True)
             return record
 
-    async def _wait(self, bell: asyncio.Event) -> None:
+    async def _wait(self, bell: _Bell) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(bell.wait(), IDLE_SECONDS)
 

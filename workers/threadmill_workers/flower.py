@@ -21,9 +21,10 @@ from flower.command import apply_env_options, extract_settings, setup_logging
 from flower.events import Events
 from flower.options import options
 from flower.urls import settings as web_settings
+from tornado.ioloop import IOLoop
+
 from threadmill_shared import errors
 from threadmill_shared.settings import load_settings
-from tornado.ioloop import IOLoop
 
 logger = logging.getLogger(__name__)
 

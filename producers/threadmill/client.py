@@ -1,0 +1,237 @@
+"""What this process has of threadmill: one connection to the store, one sender, one subscription."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, TypeVar
+
+from threadmill.bridge import Bridge
+from threadmill.twins import Hop, drive
+from threadmill_shared import errors, nesting
+from threadmill_shared.connections import connect
+from threadmill_shared.events import Event
+from threadmill_shared.messaging import Sender
+from threadmill_shared.objects import Message, Step
+from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.registry import Registry
+from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.settings import Settings, load_settings
+from threadmill_shared.store import Enqueued, NewRun, Store
+from threadmill_shared.tails import Bells, Tails
+from threadmill_shared.tools import NoCurrentCall, Tool, current_call
+
+logger = logging.getLogger("threadmill")
+
+T = TypeVar("T")
+
+NO_WORKER_SECONDS = 5.0
+"""How long a caller waits in silence while no worker is alive."""
+FORCE_SECONDS = 1.0
+"""How long a worker has to carry a cancel out before it is done without it."""
+
+
+class Client:
+    """The connections of one process, on its bridge."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.queue: str | None = None
+        """Name of the queue for this process's runs; None: the assistant's."""
+        self._bridge = Bridge()
+        self._sender = Sender(settings)
+        self._background: set[asyncio.Task[None]] = set()
+        drive(self._on_bridge(self._open()))
+
+    async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
+        return await self.hop(work)
+
+    def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
+        """Begin work on the bridge; await the result inside an operation."""
+        return self._bridge.hop(work)
+
+    async def _open(self) -> None:
+        redis = connect(self.settings.store_url())
+        self.store = Store(redis, self.settings.namespace)
+        self.registry = Registry(self.store)
+        self._bells = Bells(redis)
+        self.tails = Tails(self.store, self._bells)
+
+    def close(self) -> None:
+        """Send what is left, and close the connections."""
+        self._sender.close()
+        drive(self._on_bridge(self._shut()))
+        self._bridge.close()
+
+    async def _shut(self) -> None:
+        await self._bells.close()
+        await self.store.client.aclose()
+
+    # ---- work, on the bridge -----------------------------------------------------------------------
+
+    async def enqueue(self, ask: Ask, tools: list[Tool]) -> Enqueued:
+        """Store a run, and have it sent.
+
+        Raises:
+            CallerError, TypeError: the request is wrong; nothing was written.
+            StoreUnavailable, StoreFull: as they say.
+        """
+        new = new_run(ask, self.settings)
+        _refuse_own_thread(new)
+        if self.queue is not None:
+            from threadmill import embedded  # noqa: PLC0415  only where it is in use
+
+            embedded.offer(tools)
+            new = embedded.to_own_queue(new, self.queue)
+        enqueued = await self.store.enqueue(new)
+        if not nesting.execute_here(enqueued.send):
+            self._sender.send(enqueued.send)
+        return enqueued
+
+    async def cancel(self, run_id: str) -> Status:
+        """Record that a run is to be cancelled; returns its status then.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        ended = await self.store.cancel(run_id)
+        self._sender.send(ended.send)
+        if ended.status is Status.CANCELLING:
+            self._in_background(self._force(run_id))
+        return ended.status
+
+    async def _force(self, run_id: str) -> None:
+        await asyncio.sleep(FORCE_SECONDS)
+        ended = await self.store.force(run_id, grace_ms=int(FORCE_SECONDS * 1000))
+        if ended is not None:
+            self._sender.send(ended.send)
+
+    async def view(self, run_id: str) -> tuple[RunRecord, list[Message], list[Step]]:
+        """A run's record, messages and steps.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        record = await self.store.record(run_id)
+        if record is None:
+            raise errors.RunNotFound(f"There is no run {run_id}, or its record has expired.")
+        return (
+            record,
+            await self.store.messages_of_run(record),
+            await self.store.steps(run_id),
+        )
+
+    async def ended(self, run_id: str) -> None:
+        """Wait until a run has ended.
+
+        Raises:
+            RunNotFound, RunLost: as they say.
+        """
+        watch = self._watch_for_workers(run_id)
+        try:
+            await self.tails.ended(run_id)
+        finally:
+            watch.cancel()
+
+    async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
+        """A run's events, in groups as they come.
+
+        Raises:
+            RunNotFound, RunLost, EventsExpired: as they say.
+        """
+        watch = self._watch_for_workers(run_id)
+        try:
+            async for events in self.tails.follow(run_id, after):
+                yield events
+        finally:
+            watch.cancel()
+
+    def _watch_for_workers(self, run_id: str) -> asyncio.Task[None]:
+        return self._in_background(self._warn_when_alone(run_id))
+
+    async def _warn_when_alone(self, run_id: str) -> None:
+        await asyncio.sleep(NO_WORKER_SECONDS)
+        record = await self.store.record(run_id)
+        waits = record is not None and record.status is Status.QUEUED
+        if waits and not await self.registry.workers():
+            logger.warning(
+                "%s waits, and no worker is alive in namespace %r. Start one: "
+                "threadmill worker MODULE",
+                run_id,
+                self.settings.namespace,
+            )
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # The loop itself keeps no reference: without ours the task could be collected while it waits.
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._done_in_background)
+        return task
+
+    def _done_in_background(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("work in the background failed: %s", type(error).__name__)
+
+
+def _refuse_own_thread(new: NewRun) -> None:
+    """A tool that says something on the thread of its own run would wait for itself."""
+    try:
+        call = current_call()
+    except NoCurrentCall:
+        return
+    if call.thread_id == new.thread_id:
+        raise errors.ThreadLocked(
+            f"{call.run_id} holds this thread, and this tool is part of that run; it would wait "
+            "for itself. Use another thread.",
+            run_id=call.run_id,
+        )
+
+
+_current: Client | None = None
+_lock = threading.Lock()
+
+
+def current_client() -> Client:
+    """This process's client, made at the first call.
+
+    Raises:
+        NotConfigured: there is no Redis URL, and no embedded server may be started.
+    """
+    global _current  # noqa: PLW0603  one per process
+    with _lock:
+        if _current is None:
+            _current = _make_client()
+        return _current
+
+
+def close_client() -> None:
+    """Close this process's client; the next use makes a new one, with settings read anew."""
+    global _current  # noqa: PLW0603  one per process
+    with _lock:
+        client, _current = _current, None
+    if client is not None:
+        client.close()
+    load_settings.cache_clear()
+
+
+def _make_client() -> Client:
+    settings = load_settings()
+    if settings.redis_url is None and settings.embedded:
+        from threadmill import embedded  # noqa: PLC0415  only where it is in use
+
+        return embedded.make_client(settings)
+    return Client(settings)
+
+
+def _forget_after_fork() -> None:
+    # A child has none of its parent's threads, and must not touch its connections.
+    global _current, _lock  # noqa: PLW0603  one per process
+    _current = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

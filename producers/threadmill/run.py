@@ -1,0 +1,227 @@
+"""A live handle of a run, usable from any process that has its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
+
+from threadmill.client import Client, current_client
+from threadmill.twins import awaitable, blocking, drive, drive_async
+from threadmill_shared import errors, ids
+from threadmill_shared.events import Event
+from threadmill_shared.objects import LastError, Message, Step, Usage
+from threadmill_shared.records import RunRecord, Status
+
+
+class Run:
+    """One execution of an assistant on a thread.
+
+    The attributes show the run as it was when the handle was made, refreshed or waited for.
+    """
+
+    def __init__(self, run_id: str, thread_id: str) -> None:
+        self.id = run_id
+        self.thread_id = thread_id
+        self.status: Status = Status.QUEUED
+        self.messages: list[Message] = []
+        """The user's message of a `say` first, then the assistant's."""
+        self.steps: list[Step] = []
+        self.data: Any = None
+        """What a tool gave to `EndRun`."""
+        self.usage: Usage | None = None
+        self.last_error: LastError | None = None
+        self.incomplete_reason: str | None = None
+        """Why the run is `incomplete`: `max_turns`, `max_completion_tokens`, `content_filter`."""
+        self.attempt = 0
+        """How many times a worker has claimed the run."""
+        self.worker: str | None = None
+        """`host:pid` of the worker that holds it, or held it last."""
+        self.assistant_name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What the assistant said: its messages' texts, joined by blank lines."""
+        return "\n\n".join(m.text for m in self.messages if m.role == "assistant")
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self.status}>"
+
+    # ---- operations ------------------------------------------------------------------------------
+
+    async def _refresh(self) -> Run:
+        """Read the run anew; updates this handle in place and returns it.
+
+        Raises:
+            RunLost: the run's keys are gone.
+        """
+        client = current_client()
+        try:
+            self._show(*await client.hop(client.view(self.id)))
+        except errors.RunNotFound as error:
+            raise errors.RunLost(
+                f"The record of {self.id} is gone: it expired, or its thread was deleted."
+            ) from error
+        return self
+
+    refresh = blocking(_refresh)
+    refresh_async = awaitable(_refresh)
+
+    async def _wait(self, timeout: float | None = None) -> Run:
+        """Wait until the run has ended; updates this handle in place and returns it.
+
+        Args:
+            timeout: seconds; None: as long as it takes.
+
+        Raises:
+            WaitTimeout: the run has not ended by then; it goes on.
+            RunLost: the run's keys are gone.
+        """
+        client = current_client()
+        try:
+            await client.hop(_within(timeout, client.ended(self.id)))
+        except TimeoutError as error:
+            await self._refresh()
+            raise self._timed_out(timeout) from error
+        except errors.RunNotFound as error:
+            raise errors.RunLost(str(error)) from error
+        return await self._refresh()
+
+    wait = blocking(_wait)
+    wait_async = awaitable(_wait)
+
+    async def _cancel(self) -> Run:
+        """Ask for the run's end; returns once that is recorded, which `status` shows.
+
+        A run that no worker executes is `cancelled` at once, another one `cancelling` until its
+        worker has stopped. A run that has ended stays as it is.
+
+        Raises:
+            RunNotFound: there is no such run any more.
+        """
+        client = current_client()
+        self.status = await client.hop(client.cancel(self.id))
+        return self
+
+    cancel = blocking(_cancel)
+    cancel_async = awaitable(_cancel)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """The run's events behind number `after`, as they come; the last one is `done`.
+
+        Raises:
+            RunLost: the run's keys are gone.
+            EventsExpired: the event behind `after` is past its lifetime.
+        """
+        stream = EventStream(current_client(), self.id, after)
+        try:
+            while (events := drive(stream.next())) is not None:
+                yield from events
+        finally:
+            drive(stream.close())
+
+    async def events_async(self, after: int = 0) -> AsyncIterator[Event]:
+        """Async version of `events`."""
+        stream = EventStream(current_client(), self.id, after)
+        try:
+            while (events := await drive_async(stream.next())) is not None:
+                for event in events:
+                    yield event
+        finally:
+            await drive_async(stream.close())
+
+    @classmethod
+    def load(cls, run_id: str) -> Run:
+        """The handle of a run that is known by its id.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        return drive(_load(run_id))
+
+    @classmethod
+    async def load_async(cls, run_id: str) -> Run:
+        """Async version of `load`."""
+        return await drive_async(_load(run_id))
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _show(self, record: RunRecord, messages: list[Message], steps: list[Step]) -> None:
+        self.status = record.status
+        self.messages = messages
+        self.steps = steps
+        self.data = record.data
+        self.usage = Usage.model_validate(record.usage) if record.usage else None
+        self.last_error = (
+            LastError.model_validate(record.last_error) if record.last_error else None
+        )
+        self.incomplete_reason = record.reason
+        self.attempt = record.attempts
+        self.worker = record.worker
+        self.assistant_name = record.request.assistant_name
+
+    def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:
+        return errors.WaitTimeout(
+            f"{self.id} is {self.status} after {timeout} s; it goes on. Wait again, or cancel it.",
+            run=self,
+        )
+
+    def raise_for_status(self) -> Run:
+        """Return the handle, unless the run failed or expired.
+
+        Raises:
+            RunFailed: it did; `.run` is this handle.
+        """
+        if self.status in (Status.FAILED, Status.EXPIRED):
+            reason = self.last_error.message if self.last_error else "no reason is recorded"
+            raise errors.RunFailed(f"{self.id} {self.status}: {reason}", run=self)
+        return self
+
+
+class EventStream:
+    """A run's events, fetched in groups from the bridge."""
+
+    def __init__(self, client: Client, run_id: str, after: int) -> None:
+        self._client = client
+        self._follow: Callable[[], AsyncGenerator[list[Event], None]] = lambda: client.follow(
+            run_id, after
+        )
+        self._stream: AsyncGenerator[list[Event], None] | None = None
+
+    async def next(self, timeout: float | None = None) -> list[Event] | None:
+        """The next group; None behind the last one.
+
+        Raises:
+            TimeoutError: none came within `timeout` seconds.
+            RunLost, EventsExpired: as they say.
+        """
+        try:
+            return await self._client.hop(_within(timeout, self._next()))
+        except errors.RunNotFound as error:
+            raise errors.RunLost(str(error)) from error
+
+    async def close(self) -> None:
+        """Stop following."""
+        await self._client.hop(self._close())
+
+    async def _next(self) -> list[Event] | None:
+        if self._stream is None:
+            self._stream = self._follow()
+        return await anext(self._stream, None)
+
+    async def _close(self) -> None:
+        if self._stream is not None:
+            await self._stream.aclose()
+
+
+async def _within(timeout: float | None, work: Any) -> Any:
+    async with asyncio.timeout(timeout):
+        return await work
+
+
+async def _load(run_id: str) -> Run:
+    client = current_client()
+    record, messages, steps = await client.hop(client.view(ids.checked_run_id(run_id)))
+    run = Run(record.id, record.thread_id)
+    run._show(record, messages, steps)  # noqa: SLF001  its own module
+    return run

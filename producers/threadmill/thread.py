@@ -1,0 +1,222 @@
+"""A conversation."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from threadmill.client import current_client
+from threadmill.run import Run
+from threadmill.twins import awaitable, blocking
+from threadmill_shared import errors, ids
+from threadmill_shared.objects import Message
+from threadmill_shared.requests import ThreadRef, check_message
+from threadmill_shared.settings import load_settings
+from threadmill_shared.store import WhenBusy, new_message
+
+if TYPE_CHECKING:
+    from threadmill.assistant import Assistant
+
+
+class Thread:
+    """One conversation: an ordered list of messages, and what the assistant did between them.
+
+    A new thread is stored at its first use. While a run holds it, nobody else writes to it.
+    """
+
+    def __init__(
+        self,
+        id: str | None = None,
+        key: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        """A handle of a thread.
+
+        Args:
+            id: an existing thread's; None: a new one.
+            key: your own name for it, a Slack channel's say; the same key is the same thread.
+            metadata: kept with a thread that is made by this handle.
+
+        Raises:
+            ThreadNotFound: the id cannot be a thread's.
+            TypeError: both id and key are given.
+        """
+        if id is not None and key is not None:
+            raise TypeError("A thread has an id or a key, not both.")
+        self.key = key
+        self.metadata = dict(metadata or {})
+        self._is_known = id is not None
+        if id is not None:
+            self.id = ids.checked_thread_id(id)
+        elif key is not None:
+            self.id = ids.keyed_thread_id(load_settings().namespace, key)
+        else:
+            self.id = ids.new_thread_id()
+
+    def __repr__(self) -> str:
+        return f"<Thread {self.id}>"
+
+    def reference(self) -> ThreadRef:
+        """The thread, and whether it may be made now."""
+        return ThreadRef(self.id, create=not self._is_known)
+
+    # ---- operations ------------------------------------------------------------------------------
+
+    async def _create(self, messages: list[str] | None = None) -> Self:
+        """Store the thread now, with these messages of the user; returns the handle.
+
+        Raises:
+            ThreadLocked: the thread exists, and a run holds it.
+        """
+        await self._add_all(messages or [])
+        return self
+
+    create = blocking(_create)
+    create_async = awaitable(_create)
+
+    async def _add(self, message: str, role: str = "user") -> Message:
+        """Add a message of the user.
+
+        Raises:
+            ThreadLocked: a run holds the thread; `.run_id` names it.
+            ThreadNotFound: there is no thread with this id.
+            BadMessage, TooLarge: the message cannot be one.
+        """
+        if role != "user":
+            raise errors.Unsupported("Only the user's messages can be added; a run adds the rest.")
+        [added] = await self._add_all([message])
+        return added
+
+    add = blocking(_add)
+    add_async = awaitable(_add)
+
+    async def _add_all(self, texts: list[str]) -> list[Message]:
+        client = current_client()
+        for text in texts:
+            check_message(text, client.settings)
+        items = [new_message(ids.new_message_id(), text) for text in texts]
+        pairs = [(item["id"], item) for item in items]
+        create = not self._is_known
+        at = await client.hop(
+            client.store.add(self.id, pairs, create=create, metadata=self.metadata)
+        )
+        return [Message.read(self.id, item, at) for item in items]
+
+    async def _get_messages(
+        self,
+        limit: int = 20,
+        before_message: str | None = None,
+        after_message: str | None = None,
+    ) -> list[Message]:
+        """A page of the thread's messages, in ascending order; by default the newest ones.
+
+        Args:
+            limit: how many, 1 to 100.
+            before_message: only messages earlier than the one with this id.
+            after_message: only later ones; then the first `limit` of these.
+
+        Raises:
+            ThreadNotFound: there is no thread with this id.
+            BadMessage: the thread has no message of such an id.
+        """
+        if not 1 <= limit <= 100:
+            raise ValueError(f"limit is 1 to 100, not {limit}.")
+        client = current_client()
+        if self._is_known and not await client.hop(client.store.thread_fields(self.id)):
+            raise errors.ThreadNotFound(f"There is no thread {self.id}.")
+        return await client.hop(
+            client.store.messages(self.id, limit, before_message, after_message)
+        )
+
+    get_messages = blocking(_get_messages)
+    get_messages_async = awaitable(_get_messages)
+
+    async def _run(
+        self,
+        assistant: Assistant,
+        event_handler_class: Any = None,
+        event_handler_kwargs: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        **run_options: Any,
+    ) -> Run:
+        """Have an assistant answer the thread as it stands; returns when the run has ended.
+
+        Raises:
+            RunFailed: the run failed or expired.
+            WaitTimeout: it had not ended after `timeout` seconds; it goes on.
+        """
+        return await assistant.perform(
+            None, self, event_handler_class, event_handler_kwargs, timeout, run_options
+        )
+
+    run = blocking(_run)
+    run_async = awaitable(_run)
+
+    async def _enqueue(
+        self,
+        assistant: Assistant,
+        when_busy: WhenBusy = "queue",
+        idempotency_key: str | None = None,
+        context: dict[str, Any] | None = None,
+        **run_options: Any,
+    ) -> Run:
+        """Have an assistant answer the thread; returns as soon as that is stored."""
+        return await assistant.submit(
+            None,
+            self,
+            when_busy=when_busy,
+            idempotency_key=idempotency_key,
+            context=context,
+            **run_options,
+        )
+
+    enqueue = blocking(_enqueue)
+    enqueue_async = awaitable(_enqueue)
+
+    async def _runs(self, limit: int = 20) -> list[Run]:
+        """The thread's newest runs, oldest first."""
+        client = current_client()
+        records = await client.hop(client.store.runs(self.id, limit))
+        handles = []
+        for record in records:
+            run = Run(record.id, record.thread_id)
+            handles.append(await run._refresh())  # noqa: SLF001  one package
+        return handles
+
+    runs = blocking(_runs)
+    runs_async = awaitable(_runs)
+
+    async def _delete(self) -> None:
+        """Delete the thread, its messages and its runs.
+
+        Raises:
+            ThreadLocked: a run holds it.
+            ThreadNotFound: there is no such thread.
+        """
+        client = current_client()
+        await client.hop(client.store.delete(self.id))
+
+    delete = blocking(_delete)
+    delete_async = awaitable(_delete)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None

@@ -1,0 +1,85 @@
+"""Every operation is written once, and called in two ways: blocking, or awaited.
+
+An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is done
+on the process's bridge (see `threadmill.bridge`). Driven by a blocking caller, a hop is waited for;
+driven by an event loop, it is awaited there. So both ways have one body and one signature, neither
+starts an event loop of its own, and neither minds one that is running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from typing import Any, Generic, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Hop(Generic[T]):
+    """Work that is under way on the bridge; `await` it inside an operation."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+
+    def __await__(self) -> Generator[Future[T], T, T]:
+        return (yield self._future)
+
+
+def drive(operation: Coroutine[Any, Any, T]) -> T:
+    """Run an operation to its end in this thread, waiting at each hop."""
+    step: Callable[[], Any] = functools.partial(operation.send, None)
+    while True:
+        try:
+            future = step()
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        try:
+            step = functools.partial(operation.send, future.result())
+        except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides about it
+            future.cancel()
+            step = functools.partial(operation.throw, error)
+
+
+async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
+    """Run an operation to its end, awaiting each hop on the running event loop."""
+    step: Callable[[], Any] = functools.partial(operation.send, None)
+    while True:
+        try:
+            future = step()
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        try:
+            step = functools.partial(operation.send, await asyncio.wrap_future(future))
+        except BaseException as error:  # noqa: BLE001  a cancelled task too: the operation cleans up
+            step = functools.partial(operation.throw, error)
+
+
+def blocking(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The way of calling an operation that waits for it."""
+
+    @functools.wraps(operation)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return drive(operation(*args, **kwargs))
+
+    call.__name__ = operation.__name__.lstrip("_")
+    call.__qualname__ = operation.__qualname__.replace("._", ".")
+    return call
+
+
+def awaitable(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """The way of calling an operation that is awaited."""
+
+    @functools.wraps(operation)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await drive_async(operation(*args, **kwargs))
+
+    name = operation.__name__.lstrip("_")
+    call.__name__ = f"{name}_async"
+    call.__qualname__ = operation.__qualname__.replace("._", ".") + "_async"
+    call.__doc__ = f"Async version of `{name}`."
+    return call

@@ -1,0 +1,1 @@
+"""What executes runs: the Celery app, the assistant loop, model providers and tools."""

@@ -1,0 +1,69 @@
+"""What a worker can execute: the tools and assistants of the modules that it was told to load."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from threadmill_shared import errors
+from threadmill_shared.definition import Definition, Publishable
+from threadmill_shared.tools import Tool, ToolRegistry
+
+
+@dataclass
+class Catalog:
+    """Definitions to publish and functions to execute."""
+
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    tools: ToolRegistry = field(default_factory=ToolRegistry)
+
+    def scan(self, module: ModuleType) -> None:
+        """Take in a module's attributes, once it has been imported as a whole.
+
+        Assistants that functions make while they run are none of a module's attributes: a web
+        process may make one for each request.
+        """
+        for value in list(vars(module).values()):
+            if isinstance(value, Tool):
+                self.tools.register(value)
+            elif isinstance(value, Publishable):
+                definition = value.definition()
+                self.definitions[definition.name] = definition
+                for tool in value.functions():
+                    self.tools.register(tool)
+
+    def tool_names(self) -> list[str]:
+        """The tools as other processes look them up: identity and digest."""
+        return sorted(f"{tool.spec.identity} {tool.spec.digest}" for tool in self.tools)
+
+
+def load_catalog(modules: Iterable[str]) -> Catalog:
+    """Import modules, found in the current folder too, and take in what they hold.
+
+    Raises:
+        NotConfigured: a module cannot be found.
+    """
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    catalog = Catalog()
+    for name in modules:
+        catalog.scan(_import(name))
+    return catalog
+
+
+def _import(name: str) -> ModuleType:
+    name = name.removesuffix(".py").replace("/", ".")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing != name and not name.startswith(f"{missing}."):
+            raise
+        raise errors.NotConfigured(
+            f"There is no module {name!r} in {Path.cwd()} or on the Python path."
+        ) from None

@@ -1,0 +1,98 @@
+"""The one module through which the producers' package reaches the worker's.
+
+The CLI, the embedded worker and `threadmill.testing` come in here; nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from threadmill_shared import errors
+from threadmill_shared.model import Model
+from threadmill_shared.settings import Settings
+from threadmill_workers.catalog import Catalog, load_catalog
+from threadmill_workers.process import WorkerProcess
+
+__all__ = ["Catalog", "WorkerProcess", "load_catalog", "model_factory", "run_worker"]
+
+logger = logging.getLogger("threadmill.worker")
+
+
+def model_factory(settings: Settings) -> Callable[[], Model]:
+    """What makes the model of a worker with these settings.
+
+    Raises:
+        NotConfigured: the provider's package or key is missing.
+    """
+    try:
+        from threadmill_workers.models import create_model  # noqa: PLC0415  needs openai
+    except ImportError as error:
+        raise errors.NotConfigured(
+            f"A worker needs the {error.name} package: pip install 'threadmill[worker]'."
+        ) from error
+    if not os.environ.get("OPENAI_API_KEY") and not os.environ.get("OPENAI_BASE_URL"):
+        raise errors.NotConfigured(
+            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, so there is no model to ask. Set the "
+            "key, or the URL of a compatible server. `threadmill demo` runs without either."
+        )
+    return lambda: create_model(settings.model_api)
+
+
+def run_worker(
+    settings: Settings, modules: Sequence[str], on_ready: Callable[[WorkerProcess], None]
+) -> None:
+    """Load modules and execute runs, until SIGTERM or SIGINT; then the process ends.
+
+    The first signal lets runs go on for `drain_seconds`, the second one gives them back at once.
+    The process ends by `os._exit`, since a tool's thread that never returns cannot be joined.
+
+    Raises:
+        NotConfigured: something is missing.
+        StoreUnavailable: Redis does not answer.
+    """
+    make_model = model_factory(settings)
+    settings.celery_url()
+    worker = WorkerProcess(settings, load_catalog(modules), make_model)
+    worker.start()
+    shutdown = _Shutdown(worker)
+    signal.signal(signal.SIGTERM, shutdown.signalled)
+    signal.signal(signal.SIGINT, shutdown.signalled)
+    threading.Thread(target=shutdown.carry_out, name="threadmill-shutdown", daemon=True).start()
+    worker.serve(on_ready=lambda: on_ready(worker))
+    shutdown.signalled(signal.SIGTERM, None)
+    shutdown.done.wait()
+
+
+class _Shutdown:
+    """Ends a worker process: consume nothing, drain, give the rest back, leave."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self.done = threading.Event()
+        self._worker = worker
+        self._signals = 0
+        self._first = threading.Event()
+
+    def signalled(self, _number: int, _frame: FrameType | None) -> None:
+        """Note a signal; the work is done in a thread, since a handler may interrupt anything."""
+        self._signals += 1
+        self._first.set()
+
+    def carry_out(self) -> None:
+        """Wait for the first signal, then end the process."""
+        self._first.wait()
+        self._worker.stop_consuming()
+        until = time.monotonic() + self._worker.settings.drain_seconds
+        while self._worker.running and self._signals < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        try:
+            self._worker.close()
+        except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
+            logger.error("the worker did not close cleanly: %s", type(error).__name__)
+        logging.shutdown()
+        os._exit(0)

@@ -1,0 +1,42 @@
+"""`python -m threadmill_workers.health`: does a worker of this host have a live lease?
+
+For a container's health check: exits with 0 if so, else with 1 and a line that says what is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import sys
+
+from threadmill_shared.connections import connect
+from threadmill_shared.errors import ThreadmillError
+from threadmill_shared.registry import Registry
+from threadmill_shared.settings import load_settings
+from threadmill_shared.store import Store
+
+
+async def _workers_here() -> int:
+    settings = load_settings()
+    client = connect(settings.store_url())
+    try:
+        workers = await Registry(Store(client, settings.namespace)).workers()
+    finally:
+        await client.aclose()
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+    return sum(worker.worker.rpartition(":")[0] == host for worker in workers)
+
+
+def main() -> None:
+    """Look once."""
+    try:
+        found = asyncio.run(_workers_here())
+    except ThreadmillError as error:
+        sys.exit(f"unhealthy: {error}")
+    if not found:
+        sys.exit("unhealthy: no worker of this host has a lease")
+
+
+if __name__ == "__main__":
+    main()

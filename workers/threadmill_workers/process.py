@@ -1,0 +1,212 @@
+"""One worker process: an event loop that executes runs, and a Celery consumer that feeds it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from celery.worker import WorkController, state
+
+from threadmill_shared.connections import connect
+from threadmill_shared.messaging import Queues, Sender, make_app
+from threadmill_shared.model import Model
+from threadmill_shared.registry import Registry
+from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Store
+from threadmill_shared.tails import Bells
+from threadmill_workers.catalog import Catalog
+from threadmill_workers.executor import Executor, Means
+from threadmill_workers.holding import Holder
+from threadmill_workers.lease import Lease
+from threadmill_workers.requests import watch_consumer
+from threadmill_workers.tasks import register_tasks
+from threadmill_workers.tool_calls import ToolRunner
+from threadmill_workers.writer import LogWriter
+
+try:
+    import uvloop
+except ImportError:  # not to be had on every platform; asyncio's own loop does the same, slower
+    uvloop = None  # type: ignore[assignment]
+
+logger = logging.getLogger("threadmill.worker")
+
+T = TypeVar("T")
+
+STORE_PATIENCE_SECONDS = 30.0
+"""How long a worker repeats a call to a Redis that does not answer."""
+
+
+def new_holder(namespace: str) -> Holder:
+    """This process as a holder of runs; the nonce tells it from an earlier one of the same pid."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+    worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Holder(worker_id, f"{namespace}:bell:{worker_id}")
+
+
+class WorkerProcess:
+    """Executes runs until it is closed. Start it, then serve."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        make_model: Callable[[], Model],
+        *,
+        queues: list[str] | None = None,
+    ) -> None:
+        """Args:
+        make_model: called on the event loop, where the model's connections belong.
+        queues: to consume; None: the namespace's own three and those of the assistants.
+        """
+        self.settings = settings
+        self.catalog = catalog
+        self.holder = new_holder(settings.namespace)
+        self._make_model = make_model
+        self._queues = queues or _queues(settings, catalog)
+        self._loop = asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
+        self._sender = Sender(settings)
+        self._lease = Lease(settings, self.holder, catalog.tool_names())
+        self._runner = ToolRunner(settings.tool_threads, settings.tool_seconds)
+        self._background: list[asyncio.Task[None]] = []
+        self._controller: WorkController | None = None
+
+    # ---- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Connect, register, and publish what this worker can execute.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        self._thread.start()
+        self.call(self._open())
+        self._lease.start()
+
+    def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Consume messages until `stop_consuming`."""
+        app = make_app(self.settings)
+        register_tasks(app, self, self.settings.namespace)
+        app.conf.task_queues = _declared(self._queues)
+        self._controller = WorkController(
+            app=app,
+            hostname=f"threadmill@{self.holder.id}",
+            concurrency=self.settings.concurrency,
+            loglevel="WARNING",
+            ready_callback=lambda consumer: self._ready(consumer, on_ready),
+            without_gossip=True,
+            without_mingle=True,
+        )
+        self._controller.start()
+
+    def _ready(self, consumer: Any, on_ready: Callable[[], None]) -> None:
+        watch_consumer(consumer.hub)
+        on_ready()
+
+    def stop_consuming(self) -> None:
+        """Take no message any more; those that were taken and not begun go back."""
+        state.should_stop = 0
+        hub = getattr(getattr(self._controller, "consumer", None), "hub", None)
+        if hub is not None:
+            hub.call_soon(lambda: None)
+
+    @property
+    def running(self) -> int:
+        """Runs in progress."""
+        return self._executor.running
+
+    def close(self) -> None:
+        """Give all runs back as they stand, and deregister."""
+        self.call(self._executor.close())
+        self._sender.close()
+        self._lease.close()
+        self.call(self._shut())
+        self._runner.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on this process's event loop, from another thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    # ---- what the tasks ask for --------------------------------------------------------------------
+
+    def execute(self, run_id: str) -> None:
+        """Execute a run; returns when this process is done with it."""
+        self.call(self._executor.execute(run_id))
+
+    def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+        """Enqueue for an assistant that is known by name or id; returns the run's id."""
+        return self.call(self._enqueue_named(assistant, make))
+
+    async def _enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+        definition = await Registry(self._store).load(assistant)
+        enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
+        self._sender.send(enqueued.send)
+        return enqueued.run_id
+
+    # ---- on the loop -------------------------------------------------------------------------------
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _open(self) -> None:
+        client = connect(self.settings.store_url())
+        self._store = Store(client, self.settings.namespace, patience=STORE_PATIENCE_SECONDS)
+        await self._store.read("PING")
+        self._bells = Bells(client)
+        writer = LogWriter(client)
+        self._model = self._make_model()
+        means = Means(
+            settings=self.settings,
+            store=self._store,
+            writer=writer,
+            sender=self._sender,
+            lease=self._lease,
+            model=self._model,
+            tools=self.catalog.tools,
+            runner=self._runner,
+        )
+        self._executor = Executor(means, self.holder)
+        self._background = [
+            asyncio.ensure_future(writer.work()),
+            asyncio.ensure_future(self._listen()),
+        ]
+        if self.catalog.definitions:
+            await Registry(self._store).publish(self.catalog.definitions.values())
+
+    async def _listen(self) -> None:
+        """Stop runs that were cancelled. The bell carries the run's id."""
+        async with self._bells.hear(self.holder.bell) as cancelled:
+            async for run_id in cancelled:
+                self._executor.stop(run_id)
+
+    async def _shut(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.wait(self._background)
+        await self._bells.close()
+        await self._model.close()
+        await self._store.client.aclose()
+
+
+def _queues(settings: Settings, catalog: Catalog) -> list[str]:
+    queues = Queues(settings.namespace)
+    own = {queues.own(d.queue) for d in catalog.definitions.values()}
+    return [queues.common, queues.begun, queues.door, *sorted(own - {queues.common})]
+
+
+def _declared(names: list[str]) -> list[Any]:
+    from kombu import Queue  # noqa: PLC0415  only a process that consumes needs it
+
+    return [Queue(name, routing_key=name) for name in names]

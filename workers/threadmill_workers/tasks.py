@@ -1,0 +1,119 @@
+"""The Celery tasks: one that executes a run, and two through which other services enqueue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from celery import Celery, Task
+
+from threadmill_shared import errors, ids
+from threadmill_shared.messaging import EXECUTE, RUN, SAY
+from threadmill_shared.requests import Ask, ThreadRef
+from threadmill_workers.requests import PrivateRequest, RunRequest
+
+logger = logging.getLogger("threadmill.worker")
+
+
+class Desk(Protocol):
+    """What the tasks ask of the worker process."""
+
+    def execute(self, run_id: str) -> None:
+        """Execute a run; returns when this process is done with it."""
+        ...
+
+    def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+        """Enqueue for an assistant that is known by name or id; returns the run's id."""
+        ...
+
+
+def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
+    """Give the app its tasks."""
+
+    @app.task(name=EXECUTE, Request=RunRequest)
+    def execute(run_id: str) -> None:
+        desk.execute(ids.checked_run_id(run_id))
+
+    private = {"acks_late": True, "Request": PrivateRequest, "bind": True}
+
+    @app.task(name=SAY, **private)
+    def say(task: Task, **arguments: Any) -> None:
+        _enqueue(desk, namespace, task, arguments, says=True)
+
+    @app.task(name=RUN, **private)
+    def run(task: Task, **arguments: Any) -> None:
+        _enqueue(desk, namespace, task, arguments, says=False)
+
+    _ = execute, say, run
+
+
+def _enqueue(
+    desk: Desk, namespace: str, task: Task, arguments: dict[str, Any], *, says: bool
+) -> None:
+    """Enqueue what another service asked for. The task's id is the idempotency key.
+
+    An error's own words may quote what was sent, so only those of our own errors are logged.
+    """
+    try:
+        request = _DoorRequest(namespace, task.request.id, arguments, says=says)
+        run_id = desk.enqueue_named(request.assistant, request.ask)
+    except (errors.CallerError, TypeError) as error:
+        logger.error("task %s was refused: %s: %s", task.request.id, type(error).__name__, error)
+    except errors.InfrastructureError as error:
+        logger.warning("task %s is tried again: %s", task.request.id, type(error).__name__)
+        raise task.retry(exc=_Unreachable(), countdown=5, max_retries=None) from None
+    else:
+        logger.info("task %s became %s", task.request.id, run_id)
+
+
+class _Unreachable(Exception):
+    """The store did not answer."""
+
+
+class _DoorRequest:
+    """The arguments of `threadmill.say` and `threadmill.run`, checked."""
+
+    _OPTIONAL = frozenset(
+        {"thread_key", "thread_id", "when_busy", "context", "instructions"}
+        | {"additional_instructions", "options"}
+    )
+
+    def __init__(
+        self, namespace: str, task_id: str, arguments: Mapping[str, Any], *, says: bool
+    ) -> None:
+        required = {"assistant", "message"} if says else {"assistant"}
+        unknown = arguments.keys() - required - self._OPTIONAL
+        missing = required - arguments.keys()
+        if unknown or missing:
+            raise TypeError(
+                f"unknown arguments {sorted(unknown)}, missing arguments {sorted(missing)}; "
+                f"known are {sorted(required | self._OPTIONAL)}"
+            )
+        self._namespace = namespace
+        self._task_id = task_id
+        self._arguments = dict(arguments)
+        self.assistant = str(self._arguments.pop("assistant"))
+        self._thread = self._thread_ref(
+            self._arguments.pop("thread_key", None), self._arguments.pop("thread_id", None)
+        )
+        if not says and self._thread is None:
+            raise TypeError("threadmill.run needs a thread_key or a thread_id")
+
+    def _thread_ref(self, key: str | None, id: str | None) -> ThreadRef | None:
+        if id is not None:
+            return ThreadRef(ids.checked_thread_id(id), create=False)
+        if key is not None:
+            return ThreadRef(ids.keyed_thread_id(self._namespace, str(key)), create=True)
+        return None
+
+    def ask(self, definition: Any) -> Ask:
+        """The request, for the assistant's definition."""
+        rest = dict(self._arguments)
+        return Ask(
+            definition=definition,
+            message=rest.pop("message", None),
+            thread=self._thread,
+            idempotency_key=self._task_id,
+            **rest,
+        )

@@ -1,0 +1,219 @@
+"""Execution of tool calls: arguments in, text for the model out, and nothing ever raised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from threadmill_shared.errors import TooLarge, ToolArgumentsInvalid, ToolError, ToolTimedOut
+from threadmill_shared.tools import (
+    ENDRUN_TOKEN,
+    CallContext,
+    EndRun,
+    Tool,
+    calling,
+    encodable,
+    render_output,
+)
+from threadmill_workers.tool_threads import ToolThreads
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds."""
+DEFAULT_MAX_OUTPUT = 256 * 1024
+"""Bytes of UTF-8."""
+_ERROR_LENGTH = 1000
+"""Characters of an exception that the model is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """How one call of a tool ended."""
+
+    output: str
+    """What the model is told."""
+    failed: bool = False
+    end: EndRun | None = None
+    """The tool wants the run to end; its data is plain JSON."""
+    error: str | None = None
+    """Name of the error's class, for events and logs; never what it says."""
+
+
+_Made = ToolResult | Awaitable[Any]
+"""What a tool's function leads to at once."""
+
+
+class ToolRunner:
+    """Executes tool calls for one event loop.
+
+    Async tools run on the loop, sync ones in threads; calls made at the same time run at the same
+    time. No exception, exit or endless wait of a tool reaches the caller.
+    """
+
+    def __init__(
+        self,
+        max_threads: int = 64,
+        default_timeout: float | None = DEFAULT_TIMEOUT,
+        *,
+        max_output_bytes: int = DEFAULT_MAX_OUTPUT,
+    ) -> None:
+        self._threads = ToolThreads(max_threads)
+        self._default_timeout = default_timeout
+        self._max_output_bytes = max_output_bytes
+        self._executions: set[asyncio.Task[ToolResult]] = set()
+        self._closed = False
+
+    async def call(self, tool: Tool, arguments: str, context: CallContext) -> ToolResult:
+        """Execute one call.
+
+        Its time begins when it begins; waiting for a free thread has as much again. What is over
+        its time is cancelled if it is async; a thread goes on, and nobody looks at its result.
+
+        Args:
+            tool: what to execute.
+            arguments: JSON, as the model wrote it.
+            context: what `current_call()` gives inside.
+
+        Raises:
+            asyncio.CancelledError: the caller was cancelled; the tool is not waited for.
+            RuntimeError: the runner is closed.
+        """
+        if self._closed:
+            raise RuntimeError("this ToolRunner is closed")
+        result = await self._call(tool, arguments, context)
+        if result.error is not None:
+            name = tool.spec.name
+            logger.warning("tool %s failed in call %s: %s", name, context.call_id, result.error)
+        return result
+
+    def close(self) -> None:
+        """Cancel the async tools that go on, and let the threads end; stuck ones end with us."""
+        self._closed = True
+        for execution in list(self._executions):
+            execution.cancel()
+        self._threads.close()
+
+    async def _call(self, tool: Tool, arguments: str, context: CallContext) -> ToolResult:
+        with calling(context):
+            surroundings = contextvars.copy_context()
+        try:
+            bound = surroundings.run(tool.bind, arguments)
+        except ToolArgumentsInvalid as error:
+            return _failure(ToolArgumentsInvalid, str(error))
+        except Exception as error:  # noqa: BLE001 - a validator of the tool's author
+            return _raised(error)
+        seconds = tool.spec.timeout or self._default_timeout
+        work = partial(self._invoke, tool, bound)
+        if tool.is_async:
+            return await self._bounded(self._on_loop(work), surroundings, tool, seconds)
+        if not await self._threads.reserve(seconds):
+            return _failure(ToolTimedOut, self._no_thread(tool, seconds))
+        try:
+            # A copy, since two threads cannot be in one context at a time.
+            begun = self._threads.submit(partial(surroundings.copy().run, work))
+        except RuntimeError as error:
+            return _raised(error)
+        return await self._bounded(self._off_loop(begun), surroundings, tool, seconds)
+
+    async def _bounded(
+        self,
+        execution: Coroutine[Any, Any, ToolResult],
+        surroundings: contextvars.Context,
+        tool: Tool,
+        seconds: float | None,
+    ) -> ToolResult:
+        """The result, or a failure as soon as the time is over."""
+        task = asyncio.get_running_loop().create_task(execution, context=surroundings)
+        self._executions.add(task)
+        task.add_done_callback(self._executions.discard)
+        try:
+            over, _ = await asyncio.wait({task}, timeout=seconds)
+        finally:
+            # Not awaited: a tool that ignores its cancellation must not hold its run.
+            task.cancel()
+        if not over:
+            return _failure(
+                ToolTimedOut,
+                f"{tool.spec.name} timed out after {seconds:g} s; "
+                "whether it took effect is unknown",
+            )
+        if task.cancelled():
+            return _failure(asyncio.CancelledError, f"{tool.spec.name} was cancelled from inside")
+        return task.result()
+
+    async def _on_loop(self, work: Callable[[], _Made]) -> ToolResult:
+        return await self._settled(work())
+
+    async def _off_loop(self, begun: asyncio.Future[_Made]) -> ToolResult:
+        return await self._settled(await begun)
+
+    def _invoke(self, tool: Tool, bound: inspect.BoundArguments) -> _Made:
+        """Call the function: in a thread for sync tools, all the way to the text."""
+        try:
+            value = tool.function(*bound.args, **bound.kwargs)
+            return value if inspect.isawaitable(value) else self._concluded(value)
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a tool ends no worker
+            return _raised(error)
+
+    async def _settled(self, made: _Made) -> ToolResult:
+        """Await what an async function gave, or a sync wrapper around one."""
+        if isinstance(made, ToolResult):
+            return made
+        try:
+            return self._concluded(await made)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a tool ends no worker
+            return _raised(error)
+
+    def _concluded(self, value: Any) -> ToolResult:
+        if isinstance(value, EndRun):
+            return _ended(value)
+        output = render_output(value)
+        if output == ENDRUN_TOKEN:
+            return _ended(EndRun())
+        size = len(output.encode())
+        if size > self._max_output_bytes:
+            return _failure(
+                TooLarge,
+                f"the output has {size} bytes, more than the {self._max_output_bytes} allowed; "
+                "ask for less",
+            )
+        return ToolResult(output)
+
+    def _no_thread(self, tool: Tool, seconds: float | None) -> str:
+        return (
+            f"{tool.spec.name} was not called: all {self._threads.most} threads for tools were "
+            f"busy for {seconds:g} s"
+        )
+
+
+def _ended(end: EndRun) -> ToolResult:
+    try:
+        return ToolResult("", end=EndRun(end.json_data()))
+    except ToolError as error:
+        return _failure(ToolError, str(error))
+
+
+def _raised(error: BaseException) -> ToolResult:
+    if isinstance(error, EndRun):
+        return _ended(error)
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of the tool's author, with a faulty __str__
+        text = ""
+    return _failure(type(error), f"{name}: {text}" if text else name)
+
+
+def _failure(kind: type[BaseException], message: str) -> ToolResult:
+    if len(message) > _ERROR_LENGTH:
+        message = message[:_ERROR_LENGTH] + "..."
+    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__)
