@@ -1,0 +1,1 @@
+"""The pytest fixtures of threadmill, found by pytest through the entry point `threadmill`."""

@@ -1,0 +1,49 @@
+"""The stand-in as a process of its own: `python -m threadmill.testing.standin`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+
+from threadmill.testing.standin.default_brain import converse
+from threadmill.testing.standin.records import RecordLog
+from threadmill.testing.standin.server import Service
+from threadmill.testing.standin.serving import run, serve
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(
+        prog="python -m threadmill.testing.standin",
+        description="A stand-in for a model provider: OpenAI's Responses API and Chat Completions.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--delay", type=float, default=0.02, help="seconds between tokens (%(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        run(lambda: _serve(options.host, options.port, options.delay))
+    except OSError as error:
+        parser.exit(1, f"The stand-in cannot listen on {options.host}:{options.port}: {error}\n")
+
+
+async def _serve(host: str, port: int, delay: float) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def tell(port: int) -> None:
+        sys.stdout.write(f"stand-in on http://{host}:{port}/v1\n")
+        sys.stdout.flush()
+
+    service = Service(converse, delay=delay, strict=True, records=RecordLog(0))
+    await serve(service, host, port, stop=stop, on_start=tell)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What a brain answers: text, tool calls and reasoning, cut into tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from threadmill_shared.model import Stop, Usage
+
+_TOKEN = re.compile(r"\s*(?:\w{1,8}|[^\w\s])|\s+")
+
+
+def tokens_of(text: str) -> tuple[str, ...]:
+    """Cut a text into word pieces, each with the space before it; joined they are the text."""
+    return tuple(_TOKEN.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One message."""
+
+    content: str | Sequence[str]
+    """The text; or its tokens, where a test wants to say what they are."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What is streamed, one delta each."""
+        return tokens_of(self.content) if isinstance(self.content, str) else tuple(self.content)
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return self.content if isinstance(self.content, str) else "".join(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool."""
+
+    name: str
+    arguments: Mapping[str, Any] | str = "{}"
+    """An object; or the text to send in its place, which need not be valid JSON."""
+    id: str | None = None
+    """The provider's id of the call. Default: one that is unique in its conversation. Some
+    servers leave it empty, or repeat it: `id=""` and `id="call_0"` do as they do."""
+
+    @property
+    def text(self) -> str:
+        """The arguments as they are sent."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        return json.dumps(dict(self.arguments), ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What is streamed of the arguments, one delta each."""
+        return tokens_of(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """One reasoning item; only the Responses API has such, Chat Completions leaves it out."""
+
+    summary: str = ""
+    encrypted: str | None = None
+    """Default: a text that the stand-in takes back from the same model only."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What is streamed of the summary, one delta each."""
+        return tokens_of(self.summary)
+
+
+Part: TypeAlias = Text | Call | Reasoning
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """All that the model says in one turn.
+
+    Raises:
+        ValueError: `stop` is none of the three words.
+    """
+
+    parts: Sequence[Part]
+    delay: float | None = None
+    """Seconds from one token to the next. Default: the server's."""
+    first_delay: float = 0.0
+    """Seconds from the opening of the stream to the first token."""
+    stop: Stop | Literal["end", "length", "content_filter"] = Stop.END
+    usage: Usage | None = None
+    """Default: a count of what was sent and streamed."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", Stop(self.stop))
+
+    def limited(self, limit: int | None) -> Reply:
+        """This reply, or its beginning with `limit` tokens and the stop `length`."""
+        if limit is None or sum(len(part.tokens) for part in self.parts) <= limit:
+            return self
+        kept: list[Part] = []
+        for part in self.parts:
+            if len(part.tokens) > limit:
+                # Half a call is none; half a message is what the user gets to see.
+                kept += [Text(part.tokens[:limit])] if isinstance(part, Text) else []
+                break
+            kept.append(part)
+            limit -= len(part.tokens)
+        return replace(self, parts=kept, stop=Stop.LENGTH)

@@ -1,0 +1,152 @@
+"""The HTTP service: routes, and the way of a request from its bytes to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    from aiohttp import web
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "The stand-in provider needs aiohttp: pip install 'threadmill[worker]'."
+    ) from missing
+
+from threadmill.testing.standin import chat_input, responses_input
+from threadmill.testing.standin.brain import Brain, answer_of
+from threadmill.testing.standin.chat_output import ChatOutput
+from threadmill.testing.standin.checks import BadRequest
+from threadmill.testing.standin.conversation import Api, Request
+from threadmill.testing.standin.exchange import Exchange, error_body
+from threadmill.testing.standin.faults import Answer, Interruption, Refusal
+from threadmill.testing.standin.output import Output
+from threadmill.testing.standin.records import Record, RecordLog
+from threadmill.testing.standin.replies import Reply
+from threadmill.testing.standin.responses_output import ResponsesOutput
+from threadmill.testing.standin.sse import encode
+
+_BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes; what is too long for a model is to be refused by a brain, not by HTTP."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One of the two APIs."""
+
+    api: Api
+    read: Callable[[dict[str, Any], bytes, Mapping[str, str]], Request]
+    check: Callable[[Request], None]
+    output: Callable[[Request, Reply], Output]
+
+
+RESPONSES = Dialect("responses", responses_input.read, responses_input.check, ResponsesOutput)
+CHAT = Dialect("chat", chat_input.read, chat_input.check, ChatOutput)
+
+
+class Service:
+    """Answers requests of both APIs with what its brain decides."""
+
+    def __init__(self, brain: Brain, *, delay: float, strict: bool, records: RecordLog) -> None:
+        self.brain = brain
+        self.is_stopping = False
+        self._delay = delay
+        self._strict = strict
+        self._records = records
+
+    def application(self) -> web.Application:
+        """The routes."""
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        app.router.add_post("/v1/responses", self._responses)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_route("*", "/{path:.*}", self._unknown)
+        return app
+
+    async def _responses(self, http: web.Request) -> web.StreamResponse:
+        return await self._recorded(http, RESPONSES)
+
+    async def _chat(self, http: web.Request) -> web.StreamResponse:
+        return await self._recorded(http, CHAT)
+
+    async def _models(self, _: web.Request) -> web.StreamResponse:
+        model = {"id": "stand-in", "object": "model", "created": 0, "owned_by": "threadmill"}
+        return _json(200, encode({"object": "list", "data": [model]}))
+
+    async def _unknown(self, http: web.Request) -> web.StreamResponse:
+        message = (
+            f"The stand-in has no {http.method} {http.path}. It has POST /v1/responses, "
+            "POST /v1/chat/completions and GET /v1/models."
+        )
+        return _json(404, error_body(Refusal(404, message)))
+
+    async def _recorded(self, http: web.Request, dialect: Dialect) -> web.StreamResponse:
+        record = Record(dialect.api)
+        self._records.add(record)
+        try:
+            return await self._answer(http, dialect, record)
+        except (asyncio.CancelledError, ConnectionError):
+            # aiohttp cancels this when the client's connection is lost, even while nothing is
+            # being written; a write may notice it first.
+            if not self.is_stopping:
+                record.close()
+            raise
+        finally:
+            record.end()
+
+    async def _answer(
+        self, http: web.Request, dialect: Dialect, record: Record
+    ) -> web.StreamResponse:
+        exchange = Exchange(http, record, self._delay)
+        try:
+            request = await self._read(http, dialect, record)
+        except BadRequest as bad:
+            return await exchange.refuse(_refusal(bad))
+        answer = await self._decide(request, record)
+        if isinstance(answer, Refusal):
+            return await exchange.refuse(answer)
+        reply = answer.reply if isinstance(answer, Interruption) else answer
+        reply = reply.limited(request.max_tokens)
+        output = dialect.output(request, reply)
+        if isinstance(answer, Interruption):
+            interrupt = exchange.interrupt if request.stream else exchange.interrupt_whole
+            return await interrupt(output, answer)
+        return await (exchange.stream if request.stream else exchange.send)(output, reply)
+
+    async def _read(self, http: web.Request, dialect: Dialect, record: Record) -> Request:
+        raw = await http.read()
+        headers = {name.lower(): value for name, value in http.headers.items()}
+        try:
+            body = json.loads(raw)
+        except ValueError as error:
+            raise BadRequest(f"The body is not JSON: {error}.") from None
+        if not isinstance(body, dict):
+            raise BadRequest("The body is not a JSON object.")
+        request = dialect.read(body, raw, headers)
+        record.body, record.headers, record.user_text = body, headers, request.last_user_text
+        if self._strict:
+            dialect.check(request)
+        return request
+
+    async def _decide(self, request: Request, record: Record) -> Answer:
+        try:
+            return await answer_of(self.brain, request)
+        except Exception as error:  # noqa: BLE001 - the brain is the user's code
+            record.error = error
+            _log.warning("The stand-in's brain failed.", exc_info=error)
+            # 400 and not 500, which clients repeat: the test would end much later, if at all.
+            message = f"The stand-in's brain failed: {type(error).__name__}: {error}"
+            return Refusal(400, message, "brain_failed")
+
+
+def _refusal(bad: BadRequest) -> Refusal:
+    return Refusal(400, str(bad), bad.code, param=bad.param)
+
+
+def _json(status: int, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
