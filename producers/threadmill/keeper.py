@@ -1,0 +1,63 @@
+"""Keeps a folder's embedded server: starts it, and ends it when it has had no clients for a while.
+
+Run as a program of its own, with nothing of threadmill imported:
+`python -P keeper.py SERVER_PROGRAM FOLDER SOCKET`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import redis
+
+IDLE_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+
+
+def main(program: str, folder: Path, socket: Path) -> None:
+    """Run the server until nobody is left, or until SIGTERM."""
+    socket.unlink(missing_ok=True)
+    server = subprocess.Popen(_command(program, folder, socket), cwd=folder)  # noqa: S603
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=5)
+    last_used = time.monotonic()
+    while server.poll() is None:
+        time.sleep(LOOK_SECONDS)
+        if _others(client) > 0:
+            last_used = time.monotonic()
+        elif time.monotonic() - last_used > IDLE_SECONDS:
+            _end_if_unused(client, folder)
+
+
+def _command(program: str, folder: Path, socket: Path) -> list[str]:
+    return [
+        *(program, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
+        *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"),
+        *("--logfile", str(folder / "server.log")),
+    ]
+
+
+def _others(client: redis.Redis) -> int:
+    try:
+        info = client.info("clients")
+    except redis.RedisError:
+        return 0
+    return int(info["connected_clients"]) - 1
+
+
+def _end_if_unused(client: redis.Redis, folder: Path) -> None:
+    # Under the lock of those who start it, so that nobody finds a server that is about to end.
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if _others(client) <= 0:
+            client.shutdown(nosave=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
