@@ -1,15 +1,25 @@
-"""Assistants, threads and runs on your own Celery workers and Redis."""
+"""Assistants, threads and runs on your own Celery workers and Redis.
 
-from threadmill import errors
-from threadmill.assistant import Assistant
-from threadmill.handlers import EventHandler, PrintHandler
-from threadmill.hosted_tools import CodeInterpreter, FileSearch
-from threadmill.printing import pprint_messages, pprint_run, pprint_steps
-from threadmill.run import Run
-from threadmill.thread import Thread
-from threadmill_shared.events import Event
-from threadmill_shared.objects import Message, Step
-from threadmill_shared.tools import ENDRUN_TOKEN, EndRun, current_call, tool
+Names are loaded when they are first used: pytest finds this package's fixtures at every start, and
+a command line that prints its help needs no Redis client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from threadmill import errors
+    from threadmill.assistant import Assistant
+    from threadmill.handlers import EventHandler, PrintHandler
+    from threadmill.hosted_tools import CodeInterpreter, FileSearch
+    from threadmill.printing import pprint_messages, pprint_run, pprint_steps
+    from threadmill.run import Run
+    from threadmill.thread import Thread
+    from threadmill_shared.events import Event
+    from threadmill_shared.objects import Message, Step
+    from threadmill_shared.tools import ENDRUN_TOKEN, EndRun, current_call, tool
 
 __all__ = [
     "ENDRUN_TOKEN",
@@ -31,3 +41,38 @@ __all__ = [
     "pprint_steps",
     "tool",
 ]
+
+_HOMES = {
+    "ENDRUN_TOKEN": "threadmill_shared.tools",
+    "Assistant": "threadmill.assistant",
+    "CodeInterpreter": "threadmill.hosted_tools",
+    "EndRun": "threadmill_shared.tools",
+    "Event": "threadmill_shared.events",
+    "EventHandler": "threadmill.handlers",
+    "FileSearch": "threadmill.hosted_tools",
+    "Message": "threadmill_shared.objects",
+    "PrintHandler": "threadmill.handlers",
+    "Run": "threadmill.run",
+    "Step": "threadmill_shared.objects",
+    "Thread": "threadmill.thread",
+    "current_call": "threadmill_shared.tools",
+    "pprint_messages": "threadmill.printing",
+    "pprint_run": "threadmill.printing",
+    "pprint_steps": "threadmill.printing",
+    "tool": "threadmill_shared.tools",
+}
+
+
+if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name == "errors":
+            return import_module("threadmill.errors")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
