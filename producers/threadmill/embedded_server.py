@@ -19,7 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from threadmill import keeper
 from threadmill_shared import errors
 
 _START_SECONDS = 15.0
@@ -38,6 +41,19 @@ def ensure_server(folder: Path) -> str:
         if not _answers(socket):
             _start(folder, socket)
     return f"unix://{socket}"
+
+
+def end_server(folder: Path) -> bool:
+    """End the folder's server now, unless somebody uses it; returns whether it has ended.
+
+    Nobody has to call this: a server that is not used ends itself after a while.
+    """
+    socket = _socket_path(folder)
+    with _locked(folder / "lock"):
+        if _answers(socket) and not _shut_down_unused(socket):
+            return False
+    with _locked(folder / "keeper"):
+        return True
 
 
 def find_program() -> str:
@@ -88,9 +104,25 @@ def _answers(socket: Path) -> bool:
         client.close()
 
 
+def _shut_down_unused(socket: Path) -> bool:
+    client = redis.Redis(
+        unix_socket_path=str(socket), socket_timeout=2, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        own = client.client_id()
+        if any(int(c["id"]) != own and c["name"] != keeper.NAME for c in client.client_list()):
+            return False
+        client.shutdown(nosave=True)
+    except redis.RedisError:
+        return not _answers(socket)
+    finally:
+        client.close()
+    return True
+
+
 def _start(folder: Path, socket: Path) -> None:
-    keeper = Path(__file__).with_name("keeper.py")
-    command = [sys.executable, "-P", str(keeper), find_program(), str(folder), str(socket)]
+    program = str(Path(keeper.__file__))
+    command = [sys.executable, "-P", program, find_program(), str(folder), str(socket)]
     # Detached: the server outlives this script, and a Ctrl-C here is not meant for it.
     with (folder / "server.log").open("ab") as log:
         keeping = subprocess.Popen(  # noqa: S603  our own program

@@ -10,28 +10,42 @@ import fcntl
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import redis
 
+NAME = "threadmill-keeper"
+"""The name of the keeper's connection, which does not count as a use."""
 IDLE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
 
 def main(program: str, folder: Path, socket: Path) -> None:
-    """Run the server until nobody is left, or until SIGTERM."""
+    """Run the server until nobody is left, or until SIGTERM.
+
+    The lock on the file `keeper` is held for that long; the kernel lets it go, however this ends.
+    """
+    life = (folder / "keeper").open("w")
+    fcntl.flock(life, fcntl.LOCK_EX)
     socket.unlink(missing_ok=True)
     server = subprocess.Popen(_command(program, folder, socket), cwd=folder)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=5)
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=5, client_name=NAME)
     last_used = time.monotonic()
-    while server.poll() is None:
-        time.sleep(LOOK_SECONDS)
+    ended = threading.Event()
+    threading.Thread(target=_tell_the_end, args=(server, ended), daemon=True).start()
+    while not ended.wait(LOOK_SECONDS):
         if _others(client) > 0:
             last_used = time.monotonic()
         elif time.monotonic() - last_used > IDLE_SECONDS:
             _end_if_unused(client, folder)
+
+
+def _tell_the_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    server.wait()
+    ended.set()
 
 
 def _command(program: str, folder: Path, socket: Path) -> list[str]:
