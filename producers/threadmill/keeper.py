@@ -7,6 +7,7 @@ Run as a program of its own, with nothing of threadmill imported:
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -25,10 +26,9 @@ LOOK_SECONDS = 1.0
 def main(program: str, folder: Path, socket: Path) -> None:
     """Run the server until nobody is left, or until SIGTERM.
 
-    The lock on the file `keeper` is held for that long; the kernel lets it go, however this ends.
+    The lock on the file `keeper` is held until the process is gone, however it ends.
     """
-    life = (folder / "keeper").open("w")
-    fcntl.flock(life, fcntl.LOCK_EX)
+    fcntl.flock(os.open(folder / "keeper", os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
     socket.unlink(missing_ok=True)
     server = subprocess.Popen(_command(program, folder, socket), cwd=folder)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
