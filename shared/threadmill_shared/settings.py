@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
@@ -95,8 +95,17 @@ class Settings(BaseSettings):
 
 @lru_cache
 def load_settings() -> Settings:
-    """The settings of this process, read from the environment at the first call."""
-    return Settings()
+    """The settings of this process, read from the environment at the first call.
+
+    Raises:
+        NotConfigured: an environment variable has a value that cannot be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Without the values themselves: one of them may be a password in the wrong place.
+        wrong = [f"THREADMILL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise errors.NotConfigured(f"{'; '.join(wrong)}.") from None
 
 
 def masked(url: str) -> str:
