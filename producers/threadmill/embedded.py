@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from threadmill.client import Client
-from threadmill.embedded_server import ensure_server
+from threadmill.embedded_server import FOLDER, ensure_server
 from threadmill_shared.messaging import Queues
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import NewRun
@@ -25,7 +25,6 @@ from threadmill_workers import door
 
 logger = logging.getLogger("threadmill")
 
-FOLDER = ".threadmill"
 _STOP_SECONDS = 5.0
 
 

@@ -25,6 +25,9 @@ from redis.retry import Retry
 from threadmill import keeper
 from threadmill_shared import errors
 
+FOLDER = ".threadmill"
+"""Where a script's server keeps its data, below the script's current folder."""
+
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
