@@ -1,12 +1,9 @@
-"""Tools: Python functions that a model may call.
-
-A function becomes a tool by `@tool`, or by standing in `Assistant(tools=[...])`. Its name,
-docstring and annotations make the JSON schema that the model sees; what the model writes is
-validated against the annotations and coerced before the function is called.
-"""
+"""What is known of a tool wherever its function is not."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -33,3 +30,9 @@ class ToolSpec(BaseModel):
     on_interrupt: OnInterrupt = "report"
     """What happens to a call that was begun when its worker died."""
     needs_approval: bool = False
+
+
+def schema_digest(name: str, parameters: dict[str, Any]) -> str:
+    """16 hex digits that change with a tool's name or with its arguments' schema."""
+    canonical = json.dumps([name, parameters], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

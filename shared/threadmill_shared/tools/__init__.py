@@ -1,0 +1,37 @@
+"""Tools: Python functions that a model may call.
+
+A function becomes a tool by `@tool`, or by standing in `Assistant(tools=[...])`. Its name,
+docstring and annotations make the JSON schema that the model sees; what the model writes is
+validated against the annotations and coerced before the function is called.
+"""
+
+from __future__ import annotations
+
+from threadmill_shared.tools.call_context import (
+    CallContext,
+    NoCurrentCall,
+    calling,
+    current_call,
+)
+from threadmill_shared.tools.decorator import as_tool, tool
+from threadmill_shared.tools.function_tool import Tool
+from threadmill_shared.tools.output import ENDRUN_TOKEN, EndRun, encodable, render_output
+from threadmill_shared.tools.registry import ToolRegistry
+from threadmill_shared.tools.spec import OnInterrupt, ToolSpec
+
+__all__ = [
+    "ENDRUN_TOKEN",
+    "CallContext",
+    "EndRun",
+    "NoCurrentCall",
+    "OnInterrupt",
+    "Tool",
+    "ToolRegistry",
+    "ToolSpec",
+    "as_tool",
+    "calling",
+    "current_call",
+    "encodable",
+    "render_output",
+    "tool",
+]
