@@ -68,7 +68,7 @@ class Client:
 
     async def _shut(self) -> None:
         await self._bells.close()
-        await self.store.client.aclose()
+        await self.store.close()
 
     # ---- work, on the bridge -----------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.wire import Wire
 
 Value = str | int | float
 Call = tuple[Any, ...]
@@ -56,6 +56,10 @@ class Script:
             raise KeyError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
         values = (args[name] for name in self.args)
         return ("EVALSHA", self.sha, len(keys), *(keys[k] for k in self.keys), *values, *rest)
+
+    def in_full(self, call: Call) -> Call:
+        """The same call with the script's text, for a server that does not have it yet."""
+        return ("EVAL", self.text, *call[2:])
 
 
 @cache
@@ -99,12 +103,9 @@ class ScriptRunner:
     Every script may be sent twice, so a repeat is always safe; redis-py's own retries are off.
     """
 
-    def __init__(self, client: StoreClient, *, patience: float) -> None:
-        """Args:
-        client: a connection without retries of its own.
-        patience: seconds for which a call is repeated before `StoreUnavailable`.
-        """
-        self._client = client
+    def __init__(self, wire: Wire, *, patience: float) -> None:
+        """A runner that repeats a call for `patience` seconds before `StoreUnavailable`."""
+        self._wire = wire
         self._patience = patience
 
     async def run(
@@ -132,7 +133,7 @@ class ScriptRunner:
         Raises:
             StoreUnavailable: no answer within the runner's patience.
         """
-        return await self._repeat(lambda: self._client.execute_command(*command))
+        return await self._repeat(lambda: self._wire.execute(*command))
 
     async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:
         give_up = time.monotonic() + self._patience
@@ -150,9 +151,9 @@ class ScriptRunner:
 
     async def _send(self, wanted: Script, call: Call) -> Any:
         try:
-            return await self._client.execute_command(*call)
+            return await self._wire.execute(*call)
         except redis_errors.NoScriptError:
-            return await self._client.execute_command("EVAL", wanted.text, *call[2:])
+            return await self._wire.execute(*wanted.in_full(call))
 
 
 def unavailable(error: Exception) -> errors.StoreUnavailable:

@@ -20,8 +20,9 @@ from threadmill_shared.events import Entry, abandoned_text
 from threadmill_shared.items import Item, MessageItem, text_part
 from threadmill_shared.keys import Keys
 from threadmill_shared.objects import Message, Step
-from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.records import HELD, RunRecord, Status
 from threadmill_shared.scripts import PASSING, ScriptRunner, store_full, unavailable
+from threadmill_shared.wire import Wire
 
 WhenBusy = Literal["queue", "reject", "interrupt"]
 PAGE = 200
@@ -87,14 +88,16 @@ class Store:
     """Threads, runs and logs of one namespace."""
 
     def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
-        """Args:
-        client: from `threadmill_shared.connections.connect`.
-        patience: seconds for which a call is repeated before `StoreUnavailable`.
-        """
+        """A store on a client from `connect`; a call is repeated for `patience` seconds."""
         self.client = client
         self.keys = Keys(namespace)
-        self.scripts = ScriptRunner(client, patience=patience)
+        self.wire = Wire(client)
+        self.scripts = ScriptRunner(self.wire, patience=patience)
         self._memory = _Memory(client)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.wire.close()
 
     # ---- changes ---------------------------------------------------------------------------------
 
@@ -162,11 +165,11 @@ class Store:
         """End a run in progress without its worker, keeping the partial message.
 
         A run that is being cancelled may be ended `grace_ms` after that, any other `grace_ms`
-        after its deadline. None: it is too early, or the run has ended by itself.
+        after its deadline. None: it is too early, or nobody holds the run any more.
         """
         while True:
             record = await self.record(run_id)
-            if record is None or record.status.is_terminal:
+            if record is None or record.status not in HELD:
                 return None
             text = await self._open_text(record)
             reply = await self.scripts.run(
@@ -184,7 +187,7 @@ class Store:
                     "last_error": to_json(last_error).decode() if last_error else "",
                 },
             )
-            if reply[0] == "ok":
+            if reply[0] in ("ok", "again"):
                 return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
                 return None
@@ -234,10 +237,10 @@ class Store:
         )
         _refuse_thread(reply, thread_id, "it can be deleted")
         tomb = self.keys.tomb(thread_id)
-        while page := await self.client.zrange(tomb, 0, PAGE - 1):
+        while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
             gone = [key(run) for run in page for key in self._keys_of_a_run()]
-            await self.client.unlink(*gone)
-            await self.client.zrem(tomb, *page)
+            await self.scripts.command("UNLINK", *gone)
+            await self.scripts.command("ZREM", tomb, *page)
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:
         return (self.keys.run, self.keys.log, self.keys.steps, self.keys.calls)

@@ -22,7 +22,6 @@ from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
 from threadmill_workers.tool_calls import ToolRunner
 from threadmill_workers.turn import AnsweringModel, ToolCalls
-from threadmill_workers.writer import LogWriter
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -33,7 +32,6 @@ class Means:
 
     settings: Settings
     store: Store
-    writer: LogWriter
     sender: Sender
     lease: Lease
     model: Model
@@ -56,7 +54,7 @@ class Executor:
         if self._closing:
             self._means.sender.send(Dispatch(run_id, "", begun=True))
             return
-        held = await claim(self._means.store, self._means.writer, self._holder, run_id)
+        held = await claim(self._means.store, self._holder, run_id)
         if held is None:
             return
         self._running[run_id] = held

@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from redis import exceptions as redis_errors
+
 from threadmill_shared.keys import Keys
 from threadmill_shared.records import RunRecord, Status, pairs
-from threadmill_shared.scripts import Call, script
+from threadmill_shared.scripts import PASSING, Call, script
 from threadmill_shared.store import Dispatch, Store
 from threadmill_workers.batch import Batch
-from threadmill_workers.writer import LogWriter
 
 logger = logging.getLogger("threadmill.worker")
+
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 1.0
+"""Seconds before an append without an answer is sent again."""
 
 
 class LostRun(Exception):
@@ -54,7 +59,7 @@ class Holder:
         return self.id.rpartition(":")[0]
 
 
-async def claim(store: Store, writer: LogWriter, holder: Holder, run_id: str) -> HeldRun | None:
+async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
     """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
     reply = await store.scripts.run(
         "claim",
@@ -73,7 +78,7 @@ async def claim(store: Store, writer: LogWriter, holder: Holder, run_id: str) ->
         return None
     _, token, left, position, fields = reply
     record = RunRecord.read(run_id, pairs(fields))
-    return HeldRun(store, writer, record, token, int(left) / 1000, int(position))
+    return HeldRun(store, record, token, int(left) / 1000, int(position))
 
 
 class HeldRun:
@@ -82,7 +87,6 @@ class HeldRun:
     def __init__(
         self,
         store: Store,
-        writer: LogWriter,
         record: RunRecord,
         token: str,
         seconds_left: float,
@@ -95,12 +99,12 @@ class HeldRun:
         """Of the thread's last item, at the time of the claim."""
         self.stop_reason: Stop | None = None
         self._store = store
-        self._writer = writer
         self._token = token
         self._serial = 0
         self._pending = Batch()
-        self._in_flight = False
+        self._in_flight: Call | None = None
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
 
     # ---- writing ---------------------------------------------------------------------------------
@@ -108,14 +112,14 @@ class HeldRun:
     def delta(self, message: int, text: str) -> None:
         """Write a piece of a message, soon."""
         self._pending.delta(message, text)
-        if not self._in_flight:
-            self._writer.mark(self)
+        if self._in_flight is None:
+            self._store.wire.put(self)
 
     def put(self, batch: Batch) -> None:
         """Write a batch, soon, behind all that was put before."""
         self._pending.extend(batch)
-        if not self._in_flight:
-            self._writer.mark(self)
+        if self._in_flight is None:
+            self._store.wire.put(self)
 
     async def write(self, batch: Batch) -> None:
         """Write a batch, and wait until it and all before it are stored.
@@ -132,17 +136,19 @@ class HeldRun:
         Raises:
             LostRun: the run is no longer ours.
         """
-        while self._in_flight or self._pending:
+        while self._in_flight is not None or self._pending:
             self._refuse_when_lost()
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
-    def take_call(self) -> Call | None:
-        """The next append, for the writer; None where there is nothing to write."""
-        if self._in_flight or not self._pending or self.stop_reason is Stop.LOST:
-            return None
-        count, records, rest = self._take_pending().encoded()
-        self._in_flight = True
+    def command(self) -> Call | None:
+        """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
+        if self._in_flight is None and self._pending and self.stop_reason is not Stop.LOST:
+            self._in_flight = self._append(self._take_pending())
+        return self._in_flight
+
+    def _append(self, batch: Batch) -> Call:
+        count, records, rest = batch.encoded()
         self._serial += 1
         run_id, keys = self.record.id, self._store.keys
         return (
@@ -151,17 +157,34 @@ class HeldRun:
             *rest,
         )
 
-    def settle(self, reply: list[Any]) -> None:
-        """Take the answer to the append that was under way."""
-        self._in_flight = False
+    def settle(self, reply: Any) -> None:
+        """Take the answer to the append that was under way; without one, it is sent again."""
+        if isinstance(reply, Exception):
+            if self._is_repeatable(reply):
+                return
+            logger.error("an append to %s was refused: %s", self.record.id, reply)
+            reply = ["refused"]
+        self._in_flight = None
+        self._pause = _FIRST_PAUSE
         if reply[0] not in ("ok", "again"):
             self.stop(Stop.LOST)
         elif reply[2]:
             self.stop(Stop.CANCEL)
         if self._pending:
-            self._writer.mark(self)
+            self._store.wire.put(self)
         stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
         stored.set_result(None)
+
+    def _is_repeatable(self, error: Exception) -> bool:
+        if isinstance(error, redis_errors.NoScriptError) and self._in_flight is not None:
+            self._in_flight = script("append").in_full(self._in_flight)
+            self._store.wire.put(self)
+            return True
+        if isinstance(error, (*PASSING, redis_errors.OutOfMemoryError)):
+            asyncio.get_running_loop().call_later(self._pause, self._store.wire.put, self)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            return True
+        return False
 
     def _take_pending(self) -> Batch:
         pending, self._pending = self._pending, Batch()
@@ -220,24 +243,28 @@ class HeldRun:
         return Dispatch(self.record.id, reply[1], begun=True)
 
     async def _quiet(self) -> None:
-        while self._in_flight:
+        while self._in_flight is not None:
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
     async def _let_go(self, name: str, args: Mapping[str, str | int], rest: Any) -> list[Any]:
         keys: Keys = self._store.keys
-        reply = await self._store.scripts.run(
-            name,
-            keys={"run": keys.run(self.record.id)},
-            args={
-                "bucket": keys.bucket(self.record.id),
-                "run_id": self.record.id,
-                "token": self._token,
-                "serial": self._serial + 1,
-                **args,
-            },
-            rest=rest,
-        )
+        self._in_flight = True  # an append now would carry the same serial
+        try:
+            reply = await self._store.scripts.run(
+                name,
+                keys={"run": keys.run(self.record.id)},
+                args={
+                    "bucket": keys.bucket(self.record.id),
+                    "run_id": self.record.id,
+                    "token": self._token,
+                    "serial": self._serial + 1,
+                    **args,
+                },
+                rest=rest,
+            )
+        finally:
+            self._in_flight = False
         if reply[0] not in ("ok", "again", "cancelling"):
             self.stop(Stop.LOST)
             raise LostRun(self.record.id)

@@ -29,7 +29,6 @@ from threadmill_workers.lease import Lease
 from threadmill_workers.requests import watch_consumer
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
-from threadmill_workers.writer import LogWriter
 
 try:
     import uvloop
@@ -165,12 +164,10 @@ class WorkerProcess:
         self._store = Store(client, self.settings.namespace, patience=STORE_PATIENCE_SECONDS)
         await self._store.read("PING")
         self._bells = Bells(client)
-        writer = LogWriter(client)
         self._model = self._make_model()
         means = Means(
             settings=self.settings,
             store=self._store,
-            writer=writer,
             sender=self._sender,
             lease=self._lease,
             model=self._model,
@@ -178,10 +175,7 @@ class WorkerProcess:
             runner=self._runner,
         )
         self._executor = Executor(means, self.holder)
-        self._background = [
-            asyncio.ensure_future(writer.work()),
-            asyncio.ensure_future(self._listen()),
-        ]
+        self._background = [asyncio.ensure_future(self._listen())]
         if self.catalog.definitions:
             await Registry(self._store).publish(self.catalog.definitions.values())
 
@@ -197,7 +191,7 @@ class WorkerProcess:
         await asyncio.wait(self._background)
         await self._bells.close()
         await self._model.close()
-        await self._store.client.aclose()
+        await self._store.close()
 
 
 def _queues(settings: Settings, catalog: Catalog) -> list[str]:
