@@ -1,0 +1,241 @@
+"""What a model request looks like in the bodies of the two APIs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from threadmill_shared.items import Item, MessageItem, message_text
+from threadmill_shared.model import ModelRequest
+
+Json = dict[str, Any]
+
+# ---- Responses ---------------------------------------------------------------------------------
+
+
+def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -> Json:
+    """The body of `POST /responses`.
+
+    Args:
+        request: what to ask.
+        encrypted_reasoning: whether to ask for reasoning that can be sent back.
+    """
+    body = {
+        "model": request.model,
+        "stream": True,
+        "store": False,
+        "include": ["reasoning.encrypted_content"] if encrypted_reasoning else None,
+        "instructions": request.instructions or None,
+        "input": _responses_input(request),
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_output_tokens": request.max_completion_tokens,
+        "text": _responses_text(request.response_format),
+        **_responses_tools(request),
+    }
+    return _without_none(body)
+
+
+def _responses_input(request: ModelRequest) -> list[Json]:
+    entries = (_responses_entry(item, request.model) for item in request.items)
+    return _without_lone_reasoning([entry for entry in entries if entry is not None])
+
+
+def _responses_entry(item: Item, model: str) -> Json | None:
+    match item["type"]:
+        case "message":
+            return _responses_message(item)
+        case "tool_call":
+            return {
+                "type": "function_call",
+                "call_id": item["provider_id"],
+                "name": item["name"],
+                "arguments": item["arguments"],
+            }
+        case "tool_output":
+            return {
+                "type": "function_call_output",
+                "call_id": item["provider_id"],
+                "output": item["output"],
+            }
+        case "reasoning":
+            return item["data"] if item["model"] == model else None
+
+
+def _responses_message(item: MessageItem) -> Json | None:
+    text = message_text(item)
+    if not text:
+        return None
+    if item["role"] == "user":
+        content: list[Json] = [{"type": "input_text", "text": text}]
+        return {"type": "message", "role": "user", "content": content}
+    # An assistant's message needs id and status to be one of the model's own.
+    return {
+        "type": "message",
+        "id": item["id"],
+        "role": "assistant",
+        "status": item["status"],
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+
+
+def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
+    """Leave out reasoning that nothing of the model's follows: the provider refuses it."""
+    kept: list[Json] = []
+    used = False
+    for entry in reversed(entries):
+        if entry["type"] != "reasoning":
+            used = entry["type"] == "function_call" or entry.get("role") == "assistant"
+        elif not used:
+            continue
+        kept.append(entry)
+    return kept[::-1]
+
+
+def _responses_tools(request: ModelRequest) -> Json:
+    if not request.tools:
+        return {}
+    choice = request.tool_choice
+    if isinstance(choice, dict) and "function" in choice:
+        choice = {"type": "function", "name": choice["function"]["name"]}
+    return {
+        "tools": [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters,
+                "strict": False,
+            }
+            for tool in request.tools
+        ],
+        "tool_choice": choice,
+        "parallel_tool_calls": request.parallel_tool_calls,
+    }
+
+
+def _responses_text(response_format: str | Json | None) -> Json | None:
+    if not isinstance(response_format, dict):
+        return None
+    if response_format["type"] == "json_schema":
+        return {"format": {"type": "json_schema", **response_format["json_schema"]}}
+    return {"format": response_format}
+
+
+# ---- Chat Completions ----------------------------------------------------------------------------
+
+
+def chat_body(request: ModelRequest) -> Json:
+    """The body of `POST /chat/completions`."""
+    response_format = request.response_format
+    body = {
+        "model": request.model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "messages": _chat_messages(request),
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_completion_tokens": request.max_completion_tokens,
+        "response_format": response_format if isinstance(response_format, dict) else None,
+        **_chat_tools(request),
+    }
+    return _without_none(body)
+
+
+def _chat_messages(request: ModelRequest) -> list[Json]:
+    messages: list[Json] = []
+    if request.instructions:
+        messages.append({"role": "system", "content": request.instructions})
+    for item in request.items:
+        _add_to_chat(messages, item)
+    return messages
+
+
+def _add_to_chat(messages: list[Json], item: Item) -> None:
+    match item["type"]:
+        case "message":
+            _add_text(messages, item["role"], message_text(item))
+        case "tool_call":
+            call = {"name": item["name"], "arguments": _json_object(item["arguments"])}
+            _assistant(messages).setdefault("tool_calls", []).append(
+                {"id": item["provider_id"], "type": "function", "function": call}
+            )
+        case "tool_output":
+            messages.append(
+                {"role": "tool", "tool_call_id": item["provider_id"], "content": item["output"]}
+            )
+        case "reasoning":
+            pass
+
+
+def _add_text(messages: list[Json], role: str, text: str) -> None:
+    if not text:
+        return
+    if role == "assistant" and messages and "tool_calls" in messages[-1]:
+        # The text of a turn that called tools first: outputs must follow their calls directly.
+        messages[-1]["content"] = (messages[-1]["content"] or "") + text
+    else:
+        messages.append({"role": role, "content": text})
+
+
+def _assistant(messages: list[Json]) -> Json:
+    """The assistant's message that the next call belongs to."""
+    if not messages or messages[-1]["role"] != "assistant":
+        messages.append({"role": "assistant", "content": None})
+    return messages[-1]
+
+
+def _json_object(arguments: str) -> str:
+    """The arguments; an empty object where a model wrote none or broke its JSON.
+
+    Many servers parse them for their prompt template, and would refuse the thread ever after. The
+    call's output tells the model what was wrong.
+    """
+    try:
+        whole = isinstance(json.loads(arguments), dict)
+    except ValueError:
+        whole = False
+    return arguments if whole else "{}"
+
+
+def _chat_tools(request: ModelRequest) -> Json:
+    if not request.tools:
+        return {}
+    return {
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in request.tools
+        ],
+        "tool_choice": request.tool_choice,
+        "parallel_tool_calls": request.parallel_tool_calls,
+    }
+
+
+# ---- both ----------------------------------------------------------------------------------------
+
+
+def sent_texts(request: ModelRequest) -> Iterable[str]:
+    """All that users, models and tools wrote in this request, and the instructions."""
+    yield request.instructions
+    for item in request.items:
+        match item["type"]:
+            case "message":
+                yield message_text(item)
+            case "tool_call":
+                yield item["arguments"]
+            case "tool_output":
+                yield item["output"]
+            case "reasoning":
+                pass
+
+
+def _without_none(body: Json) -> Json:
+    return {name: value for name, value in body.items() if value is not None}

@@ -1,0 +1,140 @@
+"""Chat Completions: what the many compatible servers speak, each a little differently."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from openai import AsyncAPIResponse, AsyncOpenAI
+
+from threadmill_shared.errors import ModelGarbled
+from threadmill_shared.model import (
+    MessageEnded,
+    ModelEvent,
+    ModelRequest,
+    Stop,
+    TextDelta,
+    ToolCalled,
+    TurnEnded,
+    Usage,
+)
+from threadmill_workers.models.bodies import chat_body, sent_texts
+from threadmill_workers.models.failures import StreamFailed
+from threadmill_workers.models.streaming import stream_events
+
+_STOPS = {"length": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}
+
+
+class ChatModel:
+    """A language model behind Chat Completions.
+
+    Args:
+        client: the connection; `close` closes it.
+    """
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
+
+        async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
+            # The body goes around the package's walk over every message through all its types.
+            create = self._client.chat.completions.with_streaming_response.create
+            body = chat_body(request)
+            return await stack.enter_async_context(
+                create(model=request.model, messages=[], stream=True, extra_body=body)
+            )
+
+        private = chain((self._client.api_key,), sent_texts(request))
+        return stream_events(opening, ChatReader(), private)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call that is still being written."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    def add(self, piece: dict[str, Any]) -> None:
+        function = piece.get("function") or {}
+        self.id = self.id or piece.get("id") or ""
+        self.name = self.name or function.get("name") or ""
+        self.arguments += function.get("arguments") or ""
+
+
+class ChatReader:
+    """Reads the chunks of one stream of Chat Completions."""
+
+    def __init__(self) -> None:
+        self.turn: TurnEnded | None = None
+        self._in_message = False
+        self._calls: list[_Call] = []
+        self._at: dict[int, _Call] = {}
+        self._stop: Stop | None = None
+        self._usage = Usage()
+
+    def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        """What this chunk means."""
+        if event.get("error"):
+            raise StreamFailed(event["error"])
+        if usage := event.get("usage"):
+            self._usage = _usage(usage)
+        if not (choices := event["choices"]):
+            return ()
+        choice = choices[0]
+        events = self._delta(choice.get("delta") or {})
+        if (reason := choice.get("finish_reason")) and self._stop is None:
+            events += self._finish(_STOPS.get(reason, Stop.END))
+        return events
+
+    def close(self) -> TurnEnded:
+        """The end: some servers send neither usage nor `[DONE]`, but all tell why they stop."""
+        if self._stop is None:
+            raise ModelGarbled(
+                "The model provider's stream ended without a finish_reason; it is worth a retry."
+            )
+        return TurnEnded(self._stop, self._usage)
+
+    def _delta(self, delta: dict[str, Any]) -> list[ModelEvent]:
+        for piece in delta.get("tool_calls") or ():
+            self._call_of(piece).add(piece)
+        text = delta.get("content") or delta.get("refusal")
+        if not text:
+            return []
+        if not isinstance(text, str):
+            raise TypeError
+        self._in_message = True
+        return [TextDelta(text)]
+
+    def _call_of(self, piece: dict[str, Any]) -> _Call:
+        """The call that this piece goes on with, or a new one."""
+        index = piece.get("index") or 0
+        call = self._at.get(index)
+        # Some servers give every call the index 0 and tell them apart by their ids only.
+        if call is None or (call.id and piece.get("id") and piece["id"] != call.id):
+            call = self._at[index] = _Call()
+            self._calls.append(call)
+        return call
+
+    def _finish(self, stop: Stop) -> list[ModelEvent]:
+        self._stop = stop
+        events: list[ModelEvent] = [MessageEnded()] if self._in_message else []
+        if stop is Stop.END:
+            # A reply that was cut has cut its last call, too.
+            events += [ToolCalled(call.name, call.arguments, call.id) for call in self._calls]
+        return events
+
+
+def _usage(usage: Mapping[str, int]) -> Usage:
+    prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens") or 0
+    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion)

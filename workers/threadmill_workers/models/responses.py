@@ -1,0 +1,160 @@
+"""The Responses API, stateless: nothing is stored at the provider, reasoning travels encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from itertools import chain
+from typing import Any
+
+from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
+
+from threadmill_shared.errors import ModelGarbled
+from threadmill_shared.model import (
+    MessageEnded,
+    ModelEvent,
+    ModelRequest,
+    Reasoned,
+    Stop,
+    TextDelta,
+    ToolCalled,
+    TurnEnded,
+    Usage,
+)
+from threadmill_workers.models.bodies import responses_body, sent_texts
+from threadmill_workers.models.failures import StreamFailed
+from threadmill_workers.models.streaming import stream_events
+
+_STOPS = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}
+_REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
+"""What a provider takes back; it refuses an item that carries its status, say."""
+
+
+class ResponsesModel:
+    """A language model behind the Responses API.
+
+    Args:
+        client: the connection; `close` closes it.
+    """
+
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
+        self._without_reasoning: set[str] = set()
+        """Models that refused to be asked for encrypted reasoning."""
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
+
+        async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
+            return await self._open(stack, request)
+
+        private = chain((self._client.api_key,), sent_texts(request))
+        return stream_events(opening, ResponsesReader(), private)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> AsyncAPIResponse[Any]:
+        if request.model not in self._without_reasoning:
+            try:
+                return await self._send(stack, responses_body(request))
+            except BadRequestError as error:
+                if not _refuses_reasoning(error):
+                    raise
+            self._without_reasoning.add(request.model)
+        return await self._send(stack, responses_body(request, encrypted_reasoning=False))
+
+    async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
+        # As arguments the package would walk every item through all its types: 0.6 ms an item.
+        create = self._client.responses.with_streaming_response.create
+        return await stack.enter_async_context(create(stream=True, extra_body=body))
+
+
+def _refuses_reasoning(error: BadRequestError) -> bool:
+    """Whether the model is none that reasons: such a one refuses to be asked for it."""
+    return error.param == "include" or "encrypted content" in error.message.lower()
+
+
+class ResponsesReader:
+    """Reads the events of one stream of the Responses API."""
+
+    def __init__(self) -> None:
+        self.turn: TurnEnded | None = None
+        self._in_message = False
+
+    def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        """What this event means; most kinds mean nothing here."""
+        match event["type"]:
+            case "response.output_text.delta" | "response.refusal.delta":
+                return self._text(event["delta"])
+            case "response.output_item.done":
+                return self._item(event["item"])
+            case "response.completed" | "response.incomplete":
+                return self._end(event["response"])
+            case "response.failed":
+                raise StreamFailed(event["response"].get("error"))
+            case "error":
+                raise StreamFailed(event.get("error") or event)
+            case _:
+                return ()
+
+    def close(self) -> TurnEnded:
+        """Refuse: a whole stream always tells its end."""
+        raise ModelGarbled(
+            "The model provider's stream ended before the response did; it is worth a retry."
+        )
+
+    def _text(self, delta: object) -> Sequence[ModelEvent]:
+        if not isinstance(delta, str):
+            raise TypeError
+        if not delta:
+            return ()
+        self._in_message = True
+        return (TextDelta(delta),)
+
+    def _item(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
+        match item["type"]:
+            case "message":
+                return self._message(item)
+            case "function_call" if item.get("status") != "incomplete":
+                return (ToolCalled(item["name"], item["arguments"], item.get("call_id") or ""),)
+            case "reasoning":
+                return _reasoning(item)
+            case _:
+                return ()
+
+    def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
+        if self._in_message:
+            return self._end_message()
+        # Some servers send a short message whole.
+        parts = item.get("content") or ()
+        text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+        return (*self._text(text), *self._end_message())
+
+    def _end_message(self) -> Sequence[ModelEvent]:
+        if not self._in_message:
+            return ()
+        self._in_message = False
+        return (MessageEnded(),)
+
+    def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
+        reason = (response.get("incomplete_details") or {}).get("reason", "")
+        self.turn = TurnEnded(_STOPS.get(reason, Stop.END), _usage(response.get("usage")))
+        return self._end_message()
+
+
+def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
+    """The item, if it carries its content: by its id alone a provider that stores nothing fails."""
+    if not item.get("encrypted_content") and not item.get("content"):
+        return ()
+    return (
+        Reasoned({name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}),
+    )
+
+
+def _usage(usage: Mapping[str, int] | None) -> Usage:
+    if not usage:
+        return Usage()
+    prompt, completion = usage["input_tokens"], usage["output_tokens"]
+    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion)

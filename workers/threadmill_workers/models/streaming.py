@@ -1,0 +1,129 @@
+"""One request's way: open the stream, split it, read it, and close it whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from typing import Any, Protocol
+
+import aiohttp
+import httpx2
+from openai import APIError, AsyncAPIResponse
+from pydantic_core import from_json
+
+from threadmill_shared.errors import ModelGarbled, ModelUnavailable
+from threadmill_shared.model import ModelEvent, TurnEnded
+from threadmill_workers.models import failures
+from threadmill_workers.models.sse import EventSplitter
+
+DRAIN_SECONDS = 0.1
+"""How long the end of a body is waited for, so that its connection can be used again."""
+
+# The client maps not all of aiohttp's errors to its own.
+_BROKEN = (httpx2.HTTPError, aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
+
+Opening = Callable[[AsyncExitStack], Awaitable[AsyncAPIResponse[Any]]]
+"""Sends the request, and leaves the closing of its response to the stack."""
+
+
+class Reader(Protocol):
+    """Turns the events of one stream of one API into ours."""
+
+    turn: TurnEnded | None
+    """Set once the stream has told its end."""
+
+    def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        """What this event means.
+
+        Raises:
+            StreamFailed: the provider reports an error.
+            LookupError, TypeError, AttributeError: it is not of the protocol.
+        """
+        ...
+
+    def close(self) -> TurnEnded:
+        """The end, where the stream ended without telling so.
+
+        Raises:
+            ModelGarbled: it broke off.
+        """
+        ...
+
+
+async def stream_events(
+    opening: Opening, reader: Reader, private: Iterable[str]
+) -> AsyncGenerator[ModelEvent, None]:
+    """Yield what the reader makes of the stream, `TurnEnded` last.
+
+    Args:
+        opening: sends the request.
+        reader: knows the API.
+        private: texts that no error's message may repeat.
+
+    Raises:
+        ModelError: as `threadmill_shared.model.Model.stream` says.
+    """
+    with _named_failures(private):
+        async with AsyncExitStack() as stack:
+            response = await opening(stack)
+            chunks = await stack.enter_async_context(aclosing(_chunks(response.http_response)))
+            splitter = EventSplitter()
+            async for chunk in chunks:
+                for data in splitter.feed(chunk):
+                    for event in _read(reader, data):
+                        yield event
+                if reader.turn is not None:
+                    await _drain(chunks)
+                    break
+    yield reader.turn or reader.close()
+
+
+@contextmanager
+def _named_failures(private: Iterable[str]) -> Generator[None, None, None]:
+    """Raise what failed as our errors, without causes: a traceback would show their quotes."""
+    try:
+        yield
+    except APIError as error:
+        raise failures.from_sdk(error, private) from None
+    except failures.StreamFailed as failed:
+        raise failures.from_stream(failed.body, private) from None
+    except httpx2.ReadTimeout:
+        raise ModelUnavailable("The model provider fell silent; it is worth a retry.") from None
+    except aiohttp.ClientResponseError:
+        raise ModelGarbled(
+            "The model provider's answer is no HTTP; check that OPENAI_BASE_URL names an"
+            " OpenAI-compatible API."
+        ) from None
+    except _BROKEN:
+        pass  # The reader knows whether it misses anything.
+
+
+def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives; decoding is left out where there is nothing to decode."""
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    return response.aiter_raw()
+
+
+def _read(reader: Reader, data: bytes) -> Sequence[ModelEvent]:
+    if reader.turn is not None:
+        return ()
+    if data == b"[DONE]":
+        reader.turn = reader.close()
+        return ()
+    try:
+        return reader.read(from_json(data))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ModelGarbled(
+            "The model provider sent an event that is not of its protocol"
+            f" ({type(error).__name__}); check that OPENAI_BASE_URL and THREADMILL_MODEL_API fit"
+            " together."
+        ) from None
+
+
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    with suppress(TimeoutError, *_BROKEN):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
