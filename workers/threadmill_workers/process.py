@@ -69,7 +69,7 @@ class WorkerProcess:
         self.catalog = catalog
         self.holder = new_holder(settings.namespace)
         self._make_model = make_model
-        self._queues = queues or _queues(settings, catalog)
+        self.queues = queues or _queues(settings, catalog)
         self._loop = asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
         self._sender = Sender(settings)
@@ -94,7 +94,7 @@ class WorkerProcess:
         """Consume messages until `stop_consuming`."""
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
-        app.conf.task_queues = _declared(self._queues)
+        app.conf.task_queues = _declared(self.queues)
         self._controller = WorkController(
             app=app,
             hostname=f"threadmill@{self.holder.id}",
