@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any, Protocol
 
 from threadmill_shared.connections import StoreClient
+
+logger = logging.getLogger("threadmill.store")
 
 Command = tuple[Any, ...]
 
@@ -77,7 +80,10 @@ class Wire:
         except Exception as error:  # noqa: BLE001  each caller knows what to do about it
             replies = [error] * len(commands)
         for sendable, reply in zip(commands, replies, strict=True):
-            sendable.settle(reply)
+            try:
+                sendable.settle(reply)
+            except Exception:  # one caller's fault must not stop the wire of all others
+                logger.exception("an answer could not be taken")
 
 
 class _Call:

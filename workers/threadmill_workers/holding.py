@@ -103,6 +103,7 @@ class HeldRun:
         self._serial = 0
         self._pending = Batch()
         self._in_flight: Call | None = None
+        self._letting_go = False
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
@@ -143,7 +144,8 @@ class HeldRun:
 
     def command(self) -> Call | None:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
-        if self._in_flight is None and self._pending and self.stop_reason is not Stop.LOST:
+        is_ours = self.stop_reason is not Stop.LOST and not self._letting_go
+        if self._in_flight is None and self._pending and is_ours:
             self._in_flight = self._append(self._take_pending())
         return self._in_flight
 
@@ -249,7 +251,7 @@ class HeldRun:
 
     async def _let_go(self, name: str, args: Mapping[str, str | int], rest: Any) -> list[Any]:
         keys: Keys = self._store.keys
-        self._in_flight = True  # an append now would carry the same serial
+        self._letting_go = True  # an append now would carry the same serial
         try:
             reply = await self._store.scripts.run(
                 name,
@@ -264,7 +266,7 @@ class HeldRun:
                 rest=rest,
             )
         finally:
-            self._in_flight = False
+            self._letting_go = False
         if reply[0] not in ("ok", "again", "cancelling"):
             self.stop(Stop.LOST)
             raise LostRun(self.record.id)
