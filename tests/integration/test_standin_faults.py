@@ -190,7 +190,7 @@ def test_a_hanging_stream_is_silent_until_its_client_leaves(standin, api, after)
     connection.close()
     closed = time.monotonic()
     standin.wait_until(lambda requests: requests[0].closed_early)
-    assert record.closed_at - closed < 0.05
+    assert record.closed_at - closed < 0.2
 
 
 @pytest.mark.parametrize("kind", ["failed", "error"])

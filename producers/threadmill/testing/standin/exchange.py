@@ -53,7 +53,7 @@ class Exchange:
             return await self._break_off(web.StreamResponse(), output, fault)
         response = await self._open()
         begun = cut(output.frames(), fault.after_tokens)
-        await self._play(response, begun, fault.reply, is_whole=False)
+        await self._play(response, begun, fault.reply)
         return await self._break_off(response, output, fault)
 
     async def interrupt_whole(self, output: Output, fault: Interruption) -> web.StreamResponse:
@@ -76,12 +76,7 @@ class Exchange:
         return response
 
     async def _play(
-        self,
-        response: web.StreamResponse,
-        frames: Iterator[Frame],
-        reply: Reply,
-        *,
-        is_whole: bool = True,
+        self, response: web.StreamResponse, frames: Iterator[Frame], reply: Reply
     ) -> None:
         """Write each token by itself and in its time, and what is between tokens at once."""
         pace = Pace(reply.first_delay, self._delay_of(reply))
@@ -97,8 +92,6 @@ class Exchange:
             await pace.wait()
             times.append(time.monotonic())
             await response.write(frame.data)
-        if is_whole:
-            self._record.end()
         await response.write(b"".join(between))
 
     async def _break_off(
@@ -110,23 +103,18 @@ class Exchange:
             case Cut.DROP:
                 await self._reset()
             case Cut.GARBAGE:
-                await self._end_with(response, fault.data)
+                await response.write(fault.data)
             case Cut.FAILED:
-                await self._end_with(response, output.failed(fault.code, fault.message))
+                await response.write(output.failed(fault.code, fault.message))
             case Cut.ERROR:
-                await self._end_with(response, output.error(fault.code, fault.message))
+                await response.write(output.error(fault.code, fault.message))
             case Cut.END:
-                self._record.end()
+                pass
         return response
-
-    async def _end_with(self, response: web.StreamResponse, data: bytes) -> None:
-        self._record.end()
-        await response.write(data)
 
     async def _reset(self) -> None:
         # What was written before must have left this process: resetting throws away the rest.
         await asyncio.sleep(0)
-        self._record.end()
         transport = self._http.transport
         if transport is not None:
             connection = transport.get_extra_info("socket")
@@ -137,7 +125,6 @@ class Exchange:
         self, status: int, body: bytes, headers: dict[str, str] | None = None
     ) -> web.StreamResponse:
         self._record.status = status
-        self._record.end()
         return web.Response(
             status=status, body=body, headers=headers, content_type="application/json"
         )

@@ -32,8 +32,8 @@ class Record:
     token_times: list[float] = field(default_factory=list)
     """When each token was written."""
     ended_at: float | None = None
-    """Just before the answer's last bytes were written, so that it is never later than the next
-    request of a client that waits for them; or when the answer was broken off."""
+    """When the answer's last bytes were written, or it was broken off. Never later than the next
+    request of a client that waits for those bytes."""
     closed_at: float | None = None
     """When the client was seen to have closed the connection before the answer's end."""
     error: BaseException | None = None
