@@ -1,0 +1,49 @@
+"""The command `threadmill`. Each subcommand is a module that imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from threadmill.cli.commands import threadmill
+from threadmill_shared.errors import ThreadmillError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended: 128 and the number of SIGINT."""
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process.
+
+    Exit codes: 0 done, 1 could not be done, 2 used wrongly, 130 ended by Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a model says need not be in the terminal's encoding.
+            stream.reconfigure(errors="replace")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = threadmill.main(prog_name="threadmill", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except ThreadmillError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has left. What is still buffered would be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code if isinstance(code, int) else 0

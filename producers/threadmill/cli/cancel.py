@@ -1,0 +1,30 @@
+"""`threadmill cancel`."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+from threadmill.cli.connection import use_store
+
+END_SECONDS = 3.0
+"""How long the run's end is waited for; after one second it is ended without its worker."""
+
+
+@click.command()
+@click.argument("run_id")
+def cancel(run_id: str) -> None:
+    """Cancel the run RUN_ID, and say what became of it.
+
+    A run that has ended stays as it is.
+    """
+    use_store()
+    from threadmill import Run
+    from threadmill.errors import WaitTimeout
+
+    run = Run.load(run_id).cancel()
+    if not run.status.is_terminal:
+        with contextlib.suppress(WaitTimeout):
+            run.wait(END_SECONDS)
+    click.echo(f"{run.id} is {run.status}")

@@ -1,0 +1,52 @@
+"""The group of all subcommands."""
+
+from __future__ import annotations
+
+import click
+
+from threadmill.cli.cancel import cancel
+from threadmill.cli.demo import demo
+from threadmill.cli.dev import dev
+from threadmill.cli.runs import runs
+from threadmill.cli.say import say
+from threadmill.cli.tail import tail
+from threadmill.cli.worker import worker
+
+COMMANDS: list[click.Command] = [worker, dev, demo, say, tail, cancel, runs]
+
+
+class InOrder(click.Group):
+    """Lists its commands in the order in which a new user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """The names of the commands."""
+        return list(self.commands)
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's signature
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"threadmill {version('threadmill')}")
+        context.exit()
+
+
+@click.group(
+    cls=InOrder,
+    commands={str(command.name): command for command in COMMANDS},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def threadmill() -> None:
+    """Assistants, threads and runs on your own Celery workers and Redis.
+
+    Settings are environment variables: THREADMILL_REDIS_URL says where threads and runs live.
+    Without it, the commands use the embedded server of the current folder, if there was one.
+    """

@@ -1,0 +1,123 @@
+"""`threadmill demo`: starts what the demo needs, plays it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from threadmill.cli import stopping
+
+WORKERS = 2
+KEPT = ("THREADMILL_MODEL", "THREADMILL_MODEL_API")
+"""Settings of the user that the demo respects."""
+MODULE = "threadmill.demo.bot"
+START_SECONDS = 30.0
+GRACE_SECONDS = 5.0
+SECONDS_PER_TOKEN = 0.03
+"""The stand-in's pace: about that of a real model."""
+
+ANSWERS = {
+    "Who are you?": "A stand-in: a small server on this machine, which streams as a model does, "
+    "over real HTTP. All the rest is what you would run."
+}
+"""What the stand-in answers where its own small talk would be a little dull."""
+
+
+@click.command()
+def demo() -> None:
+    """Play three conversations on an embedded server and two workers.
+
+    The model is a stand-in, a small local server, unless OPENAI_API_KEY or OPENAI_BASE_URL is set.
+    """
+    began = time.monotonic()
+    with stopping.handled(stopping.leave), ExitStack() as stack:
+        temporary = tempfile.TemporaryDirectory(prefix="threadmill-", ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(temporary))
+        _forget_settings()
+        _tell("server", stack.enter_context(_server(folder)))
+        _tell("model", stack.enter_context(_model()))
+        _tell("workers", stack.enter_context(_workers(folder)))
+        _tell("ready", f"in {time.monotonic() - began:.1f} s")
+        _play()
+
+
+def _tell(what: str, words: str) -> None:
+    click.echo(f"{what:<8} {words}")
+
+
+def _play() -> None:
+    from threadmill.demo import script
+
+    try:
+        script.play()
+    except AssertionError as error:
+        raise click.ClickException(f"The demo is not as it should be: {error}") from error
+
+
+def _forget_settings() -> None:
+    """The demo has its own server; nothing of it may go to one that is in use."""
+    for name in list(os.environ):
+        if name.startswith("THREADMILL_") and name not in KEPT:
+            del os.environ[name]
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    from threadmill.cli.folder_server import folder_server
+    from threadmill.client import close_client
+    from threadmill.embedded_server import find_program
+
+    with folder_server(folder) as url:
+        os.environ["THREADMILL_REDIS_URL"] = url
+        try:
+            yield f"{Path(find_program()).name}, embedded, in a temporary folder"
+        finally:
+            close_client()
+
+
+@contextmanager
+def _model() -> Iterator[str]:
+    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+        yield _provider()
+        return
+    from threadmill.errors import NotConfigured
+
+    try:
+        from threadmill.testing.standin import StandIn, by_text
+    except ModuleNotFoundError as missing:
+        raise NotConfigured(str(missing)) from missing
+    with StandIn(by_text(ANSWERS), delay=SECONDS_PER_TOKEN) as standin:
+        os.environ["OPENAI_BASE_URL"] = standin.base_url
+        os.environ["THREADMILL_MODEL"] = "stand-in"
+        yield f"a stand-in at {standin.base_url}, no real model (that needs OPENAI_API_KEY)"
+
+
+def _provider() -> str:
+    from threadmill_shared.settings import load_settings, masked
+
+    address = os.environ.get("OPENAI_BASE_URL")
+    return f"{load_settings().model} at {masked(address) if address else 'OpenAI'}"
+
+
+@contextmanager
+def _workers(folder: Path) -> Iterator[str]:
+    from threadmill.cli.children import Children
+
+    command = [sys.executable, "-P", "-m", "threadmill", "worker", MODULE]
+    environment = os.environ | {"THREADMILL_DRAIN_SECONDS": "1"}
+    with Children(GRACE_SECONDS) as children:
+        workers = [
+            children.start(f"worker {number}", command, environment=environment, folder=folder)
+            for number in range(1, WORKERS + 1)
+        ]
+        import_module("threadmill.demo.script")  # takes its time as well, so it is done meanwhile
+        ready = [worker.line_with(" ready: ", START_SECONDS) for worker in workers]
+        yield " and ".join(line.removeprefix("worker ").partition(" ")[0] for line in ready)

@@ -1,0 +1,121 @@
+"""`threadmill dev`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import click
+
+from threadmill.cli import stopping
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DRAIN_SECONDS = "2"
+"""How long runs go on after Ctrl-C, unless THREADMILL_DRAIN_SECONDS says otherwise."""
+GRACE_SECONDS = 6.0
+"""How long a worker may take for what follows its drain."""
+FLOWER_PORT = 5555
+
+
+@click.command()
+@click.argument("modules", metavar="[MODULE]...", nargs=-1, envvar="THREADMILL_MODULES")
+def dev(modules: tuple[str, ...]) -> None:
+    """Run all that is needed in one terminal: Redis, a worker, and Flower.
+
+    Redis is the one of THREADMILL_REDIS_URL, else an embedded server with its data in
+    ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
+    """
+    from threadmill.cli.children import Children
+
+    drain = float(os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS))
+    show = _Lines().show
+    with (
+        stopping.handled(stopping.leave),
+        _redis(show),
+        Children(grace=drain + GRACE_SECONDS) as children,
+    ):
+        for name, command in [_worker(modules), *_flower(show)]:
+            children.start(name, command, lambda line, name=name: show(name, line))  # type: ignore[misc]
+        child, code = children.first_to_end()
+        show(child.name, f"ended with exit code {code}")
+    click.get_current_context().exit(code or 1)
+
+
+class _Lines:
+    """Prints lines of several processes, each with its name before it."""
+
+    _COLORS: ClassVar = {"redis": "red", "worker": "green", "flower": "magenta"}
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console: Console = Console(highlight=False)
+        self._lock = threading.Lock()
+
+    def show(self, name: str, line: str) -> None:
+        """Print one line."""
+        from rich.text import Text
+
+        words = Text.assemble((f"{name:<6} | ", self._COLORS.get(name, "")), Text.from_ansi(line))
+        with self._lock:
+            self._console.print(words, soft_wrap=True)
+
+
+@contextmanager
+def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
+    """Redis for this process and its children: the one that is set, or the folder's own."""
+    from threadmill_shared.settings import load_settings, masked
+
+    if given := load_settings().redis_url:
+        show("redis", masked(given.get_secret_value()))
+        yield
+        return
+    from threadmill.cli.folder_server import folder_server
+    from threadmill.embedded_server import FOLDER
+
+    with folder_server(Path.cwd() / FOLDER) as url:
+        os.environ["THREADMILL_REDIS_URL"] = url
+        show("redis", f"embedded server, data in ./{FOLDER}/; for other terminals and services:")
+        show("redis", f"  export THREADMILL_REDIS_URL={url}")
+        yield
+
+
+def _worker(modules: tuple[str, ...]) -> tuple[str, list[str]]:
+    return "worker", [sys.executable, "-P", "-m", "threadmill", "worker", *modules]
+
+
+def _flower(show: Callable[[str, str], None]) -> list[tuple[str, list[str]]]:
+    if importlib.util.find_spec("flower") is None:
+        show("flower", "is not installed: pip install 'threadmill[flower]'")
+        return []
+    port = os.environ.setdefault("FLOWER_PORT", str(_free_port(FLOWER_PORT)))
+    if "FLOWER_BASIC_AUTH" in os.environ:
+        login = "with the login of FLOWER_BASIC_AUTH"
+    else:
+        password = secrets.token_urlsafe(9)
+        os.environ["FLOWER_BASIC_AUTH"] = f"dev:{password}"
+        login = f"user dev, password {password} (of this run; FLOWER_BASIC_AUTH sets another)"
+    show("flower", f"http://127.0.0.1:{port}  {login}")
+    return [("flower", [sys.executable, "-P", "-m", "threadmill_workers.flower"])]
+
+
+def _free_port(wanted: int) -> int:
+    """The wanted port, or another one where that is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return _free_port(0)
+        port: int = probe.getsockname()[1]
+        return port

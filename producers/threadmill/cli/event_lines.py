@@ -1,0 +1,111 @@
+"""A run's events for human eyes: a line for each, and one line for the pieces of a message."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from threadmill import Event
+
+_NUMBER_WIDTH = 5
+_NAME_WIDTH = 27
+_INDENT = " " * (_NUMBER_WIDTH + _NAME_WIDTH + 4)
+_LONGEST = 300
+"""Characters of one event's details."""
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What would steer the terminal; a newline is none of them."""
+
+_STYLES = {
+    "thread.run.completed": "bold green",
+    "thread.run.failed": "bold red",
+    "thread.run.expired": "bold red",
+    "thread.run.cancelled": "bold yellow",
+    "thread.run.incomplete": "bold yellow",
+    "thread.message.delta": "cyan",
+}
+
+
+class EventLines:
+    """Prints events; the deltas of one message follow each other on one line, as they come."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._open: str | None = None
+
+    def show(self, event: Event) -> None:
+        """Print one event."""
+        if event.event == "thread.message.delta":
+            self._show_delta(event)
+        else:
+            self.end()
+            self._begin(event, _details(event))
+            self._write("\n")
+
+    def end(self) -> None:
+        """End the line of the last message's deltas, if there is one."""
+        if self._open is not None:
+            self._write("\n")
+        self._open = None
+
+    def _show_delta(self, event: Event) -> None:
+        text = "".join(part["text"]["value"] for part in event.data["delta"]["content"])
+        if self._open != event.data["id"]:
+            self.end()
+            self._begin(event, "")
+            self._open = event.data["id"]
+        self._write(_printable(text).replace("\n", f"\n{_INDENT}"))
+
+    def _begin(self, event: Event, details: str) -> None:
+        self._write(f"{event.id:>{_NUMBER_WIDTH}}  ", "dim")
+        name = (
+            f"{event.event:<{_NAME_WIDTH}}  " if details or "delta" in event.event else event.event
+        )
+        self._write(name, _STYLES.get(event.event, "dim" if not details else ""))
+        self._write(details.replace("\n", " "))
+
+    def _write(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style), end="", soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    return _CONTROL.sub("", text.replace("\t", "    "))
+
+
+def _details(event: Event) -> str:
+    text = _printable(_words(event.event, event.data))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _words(name: str, data: Any) -> str:
+    if name == "thread.run.created":
+        return f"{data['model']} on {data['thread_id']}"
+    if name == "thread.run.step.delta":
+        return ", ".join(map(_call, data["delta"]["step_details"]["tool_calls"]))
+    if name.startswith("thread.run.step."):
+        return str(data["type"])
+    if name.startswith("thread.run."):
+        return _progress(data)
+    if name.startswith("thread.message."):
+        return str((data.get("incomplete_details") or {}).get("reason") or "")
+    return json.dumps(data, ensure_ascii=False) if name.startswith("threadmill.") else ""
+
+
+def _call(call: dict[str, Any]) -> str:
+    function = call["function"]
+    if "arguments" in function:
+        return f"{function['name']}({function['arguments']})"
+    return f"-> {function['output']}"
+
+
+def _progress(data: dict[str, Any]) -> str:
+    if error := data["last_error"]:
+        return f"{error['code']}: {error['message']}"
+    if data["incomplete_details"]:
+        return str(data["incomplete_details"]["detail"])
+    if usage := data["usage"]:
+        return f"{usage['prompt_tokens']} tokens read, {usage['completion_tokens']} written"
+    return ""

@@ -1,0 +1,141 @@
+"""`threadmill worker`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from threadmill_shared.settings import Settings
+    from threadmill_workers.door import WorkerProcess
+
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+
+_CARRIERS_OF_TEXT = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
+"""Loggers that tell what users say, in requests to the provider or in arguments of tasks."""
+_CELERYS = ("celery", "kombu", "amqp")
+
+
+@click.command()
+@click.argument("modules", metavar="[MODULE]...", nargs=-1, envvar="THREADMILL_MODULES")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Runs in flight in this process.  [default: THREADMILL_CONCURRENCY, 100]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    metavar="LEVEL",
+    default="INFO",
+    show_default=True,
+    help="What is logged to stderr: DEBUG, INFO, WARNING or ERROR.",
+)
+def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) -> None:
+    """Execute runs with the assistants and tools of these modules.
+
+    MODULE.py is looked for in the current folder, then on the Python path. Without any MODULE, the
+    modules in THREADMILL_MODULES are loaded. SIGTERM or Ctrl-C lets runs in flight go on for
+    THREADMILL_DRAIN_SECONDS (25), a second one gives them back to other workers at once.
+    """
+    begin_logging(log_level)
+    import asyncio
+
+    from threadmill_shared.settings import load_settings
+    from threadmill_workers import door
+
+    settings = load_settings()
+    if concurrency is not None:
+        settings = settings.model_copy(update={"concurrency": concurrency})
+    door.model_factory(settings)
+    _import(modules)
+    asyncio.run(_reach_redis(settings))
+    door.run_worker(settings, modules, _tell_ready)
+
+
+def begin_logging(level: str) -> None:
+    """Log to stderr; what users say is logged on no level."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The process ends without flushing; what a tool prints is to be seen, and at once.
+        sys.stdout.reconfigure(line_buffering=True)
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    quiet = _CARRIERS_OF_TEXT if level == "DEBUG" else (*_CARRIERS_OF_TEXT, *_CELERYS)
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _import(modules: Sequence[str]) -> None:
+    """Import the modules, so that an error of their own is shown as such.
+
+    Raises:
+        ClickException: a module raised an error; its traceback is printed.
+        NotConfigured: a module cannot be found.
+    """
+    from threadmill_shared.errors import ThreadmillError
+    from threadmill_workers import door
+
+    if not modules:
+        logging.getLogger("threadmill.worker").warning(
+            "no MODULE is given: only assistants without tools can be executed"
+        )
+    for module in modules:
+        try:
+            door.load_catalog([module])
+        except ThreadmillError:
+            raise
+        except (Exception, SystemExit) as error:
+            traceback.print_exception(type(error), error, _in_the_module(error.__traceback__))
+            raise click.ClickException(
+                f"The module {module!r} could not be imported: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _in_the_module(frames: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames that lead to the module's own."""
+    ours = (__name__, "threadmill_workers.", "importlib.", "_frozen_importlib")
+    at = frames
+    while at is not None and str(at.tb_frame.f_globals.get("__name__", "")).startswith(ours):
+        at = at.tb_next
+    return at
+
+
+async def _reach_redis(settings: Settings) -> None:
+    """Have a wrong URL reported at once; the worker itself is patient with its Redis.
+
+    Raises:
+        NotConfigured: there is no URL.
+        StoreUnavailable: Redis does not answer.
+    """
+    from threadmill_shared.connections import connect
+    from threadmill_shared.store import Store
+
+    store = Store(connect(settings.store_url()), settings.namespace)
+    try:
+        await store.read("PING")
+    finally:
+        await store.close()
+
+
+def _tell_ready(process: WorkerProcess) -> None:
+    assistants, tools = len(process.catalog.definitions), len(process.catalog.tools)
+    words = (
+        f"worker {process.holder.name} ready: {_counted(assistants, 'assistant')}, "
+        f"{_counted(tools, 'tool')}, queues {' '.join(process.queues)}"
+    )
+    with contextlib.suppress(OSError):  # a worker works on when nobody reads its output any more
+        click.echo(words)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
