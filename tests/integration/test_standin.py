@@ -512,8 +512,9 @@ def test_the_first_token_can_be_late(standin):
     ask_responses(standin, stream=True)
     ask_responses(standin)
     streamed, whole = standin.requests
-    assert 0.1 <= streamed.token_times[0] - streamed.begun_at < 1
-    assert 0.1 <= whole.ended_at - whole.begun_at < 1
+    # The clock of an event loop has a resolution of 1 ms.
+    assert 0.098 < streamed.token_times[0] - streamed.begun_at < 1
+    assert 0.098 < whole.ended_at - whole.begun_at < 1
 
 
 def test_the_servers_delay_is_used_where_the_reply_has_none():
