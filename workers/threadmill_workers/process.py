@@ -23,10 +23,11 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells
 from threadmill_workers.catalog import Catalog
+from threadmill_workers.consumer import RunConsumer, declared
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.holding import Holder
 from threadmill_workers.lease import Lease
-from threadmill_workers.requests import watch_consumer
+from threadmill_workers.requests import watch
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
 
@@ -94,11 +95,12 @@ class WorkerProcess:
         """Consume messages until `stop_consuming`."""
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
-        app.conf.task_queues = _declared(self.queues)
+        app.conf.task_queues = declared(self.queues, self.settings.namespace)
         self._controller = WorkController(
             app=app,
             hostname=f"threadmill@{self.holder.id}",
             concurrency=self.settings.concurrency,
+            consumer_cls=RunConsumer,
             loglevel="WARNING",
             ready_callback=lambda consumer: self._ready(consumer, on_ready),
             without_gossip=True,
@@ -107,7 +109,7 @@ class WorkerProcess:
         self._controller.start()
 
     def _ready(self, consumer: Any, on_ready: Callable[[], None]) -> None:
-        watch_consumer(consumer.hub)
+        watch(consumer)
         on_ready()
 
     def stop_consuming(self) -> None:
@@ -198,9 +200,3 @@ def _queues(settings: Settings, catalog: Catalog) -> list[str]:
     queues = Queues(settings.namespace)
     own = {queues.own(d.queue) for d in catalog.definitions.values()}
     return [queues.common, queues.begun, queues.door, *sorted(own - {queues.common})]
-
-
-def _declared(names: list[str]) -> list[Any]:
-    from kombu import Queue  # noqa: PLC0415  only a process that consumes needs it
-
-    return [Queue(name, routing_key=name) for name in names]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.worker import state
 from celery.worker.request import Request
+
+from threadmill_workers.consumer import RunConsumer
 
 HIDDEN = "(hidden)"
 
@@ -47,23 +48,14 @@ class RunRequest(Request):
         return result
 
 
-_hubs: list[Any] = []
+_consumers: list[RunConsumer] = []
 
 
-def watch_consumer(hub: Any) -> None:
-    """Name the event loop of this process's consumer."""
-    _hubs[:] = [hub]
+def watch(consumer: RunConsumer) -> None:
+    """Name this process's consumer."""
+    _consumers[:] = [consumer]
 
 
 def _wake_consumer() -> None:
-    for hub in _hubs:
-        hub.call_soon(_nothing)
-
-
-def _nothing() -> None:
-    """Waking the loop is the purpose: it looks for free slots before it waits again."""
-
-
-def reserved() -> int:
-    """Messages that this process has taken and not finished."""
-    return len(state.reserved_requests)
+    for consumer in _consumers:
+        consumer.wake_if_full()
