@@ -73,7 +73,6 @@ def make_app(settings: Settings) -> Celery:
             "socket_connect_timeout": _SEND_SECONDS,
             "socket_keepalive": True,
         },
-        worker_pool="threads",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_send_task_events=True,

@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from celery.worker import WorkController, state
@@ -27,7 +28,7 @@ from threadmill_workers.consumer import RunConsumer, declared
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.holding import Holder
 from threadmill_workers.lease import Lease
-from threadmill_workers.requests import watch
+from threadmill_workers.pool import RunPool
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
 
@@ -101,6 +102,7 @@ class WorkerProcess:
             hostname=f"threadmill@{self.holder.id}",
             concurrency=self.settings.concurrency,
             consumer_cls=RunConsumer,
+            pool_cls=RunPool,
             loglevel="WARNING",
             ready_callback=lambda consumer: self._ready(consumer, on_ready),
             without_gossip=True,
@@ -109,7 +111,7 @@ class WorkerProcess:
         self._controller.start()
 
     def _ready(self, consumer: Any, on_ready: Callable[[], None]) -> None:
-        watch(consumer)
+        consumer.pool.when_free = consumer.wake_if_full
         on_ready()
 
     def stop_consuming(self) -> None:
@@ -140,9 +142,9 @@ class WorkerProcess:
 
     # ---- what the tasks ask for --------------------------------------------------------------------
 
-    def execute(self, run_id: str) -> None:
-        """Execute a run; returns when this process is done with it."""
-        self.call(self._executor.execute(run_id))
+    def begin(self, run_id: str) -> Future[None]:
+        """Begin to execute a run; done when this process is done with it."""
+        return asyncio.run_coroutine_threadsafe(self._executor.execute(run_id), self._loop)
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""

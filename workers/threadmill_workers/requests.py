@@ -1,12 +1,10 @@
-"""How Celery sees our messages: what it may show of them, and what happens when one is done."""
+"""How Celery sees our messages: what it may show of them, and what it owes the broker."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery.worker.request import Request
-
-from threadmill_workers.consumer import RunConsumer
 
 HIDDEN = "(hidden)"
 
@@ -29,33 +27,8 @@ class PrivateRequest(Request):
 
 
 class RunRequest(Request):
-    """A message that carries a run's id. When its slot frees, a full consumer is woken.
+    """A message that carries a run's id."""
 
-    The consumer takes no message that it cannot start. Without the wake it would notice a free slot
-    only when something else happens on its connection.
-    """
-
-    def on_success(self, *args: Any, **options: Any) -> Any:
-        """Free the slot, and look for the next message."""
-        result = super().on_success(*args, **options)
-        _wake_consumer()
-        return result
-
-    def on_failure(self, *args: Any, **options: Any) -> Any:
-        """Free the slot, and look for the next message."""
-        result = super().on_failure(*args, **options)
-        _wake_consumer()
-        return result
-
-
-_consumers: list[RunConsumer] = []
-
-
-def watch(consumer: RunConsumer) -> None:
-    """Name this process's consumer."""
-    _consumers[:] = [consumer]
-
-
-def _wake_consumer() -> None:
-    for consumer in _consumers:
-        consumer.wake_if_full()
+    def acknowledge(self) -> None:
+        """Do nothing: the broker keeps no record of a run message once it is delivered."""
+        self.acknowledged = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from celery import Celery, Task
@@ -19,8 +20,8 @@ logger = logging.getLogger("threadmill.worker")
 class Desk(Protocol):
     """What the tasks ask of the worker process."""
 
-    def execute(self, run_id: str) -> None:
-        """Execute a run; returns when this process is done with it."""
+    def begin(self, run_id: str) -> Future[None]:
+        """Begin to execute a run; done when this process is done with it."""
         ...
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
@@ -31,9 +32,13 @@ class Desk(Protocol):
 def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     """Give the app its tasks."""
 
-    @app.task(name=EXECUTE, Request=RunRequest)
+    def begin(run_id: str) -> Future[None]:
+        return desk.begin(ids.checked_run_id(run_id))
+
+    # `begin` is what our pool calls; the body serves whoever runs the task in another one.
+    @app.task(name=EXECUTE, Request=RunRequest, begin=staticmethod(begin))
     def execute(run_id: str) -> None:
-        desk.execute(ids.checked_run_id(run_id))
+        begin(run_id).result()
 
     private = {"acks_late": True, "Request": PrivateRequest, "bind": True}
 

@@ -1,0 +1,61 @@
+"""Celery's threads pool, where a run needs no thread.
+
+A run is a coroutine on the process's event loop. A pool thread could do nothing for it but wait, and
+waking a thread twice costs as much as a dozen tokens. So a task that can begin by itself begins on
+the loop; every other one gets a thread, as in the threads pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from celery.concurrency.thread import TaskPool
+
+logger = logging.getLogger("threadmill.worker")
+
+SUCCEEDED = 0
+
+
+class RunPool(TaskPool):
+    """Begins runs on the event loop, and executes other tasks in threads."""
+
+    when_free: Callable[[], None] = staticmethod(lambda: None)
+    """Called whenever a slot has become free."""
+
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        callback: Callable[[Any], Any] | None = None,
+        accept_callback: Callable[[int, float], Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Execute one task; `args` begin with its name, its id and its request."""
+
+        def done(result: Any) -> None:
+            if callback is not None:
+                callback(result)
+            self.when_free()
+
+        begin = getattr(self.app.tasks.get(args[0]), "begin", None)
+        if begin is None:
+            return super().on_apply(target, args, kwargs, done, accept_callback, **options)
+        begun_at = time.monotonic()
+        if accept_callback is not None:
+            accept_callback(os.getpid(), begun_at)
+        future: Future[None] = begin(*args[2]["args"])
+        future.add_done_callback(lambda ended: _report(ended, done, begun_at))
+        return None
+
+
+def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
+    # Celery takes every end for a success: how a run ended is in the store, not in its task.
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        logger.error("a run could not be executed here: %s", type(error).__name__)
+    done((SUCCEEDED, None, time.monotonic() - begun_at))
