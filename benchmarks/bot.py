@@ -1,0 +1,5 @@
+"""The assistant of the benchmark's workers."""
+
+from threadmill import Assistant
+
+ai = Assistant(name="bench", instructions="Answer.")
