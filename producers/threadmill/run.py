@@ -187,6 +187,8 @@ class EventStream:
             run_id, after
         )
         self._stream: AsyncGenerator[list[Event], None] | None = None
+        # A `next` that its caller has given up may still be unwinding when `close` comes.
+        self._turn = asyncio.Lock()
 
     async def next(self, timeout: float | None = None) -> list[Event] | None:
         """The next group; None behind the last one.
@@ -205,13 +207,15 @@ class EventStream:
         await self._client.hop(self._close())
 
     async def _next(self) -> list[Event] | None:
-        if self._stream is None:
-            self._stream = self._follow()
-        return await anext(self._stream, None)
+        async with self._turn:
+            if self._stream is None:
+                self._stream = self._follow()
+            return await anext(self._stream, None)
 
     async def _close(self) -> None:
-        if self._stream is not None:
-            await self._stream.aclose()
+        async with self._turn:
+            if self._stream is not None:
+                await self._stream.aclose()
 
 
 async def _within(timeout: float | None, work: Any) -> Any:
