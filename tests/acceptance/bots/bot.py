@@ -1,0 +1,5 @@
+"""An assistant without tools."""
+
+from threadmill import Assistant
+
+plain = Assistant(name="plain", instructions="Answer.")
