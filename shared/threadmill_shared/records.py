@@ -35,6 +35,9 @@ TERMINAL = frozenset(
     {Status.CANCELLED, Status.FAILED, Status.COMPLETED, Status.INCOMPLETE, Status.EXPIRED}
 )
 
+HELD = frozenset({Status.IN_PROGRESS, Status.CANCELLING})
+"""A worker holds the run."""
+
 
 @dataclass(frozen=True)
 class RunRecord:

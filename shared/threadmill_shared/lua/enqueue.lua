@@ -16,7 +16,12 @@
 --   full        too many runs wait in the line
 -- include: clock full_store log items steps hold head end_run cancel_run
 local now = clock()
+local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
+  local before = redis.call('ZRANK', line, run_id)
+  if before then
+    return {'again', run_id, before + 1, '', ''}
+  end
   return {'again', run_id, 0, run_id, redis.call('HGET', run, 'queue')}
 end
 if digest ~= '' then
@@ -30,7 +35,6 @@ if not known[1] and create ~= '1' then
   return {'no_thread', '', 0, '', ''}
 end
 local head = known[2] or ''
-local line = bucket .. 'line:' .. thread_id
 if head ~= '' and when_busy == 'reject' then
   return {'locked', head, 0, '', ''}
 end

@@ -24,5 +24,4 @@ end
 redis.call('HSET', run, 'serial', serial)
 apply(bucket, run_id, redis.call('HGET', run, 'thread_id'), count, records, rest, now)
 local next_run, queue = end_run(bucket, run_id, status, now)
-redis.call('HSET', run, 'next', next_run, 'next_queue', queue)
 return {'ok', status, next_run, queue}

@@ -6,13 +6,16 @@
 -- args: bucket run_id token events status grace_ms message_id message last_error
 -- rest: none
 --
--- replies: {ok, status, the next run or '', its queue}
+-- replies: {ok | again, status, the next run or '', its queue}
 -- refusals: {gone}, {ended}, {moved}, {early}
 -- include: clock full_store log items steps hold head end_run
 local record = redis.call('HMGET', run, 'status', 'token', 'events', 'thread_id', 'cancelled_at',
-  'deadline', 'ended_at')
+  'deadline', 'ended_at', 'forced', 'next', 'next_queue')
 if not record[1] then
   return {'gone'}
+end
+if record[7] and record[8] == token then
+  return {'again', record[1], record[9], record[10]}
 end
 if record[7] then
   return {'ended'}
@@ -34,9 +37,9 @@ allow_when_full(run)
 if message ~= '' then
   add_item(bucket, record[4], message_id, message, now)
 end
-if last_error ~= '' then
+if last_error ~= '' and status ~= 'cancelled' then
   redis.call('HSET', run, 'last_error', last_error)
 end
-redis.call('HSET', run, 'token', '')
+redis.call('HSET', run, 'token', '', 'forced', token)
 local next_run, queue = end_run(bucket, run_id, status, now)
 return {'ok', status, next_run, queue}

@@ -4,10 +4,13 @@
 -- args: bucket run_id holder token
 -- rest: none
 --
--- replies: {ok, the run's own queue}
+-- replies: {ok | again, the run's own queue}
 -- refusals: {moved}: the run is no longer this holder's; {cancelling}: the caller ends it by force
 -- include: clock full_store log items steps hold requeue
-local record = redis.call('HMGET', run, 'status', 'holder', 'token')
+local record = redis.call('HMGET', run, 'status', 'holder', 'token', 'retired', 'queue')
+if record[1] == 'queued' and record[4] == token then
+  return {'again', record[5]}
+end
 if record[2] ~= holder or record[3] ~= token then
   return {'moved'}
 end
@@ -19,4 +22,4 @@ if record[1] ~= 'in_progress' then
 end
 allow_when_full(run)
 requeue(bucket, run_id, clock())
-return {'ok', redis.call('HGET', run, 'queue')}
+return {'ok', record[5]}

@@ -1,5 +1,6 @@
 -- End a run: closing outputs for its open tool calls, the terminal event, lifetimes, and the hand-over
--- to the next in line. Every script that ends a run does it here. Returns the next run and its queue.
+-- to the next in line. Every script that ends a run does it here. Returns the next run and its queue,
+-- and keeps both in the record, for a call whose answer was lost.
 --
 -- Whatever the run left open is closed, because a provider refuses a conversation in which a call
 -- has no output. Each open call's closing output was written by its worker when it was stored.
@@ -57,7 +58,9 @@ local function end_run(bucket, run_id, status, now)
   unhold(bucket, record[2], run_id)
   set_lifetimes(bucket, run_id, thread_id, record[3], record[7], record[8], now)
   if is_head then
-    return release(bucket, thread_id, now)
+    local next_run, queue = release(bucket, thread_id, now)
+    redis.call('HSET', run, 'next', next_run, 'next_queue', queue)
+    return next_run, queue
   end
   redis.call('ZREM', bucket .. 'line:' .. thread_id, run_id)
   return '', ''
