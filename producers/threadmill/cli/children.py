@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import click
-
 from threadmill.cli import stopping
 
 _REMEMBERED = 50
@@ -74,19 +72,19 @@ class Child:
         """Send it a signal, if it still runs."""
         self._process.send_signal(number)
 
-    def line_with(self, words: str, timeout: float) -> str:
+    def line_with(self, words: str, timeout: float) -> str | None:
         """Wait for a line of its output with these words in it.
 
-        Raises:
-            ClickException: it ended first, or `timeout` seconds have passed.
+        Returns None if it ended first, or `timeout` seconds have passed.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._find(words) or self.over.is_set(), timeout)
-            found = self._find(words)
-        if found is None:
-            output = "\n".join(self._lines) or "(it printed nothing)"
-            raise click.ClickException(f"{self.name} did not start:\n{output}")
-        return found
+            return self._find(words)
+
+    def output(self) -> str:
+        """The last lines of its output."""
+        with self._changed:
+            return "\n".join(self._lines)
 
     def _find(self, words: str) -> str | None:
         return next((line for line in self._lines if words in line), None)

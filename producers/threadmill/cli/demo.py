@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
+from importlib import import_module, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli import stopping
+
+if TYPE_CHECKING:
+    from threadmill.cli.children import Child
 
 WORKERS = 2
 KEPT = ("THREADMILL_MODEL", "THREADMILL_MODEL_API")
@@ -47,6 +52,7 @@ def demo() -> None:
         _tell("workers", stack.enter_context(_workers(folder)))
         _tell("ready", f"in {time.monotonic() - began:.1f} s")
         _play()
+        _tell_next()
 
 
 def _tell(what: str, words: str) -> None:
@@ -60,6 +66,12 @@ def _play() -> None:
         script.play()
     except AssertionError as error:
         raise click.ClickException(f"The demo is not as it should be: {error}") from error
+
+
+def _tell_next() -> None:
+    click.echo("\nYours: write an assistant like the one above into bot.py, then run")
+    click.echo("  threadmill dev bot            Redis, a worker and Flower in this terminal")
+    click.echo("  threadmill say Marvin Hello   in another one, in the same folder")
 
 
 def _forget_settings() -> None:
@@ -107,6 +119,22 @@ def _provider() -> str:
     return f"{load_settings().model} at {masked(address) if address else 'OpenAI'}"
 
 
+def _show_code() -> None:
+    """The whole of what a user writes, to be read while the workers start."""
+    from rich.console import Console
+    from rich.syntax import Syntax
+    from rich.text import Text
+
+    file = resources.files("threadmill.demo") / "bot.py"
+    _, _, code = file.read_text().partition('"""\n\n')
+    code = re.sub("  # noqa.*", "", code).strip()
+    colored = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
+    console = Console()
+    console.print()
+    for line in colored.split("\n", allow_blank=True):
+        console.print(Text("    ") + line if line else "", soft_wrap=True)
+
+
 @contextmanager
 def _workers(folder: Path) -> Iterator[str]:
     from threadmill.cli.children import Children
@@ -118,6 +146,13 @@ def _workers(folder: Path) -> Iterator[str]:
             children.start(f"worker {number}", command, environment=environment, folder=folder)
             for number in range(1, WORKERS + 1)
         ]
+        _show_code()
         import_module("threadmill.demo.script")  # takes its time as well, so it is done meanwhile
-        ready = [worker.line_with(" ready: ", START_SECONDS) for worker in workers]
-        yield " and ".join(line.removeprefix("worker ").partition(" ")[0] for line in ready)
+        yield " and ".join(_name_when_ready(worker) for worker in workers)
+
+
+def _name_when_ready(worker: Child) -> str:
+    line = worker.line_with(" ready: ", START_SECONDS)
+    if line is None:
+        raise click.ClickException(f"{worker.name} did not start:\n{worker.output()}")
+    return line.split()[1]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,11 +21,13 @@ from threadmill.cli import stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 DRAIN_SECONDS = "2"
 """How long runs go on after Ctrl-C, unless THREADMILL_DRAIN_SECONDS says otherwise."""
 GRACE_SECONDS = 6.0
 """How long a worker may take for what follows its drain."""
+START_SECONDS = 30.0
 FLOWER_PORT = 5555
 
 
@@ -36,16 +40,20 @@ def dev(modules: tuple[str, ...]) -> None:
     ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
     """
     from threadmill.cli.children import Children
+    from threadmill_shared.settings import load_settings
 
-    drain = float(os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS))
+    os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS)
+    grace = load_settings().drain_seconds + GRACE_SECONDS
     show = _Lines().show
     with (
         stopping.handled(stopping.leave),
         _redis(show),
-        Children(grace=drain + GRACE_SECONDS) as children,
+        Children(grace) as children,
     ):
-        for name, command in [_worker(modules), *_flower(show)]:
-            children.start(name, command, lambda line, name=name: show(name, line))  # type: ignore[misc]
+        worker = children.start("worker", _worker(modules), partial(show, "worker"))
+        # Flower asks the workers about themselves when it starts, and complains if there is none.
+        if worker.line_with(" ready: ", START_SECONDS) and (flower := _flower(show)):
+            children.start("flower", flower, partial(show, "flower"))
         child, code = children.first_to_end()
         show(child.name, f"ended with exit code {code}")
     click.get_current_context().exit(code or 1)
@@ -61,6 +69,7 @@ class _Lines:
 
         self._console: Console = Console(highlight=False)
         self._lock = threading.Lock()
+        self._is_read = True
 
     def show(self, name: str, line: str) -> None:
         """Print one line."""
@@ -68,7 +77,15 @@ class _Lines:
 
         words = Text.assemble((f"{name:<6} | ", self._COLORS.get(name, "")), Text.from_ansi(line))
         with self._lock:
+            if self._is_read:
+                self._print(words)
+
+    def _print(self, words: Text) -> None:
+        try:
             self._console.print(words, soft_wrap=True)
+        except (OSError, SystemExit):  # rich exits when nobody reads any more, but from this thread
+            self._is_read = False
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -90,14 +107,14 @@ def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
         yield
 
 
-def _worker(modules: tuple[str, ...]) -> tuple[str, list[str]]:
-    return "worker", [sys.executable, "-P", "-m", "threadmill", "worker", *modules]
+def _worker(modules: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-P", "-m", "threadmill", "worker", *modules]
 
 
-def _flower(show: Callable[[str, str], None]) -> list[tuple[str, list[str]]]:
+def _flower(show: Callable[[str, str], None]) -> list[str] | None:
     if importlib.util.find_spec("flower") is None:
         show("flower", "is not installed: pip install 'threadmill[flower]'")
-        return []
+        return None
     port = os.environ.setdefault("FLOWER_PORT", str(_free_port(FLOWER_PORT)))
     if "FLOWER_BASIC_AUTH" in os.environ:
         login = "with the login of FLOWER_BASIC_AUTH"
@@ -106,7 +123,7 @@ def _flower(show: Callable[[str, str], None]) -> list[tuple[str, list[str]]]:
         os.environ["FLOWER_BASIC_AUTH"] = f"dev:{password}"
         login = f"user dev, password {password} (of this run; FLOWER_BASIC_AUTH sets another)"
     show("flower", f"http://127.0.0.1:{port}  {login}")
-    return [("flower", [sys.executable, "-P", "-m", "threadmill_workers.flower"])]
+    return [sys.executable, "-P", "-m", "threadmill_workers.flower"]
 
 
 def _free_port(wanted: int) -> int:

@@ -31,10 +31,14 @@ def runs(thread_id: str | None, key: str | None, limit: int) -> None:
 
     from threadmill import Thread
 
+    found = _runs(Thread(thread_id, key), limit)
+    if not found:
+        click.echo("This thread has no runs.", err=True)
+        return
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDE)
-    console.print(_table(_runs(Thread(thread_id, key), limit)))
+    console.print(_table(found))
 
 
 def _runs(thread: Thread, limit: int) -> list[Run]:

@@ -103,11 +103,15 @@ def _import(modules: Sequence[str]) -> None:
 
 def _in_the_module(frames: TracebackType | None) -> TracebackType | None:
     """The traceback without the frames that lead to the module's own."""
-    ours = (__name__, "threadmill_workers.", "importlib.", "_frozen_importlib")
+    ours = {"threadmill", "threadmill_workers", "importlib"}
     at = frames
-    while at is not None and str(at.tb_frame.f_globals.get("__name__", "")).startswith(ours):
+    while at is not None and _package(at) in ours:
         at = at.tb_next
     return at
+
+
+def _package(frame: TracebackType) -> str:
+    return str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 async def _reach_redis(settings: Settings) -> None:

@@ -12,6 +12,6 @@ def roll_dice(n_dice: int) -> list[int]:
 
 marvin = Assistant(
     name="Marvin",
-    instructions="You are {{ self_.name }}. Roll dice with your tool, and answer in one sentence.",
+    instructions="You are {{ self_.name }}. Roll dice, and be brief.",
     tools=[roll_dice],
 )

@@ -21,16 +21,22 @@ from threadmill.demo.checks import STAND_IN, check, console
 def play() -> None:
     """Play all of it."""
     began = time.monotonic()
-    console.rule("[bold]One thread, two runs, a tool", align="left")
+    heading("One thread, two runs, a tool")
     runs = five_dice()
-    console.rule("[bold]Two more users at the same time", align="left")
+    heading("Two more users at the same time")
     runs += asyncio.run(two_users())
-    console.rule("[bold]The log of a finished run, read by another process", align="left")
+    heading("The log of a finished run, read by another process")
     read_elsewhere(runs[1])
-    console.rule(align="left")
+    heading("What it was")
     workers = " and ".join(sorted({str(run.worker) for run in runs}))
     seconds = time.monotonic() - began
     console.print(f"{len(runs)} runs on 3 threads, executed by {workers}, in {seconds:.1f} s.")
+
+
+def heading(text: str) -> None:
+    """Begin a part."""
+    console.print()
+    console.rule(f"[bold]{text}", align="left")
 
 
 def five_dice() -> list[Run]:
