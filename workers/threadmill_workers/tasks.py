@@ -36,11 +36,12 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
         return desk.begin(ids.checked_run_id(run_id))
 
     # `begin` is what our pool calls; the body serves whoever runs the task in another one.
-    @app.task(name=EXECUTE, Request=RunRequest, begin=staticmethod(begin))
+    # Celery gives a task that is shared to every later app of the process, with this desk.
+    @app.task(name=EXECUTE, Request=RunRequest, begin=staticmethod(begin), shared=False)
     def execute(run_id: str) -> None:
         begin(run_id).result()
 
-    private = {"acks_late": True, "Request": PrivateRequest, "bind": True}
+    private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
     def say(task: Task, **arguments: Any) -> None:
