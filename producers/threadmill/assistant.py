@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from threadmill.client import current_client
 from threadmill.handlers import EventHandler, PrintHandler
 from threadmill.hosted_tools import CodeInterpreter, FileSearch
-from threadmill.run import EventStream, Run
+from threadmill.run import EventStream, Run, handle
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
@@ -33,7 +33,9 @@ class Assistant(BaseModel, Publishable):
     Derive from it to add fields; the instructions' template sees them as `self_.<field>`.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_assignment=True)
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, validate_assignment=True
+    )
 
     name: str = Field(default="Assistant", min_length=1, max_length=256)
     id: str | None = None
@@ -230,7 +232,7 @@ class Assistant(BaseModel, Publishable):
         )
         functions = [as_tool(one) for one in offered if not isinstance(one, ToolSpec)]
         enqueued = await client.hop(client.enqueue(ask, functions))
-        return await _handle(enqueued.run_id)
+        return await handle(enqueued.run_id)
 
     async def perform(
         self,
@@ -295,8 +297,8 @@ class Assistant(BaseModel, Publishable):
             raise TypeError("load needs an assistant's id or name.")
         client = current_client()
         found = await client.hop(client.registry.load(id_or_name))
-        known = found.model_dump(exclude={"fields", "tools"})
-        own = {name: value for name, value in found.fields.items() if name in cls.model_fields}
+        known: dict[str, Any] = found.model_dump(exclude={"fields", "tools"})
+        own: dict[str, Any] = {n: v for n, v in found.fields.items() if n in cls.model_fields}
         offered = list(found.tools) if tools is None else list(tools)
         return cls(**known, **own, tools=offered)
 
@@ -372,7 +374,9 @@ def _specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
-            raise errors.BadTool(f"Two tools are called {name!r}. Give one another name: @tool(name=...).")
+            raise errors.BadTool(
+                f"Two tools are called {name!r}. Give one another name: @tool(name=...)."
+            )
     return specs
 
 
@@ -383,14 +387,6 @@ def _spec(one: Any) -> ToolSpec:
     if issubclass(hosted, (CodeInterpreter, FileSearch)):
         raise errors.Unsupported(f"{hosted.__name__} is not supported yet.")
     return as_tool(one).spec
-
-
-async def _handle(run_id: str) -> Run:
-    client = current_client()
-    record, messages, steps = await client.hop(client.view(run_id))
-    run = Run(run_id, record.thread_id)
-    run._show(record, messages, steps)  # noqa: SLF001  one package
-    return run
 
 
 async def _follow(run: Run, handler: EventHandler | None, timeout: float | None) -> None:

@@ -1,4 +1,4 @@
-"""One event loop per process, in a thread of its own, for all that this package sends and waits for.
+"""One event loop per process, in a thread of its own, for all that this package waits for.
 
 Connections belong to an event loop. Users have none, one, or a new one per request; so ours has its
 own, and every call hops over to it. It is begun at the first use, anew after a fork, and ended when

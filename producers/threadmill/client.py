@@ -1,4 +1,4 @@
-"""What this process has of threadmill: one connection to the store, one sender, one subscription."""
+"""What this process has of threadmill: one wire to the store, one sender, one subscription."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from threadmill.bridge import Bridge
@@ -34,6 +35,15 @@ FORCE_SECONDS = 1.0
 """How long a worker has to carry a cancel out before it is done without it."""
 
 
+@dataclass(frozen=True)
+class RunView:
+    """All that a handle shows of a run."""
+
+    record: RunRecord
+    messages: list[Message]
+    steps: list[Step]
+
+
 class Client:
     """The connections of one process, on its bridge."""
 
@@ -47,7 +57,8 @@ class Client:
         drive(self._on_bridge(self._open()))
 
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
-        return await self.hop(work)
+        result: T = await self.hop(work)
+        return result
 
     def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
         """Begin work on the bridge; await the result inside an operation."""
@@ -70,7 +81,7 @@ class Client:
         await self._bells.close()
         await self.store.close()
 
-    # ---- work, on the bridge -----------------------------------------------------------------------
+    # ---- work, on the bridge ---------------------------------------------------------------------
 
     async def enqueue(self, ask: Ask, tools: list[Tool]) -> Enqueued:
         """Store a run, and have it sent.
@@ -109,7 +120,7 @@ class Client:
         if ended is not None:
             self._sender.send(ended.send)
 
-    async def view(self, run_id: str) -> tuple[RunRecord, list[Message], list[Step]]:
+    async def view(self, run_id: str) -> RunView:
         """A run's record, messages and steps.
 
         Raises:
@@ -118,11 +129,8 @@ class Client:
         record = await self.store.record(run_id)
         if record is None:
             raise errors.RunNotFound(f"There is no run {run_id}, or its record has expired.")
-        return (
-            record,
-            await self.store.messages_of_run(record),
-            await self.store.steps(run_id),
-        )
+        messages = await self.store.messages_of_run(record)
+        return RunView(record, messages, await self.store.steps(run_id))
 
     async def ended(self, run_id: str) -> None:
         """Wait until a run has ended.
@@ -165,7 +173,7 @@ class Client:
             )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # The loop itself keeps no reference: without ours the task could be collected while it waits.
+        # The loop keeps no reference: without ours the task could be collected while it waits.
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._done_in_background)
@@ -210,7 +218,7 @@ def current_client() -> Client:
 
 def close_client() -> None:
     """Close this process's client; the next use makes a new one, with settings read anew."""
-    global _current  # noqa: PLW0603  one per process
+    global _current
     with _lock:
         client, _current = _current, None
     if client is not None:

@@ -76,7 +76,7 @@ class _EmbeddedWorker:
         make_model = door.model_factory(settings)
         catalog = door.Catalog(tools=self.tools)
         queue = Queues(settings.namespace).own(self.queue)
-        process = door.WorkerProcess(settings, catalog, make_model, queues=[queue])
+        process = door.WorkerProcess(settings, catalog, make_model, own_queue=queue)
         process.start()
         ready = threading.Event()
         self._thread = threading.Thread(

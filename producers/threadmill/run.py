@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
-from threadmill.client import Client, current_client
+from threadmill.client import Client, RunView, current_client
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.events import Event
 from threadmill_shared.objects import LastError, Message, Step, Usage
-from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.records import Status
 
 
 class Run:
@@ -57,7 +57,7 @@ class Run:
         """
         client = current_client()
         try:
-            self._show(*await client.hop(client.view(self.id)))
+            self._show(await client.hop(client.view(self.id)))
         except errors.RunNotFound as error:
             raise errors.RunLost(
                 f"The record of {self.id} is gone: it expired, or its thread was deleted."
@@ -146,15 +146,14 @@ class Run:
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _show(self, record: RunRecord, messages: list[Message], steps: list[Step]) -> None:
+    def _show(self, view: RunView) -> None:
+        record = view.record
         self.status = record.status
-        self.messages = messages
-        self.steps = steps
+        self.messages = view.messages
+        self.steps = view.steps
         self.data = record.data
         self.usage = Usage.model_validate(record.usage) if record.usage else None
-        self.last_error = (
-            LastError.model_validate(record.last_error) if record.last_error else None
-        )
+        self.last_error = LastError.model_validate(record.last_error) if record.last_error else None
         self.incomplete_reason = record.reason
         self.attempt = record.attempts
         self.worker = record.worker
@@ -198,9 +197,10 @@ class EventStream:
             RunLost, EventsExpired: as they say.
         """
         try:
-            return await self._client.hop(_within(timeout, self._next()))
+            events: list[Event] | None = await self._client.hop(_within(timeout, self._next()))
         except errors.RunNotFound as error:
             raise errors.RunLost(str(error)) from error
+        return events
 
     async def close(self) -> None:
         """Stop following."""
@@ -224,8 +224,13 @@ async def _within(timeout: float | None, work: Any) -> Any:
 
 
 async def _load(run_id: str) -> Run:
+    return await handle(ids.checked_run_id(run_id))
+
+
+async def handle(run_id: str) -> Run:
+    """The handle of a run that exists."""
     client = current_client()
-    record, messages, steps = await client.hop(client.view(ids.checked_run_id(run_id)))
-    run = Run(record.id, record.thread_id)
-    run._show(record, messages, steps)  # noqa: SLF001  its own module
+    view = await client.hop(client.view(run_id))
+    run = Run(run_id, view.record.thread_id)
+    run._show(view)  # noqa: SLF001  its own module
     return run

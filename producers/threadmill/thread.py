@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from threadmill.client import current_client
-from threadmill.run import Run
+from threadmill.run import Run, handle
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors, ids
 from threadmill_shared.objects import Message
@@ -124,9 +124,10 @@ class Thread:
         client = current_client()
         if self._is_known and not await client.hop(client.store.thread_fields(self.id)):
             raise errors.ThreadNotFound(f"There is no thread {self.id}.")
-        return await client.hop(
+        page: list[Message] = await client.hop(
             client.store.messages(self.id, limit, before_message, after_message)
         )
+        return page
 
     get_messages = blocking(_get_messages)
     get_messages_async = awaitable(_get_messages)
@@ -177,11 +178,7 @@ class Thread:
         """The thread's newest runs, oldest first."""
         client = current_client()
         records = await client.hop(client.store.runs(self.id, limit))
-        handles = []
-        for record in records:
-            run = Run(record.id, record.thread_id)
-            handles.append(await run._refresh())  # noqa: SLF001  one package
-        return handles
+        return [await handle(record.id) for record in records]
 
     runs = blocking(_runs)
     runs_async = awaitable(_runs)

@@ -1,9 +1,9 @@
 """Every operation is written once, and called in two ways: blocking, or awaited.
 
-An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is done
-on the process's bridge (see `threadmill.bridge`). Driven by a blocking caller, a hop is waited for;
-driven by an event loop, it is awaited there. So both ways have one body and one signature, neither
-starts an event loop of its own, and neither minds one that is running.
+An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is
+done on the process's bridge (see `threadmill.bridge`). Driven by a blocking caller, a hop is waited
+for; driven by an event loop, it is awaited there. So both ways have one body and one signature,
+neither starts an event loop of its own, and neither minds one that is running.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def blocking(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     return call
 
 
-def awaitable(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def awaitable(
+    operation: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
     """The way of calling an operation that is awaited."""
 
     @functools.wraps(operation)

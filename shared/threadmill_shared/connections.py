@@ -66,7 +66,8 @@ def _through_sentinel(url: str, shared: dict[str, Any]) -> StoreClient:
         raise errors.NotConfigured(
             "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
         )
-    sentinel = Sentinel(
+    make: Any = Sentinel  # has no types
+    sentinel = make(
         _hosts(parts.netloc, 26379), sentinel_kwargs={"socket_timeout": CONNECT_SECONDS}, **shared
     )
     return sentinel.master_for(service, db=int(database or 0), **_login(parts.netloc))
@@ -76,9 +77,8 @@ def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
     shared.pop("retry")
-    return RedisCluster(
-        startup_nodes=nodes, cluster_error_retry_attempts=0, **_login(parts.netloc), **shared
-    )
+    options = shared | _login(parts.netloc) | {"cluster_error_retry_attempts": 0}
+    return RedisCluster(startup_nodes=nodes, **options)
 
 
 def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:

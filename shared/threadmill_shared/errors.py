@@ -11,7 +11,7 @@ ThreadmillError
 ├── ModelError             the provider's side
 │   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
 ├── ToolError              a tool's side; the model is told, the run goes on
-│   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut
+│   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut, ToolInterrupted
 └── InfrastructureError    Redis or the broker
     └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
 """
@@ -193,6 +193,10 @@ class ToolNotFound(ToolError, LookupError):
 
 class ToolTimedOut(ToolError, TimeoutError):
     """The tool took longer than its timeout."""
+
+
+class ToolInterrupted(ToolError):
+    """The call was begun by a worker that died; whether it had an effect is not known."""
 
 
 # ---- the infrastructure's ------------------------------------------------------------------------

@@ -5,11 +5,11 @@ A log entry holds one or more *records*, short JSON arrays whose first element n
 | record | events |
 |---|---|
 | `["r", status, times and results]` | `thread.run.<status>` |
-| `["mb", message, step]` | a message begins: step created, in progress; message created, in progress |
+| `["mb", message, step]` | step created, in progress; message created, in progress |
 | `["d", message, [text, ...]]` | one `thread.message.delta` per text |
 | `["me", message, step, text, usage]` | message and step completed |
-| `["mi", message, step, text, reason, step status, since]` | message incomplete, step ended |
-| `["tb", step, [[call, name, arguments], ...]]` | tool calls begin: step created, in progress, delta |
+| `["mi", message, step, text, reason, status, since]` | message incomplete, step ended |
+| `["tb", step, [[call, name, arguments], ...]]` | step created, in progress, delta |
 | `["to", step, index, call, output]` | `thread.run.step.delta` with one call's output |
 | `["te", step, status, body]` | the step of tool calls ended |
 | `["x", name, data]` | `threadmill.*`, for what the Assistants API has no name |
@@ -43,7 +43,7 @@ class Event:
     id: int
     """Its number in the run's log: 1, 2, 3, ..."""
     event: str
-    """Its name, as in the Assistants API's streams; `threadmill.*` for what that has no name for."""
+    """Its name, as in the Assistants API's streams, or `threadmill.*`."""
     data: Any
     """The object it is about, as plain JSON; `[DONE]` for `done`."""
 
@@ -133,7 +133,7 @@ class Reader:
         yield "thread.message.created", of_message
         yield "thread.message.in_progress", of_message
 
-    def _deltas(self, entry: Entry, message: int, texts: list[str]) -> Iterator[Any]:
+    def _deltas(self, _entry: Entry, message: int, texts: list[str]) -> Iterator[Any]:
         message_id = ids.run_message_id(self._run.id, message)
         for text in texts:
             part = {"index": 0, "type": "text", "text": {"value": text}}
@@ -194,7 +194,7 @@ class Reader:
         )
 
     def _tool_output(
-        self, entry: Entry, step: int, index: int, call: str, output: str
+        self, _entry: Entry, step: int, index: int, call: str, output: str
     ) -> Iterator[Any]:
         made = _call(call, {"output": output}) | {"index": index}
         yield "thread.run.step.delta", self._step_delta(step, [made])
@@ -204,10 +204,10 @@ class Reader:
     ) -> Iterator[Any]:
         yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
 
-    def _own(self, entry: Entry, name: str, data: Any) -> Iterator[Any]:
+    def _own(self, _entry: Entry, name: str, data: Any) -> Iterator[Any]:
         yield name, data
 
-    def _done(self, entry: Entry) -> Iterator[Any]:
+    def _done(self, _entry: Entry) -> Iterator[Any]:
         yield DONE, "[DONE]"
 
     def _message(

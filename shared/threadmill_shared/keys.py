@@ -19,23 +19,23 @@ class Keys:
     | key | type | what | lifetime |
     |---|---|---|---|
     | `run:<run>` | hash | the run's record | `run_days` after its end |
-    | `log:<run>` | stream | its events, compact; also the name of its bell (a channel) | `log_seconds` after its end |
+    | `log:<run>` | stream | its events; also its bell (a channel) | `log_seconds` after its end |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
-    | `calls:<run>` | hash | open tool calls: their closing outputs, `!<call>` once begun | until the call or the run ends |
-    | `thread:<thread>` | hash | head (the run that holds it), last position | the thread's |
+    | `calls:<run>` | hash | open calls' closing outputs; `!<call>` once begun | until it ends |
+    | `thread:<thread>` | hash | its head (the run that holds it), last position | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
     | `messages:<thread>` | sorted set | message id -> position | the thread's |
     | `line:<thread>` | sorted set | runs that wait, in order | until empty |
     | `runs:<thread>` | sorted set | its runs by time of creation | the thread's |
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
-    | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread's runs | 1 h, 1 min |
+    | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread | 1 h, 1 min |
     | `dispatched` | sorted set | index: queued runs at their thread's head | until empty |
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a held run | until empty |
 
-    Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker ->
-    registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
+    Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
+    -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` (sorted set).
     """

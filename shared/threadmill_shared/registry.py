@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic_core import from_json
@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition
 from threadmill_shared.store import Store
+from threadmill_shared.tools import ToolSpec
 
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
@@ -25,6 +26,8 @@ class WorkerInfo:
     """`host:pid`"""
     since: int
     """Seconds since the epoch."""
+    queue: str
+    """The queue that only this worker consumes."""
 
 
 class Registry:
@@ -66,8 +69,8 @@ class Registry:
             if found:
                 return Definition.model_validate_json(found)
         raise errors.AssistantNotFound(
-            f"No assistant {id_or_name!r} is known. A module-level assistant is known once a worker "
-            "has loaded its module (threadmill worker MODULE), any other one after create()."
+            f"No assistant {id_or_name!r} is known. A module-level assistant is known once a "
+            "worker has loaded its module (threadmill worker MODULE), any other one after create()."
         )
 
     async def workers(self) -> list[WorkerInfo]:
@@ -77,5 +80,20 @@ class Registry:
         for worker_id, registration in registered.items():
             if await self._store.read("EXISTS", self._keys.lease(worker_id)):
                 fields = from_json(registration)
-                alive.append(WorkerInfo(worker_id, fields["worker"], fields["since"]))
+                known = (fields["worker"], fields["since"], fields["queue"])
+                alive.append(WorkerInfo(worker_id, *known))
         return alive
+
+    async def worker_with(self, tools: Sequence[ToolSpec]) -> WorkerInfo | None:
+        """A live worker that can execute all these tools, or None."""
+        names = [published_name(tool) for tool in tools]
+        for worker in await self.workers():
+            known = await self._store.read("SMISMEMBER", self._keys.tools(worker.id), *names)
+            if all(known):
+                return worker
+        return None
+
+
+def published_name(tool: ToolSpec) -> str:
+    """A tool as workers publish it: what it is, and which version of it."""
+    return f"{tool.identity} {tool.digest}"

@@ -159,8 +159,8 @@ class ScriptRunner:
 def unavailable(error: Exception) -> errors.StoreUnavailable:
     """The error for a Redis that does not answer; the address is masked by the client already."""
     return errors.StoreUnavailable(
-        f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL and "
-        "that the server is running; a call that may have been carried out can be repeated."
+        f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL "
+        "and that the server is running; a call that may have been carried out can be repeated."
     )
 
 

@@ -5,11 +5,12 @@ Every change is one script; what a holder of a run writes is in `threadmill_shar
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic_core import from_json, to_json
 
@@ -164,13 +165,16 @@ class Store:
     ) -> Ended | None:
         """End a run in progress without its worker, keeping the partial message.
 
-        A run that is being cancelled may be ended `grace_ms` after that, any other `grace_ms`
-        after its deadline. None: it is too early, or nobody holds the run any more.
+        A run that is being cancelled ends as cancelled, at the earliest `grace_ms` after that; any
+        other as `status`, at the earliest `grace_ms` after its deadline. None: it is too early, or
+        nobody holds the run any more.
         """
         while True:
             record = await self.record(run_id)
             if record is None or record.status not in HELD:
                 return None
+            if record.status is Status.CANCELLING:
+                status, last_error = Status.CANCELLED, None
             text = await self._open_text(record)
             reply = await self.scripts.run(
                 "force",
@@ -191,6 +195,24 @@ class Store:
                 return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
                 return None
+
+    async def reclaim(self, record: RunRecord) -> str:
+        """Take a run away from a holder that is gone.
+
+        Returns the outcome: `ok`, `moved` (it is no longer that holder's), or `cancelling` (it is
+        to be ended by force).
+        """
+        reply = await self.scripts.run(
+            "reclaim",
+            keys={"run": self.keys.run(record.id)},
+            args={
+                "bucket": self.keys.bucket(record.id),
+                "run_id": record.id,
+                "holder": record.holder,
+                "token": record.token,
+            },
+        )
+        return "ok" if reply[0] == "again" else str(reply[0])
 
     async def add(
         self,
@@ -345,6 +367,10 @@ class Store:
         """
         return await self.scripts.command(*command)
 
+    async def gather(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that change nothing, in one round trip."""
+        return list(await asyncio.gather(*(self.read(*command) for command in commands)))
+
     async def _position(self, key: str, message_id: str) -> int:
         position = await self.read("ZSCORE", key, ids.checked_message_id(message_id))
         if position is None:
@@ -353,8 +379,7 @@ class Store:
 
     async def _message(self, thread_id: str, position: int) -> Message:
         [(item, at)] = await self.items(thread_id, position, position)
-        assert item["type"] == "message"
-        return Message.read(thread_id, item, at)
+        return Message.read(thread_id, cast("MessageItem", item), at)
 
     async def _open_text(self, record: RunRecord) -> str:
         if not record.open_message:
@@ -436,7 +461,7 @@ def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
 def run_not_found(run_id: str) -> errors.RunNotFound:
     """The error for an id without a run."""
     return errors.RunNotFound(
-        f"There is no run {run_id}: it never was, its thread was deleted, or its record has expired."
+        f"There is no run {run_id}: it never was, its thread was deleted, or its record expired."
     )
 
 

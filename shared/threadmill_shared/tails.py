@@ -1,8 +1,8 @@
 """Following event logs: the log is the truth, a bell wakes the reader.
 
 A process holds one subscribing connection for all the logs that it follows. A reader subscribes,
-then reads, then waits, so nothing falls between; a bell that is lost costs a second at most, because
-a reader that waits looks again every second.
+then reads, then waits, so nothing falls between; a bell that is lost costs a second at most,
+because a reader that waits looks again every second.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ class Bells:
     """One subscription for all channels that a process listens to."""
 
     def __init__(self, client: StoreClient) -> None:
-        """Args:
-        client: one whose commands may wait; the subscription takes a connection of it.
-        """
+        """No channel is listened to yet; the subscription will take a connection of `client`."""
         self._client = client
         self._pubsub: Any = None
         self._listeners: dict[str, set[_Bell]] = {}

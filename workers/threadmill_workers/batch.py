@@ -68,7 +68,7 @@ class Batch:
 
     def extend(self, other: Batch) -> None:
         """Add all of another batch behind this one."""
-        other._close_texts()  # noqa: SLF001  its own class
+        other._close_texts()
         self._close_texts()
         self.records += other.records
         self.count += other.count

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition, Publishable
+from threadmill_shared.registry import published_name
 from threadmill_shared.tools import Tool, ToolRegistry
 
 
@@ -38,7 +39,7 @@ class Catalog:
 
     def tool_names(self) -> list[str]:
         """The tools as other processes look them up: identity and digest."""
-        return sorted(f"{tool.spec.identity} {tool.spec.digest}" for tool in self.tools)
+        return sorted(published_name(tool.spec) for tool in self.tools)
 
 
 def load_catalog(modules: Iterable[str]) -> Catalog:

@@ -1,8 +1,8 @@
 """Celery's consumer, as this worker needs it: it takes what it can start, and says what it does.
 
-A message of ours carries only a run's id, and a run that nobody executes is found by its index. So
-run messages are not kept as unacknowledged while they are executed, which would cost the broker five
-commands each; and the events for monitoring go out four times a second, not one by one.
+A message of ours carries only a run's id, and a run that nobody executes is found by its index.
+So run messages are not kept as unacknowledged while they are executed, which would cost the broker
+five commands each; and the events for monitoring go out four times a second, not one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from celery.worker import state
 from celery.worker.consumer import Consumer
-from kombu import Queue
+from kombu.entity import Queue
 
 from threadmill_shared.messaging import Queues
 

@@ -38,8 +38,8 @@ def model_factory(settings: Settings) -> Callable[[], Model]:
         ) from error
     if not os.environ.get("OPENAI_API_KEY") and not os.environ.get("OPENAI_BASE_URL"):
         raise errors.NotConfigured(
-            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, so there is no model to ask. Set the "
-            "key, or the URL of a compatible server. `threadmill demo` runs without either."
+            "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, so there is no model to ask. Set "
+            "the key, or the URL of a compatible server. `threadmill demo` needs neither."
         )
     return lambda: create_model(settings.model_api)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic_core import to_json
@@ -12,16 +13,18 @@ from threadmill_shared import errors
 from threadmill_shared.messaging import Sender
 from threadmill_shared.model import Model
 from threadmill_shared.records import Status
+from threadmill_shared.registry import Registry
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Dispatch, Store
-from threadmill_shared.tools import ToolRegistry
+from threadmill_shared.tools import ToolRegistry, ToolSpec
+from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
+from threadmill_workers.calling import ToolCalls
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun, Holder, LostRun, Stop, claim
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
 from threadmill_workers.tool_calls import ToolRunner
-from threadmill_workers.turn import AnsweringModel, ToolCalls
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -46,10 +49,16 @@ class Executor:
         self._means = means
         self._holder = holder
         self._running: dict[str, HeldRun] = {}
+        self._children: dict[str, set[str]] = {}
         self._closing = False
 
-    async def execute(self, run_id: str) -> None:
-        """Execute a run, if it is there to be claimed; a message delivered again does nothing."""
+    async def execute(self, run_id: str, *, parent: str | None = None) -> None:
+        """Execute a run, if it is there to be claimed; a message delivered again does nothing.
+
+        A run that a tool enqueued has the tool's run as its parent, and ends with it at the latest.
+        """
+        if parent is not None:
+            self._children.setdefault(parent, set()).add(run_id)
         await self._means.lease.confirmed()
         if self._closing:
             self._means.sender.send(Dispatch(run_id, "", begun=True))
@@ -67,25 +76,29 @@ class Executor:
 
     async def _perform(self, held: HeldRun) -> None:
         record, means = held.record, self._means
+        missing = [t for t in record.request.tools if not means.tools.find(t.identity, t.digest)]
+        if missing:
+            await self._hand_over(held, missing)
+            return
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
         model = AnsweringModel(held, means.model, history, retries=means.settings.model_retries)
-        tools = ToolCalls(held, means.tools, means.runner, history)
-        ending = await self._outcome(held, model, tools)
+        calls = ToolCalls(held, means.tools, means.runner, history)
+        ending = await self._outcome(held, model, calls)
         if ending is None:
             await self._give_back(held)
         else:
             await self._finish(held, ending)
 
     async def _outcome(
-        self, held: HeldRun, model: AnsweringModel, tools: ToolCalls
+        self, held: HeldRun, model: AnsweringModel, calls: ToolCalls
     ) -> Ending | None:
         """How the run ends; None where it is to be given back.
 
         Raises:
             LostRun: it is no longer ours.
         """
-        work = asyncio.ensure_future(run_turns(model, tools, held.record.request.max_turns))
+        work = asyncio.ensure_future(run_turns(model, calls, held.record.request.max_turns))
         held.on_stop(work.cancel)
         done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
         if not done:
@@ -107,6 +120,16 @@ class Executor:
             return None
         raise LostRun(held.record.id)
 
+    async def _hand_over(self, held: HeldRun, missing: Sequence[ToolSpec]) -> None:
+        """Give a run to a worker that knows its tools; where there is none, it fails at once."""
+        worker = await Registry(self._means.store).worker_with(missing)
+        if worker is None:
+            await self._finish(held, _failed(_unknown(missing)))
+            return
+        dispatch = await held.give_back()
+        if dispatch is not None:
+            self._means.sender.send(Dispatch(dispatch.run_id, worker.queue))
+
     async def _finish(self, held: HeldRun, ending: Ending) -> None:
         fields: dict[str, str | int] = {}
         for name, value in (
@@ -117,6 +140,12 @@ class Executor:
             if value is not None:
                 fields[name] = to_json(value).decode()
         self._means.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
+        await self._end_children(held.record.id)
+
+    async def _end_children(self, run_id: str) -> None:
+        for child in self._children.pop(run_id, ()):
+            ended = await self._means.store.cancel(child)
+            self._means.sender.send(ended.send)
 
     async def _give_back(self, held: HeldRun) -> None:
         dispatch = await held.give_back()
@@ -141,6 +170,14 @@ class Executor:
     def running(self) -> int:
         """Runs in progress."""
         return len(self._running)
+
+
+def _unknown(missing: Sequence[ToolSpec]) -> errors.ToolNotFound:
+    names = ", ".join(f"{tool.name} ({tool.identity})" for tool in missing)
+    return errors.ToolNotFound(
+        f"No live worker has these functions: {names}. Load their module in a worker: "
+        "threadmill worker MODULE."
+    )
 
 
 async def _cancelled(work: asyncio.Future[Ending]) -> None:

@@ -24,9 +24,13 @@ class History:
     def __init__(
         self, store: Store, thread_id: str, position: int, strategy: dict[str, Any] | None
     ) -> None:
-        """Args:
-        position: of the last item to read.
-        strategy: `{"type": "auto"}` (default), or `{"type": "last_messages", "last_messages": n}`.
+        """The thread's items up to `position`, shortened as `strategy` says.
+
+        Args:
+            store: where they are.
+            thread_id: whose they are.
+            position: of the last item to read.
+            strategy: `{"type": "auto"}`, or `{"type": "last_messages", "last_messages": n}`.
         """
         self._store = store
         self._thread_id = thread_id

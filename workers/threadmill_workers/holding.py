@@ -55,8 +55,13 @@ class Holder:
 
     @property
     def name(self) -> str:
-        """`host:pid`"""
+        """The first two parts of the id, `host:pid`."""
         return self.id.rpartition(":")[0]
+
+    @property
+    def nonce(self) -> str:
+        """The last part of the id, which tells two processes of one pid apart."""
+        return self.id.rpartition(":")[2]
 
 
 async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
@@ -107,6 +112,11 @@ class HeldRun:
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
+
+    async def open_calls(self) -> set[str]:
+        """Our ids of the tool calls that are stored and have no output."""
+        found = await self._store.read("HKEYS", self._store.keys.calls(self.record.id))
+        return {name for name in found if not name.startswith("!")}
 
     # ---- writing ---------------------------------------------------------------------------------
 

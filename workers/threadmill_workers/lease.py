@@ -30,10 +30,13 @@ TOOLS_MS = 60_000
 class Lease:
     """Keeps one worker registered while its process lives."""
 
-    def __init__(self, settings: Settings, holder: Holder, tools: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, holder: Holder, tools: Sequence[str], queue: str
+    ) -> None:
         self._settings = settings
         self._holder = holder
         self._tools = tools
+        self._queue = queue
         self._keys = Keys(settings.namespace)
         self._confirmed_at = float("-inf")
         self._end = threading.Event()
@@ -89,7 +92,9 @@ class Lease:
             await self._register(client)
 
     async def _register(self, client: StoreClient) -> None:
-        registration = to_json({"worker": self._holder.name, "since": int(time.time())}).decode()
+        registration = to_json(
+            {"worker": self._holder.name, "since": int(time.time()), "queue": self._queue}
+        ).decode()
         pipeline = client.pipeline(transaction=False)
         pipeline.set(self._keys.lease(self._holder.id), 1, px=LEASE_MS)
         pipeline.hset(self._keys.alive(), self._holder.id, registration)

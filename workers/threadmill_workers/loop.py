@@ -8,8 +8,10 @@ from typing import Any
 from threadmill_shared.model import Stop
 from threadmill_shared.records import Status
 from threadmill_shared.tools import EndRun
+from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
-from threadmill_workers.turn import AnsweringModel, OpenCall, Reply, ToolCalls
+from threadmill_workers.calling import ToolCalls
+from threadmill_workers.turn import Reply
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class CallTools:
-    """The model waits for the outputs of these calls."""
-
-    calls: tuple[OpenCall, ...]
+    """The model waits for the outputs of the turn's calls."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,18 @@ async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> 
         ModelError: the provider gave no answer, in as many tries as it was worth.
         LostRun: the run is no longer ours.
     """
+    left_open = await model.left_open()
+    if left_open is not None:
+        end = await tools.call_all(left_open, interrupted=True)
+        if end is not None:
+            return ended_by_tool(end)
     while model.turn < max_turns:
         reply = await model.ask()
         match decide(reply):
             case Finish(status, reason):
                 return Ending(status, reply.batch, reason)
-            case CallTools(calls):
-                end = await tools.call_all(calls, reply)
+            case CallTools():
+                end = await tools.call_all(reply)
                 if end is not None:
                     return ended_by_tool(end)
     return Ending(Status.INCOMPLETE, Batch(), "max_turns")
@@ -64,7 +69,7 @@ def decide(reply: Reply) -> Finish | CallTools:
     if reply.stop is Stop.CONTENT_FILTER:
         return Finish(Status.INCOMPLETE, "content_filter")
     if reply.calls:
-        return CallTools(reply.calls)
+        return CallTools()
     return Finish(Status.COMPLETED)
 
 

@@ -1,8 +1,8 @@
 """Celery's threads pool, where a run needs no thread.
 
-A run is a coroutine on the process's event loop. A pool thread could do nothing for it but wait, and
-waking a thread twice costs as much as a dozen tokens. So a task that can begin by itself begins on
-the loop; every other one gets a thread, as in the threads pool.
+A run is a coroutine on the process's event loop. A pool thread could do nothing for it but wait,
+and waking a thread twice costs as much as several tokens. So a task that can begin by itself begins
+on the loop; every other one gets a thread, as in the threads pool.
 """
 
 from __future__ import annotations

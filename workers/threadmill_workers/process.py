@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from celery.worker import WorkController, state
 
+from threadmill_shared import nesting
 from threadmill_shared.connections import connect
 from threadmill_shared.messaging import Queues, Sender, make_app
 from threadmill_shared.model import Model
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
+from threadmill_shared.store import Dispatch, Store
 from threadmill_shared.tails import Bells
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consumer import RunConsumer, declared
@@ -29,13 +30,9 @@ from threadmill_workers.executor import Executor, Means
 from threadmill_workers.holding import Holder
 from threadmill_workers.lease import Lease
 from threadmill_workers.pool import RunPool
+from threadmill_workers.sweep import Sweep
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
-
-try:
-    import uvloop
-except ImportError:  # not to be had on every platform; asyncio's own loop does the same, slower
-    uvloop = None  # type: ignore[assignment]
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -61,24 +58,39 @@ class WorkerProcess:
         catalog: Catalog,
         make_model: Callable[[], Model],
         *,
-        queues: list[str] | None = None,
+        own_queue: str | None = None,
     ) -> None:
-        """Args:
-        make_model: called on the event loop, where the model's connections belong.
-        queues: to consume; None: the namespace's own three and those of the assistants.
+        """A worker that is not started yet.
+
+        Args:
+            settings: with the store's URL.
+            catalog: what it can execute.
+            make_model: called on the event loop, where the model's connections belong.
+            own_queue: the only queue to consume; None: the namespace's own three, those of the
+                assistants, and one for what only this worker can execute.
         """
         self.settings = settings
         self.catalog = catalog
         self.holder = new_holder(settings.namespace)
+        self._is_alone = own_queue is not None
+        self._own_queue = own_queue or Queues(settings.namespace).own(self.holder.nonce)
         self._make_model = make_model
-        self.queues = queues or _queues(settings, catalog)
-        self._loop = asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
+        self.queues = [self._own_queue] if own_queue else self._common_queues()
+        self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
         self._sender = Sender(settings)
-        self._lease = Lease(settings, self.holder, catalog.tool_names())
+        self._lease = Lease(settings, self.holder, catalog.tool_names(), self._own_queue)
         self._runner = ToolRunner(settings.tool_threads, settings.tool_seconds)
         self._background: list[asyncio.Task[None]] = []
         self._controller: WorkController | None = None
+
+    def _common_queues(self) -> list[str]:
+        queues = Queues(self.settings.namespace)
+        own = {queues.own(d.queue) for d in self.catalog.definitions.values()}
+        return [
+            *(queues.common, queues.begun, queues.door, self._own_queue),
+            *sorted(own - {queues.common}),
+        ]
 
     # ---- life ------------------------------------------------------------------------------------
 
@@ -91,6 +103,7 @@ class WorkerProcess:
         self._thread.start()
         self.call(self._open())
         self._lease.start()
+        nesting.offer(self._begin_child)
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Consume messages until `stop_consuming`."""
@@ -128,6 +141,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Give all runs back as they stand, and deregister."""
+        nesting.withdraw()
         self.call(self._executor.close())
         self._sender.close()
         self._lease.close()
@@ -140,11 +154,15 @@ class WorkerProcess:
         """Run a coroutine on this process's event loop, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    # ---- what the tasks ask for --------------------------------------------------------------------
+    # ---- what the tasks ask for ------------------------------------------------------------------
 
     def begin(self, run_id: str) -> Future[None]:
         """Begin to execute a run; done when this process is done with it."""
         return asyncio.run_coroutine_threadsafe(self._executor.execute(run_id), self._loop)
+
+    def _begin_child(self, run_id: str, parent: str) -> None:
+        work = self._executor.execute(run_id, parent=parent)
+        asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
@@ -156,7 +174,7 @@ class WorkerProcess:
         self._sender.send(enqueued.send)
         return enqueued.run_id
 
-    # ---- on the loop -------------------------------------------------------------------------------
+    # ---- on the loop -----------------------------------------------------------------------------
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -179,7 +197,11 @@ class WorkerProcess:
             runner=self._runner,
         )
         self._executor = Executor(means, self.holder)
-        self._background = [asyncio.ensure_future(self._listen())]
+        sweep = Sweep(self._store, self._send_found)
+        self._background = [
+            asyncio.ensure_future(self._listen()),
+            asyncio.ensure_future(sweep.work()),
+        ]
         if self.catalog.definitions:
             await Registry(self._store).publish(self.catalog.definitions.values())
 
@@ -188,6 +210,12 @@ class WorkerProcess:
         async with self._bells.hear(self.holder.bell) as cancelled:
             async for run_id in cancelled:
                 self._executor.stop(run_id)
+
+    def _send_found(self, dispatch: Dispatch | None) -> None:
+        """Send a run that the sweep has found; a worker that is alone takes it itself."""
+        if dispatch is not None and self._is_alone:
+            dispatch = Dispatch(dispatch.run_id, self._own_queue)
+        self._sender.send(dispatch)
 
     async def _shut(self) -> None:
         for task in self._background:
@@ -198,7 +226,9 @@ class WorkerProcess:
         await self._store.close()
 
 
-def _queues(settings: Settings, catalog: Catalog) -> list[str]:
-    queues = Queues(settings.namespace)
-    own = {queues.own(d.queue) for d in catalog.definitions.values()}
-    return [queues.common, queues.begun, queues.door, *sorted(own - {queues.common})]
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415  not to be had on every platform
+    except ImportError:
+        return asyncio.new_event_loop()  # does the same, slower
+    return uvloop.new_event_loop()

@@ -1,0 +1,293 @@
+"""Asking the model: its stream goes into the log as it comes, and becomes a turn at its end.
+
+A turn's items, its usage and the events that announce them are stored by one script. So a turn is
+either not there or there as a whole, and a run that moves to another worker repeats none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from threadmill_shared import errors, ids
+from threadmill_shared.items import Item
+from threadmill_shared.model import (
+    MessageEnded,
+    Model,
+    ModelEvent,
+    ModelRequest,
+    Reasoned,
+    Stop,
+    TextDelta,
+    ToolCalled,
+    TurnEnded,
+    Usage,
+)
+from threadmill_shared.records import RunRecord
+from threadmill_shared.store import assistant_message
+from threadmill_workers.batch import Batch
+from threadmill_workers.history import History
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
+
+OPEN_CALL_OUTPUT = (
+    "The run ended before this call had an output. Whether it had an effect is not known."
+)
+_FIRST_RETRY_SECONDS = 0.5
+_LONGEST_RETRY_SECONDS = 20.0
+
+
+@dataclass
+class _Message:
+    """The message that the model is writing."""
+
+    number: int
+    step: int
+    texts: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+class AnsweringModel:
+    """Asks the model, streams what it says into the log, and makes a turn of it."""
+
+    def __init__(self, held: HeldRun, model: Model, history: History, *, retries: int) -> None:
+        self.turn = held.record.turn
+        self._held = held
+        self._record: RunRecord = held.record
+        self._model = model
+        self._history = history
+        self._retries = retries
+        self._next_message = held.record.next_message
+        self._next_step = held.record.next_step
+        self._usage = Usage(**(held.record.usage or {}))
+        self._open: _Message | None = None
+
+    async def ask(self) -> Reply:
+        """One reply of the model, with as many tries as are worth it.
+
+        Raises:
+            ModelError: there is none.
+        """
+        tries = 0
+        while True:
+            try:
+                return await self._stream()
+            except errors.ContextTooLong:
+                self.abandon_message()
+                if not self._history.shorten():
+                    raise
+            except (errors.ModelUnavailable, errors.ModelGarbled) as error:
+                self.abandon_message()
+                tries += 1
+                if tries > self._retries:
+                    raise
+                await self._announce_retry(error, tries)
+
+    async def left_open(self) -> Reply | None:
+        """The tool calls that an earlier attempt left unfinished, as a turn of their own."""
+        if self._record.attempts < 2:
+            return None
+        unfinished = await self._held.open_calls()
+        calls = tuple(
+            OpenCall(item["id"], item["name"], item["arguments"], item["provider_id"])
+            for item in await self._history.items()
+            if item["type"] == "tool_call" and item["id"] in unfinished
+        )
+        if not calls:
+            return None
+        reply = Reply(calls=calls)
+        self._open_calls(reply)
+        reply.batch.set(next_step=self._next_step)
+        return reply
+
+    async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
+        wait = _pause(error, tries)
+        batch = Batch()
+        data = {"error": type(error).__name__, "tries": tries, "seconds": round(wait, 3)}
+        batch.record("x", "threadmill.model.retry", data)
+        self._held.put(batch)
+        await asyncio.sleep(wait)
+
+    async def _stream(self) -> Reply:
+        output: list[ModelEvent] = []
+        async with aclosing(self._model.stream(await self._request())) as stream:
+            async for event in stream:
+                if type(event) is TextDelta:
+                    self._write_text(event.text, output)
+                elif type(event) is MessageEnded:
+                    if self._open is not None:
+                        self._open.ended = True
+                elif type(event) is TurnEnded:
+                    return self._end_turn(output, event)
+                else:
+                    output.append(event)
+        raise errors.ModelGarbled("The provider's stream ended before its reply did.")
+
+    async def _request(self) -> ModelRequest:
+        request, options = self._record.request, self._record.request.options
+        return ModelRequest(
+            model=request.model,
+            instructions=request.instructions,
+            items=await self._history.items(),
+            tools=request.tools,
+            tool_choice=options.tool_choice,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_completion_tokens=options.max_completion_tokens,
+            parallel_tool_calls=options.parallel_tool_calls,
+            response_format=options.response_format,
+        )
+
+    # ---- the message being written ---------------------------------------------------------------
+
+    def _write_text(self, text: str, output: list[ModelEvent]) -> None:
+        message = self._open
+        if message is None:
+            message = self._begin_message()
+            output.append(MessageEnded())  # the message's place among the turn's items
+        elif message.ended:
+            message.ended = False
+            text = "\n\n" + text  # a second message of one turn continues the first
+        message.texts.append(text)
+        self._held.delta(message.number, text)
+
+    def _begin_message(self) -> _Message:
+        message = self._open = _Message(self._next_message, self._take_step())
+        self._next_message += 1
+        batch = Batch()
+        batch.step(message.step, {"type": "message_creation", "message": message.number})
+        batch.set(
+            open_message=message.number,
+            next_message=self._next_message,
+            next_step=self._next_step,
+        )
+        batch.record("mb", message.number, message.step)
+        self._held.put(batch)
+        return message
+
+    def _take_step(self) -> int:
+        self._next_step += 1
+        return self._next_step - 1
+
+    def abandon_message(self) -> None:
+        """Close the message being written; its text stays in the log and is no item."""
+        if self._open is not None:
+            self._held.put(self._incomplete("run_failed", "cancelled"))
+
+    def partial_message(self, reason: str, step_status: str) -> Batch:
+        """What closes the message being written at the run's end; its text is an item."""
+        message, batch = self._open, Batch()
+        if message is None:
+            return batch
+        batch.item(assistant_message(self._record, message.number, message.text, reason=reason))
+        batch.extend(self._incomplete(reason, step_status))
+        return batch
+
+    def _incomplete(self, reason: str, step_status: str) -> Batch:
+        message, self._open, batch = self._open, None, Batch()
+        assert message is not None  # noqa: S101  both callers looked
+        batch.step(message.step, None, step_status)
+        batch.set(open_message="")
+        batch.record("mi", message.number, message.step, message.text, reason, step_status)
+        return batch
+
+    # ---- the end of a turn -----------------------------------------------------------------------
+
+    def _end_turn(self, output: Sequence[ModelEvent], ended: TurnEnded) -> Reply:
+        reply = Reply(ended.stop, ended.usage)
+        self.turn += 1
+        self._usage += ended.usage
+        called = [event for event in output if type(event) is ToolCalled]
+        if ended.stop is Stop.END:
+            reply.calls = self._name_calls(called)
+        self._store_items(reply, output)
+        if reply.calls:
+            self._open_calls(reply)
+        reply.batch.set(turn=self.turn, next_step=self._next_step, usage=_json_usage(self._usage))
+        return reply
+
+    def _name_calls(self, called: Sequence[ToolCalled]) -> tuple[OpenCall, ...]:
+        calls = []
+        for index, call in enumerate(called):
+            id = ids.call_id(self._record.id, self.turn, index)
+            provider_id = self._history.usable_call_id(call.provider_id) or id
+            calls.append(OpenCall(id, call.name, call.arguments, provider_id))
+        return tuple(calls)
+
+    def _store_items(self, reply: Reply, output: Sequence[ModelEvent]) -> None:
+        calls = iter(reply.calls)
+        for event in output:
+            if type(event) is Reasoned:
+                self._add(reply, _reasoning_item(self._record, event))
+            elif type(event) is ToolCalled and reply.calls:
+                self._add(reply, _call_item(self._record, next(calls)))
+            elif type(event) is MessageEnded:
+                self._end_message(reply)
+
+    def _end_message(self, reply: Reply) -> None:
+        message, batch = self._open, reply.batch
+        if message is None:
+            return
+        if reply.stop is not Stop.END:
+            reason = "max_tokens" if reply.stop is Stop.LENGTH else "content_filter"
+            batch.extend(self.partial_message(reason, "completed"))
+            return
+        self._open = None
+        usage = None if reply.calls else usage_fields(reply.usage)
+        body = {"type": "message_creation", "message": message.number, "usage": usage}
+        batch.step(message.step, body, "completed")
+        batch.set(open_message="")
+        batch.record("me", message.number, message.step, message.text, usage)
+        self._add(reply, assistant_message(self._record, message.number, message.text))
+
+    def _add(self, reply: Reply, item: Item) -> None:
+        reply.batch.item(item)
+        self._history.append(item)
+
+    def _open_calls(self, reply: Reply) -> None:
+        reply.step = self._take_step()
+        calls, batch = reply.calls, reply.batch
+        batch.step(reply.step, calls_body(calls, {}, None))
+        batch.record("tb", reply.step, [[call.id, call.name, call.arguments] for call in calls])
+        for call in calls:
+            closing = call.output(OPEN_CALL_OUTPUT, failed=True, run_id=self._record.id)
+            batch.open_call(call.id, closing)
+            batch.begin_call(call.id)
+
+
+def _reasoning_item(record: RunRecord, event: Reasoned) -> Item:
+    model = record.request.model
+    return {"type": "reasoning", "model": model, "data": event.data, "run_id": record.id}
+
+
+def _call_item(record: RunRecord, call: OpenCall) -> Item:
+    return {
+        "type": "tool_call",
+        "id": call.id,
+        "provider_id": call.provider_id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "run_id": record.id,
+    }
+
+
+def _json_usage(usage: Usage) -> str:
+    numbers = ",".join(f'"{name}":{value}' for name, value in usage_fields(usage).items())
+    return f"{{{numbers}}}"
+
+
+def _pause(error: errors.ModelError, tries: int) -> float:
+    """Seconds before the next try: what the provider asks for, else doubling, with jitter."""
+    asked: float | None = getattr(error, "retry_after", None)
+    longest: float = min(_FIRST_RETRY_SECONDS * 2 ** (tries - 1), _LONGEST_RETRY_SECONDS)
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311  not a secret
+    if asked is None:
+        return longest * jitter
+    return asked + 0.1 * longest * jitter

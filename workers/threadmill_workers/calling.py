@@ -1,0 +1,125 @@
+"""Calling the tools that a turn asks for: in parallel, each output stored as it comes.
+
+A call has an identity of our own and is stored as open before its function is called. So a run that
+moves to another worker knows which calls have an output, and calls none of these again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from threadmill_shared import errors
+from threadmill_shared.tools import CallContext, EndRun, ToolRegistry, ToolSpec
+from threadmill_workers.batch import Batch
+from threadmill_workers.history import History
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.tool_calls import ToolResult, ToolRunner
+from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
+
+INTERRUPTED_OUTPUT = (
+    "The worker that made this call died. Whether the call had an effect is not known; "
+    "look before you repeat it."
+)
+
+
+class ToolCalls:
+    """Executes the calls of a turn, in parallel, and stores each output as it comes."""
+
+    def __init__(
+        self, held: HeldRun, registry: ToolRegistry, runner: ToolRunner, history: History
+    ) -> None:
+        self._held = held
+        self._record = held.record
+        self._registry = registry
+        self._runner = runner
+        self._history = history
+
+    async def call_all(self, reply: Reply, *, interrupted: bool = False) -> EndRun | None:
+        """Store the turn, then make its calls; returns what ended the run, if one of them did.
+
+        Args:
+            reply: the turn; its batch is not yet written.
+            interrupted: whether an earlier attempt had begun these calls.
+
+        Raises:
+            LostRun: the run is no longer ours; no call was begun, or the others were interrupted.
+            ToolInterrupted: a tool that was interrupted is to fail its run.
+        """
+        await self._held.write(reply.batch)
+        outputs: dict[str, str] = {}
+        ended: EndRun | None = None
+        make = self._settle_interrupted if interrupted else self._call
+        begun = [asyncio.ensure_future(make(call)) for call in reply.calls]
+        try:
+            for done in asyncio.as_completed(begun):
+                call, result = await done
+                outputs[call.id] = result.output
+                ended = ended or result.end
+                self._store_output(call, result, outputs, reply)
+                if ended is not None:
+                    break
+        finally:
+            for task in begun:
+                task.cancel()
+        await self._held.stored()
+        return ended
+
+    async def _settle_interrupted(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
+        """What becomes of a call that was begun by another attempt: its tool's author decides."""
+        spec = self._spec(call.name)
+        policy = "report" if spec is None else spec.on_interrupt
+        if policy == "retry":
+            return await self._call(call)
+        if policy == "fail":
+            raise errors.ToolInterrupted(
+                f"{call.name} was interrupted, and its on_interrupt is 'fail'."
+            )
+        name = errors.ToolInterrupted.__name__
+        return call, ToolResult(output=INTERRUPTED_OUTPUT, failed=True, end=None, error=name)
+
+    async def _call(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
+        spec = self._spec(call.name)
+        found = None if spec is None else self._registry.find(spec.identity, spec.digest)
+        if found is None:
+            return call, _unknown_tool(call)
+        context = CallContext(
+            run_id=self._record.id,
+            thread_id=self._record.thread_id,
+            call_id=call.id,
+            attempt=self._record.attempts,
+            idempotency_key=call.id,
+            context=self._record.context,
+        )
+        return call, await self._runner.call(found, call.arguments, context)
+
+    def _spec(self, name: str) -> ToolSpec | None:
+        return next((spec for spec in self._record.request.tools if spec.name == name), None)
+
+    def _store_output(
+        self,
+        call: OpenCall,
+        result: ToolResult,
+        outputs: dict[str, str],
+        reply: Reply,
+    ) -> None:
+        calls, batch = reply.calls, Batch()
+        item = call.output(result.output, failed=result.failed, run_id=self._record.id)
+        batch.item(item)
+        self._history.append(item)
+        batch.close_call(call.id)
+        is_last = len(outputs) == len(calls)
+        body = calls_body(calls, outputs, usage_fields(reply.usage) if is_last else None)
+        batch.step(reply.step, body, "completed" if is_last else "")
+        index = [one.id for one in calls].index(call.id)
+        batch.record("to", reply.step, index, call.id, result.output)
+        if result.failed:
+            data = {"call_id": call.id, "name": call.name, "error": result.error}
+            batch.record("x", "threadmill.tool.failed", data)
+        if is_last:
+            batch.record("te", reply.step, "completed", body)
+        self._held.put(batch)
+
+
+def _unknown_tool(call: OpenCall) -> ToolResult:
+    text = f"Error: there is no tool {call.name!r} that can be called here."
+    return ToolResult(output=text, failed=True, end=None, error=errors.ToolNotFound.__name__)
