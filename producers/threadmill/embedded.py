@@ -98,6 +98,11 @@ class _EmbeddedWorker:
             process.close()
             self._thread.join(_STOP_SECONDS)
 
+    def disown(self) -> None:
+        """Leave it to the process that it was forked from: `stop` would wait for its threads."""
+        self._process = None
+        self._lock = threading.Lock()
+
 
 _worker = _EmbeddedWorker()
 
@@ -105,6 +110,7 @@ _worker = _EmbeddedWorker()
 def _renew_after_fork() -> None:
     # The parent's worker, its thread and its queue are not the child's.
     global _worker  # noqa: PLW0603  one per process
+    _worker.disown()
     _worker = _EmbeddedWorker()
 
 
