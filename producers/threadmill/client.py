@@ -201,6 +201,8 @@ def _refuse_own_thread(new: NewRun) -> None:
 
 _current: Client | None = None
 _lock = threading.Lock()
+_inherited: list[Client] = []
+"""Of the processes that this one was forked from."""
 
 
 def current_client() -> Client:
@@ -236,8 +238,11 @@ def _make_client() -> Client:
 
 
 def _forget_after_fork() -> None:
-    # A child has none of its parent's threads, and must not touch its connections.
+    # A child has none of its parent's threads, and must not touch its connections. It keeps them,
+    # since collecting them would run what their pending tasks have to do at their end.
     global _current, _lock  # noqa: PLW0603  one per process
+    if _current is not None:
+        _inherited.append(_current)
     _current = None
     _lock = threading.Lock()
 
