@@ -8,8 +8,6 @@ import time
 
 import openai
 
-LIMITS = openai.DEFAULT_CONNECTION_LIMITS
-
 
 async def one(client: openai.AsyncOpenAI, message: str) -> float:
     begun, first = time.perf_counter(), 0.0
@@ -32,7 +30,12 @@ async def main(runs: int, at_once: int, message: str) -> None:
     used, begun = cpu_seconds(), time.perf_counter()
     first = sorted(await asyncio.gather(*(limited() for _ in range(runs))))
     seconds = time.perf_counter() - begun
-    found = {"cpu": cpu_seconds() - used, "seconds": seconds, "first": first[len(first) // 2]}
+    found = {
+        "cpu": cpu_seconds() - used,
+        "seconds": seconds,
+        "first": first[len(first) // 2] * 1000,
+        "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+    }
     print(json.dumps(found))
     await client.close()
 

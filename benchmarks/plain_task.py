@@ -10,10 +10,7 @@ app = Celery("plain", broker=os.environ["THREADMILL_REDIS_URL"])
 app.conf.task_default_queue = "plain"
 app.conf.task_ignore_result = True
 store = redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"], max_connections=400)
-client = openai.OpenAI(
-    max_retries=0,
-    http_client=openai.DefaultHttpxClient(limits=openai.DEFAULT_CONNECTION_LIMITS),
-)
+client = openai.OpenAI()
 
 
 @app.task
@@ -24,5 +21,5 @@ def answer(run_id: str, message: str) -> None:
             if event.type == "response.output_text.delta":
                 text += event.delta
                 store.xadd(f"plain:{run_id}", {"delta": event.delta})
-    store.hset(f"plain:done:{run_id}", mapping={"text": text})
+    store.set(f"plain:done:{run_id}", text)
     store.incr("plain:finished")
