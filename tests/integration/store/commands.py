@@ -1,0 +1,230 @@
+"""The scripts as commands with everything in their hands: ids, tokens, serials.
+
+The store and the held run choose these by themselves; tests of what happens to a wrong, an old or
+a repeated write have to choose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.slots import hash_tag
+
+from threadmill_shared import scripts
+from threadmill_shared.events import Record
+from threadmill_shared.ids import bucket_of
+from threadmill_shared.keys import Keys
+from threadmill_workers.batch import Batch
+
+DAY = 86_400_000
+
+
+@dataclass(frozen=True)
+class Write:
+    """What a holder writes at once, in the terms of a test."""
+
+    records: tuple[Record, ...] = ()
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+    items: tuple[tuple[str, str], ...] = ()
+    """Message id or nothing, and the item."""
+    steps: tuple[tuple[int, str], ...] = ()
+    """Number, and the status it ends with or nothing."""
+    opened: tuple[tuple[str, str], ...] = ()
+    """Tool calls and their closing outputs."""
+    closed: tuple[str, ...] = ()
+
+    def encoded(self) -> tuple[int, str, tuple[Any, ...]]:
+        batch = Batch()
+        for record in self.records:
+            batch.record(*record)
+        batch.set(**self.fields)
+        batch.items += [part for item in self.items for part in item]
+        for number, status in self.steps:
+            batch.step(number, {"calls": []}, status)
+        batch.opened += [part for call in self.opened for part in call]
+        batch.closed += self.closed
+        count, records, rest = batch.encoded()
+        return count, records, tuple(rest)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One call of a script; sending it twice is what a client does that lost the answer."""
+
+    script: str
+    keys: Mapping[str, str]
+    args: Mapping[str, Any]
+    rest: tuple[Any, ...] = ()
+    note: Any = None
+    """What `rest` encodes."""
+
+    def __str__(self) -> str:
+        given = {name: value for name, value in self.args.items() if name != "bucket"}
+        return f"{self.script}({given}, {self.note or self.rest})"
+
+    def call(self) -> tuple[Any, ...]:
+        """The EVALSHA; its keys share one slot."""
+        tags = {hash_tag(key.encode()) for key in (*self.keys.values(), self.args["bucket"])}
+        assert len(tags) == 1, f"{self.script} is called with keys of the slots {tags}"
+        return scripts.script(self.script).call(self.keys, self.args, self.rest)
+
+
+class Commands:
+    """Makes commands for one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self._keys = Keys(namespace)
+
+    def enqueue(
+        self,
+        thread_id: str,
+        run_id: str,
+        *,
+        when_busy: str = "queue",
+        key: str = "",
+        content: str = "",
+        create: bool = True,
+        max_waiting: int = 100,
+        limit_ms: int = 600_000,
+    ) -> Command:
+        fields = {
+            "queue": "tm",
+            "limit_ms": limit_ms,
+            "log_ms": DAY,
+            "run_ms": DAY,
+            "request": "{}",
+        }
+        return Command(
+            "enqueue",
+            {
+                "run": self._keys.run(run_id),
+                "thread": self._keys.thread(thread_id),
+                "idem": self._keys.idempotency(thread_id, key),
+            },
+            {
+                "bucket": self._keys.bucket(thread_id),
+                "run_id": run_id,
+                "thread_id": thread_id,
+                "create": int(create),
+                "when_busy": when_busy,
+                "max_waiting": max_waiting,
+                "digest": content if key else "",
+                "message_id": f"msg_{run_id}",
+                "message": f"said to {run_id}",
+            },
+            tuple(part for pair in fields.items() for part in pair),
+            key,
+        )
+
+    def claim(self, run_id: str, worker: str, claim: str) -> Command:
+        name = worker.rpartition(":")[0]
+        args = {"worker": worker, "worker_name": name, "bell": f"tm:bell:{worker}", "claim": claim}
+        return self._of_run("claim", run_id, args)
+
+    def append(self, run_id: str, token: str, serial: int, write: Write) -> Command:
+        count, records, rest = write.encoded()
+        args = {"token": token, "serial": serial, "count": count, "records": records}
+        return self._of_run("append", run_id, args, rest, write)
+
+    def finish(
+        self,
+        run_id: str,
+        token: str,
+        serial: int,
+        status: str = "completed",
+        write: Write = Write(),
+    ) -> Command:
+        count, records, rest = write.encoded()
+        args = {"token": token, "serial": serial, "status": status}
+        args |= {"count": count, "records": records}
+        return self._of_run("finish", run_id, args, rest or (0,) * 5, write)
+
+    def cancel(self, run_id: str) -> Command:
+        return self._of_run("cancel", run_id, {})
+
+    def force(
+        self,
+        run_id: str,
+        token: str,
+        events: int,
+        *,
+        status: str = "expired",
+        grace_ms: int = 0,
+        message_id: str = "",
+        message: str = "",
+    ) -> Command:
+        args = {"token": token, "events": events, "status": status, "grace_ms": grace_ms}
+        args |= {"message_id": message_id, "message": message, "last_error": ""}
+        return self._of_run("force", run_id, args)
+
+    def give_back(self, run_id: str, token: str, serial: int) -> Command:
+        return self._of_run("yield", run_id, {"token": token, "serial": serial})
+
+    def reclaim(self, run_id: str, holder: str, token: str) -> Command:
+        return self._of_run("reclaim", run_id, {"holder": holder, "token": token})
+
+    def add(
+        self, thread_id: str, messages: tuple[tuple[str, str], ...], *, create: bool = True
+    ) -> Command:
+        return Command(
+            "add",
+            {"thread": self._keys.thread(thread_id)},
+            {
+                "bucket": self._keys.bucket(thread_id),
+                "thread_id": thread_id,
+                "create": int(create),
+                "metadata": "",
+            },
+            tuple(part for message in messages for part in message),
+            messages,
+        )
+
+    def delete(self, thread_id: str) -> Command:
+        return Command(
+            "delete",
+            {"thread": self._keys.thread(thread_id)},
+            {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id},
+        )
+
+    def _of_run(
+        self,
+        script: str,
+        run_id: str,
+        args: Mapping[str, Any],
+        rest: tuple[Any, ...] = (),
+        note: Any = None,
+    ) -> Command:
+        own = {"bucket": self._keys.bucket(run_id), "run_id": run_id}
+        return Command(script, {"run": self._keys.run(run_id)}, {**own, **args}, rest, note)
+
+
+def bucket_key(id: str) -> str:
+    """The bucket of an id, as the keys of `tests.contents` begin."""
+    return f"{{{bucket_of(id)}}}:"
+
+
+OUTCOMES = {
+    "enqueue": "dispatch waiting again same mismatch no_thread locked full",
+    "claim": "claimed again gone taken waiting",
+    "append": "ok again stale rewound refused",
+    "finish": "ok again stale rewound refused",
+    "cancel": "cancelled cancelling ended gone",
+    "force": "ok again gone ended moved early",
+    "yield": "ok again stale rewound refused cancelling",
+    "reclaim": "ok again moved cancelling",
+    "add": "ok again no_thread locked",
+    "delete": "ok again no_thread locked",
+}
+"""Every word that each script answers."""
+
+CHANGING = frozenset(
+    {
+        *(("enqueue", word) for word in ("dispatch", "waiting")),
+        ("claim", "claimed"),
+        *(("cancel", word) for word in ("cancelled", "cancelling")),
+        *((script, "ok") for script in OUTCOMES),
+    }
+)
+"""The outcomes with which a script has written; with any other it changes nothing."""

@@ -1,0 +1,396 @@
+"""What the store has to do, in plain Python: no Redis, no scripts, one dictionary per kind.
+
+Every method takes the arguments of the script of its name, changes the model as the script has to
+change the store, and returns what the script has to answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.integration.store.commands import Command, Write
+
+from threadmill_shared.events import Record, count
+
+Answer = list[Any]
+
+STEP_STATUS = {"incomplete": "failed"}
+"""What a run's end makes of its open step, where that is not the run's own status."""
+
+
+def words(record: Record) -> list[str]:
+    """A record's events, one word each."""
+    if record[0] == "d":
+        return [f"d:{text}" for text in record[2]]
+    what = {"r": 1, "x": 1, "te": 2}.get(record[0])
+    return [record[0] if what is None else f"{record[0]}:{record[what]}"] * count(record)
+
+
+@dataclass
+class Run:
+    """One run, as it ought to be."""
+
+    id: str
+    thread: str
+    queue: str
+    limit_ms: int
+    idem: str
+    status: str = "queued"
+    place: str = "waiting"
+    """What the statuses do not tell apart: waiting, dispatched, held, ended."""
+    token: str = ""
+    serial: int = 0
+    attempts: int = 0
+    holder: str = ""
+    retired: str = ""
+    forced: str = ""
+    interrupts: bool = False
+    log: list[str] = field(default_factory=list)
+    steps: dict[int, str] = field(default_factory=dict)
+    open_step: int | None = None
+    open_message: int | None = None
+    calls: dict[str, str] = field(default_factory=dict)
+    next: tuple[str, str] = ("", "")
+
+    @property
+    def is_held(self) -> bool:
+        return self.status in ("in_progress", "cancelling")
+
+    @property
+    def has_ended(self) -> bool:
+        return self.place == "ended"
+
+
+@dataclass
+class Thread:
+    """One thread, as it ought to be."""
+
+    head: str = ""
+    line: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    messages: dict[str, int] = field(default_factory=dict)
+
+    def add(self, message_id: str, item: str) -> None:
+        self.items.append(item)
+        if message_id:
+            self.messages[message_id] = len(self.items)
+
+
+class Model:
+    """A namespace, as it ought to be."""
+
+    def __init__(self) -> None:
+        self.threads: dict[str, Thread] = {}
+        self.runs: dict[str, Run] = {}
+        self.keys: dict[str, tuple[str, str]] = {}
+        """Idempotency keys, and the run and the content that each belongs to."""
+        self.deleted: set[str] = set()
+        self.moves: Counter[str] = Counter()
+        """How often each transition was taken."""
+
+    def answer(self, command: Command) -> Answer:
+        """Do what the command does."""
+        method: Callable[..., Answer] = getattr(self, f"_{command.script}")
+        args = {name: value for name, value in command.args.items() if name != "bucket"}
+        if command.script == "enqueue":
+            rest = command.rest
+            args["fields"] = dict(zip(rest[::2], rest[1::2], strict=True))
+            args["idem"] = command.keys["idem"]
+        elif command.note is not None:
+            args["note"] = command.note
+        return method(**args)
+
+    def held_by(self, thread_id: str) -> Run | None:
+        """The run at the thread's head."""
+        thread = self.threads.get(thread_id)
+        return self.runs[thread.head] if thread and thread.head else None
+
+    # ---- transitions ---------------------------------------------------------------------------
+
+    def _enqueue(
+        self,
+        run_id: str,
+        thread_id: str,
+        create: int,
+        when_busy: str,
+        max_waiting: int,
+        digest: str,
+        message_id: str,
+        message: str,
+        fields: dict[str, Any],
+        idem: str,
+    ) -> Answer:
+        if (known := self.runs.get(run_id)) is not None:
+            return self._enqueued_before(known)
+        if digest and idem in self.keys:
+            owner, content = self.keys[idem]
+            return ["same" if content == digest else "mismatch", owner, 0, "", ""]
+        thread = self.threads.get(thread_id)
+        if thread is None and not create:
+            return ["no_thread", "", 0, "", ""]
+        if thread is not None and thread.head and when_busy == "reject":
+            return ["locked", thread.head, 0, "", ""]
+        if thread is not None and thread.head and len(thread.line) >= max_waiting:
+            return ["full", thread.head, len(thread.line), "", ""]
+
+        thread = self.threads.setdefault(thread_id, Thread())
+        run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
+        self.runs[run_id] = run
+        if digest:
+            self.keys[idem] = (run_id, digest)
+        run.log += ["r:created", "r:queued"]
+        if not thread.head:
+            self._move(run, "dispatched", came_from="new")
+            self._take_head(run)
+            return ["dispatch", run_id, 0, run_id, run.queue]
+        return self._join_line(thread, run, interrupts=when_busy == "interrupt")
+
+    def _enqueued_before(self, run: Run) -> Answer:
+        line = self.threads[run.thread].line
+        if run.id in line:
+            return ["again", run.id, line.index(run.id) + 1, "", ""]
+        return ["again", run.id, 0, run.id, run.queue]
+
+    def _join_line(self, thread: Thread, run: Run, *, interrupts: bool) -> Answer:
+        self._move(run, "waiting", came_from="new")
+        run.interrupts = interrupts
+        in_front = [other for other in thread.line if self.runs[other].interrupts]
+        at = len(in_front) if interrupts else len(thread.line)
+        thread.line.insert(at, run.id)
+        run.log.append("x:threadmill.run.waiting")
+        head = self.runs[thread.head]
+        if not interrupts or head.interrupts:
+            return ["waiting", run.id, at + 1, "", ""]
+        next_run, queue = self._cancel_run(head)
+        if next_run == run.id:
+            return ["dispatch", run.id, 0, run.id, queue]
+        return ["waiting", run.id, at + 1, next_run, queue]
+
+    def _claim(self, run_id: str, worker: str, worker_name: str, bell: str, claim: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        thread = self.threads[run.thread]
+        if run.is_held and run.token.endswith(claim):
+            return ["again", run.token, None, str(len(thread.items))]
+        if run.status != "queued":
+            return ["taken"]
+        if thread.head != run_id:
+            return ["waiting"]
+        run.attempts += 1
+        run.token, run.serial, run.holder = f"{run.attempts}-{claim}", 0, worker
+        if run.attempts > 1:
+            run.log.append("x:threadmill.run.takeover")
+        run.log.append("r:in_progress")
+        self._move(run, "held", status="in_progress")
+        return ["claimed", run.token, None, str(len(thread.items))]
+
+    def _append(
+        self, run_id: str, token: str, serial: int, count: int, records: str, note: Write
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        refusal = self._fence(run, token, serial)
+        if run is None or refusal not in (None, "again"):
+            return [refusal]
+        if refusal is None:
+            run.serial = serial
+            self._apply(run, note)
+        return [refusal or "ok", len(run.log), int(run.status == "cancelling")]
+
+    def _finish(
+        self,
+        run_id: str,
+        token: str,
+        serial: int,
+        status: str,
+        count: int,
+        records: str,
+        note: Write,
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        refusal = self._fence(run, token, serial)
+        if run is None or refusal not in (None, "again"):
+            return [refusal]
+        if refusal is None:
+            run.serial = serial
+            self._apply(run, note)
+            self._end(run, "cancelled" if run.status == "cancelling" else status)
+        return [refusal or "ok", run.status, *run.next]
+
+    def _cancel(self, run_id: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        if run.has_ended:
+            unclaimed = run.next[0] in self.runs and self.runs[run.next[0]].place == "dispatched"
+            return ["ended", run.status, *(run.next if unclaimed else ("", ""))]
+        next_run, queue = self._cancel_run(run)
+        return [run.status, run.status, next_run, queue]
+
+    def _force(
+        self,
+        run_id: str,
+        token: str,
+        events: int,
+        status: str,
+        grace_ms: int,
+        message_id: str,
+        message: str,
+        last_error: str,
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        if run.has_ended and run.forced == token:
+            return ["again", run.status, *run.next]
+        if run.has_ended:
+            return ["ended"]
+        if (run.token, len(run.log)) != (token, events) or not run.is_held:
+            return ["moved"]
+        if grace_ms or (run.status == "in_progress" and run.limit_ms):
+            return ["early"]
+        if message:
+            self.threads[run.thread].add(message_id, message)
+        run.token, run.forced = "", token
+        self._end(run, "cancelled" if run.status == "cancelling" else status)
+        return ["ok", run.status, *run.next]
+
+    def _yield(self, run_id: str, token: str, serial: int) -> Answer:
+        run = self.runs.get(run_id)
+        if run is not None and run.retired == token:
+            return ["again", run.queue]
+        refusal = self._fence(run, token, serial)
+        if run is None or refusal is not None:
+            return [refusal]
+        if run.status == "cancelling":
+            return ["cancelling"]
+        self._requeue(run)
+        return ["ok", run.queue]
+
+    def _reclaim(self, run_id: str, holder: str, token: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is not None and run.status == "queued" and run.retired == token:
+            return ["again", run.queue]
+        if run is None or (run.holder, run.token) != (holder, token) or run.has_ended:
+            return ["moved"]
+        if run.status == "cancelling":
+            return ["cancelling"]
+        self._requeue(run)
+        return ["ok", run.queue]
+
+    def _add(
+        self, thread_id: str, create: int, metadata: str, note: Sequence[tuple[str, str]]
+    ) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None and not create:
+            return ["no_thread"]
+        thread = self.threads.setdefault(thread_id, Thread())
+        if note[0][0] in thread.messages:
+            return ["again", len(thread.items)]
+        if thread.head:
+            return ["locked", thread.head]
+        for message_id, message in note:
+            thread.add(message_id, message)
+        return ["ok", len(thread.items)]
+
+    def _delete(self, thread_id: str) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None:
+            return ["again" if thread_id in self.deleted else "no_thread"]
+        if thread.head:
+            return ["locked", thread.head]
+        del self.threads[thread_id]
+        self.deleted.add(thread_id)
+        return ["ok"]
+
+    def forget_runs(self, thread_id: str) -> list[str]:
+        """Forget the runs of a deleted thread, as the store does in pages; returns them."""
+        gone = [run.id for run in self.runs.values() if run.thread == thread_id]
+        for run_id in gone:
+            del self.runs[run_id]
+        return gone
+
+    # ---- parts of transitions ------------------------------------------------------------------
+
+    def _move(self, run: Run, place: str, *, status: str = "queued", came_from: str = "") -> None:
+        def name(place: str, status: str) -> str:
+            return status if place in ("held", "ended") else place
+
+        self.moves[f"{came_from or name(run.place, run.status)} -> {name(place, status)}"] += 1
+        run.place, run.status = place, status
+
+    def _take_head(self, run: Run) -> None:
+        thread = self.threads[run.thread]
+        thread.head = run.id
+        thread.add(f"msg_{run.id}", f"said to {run.id}")
+
+    def _fence(self, run: Run | None, token: str, serial: int) -> str | None:
+        if run is None or run.token != token:
+            return "stale"
+        if serial == run.serial:
+            return "again"
+        if serial > run.serial + 1:
+            return "rewound"
+        if serial < run.serial:
+            return "refused"
+        return None if run.is_held else "stale"
+
+    def _apply(self, run: Run, write: Write) -> None:
+        for name, value in write.fields.items():
+            assert name == "open_message"
+            run.open_message = None if value == "" else int(value)
+        for message_id, item in write.items:
+            self.threads[run.thread].add(message_id, item)
+        for number, status in write.steps:
+            run.steps[number] = status
+            run.open_step = None if status else number
+        run.calls.update(write.opened)
+        for call in write.closed:
+            run.calls.pop(call, None)
+            run.calls.pop(f"!{call}", None)
+        run.log += [word for record in write.records for word in words(record)]
+
+    def _cancel_run(self, run: Run) -> tuple[str, str]:
+        if run.status == "queued":
+            self._end(run, "cancelled")
+            return run.next
+        if run.status == "in_progress":
+            self._move(run, "held", status="cancelling")
+            run.log.append("r:cancelling")
+        return "", ""
+
+    def _close_open(self, run: Run, step_status: str) -> None:
+        if run.open_step is None:
+            return
+        run.steps[run.open_step] = step_status
+        run.log += [f"te:{step_status}"] if run.open_message is None else ["mi", "mi"]
+        run.open_step = run.open_message = None
+
+    def _requeue(self, run: Run) -> None:
+        self._close_open(run, "cancelled")
+        run.retired, run.token, run.holder = run.token, "", ""
+        run.log.append("r:queued")
+        self._move(run, "dispatched")
+
+    def _end(self, run: Run, status: str) -> None:
+        thread = self.threads[run.thread]
+        self._close_open(run, STEP_STATUS.get(status, status))
+        for call, closing_output in run.calls.items():
+            if not call.startswith("!"):
+                thread.add("", closing_output)
+        run.calls.clear()
+        run.log += [f"r:{status}", "done"]
+        self._move(run, "ended", status=status)
+        if thread.head != run.id:
+            thread.line.remove(run.id)
+            return
+        thread.head = ""
+        if thread.line:
+            following = self.runs[thread.line.pop(0)]
+            self._take_head(following)
+            self._move(following, "dispatched")
+            following.log.append("x:threadmill.run.dispatched")
+            run.next = (following.id, following.queue)

@@ -1,0 +1,113 @@
+"""claim: a worker takes a queued run at its thread's head; all other deliveries come to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.integration.store.scene import HOLDER, OTHER, write_partly
+
+from threadmill_shared import ids
+from threadmill_shared.records import Status
+
+
+async def test_a_queued_run_at_the_head_is_claimed(scene, client):
+    await scene.enqueue("earlier")
+    run = (await scene.begin(thread_id=(other := ids.new_thread_id()))).record
+
+    assert client.outcomes[-1] == "claimed"
+    assert run.status is Status.IN_PROGRESS
+    assert (run.attempts, run.worker, run.holder) == (1, "host:1", "host:1:aaaa")
+    assert run.thread_id == other
+
+
+async def test_a_claimed_run_stands_in_the_indexes_of_its_holder_only(scene):
+    held = await scene.begin()
+
+    assert await scene.members("dispatched") == []
+    assert await scene.members(f"held:{HOLDER.id}") == [held.record.id]
+    assert await scene.members("holders") == [HOLDER.id]
+    assert await scene.members("deadlines") == [held.record.id]
+
+
+async def test_a_claim_tells_the_time_left_and_the_position_of_the_last_item(scene):
+    held = await scene.begin("hello", run_seconds=60)
+
+    assert held.seconds_left == pytest.approx(60, abs=0.5)
+    assert held.position == 1
+
+
+async def test_a_message_delivered_five_times_is_executed_once(scene, client):
+    enqueued = await scene.enqueue()
+
+    claims = [scene.claim(enqueued.run_id, holder) for holder in (HOLDER, OTHER) * 3]
+    held = [found for found in await asyncio.gather(*claims) if found]
+
+    assert len(held) == 1
+    assert sorted(client.outcomes) == ["claimed", "dispatch", *["taken"] * 5]
+    assert (await scene.record(enqueued.run_id)).attempts == 1
+
+
+async def test_a_message_that_comes_before_the_runs_turn_changes_nothing(scene, client):
+    await scene.enqueue()
+    waiting = await scene.enqueue()
+    before = await scene.contents()
+
+    assert await scene.claim(waiting.run_id) is None
+    assert client.outcomes[-1] == "waiting"
+    assert await scene.contents() == before
+
+
+async def test_a_message_that_comes_after_the_runs_end_changes_nothing(scene, client):
+    enqueued = await scene.enqueue()
+    await scene.store.cancel(enqueued.run_id)
+    before = await scene.contents()
+
+    assert await scene.claim(enqueued.run_id) is None
+    assert client.outcomes[-1] == "taken"
+    assert await scene.contents() == before
+
+
+async def test_a_message_of_a_run_that_is_not_there_changes_nothing(scene, client):
+    assert await scene.claim(ids.new_run_id(scene.thread_id)) is None
+    assert client.outcomes == ["gone"]
+    assert await scene.contents() == {}
+
+
+async def test_a_lost_answer_gives_the_claim_to_the_one_that_asks_again(scene, client):
+    enqueued = await scene.enqueue()
+
+    client.lose_next_answer()
+    held = await scene.claim(enqueued.run_id)
+
+    assert client.outcomes[-2:] == ["claimed", "again"]
+    await write_partly(held, "I am", " here")
+    assert (await scene.events(enqueued.run_id))[-1].event == "thread.message.delta"
+
+
+async def test_a_second_attempt_has_a_new_token_and_says_that_it_took_over(scene):
+    first = await scene.begin()
+    await first.give_back()
+
+    second = await scene.claim(first.record.id, OTHER)
+
+    assert second.record.token != first.record.token
+    assert second.record.attempts == 2
+    events = await scene.events(first.record.id)
+    assert [event.event for event in events[-3:]] == [
+        "thread.run.queued",
+        "threadmill.run.takeover",
+        "thread.run.in_progress",
+    ]
+    assert events[-2].data == {"worker": "host:2", "attempt": 2}
+
+
+async def test_the_deadline_begins_with_the_first_claim_and_stays(scene):
+    first = await scene.begin(run_seconds=60)
+    deadline = (await scene.record(first.record.id)).started_at
+    await first.give_back()
+
+    second = await scene.claim(first.record.id)
+
+    assert second.record.started_at == deadline
+    assert second.seconds_left <= first.seconds_left

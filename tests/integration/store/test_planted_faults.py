@@ -1,0 +1,103 @@
+"""The state machine finds faults: three are planted, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from tests.integration.store.machine import Counts, Server, run
+
+from threadmill_shared import scripts
+from threadmill_shared.scripts import Script
+
+BUDGET = settings(
+    max_examples=50,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=False,
+)
+
+TOKEN_IS_NOT_CHECKED = (
+    """  if record[1] ~= token then
+    return 'stale'
+  end
+""",
+    "",
+)
+NEXT_IS_TAKEN_BEFORE_THE_RELEASE = (
+    """  redis.call('HSET', bucket .. 'thread:' .. thread_id, 'head', '')
+  local next_in_line = redis.call('ZPOPMIN', bucket .. 'line:' .. thread_id)[1]
+  if not next_in_line then
+    return '', ''
+  end
+  local queue = take_head(bucket, thread_id, next_in_line, now)
+""",
+    """  local next_in_line = redis.call('ZPOPMIN', bucket .. 'line:' .. thread_id)[1]
+  local queue = next_in_line and take_head(bucket, thread_id, next_in_line, now)
+  redis.call('HSET', bucket .. 'thread:' .. thread_id, 'head', '')
+  if not next_in_line then
+    return '', ''
+  end
+""",
+)
+AN_APPEND_IS_APPLIED_TWICE = (
+    """elseif outcome == 'again' then
+  last = tonumber(redis.call('HGET', run, 'events'))
+""",
+    """elseif outcome == 'again' then
+  last = tonumber(redis.call('HGET', run, 'events'))
+  if #rest == 0 then
+    log(bucket, run_id, count, records, now)
+  else
+    apply(bucket, run_id, redis.call('HGET', run, 'thread_id'), count, records, rest, now)
+  end
+""",
+)
+
+
+@pytest.fixture
+def server(redis_url: str) -> Iterator[Server]:
+    server = Server(redis_url)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        pytest.param(TOKEN_IS_NOT_CHECKED, "stale", id="the token is not checked"),
+        pytest.param(
+            NEXT_IS_TAKEN_BEFORE_THE_RELEASE,
+            "ought to be",
+            id="the next run is taken before the release",
+        ),
+        pytest.param(
+            AN_APPEND_IS_APPLIED_TWICE, "changed something", id="an append is applied twice"
+        ),
+    ],
+)
+def test_the_state_machine_finds_a_planted_fault(
+    fault: tuple[str, str], wanted: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(fault, monkeypatch)
+    with pytest.raises(AssertionError, match=wanted):
+        run(server, Counts(), BUDGET)
+
+
+def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load all scripts with a piece of their text replaced; some script must have that piece."""
+    sound = scripts.script
+    old, new = fault
+    planted: dict[str, Script] = {}
+    for name in ("enqueue", "claim", "append", "finish", "cancel", "force", "yield", "reclaim"):
+        text = sound(name).text.replace(old, new)
+        sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        planted[name] = replace(sound(name), text=text, sha=sha)
+    assert any(planted[name].text != sound(name).text for name in planted), "the fault fits nowhere"
+    monkeypatch.setattr(scripts, "script", lambda name: planted.get(name) or sound(name))

@@ -1,0 +1,77 @@
+"""The scripts in random order, with repeated, stale and lost calls, against a model in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from tests.integration.store.commands import OUTCOMES
+from tests.integration.store.machine import Counts, Server, run
+
+AT_LEAST = 20
+MOVES = (
+    "new -> dispatched",
+    "new -> waiting",
+    "waiting -> dispatched",
+    "waiting -> cancelled",
+    "dispatched -> in_progress",
+    "dispatched -> cancelled",
+    "in_progress -> dispatched",
+    "in_progress -> cancelling",
+    "in_progress -> completed",
+    "in_progress -> failed",
+    "in_progress -> cancelled",
+    "in_progress -> incomplete",
+    "in_progress -> expired",
+    "cancelling -> cancelled",
+)
+
+SETTINGS = settings(
+    max_examples=150,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+def server(redis_url: str) -> Iterator[Server]:
+    server = Server(redis_url)
+    yield server
+    server.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_store_does_what_its_model_does_whatever_is_sent_in_whatever_order(
+    server: Server, report: Callable[[str], None]
+) -> None:
+    counts = Counts()
+    try:
+        run(server, counts, SETTINGS)
+    finally:
+        report(table(counts))
+    rare = {name: count for name, count in counted(counts).items() if count < AT_LEAST}
+    assert not rare, f"taken less than {AT_LEAST} times: {rare}"
+    assert set(counts.moves) == set(MOVES)
+
+
+def counted(counts: Counts) -> dict[str, int]:
+    """How often each outcome and each transition was taken, those included that never were."""
+    outcomes = {
+        f"{script}: {word}": counts.outcomes[script, word]
+        for script, every_word in OUTCOMES.items()
+        for word in every_word.split()
+    }
+    return outcomes | {move: counts.moves[move] for move in MOVES}
+
+
+def table(counts: Counts) -> str:
+    rows = [f"{count:6d}  {name}" for name, count in counted(counts).items()]
+    half = (len(rows) + 1) // 2
+    left, right = rows[:half], [*rows[half:], ""]
+    lines = [f"{a:<40}{b}" for a, b in zip(left, right, strict=False)]
+    title = f"state machine: {counts.calls} calls in {counts.examples} examples"
+    return "\n".join([title, *lines])

