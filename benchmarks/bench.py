@@ -1,8 +1,8 @@
 """`make bench`: threadmill against the bare SDK and a plain Celery task, in one run.
 
 200 runs at once, 50 tokens each, 20 ms apart, from the stand-in provider on loopback. Every
-contender is a process of its own, and does the same runs. CPU is the contender's process alone. Machines are
-noisy and absolute figures are worth little: look at the ratios, which are of medians over rounds.
+contender is a process of its own. CPU is the contender's process alone. Absolute figures are
+noisy and worth little: look at the ratios, which are of medians over rounds.
 """
 
 from __future__ import annotations

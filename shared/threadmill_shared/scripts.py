@@ -106,7 +106,7 @@ class ScriptRunner:
     def __init__(self, wire: Wire, *, patience: float) -> None:
         """A runner that repeats a call for `patience` seconds before `StoreUnavailable`."""
         self._wire = wire
-        self._patience = patience
+        self.patience = patience
 
     async def run(
         self,
@@ -136,7 +136,7 @@ class ScriptRunner:
         return await self._repeat(lambda: self._wire.execute(*command))
 
     async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:
-        give_up = time.monotonic() + self._patience
+        give_up = time.monotonic() + self.patience
         pause = 0.02
         while True:
             try:

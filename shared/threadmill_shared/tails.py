@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from threadmill_shared import errors
 from threadmill_shared.connections import StoreClient
@@ -22,6 +23,8 @@ from threadmill_shared.scripts import PASSING
 from threadmill_shared.store import Store, run_not_found
 
 logger = logging.getLogger("threadmill.tails")
+
+T = TypeVar("T")
 
 IDLE_SECONDS = 1.0
 
@@ -138,7 +141,7 @@ class Tails:
             reader = Reader(record)
             while True:
                 bell.clear()
-                entries = await self._store.entries(run_id, after)
+                entries = await self._patiently(partial(self._store.entries, run_id, after))
                 events = [e for entry in entries for e in reader.events(entry, after)]
                 if events:
                     _refuse_gap(events, after, record)
@@ -170,6 +173,17 @@ class Tails:
                 record = await self._record(run_id, known=True)
             return record
 
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read while Redis is away for a time: whoever follows a run outlives its restart."""
+        while True:
+            try:
+                return await read()
+            except errors.StoreUnavailable as error:
+                logger.warning(
+                    "Redis does not answer; waiting (%s)", type(error.__cause__).__name__
+                )
+                await asyncio.sleep(IDLE_SECONDS)
+
     async def _wait(self, bell: _Bell) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(bell.wait(), IDLE_SECONDS)
@@ -178,7 +192,10 @@ class Tails:
         return bool(await self._store.read("EXISTS", self._store.keys.log(run_id)))
 
     async def _record(self, run_id: str, *, known: bool = False) -> RunRecord:
-        record = await self._store.record(run_id)
+        if known:
+            record = await self._patiently(partial(self._store.record, run_id))
+        else:
+            record = await self._store.record(run_id)
         if record is None and known:
             raise errors.RunLost(
                 f"The record of {run_id} is gone: its thread was deleted, or Redis lost it."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import threading
 import time
@@ -22,6 +23,9 @@ from threadmill_workers.process import WorkerProcess
 __all__ = ["Catalog", "WorkerProcess", "load_catalog", "model_factory", "run_worker"]
 
 logger = logging.getLogger("threadmill.worker")
+
+CLOSE_SECONDS = 5.0
+"""How long a worker that ends tries to give its runs back."""
 
 
 def model_factory(settings: Settings) -> Callable[[], Model]:
@@ -65,7 +69,7 @@ def run_worker(
     signal.signal(signal.SIGINT, shutdown.signalled)
     threading.Thread(target=shutdown.carry_out, name="threadmill-shutdown", daemon=True).start()
     worker.serve(on_ready=lambda: on_ready(worker))
-    shutdown.signalled(signal.SIGTERM, None)
+    shutdown.serving_ended()
     shutdown.done.wait()
 
 
@@ -75,24 +79,36 @@ class _Shutdown:
     def __init__(self, worker: WorkerProcess) -> None:
         self.done = threading.Event()
         self._worker = worker
-        self._signals = 0
-        self._first = threading.Event()
+        # A handler may interrupt itself: an Event's `set` would then wait for itself.
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._is_asked = False
 
-    def signalled(self, _number: int, _frame: FrameType | None) -> None:
+    def signalled(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal; the work is done in a thread, since a handler may interrupt anything."""
-        self._signals += 1
-        self._first.set()
+        self._is_asked = True
+        self._signals.put(number)
+
+    def serving_ended(self) -> None:
+        """Leave too where the consumer ended by itself; after a signal this is what it asked for."""
+        if not self._is_asked:
+            self.signalled(signal.SIGTERM, None)
 
     def carry_out(self) -> None:
         """Wait for the first signal, then end the process."""
-        self._first.wait()
+        self._signals.get()
         self._worker.stop_consuming()
         until = time.monotonic() + self._worker.settings.drain_seconds
-        while self._worker.running and self._signals < 2 and time.monotonic() < until:
+        while self._worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
+        # Redis may not answer; what is not given back in time is taken over from a dead worker.
+        closing = threading.Thread(target=self._close, name="threadmill-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        logging.shutdown()
+        os._exit(0)
+
+    def _close(self) -> None:
         try:
             self._worker.close()
         except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
             logger.error("the worker did not close cleanly: %s", type(error).__name__)
-        logging.shutdown()
-        os._exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import re
 import secrets
@@ -37,9 +38,6 @@ from threadmill_workers.tool_calls import ToolRunner
 logger = logging.getLogger("threadmill.worker")
 
 T = TypeVar("T")
-
-STORE_PATIENCE_SECONDS = 30.0
-"""How long a worker repeats a call to a Redis that does not answer."""
 
 
 def new_holder(namespace: str) -> Holder:
@@ -80,7 +78,11 @@ class WorkerProcess:
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
         self._sender = Sender(settings)
         self._lease = Lease(settings, self.holder, catalog.tool_names(), self._own_queue)
-        self._runner = ToolRunner(settings.tool_threads, settings.tool_seconds)
+        self._runner = ToolRunner(
+            settings.tool_threads,
+            settings.tool_seconds,
+            max_output_bytes=settings.max_tool_output_bytes,
+        )
         self._background: list[asyncio.Task[None]] = []
         self._controller: WorkController | None = None
 
@@ -183,8 +185,9 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         client = connect(self.settings.store_url())
-        self._store = Store(client, self.settings.namespace, patience=STORE_PATIENCE_SECONDS)
+        self._store = Store(client, self.settings.namespace)
         await self._store.read("PING")
+        self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
         self._bells = Bells(client)
         self._model = self._make_model()
         means = Means(
