@@ -34,8 +34,9 @@ def make_client(settings: Settings) -> Client:
     Raises:
         NotConfigured: no server's program can be found.
     """
-    url = ensure_server(Path.cwd() / FOLDER)
-    _announce()
+    folder = Path.cwd() / FOLDER
+    url = ensure_server(folder)
+    _announce(folder)
     client = Client(settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}))
     client.queue = _worker.queue
     return client
@@ -117,7 +118,14 @@ def _renew_after_fork() -> None:
 os.register_at_fork(after_in_child=_renew_after_fork)
 
 
-def _announce() -> None:
+_announced: set[Path] = set()
+"""Folders whose server this process, or the one that it was forked from, has announced."""
+
+
+def _announce(folder: Path) -> None:
+    if folder in _announced:
+        return
+    _announced.add(folder)
     words = (
         f"threadmill: embedded server and worker, data in ./{FOLDER}/ "
         "(set THREADMILL_REDIS_URL to use your own)"
