@@ -89,7 +89,7 @@ class _Shutdown:
         self._signals.put(number)
 
     def serving_ended(self) -> None:
-        """Leave too where the consumer ended by itself; after a signal this is what it asked for."""
+        """Leave too where the consumer ended by itself; after a signal it was asked to."""
         if not self._is_asked:
             self.signalled(signal.SIGTERM, None)
 
