@@ -111,4 +111,4 @@ class _Shutdown:
         try:
             self._worker.close()
         except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
-            logger.error("the worker did not close cleanly: %s", type(error).__name__)
+            logger.error("the worker did not close: %s", type(error).__name__)
