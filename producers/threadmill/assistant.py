@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic_core import to_jsonable_python
@@ -23,6 +23,7 @@ from threadmill_shared.settings import load_settings
 from threadmill_shared.store import WhenBusy
 from threadmill_shared.tools import Tool, ToolSpec, as_tool
 
+_POSITIONAL = ("name", "instructions", "model", "tools")
 _CANCEL_SECONDS = 2.0
 """How long the first Ctrl-C waits for the run's end."""
 
@@ -54,6 +55,31 @@ class Assistant(BaseModel, Publishable):
     """Name of a queue of its own, for workers of its own."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
     """The conversation of a `say` that names no thread."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str = "Assistant",
+            instructions: str = "",
+            model: str | None = None,
+            tools: Sequence[Any] = (),
+            **fields: Any,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, *positional: Any, **fields: Any) -> None:
+            """A definition; name, instructions, model and tools may be given by position.
+
+            Raises:
+                pydantic.ValidationError: a field is unknown, or of the wrong type.
+            """
+            # Only what was given is passed on, so that a subclass may set defaults of its own.
+            given = dict(zip(_POSITIONAL, positional, strict=False))
+            if len(positional) > len(_POSITIONAL) or given.keys() & fields.keys():
+                raise TypeError(f"By position go {', '.join(_POSITIONAL)}, each given once.")
+            super().__init__(**given, **fields)
 
     _depth: int = PrivateAttr(default=0)
     _is_created: bool = PrivateAttr(default=False)
