@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis_asyncio
+from redis import exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -20,6 +21,17 @@ from threadmill_shared import errors
 
 StoreClient = Any
 """A `redis.asyncio.Redis` or `RedisCluster`; both know `execute_command`, `pipeline`, `pubsub`."""
+
+PASSING = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.BusyLoadingError,
+    redis_errors.ReadOnlyError,
+    redis_errors.TryAgainError,
+    redis_errors.ClusterDownError,
+    OSError,
+)
+"""Failures after which the identical call is sent again: its answer may have been lost."""
 
 ANSWER_SECONDS = 5.0
 """How long one command may take before its connection is given up."""

@@ -19,22 +19,12 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
+from threadmill_shared.connections import PASSING
 from threadmill_shared.wire import Wire
 
 Value = str | int | float
 Call = tuple[Any, ...]
 """A command as redis-py takes it: `EVALSHA`, digest, number of keys, keys, arguments."""
-
-PASSING = (
-    redis_errors.ConnectionError,
-    redis_errors.TimeoutError,
-    redis_errors.BusyLoadingError,
-    redis_errors.ReadOnlyError,
-    redis_errors.TryAgainError,
-    redis_errors.ClusterDownError,
-    OSError,
-)
-"""Failures after which the identical call is sent again: its answer may have been lost."""
 
 
 @dataclass(frozen=True)

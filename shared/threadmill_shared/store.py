@@ -15,14 +15,14 @@ from typing import Any, Literal, cast
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.events import Entry, abandoned_text
 from threadmill_shared.items import Item, MessageItem, text_part
 from threadmill_shared.keys import Keys
 from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import HELD, RunRecord, Status
-from threadmill_shared.scripts import PASSING, ScriptRunner, store_full, unavailable
+from threadmill_shared.scripts import ScriptRunner, store_full, unavailable
 from threadmill_shared.wire import Wire
 
 WhenBusy = Literal["queue", "reject", "interrupt"]

@@ -16,10 +16,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from threadmill_shared import errors
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.events import DONE, Entry, Event, Reader
 from threadmill_shared.records import RunRecord
-from threadmill_shared.scripts import PASSING
 from threadmill_shared.store import Store, run_not_found
 
 logger = logging.getLogger("threadmill.tails")

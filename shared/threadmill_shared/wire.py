@@ -12,7 +12,7 @@ import contextlib
 import logging
 from typing import Any, Protocol
 
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.connections import PASSING, StoreClient
 
 logger = logging.getLogger("threadmill.store")
 
@@ -72,18 +72,24 @@ class Wire:
                 await self._send(commands)
 
     async def _send(self, commands: dict[Sendable, Command]) -> None:
-        pipeline = self.client.pipeline(transaction=False)
-        for command in commands.values():
-            pipeline.execute_command(*command)
-        try:
-            replies = await pipeline.execute(raise_on_error=False)
-        except Exception as error:  # noqa: BLE001  each caller knows what to do about it
-            replies = [error] * len(commands)
+        replies = await self._replies(list(commands.values()))
         for sendable, reply in zip(commands, replies, strict=True):
             try:
                 sendable.settle(reply)
             except Exception:  # one caller's fault must not stop the wire of all others
                 logger.exception("an answer could not be taken")
+
+    async def _replies(self, commands: list[Command]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return list(await pipeline.execute(raise_on_error=False))
+        except Exception as error:  # noqa: BLE001  each caller knows what to do about it
+            if isinstance(error, PASSING) or len(commands) == 1:
+                return [error] * len(commands)
+        # One of them cannot be sent at all; the others must not suffer for it.
+        return [reply for command in commands for reply in await self._replies([command])]
 
 
 class _Call:

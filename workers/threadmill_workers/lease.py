@@ -14,9 +14,8 @@ from collections.abc import Sequence
 
 from pydantic_core import to_json
 
-from threadmill_shared.connections import StoreClient, connect
+from threadmill_shared.connections import PASSING, StoreClient, connect
 from threadmill_shared.keys import Keys
-from threadmill_shared.scripts import PASSING
 from threadmill_shared.settings import Settings
 from threadmill_workers.holding import Holder
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from threadmill_shared.connections import PASSING
 from threadmill_shared.records import Status
-from threadmill_shared.scripts import PASSING
 from threadmill_shared.store import Dispatch, Store
 from threadmill_workers.lease import BEAT_SECONDS
 
