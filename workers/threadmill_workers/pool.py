@@ -45,7 +45,9 @@ class RunPool(TaskPool):
 
         begin = getattr(self.app.tasks.get(args[0]), "begin", None)
         if begin is None:
-            return super().on_apply(target, args, kwargs, done, accept_callback, **options)
+            # Celery would look for the task in the process's current app, which need not be ours.
+            in_ours = {**(kwargs or {}), "app": self.app}
+            return super().on_apply(target, args, in_ours, done, accept_callback, **options)
         begun_at = time.monotonic()
         if accept_callback is not None:
             accept_callback(os.getpid(), begun_at)
