@@ -49,7 +49,10 @@ if digest ~= '' then
   redis.call('HSET', idem, 'run', run_id, 'digest', digest)
   redis.call('HSET', run, 'idem', idem)
 end
-redis.call('ZADD', bucket .. 'runs:' .. thread_id, now, run_id)
+-- By time, for their lifetime's sake; but within a millisecond, or when the clock went back, by turn.
+local runs = bucket .. 'runs:' .. thread_id
+local newest = redis.call('ZREVRANGE', runs, 0, 0, 'WITHSCORES')[2]
+redis.call('ZADD', runs, newest and math.max(now, newest + 2 ^ -10) or now, run_id)
 
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
