@@ -1,0 +1,63 @@
+"""add: messages enter a thread that no run holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from threadmill_shared import errors, ids
+from threadmill_shared.store import new_message
+
+
+def messages(*texts: str):
+    return [(id, new_message(id, text)) for text in texts for id in [ids.new_message_id()]]
+
+
+async def test_messages_enter_the_thread_in_their_order(scene, client):
+    await scene.store.add(scene.thread_id, messages("one", "two"), create=True)
+    await scene.store.add(scene.thread_id, messages("three"), create=False)
+
+    assert client.outcomes == ["ok", "ok"]
+    assert await scene.texts() == ["one", "two", "three"]
+
+
+async def test_a_thread_can_be_made_without_a_message(scene):
+    await scene.store.add(scene.thread_id, [], create=True, metadata={"team": "blue"})
+
+    fields = await scene.store.thread_fields(scene.thread_id)
+    assert fields["metadata"] == '{"team":"blue"}'
+    assert await scene.store.last_position(scene.thread_id) == 0
+
+
+async def test_the_servers_time_is_returned_and_is_the_messages_own(scene):
+    at = await scene.store.add(scene.thread_id, messages("one"), create=True)
+
+    [message] = await scene.store.messages(scene.thread_id, 1, None, None)
+    assert message.created_at == at // 1000
+
+
+async def test_a_thread_that_is_not_there_is_an_error(scene, client):
+    with pytest.raises(errors.ThreadNotFound):
+        await scene.store.add(scene.thread_id, messages("one"), create=False)
+
+    assert client.outcomes == ["no_thread"]
+    assert await scene.contents() == {}
+
+
+async def test_a_thread_that_a_run_holds_takes_no_messages(scene, client):
+    held = await scene.begin()
+    before = await scene.contents()
+
+    with pytest.raises(errors.ThreadLocked) as refused:
+        await scene.store.add(scene.thread_id, messages("one"), create=False)
+
+    assert client.outcomes[-1] == "locked"
+    assert refused.value.run_id == held.record.id
+    assert await scene.contents() == before
+
+
+async def test_a_lost_answer_adds_nothing_twice(scene, client):
+    client.lose_next_answer()
+    await scene.store.add(scene.thread_id, messages("one", "two"), create=True)
+
+    assert client.outcomes == ["ok", "again"]
+    assert await scene.texts() == ["one", "two"]

@@ -1,0 +1,82 @@
+"""delete: a thread that no run holds goes, and its runs with it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.store.scene import write_partly
+
+from threadmill_shared import errors, store
+from threadmill_shared.records import Status
+from threadmill_workers.batch import Batch
+
+
+async def test_a_thread_goes_with_its_messages_runs_and_logs(scene, client):
+    for _ in range(3):
+        held = await scene.begin()
+        await write_partly(held, "Hello!")
+        await held.finish(Status.COMPLETED, Batch())
+
+    await scene.store.delete(scene.thread_id)
+
+    assert client.outcomes[-1] == "ok"
+    assert [key.split(":")[1] for key in await scene.contents()] == ["deleted"]
+
+
+async def test_many_runs_go_in_pages(scene, monkeypatch):
+    monkeypatch.setattr(store, "PAGE", 2)
+    for _ in range(5):
+        run = await scene.enqueue()
+        await scene.store.cancel(run.run_id)
+
+    await scene.store.delete(scene.thread_id)
+
+    assert [key.split(":")[1] for key in await scene.contents()] == ["deleted"]
+
+
+async def test_a_caller_that_dies_between_thread_and_runs_leaves_nothing_for_ever(scene):
+    run = await scene.enqueue()
+    await scene.store.cancel(run.run_id)
+
+    await scene.send(scene.commands.delete(scene.thread_id))
+
+    tomb = scene.store.keys.tomb(scene.thread_id)
+    assert await scene.ttl(tomb) == pytest.approx(3600, abs=1)
+
+
+async def test_a_thread_that_is_not_there_is_an_error(scene, client):
+    with pytest.raises(errors.ThreadNotFound):
+        await scene.store.delete(scene.thread_id)
+
+    assert client.outcomes == ["no_thread"]
+
+
+async def test_a_thread_that_a_run_holds_stays(scene, client):
+    held = await scene.begin()
+    before = await scene.contents()
+
+    with pytest.raises(errors.ThreadLocked) as refused:
+        await scene.store.delete(scene.thread_id)
+
+    assert client.outcomes[-1] == "locked"
+    assert refused.value.run_id == held.record.id
+    assert await scene.contents() == before
+
+
+async def test_a_lost_answer_is_no_error(scene, client):
+    run = await scene.enqueue()
+    await scene.store.cancel(run.run_id)
+
+    client.lose_next_answer()
+    await scene.store.delete(scene.thread_id)
+
+    assert client.outcomes[-2:] == ["ok", "again"]
+
+
+async def test_a_deleted_thread_can_begin_anew_under_its_id(scene):
+    await scene.store.cancel((await scene.enqueue("old")).run_id)
+    await scene.store.delete(scene.thread_id)
+
+    await scene.enqueue("new")
+
+    assert await scene.texts() == ["new"]
+    assert await scene.store.last_position(scene.thread_id) == 1

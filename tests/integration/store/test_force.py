@@ -1,0 +1,155 @@
+"""force: a run in progress is ended without its worker, and keeps the text that it has."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.store.scene import begin_call, write_partly
+
+from threadmill_shared import ids
+from threadmill_shared.records import Status
+from threadmill_shared.store import Dispatch, Ended
+from threadmill_workers.batch import Batch
+from threadmill_workers.holding import LostRun
+
+HOUR_MS = 3_600_000
+
+
+async def test_a_cancelled_run_whose_worker_is_silent_ends_with_its_partial_message(scene, client):
+    held = await scene.begin("hello")
+    following = await scene.enqueue("next")
+    await write_partly(held, "Once upon", " a time")
+    await scene.store.cancel(held.record.id)
+
+    ended = await scene.store.force(held.record.id)
+
+    assert client.outcomes[-1] == "ok"
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
+    [_, partial, _] = await scene.store.messages(scene.thread_id, 10, None, None)
+    assert (partial.text, partial.status) == ("Once upon a time", "incomplete")
+    assert partial.incomplete_reason == "run_cancelled"
+    assert await scene.event_names(held.record.id) == [
+        *("thread.run.created", "thread.run.queued", "thread.run.in_progress"),
+        *("thread.run.step.created", "thread.run.step.in_progress"),
+        *("thread.message.created", "thread.message.in_progress"),
+        *("thread.message.delta", "thread.message.delta", "thread.run.cancelling"),
+        *("thread.message.incomplete", "thread.run.step.cancelled"),
+        *("thread.run.cancelled", "done"),
+    ]
+
+
+async def test_its_worker_can_write_no_more(scene):
+    held = await scene.begin()
+    await scene.store.cancel(held.record.id)
+    await scene.store.force(held.record.id)
+    before = await scene.contents()
+
+    with pytest.raises(LostRun):
+        await write_partly(held, "too late")
+
+    assert await scene.contents() == before
+
+
+async def test_a_run_past_its_deadline_expires_with_an_error(scene):
+    held = await scene.begin(run_seconds=0)
+    await write_partly(held, "slow")
+    error = {"code": "server_error", "name": "deadline", "message": "deadline: too slow"}
+
+    ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
+
+    assert ended == Ended(Status.EXPIRED, None)
+    record = await scene.record(held.record.id)
+    assert record.last_error == error
+    [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
+    assert partial.incomplete_reason == "run_expired"
+
+
+async def test_a_run_that_is_being_cancelled_ends_as_cancelled_whatever_is_wanted(scene):
+    held = await scene.begin()
+    await write_partly(held, "slow")
+    await scene.store.cancel(held.record.id)
+    error = {"code": "server_error", "name": "deadline", "message": "deadline: too slow"}
+
+    ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
+
+    assert ended == Ended(Status.CANCELLED, None)
+    assert (await scene.record(held.record.id)).last_error is None
+    [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
+    assert partial.incomplete_reason == "run_cancelled"
+
+
+async def test_open_calls_get_their_closing_outputs(scene):
+    held = await scene.begin()
+    await held.write(begin_call(held.record, "call_1"))
+    await scene.store.cancel(held.record.id)
+
+    await scene.store.force(held.record.id)
+
+    assert [item["type"] for item in await scene.items()] == [
+        "message",
+        "tool_call",
+        "tool_output",
+    ]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_before_its_time_nothing_happens(scene, client, is_cancelled):
+    held = await scene.begin()
+    if is_cancelled:
+        await scene.store.cancel(held.record.id)
+    before = await scene.contents()
+
+    assert await scene.store.force(held.record.id, grace_ms=HOUR_MS) is None
+    assert client.outcomes[-1] == "early"
+    assert await scene.contents() == before
+
+
+async def test_a_run_that_has_moved_on_since_it_was_read_is_left_alone(scene):
+    held = await scene.begin()
+    await scene.store.cancel(held.record.id)
+    record = await scene.record(held.record.id)
+    await write_partly(held, "one more")
+    before = await scene.contents()
+
+    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+
+    assert reply == ["moved"]
+    assert await scene.contents() == before
+
+
+async def test_a_run_that_nobody_holds_is_left_alone(scene):
+    queued = await scene.enqueue()
+
+    assert await scene.store.force(queued.run_id) is None
+    assert await scene.status(queued.run_id) is Status.QUEUED
+
+
+async def test_a_run_that_has_ended_stays_as_it_is(scene):
+    held = await scene.begin()
+    record = await scene.record(held.record.id)
+    await held.finish(Status.COMPLETED, Batch())
+    before = await scene.contents()
+
+    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+
+    assert reply == ["ended"]
+    assert await scene.store.force(record.id) is None
+    assert await scene.contents() == before
+
+
+async def test_a_run_that_is_not_there_is_not_ended(scene):
+    run_id = ids.new_run_id(scene.thread_id)
+
+    assert await scene.send(scene.commands.force(run_id, "1-0", 3)) == ["gone"]
+    assert await scene.store.force(run_id) is None
+
+
+async def test_a_lost_answer_still_names_the_next_run(scene, client):
+    held = await scene.begin()
+    following = await scene.enqueue()
+    await scene.store.cancel(held.record.id)
+
+    client.lose_next_answer()
+    ended = await scene.store.force(held.record.id)
+
+    assert client.outcomes[-2:] == ["ok", "again"]
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))

@@ -1,0 +1,124 @@
+"""Idempotency keys: whoever asks twice for the same gets the same run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from threadmill_shared import errors, ids
+from threadmill_shared.connections import connect
+from threadmill_shared.definition import Definition
+from threadmill_shared.records import Status
+from threadmill_shared.requests import Ask, ThreadRef, new_run
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Store
+from threadmill_workers.batch import Batch
+
+ADA = Definition(id="asst_1", name="Ada", model="gpt-4.1-mini")
+
+
+async def test_two_processes_that_enqueue_a_hundred_times_at_once_make_one_run(scene, redis_url):
+    client = connect(redis_url)
+    other = Store(client, scene.store.keys.namespace)
+    made = [scene.new_run(idempotency_key="monday") for _ in range(100)]
+
+    enqueued = await asyncio.gather(
+        *((scene.store, other)[number % 2].enqueue(new) for number, new in enumerate(made))
+    )
+
+    await other.close()
+    assert len({one.run_id for one in enqueued}) == 1
+    assert sum(one.created for one in enqueued) == 1
+    assert sum(one.send is not None for one in enqueued) == 1
+    assert await scene.texts() == ["hello"]
+
+
+async def test_a_key_belongs_to_its_thread(scene):
+    here = await scene.enqueue(idempotency_key="monday")
+    there = await scene.enqueue(idempotency_key="monday", thread_id=ids.new_thread_id())
+
+    assert here.run_id != there.run_id
+
+
+async def test_a_key_counts_before_a_busy_thread_and_a_full_line_do(scene):
+    run = await scene.enqueue(idempotency_key="monday")
+
+    for refusing in ({"when_busy": "reject"}, {"max_waiting": 0}):
+        again = await scene.enqueue(idempotency_key="monday", **refusing)
+        assert again.run_id == run.run_id
+
+
+async def test_a_key_does_not_interrupt_its_own_run(scene):
+    run = await scene.enqueue(idempotency_key="monday")
+
+    again = await scene.enqueue(idempotency_key="monday", when_busy="interrupt")
+
+    assert again.run_id == run.run_id
+    assert await scene.status(run.run_id) is Status.QUEUED
+
+
+async def test_a_key_lives_as_long_as_its_run_and_a_day_after_its_end(scene):
+    held = await scene.begin(idempotency_key="monday")
+    key = scene.store.keys.idempotency(scene.thread_id, "monday")
+    assert await scene.ttl(key) == -1
+
+    await held.finish(Status.COMPLETED, Batch())
+
+    assert await scene.ttl(key) == pytest.approx(24 * 3600, abs=1)
+    again = await scene.enqueue(idempotency_key="monday")
+    assert again.run_id == held.record.id
+
+
+async def test_a_key_may_be_any_text(scene):
+    for key in ("{00}:run:x", "ключ", "a" * 5000, " "):
+        run = await scene.enqueue(idempotency_key=key)
+        assert (await scene.enqueue(idempotency_key=key)).run_id == run.run_id
+
+
+async def test_without_a_key_the_same_content_makes_two_runs(scene):
+    first = await scene.enqueue("hello")
+    second = await scene.enqueue("hello")
+
+    assert first.run_id != second.run_id
+
+
+# ---- what requests make of keys -----------------------------------------------------------------
+
+
+def test_without_a_thread_the_thread_follows_from_namespace_assistant_and_key():
+    ask = Ask(ADA, "hello", idempotency_key="monday")
+    settings = Settings(namespace="tm")
+
+    first, second = new_run(ask, settings), new_run(ask, settings)
+
+    assert first.run_id != second.run_id
+    assert first.thread_id == second.thread_id
+    others = [
+        new_run(replace(ask, idempotency_key="tuesday"), settings),
+        new_run(replace(ask, definition=ADA.model_copy(update={"name": "Bob"})), settings),
+        new_run(ask, Settings(namespace="other")),
+    ]
+    assert len({first.thread_id, *(other.thread_id for other in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message": "good bye"},
+        {"definition": ADA.model_copy(update={"name": "Bob"})},
+        {"context": {"user": 2}},
+        {"options": {"temperature": 1}},
+        {"instructions": "Be long."},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_a_key_with_other_content_is_refused_whatever_differs(scene, change):
+    settings = Settings(namespace="tm")
+    thread = ThreadRef(scene.thread_id, create=True)
+    ask = Ask(ADA, "hello", thread=thread, idempotency_key="monday", context={"user": 1})
+    await scene.store.enqueue(new_run(ask, settings))
+
+    with pytest.raises(errors.IdempotencyMismatch):
+        await scene.store.enqueue(new_run(replace(ask, **change), settings))

@@ -1,0 +1,149 @@
+"""Reading a thread's messages: pages, and what a page costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from tests.integration.store.scene import begin_call, end_message, write_partly
+
+from threadmill_shared import errors, ids
+from threadmill_shared.records import Status
+from threadmill_shared.store import Store, new_message
+
+
+@pytest.fixture
+def numbered(scene, run):
+    """Ids of ten messages, `0` to `9`."""
+    return run(add_numbered(scene, 10))
+
+
+async def add_numbered(scene, count):
+    named = [(ids.new_message_id(), str(number)) for number in range(count)]
+    for start in range(0, count, 1000):
+        page = [(id, new_message(id, text)) for id, text in named[start : start + 1000]]
+        await scene.store.add(scene.thread_id, page, create=True)
+    return [id for id, _ in named]
+
+
+async def texts(scene, limit, *, before=None, after=None):
+    page = await scene.store.messages(scene.thread_id, limit, before, after)
+    return "".join(message.text for message in page)
+
+
+async def test_the_newest_messages_come_in_ascending_order(scene, numbered):
+    assert await texts(scene, 3) == "789"
+    assert await texts(scene, 100) == "0123456789"
+
+
+async def test_a_page_before_a_message_ends_right_before_it(scene, numbered):
+    assert await texts(scene, 3, before=numbered[7]) == "456"
+    assert await texts(scene, 3, before=numbered[0]) == ""
+
+
+async def test_a_page_after_a_message_begins_right_behind_it(scene, numbered):
+    assert await texts(scene, 3, after=numbered[2]) == "345"
+    assert await texts(scene, 3, after=numbered[9]) == ""
+
+
+async def test_a_page_can_lie_between_two_messages(scene, numbered):
+    assert await texts(scene, 3, after=numbered[1], before=numbered[9]) == "234"
+    assert await texts(scene, 100, after=numbered[1], before=numbered[4]) == "23"
+
+
+async def test_pages_laid_together_give_the_whole_thread(scene, numbered):
+    read, after = "", None
+    while page := await scene.store.messages(scene.thread_id, 3, None, after or numbered[0]):
+        read += "".join(message.text for message in page)
+        after = page[-1].id
+
+    assert read == "123456789"
+
+
+async def test_an_unknown_message_is_an_error(scene, numbered):
+    for place in ({"before": ids.new_message_id()}, {"after": "msg_0"}, {"after": "*"}):
+        with pytest.raises(errors.BadMessage):
+            await texts(scene, 3, **place)
+
+
+async def test_an_empty_thread_has_no_messages(scene):
+    assert await scene.store.messages(scene.thread_id, 10, None, None) == []
+
+
+async def test_calls_and_their_outputs_are_no_messages(scene):
+    held = await scene.begin("roll")
+    await held.write(begin_call(held.record, "call_1"))
+    await write_partly(held, "A four.", step=1)
+    await held.finish(Status.COMPLETED, end_message(held.record, "A four.", step=1))
+
+    assert await scene.texts() == ["roll", "A four."]
+    assert len(await scene.items()) == 4
+
+
+async def test_a_runs_messages_are_its_own(scene):
+    for question, answer in (("one?", "One."), ("two?", "Two.")):
+        held = await scene.begin(question)
+        await held.finish(Status.COMPLETED, end_message(held.record, answer))
+    waiting = await scene.enqueue("three?")
+    await scene.enqueue("four?")
+
+    of_second = await scene.store.messages_of_run(await scene.record(held.record.id))
+    of_third = await scene.store.messages_of_run(await scene.record(waiting.run_id))
+
+    assert [message.text for message in of_second] == ["two?", "Two."]
+    assert [message.text for message in of_third] == ["three?"]
+
+
+async def test_a_page_of_a_long_thread_costs_what_the_page_costs(scene, client):
+    numbered = await add_numbered(scene, 3000)
+
+    for place in (
+        {"before": None, "after": None},
+        {"before": numbered[1500], "after": None},
+        {"before": None, "after": numbered[1500]},
+    ):
+        client.commands.clear()
+        page = await scene.store.messages(scene.thread_id, 20, **place)
+        assert len(page) == 20
+        assert Counter(client.commands)["XRANGE"] <= 20
+        assert len(client.commands) <= 22
+
+
+async def test_a_history_is_read_in_pages(scene, client):
+    await add_numbered(scene, 1000)
+    client.commands.clear()
+
+    items = await scene.store.items(scene.thread_id, 101, 900)
+
+    assert [item["content"][0]["text"]["value"] for item, _ in items] == [
+        str(number) for number in range(100, 900)
+    ]
+    assert client.commands.count("XRANGE") == 4
+
+
+async def test_the_last_items_are_read_without_those_before(scene, client):
+    await add_numbered(scene, 1000)
+    client.commands.clear()
+
+    items = await scene.store.items_before(scene.thread_id, 990, 3)
+
+    assert [item["content"][0]["text"]["value"] for item in items] == ["987", "988", "989"]
+    assert len(client.commands) == 1
+
+
+async def test_a_threads_newest_runs_come_in_the_order_in_which_they_were_enqueued(scene):
+    made = [await scene.enqueue() for _ in range(8)]
+
+    found = await scene.store.runs(scene.thread_id, 6)
+
+    assert [run.id for run in found] == [run.run_id for run in made[2:]]
+
+
+async def test_two_namespaces_of_one_server_do_not_see_each_other(scene, client):
+    run = await scene.enqueue()
+    other = Store(client, "other")
+
+    assert await other.record(run.run_id) is None
+    assert await other.messages(scene.thread_id, 10, None, None) == []
+    with pytest.raises(errors.ThreadNotFound):
+        await other.delete(scene.thread_id)
