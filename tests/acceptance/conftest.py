@@ -18,7 +18,7 @@ from threadmill.testing import StandIn
 
 @pytest.fixture(params=["responses", "chat"])
 def api(request: pytest.FixtureRequest) -> str:
-    """Every test runs for both. For one: `@pytest.mark.parametrize("api", ["chat"])`."""
+    """Every test runs for both. For one: `parametrize("api", ["chat"], indirect=True)`."""
     name: str = request.param
     return name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -33,7 +34,7 @@ class Worker:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **environment},
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -45,7 +46,7 @@ class Worker:
 
     @property
     def name(self) -> str:
-        """`host:pid:nonce`, as its ready line has it."""
+        """`host:pid`, as its ready line has it."""
         found = re.search(r"^worker (\S+) ready", self.log(), re.MULTILINE)
         return found[1] if found else ""
 
@@ -67,20 +68,22 @@ class Worker:
         return self._process.poll() is not None
 
     def terminate(self) -> None:
-        """Ask it to end; see `stop`."""
+        """Ask it to end: SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> None:
-        """SIGTERM; SIGKILL if it does not end on that."""
-        self.terminate()
+    def ends(self) -> bool:
+        """Whether it ends, having been asked to. Else its log will tell what its threads did."""
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self._process.send_signal(signal.SIGABRT)
+            self._process.wait()
+            return False
+        return True
 
 
 class Workers:
@@ -119,9 +122,9 @@ class Workers:
     ) -> None:
         for worker in self._all:
             worker.terminate()
-        for worker in self._all:
-            worker.stop()
+        stuck = [worker.name for worker in self._all if not worker.ends()]
         print(self.logs())  # pytest shows it where a test fails
+        assert not stuck, f"SIGTERM did not end {stuck}"
 
 
 class Script:

@@ -1,0 +1,50 @@
+"""Signals to a worker process: the first lets runs go on, the second gives them back."""
+
+from __future__ import annotations
+
+import pytest
+from tests.acceptance.processes import Worker, Workers
+from tests.waiting import wait_until
+
+from threadmill import Assistant, Run
+from threadmill.testing import Record, Reply, StandIn, Text
+
+SLOW = Reply([Text([f"{number} " for number in range(20)])], delay=0.05)
+
+
+def is_speaking(requests: list[Record]) -> bool:
+    return any(request.token_times for request in requests)
+
+
+@pytest.fixture
+def speaking(workers: Workers, standin: StandIn) -> tuple[Worker, Run]:
+    """A worker with 20 s to drain, and its run in the middle of a message of 1 s."""
+    standin.brain = lambda _: SLOW
+    [worker] = workers.start("bot", THREADMILL_DRAIN_SECONDS="20")
+    run = Assistant(name="plain").enqueue("Count.")
+    standin.wait_until(is_speaking)
+    return worker, run
+
+
+def test_the_first_signal_lets_runs_go_on_to_their_end(
+    speaking: tuple[Worker, Run], standin: StandIn
+) -> None:
+    worker, run = speaking
+    worker.terminate()
+    run.wait(10)
+    assert (run.status, run.attempt) == ("completed", 1)
+    assert len(standin.requests) == 1
+    wait_until(worker.has_ended, "the worker has ended")
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)
+def test_a_second_signal_gives_runs_back_at_once(
+    speaking: tuple[Worker, Run], workers: Workers
+) -> None:
+    worker, run = speaking
+    while not worker.has_ended():  # so often that the handler interrupts itself
+        worker.terminate()
+    assert run.refresh().status == "queued"
+    workers.start("bot")
+    run.wait(10)
+    assert (run.status, run.attempt) == ("completed", 2)
