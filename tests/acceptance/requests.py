@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,11 @@ def by_thread(records: Iterable[Record]) -> dict[str, list[Record]]:
     for record in records:
         found[thread_of(record.user_text)].append(record)
     return dict(found)
+
+
+def is_speaking(records: Sequence[Record]) -> bool:
+    """Whether the newest request is in the middle of its answer; for `StandIn.wait_until`."""
+    return bool(records) and len(records[-1].token_times) > 3
 
 
 def overlaps(records: Iterable[Record]) -> list[str]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 from tests.acceptance.processes import Worker, Workers
+from tests.acceptance.requests import is_speaking
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run
-from threadmill.testing import Record, Reply, StandIn, Text
+from threadmill.testing import Reply, StandIn, Text
 
 SLOW = Reply([Text([f"{number} " for number in range(20)])], delay=0.05)
-
-
-def is_speaking(requests: list[Record]) -> bool:
-    return any(request.token_times for request in requests)
 
 
 @pytest.fixture

@@ -1,0 +1,211 @@
+"""A run's log: the same for every reader, complete, and in the shapes that openai's types have."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import pytest
+from openai.types.beta import AssistantStreamEvent
+from pydantic import BaseModel, TypeAdapter
+from tests.acceptance.processes import Script, Workers
+from tests.acceptance.requests import is_speaking
+from tests.waiting import wait_until
+
+from threadmill import Assistant, Event, Run, Thread
+from threadmill.client import close_client
+from threadmill.testing import Fault, Reply, Request, StandIn, Text, converse
+
+TERMINAL = {
+    f"thread.run.{status}"
+    for status in ("completed", "failed", "cancelled", "incomplete", "expired")
+}
+
+SPEAK = Reply([Text([f"{number} " for number in range(60)])], delay=0.005)
+
+
+@pytest.fixture(autouse=True)
+def worker(workers: Workers) -> None:
+    workers.start("toolbox")
+
+
+def enqueue(text: str, thread: Thread | None = None, **options: Any) -> Run:
+    return Assistant.load("toolbox").enqueue(text, thread or Thread(), **options)
+
+
+# ---- readers -----------------------------------------------------------------------------------
+
+PRINT_EVENTS = """
+    import dataclasses, json, sys
+    from threadmill import Run
+
+    for event in Run.load(sys.argv[1]).events(after=int(sys.argv[2])):
+        print(json.dumps(dataclasses.asdict(event)), flush=True)
+"""
+
+
+def call_and_speak(request: Request) -> Reply:
+    return SPEAK if request.tool_outputs else converse(request)
+
+
+def read_in_halves(run: Run, first: int) -> list[Event]:
+    """Stop after so many events, and go on from there with a new reader."""
+    events = list(islice(run.events(), first))
+    return [*events, *run.events(after=events[-1].id)]
+
+
+def timed(events: Iterable[Event]) -> list[tuple[float, Event]]:
+    return [(time.monotonic(), event) for event in events]
+
+
+def test_every_reader_gets_the_same_events(standin: StandIn) -> None:
+    standin.brain = call_and_speak
+    run = enqueue('call show_int {"value": 1} call fail {}')
+    elsewhere = Script(PRINT_EVENTS, run.id, "0")
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(timed, run.events())
+        halves = [threads.submit(read_in_halves, run, first) for first in (1, 10, 30, 50)]
+        live = reading.result(20)
+
+    late = list(run.events())
+    assert [event for _, event in live] == late
+    assert [half.result() for half in halves] == [late] * len(halves)
+    assert [Event(**json.loads(line)) for line in elsewhere.finish().splitlines()] == late
+    for after in range(len(late) + 1):
+        assert list(run.events(after=after)) == late[after:]
+    assert_was_live(live, standin)
+    assert_complete(late)
+
+
+def assert_was_live(live: list[tuple[float, Event]], standin: StandIn) -> None:
+    ended = standin.requests[-1].ended_at
+    assert ended is not None
+    deltas = [at for at, event in live if event.event == "thread.message.delta"]
+    assert len(deltas) == 60
+    assert sum(at < ended for at in deltas) > 30
+
+
+def assert_complete(events: list[Event]) -> None:
+    names = [event.event for event in events]
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert names[-1] == "done"
+    assert [names.index(name) for name in names if name in TERMINAL] == [len(names) - 2]
+
+
+# ---- shapes ------------------------------------------------------------------------------------
+
+STREAM_EVENT: TypeAdapter[Any] = TypeAdapter(AssistantStreamEvent)
+PARTIAL = {"thread.message.delta", "thread.run.step.delta"}
+"""Events of whose objects the real ones leave out what has not changed."""
+
+
+def assert_openai_reads(event: Event) -> None:
+    sent = json.dumps({"event": event.event, "data": event.data})
+    read = STREAM_EVENT.validate_json(sent, strict=True)
+    if event.event not in PARTIAL:
+        assert list(missing(read.data)) == [], event
+
+
+def missing(value: Any, path: str = "") -> Iterator[str]:
+    """Fields that the object does not have, where a real one has at least a null."""
+    if isinstance(value, BaseModel):
+        yield from (
+            f"{path}.{name}" for name in type(value).model_fields.keys() - value.model_fields_set
+        )
+        for name in value.model_fields_set & type(value).model_fields.keys():
+            yield from missing(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, list):
+        for one in value:
+            yield from missing(one, f"{path}[]")
+
+
+def refuse_once(*first: Any) -> Any:
+    """A brain that begins with these answers, and then converses."""
+    left = list(first)
+    return lambda request: left.pop(0) if left else converse(request)
+
+
+def completed(standin: StandIn) -> Run:
+    return enqueue('call show_int {"value": 1} call fail {}').wait(20)
+
+
+def failed(standin: StandIn) -> Run:
+    standin.brain = refuse_once(Fault.status(400))
+    return enqueue("Hello.").wait(20)
+
+
+def retried(standin: StandIn) -> Run:
+    standin.brain = refuse_once(Fault.drop(after_tokens=3))
+    return enqueue("Hello.").wait(20)
+
+
+def incomplete(standin: StandIn) -> Run:
+    return enqueue("tokens=20", max_completion_tokens=5).wait(20)
+
+
+def cancelled_while_speaking(standin: StandIn) -> Run:
+    run = enqueue("tokens=500 delay=0.02")
+    standin.wait_until(is_speaking)
+    return run.cancel().wait(20)
+
+
+def cancelled_while_calling(standin: StandIn) -> Run:
+    run = enqueue('call wait_on_loop {"seconds": 20} call wait_in_thread {"seconds": 1}')
+    wait_until(lambda: run.refresh().steps, "the calls have begun")
+    return run.cancel().wait(20)
+
+
+def cancelled_in_line(standin: StandIn) -> Run:
+    thread = Thread()
+    before = enqueue("tokens=500 delay=0.02", thread)
+    run = enqueue("Never mind.", thread).cancel()
+    before.cancel().wait(20)
+    return run.wait(20)
+
+
+def ended_by_tool(standin: StandIn) -> Run:
+    return enqueue('call end_by_raise {} call wait_on_loop {"seconds": 20}').wait(20)
+
+
+def expired(standin: StandIn) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THREADMILL_RUN_SECONDS", "0.3")
+        close_client()
+        run = enqueue("tokens=500 delay=0.02").wait(20)
+    close_client()
+    return run
+
+
+ENDS = {
+    completed: "completed",
+    failed: "failed",
+    retried: "completed",
+    incomplete: "incomplete",
+    cancelled_while_speaking: "cancelled",
+    cancelled_while_calling: "cancelled",
+    cancelled_in_line: "cancelled",
+    ended_by_tool: "cancelled",
+    expired: "expired",
+}
+
+
+def test_whatever_becomes_of_a_run_its_events_are_complete_and_openai_reads_them(
+    standin: StandIn,
+) -> None:
+    seen = set()
+    for story, status in ENDS.items():
+        standin.forget()
+        standin.brain = converse
+        run = story(standin)
+        assert run.status == status, story
+        events = list(run.events())
+        assert_complete(events)
+        for event in events:
+            seen.add(event.event)
+            if event.event != "done" and not event.event.startswith("threadmill."):
+                assert_openai_reads(event)
+    assert seen >= {"thread.message.incomplete", "threadmill.tool.failed", *TERMINAL}
