@@ -122,10 +122,11 @@ class Children:
         with stopping.held():
             child = Child(name, command, on_line, environment, folder)
             self._children.append(child)
-        threading.Thread(
-            target=lambda: self._ended.put((child, child.wait())), name=name, daemon=True
-        ).start()
+            threading.Thread(target=self._wait_for, args=(child,), name=name, daemon=True).start()
         return child
+
+    def _wait_for(self, child: Child) -> None:
+        self._ended.put((child, child.wait()))
 
     def first_to_end(self) -> tuple[Child, int]:
         """Wait until one of them has ended; returns it and its exit code."""

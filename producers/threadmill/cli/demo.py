@@ -44,7 +44,9 @@ def demo() -> None:
     """
     began = time.monotonic()
     with stopping.handled(stopping.leave), ExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(prefix="threadmill-", ignore_cleanup_errors=True)
+        temporary = tempfile.TemporaryDirectory(
+            prefix="threadmill-demo-", ignore_cleanup_errors=True
+        )
         folder = Path(stack.enter_context(temporary))
         _forget_settings()
         _tell("server", stack.enter_context(_server(folder)))
