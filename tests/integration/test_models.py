@@ -386,9 +386,15 @@ def test_a_request_carries_key_path_and_body(api):
     assert "Hello" in json.dumps(asked.body)
 
 
-def test_the_next_turn_uses_the_same_connection(api):
+def test_the_next_turn_uses_the_same_connection_though_its_body_ends_late(api):
+    async def play(exchange):
+        await exchange.begin()
+        await exchange.send(api.text("a"), api.end())
+        await asyncio.sleep(0.01)
+        await exchange.end()
+
     async def ask():
-        async with asking(api, sending(api.text("a"), api.end())) as (model, served):
+        async with asking(api, play) as (model, served):
             for _ in range(3):
                 async for _ in model.stream(request()):
                     pass
@@ -460,6 +466,12 @@ def test_responses_give_two_messages_their_own_ends():
     api = Responses()
     got = events(api, sending(*[api.text(t) + api.end_text(t) for t in "ab"], api.end()))
     assert got == [TextDelta("a"), MessageEnded(), TextDelta("b"), MessageEnded(), END]
+
+
+def test_responses_do_not_mind_a_done_after_their_end():
+    api = Responses()
+    got = events(api, sending(api.text("a"), api.end() + b"data: [DONE]\n\n"))
+    assert got == [TextDelta("a"), MessageEnded(), END]
 
 
 def test_responses_leave_out_a_call_that_was_cut():
@@ -593,7 +605,7 @@ GARBAGE = {
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_what_is_not_of_the_protocol_is_garbled(api, garbage):
-    error = failure(api, sending(api.begin(), garbage))
+    error = failure(api, sending(api.begin(), garbage, api.end()))
     assert isinstance(error, ModelGarbled)
 
 
@@ -616,7 +628,9 @@ def test_what_is_no_http_is_garbled(api, begun):
         await exchange.writer.drain()
         exchange.writer.close()
 
-    assert isinstance(failure(api, play), ModelGarbled)
+    error = failure(api, play)
+    assert isinstance(error, ModelGarbled)
+    assert begun or "is no HTTP" in str(error)
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["head", "body"])

@@ -57,6 +57,11 @@ def test_what_is_no_event_stream_is_garbled(body):
         split(body)
 
 
+def test_many_small_events_are_not_too_large_together(monkeypatch):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    assert split(*[b"data: " + b"x" * 60, b"\n\n"] * 5) == [b"x" * 60] * 5
+
+
 def test_an_event_without_end_is_garbled_when_it_grows_too_large(monkeypatch):
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
     assert split(b"data: " + b"x" * 60 + b"\n\n", b"data: " + b"x" * 60) == [b"x" * 60]
