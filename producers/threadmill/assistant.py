@@ -19,8 +19,8 @@ from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition, Publishable
 from threadmill_shared.requests import Ask
+from threadmill_shared.runs import WhenBusy
 from threadmill_shared.settings import load_settings
-from threadmill_shared.store import WhenBusy
 from threadmill_shared.tools import Tool, ToolSpec, as_tool
 
 _POSITIONAL = ("name", "instructions", "model", "tools")

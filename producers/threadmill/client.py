@@ -20,8 +20,9 @@ from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.runs import Enqueued, NewRun
 from threadmill_shared.settings import Settings, load_settings
-from threadmill_shared.store import Enqueued, NewRun, Store
+from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
 from threadmill_shared.tools import NoCurrentCall, Tool, current_call
 

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from threadmill.client import Client
 from threadmill.embedded_server import FOLDER, ensure_server
 from threadmill_shared.messaging import Queues
+from threadmill_shared.runs import NewRun
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import NewRun
 from threadmill_shared.tools import Tool, ToolRegistry
 from threadmill_workers import door
 

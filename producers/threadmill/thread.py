@@ -9,10 +9,11 @@ from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors, ids
+from threadmill_shared.messages import user_message
 from threadmill_shared.objects import Message
 from threadmill_shared.requests import ThreadRef, check_message
+from threadmill_shared.runs import WhenBusy
 from threadmill_shared.settings import load_settings
-from threadmill_shared.store import WhenBusy, new_message
 
 if TYPE_CHECKING:
     from threadmill.assistant import Assistant
@@ -94,7 +95,7 @@ class Thread:
         client = current_client()
         for text in texts:
             check_message(text, client.settings)
-        items = [new_message(ids.new_message_id(), text) for text in texts]
+        items = [user_message(ids.new_message_id(), text) for text in texts]
         pairs = [(item["id"], item) for item in items]
         create = not self._is_known
         at = await client.hop(

@@ -16,8 +16,8 @@ from typing import Any
 
 from celery import Celery
 
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Dispatch
 
 logger = logging.getLogger("threadmill.messaging")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from threadmill_shared.store import Dispatch
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 Execute = Callable[[str, str], None]

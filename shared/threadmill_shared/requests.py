@@ -12,8 +12,8 @@ from pydantic_core import PydanticSerializationError, to_json
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition, RunOptions, RunRequest
 from threadmill_shared.messaging import Queues
+from threadmill_shared.runs import NewRun, WhenBusy, content_digest
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import NewRun, WhenBusy, content_digest
 from threadmill_shared.templates import render
 
 MAX_CONTEXT_BYTES = 64 * 1024

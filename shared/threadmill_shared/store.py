@@ -1,106 +1,42 @@
-"""The store as producers and consumers use it: create, cancel, add, delete, and read.
+"""The store as producers see it: create, cancel, add and delete. Every change is one script.
 
-Every change is one script; what a holder of a run writes is in `threadmill_shared.holding`.
+What a holder of a run writes is the worker's business; reading is in `threadmill_shared.reading`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from threadmill_shared import errors, ids
+from threadmill_shared import ids
 from threadmill_shared.connections import PASSING, StoreClient
-from threadmill_shared.definition import RunRequest
-from threadmill_shared.events import Entry, abandoned_text
-from threadmill_shared.items import Item, MessageItem, text_part
-from threadmill_shared.keys import Keys
-from threadmill_shared.objects import Message, Step
+from threadmill_shared.items import MessageItem
+from threadmill_shared.messages import assistant_message, user_message
+from threadmill_shared.reading import PAGE, StoreReader
 from threadmill_shared.records import HELD, RunRecord, Status
-from threadmill_shared.scripts import ScriptRunner, store_full, unavailable
-from threadmill_shared.wire import Wire
+from threadmill_shared.refusals import (
+    ENQUEUE_REFUSALS,
+    enqueue_refusal,
+    refuse_thread,
+    run_not_found,
+)
+from threadmill_shared.runs import Dispatch, Ended, Enqueued, NewRun
+from threadmill_shared.scripts import store_full, unavailable
 
-WhenBusy = Literal["queue", "reject", "interrupt"]
-PAGE = 200
-"""Items or log entries per read."""
 FULL = 0.9
 """Share of `maxmemory` from which on nothing new is taken in."""
 
 
-@dataclass(frozen=True)
-class Dispatch:
-    """A run that is to be sent to a queue, because it has come to its thread's head."""
-
-    run_id: str
-    queue: str
-    begun: bool = False
-    """Whether it had begun before, and so belongs to the queue for those."""
-
-
-@dataclass(frozen=True)
-class Enqueued:
-    """What became of an enqueue."""
-
-    run_id: str
-    ahead: int
-    """Runs before it in the thread; 0: it is at the head."""
-    send: Dispatch | None
-    created: bool
-    """False where the idempotency key belonged to a run already."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What became of a cancel or a forced end."""
-
-    status: Status
-    send: Dispatch | None
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """All that an enqueue writes."""
-
-    run_id: str
-    thread_id: str
-    request: RunRequest
-    create_thread: bool
-    message_id: str = ""
-    message: str | None = None
-    """The user's text; None: the run takes the thread as it is."""
-    when_busy: WhenBusy = "queue"
-    idempotency_key: str | None = None
-    content_digest: str = ""
-    queue: str = ""
-    context: Mapping[str, Any] | None = None
-    run_seconds: float = 600
-    log_seconds: float = 3600
-    run_days: float = 30
-    max_waiting: int = 100
-    parent: str | None = None
-
-
-class Store:
+class Store(StoreReader):
     """Threads, runs and logs of one namespace."""
 
     def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
         """A store on a client from `connect`; a call is repeated for `patience` seconds."""
-        self.client = client
-        self.keys = Keys(namespace)
-        self.wire = Wire(client)
-        self.scripts = ScriptRunner(self.wire, patience=patience)
+        super().__init__(client, namespace, patience=patience)
         self._memory = _Memory(client)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.wire.close()
-
-    # ---- changes ---------------------------------------------------------------------------------
 
     async def enqueue(self, new: NewRun) -> Enqueued:
         """Create a run.
@@ -135,8 +71,8 @@ class Store:
             rest=_run_fields(new),
         )
         outcome, run_id, ahead, send, queue = reply
-        if outcome in _REFUSALS:
-            raise _refusal(outcome, new, run_id, int(ahead))
+        if outcome in ENQUEUE_REFUSALS:
+            raise enqueue_refusal(outcome, new, run_id, int(ahead))
         return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
 
     async def cancel(self, run_id: str) -> Ended:
@@ -175,7 +111,7 @@ class Store:
                 return None
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
-            text = await self._open_text(record)
+            text = await self.open_text(record)
             reply = await self.scripts.run(
                 "force",
                 keys={"run": self.keys.run(run_id)},
@@ -242,7 +178,7 @@ class Store:
             },
             rest=flat,
         )
-        _refuse_thread(reply, thread_id, "messages can be added")
+        refuse_thread(reply, thread_id, "messages can be added")
         return int(reply[2])
 
     async def delete(self, thread_id: str) -> None:
@@ -257,7 +193,7 @@ class Store:
             keys={"thread": self.keys.thread(thread_id)},
             args={"bucket": self.keys.bucket(thread_id), "thread_id": thread_id},
         )
-        _refuse_thread(reply, thread_id, "it can be deleted")
+        refuse_thread(reply, thread_id, "it can be deleted")
         tomb = self.keys.tomb(thread_id)
         while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
             gone = [key(run) for run in page for key in self._keys_of_a_run()]
@@ -266,130 +202,6 @@ class Store:
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:
         return (self.keys.run, self.keys.log, self.keys.steps, self.keys.calls)
-
-    # ---- reads -----------------------------------------------------------------------------------
-
-    async def record(self, run_id: str) -> RunRecord | None:
-        """The run's record, or None where there is no such run."""
-        fields = await self.read("HGETALL", self.keys.run(run_id))
-        return RunRecord.read(run_id, fields) if fields else None
-
-    async def entries(self, run_id: str, after: int = 0) -> list[Entry]:
-        """A page of the run's log: the entries that hold events later than number `after`."""
-        found = await self.read("XRANGE", self.keys.log(run_id), after + 1, "+", "COUNT", PAGE)
-        entries = [Entry.read(id, _fields(fields)) for id, fields in found]
-        for entry in entries:
-            for record in entry.records:
-                if record[0] == "mi" and record[3] is None:
-                    record[3] = await self._text_since(run_id, record[1], record[6], entry.last)
-        return entries
-
-    async def steps(self, run_id: str) -> list[Step]:
-        """The run's steps, in order."""
-        return Step.read_all(run_id, await self.read("HGETALL", self.keys.steps(run_id)))
-
-    async def items(self, thread_id: str, first: int, last: int) -> list[tuple[Item, int]]:
-        """The thread's items from position `first` to `last`, with their times in ms."""
-        found: list[tuple[Item, int]] = []
-        key = self.keys.items(thread_id)
-        while first <= last:
-            page = await self.read("XRANGE", key, first, last, "COUNT", PAGE)
-            if not page:
-                break
-            for _, raw in page:
-                fields = _fields(raw)
-                found.append((from_json(fields["item"]), int(fields["t"])))
-            first = int(page[-1][0].partition("-")[0]) + 1
-        return found
-
-    async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
-        """At most `count` items up to position `last`, oldest first."""
-        found = await self.read("XREVRANGE", self.keys.items(thread_id), last, "-", "COUNT", count)
-        return [from_json(_fields(raw)["item"]) for _, raw in reversed(found)]
-
-    async def messages_of_run(self, record: RunRecord) -> list[Message]:
-        """The run's messages, the user's first."""
-        if not record.first:
-            return []
-        last = record.final or await self.last_position(record.thread_id)
-        items = await self.items(record.thread_id, record.first, last)
-        return [
-            Message.read(record.thread_id, item, at)
-            for item, at in items
-            if item["type"] == "message"
-        ]
-
-    async def last_position(self, thread_id: str) -> int:
-        """Position of the thread's last item; 0 where it has none."""
-        return int(await self.read("HGET", self.keys.thread(thread_id), "last") or 0)
-
-    async def thread_fields(self, thread_id: str) -> dict[str, str]:
-        """The thread's record; empty where there is no such thread."""
-        return dict(await self.read("HGETALL", self.keys.thread(thread_id)))
-
-    async def messages(
-        self, thread_id: str, limit: int, before: str | None, after: str | None
-    ) -> list[Message]:
-        """A page of the thread's messages, ascending.
-
-        The newest `limit` of those before `before`; with `after`, the first `limit` behind it.
-
-        Raises:
-            BadMessage: the thread has no message `before` or `after`.
-        """
-        key = self.keys.messages(thread_id)
-        low = f"({await self._position(key, after)}" if after else "-inf"
-        high = f"({await self._position(key, before)}" if before else "+inf"
-        page = ("LIMIT", 0, limit)
-        if after:
-            found = await self.read("ZRANGEBYSCORE", key, low, high, "WITHSCORES", *page)
-        else:
-            found = await self.read("ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page)
-        positions = sorted(_scores(found))
-        return [await self._message(thread_id, position) for position in positions]
-
-    async def runs(self, thread_id: str, limit: int) -> list[RunRecord]:
-        """The thread's newest runs, oldest first."""
-        found = await self.read("ZREVRANGE", self.keys.runs(thread_id), 0, limit - 1)
-        records = [await self.record(run_id) for run_id in reversed(found)]
-        return [record for record in records if record is not None]
-
-    async def ahead(self, record: RunRecord) -> int:
-        """How many runs of the thread come before this one; 0: none, or it is past waiting."""
-        place = await self.read("ZRANK", self.keys.line(record.thread_id), record.id)
-        return 0 if place is None else int(place) + 1
-
-    async def read(self, *command: Any) -> Any:
-        """Run one command that changes nothing, repeating it while Redis does not answer.
-
-        Raises:
-            StoreUnavailable: no answer within the store's patience.
-        """
-        return await self.scripts.command(*command)
-
-    async def gather(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Run commands that change nothing, in one round trip."""
-        return list(await asyncio.gather(*(self.read(*command) for command in commands)))
-
-    async def _position(self, key: str, message_id: str) -> int:
-        position = await self.read("ZSCORE", key, ids.checked_message_id(message_id))
-        if position is None:
-            raise errors.BadMessage(f"The thread has no message {message_id}.")
-        return int(float(position))
-
-    async def _message(self, thread_id: str, position: int) -> Message:
-        [(item, at)] = await self.items(thread_id, position, position)
-        return Message.read(thread_id, cast("MessageItem", item), at)
-
-    async def _open_text(self, record: RunRecord) -> str:
-        if not record.open_message:
-            return ""
-        message, since = int(record.open_message), record.open_from
-        return await self._text_since(record.id, message, since, record.events)
-
-    async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
-        found = await self.read("XRANGE", self.keys.log(run_id), since, until)
-        return abandoned_text([Entry.read(id, _fields(raw)) for id, raw in found], message)
 
 
 class _Memory:
@@ -418,79 +230,10 @@ class _Memory:
         return limit > 0 and int(info["used_memory"]) >= FULL * limit
 
 
-_REFUSALS = ("mismatch", "no_thread", "locked", "full")
-
-
-def _refusal(outcome: str, new: NewRun, holder: str, waiting: int) -> errors.CallerError:
-    match outcome:
-        case "mismatch":
-            return errors.IdempotencyMismatch(
-                f"The idempotency key belongs to {holder}, which was enqueued with other content. "
-                "Use a new key for a new request."
-            )
-        case "no_thread":
-            return thread_not_found(new.thread_id)
-        case "locked":
-            return errors.ThreadLocked(
-                f"{new.thread_id} is held by {holder}. Wait for it, or enqueue with "
-                "when_busy='queue' or 'interrupt'.",
-                run_id=holder,
-            )
-    return errors.ThreadFull(
-        f"{waiting} runs wait for {new.thread_id}, as many as THREADMILL_MAX_WAITING allows."
-    )
-
-
-def _refuse_thread(reply: Sequence[Any], thread_id: str, what: str) -> None:
-    if reply[0] == "no_thread":
-        raise thread_not_found(thread_id)
-    if reply[0] == "locked":
-        raise errors.ThreadLocked(
-            f"{thread_id} is held by {reply[1]}; {what} when that run has ended.", run_id=reply[1]
-        )
-
-
-def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
-    """The error for an id without a thread."""
-    return errors.ThreadNotFound(
-        f"There is no thread {thread_id}. Thread() makes a new one, Thread(key=...) one of your "
-        "own name."
-    )
-
-
-def run_not_found(run_id: str) -> errors.RunNotFound:
-    """The error for an id without a run."""
-    return errors.RunNotFound(
-        f"There is no run {run_id}: it never was, its thread was deleted, or its record expired."
-    )
-
-
-def new_message(
-    message_id: str, text: str, metadata: Mapping[str, str] | None = None
-) -> MessageItem:
-    """A user's message, as it is stored."""
-    return {
-        "type": "message",
-        "id": message_id,
-        "role": "user",
-        "content": [text_part(text)],
-        "status": "completed",
-        "run_id": None,
-        "assistant_id": None,
-        "assistant_name": None,
-        "metadata": dict(metadata or {}),
-    }
-
-
-def content_digest(*parts: Any) -> str:
-    """A digest of what an idempotency key stands for."""
-    return hashlib.sha256(to_json(parts)).hexdigest()[:32]
-
-
 def _user_message(new: NewRun) -> str:
     if new.message is None:
         return ""
-    item = new_message(new.message_id, new.message)
+    item = user_message(new.message_id, new.message)
     item["run_id"] = new.run_id
     return to_json(item).decode()
 
@@ -521,35 +264,5 @@ def _partial_message(record: RunRecord, text: str, status: Status) -> str:
     ).decode()
 
 
-def assistant_message(
-    record: RunRecord, index: int, text: str, *, reason: str | None = None
-) -> MessageItem:
-    """A run's message number `index`, as it is stored; a reason makes it incomplete."""
-    item: MessageItem = {
-        "type": "message",
-        "id": ids.run_message_id(record.id, index),
-        "role": "assistant",
-        "content": [text_part(text)],
-        "status": "incomplete" if reason else "completed",
-        "run_id": record.id,
-        "assistant_id": record.request.assistant_id,
-        "assistant_name": record.request.assistant_name,
-        "metadata": {},
-    }
-    if reason:
-        item["reason"] = reason
-    return item
-
-
 def _dispatch(run_id: str, queue: str) -> Dispatch | None:
     return Dispatch(run_id, queue) if run_id else None
-
-
-def _fields(raw: Any) -> Mapping[str, str]:
-    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
-
-
-def _scores(found: Sequence[Any]) -> list[int]:
-    if found and isinstance(found[0], str):
-        return [int(float(score)) for score in found[1::2]]
-    return [int(float(score)) for _, score in found]

@@ -19,7 +19,8 @@ from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.events import DONE, Entry, Event, Reader
 from threadmill_shared.records import RunRecord
-from threadmill_shared.store import Store, run_not_found
+from threadmill_shared.refusals import run_not_found
+from threadmill_shared.store import Store
 
 logger = logging.getLogger("threadmill.tails")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from threadmill_workers.flower import ids_only
 
 RUN = "run_3f" + "0123456789" * 3

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from threadmill_shared import errors, ids
 from threadmill_shared.items import Item
+from threadmill_shared.messages import assistant_message
 from threadmill_shared.model import (
     MessageEnded,
     Model,
@@ -27,7 +28,6 @@ from threadmill_shared.model import (
     Usage,
 )
 from threadmill_shared.records import RunRecord
-from threadmill_shared.store import assistant_message
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun

@@ -14,8 +14,9 @@ from threadmill_shared.messaging import Sender
 from threadmill_shared.model import Model
 from threadmill_shared.records import Status
 from threadmill_shared.registry import Registry
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Dispatch, Store
+from threadmill_shared.store import Store
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from threadmill_shared.items import Item
-from threadmill_shared.store import PAGE, Store
+from threadmill_shared.reading import PAGE
+from threadmill_shared.store import Store
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""

@@ -19,8 +19,9 @@ from redis import exceptions as redis_errors
 from threadmill_shared.connections import PASSING
 from threadmill_shared.keys import Keys
 from threadmill_shared.records import RunRecord, Status, pairs
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.scripts import Call, script
-from threadmill_shared.store import Dispatch, Store
+from threadmill_shared.store import Store
 from threadmill_workers.batch import Batch
 
 logger = logging.getLogger("threadmill.worker")

@@ -22,8 +22,9 @@ from threadmill_shared.messaging import Queues, Sender, make_app
 from threadmill_shared.model import Model
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Dispatch, Store
+from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consumer import RunConsumer, declared

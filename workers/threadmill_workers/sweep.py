@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from threadmill_shared.connections import PASSING
 from threadmill_shared.records import Status
-from threadmill_shared.store import Dispatch, Store
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.store import Store
 from threadmill_workers.lease import BEAT_SECONDS
 
 logger = logging.getLogger("threadmill.worker")

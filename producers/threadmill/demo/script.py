@@ -27,7 +27,7 @@ def play() -> None:
     runs += asyncio.run(two_users())
     heading("The log of a finished run, read by another process")
     read_elsewhere(runs[1])
-    heading("What it was")
+    heading("That was")
     workers = " and ".join(sorted({str(run.worker) for run in runs}))
     seconds = time.monotonic() - began
     console.print(f"{len(runs)} runs on 3 threads, executed by {workers}, in {seconds:.1f} s.")

@@ -12,8 +12,10 @@ from threadmill_shared import ids
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.events import Event, Reader
 from threadmill_shared.items import Item
+from threadmill_shared.messages import assistant_message
 from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.store import Enqueued, NewRun, Store, assistant_message, content_digest
+from threadmill_shared.runs import Enqueued, NewRun, content_digest
+from threadmill_shared.store import Store
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun, Holder, claim
 

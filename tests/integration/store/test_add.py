@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared import errors, ids
-from threadmill_shared.store import new_message
+from threadmill_shared.messages import user_message
 
 
 def messages(*texts: str):
-    return [(id, new_message(id, text)) for text in texts for id in [ids.new_message_id()]]
+    return [(id, user_message(id, text)) for text in texts for id in [ids.new_message_id()]]
 
 
 async def test_messages_enter_the_thread_in_their_order(scene, client):

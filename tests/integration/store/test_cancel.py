@@ -7,7 +7,7 @@ from tests.integration.store.scene import HOLDER
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records import Status
-from threadmill_shared.store import Dispatch, Ended
+from threadmill_shared.runs import Dispatch, Ended
 from threadmill_workers.batch import Batch
 
 

@@ -13,7 +13,7 @@ from tests.integration.store.scene import (
 )
 
 from threadmill_shared.records import Status
-from threadmill_shared.store import Dispatch
+from threadmill_shared.runs import Dispatch
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 

@@ -8,8 +8,9 @@ import pytest
 from tests.integration.store.scene import begin_call, end_message, write_partly
 
 from threadmill_shared import errors, ids
+from threadmill_shared.messages import user_message
 from threadmill_shared.records import Status
-from threadmill_shared.store import Store, new_message
+from threadmill_shared.store import Store
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def numbered(scene, run):
 async def add_numbered(scene, count):
     named = [(ids.new_message_id(), str(number)) for number in range(count)]
     for start in range(0, count, 1000):
-        page = [(id, new_message(id, text)) for id, text in named[start : start + 1000]]
+        page = [(id, user_message(id, text)) for id, text in named[start : start + 1000]]
         await scene.store.add(scene.thread_id, page, create=True)
     return [id for id, _ in named]
 

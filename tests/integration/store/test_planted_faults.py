@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from tests.integration.store.machine import Counts, Server, run
+from tests.integration.store.driver import NAMESPACE, Counts
+from tests.integration.store.machine import BUCKETS, run
+from tests.integration.store.server import Server
 
 from threadmill_shared import scripts
 from threadmill_shared.scripts import Script
@@ -63,7 +65,7 @@ AN_APPEND_IS_APPLIED_TWICE = (
 
 @pytest.fixture
 def server(redis_url: str) -> Iterator[Server]:
-    server = Server(redis_url)
+    server = Server(redis_url, NAMESPACE, BUCKETS)
     yield server
     server.close()
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from tests.integration.store.commands import OUTCOMES
-from tests.integration.store.machine import Counts, Server, run
+from tests.integration.store.driver import NAMESPACE, Counts
+from tests.integration.store.machine import BUCKETS, run
+from tests.integration.store.server import Server
 
 AT_LEAST = 20
 MOVES = (
@@ -39,7 +41,7 @@ SETTINGS = settings(
 
 @pytest.fixture
 def server(redis_url: str) -> Iterator[Server]:
-    server = Server(redis_url)
+    server = Server(redis_url, NAMESPACE, BUCKETS)
     yield server
     server.close()
 

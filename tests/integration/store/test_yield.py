@@ -6,7 +6,7 @@ import pytest
 from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records import Status
-from threadmill_shared.store import Dispatch
+from threadmill_shared.runs import Dispatch
 from threadmill_workers.holding import LostRun
 
 

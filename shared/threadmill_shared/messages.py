@@ -1,0 +1,46 @@
+"""Messages, as they are stored in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from threadmill_shared import ids
+from threadmill_shared.items import MessageItem, text_part
+from threadmill_shared.records import RunRecord
+
+
+def user_message(
+    message_id: str, text: str, metadata: Mapping[str, str] | None = None
+) -> MessageItem:
+    """A user's message, as it is stored."""
+    return {
+        "type": "message",
+        "id": message_id,
+        "role": "user",
+        "content": [text_part(text)],
+        "status": "completed",
+        "run_id": None,
+        "assistant_id": None,
+        "assistant_name": None,
+        "metadata": dict(metadata or {}),
+    }
+
+
+def assistant_message(
+    record: RunRecord, index: int, text: str, *, reason: str | None = None
+) -> MessageItem:
+    """A run's message number `index`, as it is stored; a reason makes it incomplete."""
+    item: MessageItem = {
+        "type": "message",
+        "id": ids.run_message_id(record.id, index),
+        "role": "assistant",
+        "content": [text_part(text)],
+        "status": "incomplete" if reason else "completed",
+        "run_id": record.id,
+        "assistant_id": record.request.assistant_id,
+        "assistant_name": record.request.assistant_name,
+        "metadata": {},
+    }
+    if reason:
+        item["reason"] = reason
+    return item

@@ -1,0 +1,170 @@
+"""Reading the store: records, logs, items and messages, in pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from threadmill_shared import errors, ids
+from threadmill_shared.connections import StoreClient
+from threadmill_shared.events import Entry, abandoned_text
+from threadmill_shared.items import Item, MessageItem
+from threadmill_shared.keys import Keys
+from threadmill_shared.objects import Message, Step
+from threadmill_shared.records import RunRecord
+from threadmill_shared.scripts import ScriptRunner
+from threadmill_shared.wire import Wire
+
+PAGE = 200
+"""Items or log entries per read."""
+
+
+class StoreReader:
+    """What can be read of one namespace."""
+
+    def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
+        """A reader on a client from `connect`; a call is repeated for `patience` seconds."""
+        self.client = client
+        self.keys = Keys(namespace)
+        self.wire = Wire(client)
+        self.scripts = ScriptRunner(self.wire, patience=patience)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.wire.close()
+
+    async def record(self, run_id: str) -> RunRecord | None:
+        """The run's record, or None where there is no such run."""
+        fields = await self.read("HGETALL", self.keys.run(run_id))
+        return RunRecord.read(run_id, fields) if fields else None
+
+    async def entries(self, run_id: str, after: int = 0) -> list[Entry]:
+        """A page of the run's log: the entries that hold events later than number `after`."""
+        found = await self.read("XRANGE", self.keys.log(run_id), after + 1, "+", "COUNT", PAGE)
+        entries = [Entry.read(id, _fields(fields)) for id, fields in found]
+        for entry in entries:
+            for record in entry.records:
+                if record[0] == "mi" and record[3] is None:
+                    record[3] = await self._text_since(run_id, record[1], record[6], entry.last)
+        return entries
+
+    async def steps(self, run_id: str) -> list[Step]:
+        """The run's steps, in order."""
+        return Step.read_all(run_id, await self.read("HGETALL", self.keys.steps(run_id)))
+
+    async def items(self, thread_id: str, first: int, last: int) -> list[tuple[Item, int]]:
+        """The thread's items from position `first` to `last`, with their times in ms."""
+        found: list[tuple[Item, int]] = []
+        key = self.keys.items(thread_id)
+        while first <= last:
+            page = await self.read("XRANGE", key, first, last, "COUNT", PAGE)
+            if not page:
+                break
+            for _, raw in page:
+                fields = _fields(raw)
+                found.append((from_json(fields["item"]), int(fields["t"])))
+            first = int(page[-1][0].partition("-")[0]) + 1
+        return found
+
+    async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
+        """At most `count` items up to position `last`, oldest first."""
+        found = await self.read("XREVRANGE", self.keys.items(thread_id), last, "-", "COUNT", count)
+        return [from_json(_fields(raw)["item"]) for _, raw in reversed(found)]
+
+    async def messages_of_run(self, record: RunRecord) -> list[Message]:
+        """The run's messages, the user's first."""
+        if not record.first:
+            return []
+        last = record.final or await self.last_position(record.thread_id)
+        items = await self.items(record.thread_id, record.first, last)
+        return [
+            Message.read(record.thread_id, item, at)
+            for item, at in items
+            if item["type"] == "message"
+        ]
+
+    async def last_position(self, thread_id: str) -> int:
+        """Position of the thread's last item; 0 where it has none."""
+        return int(await self.read("HGET", self.keys.thread(thread_id), "last") or 0)
+
+    async def thread_fields(self, thread_id: str) -> dict[str, str]:
+        """The thread's record; empty where there is no such thread."""
+        return dict(await self.read("HGETALL", self.keys.thread(thread_id)))
+
+    async def messages(
+        self, thread_id: str, limit: int, before: str | None, after: str | None
+    ) -> list[Message]:
+        """A page of the thread's messages, ascending.
+
+        The newest `limit` of those before `before`; with `after`, the first `limit` behind it.
+
+        Raises:
+            BadMessage: the thread has no message `before` or `after`.
+        """
+        key = self.keys.messages(thread_id)
+        low = f"({await self._position(key, after)}" if after else "-inf"
+        high = f"({await self._position(key, before)}" if before else "+inf"
+        page = ("LIMIT", 0, limit)
+        if after:
+            found = await self.read("ZRANGEBYSCORE", key, low, high, "WITHSCORES", *page)
+        else:
+            found = await self.read("ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page)
+        positions = sorted(_scores(found))
+        return [await self._message(thread_id, position) for position in positions]
+
+    async def runs(self, thread_id: str, limit: int) -> list[RunRecord]:
+        """The thread's newest runs, oldest first."""
+        found = await self.read("ZREVRANGE", self.keys.runs(thread_id), 0, limit - 1)
+        records = [await self.record(run_id) for run_id in reversed(found)]
+        return [record for record in records if record is not None]
+
+    async def ahead(self, record: RunRecord) -> int:
+        """How many runs of the thread come before this one; 0: none, or it is past waiting."""
+        place = await self.read("ZRANK", self.keys.line(record.thread_id), record.id)
+        return 0 if place is None else int(place) + 1
+
+    async def read(self, *command: Any) -> Any:
+        """Run one command that changes nothing, repeating it while Redis does not answer.
+
+        Raises:
+            StoreUnavailable: no answer within the store's patience.
+        """
+        return await self.scripts.command(*command)
+
+    async def gather(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that change nothing, in one round trip."""
+        return list(await asyncio.gather(*(self.read(*command) for command in commands)))
+
+    async def _position(self, key: str, message_id: str) -> int:
+        position = await self.read("ZSCORE", key, ids.checked_message_id(message_id))
+        if position is None:
+            raise errors.BadMessage(f"The thread has no message {message_id}.")
+        return int(float(position))
+
+    async def _message(self, thread_id: str, position: int) -> Message:
+        [(item, at)] = await self.items(thread_id, position, position)
+        return Message.read(thread_id, cast("MessageItem", item), at)
+
+    async def open_text(self, record: RunRecord) -> str:
+        """What the message being written has said so far; empty where none is open."""
+        if not record.open_message:
+            return ""
+        message, since = int(record.open_message), record.open_from
+        return await self._text_since(record.id, message, since, record.events)
+
+    async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
+        found = await self.read("XRANGE", self.keys.log(run_id), since, until)
+        return abandoned_text([Entry.read(id, _fields(raw)) for id, raw in found], message)
+
+
+def _fields(raw: Any) -> Mapping[str, str]:
+    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
+
+
+def _scores(found: Sequence[Any]) -> list[int]:
+    if found and isinstance(found[0], str):
+        return [int(float(score)) for score in found[1::2]]
+    return [int(float(score)) for _, score in found]

@@ -1,0 +1,73 @@
+"""What an enqueue writes, and what the store answers about runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from threadmill_shared.definition import RunRequest
+from threadmill_shared.records import Status
+
+WhenBusy = Literal["queue", "reject", "interrupt"]
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """A run that is to be sent to a queue, because it has come to its thread's head."""
+
+    run_id: str
+    queue: str
+    begun: bool = False
+    """Whether it had begun before, and so belongs to the queue for those."""
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of an enqueue."""
+
+    run_id: str
+    ahead: int
+    """Runs before it in the thread; 0: it is at the head."""
+    send: Dispatch | None
+    created: bool
+    """False where the idempotency key belonged to a run already."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a cancel or a forced end."""
+
+    status: Status
+    send: Dispatch | None
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """All that an enqueue writes."""
+
+    run_id: str
+    thread_id: str
+    request: RunRequest
+    create_thread: bool
+    message_id: str = ""
+    message: str | None = None
+    """The user's text; None: the run takes the thread as it is."""
+    when_busy: WhenBusy = "queue"
+    idempotency_key: str | None = None
+    content_digest: str = ""
+    queue: str = ""
+    context: Mapping[str, Any] | None = None
+    run_seconds: float = 600
+    log_seconds: float = 3600
+    run_days: float = 30
+    max_waiting: int = 100
+    parent: str | None = None
+
+
+def content_digest(*parts: Any) -> str:
+    """A digest of what an idempotency key stands for."""
+    return hashlib.sha256(to_json(parts)).hexdigest()[:32]
