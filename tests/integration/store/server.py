@@ -1,0 +1,67 @@
+"""The connections of a state machine: a script that leaves its bucket is refused by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import redis
+from redis import exceptions as redis_errors
+from tests.contents import Contents, dump_command, read_dump
+from tests.integration.store.commands import Command
+from tests.integration.store.model import Answer
+
+from threadmill_shared import scripts
+
+
+class Server:
+    """One connection that sees everything, and one per bucket, which may touch that bucket only."""
+
+    def __init__(self, url: str, namespace: str, buckets: Iterable[str]) -> None:
+        self._namespace = namespace
+        self._open = ExitStack()
+        self._all = self._connect(url)
+        self._of_bucket: dict[str, Any] = {}
+        self._last_dump: list[Any] = []
+        self._last_contents = read_dump(self._namespace, [])
+        for bucket in buckets:
+            user = f"bucket-{bucket}"
+            keys = f"~{namespace}:{{{bucket}}}:*"
+            self._all.execute_command(
+                "ACL", "SETUSER", user, "reset", "on", "nopass", keys, "&*", "+@all"
+            )
+            self._of_bucket[bucket] = self._connect(url.replace("//", f"//{user}:any@"))
+
+    def _connect(self, url: str) -> Any:
+        client = redis.Redis.from_url(url, decode_responses=True)
+        self._open.callback(client.close)
+        return client
+
+    def send(self, command: Command) -> Answer:
+        """Run a script, on a connection that may touch its bucket only."""
+        client = self._of_bucket[command.args["bucket"].partition("{")[2][:2]]
+        call = command.call()
+        try:
+            answer: Answer = client.execute_command(*call)
+        except redis_errors.NoScriptError:
+            text = scripts.script(command.script).text
+            answer = client.execute_command("EVAL", text, *call[2:])
+        return answer
+
+    def contents(self) -> Contents:
+        """Everything that is stored; the same object as the last time where nothing has changed."""
+        dump = self._all.execute_command(*dump_command(self._namespace))
+        if dump != self._last_dump:
+            self._last_dump, self._last_contents = dump, read_dump(self._namespace, dump)
+        return self._last_contents
+
+    def forget(self, keys: list[str]) -> None:
+        if keys:
+            self._all.unlink(*(f"{self._namespace}:{key}" for key in keys))
+
+    def clear(self) -> None:
+        self._all.flushdb()
+
+    def close(self) -> None:
+        self._open.close()
