@@ -473,6 +473,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     wait_until(
         lambda: not any(p.is_running() and p.status() != "zombie" for p in processes),
         "all processes of dev have ended",
+        5,
     )
 
 

@@ -30,8 +30,8 @@ SECONDS_PER_TOKEN = 0.03
 """The stand-in's pace: about that of a real model."""
 
 ANSWERS = {
-    "Who are you?": "A stand-in: a small server on this machine, which streams as a model does, "
-    "over real HTTP. All the rest is what you would run."
+    "Who are you?": "A stand-in: a small server that streams as a model does. The rest is real: "
+    "server, workers, threads, runs and this log."
 }
 """What the stand-in answers where its own small talk would be a little dull."""
 
@@ -111,7 +111,7 @@ def _model() -> Iterator[str]:
     with StandIn(by_text(ANSWERS), delay=SECONDS_PER_TOKEN) as standin:
         os.environ["OPENAI_BASE_URL"] = standin.base_url
         os.environ["THREADMILL_MODEL"] = "stand-in"
-        yield f"a stand-in at {standin.base_url}, no real model (that needs OPENAI_API_KEY)"
+        yield f"a stand-in at {standin.base_url}; for a real one,\n{'':<9}set OPENAI_API_KEY"
 
 
 def _provider() -> str:

@@ -81,14 +81,12 @@ def _details(event: Event) -> str:
 
 
 def _words(name: str, data: Any) -> str:
-    if name == "thread.run.created":
-        return f"{data['model']} on {data['thread_id']}"
     if name == "thread.run.step.delta":
         return ", ".join(map(_call, data["delta"]["step_details"]["tool_calls"]))
     if name.startswith("thread.run.step."):
         return str(data["type"])
     if name.startswith("thread.run."):
-        return _progress(data)
+        return _progress(name, data)
     if name.startswith("thread.message."):
         return str((data.get("incomplete_details") or {}).get("reason") or "")
     return json.dumps(data, ensure_ascii=False) if name.startswith("threadmill.") else ""
@@ -101,7 +99,11 @@ def _call(call: dict[str, Any]) -> str:
     return f"-> {function['output']}"
 
 
-def _progress(data: dict[str, Any]) -> str:
+def _progress(name: str, data: dict[str, Any]) -> str:
+    if name == "thread.run.created":
+        return str(data["thread_id"])
+    if name == "thread.run.in_progress":
+        return str(data["model"])
     if error := data["last_error"]:
         return f"{error['code']}: {error['message']}"
     if data["incomplete_details"]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
+REACH_SECONDS = 1.0
+"""How long a Redis that does not answer is tried at the start."""
+
 _CARRIERS_OF_TEXT = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
 """Loggers that tell what users say, in requests to the provider or in arguments of tasks."""
 _CELERYS = ("celery", "kombu", "amqp")
@@ -124,7 +127,7 @@ async def _reach_redis(settings: Settings) -> None:
     from threadmill_shared.connections import connect
     from threadmill_shared.store import Store
 
-    store = Store(connect(settings.store_url()), settings.namespace)
+    store = Store(connect(settings.store_url()), settings.namespace, patience=REACH_SECONDS)
     try:
         await store.read("PING")
     finally:
