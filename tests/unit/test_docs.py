@@ -1,0 +1,125 @@
+"""What the documents say of settings, dependencies, commands and files, against what is there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from threadmill.cli.commands import COMMANDS
+from threadmill_shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def section(title: str) -> str:
+    """What stands below a heading of the README, up to the next one of its level."""
+    pattern = rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)"
+    found: list[str] = re.findall(pattern, README, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"there is one section {title}"
+    return found[0]
+
+
+def rows(text: str, *header: str) -> list[list[str]]:
+    """The cells of the table that has this header."""
+    top = f"\n| {' | '.join(header)} |\n"
+    assert text.count(top) == 1, f"there is one table {header}"
+    table = text.partition(top)[2].partition("\n\n")[0]
+    lines = [line for line in table.splitlines()[1:] if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def code(cell: str) -> str:
+    """What stands between back quotes."""
+    return cell.split("`")[1]
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def without_version(requirement: str) -> str:
+    """`redis[hiredis]` of `redis[hiredis]>=6.4; sys_platform != 'win32'`."""
+    name, bracket, extras = re.split(r"[<>=;]", requirement)[0].strip().partition("[")
+    return normalized(name) + bracket + extras
+
+
+def brought() -> list[str]:
+    """The distributions that a base install is said to bring."""
+    _, _, listed = section("Dependencies").partition("A base install brings: ")
+    return re.findall(r"`([^`]+)`", listed.partition("\n\n")[0])
+
+
+def test_every_setting_is_in_the_readme_in_its_order() -> None:
+    listed = [code(row[0]) for row in rows(section("Settings"), "variable", "default", "what")]
+    assert listed == [f"THREADMILL_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_every_default_in_the_readme_has_the_same_effect_as_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable, default, _ in rows(section("Settings"), "variable", "default", "what"):
+        name = code(variable).removeprefix("THREADMILL_").lower()
+        expected = Settings.model_fields[name].default
+        if default == "unset":
+            assert expected is None, variable
+            continue
+        monkeypatch.setenv(code(variable), code(default))
+        assert getattr(Settings(), name) == expected, variable
+
+
+def test_every_command_is_in_the_readme() -> None:
+    listed = [code(row[0]).split()[1] for row in rows(section("Command line"), "command", "what")]
+    assert listed == [command.name for command in COMMANDS]
+
+
+def test_every_dependency_has_its_reason_in_the_readme() -> None:
+    listed = {code(name): why for name, why in rows(section("Dependencies"), "package", "why")}
+    assert sorted(listed) == sorted(map(without_version, PROJECT["dependencies"]))
+    assert all(listed.values())
+
+
+def test_every_dependency_of_an_extra_has_its_reason_in_the_readme() -> None:
+    table = rows(section("Dependencies"), "extra", "package", "why")
+    listed = [(code(extra), code(package)) for extra, package, _ in table]
+    extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    assert sorted(listed) == sorted(
+        (extra, without_version(one)) for extra, wanted in extras.items() for one in wanted
+    )
+    assert all(why for _, _, why in table)
+
+
+def test_every_distribution_of_a_base_install_has_its_reason_in_the_readme() -> None:
+    dependencies = section("Dependencies")
+    asked = [re.sub(r"\[.*", "", without_version(one)) for one in PROJECT["dependencies"]]
+    come = [
+        name
+        for row in rows(dependencies, "with", "come", "for")
+        for name in re.findall(r"`([^`]+)`", row[1])
+    ]
+    assert sorted(brought()) == sorted(asked + come)
+    assert brought() == sorted(map(normalized, brought()))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), f"{document.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{document.name} links to {target}"
+
+
+def anchors(document: Path) -> set[str]:
+    """The names by which headings are linked to."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
