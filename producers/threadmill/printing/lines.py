@@ -1,0 +1,98 @@
+"""Plain lines, for pipes, files, and terminals that can do no more."""
+
+from __future__ import annotations
+
+import re
+
+from threadmill.printing.cards import Call, Calls, Card, Speech
+from threadmill.printing.floor import Floor
+from threadmill.printing.wording import arguments_text, cleaned, one_line
+
+_INDENT = "  "
+_LINE_START = re.compile(r"(?<=\n)(?=[^\n])")
+_NAME = 80
+_TEXT = 300
+"""Characters of a call's arguments, and of its output, on its line."""
+
+
+class Lines:
+    """A sheet of plain lines, streamed as they come. A message's later lines are indented."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._card: Card | None = None
+        self._parts = 0
+        """How many parts of the message are written."""
+        self._is_at_line_start = False
+        self._shown: dict[str, str] = {}
+        """The calls that have their line, with the error that it tells."""
+
+    def begin(self, card: Card) -> None:
+        """The card is made from here on."""
+        self._card = card
+        self._parts = 0
+        self._is_at_line_start = False
+        self._shown = {}
+        if isinstance(card, Speech):
+            self._write(f"{one_line(card.speaker, _NAME)}: ")
+        self.update(card)
+
+    def update(self, card: Card) -> None:
+        """Something was added to it."""
+        if isinstance(card, Speech):
+            new, self._parts = card.parts[self._parts :], len(card.parts)
+            self._write(self._indented(cleaned("".join(new))))
+        else:
+            self._write_calls(card, is_over=False)
+
+    def finish(self, card: Card) -> None:
+        """It is as it is to stay; one that was not begun is written whole."""
+        if self._card is not card:
+            self.begin(card)
+        if isinstance(card, Calls):
+            self._write_calls(card, is_over=True)
+        elif card.note:
+            self._write(
+                self._indented(f"({card.note})" if self._is_at_line_start else f" ({card.note})")
+                + "\n"
+            )
+        elif not self._is_at_line_start:
+            self._write("\n")
+        self._card = None
+        self._floor.leave(self)
+
+    def notice(self, text: str, *, is_bad: bool = False) -> None:  # noqa: ARG002  no colours here
+        """A line about the run itself."""
+        self._write(f"{_INDENT}({cleaned(text)})\n")
+        if self._card is None:
+            self._floor.leave(self)
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._floor.write(self, text)
+
+    def _indented(self, text: str) -> str:
+        # An indent is written with what follows it, so that empty lines stay empty.
+        if not text:
+            return ""
+        before = "\n" if self._is_at_line_start else ""
+        self._is_at_line_start = text.endswith("\n")
+        return _LINE_START.sub(_INDENT, before + text)[len(before) :]
+
+    def _write_calls(self, card: Calls, *, is_over: bool) -> None:
+        for id, call in card.calls.items():
+            if id not in self._shown:
+                if is_over or call.output is not None:
+                    self._write(f"{_INDENT}{call_line(call, card.note or 'no output yet')}\n")
+                    self._shown[id] = call.error
+            elif self._shown[id] != call.error:
+                self._write(f"{_INDENT}{one_line(call.name, _NAME)} failed ({call.error})\n")
+                self._shown[id] = call.error
+
+
+def call_line(call: Call, without_output: str) -> str:
+    """A call and what came of it, on one line."""
+    output = f"({without_output})" if call.output is None else one_line(call.output, _TEXT)
+    failed = f" failed ({call.error})" if call.error else ""
+    arguments = one_line(arguments_text(call.arguments), _TEXT)
+    return f"{one_line(call.name, _NAME)}({arguments}){failed} -> {output}"

@@ -1,0 +1,58 @@
+"""Where printed text goes. What goes wrong there never reaches the run."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+from typing import TextIO
+
+
+class Outlet:
+    """Writes to a stream until that fails; from then on it is silent.
+
+    A reader that went away (`| head`) or a closed stdout must not end a run.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """Opens nothing; None, as in a process without a stdout, is silent."""
+        self._stream = stream
+        self._is_broken = stream is None
+
+    def write(self, text: str) -> None:
+        """Write the text through to whoever reads; what its encoding lacks becomes `?`."""
+        if self._is_broken or self._stream is None:
+            return
+        try:
+            _deliver(self._stream, text)
+        except (OSError, ValueError):
+            self._is_broken = True
+
+
+def encoding_of(stream: TextIO | None) -> str:
+    """The stream's encoding; UTF-8 where it does not say."""
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _deliver(stream: TextIO, text: str) -> None:
+    encoding = encoding_of(stream)
+    data = text.encode(encoding, "replace")
+    stream.flush()
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if isinstance(raw, io.FileIO) and os.linesep == "\n":
+        _write_all(raw, data)
+    else:
+        stream.write(data.decode(encoding))
+        stream.flush()
+
+
+def _write_all(raw: io.FileIO, data: bytes) -> None:
+    # Past the buffer: what a broken pipe refuses would stay in it, and be refused once more, with a
+    # traceback and exit code 120, when the interpreter flushes its streams at the end.
+    rest = memoryview(data)
+    while rest:
+        written = raw.write(rest)
+        if written is None:
+            select.select([], [raw], [])
+        else:
+            rest = rest[written:]

@@ -1,0 +1,112 @@
+"""Panels on a terminal, which change in place while their cards are made."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from rich.text import Text
+
+from threadmill.printing.cards import Card
+from threadmill.printing.outlet import encoding_of
+from threadmill.printing.pen import Pen
+from threadmill.printing.screen import Screen
+from threadmill.printing.views import View, view_of
+from threadmill.printing.wording import cleaned
+
+_INTERVAL = 1 / 12
+"""Seconds between two paintings, at least."""
+_SHARE = 4
+"""A painting that takes long is followed by a pause this many times as long."""
+
+
+class Panels:
+    """A sheet of panels, the last of which may be live."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._pen = Pen(encoding_of(screen.stream))
+        self._live: tuple[Card, LivePanel] | None = None
+
+    def begin(self, card: Card) -> None:
+        """Show the card; it changes in place from here on."""
+        self._live = card, LivePanel(view_of(card, self._pen), self._pen, self._screen)
+
+    def update(self, card: Card) -> None:  # noqa: ARG002  there is only one
+        """Have it painted anew, soon."""
+        if self._live is not None:
+            self._live[1].touch()
+
+    def finish(self, card: Card) -> None:
+        """Show it as it is to stay."""
+        live, self._live = self._live, None
+        if live is not None and live[0] is card:
+            live[1].close()
+        else:
+            self._screen.stay(view_of(card, self._pen).lines(self._screen.size().columns))
+
+    def notice(self, text: str, *, is_bad: bool = False) -> None:
+        """A line about the run itself."""
+        line = Text(f"{self._pen.cross if is_bad else self._pen.dot} {cleaned(text)}")
+        line.stylize("red" if is_bad else "dim")
+        self._screen.stay(self._pen.lines(line, self._screen.size().columns))
+
+
+class LivePanel:
+    """A panel that is painted anew, by a thread of its own, while its card is made.
+
+    The thread lets whoever feeds the card go on at once, and paints the last change of a burst.
+    """
+
+    def __init__(self, view: View, pen: Pen, screen: Screen) -> None:
+        """Paints it for the first time."""
+        self._view = view
+        self._pen = pen
+        self._screen = screen
+        self._size = screen.size()
+        self._is_changed = False
+        self._is_closing = threading.Event()
+        self._paint()
+        self._thread = threading.Thread(
+            target=self._keep_painting, name="threadmill-printer", daemon=True
+        )
+        self._thread.start()
+
+    def touch(self) -> None:
+        """The card has changed."""
+        self._is_changed = True
+
+    def close(self) -> None:
+        """Leave it as it is now; all of it is on the terminal, however tall."""
+        self._is_closing.set()
+        try:
+            self._thread.join()
+        finally:  # Ctrl-C may come while it is waited for
+            self._screen.release(self, self._view.lines(self._screen.size().columns))
+
+    def _keep_painting(self) -> None:
+        pause = _INTERVAL
+        while not self._is_closing.wait(pause):
+            if self._is_changed or self._screen.size() != self._size:
+                began = time.monotonic()
+                self._paint()
+                pause = max(_INTERVAL, _SHARE * (time.monotonic() - began))
+
+    def _paint(self) -> None:
+        self._is_changed = False
+        if not self._screen.claim(self):
+            return
+        size = self._size = self._screen.size()
+        room = max(size.lines - 1, 1)
+        lines, settled = self._view.lines(size.columns, room), []
+        if len(lines) > room:
+            settled = self._view.settle(size.columns)
+            lines = self._view.lines(size.columns, room)
+        self._screen.paint(settled, self._last(lines, room, size.columns))
+
+    def _last(self, lines: list[str], room: int, width: int) -> list[str]:
+        """What fits of a panel that is too tall: its end, and a word about the rest."""
+        if len(lines) <= room or room < 2:
+            return lines[-room:]
+        word = Text(f"{self._pen.dots} more above, shown at the end", style="dim", no_wrap=True)
+        return [*self._pen.lines(word, width), *lines[-(room - 1) :]]

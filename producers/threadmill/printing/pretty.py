@@ -1,0 +1,56 @@
+"""Printing what is stored: a run, messages, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from threadmill.printing.cards import Calls, Card, Speech
+from threadmill.printing.sheet import open_sheet
+from threadmill.printing.wording import end_notice
+from threadmill_shared.objects import Message, Step
+from threadmill_shared.records import Status
+
+if TYPE_CHECKING:
+    from threadmill.run import Run
+
+
+def pprint_messages(messages: Iterable[Message]) -> None:
+    """Print messages in the order given: `run.messages`, or what `thread.get_messages` returns."""
+    sheet = open_sheet()
+    for message in messages:
+        sheet.finish(Speech.of(message))
+
+
+def pprint_steps(steps: Iterable[Step]) -> None:
+    """Print the tool calls of `run.steps`; a step that wrote a message is a line that says so."""
+    sheet = open_sheet()
+    for step in steps:
+        if step.type == "tool_calls":
+            sheet.finish(Calls.of(step))
+        else:
+            sheet.notice(f"message {step.message_id}: {step.status}")
+
+
+def pprint_run(run: Run) -> None:
+    """Print a run: its messages and its tool calls in the order in which they happened."""
+    sheet = open_sheet()
+    for card in _cards(run):
+        sheet.finish(card)
+    if run.status != Status.COMPLETED:
+        reason = run.last_error.message if run.last_error else run.incomplete_reason
+        sheet.notice(end_notice(run.status, reason), is_bad=run.last_error is not None)
+
+
+def _cards(run: Run) -> Iterable[Card]:
+    """What no step wrote comes first: the user's message."""
+    written = {step.message_id for step in run.steps}
+    messages = {message.id: message for message in run.messages}
+    for message in run.messages:
+        if message.id not in written:
+            yield Speech.of(message)
+    for step in run.steps:
+        if step.type == "tool_calls":
+            yield Calls.of(step)
+        elif step.message_id in messages:
+            yield Speech.of(messages[step.message_id])

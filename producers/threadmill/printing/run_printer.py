@@ -1,0 +1,166 @@
+"""A run's events as cards on a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Speech
+from threadmill.printing.sheet import Sheet, open_sheet
+from threadmill.printing.wording import incomplete_note, notice_of
+from threadmill_shared.events import Event
+
+if TYPE_CHECKING:
+    from threadmill.run import Run
+
+_BAD_ENDS = ("thread.run.failed", "thread.run.expired", "thread.run.incomplete")
+
+
+class RunPrinter:
+    """Prints one run, live. Is called with the run's events in order, and never waits for long."""
+
+    def __init__(self, *, print_messages: bool, print_steps: bool) -> None:
+        """A printer for one run.
+
+        Args:
+            print_messages: whether what is said is printed.
+            print_steps: whether tool calls are printed.
+        """
+        self._print_messages = print_messages
+        self._print_steps = print_steps
+        self._sheet: Sheet | None = None
+        self._assistant = "Assistant"
+        self._speech: Speech | None = None
+        """The message that is being written."""
+        self._reason: str | None = None
+        """Why it was left incomplete, if it was."""
+        self._calls: Calls | None = None
+        """The calls that are being made."""
+        self._show: dict[str, Callable[[Any], None]] = {
+            "thread.message.created": self._message_begins,
+            "thread.message.delta": self._message_grows,
+            "thread.message.completed": self._message_completed,
+            "thread.message.incomplete": self._message_incomplete,
+            "thread.run.step.created": self._step_begins,
+            "thread.run.step.delta": self._step_grows,
+            "thread.run.step.completed": self._step_ends,
+            "thread.run.step.failed": self._step_ends,
+            "thread.run.step.cancelled": self._step_ends,
+            "thread.run.step.expired": self._step_ends,
+            "threadmill.tool.failed": self._tool_failed,
+        }
+
+    def begin(self, run: Run) -> None:
+        """Print the user's message."""
+        self._assistant = run.assistant_name or self._assistant
+        if self._print_messages:
+            for message in run.messages:
+                if message.role == "user":
+                    self._on_sheet().finish(Speech.of(message))
+
+    def show(self, event: Event) -> None:
+        """Print what the event adds."""
+        show = self._show.get(event.event)
+        if show is not None:
+            show(event.data)
+        elif self._print_messages or self._print_steps:
+            self._notice(event)
+
+    def end(self) -> None:
+        """Leave on the terminal what there is."""
+        self._finish_speech(NOT_FINISHED)
+        self._finish_calls(NOT_FINISHED)
+
+    def _on_sheet(self) -> Sheet:
+        if self._sheet is None:
+            self._sheet = open_sheet()
+        return self._sheet
+
+    def _notice(self, event: Event) -> None:
+        text = notice_of(event.event, event.data)
+        if text is not None:
+            self._on_sheet().notice(text, is_bad=event.event in _BAD_ENDS)
+
+    # ---- messages --------------------------------------------------------------------------------
+
+    def _message_begins(self, data: Any) -> None:
+        self._finish_speech("abandoned")
+        if self._print_messages:
+            self._speech = Speech(self._assistant, at=data["created_at"])
+
+    def _message_grows(self, data: Any) -> None:
+        speech = self._speech
+        text = "".join(p["text"]["value"] for p in data["delta"]["content"] if p["type"] == "text")
+        if speech is None or not text:
+            return
+        speech.parts.append(text)
+        if len(speech.parts) == 1:
+            self._on_sheet().begin(speech)
+        else:
+            self._on_sheet().update(speech)
+
+    def _message_completed(self, data: Any) -> None:  # noqa: ARG002  the deltas told all
+        self._finish_speech("")
+
+    def _message_incomplete(self, data: Any) -> None:
+        # The end of its step follows, and tells whether the message was abandoned.
+        self._reason = data["incomplete_details"]["reason"]
+
+    def _message_step_ends(self, status: str) -> None:
+        if self._reason == "run_failed" and status == "cancelled":
+            self._finish_speech("abandoned")
+        else:
+            self._finish_speech(incomplete_note(self._reason) if self._reason else "")
+
+    def _finish_speech(self, note: str) -> None:
+        speech, self._speech, self._reason = self._speech, None, None
+        if speech is not None and speech.parts:
+            speech.note = note
+            self._on_sheet().finish(speech)
+
+    # ---- steps -----------------------------------------------------------------------------------
+
+    def _step_begins(self, data: Any) -> None:
+        self._finish_calls(NOT_FINISHED)
+        if self._print_steps and data["type"] == "tool_calls":
+            self._calls = Calls(at=data["created_at"])
+
+    def _step_grows(self, data: Any) -> None:
+        calls = self._calls
+        if calls is None:
+            return
+        was_empty = not calls.calls
+        for made in data["delta"]["step_details"].get("tool_calls", ()):
+            _merge(calls, made)
+        if was_empty:
+            self._on_sheet().begin(calls)
+        else:
+            self._on_sheet().update(calls)
+
+    def _step_ends(self, data: Any) -> None:
+        status = data["status"]
+        if data["type"] == "message_creation":
+            self._message_step_ends(status)
+        else:
+            self._finish_calls("" if status == "completed" else status)
+
+    def _tool_failed(self, data: Any) -> None:
+        call = self._calls.calls.get(data["call_id"]) if self._calls is not None else None
+        if call is not None and self._calls is not None:
+            call.error = data["error"] or "error"
+            self._on_sheet().update(self._calls)
+
+    def _finish_calls(self, note: str) -> None:
+        calls, self._calls = self._calls, None
+        if calls is not None and calls.calls:
+            calls.note = note
+            self._on_sheet().finish(calls)
+
+
+def _merge(calls: Calls, made: Any) -> None:
+    """Add what a delta tells of a call."""
+    function = made["function"]
+    call = calls.calls.setdefault(made["id"], Call(function.get("name", ""), ""))
+    call.arguments += function.get("arguments") or ""
+    if function.get("output") is not None:
+        call.output = function["output"]

@@ -1,0 +1,153 @@
+"""Cards as panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.highlighter import JSONHighlighter
+from rich.padding import Padding
+from rich.text import Text
+
+from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Card, Speech
+from threadmill.printing.markdown import Blocks, blocks_of, count_closed
+from threadmill.printing.pen import Pen
+from threadmill.printing.wording import arguments_text, clock, first_lines, one_line
+
+_NAME = 80
+_ARGUMENTS = 200
+_LINES = 12
+_CHARACTERS = 800
+"""Of pretty arguments, and of an output."""
+
+
+class View(Protocol):
+    """Draws a card, and gives up what of it can no longer change when there is no room for all."""
+
+    def lines(self, width: int, room: int | None = None) -> list[str]:
+        """Its lines, without those that it has settled.
+
+        Where only the last lines are looked at, `room` is their number; of the others some may be
+        left out.
+        """
+
+    def settle(self, width: int) -> list[str]:
+        """The lines that stay whatever is added to the card; they are drawn no more."""
+
+
+def view_of(card: Card, pen: Pen) -> View:
+    """The view of a card."""
+    return SpeechView(card, pen) if isinstance(card, Speech) else CallsView(card, pen)
+
+
+class SpeechView:
+    """A message: the user's as it was typed, the assistant's as Markdown."""
+
+    def __init__(self, speech: Speech, pen: Pen) -> None:
+        self._speech = speech
+        self._pen = pen
+        self._settled = 0
+        """How many characters of the text are drawn no more."""
+
+    def lines(self, width: int, room: int | None = None) -> list[str]:
+        """See `View`."""
+        if self._speech.is_user:
+            return self._panel(Text(self._rest()), width)
+        blocks = blocks_of(self._rest())
+        if blocks and room is not None:
+            blocks[-1] = blocks[-1].end(room)
+        return self._panel(Blocks(blocks), width)
+
+    def settle(self, width: int) -> list[str]:
+        """See `View`."""
+        if self._speech.is_user:
+            return []
+        text = self._rest()
+        blocks = blocks_of(text)
+        closed = count_closed(text, blocks)
+        if not closed:
+            return []
+        lines = self._panel(Group(Blocks(blocks[:closed]), ""), width)[:-1]
+        self._settled += _offset(text, blocks[closed].line)
+        return lines
+
+    def _rest(self) -> str:
+        return self._speech.text[self._settled :]
+
+    def _panel(self, body: RenderableType, width: int) -> list[str]:
+        speech = self._speech
+        lines = self._pen.panel(
+            body,
+            width,
+            title=one_line(speech.speaker, _NAME),
+            subtitle=self._pen.joined(clock(speech.at), speech.note),
+            style="blue" if speech.is_user else "dim" if speech.note else "green",
+        )
+        return lines[1:] if self._settled else lines
+
+
+class CallsView:
+    """The calls of a step: each with its arguments while it runs, then with what came of it."""
+
+    def __init__(self, calls: Calls, pen: Pen) -> None:
+        self._calls = calls
+        self._pen = pen
+
+    def lines(self, width: int, room: int | None = None) -> list[str]:  # noqa: ARG002  as below
+        """See `View`."""
+        calls = list(self._calls.calls.values())
+        drawn = [part for call in calls for part in self._call(call)]
+        return self._pen.panel(
+            Group(*drawn),
+            width,
+            title="Tool call" if len(calls) == 1 else "Tool calls",
+            subtitle=self._pen.joined(clock(self._calls.at), self._calls.note),
+            style="cyan",
+        )
+
+    def settle(self, width: int) -> list[str]:  # noqa: ARG002  a panel of calls changes as a whole
+        """See `View`."""
+        return []
+
+    def _call(self, call: Call) -> Iterator[RenderableType]:
+        if self._is_running(call):
+            yield Text.assemble((self._pen.dots, "yellow"), " ", _name(call))
+            yield _below(_json(arguments_text(call.arguments, indent=2)))
+            return
+        is_done = call.output is not None and not call.error
+        sign = (self._pen.tick, "green") if is_done else (self._pen.cross, "red")
+        yield Text.assemble(sign, " ", _name(call), _short_arguments(call), *_error(call))
+        if call.output:
+            output = Text(first_lines(call.output, _LINES, _CHARACTERS), style="dim")
+            yield _below(Text.assemble(f"{self._pen.arrow} ", output))
+
+    def _is_running(self, call: Call) -> bool:
+        is_over = call.output is not None or bool(call.error)
+        return not is_over and self._calls.note in ("", NOT_FINISHED)
+
+
+def _name(call: Call) -> tuple[str, str]:
+    return one_line(call.name, _NAME), "bold"
+
+
+def _short_arguments(call: Call) -> str:
+    return f"({one_line(arguments_text(call.arguments), _ARGUMENTS)})"
+
+
+def _error(call: Call) -> Iterator[tuple[str, str]]:
+    if call.error:
+        yield f" {one_line(call.error, _NAME)}", "red"
+
+
+def _json(text: str) -> Text:
+    return JSONHighlighter()(first_lines(text, _LINES, _CHARACTERS))
+
+
+def _below(drawing: RenderableType) -> Padding:
+    return Padding(drawing, (0, 0, 0, 2))
+
+
+def _offset(text: str, line: int) -> int:
+    """Where in the text its line of this number begins."""
+    return sum(len(one) + 1 for one in text.split("\n")[:line])

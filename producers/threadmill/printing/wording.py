@@ -1,0 +1,104 @@
+"""The words that are printed, and what makes others' words harmless."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+_PICTURES = {code: 0x2400 + code for code in range(0x20)}
+_C1 = dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_HARMLESS: dict[int, int | None] = {
+    **_PICTURES,
+    **_C1,
+    **_BIDI,
+    0x7F: 0x2421,
+    0x09: 0x09,
+    0x0A: 0x0A,
+    0x0D: None,
+    0x2028: 0x0A,
+    0x2029: 0x0A,
+}
+
+_INCOMPLETE = {"run_cancelled": "cancelled", "run_expired": "expired", "run_failed": "failed"}
+
+
+def cleaned(text: str) -> str:
+    """The text with nothing in it that a terminal would obey, or that hides what it says.
+
+    Control characters become their pictures. Each character is judged alone, so that a text cleaned
+    in pieces is the same as one cleaned whole.
+    """
+    return text.translate(_HARMLESS)
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters of the text, and how many there are where that cuts it."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}... ({len(text):,} characters)"
+
+
+def one_line(text: str, limit: int) -> str:
+    r"""The text on one line, its line ends written as `\n`."""
+    return shortened(cleaned(text).strip("\n"), limit).replace("\n", "\\n")
+
+
+def first_lines(text: str, lines: int, limit: int) -> str:
+    """The text's first lines, and how many there are where that cuts it."""
+    found = cleaned(text).strip("\n").split("\n")
+    if len(found) > lines:
+        found[lines:] = [f"... ({len(found):,} lines)"]
+    return shortened("\n".join(found), limit)
+
+
+def arguments_text(arguments: str, *, indent: int | None = None) -> str:
+    """A call's arguments as readable JSON, or as they are where they are none."""
+    try:
+        readable = json.dumps(json.loads(arguments), ensure_ascii=False, indent=indent)
+    except (ValueError, RecursionError):
+        readable = arguments
+    return cleaned(readable)
+
+
+def clock(at: int | None) -> str:
+    """A time as the user's own clock shows it."""
+    return "" if at is None else time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def notice_of(event: str, data: Any) -> str | None:
+    """What a user is told of an event that is neither a message nor a call; None: nothing."""
+    match event:
+        case "threadmill.run.waiting":
+            ahead = data["ahead"]
+            return f"waiting in line: {ahead} {'run' if ahead == 1 else 'runs'} ahead"
+        case "threadmill.run.takeover":
+            return f"{data['worker']} took the run over (attempt {data['attempt']})"
+        case "threadmill.model.retry":
+            return (
+                f"the model did not answer ({data['error']}); "
+                f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"
+            )
+        case "thread.run.cancelled" | "thread.run.failed" | "thread.run.expired":
+            return end_notice(event.rpartition(".")[2], _error_message(data))
+        case "thread.run.incomplete":
+            details = data.get("incomplete_details") or {}
+            return end_notice("incomplete", details.get("detail") or details.get("reason"))
+        case _:
+            return None
+
+
+def end_notice(status: str, reason: str | None) -> str:
+    """How a run ended that did not complete."""
+    return one_line(f"run {status}: {reason}" if reason else f"run {status}", 400)
+
+
+def incomplete_note(reason: str | None) -> str:
+    """What became of a message that was not completed, from the Assistants API's reason."""
+    return _INCOMPLETE.get(reason or "", f"incomplete: {reason}")
+
+
+def _error_message(data: Any) -> str | None:
+    error = data.get("last_error")
+    return error["message"] if error else None
