@@ -5,14 +5,13 @@ What `environment` sets holds for the test's own process, a producer, and for al
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import Workers
+from tests.acceptance.surroundings import surroundings
 
-from threadmill.client import close_client
 from threadmill.testing import StandIn
 
 
@@ -31,21 +30,10 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def environment(
-    redis_url: str, standin: StandIn, api: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def environment(redis_url: str, standin: StandIn, api: str) -> Iterator[None]:
     """The settings of the test's producer, its workers and its scripts; in `os.environ`."""
-    for name in os.environ:
-        if name.startswith(("THREADMILL_", "OPENAI_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("THREADMILL_REDIS_URL", redis_url)
-    monkeypatch.setenv("THREADMILL_MODEL_API", api)
-    monkeypatch.setenv("THREADMILL_DRAIN_SECONDS", "1")
-    monkeypatch.setenv("OPENAI_BASE_URL", standin.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", "a-stand-in-asks-for-none")
-    close_client()
-    yield
-    close_client()
+    with surroundings(redis_url, standin, api):
+        yield
 
 
 @pytest.fixture
