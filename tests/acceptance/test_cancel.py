@@ -45,10 +45,10 @@ def say(text: str, thread: Thread) -> Run:
 
 
 def enqueue_long(standin: StandIn, thread: Thread) -> Run:
-    """A run that is in the middle of a message of 50 s."""
+    """A run in the middle of a message, whose next token comes too late to tell it of a cancel."""
     standin.forget()
-    run = enqueue("tokens=1000 delay=0.05", thread)
-    standin.wait_until(is_speaking)
+    run = enqueue("tokens=100 delay=5", thread)
+    standin.wait_until(lambda requests: bool(requests and requests[0].token_times))
     return run
 
 
@@ -81,7 +81,7 @@ def test_a_cancel_elsewhere_closes_the_providers_socket_and_keeps_the_partial_me
         assert run.wait(5).status == "cancelled"
         [_, partial] = thread.get_messages()
         assert partial.status == "incomplete"
-        assert partial.text.startswith("1 2 3 ")
+        assert partial.text == "1 "
         assert_usable(thread)
     assert max(seconds) < WITHIN_SECONDS
     report(
