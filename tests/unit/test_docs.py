@@ -107,6 +107,13 @@ def test_every_distribution_of_a_base_install_has_its_reason_in_the_readme() -> 
     assert brought() == sorted(map(normalized, brought()))
 
 
+def test_every_example_in_the_readme_is_python() -> None:
+    examples = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 5
+    for example in examples:
+        compile(example, "README.md", "exec")
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
