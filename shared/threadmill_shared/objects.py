@@ -78,6 +78,8 @@ class ToolCall(_Frozen):
     arguments: str
     """JSON, as the model wrote it."""
     output: str | None = None
+    failed: bool = False
+    """Whether the output is an error that the model was told."""
 
 
 class Usage(_Frozen):
@@ -133,7 +135,13 @@ class Step(_Frozen):
                 "ended_at": int(ended) // 1000 if ended else None,
                 "message_id": None if message is None else ids.run_message_id(run_id, message),
                 "tool_calls": [
-                    {"id": id, "name": name, "arguments": arguments, "output": output}
+                    {
+                        "id": id,
+                        "name": name,
+                        "arguments": arguments,
+                        "output": output,
+                        "failed": id in body.get("failed", ()),
+                    }
                     for id, name, arguments, output in body.get("calls", ())
                 ],
                 "usage": body.get("usage"),

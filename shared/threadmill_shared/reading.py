@@ -76,6 +76,9 @@ class StoreReader:
 
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
+        if record.waiting_message is not None:
+            waiting = record.waiting_message
+            return [Message.read(record.thread_id, waiting, record.created_at)]
         if not record.first:
             return []
         last = record.final or await self.last_position(record.thread_id)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared.definition import RunRequest
+from threadmill_shared.items import MessageItem
 
 
 class Status(StrEnum):
@@ -64,6 +65,8 @@ class RunRecord:
     final: int
     """Position of the run's last item, once it has ended."""
     message_id: str
+    waiting_message: MessageItem | None
+    """The user's message of a run that waits in line; it enters the thread with its run."""
     usage: dict[str, int] | None
     last_error: dict[str, str] | None
     reason: str | None
@@ -106,6 +109,7 @@ class RunRecord:
             first=number("first"),
             final=number("final"),
             message_id=fields.get("message_id", ""),
+            waiting_message=value("message"),
             usage=value("usage"),
             last_error=value("last_error"),
             reason=value("reason"),

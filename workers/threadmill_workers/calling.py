@@ -46,16 +46,16 @@ class ToolCalls:
             ToolInterrupted: a tool that was interrupted is to fail its run.
         """
         await self._held.write(reply.batch)
-        outputs: dict[str, str] = {}
+        results: dict[str, ToolResult] = {}
         ended: EndRun | None = None
         make = self._settle_interrupted if interrupted else self._call
         begun = [asyncio.ensure_future(make(call)) for call in reply.calls]
         try:
             for done in asyncio.as_completed(begun):
                 call, result = await done
-                outputs[call.id] = result.output
+                results[call.id] = result
                 ended = ended or result.end
-                self._store_output(call, result, outputs, reply)
+                self._store_output(call, results, reply)
                 if ended is not None:
                     break
         finally:
@@ -95,26 +95,20 @@ class ToolCalls:
     def _spec(self, name: str) -> ToolSpec | None:
         return next((spec for spec in self._record.request.tools if spec.name == name), None)
 
-    def _store_output(
-        self,
-        call: OpenCall,
-        result: ToolResult,
-        outputs: dict[str, str],
-        reply: Reply,
-    ) -> None:
-        calls, batch = reply.calls, Batch()
+    def _store_output(self, call: OpenCall, results: dict[str, ToolResult], reply: Reply) -> None:
+        calls, result, batch = reply.calls, results[call.id], Batch()
         item = call.output(result.output, failed=result.failed, run_id=self._record.id)
         batch.item(item)
         self._history.append(item)
         batch.close_call(call.id)
-        is_last = len(outputs) == len(calls)
-        body = calls_body(calls, outputs, usage_fields(reply.usage) if is_last else None)
+        is_last = len(results) == len(calls)
+        body = calls_body(calls, results, usage_fields(reply.usage) if is_last else None)
         batch.step(reply.step, body, "completed" if is_last else "")
         index = [one.id for one in calls].index(call.id)
-        batch.record("to", reply.step, index, call.id, result.output)
         if result.failed:
             data = {"call_id": call.id, "name": call.name, "error": result.error}
             batch.record("x", "threadmill.tool.failed", data)
+        batch.record("to", reply.step, index, call.id, result.output)
         if is_last:
             batch.record("te", reply.step, "completed", body)
         self._held.put(batch)

@@ -9,6 +9,7 @@ from typing import Any
 from threadmill_shared.items import ToolOutputItem
 from threadmill_shared.model import Stop, Usage
 from threadmill_workers.batch import Batch
+from threadmill_workers.tool_calls import ToolResult
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class Reply:
 
 
 def calls_body(
-    calls: Sequence[OpenCall], outputs: Mapping[str, str], usage: dict[str, int] | None
+    calls: Sequence[OpenCall], results: Mapping[str, ToolResult], usage: dict[str, int] | None
 ) -> dict[str, Any]:
     """A step of tool calls, as it is stored and logged; a call without an output has None."""
+    outputs = {id: result.output for id, result in results.items()}
     made = [[call.id, call.name, call.arguments, outputs.get(call.id)] for call in calls]
-    return {"type": "tool_calls", "calls": made, "usage": usage}
+    failed = [id for id, result in results.items() if result.failed]
+    return {"type": "tool_calls", "calls": made, "failed": failed, "usage": usage}
 
 
 def usage_fields(usage: Usage) -> dict[str, int]:
