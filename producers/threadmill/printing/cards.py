@@ -53,7 +53,7 @@ class Call:
     """JSON, as the model wrote it."""
     output: str | None = None
     error: str = ""
-    """The error's name, where the call failed."""
+    """The error's name, where the call failed; a stored call knows only that it did."""
 
 
 @dataclass(eq=False)
@@ -70,7 +70,12 @@ class Calls:
     @classmethod
     def of(cls, step: Step) -> Calls:
         """The card of a stored step."""
-        calls = {call.id: Call(call.name, call.arguments, call.output) for call in step.tool_calls}
+        calls = {
+            call.id: Call(
+                call.name, call.arguments, call.output, error="failed" if call.failed else ""
+            )
+            for call in step.tool_calls
+        }
         note = "" if step.status in ("completed", "in_progress") else step.status
         return cls(at=step.created_at, calls=calls, note=note)
 

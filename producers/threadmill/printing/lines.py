@@ -93,6 +93,12 @@ class Lines:
 def call_line(call: Call, without_output: str) -> str:
     """A call and what came of it, on one line."""
     output = f"({without_output})" if call.output is None else one_line(call.output, _TEXT)
-    failed = f" failed ({call.error})" if call.error else ""
+    failed = _failure(call.error)
     arguments = one_line(arguments_text(call.arguments), _TEXT)
     return f"{one_line(call.name, _NAME)}({arguments}){failed} -> {output}"
+
+
+def _failure(error: str) -> str:
+    if not error:
+        return ""
+    return " failed" if error == "failed" else f" failed ({error})"
