@@ -11,12 +11,14 @@ import logging
 import os
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from threadmill.client import Client
 from threadmill.embedded_server import FOLDER, ensure_server
+from threadmill_shared import errors
 from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun
 from threadmill_shared.settings import Settings
@@ -32,14 +34,23 @@ def make_client(settings: Settings) -> Client:
     """A client of the embedded server of the current folder, which is started if need be.
 
     Raises:
-        NotConfigured: no server's program can be found.
+        NotConfigured: no server's program can be found, or this install cannot ask a model.
     """
+    _refuse_base_install()
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder)
     _announce(folder)
     client = Client(settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}))
     client.queue = _worker.queue
     return client
+
+
+def _refuse_base_install() -> None:
+    if find_spec("openai") is None:
+        raise errors.NotConfigured(
+            "THREADMILL_REDIS_URL is not set, and this install has no worker to embed. Set it to "
+            "your Redis, or run: pip install 'threadmill[embedded]'."
+        )
 
 
 def offer(settings: Settings, tools: list[Tool]) -> None:
