@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.acceptance.installing import Installations
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
 
@@ -41,3 +42,11 @@ def workers(environment: None, tmp_path: Path) -> Iterator[Workers]:
     """Starts `threadmill worker` processes: `workers.start("bot")`, `workers.start("bot", 2)`."""
     with Workers(tmp_path) as workers:
         yield workers
+
+
+@pytest.fixture(scope="session")
+def installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installations]:
+    """The built wheel, installed as users do it; made once, at the first use."""
+    installations = Installations(tmp_path_factory.mktemp("installed"))
+    yield installations
+    installations.close()
