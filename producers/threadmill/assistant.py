@@ -407,8 +407,14 @@ def _specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
 
 
 def _spec(one: Any) -> ToolSpec:
-    if isinstance(one, ToolSpec):
-        return one
+    spec = one if isinstance(one, ToolSpec) else _spec_of(one)
+    if spec.needs_approval:
+        # Calling it without asking anybody would be the one thing its author did not want.
+        raise errors.Unsupported(f"Tool {spec.name!r}: approvals are not supported yet.")
+    return spec
+
+
+def _spec_of(one: Any) -> ToolSpec:
     hosted = one if isinstance(one, type) else type(one)
     if issubclass(hosted, (CodeInterpreter, FileSearch)):
         raise errors.Unsupported(f"{hosted.__name__} is not supported yet.")

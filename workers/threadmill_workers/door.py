@@ -5,6 +5,7 @@ The CLI, the embedded worker and `threadmill.testing` come in here; nothing else
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import queue
@@ -64,6 +65,8 @@ def run_worker(
     settings.celery_url()
     worker = WorkerProcess(settings, load_catalog(modules), make_model)
     worker.start()
+    gc.collect()
+    gc.freeze()  # what was imported stays; looking at it again would pause every stream
     shutdown = _Shutdown(worker)
     signal.signal(signal.SIGTERM, shutdown.signalled)
     signal.signal(signal.SIGINT, shutdown.signalled)

@@ -1,0 +1,51 @@
+"""Assistants: what their constructor takes, and what cannot be enqueued yet."""
+
+from __future__ import annotations
+
+import pydantic
+import pytest
+
+from threadmill import Assistant, CodeInterpreter, errors, tool
+
+
+@tool(needs_approval=True)
+def refund(order: int) -> str:
+    """Give the money back."""
+    return f"refunded {order}"
+
+
+def test_name_instructions_model_and_tools_may_be_given_by_position() -> None:
+    ai = Assistant("Marvin", "Be gloomy.", "some-model", [len])
+    assert (ai.name, ai.instructions, ai.model, ai.tools) == (
+        *("Marvin", "Be gloomy.", "some-model"),
+        [len],
+    )
+
+
+def test_a_subclass_sets_defaults_and_fields_of_its_own() -> None:
+    class Gloomy(Assistant):
+        name: str = "Marvin"
+        mood: str = "gloomy"
+
+    assert Gloomy(mood="worse").definition().fields == {"mood": "worse"}
+    assert Gloomy().name == "Marvin"
+
+
+def test_an_unknown_field_is_an_error() -> None:
+    with pytest.raises(pydantic.ValidationError, match="colour"):
+        Assistant(colour="red")
+
+
+def test_a_field_given_twice_is_an_error() -> None:
+    with pytest.raises(TypeError, match="each given once"):
+        Assistant("Marvin", **{"name": "Zaphod"})
+
+
+def test_a_tool_that_needs_approval_is_refused_because_nobody_would_be_asked() -> None:
+    with pytest.raises(errors.Unsupported, match="refund"):
+        Assistant(tools=[refund]).definition()
+
+
+def test_a_hosted_tool_is_refused() -> None:
+    with pytest.raises(errors.Unsupported, match="CodeInterpreter"):
+        Assistant(tools=[CodeInterpreter]).definition()
