@@ -16,8 +16,9 @@ end
 if known[2] and known[2] ~= '' then
   return {'locked', known[2]}
 end
-redis.call('SET', deleted, 1, 'PX', 60000) -- a repeated call is answered, not refused
+-- First of all a write that frees memory: with it a full store lets the others through.
 redis.call('UNLINK', thread, bucket .. 'items:' .. thread_id, bucket .. 'messages:' .. thread_id)
+redis.call('SET', deleted, 1, 'PX', 60000) -- a repeated call is answered, not refused
 if redis.call('EXISTS', bucket .. 'runs:' .. thread_id) == 1 then
   redis.call('RENAME', bucket .. 'runs:' .. thread_id, bucket .. 'tomb:' .. thread_id)
   redis.call('PEXPIRE', bucket .. 'tomb:' .. thread_id, 3600000)

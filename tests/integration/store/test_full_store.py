@@ -1,0 +1,111 @@
+"""A full store takes nothing new in, and lets what is there come to its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.integration.store.scene import begin_message, end_message, write_partly
+
+from threadmill_shared import errors, ids
+from threadmill_shared.messages import user_message
+from threadmill_shared.records import Status
+from threadmill_shared.runs import Dispatch
+from threadmill_workers.batch import Batch
+
+
+@pytest.fixture
+def limit(client, run):
+    """Sets `maxmemory`, in bytes."""
+
+    async def set_limit(size: int) -> None:
+        await client.config_set("maxmemory", size)
+
+    yield set_limit
+    run(set_limit(0))
+
+
+@pytest.fixture
+def fill(limit):
+    return lambda: limit(1)
+
+
+async def test_nothing_new_is_taken_in(scene, fill):
+    await fill()
+
+    with pytest.raises(errors.StoreFull, match="maxmemory"):
+        await scene.enqueue()
+    message = (id := ids.new_message_id(), user_message(id, "hello"))
+    with pytest.raises(errors.StoreFull):
+        await scene.store.add(scene.thread_id, [message], create=True)
+
+    assert await scene.contents() == {}
+
+
+async def test_it_counts_as_full_from_nine_tenths_on(scene, client, limit):
+    used = (await client.info("memory"))["used_memory"]
+    await limit(int(used / 0.95))
+
+    with pytest.raises(errors.StoreFull):
+        await scene.enqueue()
+
+
+async def test_a_run_in_progress_can_end_and_the_next_takes_the_head(scene, fill):
+    held = await scene.begin("first")
+    following = await scene.enqueue("second")
+    await write_partly(held, "Hello!")
+    await fill()
+
+    dispatch = await held.finish(Status.COMPLETED, end_message(held.record, "Hello!"))
+
+    assert dispatch == Dispatch(following.run_id, "tm")
+    assert await scene.texts() == ["first", "Hello!", "second"]
+
+
+async def test_a_run_can_be_cancelled_and_ended_by_force(scene, fill):
+    held = await scene.begin()
+    waiting = await scene.enqueue()
+    await write_partly(held, "Once")
+    await fill()
+
+    assert (await scene.store.cancel(waiting.run_id)).status is Status.CANCELLED
+    assert (await scene.store.cancel(held.record.id)).status is Status.CANCELLING
+    assert (await scene.store.force(held.record.id)).status is Status.CANCELLED
+
+
+async def test_a_run_can_be_given_back(scene, fill):
+    held = await scene.begin()
+    await fill()
+
+    assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
+
+
+async def test_a_run_can_be_taken_from_a_holder_that_is_gone(scene, fill):
+    held = await scene.begin()
+    record = await scene.record(held.record.id)
+    await fill()
+
+    assert await scene.store.reclaim(record) == "ok"
+
+
+async def test_an_idle_thread_can_be_deleted(scene, fill):
+    await scene.store.cancel((await scene.enqueue()).run_id)
+    await fill()
+
+    await scene.store.delete(scene.thread_id)
+
+    assert await scene.store.thread_fields(scene.thread_id) == {}
+
+
+async def test_a_holders_write_waits_for_room(scene, limit, fill):
+    held = await scene.begin()
+    await fill()
+    writing = asyncio.ensure_future(held.write(begin_message()))
+    done, _ = await asyncio.wait([writing], timeout=0.2)
+    assert not done
+
+    await limit(0)
+    await asyncio.wait_for(writing, 5)
+
+    assert (await scene.event_names(held.record.id))[-1] == "thread.message.in_progress"
+    await held.finish(Status.COMPLETED, Batch())
