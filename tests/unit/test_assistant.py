@@ -38,7 +38,7 @@ def test_an_unknown_field_is_an_error() -> None:
 
 def test_a_field_given_twice_is_an_error() -> None:
     with pytest.raises(TypeError, match="each given once"):
-        Assistant("Marvin", **{"name": "Zaphod"})
+        Assistant("Marvin", name="Zaphod")  # type: ignore[misc]
 
 
 def test_a_tool_that_needs_approval_is_refused_because_nobody_would_be_asked() -> None:
