@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +73,6 @@ def api(request: pytest.FixtureRequest) -> str:
     return name
 
 
-Start = Callable[[str, str], Future[Outcome]]
-
-
 @pytest.fixture(scope="module")
 def outcomes(
     api: str, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
@@ -98,8 +95,8 @@ def outcomes(
             )
             for name in names
         }
-    for name in names:
-        end_server(folder / name / FOLDER)
+    with ThreadPoolExecutor(len(names)) as executor:
+        list(executor.map(end_server, [folder / name / FOLDER for name in names]))
 
 
 def _home(folder: Path) -> Path:
