@@ -187,6 +187,7 @@ class StoreMachine(Driver):
         run = _pick(self.runs("held"), pick)
         given = (run.id, run.token, len(run.log))
         id, text = _partial(run)
+        self.send(self.commands.force(run.id, run.token, len(run.log) - 1), CALM)
         self.send(self.commands.force(*given, grace_ms=3_600_000), CALM)
         self.send(self.commands.force(*given, message_id=id, message=text), luck)
 
