@@ -84,7 +84,8 @@ def ctrl_c() -> Iterator[None]:
 @pytest.fixture
 def user_settings() -> dict[str, str]:
     """What a user may have set for a Redis in use; the demo must not go there."""
-    return {"THREADMILL_REDIS_URL": "redis://127.0.0.1:1/0", "THREADMILL_EMBEDDED": "0"}
+    nowhere = "redis://127.0.0.1:1/0"
+    return {"THREADMILL_REDIS_URL": nowhere, "THREADMILL_BROKER_URL": nowhere}
 
 
 def positions(text: str, *patterns: str) -> Iterator[int]:

@@ -93,8 +93,9 @@ def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
     """Redis for this process and its children: the one that is set, or the folder's own."""
     from threadmill_shared.settings import load_settings, masked
 
-    if given := load_settings().redis_url:
-        show("redis", masked(given.get_secret_value()))
+    settings = load_settings()
+    if settings.redis_url is not None or not settings.embedded:
+        show("redis", masked(settings.store_url()))
         yield
         return
     from threadmill.cli.folder_server import folder_server

@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from threadmill_shared.settings import Settings
     from threadmill_workers.door import WorkerProcess
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
-
-REACH_SECONDS = 1.0
-"""How long a Redis that does not answer is tried at the start."""
 
 _CARRIERS_OF_TEXT = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
 """Loggers that tell what users say, in requests to the provider or in arguments of tasks."""
@@ -51,8 +47,6 @@ def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) ->
     THREADMILL_DRAIN_SECONDS (25), a second one gives them back to other workers at once.
     """
     begin_logging(log_level)
-    import asyncio
-
     from threadmill_shared.settings import load_settings
     from threadmill_workers import door
 
@@ -61,7 +55,6 @@ def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) ->
         settings = settings.model_copy(update={"concurrency": concurrency})
     door.model_factory(settings)
     _import(modules)
-    asyncio.run(_reach_redis(settings))
     door.run_worker(settings, modules, _tell_ready)
 
 
@@ -115,23 +108,6 @@ def _in_the_module(frames: TracebackType | None) -> TracebackType | None:
 
 def _package(frame: TracebackType) -> str:
     return str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-async def _reach_redis(settings: Settings) -> None:
-    """Have a wrong URL reported at once; the worker itself is patient with its Redis.
-
-    Raises:
-        NotConfigured: there is no URL.
-        StoreUnavailable: Redis does not answer.
-    """
-    from threadmill_shared.connections import connect
-    from threadmill_shared.store import Store
-
-    store = Store(connect(settings.store_url()), settings.namespace, patience=REACH_SECONDS)
-    try:
-        await store.read("PING")
-    finally:
-        await store.close()
 
 
 def _tell_ready(process: WorkerProcess) -> None:
