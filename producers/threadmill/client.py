@@ -130,8 +130,10 @@ class Client:
         record = await self.store.record(run_id)
         if record is None:
             raise errors.RunNotFound(f"There is no run {run_id}, or its record has expired.")
-        messages = await self.store.messages_of_run(record)
-        return RunView(record, messages, await self.store.steps(run_id))
+        messages, steps = await asyncio.gather(
+            self.store.messages_of_run(record), self.store.steps(run_id)
+        )
+        return RunView(record, messages, steps)
 
     async def ended(self, run_id: str) -> None:
         """Wait until a run has ended.
