@@ -29,13 +29,17 @@ class Catalog:
         process may make one for each request.
         """
         for value in list(vars(module).values()):
-            if isinstance(value, Tool):
-                self.tools.register(value)
-            elif isinstance(value, Publishable):
-                definition = value.definition()
-                self.definitions[definition.name] = definition
-                for tool in value.functions():
-                    self.tools.register(tool)
+            self.add(value)
+
+    def add(self, value: object) -> None:
+        """Take in a tool, or an assistant with its functions; nothing else."""
+        if isinstance(value, Tool):
+            self.tools.register(value)
+        elif isinstance(value, Publishable):
+            definition = value.definition()
+            self.definitions[definition.name] = definition
+            for tool in value.functions():
+                self.tools.register(tool)
 
     def tool_names(self) -> list[str]:
         """The tools as other processes look them up: identity and digest."""

@@ -110,6 +110,7 @@ class WorkerProcess:
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Consume messages until `stop_consuming`."""
+        state.should_stop = None  # Celery keeps it per process, from a worker before this one
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
         app.conf.task_queues = declared(self.queues, self.settings.namespace)
