@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 NAME = "threadmill-keeper"
 """The name of the keeper's connection, which does not count as a use."""
@@ -32,15 +34,33 @@ def main(program: str, folder: Path, socket: Path) -> None:
     socket.unlink(missing_ok=True)
     server = subprocess.Popen(_command(program, folder, socket), cwd=folder)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=5, client_name=NAME)
+    try:
+        _watch(server, folder, socket)
+    finally:
+        # Whatever went wrong, a deleted folder for instance: nobody else would end it.
+        server.terminate()
+        server.wait()
+
+
+def _watch(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
+    client = redis.Redis(
+        unix_socket_path=str(socket),
+        socket_timeout=5,
+        client_name=NAME,
+        retry=Retry(NoBackoff(), 0),
+    )
     last_used = time.monotonic()
     ended = threading.Event()
     threading.Thread(target=_tell_the_end, args=(server, ended), daemon=True).start()
-    while not ended.wait(LOOK_SECONDS):
-        if _others(client) > 0:
-            last_used = time.monotonic()
-        elif time.monotonic() - last_used > IDLE_SECONDS:
-            _end_if_unused(client, folder)
+    try:
+        while not ended.wait(LOOK_SECONDS):
+            if _others(client) > 0:
+                last_used = time.monotonic()
+            elif time.monotonic() - last_used > IDLE_SECONDS:
+                _end_if_unused(client, folder)
+    finally:  # for one, the folder was deleted: no server outlives its keeper
+        server.terminate()
+        ended.wait()
 
 
 def _tell_the_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
@@ -61,7 +81,7 @@ def _others(client: redis.Redis) -> int:
     try:
         info = client.info("clients")
     except redis.RedisError:
-        return 0
+        return 1  # it loads its data, or is too busy to say: not a reason to end it
     return int(info["connected_clients"]) - 1
 
 

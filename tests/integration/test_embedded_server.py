@@ -1,0 +1,78 @@
+"""The server of a folder: shared while it is used, gone when it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from tests.waiting import wait_until
+
+from threadmill.embedded_server import end_server, ensure_server, find_program
+
+KEEPER = """
+import sys
+from pathlib import Path
+from threadmill import keeper
+keeper.IDLE_SECONDS, keeper.LOOK_SECONDS = 0.3, 0.1
+keeper.main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        yield Path(name) / "data"
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether the folder's keeper lives."""
+    with (folder / "keeper").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_a_server_that_is_used_is_not_ended_and_one_that_is_not_ends_at_once(folder: Path) -> None:
+    url = ensure_server(folder)
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        client.set("kept", "yes")
+        assert not end_server(folder)
+        assert client.get("kept") == b"yes"
+    assert end_server(folder)
+    assert not is_kept(folder)
+    assert end_server(folder)
+
+
+def test_a_server_that_was_ended_starts_again_on_its_data(folder: Path) -> None:
+    with contextlib.closing(redis.Redis.from_url(ensure_server(folder))) as client:
+        client.set("kept", "yes")
+    end_server(folder)
+    with contextlib.closing(redis.Redis.from_url(ensure_server(folder))) as client:
+        assert client.get("kept") == b"yes"
+    assert end_server(folder)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["unused", "unused, folder deleted"])
+def test_a_keeper_leaves_no_server_behind(folder: Path, is_deleted: bool) -> None:
+    folder.mkdir()
+    socket = folder.parent / "socket"
+    command = [sys.executable, "-c", KEEPER, find_program(), str(folder), str(socket)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as keeper:
+        wait_until(socket.exists, "the server listens")
+        [server] = psutil.Process(keeper.pid).children()
+        if is_deleted:
+            shutil.rmtree(folder)
+        keeper.wait(10)
+        assert not server.is_running()
