@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -71,7 +72,7 @@ class Shell:
 
     @contextmanager
     def running(self, *words: str, **more: str) -> Iterator[Running]:
-        """Run a command in the background; it is killed at the end if it is still there."""
+        """Run a command in the background; it is ended at the end if it is still there."""
         log = self.folder / "stderr"
         with log.open("w") as errors:
             process = subprocess.Popen(
@@ -86,10 +87,11 @@ class Shell:
         try:
             yield Running(process, log)
         finally:
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+            with process:  # SIGTERM first: a killed `dev` could not end its processes
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(15)
+                process.kill()
 
     def write(self, name: str, source: str) -> None:
         (self.folder / name).write_text(textwrap.dedent(source))
