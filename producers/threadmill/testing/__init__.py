@@ -1,5 +1,7 @@
 """What tests of assistants need: a stand-in for the model provider, and a scripted model.
 
+The pytest fixtures that come with them are in `threadmill.testing.fixtures`.
+
 Names are loaded when they are first used, because pytest imports this package at every start: a
 project that does not use it pays nothing, and needs none of what the stand-in needs.
 """
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         converse,
         scripted,
     )
+    from threadmill_shared.model import TextDelta, ToolCalled, TurnEnded
 
 __all__ = [
     "Answer",
@@ -39,10 +42,21 @@ __all__ = [
     "ScriptedModel",
     "StandIn",
     "Text",
+    "TextDelta",
+    "ToolCalled",
+    "TurnEnded",
     "by_text",
     "converse",
     "scripted",
 ]
+
+_HOMES = {
+    "ScriptedModel": "threadmill.testing.scripted_model",
+    "TextDelta": "threadmill_shared.model",
+    "ToolCalled": "threadmill_shared.model",
+    "TurnEnded": "threadmill_shared.model",
+}
+"""Modules of the names that are not the stand-in's."""
 
 
 if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
@@ -50,8 +64,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take every name for 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = "scripted_model" if name == "ScriptedModel" else "standin"
-        return getattr(import_module(f"{__name__}.{home}"), name)
+        return getattr(import_module(_HOMES.get(name, f"{__name__}.standin")), name)
 
 
 def __dir__() -> list[str]:
