@@ -28,6 +28,7 @@ import pytest
 import redis
 import yaml
 from honcho.environ import parse_procfile
+
 from threadmill_shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
