@@ -99,7 +99,8 @@ class Client:
             await asyncio.to_thread(embedded.offer, self.settings, tools)
             new = embedded.to_own_queue(new, self.settings)
         enqueued = await self.store.enqueue(new)
-        if not nesting.execute_here(enqueued.send):
+        is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
+        if not (is_own and nesting.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
         return enqueued
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from threadmill_shared.tools import NoCurrentCall, current_call
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,7 +31,12 @@ class Hop(Generic[T]):
 
 
 def drive(operation: Coroutine[Any, Any, T]) -> T:
-    """Run an operation to its end in this thread, waiting at each hop."""
+    """Run an operation to its end in this thread, waiting at each hop.
+
+    Raises:
+        RuntimeError: this is an async tool; it would stop the loop that its own run needs.
+    """
+    _refuse_on_a_tools_loop(operation)
     step: Callable[[], Any] = functools.partial(operation.send, None)
     while True:
         try:
@@ -42,6 +49,18 @@ def drive(operation: Coroutine[Any, Any, T]) -> T:
         except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides about it
             future.cancel()
             step = functools.partial(operation.throw, error)
+
+
+def _refuse_on_a_tools_loop(operation: Coroutine[Any, Any, Any]) -> None:
+    try:
+        asyncio.get_running_loop()
+        call = current_call()
+    except (RuntimeError, NoCurrentCall):
+        return
+    operation.close()
+    raise RuntimeError(
+        f"An async tool (of {call.run_id}) must not block: await the _async version of this call."
+    )
 
 
 async def drive_async(operation: Coroutine[Any, Any, T]) -> T:

@@ -33,10 +33,32 @@ PASSING = (
 )
 """Failures after which the identical call is sent again: its answer may have been lost."""
 
+_PASSING_WORDS = ("NOREPLICAS", "MISCONF", "MASTERDOWN", "READONLY", "BUSY ")
+_FULL_WORDS = ("OOM ", "-OOM")
+
 ANSWER_SECONDS = 5.0
 """How long one command may take before its connection is given up."""
 CONNECT_SECONDS = 3.0
 MAX_CONNECTIONS = 64
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the identical call may succeed later: the server is away, or refuses for a time."""
+    if isinstance(error, PASSING):
+        return True
+    return isinstance(error, redis_errors.ResponseError) and _says(error, _PASSING_WORDS)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the server refused because it is out of memory."""
+    if isinstance(error, redis_errors.OutOfMemoryError):
+        return True
+    # Redis 6.2 wraps the refusal of a script in an error of its own.
+    return isinstance(error, redis_errors.ResponseError) and _says(error, _FULL_WORDS)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    return any(word in str(error) for word in words)
 
 
 def connect(url: str, **options: Any) -> StoreClient:

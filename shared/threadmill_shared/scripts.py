@@ -19,7 +19,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
-from threadmill_shared.connections import PASSING
+from threadmill_shared.connections import PASSING, is_full, is_passing
 from threadmill_shared.wire import Wire
 
 Value = str | int | float
@@ -131,11 +131,13 @@ class ScriptRunner:
         while True:
             try:
                 return await send()
-            except PASSING as error:
+            except (*PASSING, redis_errors.ResponseError) as error:
+                if is_full(error):
+                    raise store_full() from error
+                if not is_passing(error):
+                    raise
                 if time.monotonic() >= give_up:
                     raise unavailable(error) from error
-            except redis_errors.OutOfMemoryError as error:
-                raise store_full() from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 

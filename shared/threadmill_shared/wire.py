@@ -12,7 +12,7 @@ import contextlib
 import logging
 from typing import Any, Protocol
 
-from threadmill_shared.connections import PASSING, StoreClient
+from threadmill_shared.connections import StoreClient, is_passing
 
 logger = logging.getLogger("threadmill.store")
 
@@ -86,7 +86,7 @@ class Wire:
         try:
             return list(await pipeline.execute(raise_on_error=False))
         except Exception as error:  # noqa: BLE001  each caller knows what to do about it
-            if isinstance(error, PASSING) or len(commands) == 1:
+            if is_passing(error) or len(commands) == 1:
                 return [error] * len(commands)
         # One of them cannot be sent at all; the others must not suffer for it.
         return [reply for command in commands for reply in await self._replies([command])]

@@ -49,6 +49,7 @@ class ToolCalls:
         results: dict[str, ToolResult] = {}
         ended: EndRun | None = None
         make = self._settle_interrupted if interrupted else self._call
+        self._held.is_calling_tools = True
         begun = [asyncio.ensure_future(make(call)) for call in reply.calls]
         try:
             for done in asyncio.as_completed(begun):
@@ -59,6 +60,7 @@ class ToolCalls:
                 if ended is not None:
                     break
         finally:
+            self._held.is_calling_tools = False
             for task in begun:
                 task.cancel()
         await self._held.stored()

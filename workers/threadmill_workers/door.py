@@ -25,6 +25,8 @@ __all__ = ["Catalog", "WorkerProcess", "load_catalog", "model_factory", "run_wor
 
 logger = logging.getLogger("threadmill.worker")
 
+TOOL_SECONDS = 3.0
+"""How long a tool call that is under way may go on when the drain is over."""
 CLOSE_SECONDS = 5.0
 """How long a worker that ends tries to give its runs back."""
 
@@ -112,6 +114,6 @@ class _Shutdown:
 
     def _close(self) -> None:
         try:
-            self._worker.close()
+            self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
             logger.error("the worker did not close: %s", type(error).__name__)

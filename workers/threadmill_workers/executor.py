@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +58,7 @@ class Executor:
     async def execute(self, run_id: str, *, parent: str | None = None) -> None:
         """Execute a run, if it is there to be claimed; a message delivered again does nothing.
 
-        A run that a tool enqueued has the tool's run as its parent, and ends with it at the latest.
+        A run that a tool enqueued has the tool's run as its parent, and is cancelled with it.
         """
         if parent is not None:
             self._children.setdefault(parent, set()).add(run_id)
@@ -69,11 +71,22 @@ class Executor:
             return
         self._running[run_id] = held
         try:
-            await self._perform(held)
+            await self._perform_or_fail(held)
         except LostRun:
             logger.info("%s was taken over or has ended elsewhere", run_id)
         finally:
-            del self._running[run_id]
+            self._children.pop(run_id, None)
+            if self._running.get(run_id) is held:  # it may have come back to this worker
+                del self._running[run_id]
+
+    async def _perform_or_fail(self, held: HeldRun) -> None:
+        try:
+            await self._perform(held)
+        except LostRun:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
+            logger.error("%s could not be executed: %s", held.record.id, type(error).__name__)
+            await self._finish(held, _failed(error))
 
     async def _perform(self, held: HeldRun) -> None:
         record, means = held.record, self._means
@@ -123,7 +136,9 @@ class Executor:
 
     async def _hand_over(self, held: HeldRun, missing: Sequence[ToolSpec]) -> None:
         """Give a run to a worker that knows its tools; where there is none, it fails at once."""
-        worker = await Registry(self._means.store).worker_with(missing)
+        # One that knows them all: two that each know half would pass the run on for ever.
+        tools = held.record.request.tools
+        worker = await Registry(self._means.store).worker_with(tools)
         if worker is None:
             await self._finish(held, _failed(_unknown(missing)))
             return
@@ -141,12 +156,14 @@ class Executor:
             if value is not None:
                 fields[name] = to_json(value).decode()
         self._means.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
-        await self._end_children(held.record.id)
+        if ending.status in (Status.CANCELLED, Status.EXPIRED):
+            await self._cancel_children(held.record.id)
 
-    async def _end_children(self, run_id: str) -> None:
+    async def _cancel_children(self, run_id: str) -> None:
         for child in self._children.pop(run_id, ()):
-            ended = await self._means.store.cancel(child)
-            self._means.sender.send(ended.send)
+            with contextlib.suppress(errors.RunNotFound):
+                ended = await self._means.store.cancel(child)
+                self._means.sender.send(ended.send)
 
     async def _give_back(self, held: HeldRun) -> None:
         dispatch = await held.give_back()
@@ -159,12 +176,18 @@ class Executor:
         if (held := self._running.get(run_id)) is not None:
             held.stop(Stop.CANCEL)
 
-    async def close(self) -> None:
-        """Give all runs back as they stand, and begin none any more."""
+    async def close(self, tool_seconds: float = 0) -> None:
+        """Give all runs back as they stand, and begin none any more.
+
+        Streams are cut at once, since their turn can be repeated; a tool call can not, so those
+        that are under way have `tool_seconds` to end.
+        """
         self._closing = True
+        until = time.monotonic() + tool_seconds
         while self._running:
             for held in list(self._running.values()):
-                held.stop(Stop.YIELD)
+                if not held.is_calling_tools or time.monotonic() >= until:
+                    held.stop(Stop.YIELD)
             await asyncio.sleep(0.01)
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 from redis import exceptions as redis_errors
 
-from threadmill_shared.connections import PASSING
+from threadmill_shared.connections import is_full, is_passing
 from threadmill_shared.keys import Keys
 from threadmill_shared.records import RunRecord, Status, pairs
 from threadmill_shared.runs import Dispatch
@@ -105,6 +105,8 @@ class HeldRun:
         self.position = position
         """Of the thread's last item, at the time of the claim."""
         self.stop_reason: Stop | None = None
+        self.is_calling_tools = False
+        """Whether functions are being called, which cannot be repeated as a stream can."""
         self._store = store
         self._token = token
         self._serial = 0
@@ -194,7 +196,7 @@ class HeldRun:
             self._in_flight = script("append").in_full(self._in_flight)
             self._store.wire.put(self)
             return True
-        if isinstance(error, (*PASSING, redis_errors.OutOfMemoryError)):
+        if is_passing(error) or is_full(error):
             asyncio.get_running_loop().call_later(self._pause, self._store.wire.put, self)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return True

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pydantic_core import to_json
 
+from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, StoreClient, connect
 from threadmill_shared.keys import Keys
 from threadmill_shared.settings import Settings
@@ -43,9 +44,16 @@ class Lease:
         self._thread = threading.Thread(target=self._work, name="threadmill-lease", daemon=True)
 
     def start(self, timeout: float = 10.0) -> None:
-        """Register, and begin to beat; returns once registered or after `timeout` seconds."""
+        """Register, and begin to beat.
+
+        Raises:
+            StoreUnavailable: there is no lease after `timeout` seconds.
+        """
         self._thread.start()
-        self._registered.wait(timeout)
+        if not self._registered.wait(timeout):
+            raise errors.StoreUnavailable(
+                f"The worker could not register within {timeout:g} s; see its log."
+            )
 
     def close(self) -> None:
         """Deregister."""
@@ -73,7 +81,7 @@ class Lease:
                     await self._beat(client)
                     self._confirmed_at = sent_at
                     self._registered.set()
-                except PASSING as error:
+                except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
                     logger.warning("the lease could not be renewed (%s)", type(error).__name__)
                 await asyncio.to_thread(self._end.wait, BEAT_SECONDS)
             await self._deregister(client)

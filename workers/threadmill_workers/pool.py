@@ -51,7 +51,12 @@ class RunPool(TaskPool):
         begun_at = time.monotonic()
         if accept_callback is not None:
             accept_callback(os.getpid(), begun_at)
-        future: Future[None] = begin(*args[2]["args"])
+        try:
+            future: Future[None] = begin(*args[2]["args"])
+        except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
+            logger.error("a run message was not understood: %s", type(error).__name__)
+            done((SUCCEEDED, None, 0.0))
+            return None
         future.add_done_callback(lambda ended: _report(ended, done, begun_at))
         return None
 

@@ -143,10 +143,10 @@ class WorkerProcess:
         """Runs in progress."""
         return self._executor.running
 
-    def close(self) -> None:
-        """Give all runs back as they stand, and deregister."""
+    def close(self, tool_seconds: float = 0) -> None:
+        """Give all runs back as they stand, tools after `tool_seconds`, and deregister."""
         nesting.withdraw()
-        self.call(self._executor.close())
+        self.call(self._executor.close(tool_seconds))
         self._sender.close()
         self._lease.close()
         self.call(self._shut())
@@ -202,7 +202,7 @@ class WorkerProcess:
             runner=self._runner,
         )
         self._executor = Executor(means, self.holder)
-        sweep = Sweep(self._store, self._send_found)
+        sweep = Sweep(self._store, self._send_found, adopts=self._is_alone)
         self._background = [
             asyncio.ensure_future(self._listen()),
             asyncio.ensure_future(sweep.work()),

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from threadmill_shared.connections import PASSING
+from redis import exceptions as redis_errors
+
 from threadmill_shared.records import Status
+from threadmill_shared.registry import Registry
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers.lease import BEAT_SECONDS
@@ -46,9 +48,19 @@ class _Look:
 class Sweep:
     """Looks at the indexes of all buckets, again and again."""
 
-    def __init__(self, store: Store, send: Callable[[Dispatch | None], None]) -> None:
+    def __init__(
+        self, store: Store, send: Callable[[Dispatch | None], None], *, adopts: bool = False
+    ) -> None:
+        """A sweep that sends what it finds.
+
+        Args:
+            store: where it looks.
+            send: takes each run that is to be executed.
+            adopts: whether it takes what scripts that have ended left in queues of their own.
+        """
         self._store = store
         self._send = send
+        self._adopts = adopts
         self._first: dict[str, _Look] = {}
 
     async def work(self) -> None:
@@ -56,8 +68,8 @@ class Sweep:
         while True:
             try:
                 await self.once()
-            except PASSING as error:
-                logger.debug("a sweep got no answer (%s)", type(error).__name__)
+            except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
+                logger.warning("a sweep was not finished: %s", type(error).__name__)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def once(self) -> None:
@@ -69,6 +81,22 @@ class Sweep:
             logger.warning("worker %s is gone; its runs go on elsewhere", name)
             await self._bury(worker, [b for b, workers in holders.items() if worker in workers])
         await self._end_overdue(holders)
+        if self._adopts:
+            await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Take the runs of scripts that have ended; nobody consumes their queues any more."""
+        buckets = self._store.keys.buckets()
+        found = await self._store.gather(("ZRANGE", f"{b}dispatched", 0, 99) for b in buckets)
+        run_ids = [run_id for runs in found for run_id in runs]
+        if not run_ids:
+            return
+        consumed = {worker.queue for worker in await Registry(self._store).workers()}
+        keys = self._store.keys
+        queues = await self._store.gather(("HGET", keys.run(one), "queue") for one in run_ids)
+        for run_id, queue in zip(run_ids, queues, strict=True):
+            if queue is not None and queue not in consumed:
+                self._send(Dispatch(run_id, queue))
 
     # ---- workers that are gone -------------------------------------------------------------------
 
@@ -89,7 +117,10 @@ class Sweep:
 
     async def _server(self) -> str:
         """The server's identity; it changes with a restart and with a failover."""
-        found = await self._store.read("INFO", "server")
+        try:
+            found = await self._store.read("INFO", "server")
+        except redis_errors.ResponseError:  # an ACL may forbid it; then leases alone decide
+            return ""
         info = found if isinstance(found, dict) else {}
         return str(info.get("run_id", ""))
 

@@ -59,13 +59,14 @@ def _enqueue(
 ) -> None:
     """Enqueue what another service asked for. The task's id is the idempotency key.
 
-    An error's own words may quote what was sent, so only those of our own errors are logged.
+    An error's own words may quote what was sent, so the log has its name and what that stands for.
     """
     try:
         request = _DoorRequest(namespace, task.request.id, arguments, says=says)
         run_id = desk.enqueue_named(request.assistant, request.ask)
     except (errors.CallerError, TypeError) as error:
-        logger.error("task %s was refused: %s: %s", task.request.id, type(error).__name__, error)
+        meaning = (type(error).__doc__ or "").partition("\n")[0]
+        logger.error("task %s was refused: %s: %s", task.request.id, type(error).__name__, meaning)
     except errors.InfrastructureError as error:
         logger.warning("task %s is tried again: %s", task.request.id, type(error).__name__)
         raise task.retry(exc=_Unreachable(), countdown=5, max_retries=None) from None

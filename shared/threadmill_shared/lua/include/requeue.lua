@@ -1,5 +1,5 @@
--- Give a run that was in progress back to the dispatched index, and retire its token.
--- Returns the queue for runs that had begun is the caller's business; this returns nothing.
+-- Give a run that was in progress back to the dispatched index, and retire its token. To which queue
+-- it is sent is the caller's business.
 local function requeue(bucket, run_id, now)
   local run = bucket .. 'run:' .. run_id
   local record = redis.call('HMGET', run, 'holder', 'token')
