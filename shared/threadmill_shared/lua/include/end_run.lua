@@ -56,12 +56,14 @@ local function end_run(bucket, run_id, status, now)
   redis.call('ZREM', bucket .. 'parked', run_id)
   redis.call('ZREM', bucket .. 'deadlines', run_id)
   unhold(bucket, record[2], run_id)
-  set_lifetimes(bucket, run_id, thread_id, record[3], record[7], record[8], now)
+  local next_run, queue = '', ''
   if is_head then
-    local next_run, queue = release(bucket, thread_id, now)
+    next_run, queue = release(bucket, thread_id, now)
     redis.call('HSET', run, 'next', next_run, 'next_queue', queue)
-    return next_run, queue
+  else
+    redis.call('ZREM', bucket .. 'line:' .. thread_id, run_id)
   end
-  redis.call('ZREM', bucket .. 'line:' .. thread_id, run_id)
-  return '', ''
+  -- The last of all: a key that was written after its time would begin anew, without one.
+  set_lifetimes(bucket, run_id, thread_id, record[3], record[7], record[8], now)
+  return next_run, queue
 end
