@@ -23,6 +23,7 @@ def broken(contents: Contents) -> list[str]:
         *(f"I1: {what}" for what in _two_at_once(contents, runs)),
         *(f"I3: {what}" for what in _wrong_logs(contents, runs)),
         *(f"I4: {what}" for what in _misplaced(contents, runs)),
+        *(f"I4: {what}" for what in _wrong_deadlines(contents, runs)),
         *(f"I7: {what}" for what in leaks(contents)),
     ]
 
@@ -61,6 +62,23 @@ def _misplaced(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Ite
         wanted = 0 if run["status"] in TERMINAL else 1
         if places[run_id] != wanted:
             yield f"{run_id} is {run['status']} and stands in {places[run_id]} places"
+
+
+def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Runs in progress stand there at their deadline; cancelled ones a second after the cancel."""
+    found = {
+        run_id: at
+        for _, _, stored in contents.of_kind("deadlines")
+        for run_id, at in stored.value.items()
+    }
+    for run_id, run in runs.items():
+        wanted = None
+        if run["status"] == "in_progress":
+            wanted = float(run["deadline"])
+        elif run["status"] == "cancelling":
+            wanted = float(run["cancelled_at"]) + 1000
+        if found.get(run_id) != wanted:
+            yield f"{run_id} is {run['status']}, due at {wanted}, and stands at {found.get(run_id)}"
 
 
 @lru_cache(maxsize=20_000)

@@ -206,6 +206,12 @@ class StoreMachine(Driver):
         command = self.commands.reclaim(run.id, run.holder, run.token)
         self.send(command, luck._replace(answer_is_lost=True))
 
+    @precondition(lambda self: self.runs("dispatched", "waiting"))
+    @rule(pick=picks)
+    def force_what_nobody_holds(self, pick: int) -> None:
+        run = _pick(self.runs("dispatched", "waiting"), pick)
+        self.send(self.commands.force(run.id, run.token, len(run.log)), CALM)
+
     @precondition(lambda self: self.attempts)
     @rule(pick=picks)
     def force_and_reclaim_too_late(self, pick: int) -> None:

@@ -18,6 +18,7 @@ async def test_messages_enter_the_thread_in_their_order(scene, client):
 
     assert client.outcomes == ["ok", "ok"]
     assert await scene.texts() == ["one", "two", "three"]
+    assert "metadata" not in await scene.store.thread_fields(scene.thread_id)
 
 
 async def test_a_thread_can_be_made_without_a_message(scene):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.integration.store.commands import Write
 from tests.integration.store.scene import (
@@ -184,3 +186,24 @@ async def test_log_and_record_live_on_for_their_time(scene):
     assert await scene.ttl(keys.run(run_id)) == pytest.approx(2 * 86_400, abs=1)
     assert await scene.ttl(keys.steps(run_id)) == pytest.approx(2 * 86_400, abs=1)
     assert await scene.ttl(keys.thread(scene.thread_id)) == -1
+
+
+async def test_a_record_without_any_lifetime_is_gone_at_once(scene):
+    held = await scene.begin(run_days=1e-9)
+
+    await held.finish(Status.COMPLETED, Batch())
+
+    assert await scene.store.record(held.record.id) is None
+
+
+async def test_a_thread_forgets_runs_whose_records_must_be_gone(scene):
+    runs, lifetime = scene.store.keys.runs(scene.thread_id), 0.01
+    first = await scene.begin(run_days=lifetime / 86_400)
+    await first.finish(Status.COMPLETED, Batch())
+    second = await scene.begin(run_days=lifetime / 86_400)
+    await asyncio.sleep(3 * lifetime)
+    assert await scene.store.read("ZRANGE", runs, 0, -1) == [first.record.id, second.record.id]
+
+    await second.finish(Status.COMPLETED, Batch())
+
+    assert await scene.store.read("ZRANGE", runs, 0, -1) == []

@@ -123,6 +123,18 @@ async def test_a_run_that_nobody_holds_is_left_alone(scene):
     assert await scene.status(queued.run_id) is Status.QUEUED
 
 
+async def test_a_run_that_was_given_back_since_it_was_read_is_left_alone(scene):
+    held = await scene.begin(run_seconds=0)
+    await held.give_back()
+    record = await scene.record(held.record.id)
+    before = await scene.contents()
+
+    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+
+    assert reply == ["moved"]
+    assert await scene.contents() == before
+
+
 async def test_a_run_that_has_ended_stays_as_it_is(scene):
     held = await scene.begin()
     record = await scene.record(held.record.id)
