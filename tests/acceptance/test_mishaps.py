@@ -1,0 +1,114 @@
+"""What must not stop a worker, lose a run or pass it on for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.acceptance.processes import Workers
+from tests.acceptance.surroundings import embedded_environment
+from tests.waiting import wait_until
+
+from threadmill import Assistant, Run, Thread
+from threadmill.embedded_server import FOLDER, end_server
+from threadmill.testing import StandIn
+from threadmill_shared.messaging import make_app
+from threadmill_shared.settings import Settings
+from threadmill_shared.tools import ToolSpec
+
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
+
+def say(text: str, thread: Thread | None = None) -> Run:
+    mishaps = Assistant.load("mishaps")
+    return mishaps.say(text, thread=thread or Thread(), event_handler_class=None, timeout=30)
+
+
+def test_an_async_tool_that_blocks_its_loop_gets_an_error_and_the_worker_goes_on(
+    workers: Workers,
+) -> None:
+    workers.start("mishaps")
+    run = say("call block_the_loop {}")
+    [made] = [call for step in run.steps for call in step.tool_calls]
+    assert made.failed
+    assert "must not block" in (made.output or "")
+
+
+def test_a_run_that_a_tool_started_goes_on_when_the_tools_own_run_has_ended(
+    workers: Workers,
+) -> None:
+    workers.start("mishaps")
+    run = say("call start_and_leave {}")
+    [made] = [call for step in run.steps for call in step.tool_calls]
+    assert Run.load(made.output or "").wait(20).status == "completed"
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], [], ["run_", "twice"], [{"a": 1}]])
+def test_a_malformed_run_message_does_not_end_the_worker(
+    workers: Workers, arguments: list[object]
+) -> None:
+    [worker] = workers.start("mishaps")
+    make_app(Settings()).send_task("threadmill.execute", arguments, queue="threadmill")
+    wait_until(lambda: "not understood" in worker.log(), "the message was refused")
+    assert say("Hello!").status == "completed"
+
+
+def test_a_run_whose_tools_no_worker_has_together_fails_and_is_not_passed_on_for_ever(
+    workers: Workers, standin: StandIn
+) -> None:
+    [one] = workers.start("mishaps")
+    left = next(tool for tool in Assistant.load("mishaps").tools if tool.name == "left")
+    [two] = workers.start("mishaps", HALF="right")
+    right = wait_until(lambda: _tool("right"), "the other half is published")
+    run = Assistant("both", tools=[left, right]).enqueue("Hello!").wait(20)
+    assert (run.status, run.last_error and run.last_error.name) == ("failed", "ToolNotFound")
+    assert run.attempt == 1
+    assert not standin.requests
+    assert one.pid != two.pid
+
+
+def _tool(name: str) -> ToolSpec | None:
+    return next((tool for tool in Assistant.load("mishaps").tools if tool.name == name), None)
+
+
+def test_a_worker_that_drains_lets_a_tool_end_and_gives_a_stream_back(workers: Workers) -> None:
+    [first] = workers.start("toolbox", THREADMILL_DRAIN_SECONDS="0")
+    toolbox = Assistant.load("toolbox")
+    calling = toolbox.enqueue('call wait_in_thread {"seconds": 1.5}')
+    wait_until(lambda: calling.refresh().steps, "the tool is called")
+    os.kill(first.pid, signal.SIGTERM)
+    assert first.ends()
+    workers.start("toolbox")
+    calling.wait(30)
+    [made] = [c for step in calling.steps for c in step.tool_calls if c.output is not None]
+    assert made.output == "waited in a thread"
+    assert calling.status == "completed"
+
+
+def test_what_a_script_left_unfinished_does_not_hold_up_the_next_one_in_its_folder(
+    environment: None, tmp_path: Path
+) -> None:
+    try:
+        run_script("leave", tmp_path)
+        assert run_script("come_after", tmp_path).endswith("completed ['completed', 'completed']\n")
+    finally:
+        end_server(tmp_path / FOLDER)
+
+
+def run_script(name: str, folder: Path) -> str:
+    """A script without any setting, run in this folder."""
+    script = Path(__file__).parent / "scripts" / f"{name}.py"
+    command = [sys.executable, "-W", "error", str(script)]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=embedded_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
