@@ -54,40 +54,61 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         TypeError: an option is unknown or of the wrong type.
         BadTemplate, BadMessage, TooLarge: as they say.
     """
-    if ask.when_busy not in get_args(WhenBusy):
-        raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
-    if ask.message is not None:
-        check_message(ask.message, settings)
-    context = _checked_context(ask.context)
+    _check(ask, settings)
+    request = _request(ask, settings)
     thread = ask.thread or _thread_for(ask, settings)
-    definition = ask.definition
     return NewRun(
         run_id=ids.new_run_id(thread.id),
         thread_id=thread.id,
         create_thread=thread.create,
-        request=RunRequest(
-            assistant_id=definition.id,
-            assistant_name=definition.name,
-            model=definition.model,
-            instructions=_instructions(ask, context),
-            tools=definition.tools,
-            options=_options(ask),
-            max_turns=settings.max_turns,
-        ),
+        request=request,
         message_id=ids.new_message_id(),
         message=ask.message,
         when_busy=ask.when_busy,
         idempotency_key=ask.idempotency_key,
-        content_digest=content_digest(
-            definition.name, ask.message, context, dict(ask.options), ask.instructions
-        ),
-        queue=Queues(settings.namespace).own(definition.queue),
-        context=context,
+        content_digest=_digest(ask, request),
+        queue=Queues(settings.namespace).own(ask.definition.queue),
+        context=ask.context or {},
         run_seconds=settings.run_seconds,
         log_seconds=settings.log_seconds,
         run_days=settings.run_days,
         max_waiting=settings.max_waiting,
         parent=ask.parent,
+    )
+
+
+def _check(ask: Ask, settings: Settings) -> None:
+    if ask.when_busy not in get_args(WhenBusy):
+        raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
+    if ask.message is not None:
+        check_message(ask.message, settings)
+    if ask.context is not None:
+        _check_context(ask.context)
+
+
+def _request(ask: Ask, settings: Settings) -> RunRequest:
+    definition = ask.definition
+    return RunRequest(
+        assistant_id=definition.id,
+        assistant_name=definition.name,
+        model=definition.model,
+        instructions=_instructions(ask),
+        tools=definition.tools,
+        options=_options(ask),
+        max_turns=settings.max_turns,
+    )
+
+
+def _digest(ask: Ask, request: RunRequest) -> str:
+    """Of all that makes the answer another one; where a tool's function lives does not."""
+    return content_digest(
+        request.assistant_name,
+        request.model,
+        ask.message,
+        _templates(ask),
+        ask.context or {},
+        sorted((tool.name, tool.digest) for tool in request.tools),
+        request.options.model_dump(),
     )
 
 
@@ -121,12 +142,15 @@ def _thread_for(ask: Ask, settings: Settings) -> ThreadRef:
     return ThreadRef(ids.derived_thread_id(*words), create=True)
 
 
-def _instructions(ask: Ask, context: Mapping[str, Any]) -> str:
+def _templates(ask: Ask) -> list[str]:
     template = ask.definition.instructions if ask.instructions is None else ask.instructions
+    return [part for part in (template, ask.additional_instructions) if part]
+
+
+def _instructions(ask: Ask) -> str:
     self_ = ask.definition if ask.self_ is None else ask.self_
-    parts = [template, ask.additional_instructions]
-    rendered = [render(part, self_=self_, context=dict(context)) for part in parts if part]
-    return "\n\n".join(rendered)
+    context = dict(ask.context or {})
+    return "\n\n".join(render(part, self_=self_, context=context) for part in _templates(ask))
 
 
 def _options(ask: Ask) -> RunOptions:
@@ -146,9 +170,7 @@ def _explain(error: ValidationError) -> str:
     return f"The run option {name!r} is not valid: {first['msg']}."
 
 
-def _checked_context(context: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if context is None:
-        return {}
+def _check_context(context: Any) -> None:
     if not isinstance(context, Mapping):
         raise TypeError(f"context is a mapping of JSON values, not {type(context).__name__}.")
     try:
@@ -157,4 +179,3 @@ def _checked_context(context: Mapping[str, Any] | None) -> Mapping[str, Any]:
         raise TypeError(f"context must be JSON: {error}") from None
     if size > MAX_CONTEXT_BYTES:
         raise errors.TooLarge(f"context has {size} bytes; {MAX_CONTEXT_BYTES} are allowed.")
-    return context

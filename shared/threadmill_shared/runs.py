@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic_core import to_json
+from pydantic_core import to_jsonable_python
 
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.records import Status
@@ -69,5 +70,6 @@ class NewRun:
 
 
 def content_digest(*parts: Any) -> str:
-    """A digest of what an idempotency key stands for."""
-    return hashlib.sha256(to_json(parts)).hexdigest()[:32]
+    """A digest of what an idempotency key stands for, in whatever order its keys are."""
+    canonical = json.dumps(to_jsonable_python(parts), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -14,9 +14,11 @@ from threadmill_shared.records import Status
 from threadmill_shared.requests import Ask, ThreadRef, new_run
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
+from threadmill_shared.tools import ToolSpec
 from threadmill_workers.batch import Batch
 
 ADA = Definition(id="asst_1", name="Ada", model="gpt-4.1-mini")
+ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")
 
 
 async def test_two_processes_that_enqueue_a_hundred_times_at_once_make_one_run(scene, redis_url):
@@ -108,6 +110,9 @@ def test_without_a_thread_the_thread_follows_from_namespace_assistant_and_key():
     [
         {"message": "good bye"},
         {"definition": ADA.model_copy(update={"name": "Bob"})},
+        {"definition": ADA.model_copy(update={"model": "gpt-4.1"})},
+        {"definition": ADA.model_copy(update={"tools": (ROLL,)})},
+        {"additional_instructions": "Be kind."},
         {"context": {"user": 2}},
         {"options": {"temperature": 1}},
         {"instructions": "Be long."},
@@ -122,3 +127,23 @@ async def test_a_key_with_other_content_is_refused_whatever_differs(scene, chang
 
     with pytest.raises(errors.IdempotencyMismatch):
         await scene.store.enqueue(new_run(replace(ask, **change), settings))
+
+
+async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_content(scene):
+    settings = Settings(namespace="tm")
+    thread = ThreadRef(scene.thread_id, create=True)
+    moved = ROLL.model_copy(update={"identity": "games.dice:roll"})
+    first, second = (
+        Ask(
+            ADA.model_copy(update={"tools": (tool,)}),
+            "hello",
+            thread=thread,
+            idempotency_key="monday",
+            context=context,
+        )
+        for tool, context in ((ROLL, {"a": 1, "b": 2}), (moved, {"b": 2, "a": 1}))
+    )
+
+    run = await scene.store.enqueue(new_run(first, settings))
+
+    assert (await scene.store.enqueue(new_run(second, settings))).run_id == run.run_id
