@@ -49,11 +49,16 @@ class Client:
     """The connections of one process, on its bridge."""
 
     def __init__(self, settings: Settings) -> None:
+        """Ready to work; a connection is made at the first command.
+
+        Raises:
+            NotConfigured: there is no URL, or one of them is of a kind that is not known.
+        """
+        self._sender = Sender(settings)  # first, since it may refuse: no thread is left then
         self.settings = settings
         self.queue: str | None = None
         """Name of the queue for this process's runs; None: the assistant's."""
         self._bridge = Bridge()
-        self._sender = Sender(settings)
         self._background: set[asyncio.Task[None]] = set()
         drive(self._on_bridge(self._open()))
 

@@ -12,10 +12,10 @@ import queue
 import threading
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from celery import Celery
 
+from threadmill_shared import errors
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 
@@ -69,6 +69,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
+            **settings.celery_options(),
             "socket_timeout": 30.0,
             "socket_connect_timeout": _SEND_SECONDS,
             "socket_keepalive": True,
@@ -84,10 +85,41 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
+def check_broker(settings: Settings) -> None:
+    """Find out, without a connection, whether Celery knows this kind of broker.
+
+    Raises:
+        NotConfigured: it does not, or a package for it is missing.
+    """
+    url = settings.celery_url()
+    if settings.broker_url is None:
+        return  # the store's URL, whose forms are all known
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise errors.NotConfigured(
+            "THREADMILL_BROKER_URL has no scheme. Write it like redis://localhost:6379/0 or "
+            "amqp://localhost:5672//."
+        )
+    try:
+        make_app(settings).connection_for_write().get_transport_cls()
+    except (ImportError, KeyError, ValueError) as error:
+        raise errors.NotConfigured(
+            f"Celery cannot use THREADMILL_BROKER_URL ({scheme}, {type(error).__name__}). Set it "
+            "to a Redis or a RabbitMQ, for example redis://localhost:6379/0 or "
+            "amqp://localhost:5672//."
+        ) from None
+
+
 class Sender:
     """Sends dispatches to Celery, in a thread of its own: publishing blocks, and may block long."""
 
     def __init__(self, settings: Settings) -> None:
+        """A sender that has not connected yet.
+
+        Raises:
+            NotConfigured: Celery cannot use the broker's URL.
+        """
+        check_broker(settings)
         self._settings = settings
         self._queues = Queues(settings.namespace)
         self._outbox: queue.SimpleQueue[Dispatch | None] = queue.SimpleQueue()
@@ -117,30 +149,46 @@ class Sender:
             thread.join(_EXIT_SECONDS)
 
     def _work(self) -> None:
-        app = make_app(self._settings)
-        app.conf.broker_transport_options = app.conf.broker_transport_options | {
-            "socket_timeout": _SEND_SECONDS
-        }
-        with app.connection_for_write() as connection:
-            producer = app.amqp.Producer(connection, auto_declare=False)
-            while (dispatch := self._outbox.get()) is not None:
-                self._publish(app, producer, dispatch)
+        publisher: _Publisher | None = None
+        while (dispatch := self._outbox.get()) is not None:
+            name = self._queues.begun if dispatch.begun else dispatch.queue
+            try:
+                publisher = publisher or _Publisher(self._settings)
+                publisher.publish(dispatch.run_id, name)
+            except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
+                logger.warning(
+                    "could not send %s to queue %s (%s); it is stored and stays queued: cancel it, "
+                    "or enqueue it again with the same idempotency key",
+                    dispatch.run_id,
+                    name,
+                    type(error).__name__,
+                )
+        if publisher is not None:
+            publisher.close()
 
-    def _publish(self, app: Celery, producer: Any, dispatch: Dispatch) -> None:
-        name = self._queues.begun if dispatch.begun else dispatch.queue
-        try:
-            app.send_task(
-                EXECUTE,
-                args=[dispatch.run_id],
-                queue=name,
-                task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
-                producer=producer,
-                retry=False,
-            )
-        except Exception as error:  # noqa: BLE001  whatever went wrong, the run itself is stored
-            logger.warning(
-                "could not send %s to queue %s (%s); it is stored, and sent again later",
-                dispatch.run_id,
-                name,
-                type(error).__name__,
-            )
+
+class _Publisher:
+    """The sender's connection to the broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_app(settings)
+        self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
+            "socket_timeout": _SEND_SECONDS,
+            "max_retries": 1,  # by default it would try to connect for ever, in silence
+            "interval_start": 0,
+        }
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+
+    def publish(self, run_id: str, name: str) -> None:
+        self._app.send_task(
+            EXECUTE,
+            args=[run_id],
+            queue=name,
+            task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
+            producer=self._producer,
+            retry=False,
+        )
+
+    def close(self) -> None:
+        self._connection.release()

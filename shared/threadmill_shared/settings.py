@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
 
+_SENTINEL = "redis+sentinel://"
+
 NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
 
@@ -77,20 +79,49 @@ class Settings(BaseSettings):
         return self.redis_url.get_secret_value()
 
     def celery_url(self) -> str:
-        """The broker's URL, as kombu spells it.
+        """The broker's URL, as kombu spells it; through Sentinel, see `celery_options` too.
 
         Raises:
-            NotConfigured: none is set, or the store's URL cannot serve as one.
+            NotConfigured: none is set, it names no service, or the store's cannot serve as one.
         """
-        if self.broker_url is not None:
-            return self.broker_url.get_secret_value()
-        url = self.store_url()
+        url = self._broker()
         if url.startswith("redis+cluster"):
             raise errors.NotConfigured(
                 "Celery cannot use a Redis Cluster as its broker. Set THREADMILL_BROKER_URL to a "
                 "standalone Redis or to RabbitMQ."
             )
+        if url.startswith(_SENTINEL):
+            return _kombu_sentinels(url)
         return url.replace("unix://", "redis+socket://", 1)
+
+    def celery_options(self) -> dict[str, str]:
+        """The transport options without which kombu cannot use `celery_url`.
+
+        Raises:
+            NotConfigured: none is set.
+        """
+        url = self._broker()
+        return {"master_name": _service(url)} if url.startswith(_SENTINEL) else {}
+
+    def _broker(self) -> str:
+        return self.broker_url.get_secret_value() if self.broker_url else self.store_url()
+
+
+def _service(url: str) -> str:
+    return urlsplit(url).path.strip("/").partition("/")[0]
+
+
+def _kombu_sentinels(url: str) -> str:
+    """One URL per Sentinel, as kombu has it; it takes the service's name as an option."""
+    if not _service(url):
+        raise errors.NotConfigured(
+            "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
+        )
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    database = parts.path.strip("/").partition("/")[2] or "0"
+    addresses = [host if ":" in host else f"{host}:26379" for host in hosts.split(",")]
+    return ";".join(f"sentinel://{login}{at}{address}/{database}" for address in addresses)
 
 
 @lru_cache

@@ -1,0 +1,75 @@
+"""Which broker the settings lead to, and that one which Celery does not know is refused."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from threadmill.client import Client
+from threadmill_shared import errors
+from threadmill_shared.messaging import Sender, make_app
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.settings import Settings
+
+REDIS = "redis://localhost:1/0"
+RUN = "run_3f" + "0123456789" * 3
+
+
+def settings(redis: str = REDIS, broker: str | None = None) -> Settings:
+    return Settings(
+        redis_url=SecretStr(redis), broker_url=None if broker is None else SecretStr(broker)
+    )
+
+
+@pytest.mark.parametrize("broker", ["bogus://host", "host:6379", "redis://host:port/0"])
+def test_a_broker_that_celery_does_not_know_is_refused_at_once(broker: str) -> None:
+    with pytest.raises(errors.NotConfigured, match="THREADMILL_BROKER_URL"):
+        Client(settings(broker=broker))
+
+
+def test_a_cluster_without_a_broker_is_refused_at_once() -> None:
+    with pytest.raises(errors.NotConfigured, match="Cluster as its broker"):
+        Client(settings("redis+cluster://localhost:1"))
+
+
+def test_a_refused_broker_does_not_show_its_password() -> None:
+    with pytest.raises(errors.NotConfigured) as refused:
+        Sender(settings(broker="bogus://user:secret@host"))
+    assert "secret" not in str(refused.value)
+
+
+def test_sentinels_are_spelt_as_kombu_reads_them() -> None:
+    app = make_app(settings("redis+sentinel://me:pass@one,two:26380/main/2"))
+
+    connection = app.connection_for_write()
+
+    assert app.conf.broker_url == ("sentinel://me:pass@one:26379/2;sentinel://me:pass@two:26380/2")
+    assert connection.transport_options["master_name"] == "main"
+    assert (connection.hostname, connection.port) == ("one", 26379)
+    assert (connection.userid, connection.password) == ("me", "pass")
+    assert connection.virtual_host == "2"
+
+
+def test_sentinels_without_a_service_are_refused() -> None:
+    with pytest.raises(errors.NotConfigured, match="names the service"):
+        Sender(settings("redis+sentinel://one,two"))
+
+
+def test_a_socket_is_spelt_as_kombu_reads_it() -> None:
+    assert settings("unix:///run/redis.sock").celery_url() == "redis+socket:///run/redis.sock"
+
+
+def test_a_send_that_fails_is_a_warning_and_the_next_one_is_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender = Sender(settings())
+    for queue in ("one", "two"):
+        sender.send(Dispatch(RUN, queue))
+    sender.close()
+
+    said = [record.getMessage() for record in caplog.records]
+    assert [("queue one" in text, "queue two" in text) for text in said] == [
+        (True, False),
+        (False, True),
+    ]
+    assert all("stays queued" in text for text in said)
