@@ -5,6 +5,7 @@ What a holder of a run writes is the worker's business; reading is in `threadmil
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -191,7 +192,11 @@ class Store(StoreReader):
         reply = await self.scripts.run(
             "delete",
             keys={"thread": self.keys.thread(thread_id)},
-            args={"bucket": self.keys.bucket(thread_id), "thread_id": thread_id},
+            args={
+                "bucket": self.keys.bucket(thread_id),
+                "thread_id": thread_id,
+                "delete_id": secrets.token_hex(8),
+            },
         )
         refuse_thread(reply, thread_id, "it can be deleted")
         tomb = self.keys.tomb(thread_id)

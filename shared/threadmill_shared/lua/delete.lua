@@ -2,7 +2,7 @@
 -- in pages: a thread may have had thousands.
 --
 -- keys: thread
--- args: bucket thread_id
+-- args: bucket thread_id delete_id
 -- rest: none
 --
 -- replies: {ok | again}
@@ -10,15 +10,19 @@
 -- include: none
 local known = redis.call('HMGET', thread, 'created_at', 'head')
 local deleted = bucket .. 'deleted:' .. thread_id
+-- First, so that a late repeat does not delete a thread that was made anew.
+if redis.call('GET', deleted) == delete_id then
+  return {'again'}
+end
 if not known[1] then
-  return {redis.call('EXISTS', deleted) == 1 and 'again' or 'no_thread'}
+  return {'no_thread'}
 end
 if known[2] and known[2] ~= '' then
   return {'locked', known[2]}
 end
 -- First of all a write that frees memory: with it a full store lets the others through.
 redis.call('UNLINK', thread, bucket .. 'items:' .. thread_id, bucket .. 'messages:' .. thread_id)
-redis.call('SET', deleted, 1, 'PX', 60000) -- a repeated call is answered, not refused
+redis.call('SET', deleted, delete_id, 'PX', 60000) -- a repeated call is answered, not refused
 if redis.call('EXISTS', bucket .. 'runs:' .. thread_id) == 1 then
   redis.call('RENAME', bucket .. 'runs:' .. thread_id, bucket .. 'tomb:' .. thread_id)
   redis.call('PEXPIRE', bucket .. 'tomb:' .. thread_id, 3600000)

@@ -26,7 +26,9 @@ if redis.call('EXISTS', run) == 1 then
 end
 if digest ~= '' then
   local used = redis.call('HMGET', idem, 'run', 'digest')
-  if used[1] then
+  -- A key whose run went with its thread is free again; a deleted thread's runs go in pages.
+  if used[1] and redis.call('EXISTS', bucket .. 'run:' .. used[1]) == 1
+    and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
     return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', ''}
   end
 end
@@ -46,6 +48,7 @@ redis.call('HSETNX', thread, 'created_at', now)
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
 if digest ~= '' then
+  redis.call('DEL', idem) -- the lifetime that a gone run left on it, too
   redis.call('HSET', idem, 'run', run_id, 'digest', digest)
   redis.call('HSET', run, 'idem', idem)
 end

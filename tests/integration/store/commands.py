@@ -181,11 +181,15 @@ class Commands:
             messages,
         )
 
-    def delete(self, thread_id: str) -> Command:
+    def delete(self, thread_id: str, delete_id: str = "delete_1") -> Command:
         return Command(
             "delete",
             {"thread": self._keys.thread(thread_id)},
-            {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id},
+            {
+                "bucket": self._keys.bucket(thread_id),
+                "thread_id": thread_id,
+                "delete_id": delete_id,
+            },
         )
 
     def _of_run(

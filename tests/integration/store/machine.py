@@ -68,7 +68,7 @@ class StoreMachine(Driver):
         if self.model.held_by(thread):
             self.send(self.commands.enqueue(thread, run_id, when_busy="reject"), CALM)
             self.send(self.commands.enqueue(thread, run_id, max_waiting=0), CALM)
-            self.send(self.commands.delete(thread), CALM)
+            self.send(self.commands.delete(thread, self.new("delete")), CALM)
         elif thread not in self.model.threads:
             self.send(self.commands.enqueue(thread, run_id, create=False), CALM)
             self.send(self.commands.add(thread, (("msg_0", "hello"),), create=False), CALM)
@@ -237,7 +237,8 @@ class StoreMachine(Driver):
             self.send(self.commands.cancel(held.id), CALM)
             if held.is_held:
                 self.send(self.commands.force(held.id, held.token, len(held.log)), luck)
-        self.send(self.commands.delete(thread), LUCKLESS if empty_first else luck)
+        command = self.commands.delete(thread, self.new("delete"))
+        self.send(command, LUCKLESS if empty_first else luck)
 
     @precondition(lambda self: self.sent)
     @rule(pick=picks)

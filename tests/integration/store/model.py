@@ -87,7 +87,8 @@ class Model:
         self.runs: dict[str, Run] = {}
         self.keys: dict[str, tuple[str, str]] = {}
         """Idempotency keys, and the run and the content that each belongs to."""
-        self.deleted: set[str] = set()
+        self.deleted: dict[str, str] = {}
+        """Threads, and the call that deleted each last."""
         self.moves: Counter[str] = Counter()
         """How often each transition was taken."""
 
@@ -125,7 +126,7 @@ class Model:
     ) -> Answer:
         if (known := self.runs.get(run_id)) is not None:
             return self._enqueued_before(known)
-        if digest and idem in self.keys:
+        if digest and idem in self.keys and self.keys[idem][0] in self.runs:
             owner, content = self.keys[idem]
             return ["same" if content == digest else "mismatch", owner, 0, "", ""]
         thread = self.threads.get(thread_id)
@@ -296,14 +297,16 @@ class Model:
             thread.add(message_id, message)
         return ["ok", len(thread.items)]
 
-    def _delete(self, thread_id: str) -> Answer:
+    def _delete(self, thread_id: str, delete_id: str) -> Answer:
         thread = self.threads.get(thread_id)
+        if self.deleted.get(thread_id) == delete_id:
+            return ["again"]
         if thread is None:
-            return ["again" if thread_id in self.deleted else "no_thread"]
+            return ["no_thread"]
         if thread.head:
             return ["locked", thread.head]
         del self.threads[thread_id]
-        self.deleted.add(thread_id)
+        self.deleted[thread_id] = delete_id
         return ["ok"]
 
     def forget_runs(self, thread_id: str) -> list[str]:

@@ -80,3 +80,42 @@ async def test_a_deleted_thread_can_begin_anew_under_its_id(scene):
 
     assert await scene.texts() == ["new"]
     assert await scene.store.last_position(scene.thread_id) == 1
+
+
+async def test_who_deletes_a_second_time_is_told_that_there_is_no_thread(scene, client):
+    await scene.store.cancel((await scene.enqueue()).run_id)
+    await scene.store.delete(scene.thread_id)
+
+    with pytest.raises(errors.ThreadNotFound):
+        await scene.store.delete(scene.thread_id)
+
+    assert client.outcomes[-1] == "no_thread"
+
+
+async def test_a_late_repeat_does_not_delete_a_thread_that_was_made_anew(scene, client):
+    await scene.store.cancel((await scene.enqueue("old")).run_id)
+    delete = scene.commands.delete(scene.thread_id)
+    await scene.send(delete)
+    await scene.store.cancel((await scene.enqueue("new")).run_id)
+
+    await scene.send(delete)
+
+    assert client.outcomes[-1] == "again"
+    assert await scene.texts() == ["new"]
+
+
+@pytest.mark.parametrize("is_swept", [True, False])
+async def test_a_key_is_free_again_when_its_run_went_with_its_thread(scene, is_swept):
+    old = await scene.enqueue(idempotency_key="monday")
+    await scene.store.cancel(old.run_id)
+    if is_swept:
+        await scene.store.delete(scene.thread_id)
+    else:  # the caller dies before it has removed the runs
+        await scene.send(scene.commands.delete(scene.thread_id))
+
+    new = await scene.enqueue("something else", idempotency_key="monday")
+
+    assert new.created
+    assert await scene.ttl(scene.store.keys.idempotency(scene.thread_id, "monday")) == -1
+    again = await scene.enqueue("something else", idempotency_key="monday")
+    assert again.run_id == new.run_id
