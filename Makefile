@@ -26,8 +26,10 @@ test: $(INSTALLED) ## Run all tests
 
 lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check
+	$(BIN)/ruff check --quiet --target-version py314 --select E9,F,PLE,W
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.11
+	$(BIN)/mypy --python-version 3.14
 	set -e; for folder in $(SCRIPTS); do \
 		MYPYPATH=$$folder $(BIN)/mypy --explicit-package-bases $$folder; \
 	done
