@@ -18,7 +18,7 @@ from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition, Publishable
-from threadmill_shared.requests import Ask
+from threadmill_shared.requests import Ask, check_text
 from threadmill_shared.runs import WhenBusy
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool, ToolSpec, as_tool
@@ -134,26 +134,27 @@ class Assistant(BaseModel, Publishable):
     async def _say(
         self,
         message: str,
-        code_interpreter_files: Sequence[str] | None = None,
-        file_search_files: Sequence[str] | None = None,
-        image_files: Sequence[str] | None = None,
         thread: Thread | None = None,
         event_handler_class: type[EventHandler] | None = PrintHandler,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
+        *,
+        code_interpreter_files: Sequence[str] | None = None,
+        file_search_files: Sequence[str] | None = None,
+        image_files: Sequence[str] | None = None,
         **run_options: Any,
     ) -> Run:
         """Say something, print the answer as it is made, and return the run when it has ended.
 
         Args:
             message: what the user says.
-            code_interpreter_files: not supported yet.
-            file_search_files: not supported yet.
-            image_files: not supported yet.
             thread: the conversation; None: `default_thread`.
             event_handler_class: is given each event; None: nothing is printed.
             event_handler_kwargs: for its constructor.
             timeout: seconds to wait; None: as long as it takes.
+            code_interpreter_files: not supported yet.
+            file_search_files: not supported yet.
+            image_files: not supported yet.
             run_options: model, instructions (replaces), additional_instructions, tools (replaces),
                 additional_tools, tool_choice, temperature, top_p, max_completion_tokens,
                 parallel_tool_calls, response_format, truncation_strategy, metadata, when_busy,
@@ -170,7 +171,7 @@ class Assistant(BaseModel, Publishable):
             raise errors.Unsupported("Files with a message are not supported yet.")
         return await self.perform(
             message,
-            thread or self.default_thread,
+            self.default_thread if thread is None else thread,
             event_handler_class,
             event_handler_kwargs,
             timeout,
@@ -234,6 +235,11 @@ class Assistant(BaseModel, Publishable):
         **options: Any,
     ) -> Run:
         """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
+        if thread is not None and not isinstance(thread, Thread):
+            raise TypeError(
+                f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
+                "that exists, Thread(key=...) for one of your own name."
+            )
         client = current_client()
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
         if instructions is None:
@@ -321,6 +327,7 @@ class Assistant(BaseModel, Publishable):
     async def _load(cls, id_or_name: str | None, tools: Sequence[Any] | None) -> Self:
         if not id_or_name:
             raise TypeError("load needs an assistant's id or name.")
+        check_text(id_or_name, "An assistant's id or name")
         client = current_client()
         found = await client.hop(client.registry.load(id_or_name))
         known: dict[str, Any] = found.model_dump(exclude={"fields", "tools"})
@@ -362,9 +369,10 @@ class Assistant(BaseModel, Publishable):
     delete_async = awaitable(_delete)
 
     async def _enter(self) -> Self:
-        self._depth += 1
         if self.id is None:
             await self._create()
+        # Only now: who could not enter does not leave either.
+        self._depth += 1
         return self
 
     async def _exit(self) -> None:

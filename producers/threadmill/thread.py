@@ -5,13 +5,16 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic_core import from_json
+
 from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors, ids
 from threadmill_shared.messages import user_message
 from threadmill_shared.objects import Message
-from threadmill_shared.requests import ThreadRef, check_message
+from threadmill_shared.refusals import thread_not_found
+from threadmill_shared.requests import ThreadRef, check_message, check_text
 from threadmill_shared.runs import WhenBusy
 from threadmill_shared.settings import load_settings
 
@@ -36,20 +39,22 @@ class Thread:
         Args:
             id: an existing thread's; None: a new one.
             key: your own name for it, a Slack channel's say; the same key is the same thread.
-            metadata: kept with a thread that is made by this handle.
+            metadata: kept with a thread that is made by this handle; `refresh` reads it.
 
         Raises:
             ThreadNotFound: the id cannot be a thread's.
-            TypeError: both id and key are given.
+            TypeError: both id and key are given, or one is of the wrong type.
+            CallerError: the key is not valid Unicode.
         """
         if id is not None and key is not None:
             raise TypeError("A thread has an id or a key, not both.")
         self.key = key
-        self.metadata = dict(metadata or {})
+        self.metadata = _checked_metadata(metadata or {})
         self._is_known = id is not None
         if id is not None:
             self.id = ids.checked_thread_id(id)
         elif key is not None:
+            check_text(key, "A thread's key")
             self.id = ids.keyed_thread_id(load_settings().namespace, key)
         else:
             self.id = ids.new_thread_id()
@@ -59,7 +64,7 @@ class Thread:
 
     def reference(self) -> ThreadRef:
         """The thread, and whether it may be made now."""
-        return ThreadRef(self.id, create=not self._is_known)
+        return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata)
 
     # ---- operations ------------------------------------------------------------------------------
 
@@ -74,6 +79,22 @@ class Thread:
 
     create = blocking(_create)
     create_async = awaitable(_create)
+
+    async def _refresh(self) -> Self:
+        """Read the stored thread's metadata into this handle; returns the handle.
+
+        Raises:
+            ThreadNotFound: the thread is not stored.
+        """
+        client = current_client()
+        fields = await client.hop(client.store.thread_fields(self.id))
+        if not fields:
+            raise thread_not_found(self.id)
+        self.metadata = from_json(fields.get("metadata") or "{}")
+        return self
+
+    refresh = blocking(_refresh)
+    refresh_async = awaitable(_refresh)
 
     async def _add(self, message: str, role: str = "user") -> Message:
         """Add a message of the user.
@@ -124,7 +145,7 @@ class Thread:
             raise ValueError(f"limit is 1 to 100, not {limit}.")
         client = current_client()
         if self._is_known and not await client.hop(client.store.thread_fields(self.id)):
-            raise errors.ThreadNotFound(f"There is no thread {self.id}.")
+            raise thread_not_found(self.id)
         page: list[Message] = await client.hop(
             client.store.messages(self.id, limit, before_message, after_message)
         )
@@ -218,3 +239,11 @@ class Thread:
         traceback: TracebackType | None,
     ) -> None:
         return None
+
+
+def _checked_metadata(metadata: Any) -> dict[str, str]:
+    if not isinstance(metadata, dict):
+        raise TypeError(f"A thread's metadata is a dict, not {type(metadata).__name__}.")
+    for part in (*metadata, *metadata.values()):
+        check_text(part, "What stands in a thread's metadata")
+    return dict(metadata)

@@ -26,6 +26,8 @@ class ThreadRef:
     id: str
     create: bool
     """Whether it may be made now."""
+    metadata: Mapping[str, str] | None = None
+    """Kept with it if it is made now."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
     """Check a request, and make of it what the store is to write.
 
     Raises:
-        TypeError: an option is unknown or of the wrong type.
+        TypeError: an option is unknown, of the wrong type, or not one of its values.
+        CallerError: a text is not valid Unicode.
         BadTemplate, BadMessage, TooLarge: as they say.
     """
     _check(ask, settings)
@@ -61,6 +64,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         run_id=ids.new_run_id(thread.id),
         thread_id=thread.id,
         create_thread=thread.create,
+        thread_metadata=thread.metadata,
         request=request,
         message_id=ids.new_message_id(),
         message=ask.message,
@@ -80,6 +84,11 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
 def _check(ask: Ask, settings: Settings) -> None:
     if ask.when_busy not in get_args(WhenBusy):
         raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
+    check_text(ask.definition.model, "The model's name")
+    if ask.idempotency_key is not None:
+        check_text(ask.idempotency_key, "An idempotency key")
+    for template in _templates(ask):
+        check_text(template, "What is given as instructions")
     if ask.message is not None:
         check_message(ask.message, settings)
     if ask.context is not None:
@@ -110,6 +119,21 @@ def _digest(ask: Ask, request: RunRequest) -> str:
         sorted((tool.name, tool.digest) for tool in request.tools),
         request.options.model_dump(),
     )
+
+
+def check_text(text: Any, what: str) -> None:
+    """Refuse what cannot be stored as text; `what` begins the error's sentence.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it has lone surrogates.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {type(text).__name__}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise errors.CallerError(f"{what} is valid Unicode, without lone surrogates.") from None
 
 
 def check_message(message: Any, settings: Settings) -> None:
@@ -150,7 +174,10 @@ def _templates(ask: Ask) -> list[str]:
 def _instructions(ask: Ask) -> str:
     self_ = ask.definition if ask.self_ is None else ask.self_
     context = dict(ask.context or {})
-    return "\n\n".join(render(part, self_=self_, context=context) for part in _templates(ask))
+    rendered = [render(part, self_=self_, context=context) for part in _templates(ask)]
+    for text in rendered:  # what a template computes may be no Unicode, though itself it is
+        check_text(text, "What the instructions say")
+    return "\n\n".join(rendered)
 
 
 def _options(ask: Ask) -> RunOptions:

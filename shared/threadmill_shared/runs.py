@@ -54,6 +54,8 @@ class NewRun:
     thread_id: str
     request: RunRequest
     create_thread: bool
+    thread_metadata: Mapping[str, str] | None = None
+    """Kept with the thread if it is made now."""
     message_id: str = ""
     message: str | None = None
     """The user's text; None: the run takes the thread as it is."""

@@ -63,6 +63,7 @@ class Store(StoreReader):
                 "run_id": new.run_id,
                 "thread_id": new.thread_id,
                 "create": int(new.create_thread),
+                "metadata": _metadata(new.thread_metadata),
                 "when_busy": new.when_busy,
                 "max_waiting": new.max_waiting,
                 "digest": new.content_digest if keyed else "",
@@ -175,7 +176,7 @@ class Store(StoreReader):
                 "bucket": self.keys.bucket(thread_id),
                 "thread_id": thread_id,
                 "create": int(create),
-                "metadata": to_json(metadata).decode() if metadata else "",
+                "metadata": _metadata(metadata),
             },
             rest=flat,
         )
@@ -233,6 +234,10 @@ class _Memory:
             return False
         limit = int(info.get("maxmemory", 0)) if isinstance(info, dict) else 0
         return limit > 0 and int(info["used_memory"]) >= FULL * limit
+
+
+def _metadata(metadata: Mapping[str, str] | None) -> str:
+    return to_json(metadata).decode() if metadata else ""
 
 
 def _user_message(new: NewRun) -> str:

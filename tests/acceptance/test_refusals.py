@@ -98,6 +98,51 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
         errors.BadTool,
         "roll_dice",
     ),
+    "a thread's id for a thread": (
+        lambda thread: ai.say("Hello!", thread.id),  # type: ignore[arg-type]  # that is the point
+        TypeError,
+        r"thread is a Thread, not str. Pass Thread\(id=...\)",
+    ),
+    "an idempotency key that is no text": (
+        lambda thread: ai.enqueue("Hello!", thread, idempotency_key=5),  # type: ignore[arg-type]  # that is the point
+        TypeError,
+        "An idempotency key is a str, not int",
+    ),
+    "a model that is no name": (
+        lambda thread: ai.say("Hello!", thread, model=5),
+        TypeError,
+        "The model's name is a str, not int",
+    ),
+    "instructions that are no text": (
+        lambda thread: ai.say("Hello!", thread, instructions=5),
+        TypeError,
+        "instructions is a str, not int",
+    ),
+    "an idempotency key that is no Unicode": (
+        lambda thread: ai.enqueue("Hello!", thread, idempotency_key="\ud800"),
+        errors.CallerError,
+        "An idempotency key is valid Unicode",
+    ),
+    "instructions that are no Unicode": (
+        lambda thread: ai.say("Hello!", thread, additional_instructions="\ud800"),
+        errors.CallerError,
+        "instructions is valid Unicode",
+    ),
+    "instructions that become no Unicode": (
+        lambda thread: ai.say("Hello!", thread, instructions=r"{{ '\ud800' }}"),
+        errors.CallerError,
+        "What the instructions say is valid Unicode",
+    ),
+    "a thread's key that is no Unicode": (
+        lambda _: ai.say("Hello!", Thread(key="\ud800")),
+        errors.CallerError,
+        "A thread's key is valid Unicode",
+    ),
+    "a name of an assistant that is no Unicode": (
+        lambda _: Assistant.load("\ud800"),
+        errors.CallerError,
+        "An assistant's id or name is valid Unicode",
+    ),
     "an unknown thread": (
         lambda _: ai.enqueue("Hello!", thread=Thread(id="thread_3f" + "0" * 30)),
         errors.ThreadNotFound,

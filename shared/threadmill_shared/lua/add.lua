@@ -19,7 +19,7 @@ if #rest > 0 and known[2] and known[2] ~= '' then
   return {'locked', known[2]}
 end
 redis.call('HSETNX', thread, 'created_at', now)
-if metadata ~= '' then
+if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
 end
 for i = 1, #rest, 2 do

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create when_busy max_waiting digest message_id message
+-- args: bucket run_id thread_id create metadata when_busy max_waiting digest message_id message
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -45,6 +45,9 @@ if head ~= '' and redis.call('ZCARD', line) >= tonumber(max_waiting) then
 end
 
 redis.call('HSETNX', thread, 'created_at', now)
+if not known[1] and metadata ~= '' then
+  redis.call('HSET', thread, 'metadata', metadata)
+end
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
 if digest ~= '' then

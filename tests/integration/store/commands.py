@@ -108,6 +108,7 @@ class Commands:
                 "run_id": run_id,
                 "thread_id": thread_id,
                 "create": int(create),
+                "metadata": "",
                 "when_busy": when_busy,
                 "max_waiting": max_waiting,
                 "digest": content if key else "",

@@ -116,6 +116,7 @@ class Model:
         run_id: str,
         thread_id: str,
         create: int,
+        metadata: str,
         when_busy: str,
         max_waiting: int,
         digest: str,

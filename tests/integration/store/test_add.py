@@ -62,3 +62,12 @@ async def test_a_lost_answer_adds_nothing_twice(scene, client):
 
     assert client.outcomes == ["ok", "again"]
     assert await scene.texts() == ["one", "two"]
+
+
+async def test_metadata_is_that_of_whoever_made_the_thread(scene):
+    await scene.enqueue(thread_metadata={"team": "blue"})
+    await scene.enqueue(thread_metadata={"team": "red"})
+    await scene.store.add(scene.thread_id, [], create=True, metadata={"team": "green"})
+
+    fields = await scene.store.thread_fields(scene.thread_id)
+    assert fields["metadata"] == '{"team":"blue"}'
