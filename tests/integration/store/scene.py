@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.contents import Contents, read_contents
 from tests.integration.store.commands import Command, Commands
+from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.definition import RunRequest
@@ -111,6 +112,15 @@ class Scene:
             "ZRANGE", self.store.keys.bucket(self.thread_id) + index, 0, -1
         )
         return members
+
+    async def passes(self, at: int) -> None:
+        """Wait until the server's clock is past this time, in milliseconds."""
+
+        async def is_past() -> bool:
+            seconds, microseconds = await self.store.read("TIME")
+            return int(seconds) * 1000 + int(microseconds) // 1000 > at
+
+        await wait_until_async(is_past)
 
     async def ttl(self, key: str) -> float:
         """Seconds that the key has left; -1: it stays."""

@@ -37,6 +37,18 @@ async def test_a_run_on_a_busy_thread_waits_and_its_message_is_not_in_the_thread
     assert (last_event.event, last_event.data) == ("threadmill.run.waiting", {"ahead": 2})
 
 
+async def test_a_message_is_kept_in_the_run_until_it_enters_the_thread(scene):
+    first = await scene.enqueue("first")
+    second = await scene.enqueue("second")
+    key = scene.store.keys.run(second.run_id)
+    assert '"second"' in await scene.store.read("HGET", key, "message")
+
+    await scene.store.cancel(first.run_id)
+
+    assert await scene.store.read("HGET", key, "message") is None
+    assert await scene.texts() == ["first", "second"]
+
+
 async def test_a_run_without_a_message_takes_the_thread_as_it_is(scene):
     await scene.enqueue(None)
 

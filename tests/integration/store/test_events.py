@@ -102,6 +102,18 @@ async def test_an_entry_is_named_by_the_number_of_its_last_event(scene):
     assert [entry.first for entry in entries[1:]] == [name + 1 for name in names[:-1]]
 
 
+async def test_what_ends_later_tells_when_it_began(scene):
+    held = await scene.begin()
+    await write_partly(held, "slow")
+    [began] = await scene.store.entries(held.record.id, after=7)
+    await scene.passes(began.at)
+
+    await held.write(end_message(held.record, "slow"))
+
+    [ended] = await scene.store.entries(held.record.id, after=8)
+    assert ended.began == began.at < ended.at
+
+
 async def test_a_long_log_is_read_in_pages(scene, tails):
     held = await scene.begin()
     await write_partly(held)

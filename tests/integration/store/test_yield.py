@@ -57,6 +57,7 @@ async def test_a_message_that_was_begun_is_closed_in_the_log_and_is_no_item(scen
     [step] = await scene.store.steps(held.record.id)
     assert step.status == "cancelled"
     assert await scene.texts() == ["hello"]
+    assert (await scene.record(held.record.id)).open_message == ""
 
 
 async def test_open_calls_stay_open_for_the_next_holder(scene):
