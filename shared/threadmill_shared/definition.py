@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from threadmill_shared.tools import Tool, ToolSpec
 
@@ -36,6 +36,7 @@ class RunOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tool_choice: str | dict[str, Any] | None = None
+    """`none`, `auto`, `required`, or one function in the Assistants API's form."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
@@ -43,6 +44,33 @@ class RunOptions(BaseModel):
     response_format: str | dict[str, Any] | None = None
     truncation_strategy: dict[str, Any] | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("response_format")
+    @classmethod
+    def _is_a_format(cls, value: Any) -> Any:
+        if value in (None, "auto", {"type": "text"}, {"type": "json_object"}):
+            return value
+        schema = value.get("json_schema") if isinstance(value, dict) else None
+        is_named = isinstance(schema, dict) and isinstance(schema.get("name"), str)
+        if is_named and value == {"type": "json_schema", "json_schema": schema}:
+            return value
+        raise ValueError(
+            "it is 'auto', {'type': 'text'}, {'type': 'json_object'} or {'type': 'json_schema', "
+            "'json_schema': {'name': ..., 'schema': ...}}"
+        )
+
+    @field_validator("truncation_strategy")
+    @classmethod
+    def _is_a_strategy(cls, value: Any) -> Any:
+        if value in (None, {"type": "auto"}):
+            return value
+        last = value.get("last_messages")
+        is_count = isinstance(last, int) and not isinstance(last, bool) and last >= 1
+        if is_count and value == {"type": "last_messages", "last_messages": last}:
+            return value
+        raise ValueError(
+            "it is {'type': 'auto'} or {'type': 'last_messages', 'last_messages': 1 or more}"
+        )
 
 
 class RunRequest(BaseModel):

@@ -17,6 +17,8 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.templates import render
 
 MAX_CONTEXT_BYTES = 64 * 1024
+TOOL_CHOICES = ("none", "auto", "required")
+"""What may be chosen besides one of the run's tools."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +184,29 @@ def _instructions(ask: Ask) -> str:
 
 def _options(ask: Ask) -> RunOptions:
     options = {"response_format": ask.definition.response_format, **ask.options}
+    if "tool_choice" in options:
+        options["tool_choice"] = _tool_choice(options["tool_choice"], ask.definition)
     try:
         return RunOptions.model_validate(options)
     except ValidationError as error:
         raise TypeError(_explain(error)) from None
+
+
+def _tool_choice(choice: Any, definition: Definition) -> Any:
+    """The choice in the Assistants API's form; a tool's name alone will do for it."""
+    if choice in (None, *TOOL_CHOICES):
+        return choice
+    functions = {
+        tool.name: {"type": "function", "function": {"name": tool.name}}
+        for tool in definition.tools
+    }
+    for name, function in functions.items():
+        if choice in (name, function):
+            return function
+    raise TypeError(
+        f"The run option 'tool_choice' is not valid: it is one of {', '.join(TOOL_CHOICES)}, or "
+        f"one of the run's tools ({', '.join(functions) or 'there are none'})."
+    )
 
 
 def _explain(error: ValidationError) -> str:
@@ -194,7 +215,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(RunOptions.model_fields))
         return f"{name!r} is not a run option. Known are: {known}."
-    return f"The run option {name!r} is not valid: {first['msg']}."
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"The run option {name!r} is not valid: {reason}."
 
 
 def _check_context(context: Any) -> None:
