@@ -1,0 +1,112 @@
+"""The bells of a process: one subscription for all that it listens to, which outlives its loss."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from tests.waiting import wait_until_async
+
+from threadmill_shared.connections import connect
+from threadmill_shared.tails import Bells
+
+
+@pytest.fixture
+def server(redis_url, run):
+    """A connection that looks from outside, and rings."""
+    client = connect(redis_url)
+    yield client
+    run(client.aclose())
+
+
+@pytest.fixture
+def bells(redis_url, run):
+    client = connect(redis_url, socket_timeout=None)
+    bells = Bells(client)
+    yield bells
+    run(bells.close())
+    run(client.aclose())
+
+
+async def subscribed(server, *channels):
+    """Wait until each of the channels has one subscription, and no more."""
+
+    async def is_so() -> bool:
+        found = await server.pubsub_numsub(*channels)
+        return [number for _, number in found] == [1] * len(channels)
+
+    await wait_until_async(is_so)
+
+
+async def test_a_hundred_channels_take_one_connection(bells, server):
+    channels = [f"channel:{number}" for number in range(100)]
+    async with AsyncExitStack() as stack:
+        heard = [await stack.enter_async_context(bells.listen(name)) for name in channels]
+        await subscribed(server, *channels)
+
+        assert len(await server.client_list(_type="pubsub")) == 1
+        await server.publish("channel:42", "ding")
+        await asyncio.wait_for(heard[42].wait(), 5)
+        assert [bell.is_set() for bell in heard].count(True) == 1
+
+
+async def test_all_listeners_of_a_channel_hear_it_until_the_last_one_has_left(bells, server):
+    async with bells.listen("a") as first:
+        async with bells.listen("a") as second:
+            await subscribed(server, "a")
+            await server.publish("a", "ding")
+            await asyncio.wait_for(asyncio.gather(first.wait(), second.wait()), 5)
+
+        first.clear()
+        await server.publish("a", "dong")
+        await asyncio.wait_for(first.wait(), 5)
+
+    await wait_until_async(lambda: _is_silent(server))
+
+
+async def test_a_channel_can_be_listened_to_again(bells, server):
+    for _ in range(3):
+        async with bells.listen("a") as bell:
+            await subscribed(server, "a")
+            await server.publish("a", "ding")
+            await asyncio.wait_for(bell.wait(), 5)
+        await wait_until_async(lambda: _is_silent(server))
+
+
+async def test_what_a_channel_says_is_heard_in_order(bells, server):
+    async with bells.hear("a") as words:
+        await subscribed(server, "a")
+        for word in ("one", "two", "three"):
+            await server.publish("a", word)
+
+        heard = [await asyncio.wait_for(anext(words), 5) for _ in range(3)]
+
+        await words.aclose()
+    assert heard == ["one", "two", "three"]
+
+
+async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(bells, server):
+    async with bells.listen("a") as first, bells.listen("b") as second:
+        await subscribed(server, "a", "b")
+        await server.client_kill_filter(_type="pubsub")
+        await subscribed(server, "a", "b")
+
+        await server.publish("a", "ding")
+        await server.publish("b", "ding")
+
+        await asyncio.wait_for(asyncio.gather(first.wait(), second.wait()), 5)
+
+
+async def test_an_end_leaves_no_subscription(redis_url, server):
+    client = connect(redis_url, socket_timeout=None)
+    bells = Bells(client)
+    async with bells.listen("a"):
+        await subscribed(server, "a")
+        await bells.close()
+        await wait_until_async(lambda: _is_silent(server))
+    await client.aclose()
+
+
+async def _is_silent(server):
+    return await server.pubsub_channels() == []
