@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from celery.worker.request import Request
 
 HIDDEN = "(hidden)"
+
+_ONE_ID = re.compile(r"[(\[]'run_[0-9a-f]{32}',?[)\]]")
+"""The arguments of our own run messages, as Celery prints them."""
 
 
 class PrivateRequest(Request):
@@ -17,17 +21,26 @@ class PrivateRequest(Request):
 
     def __init__(self, message: Any, *args: Any, **options: Any) -> None:
         super().__init__(message, *args, **options)
-        self._argsrepr = self._kwargsrepr = HIDDEN
-        self._request_dict.update(argsrepr=HIDDEN, kwargsrepr=HIDDEN)
+        if not self.may_be_shown():
+            self._argsrepr = self._kwargsrepr = HIDDEN
+            self._request_dict.update(argsrepr=HIDDEN, kwargsrepr=HIDDEN)
+
+    def may_be_shown(self) -> bool:
+        """Whether the arguments hold no text."""
+        return False
 
     def info(self, safe: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002, ARG002
-        """What remote control shows; never the arguments."""
+        """What remote control shows; never the arguments themselves."""
         shown: dict[str, Any] = super().info(safe=True)
         return shown
 
 
-class RunRequest(Request):
-    """A message that carries a run's id."""
+class RunRequest(PrivateRequest):
+    """A message that carries a run's id, which is shown, and nothing else is."""
+
+    def may_be_shown(self) -> bool:
+        """Whether the arguments are a run's id."""
+        return bool(_ONE_ID.fullmatch(str(self.argsrepr))) and self.kwargsrepr == "{}"
 
     def acknowledge(self) -> None:
         """Do nothing: the broker keeps no record of a run message once it is delivered."""

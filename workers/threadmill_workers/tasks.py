@@ -44,34 +44,51 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
-    def say(task: Task, **arguments: Any) -> None:
-        _enqueue(desk, namespace, task, arguments, says=True)
+    def say(task: Task, *unnamed: Any, **arguments: Any) -> None:
+        _enqueue(desk, namespace, task, unnamed, arguments, says=True)
 
     @app.task(name=RUN, **private)
-    def run(task: Task, **arguments: Any) -> None:
-        _enqueue(desk, namespace, task, arguments, says=False)
+    def run(task: Task, *unnamed: Any, **arguments: Any) -> None:
+        _enqueue(desk, namespace, task, unnamed, arguments, says=False)
 
     _ = execute, say, run
 
 
 def _enqueue(
-    desk: Desk, namespace: str, task: Task, arguments: dict[str, Any], *, says: bool
+    desk: Desk,
+    namespace: str,
+    task: Task,
+    unnamed: tuple[Any, ...],
+    arguments: dict[str, Any],
+    *,
+    says: bool,
 ) -> None:
-    """Enqueue what another service asked for. The task's id is the idempotency key.
-
-    An error's own words may quote what was sent, so the log has its name and what that stands for.
-    """
+    """Enqueue what another service asked for. The task's id is the idempotency key."""
     try:
+        if unnamed:
+            raise WrongArgumentsError(f"{task.name} takes keyword arguments only")
         request = _DoorRequest(namespace, task.request.id, arguments, says=says)
         run_id = desk.enqueue_named(request.assistant, request.ask)
     except (errors.CallerError, TypeError) as error:
-        meaning = (type(error).__doc__ or "").partition("\n")[0]
-        logger.error("task %s was refused: %s: %s", task.request.id, type(error).__name__, meaning)
+        logger.error("task %s was refused: %s", task.request.id, _described(error))
     except errors.InfrastructureError as error:
         logger.warning("task %s is tried again: %s", task.request.id, type(error).__name__)
         raise task.retry(exc=_Unreachable(), countdown=5, max_retries=None) from None
     else:
         logger.info("task %s became %s", task.request.id, run_id)
+
+
+class WrongArgumentsError(TypeError):
+    """The task's arguments are not those that it takes. Its words quote none of them."""
+
+
+def _described(error: Exception) -> str:
+    """What is wrong; an error's own words may quote what was sent, and are not for the log."""
+    if isinstance(error, WrongArgumentsError):
+        return str(error)
+    if isinstance(error, TypeError):
+        return "TypeError: an argument has the wrong type, or a value that is not known."
+    return f"{type(error).__name__}: {(type(error).__doc__ or '').partition(chr(10))[0]}"
 
 
 class _Unreachable(Exception):
@@ -93,9 +110,9 @@ class _DoorRequest:
         unknown = arguments.keys() - required - self._OPTIONAL
         missing = required - arguments.keys()
         if unknown or missing:
-            raise TypeError(
-                f"unknown arguments {sorted(unknown)}, missing arguments {sorted(missing)}; "
-                f"known are {sorted(required | self._OPTIONAL)}"
+            raise WrongArgumentsError(
+                f"missing: {', '.join(sorted(missing)) or 'none'}; unknown: {len(unknown)} of its "
+                f"arguments; known are {', '.join(sorted(required | self._OPTIONAL))}"
             )
         self._namespace = namespace
         self._task_id = task_id
@@ -105,7 +122,7 @@ class _DoorRequest:
             self._arguments.pop("thread_key", None), self._arguments.pop("thread_id", None)
         )
         if not says and self._thread is None:
-            raise TypeError("threadmill.run needs a thread_key or a thread_id")
+            raise WrongArgumentsError("threadmill.run needs a thread_key or a thread_id")
 
     def _thread_ref(self, key: str | None, id: str | None) -> ThreadRef | None:
         if id is not None:

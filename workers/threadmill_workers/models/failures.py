@@ -4,7 +4,7 @@ A provider tells it as an HTTP status with a body, or as an event inside a strea
 has its own shape for it. Here all of them become one `Complaint`, and that becomes an error.
 
 A provider's free text may quote what it was sent. It is kept only where it is short and repeats
-nothing of the request; the machine-readable parts are always kept.
+nothing of the request; so are the parts that should be machine-readable.
 """
 
 from __future__ import annotations
@@ -196,8 +196,9 @@ def _seconds_until(date: str) -> float | None:
 
 def _described(complaint: Complaint, private: Iterable[str]) -> str:
     """Status, words and message, for the middle of a sentence."""
+    private = tuple(private)
     parts: list[Any] = [] if complaint.status is None else [f"HTTP {complaint.status}"]
-    parts += dict.fromkeys(complaint.words)
+    parts += [word for word in dict.fromkeys(complaint.words) if not _quotes(word, private)]
     text = f" ({', '.join(parts)})" if parts else ""
     message = " ".join(complaint.message.split())
     if _may_be_told(complaint.status, message, private):
@@ -209,8 +210,13 @@ def _may_be_told(status: int | None, message: str, private: Iterable[str]) -> bo
     # At 401 providers repeat the key, masked as they see fit.
     if not message or len(message) >= _LONGEST_MESSAGE or status == 401:
         return False
+    return not _quotes(message, private)
+
+
+def _quotes(message: str, private: Iterable[str]) -> bool:
+    """Whether the message repeats anything of these texts."""
     pieces = [message[at : at + _ECHO] for at in range(0, len(message), _ECHO)]
-    return not any(_echoes(message, pieces, text) for text in private)
+    return any(_echoes(message, pieces, text) for text in private)
 
 
 def _echoes(message: str, pieces: list[str], text: str) -> bool:
