@@ -1,0 +1,145 @@
+"""The Celery tasks through which services without threadmill use it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.acceptance import door
+from tests.acceptance.processes import Workers
+from tests.acceptance.test_scripts import SCRIBE
+from tests.waiting import wait_until
+
+from threadmill import Thread
+from threadmill.testing import StandIn
+
+SECRET = "a-text-of-a-user"
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def texts(thread: Thread) -> list[str]:
+    return [message.text for message in thread.get_messages()]
+
+
+def test_a_say_makes_a_run_and_the_same_task_again_is_the_same_run(workers: Workers) -> None:
+    workers.start(SCRIBE)
+    thread, id = Thread(key="channel-1"), new_id()
+    message = door.say(
+        id, assistant="scribe", message='call length {"text": "four"}', thread_key="channel-1"
+    )
+    door.send(message, message, message)
+    wait_until(lambda: len(texts(thread)) == 2, "an answer")
+    door.send(message, door.say(new_id(), assistant="scribe", message="And?", thread_id=thread.id))
+
+    wait_until(lambda: len(texts(thread)) == 4, "a second answer")
+    assert texts(thread)[1] == "length answered: 4."
+    assert [run.status for run in thread.runs()] == ["completed", "completed"]
+
+
+def test_a_run_takes_the_thread_as_it_is(workers: Workers, standin: StandIn) -> None:
+    workers.start(SCRIBE)
+    thread = Thread(key="channel-2").create(["One", "Two"])
+    door.send(
+        door.run(new_id(), assistant="scribe", thread_key="channel-2", instructions="Be brief.")
+    )
+    wait_until(lambda: len(texts(thread)) == 3, "an answer")
+    [request] = standin.requests
+    assert "Be brief." in str(request.body)
+    assert "I have seen 2 messages" in texts(thread)[2] or 'You said: "Two"' in texts(thread)[2]
+
+
+WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
+    "no message": (door.say, {"assistant": "scribe"}, "missing: message"),
+    "an unknown argument": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, SECRET: 1},
+        "unknown: 1",
+    ),
+    "an unknown assistant": (
+        door.say,
+        {"assistant": SECRET, "message": SECRET},
+        "AssistantNotFound",
+    ),
+    "an unknown thread": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "thread_id": f"thread_{SECRET}"},
+        "ThreadNotFound",
+    ),
+    "a message that is none": (
+        door.say,
+        {"assistant": "scribe", "message": {SECRET: SECRET}},
+        "BadMessage",
+    ),
+    "a template that is none": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "instructions": f"{{{{ {SECRET} }}}}"},
+        "BadTemplate",
+    ),
+    "an unknown option": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": {SECRET: SECRET}},
+        "TypeError",
+    ),
+    "options that are none": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": SECRET},
+        "TypeError",
+    ),
+    "an unknown way to wait": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "when_busy": SECRET},
+        "TypeError",
+    ),
+    "a context that is none": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "context": SECRET},
+        "TypeError",
+    ),
+    "a run without a thread": (door.run, {"assistant": "scribe"}, "thread_key or a thread_id"),
+    "a message for a run": (
+        door.run,
+        {"assistant": "scribe", "message": SECRET, "thread_key": "k"},
+        "unknown: 1",
+    ),
+}
+
+
+def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
+    workers: Workers, standin: StandIn
+) -> None:
+    [worker] = workers.start(SCRIBE)
+    sent = {name: make(new_id(), **kwargs) for name, (make, kwargs, _) in WRONG.items()}
+    by_position = {"task": "threadmill.say", "id": new_id(), "args": [SECRET, SECRET]}
+    unknown_task = {"task": "threadmill.sya", "id": new_id(), "args": [SECRET]}
+    good = door.say(new_id(), assistant="scribe", message="Hello!", thread_key="after")
+    door.send(*sent.values(), by_position, unknown_task, good)
+    wait_until(lambda: len(texts(Thread(key="after"))) == 2, "an answer to the last one")
+
+    lines = worker.log().splitlines()
+    for name, (_, _, words) in WRONG.items():
+        [line] = [line for line in lines if sent[name]["id"] in line and "ERROR" in line]
+        assert words in line, name
+    [line] = [line for line in lines if by_position["id"] in line and "ERROR" in line]
+    assert "keyword arguments" in line
+    [line] = [line for line in lines if unknown_task["id"] in line and "ERROR" in line]
+    assert "there is no task named threadmill.sya" in line
+    assert SECRET not in worker.log()
+    assert "Traceback" not in worker.log()
+    assert [request.user_text for request in standin.requests] == ["Hello!"]
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part
+def test_a_say_waits_at_the_door_until_a_worker_comes(workers: Workers) -> None:
+    thread = Thread(key="early")
+    [first] = workers.start(SCRIBE)
+    first.terminate()
+    assert first.ends()
+    door.send(door.say(new_id(), assistant="scribe", message="Hello!", thread_key="early"))
+    assert thread.get_messages() == []
+    workers.start(SCRIBE)
+    wait_until(lambda: len(texts(thread)) == 2, "an answer")

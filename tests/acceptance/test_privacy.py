@@ -1,0 +1,223 @@
+"""What users say is in the store, in the broker until a worker has taken it from a foreign service,
+and nowhere else: a marked text goes every way there is, and is then looked for everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from tests.acceptance import door
+from tests.acceptance.broker import Broker, Envelope, listening
+from tests.acceptance.processes import Worker
+from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
+from tests.acceptance.surroundings import surroundings
+from tests.acceptance.test_operated import CREDENTIAL, Flower, free_port
+from tests.servers import RedisServer
+from tests.waiting import wait_until
+
+from threadmill import Thread
+from threadmill.testing import StandIn, by_text
+
+SCRIPTS = Path(__file__).parent / "scripts"
+SECRETIVE = "tests.acceptance.scripts.secretive"
+
+FOREIGN: list[dict[str, Any]] = [
+    door.say("f0", assistant="secretive", message=wish("say"), thread_key=MARK),
+    door.say(
+        "f1",
+        assistant="secretive",
+        message=wish("tools"),
+        thread_key="foreign",
+        context={"secret": MARK},
+        instructions=MARK,
+        additional_instructions=MARK,
+        options={"metadata": {"secret": MARK}},
+    ),
+    door.run("f2", assistant="secretive", thread_key=MARK, instructions=MARK),
+    door.say("f3", assistant="secretive", message=MARK, **{MARK: MARK}),
+    door.say("f4", assistant=MARK, message=MARK),
+    door.say("f5", assistant="secretive", message={MARK: MARK}),
+    door.say("f6", assistant="secretive", message=MARK, thread_id=MARK),
+    door.say("f7", assistant="secretive", message=MARK, instructions=f"{{{{ {MARK} }}}}"),
+    door.say("f8", assistant="strict", message=MARK, context={MARK: MARK}),
+    door.say("f9", assistant="secretive", message=MARK, options={MARK: MARK}),
+    door.say("f10", assistant="secretive", message=MARK, options={"temperature": MARK}),
+    door.say("f11", assistant="secretive", message=MARK, context=MARK, when_busy=MARK),
+    {"task": "threadmill.say", "id": "f12", "args": [MARK], "kwargs": {"message": MARK}},
+    {"task": "threadmill.sya", "id": "f13", "args": [MARK], "kwargs": {"message": MARK}},
+    {"task": "threadmill.execute", "id": "f14", "args": [MARK], "kwargs": {MARK: MARK}},
+    {"task": "threadmill.execute", "id": "f15", "args": [f"run_{MARK}"]},
+    door.say("last", assistant="secretive", message=wish("say"), thread_key="last"),
+]
+"""What a service without threadmill sends, some of it right; the last one is answered last."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything that was to be seen while the marked text went through."""
+
+    broker: Broker
+    foreign: set[str]
+    """Ids of the foreign service's tasks."""
+    pages: dict[str, str]
+    """Flower's answers."""
+    logs: dict[str, str]
+    store: str
+
+    def ours(self) -> list[Envelope]:
+        """The messages and events that the foreign service has not sent itself."""
+        return [
+            one
+            for one in self.broker.envelopes
+            if one.id not in self.foreign and "celeryev/task.sent" not in one.command
+        ]
+
+
+@pytest.fixture(scope="module", params=["responses", "chat"])
+def seen(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Seen]:
+    folder, url = tmp_path_factory.mktemp("seen"), redis_server.fresh_database()
+    brain = by_text({f"<{name}>": _endless(answers) for name, answers in ANSWERS.items()})
+    with (
+        StandIn(brain, strict=False) as standin,
+        surroundings(url, standin, request.param),
+        listening(url) as broker,
+        _flower(folder) as flower,
+        _worker(folder) as worker,
+    ):
+        wait_until(flower.workers, "the worker in Flower", 30)
+        producer = _confide(folder)
+        ids = {message["id"]: str(uuid.uuid4()) for message in FOREIGN}
+        door.send(*({**message, "id": ids[message["id"]]} for message in FOREIGN))
+        last = Thread(key="last")
+        wait_until(lambda: [run for run in last.runs() if run.status == "completed"], "the last")
+        foreign = Thread(key="foreign").runs()
+        wait_until(lambda: foreign[0].refresh().status == "completed", "the foreign tools")
+        wait_until(lambda: ids["last"] in str(flower.tasks()), "the last task in Flower")
+        pages = _pages(flower, worker.name)
+        worker.terminate()
+        assert worker.ends()
+        logs = {
+            "worker": worker.log(),
+            "producer": producer,
+            "flower": (folder / "flower.log").read_text(),
+        }
+        yield Seen(broker, set(ids.values()), pages, logs, _store(url))
+
+
+def _endless(answers: list[Any]) -> list[Any]:
+    return answers * 20
+
+
+def _confide(folder: Path) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(SCRIPTS / "confide.py")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr
+
+
+@contextlib.contextmanager
+def _worker(folder: Path) -> Iterator[Worker]:
+    worker = Worker(folder / "worker.log", ("--log-level", "DEBUG", SECRETIVE), folder, {})
+    try:
+        worker.wait_ready()
+        yield worker
+    finally:
+        worker.kill()
+        print(worker.log())
+
+
+@contextlib.contextmanager
+def _flower(folder: Path) -> Iterator[Flower]:
+    port = free_port()
+    settings = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": CREDENTIAL, "FLOWER_DEBUG": "true"}
+    with (folder / "flower.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "threadmill_workers.flower", "--logging=debug"],
+            cwd=folder,
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        flower = Flower(port)
+        wait_until(lambda: flower.ask("/api/tasks")[0] == 200, "Flower answers", 30)
+        yield flower
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _pages(flower: Flower, worker: str) -> dict[str, str]:
+    paths = ["/api/tasks", "/tasks", "/api/workers?refresh=1", f"/api/tasks?search={MARK[:5]}"]
+    paths += [f"/worker/{name}" for name in flower.workers()]
+    for task in flower.tasks():
+        paths += [f"/api/task/info/{task}", f"/task/{task}"]
+    assert worker in str(flower.workers())
+    answers = {path: flower.ask(path) for path in paths}
+    assert {status for status, _ in answers.values()} == {200}
+    return {path: text for path, (_, text) in answers.items()}
+
+
+def _store(url: str) -> str:
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        return str([client.dump(key) for key in client.scan_iter(match="threadmill:*")])
+
+
+# ---- was it everywhere? ----------------------------------------------------------------------
+
+
+def test_the_text_went_every_way(seen: Seen) -> None:
+    assert MARK in seen.store
+    sent = [one for one in seen.broker.envelopes if one.id in seen.foreign]
+    assert len([one for one in sent if MARK in one.text]) >= len(FOREIGN) - 1, "it can be found"
+    assert seen.broker.sent("threadmill.execute"), "our own messages are seen"
+    events = "".join(one.text for one in seen.broker.envelopes)
+    for kind in ("task-received", "task-started", "task-succeeded", "task-failed"):
+        assert kind in events, kind
+    assert "RunFailed" in seen.logs["producer"]
+    assert "ModelRefused" in seen.logs["producer"]
+    for tool in ("fail", "fail_in_a_group", "leave", "dawdle", "take_note"):
+        assert f"tool {tool} failed in call" in seen.logs["worker"], tool
+    assert "DEBUG" in seen.logs["worker"]
+    assert seen.logs["worker"].count("was refused") > 9
+    assert "threadmill.say" in seen.pages["/api/tasks"]
+
+
+# ---- is it anywhere? -------------------------------------------------------------------------
+
+
+def test_our_messages_and_events_do_not_carry_it(seen: Seen) -> None:
+    assert [one.text for one in seen.ours() if MARK in one.text] == []
+
+
+def test_flower_does_not_show_it(seen: Seen) -> None:
+    assert [path for path, text in seen.pages.items() if MARK in text] == []
+    assert "run_" in seen.pages["/api/tasks"], "ids are shown"
+
+
+@pytest.mark.parametrize("log", ["worker", "producer", "flower"])
+def test_no_log_and_no_traceback_tells_it(log: str, seen: Seen) -> None:
+    assert [line for line in seen.logs[log].splitlines() if MARK in line] == []
+    if log == "worker":
+        assert "Traceback" not in seen.logs[log]
