@@ -12,8 +12,10 @@ import queue
 import threading
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from celery import Celery
+from kombu.entity import Exchange, Queue
 
 from threadmill_shared import errors
 from threadmill_shared.runs import Dispatch
@@ -57,6 +59,20 @@ class Queues:
         return f"{self.namespace}.{name}" if name else self.common
 
 
+def declared(name: str, *, no_ack: bool = False) -> Any:
+    """A queue of the default exchange, which leads a message to the queue of its routing key.
+
+    It needs no binding; any other exchange would have kombu store one for each queue, for ever.
+    """
+    make_queue: Any = Queue  # has no types
+    return make_queue(name, exchange=_nameless_exchange(), routing_key=name, no_ack=no_ack)
+
+
+def _nameless_exchange() -> Any:
+    make: Any = Exchange  # has no types
+    return make("")
+
+
 def make_app(settings: Settings) -> Celery:
     """The Celery app, for sending and for executing: JSON only, no results, no prefetching."""
     app = Celery("threadmill", broker=settings.celery_url(), set_as_current=False)
@@ -82,6 +98,8 @@ def make_app(settings: Settings) -> Celery:
         worker_enable_remote_control=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
+    # Celery gives a queue of the nameless exchange its own default one instead; so that is it.
+    app.amqp.default_exchange = _nameless_exchange()
     return app
 
 
@@ -184,7 +202,7 @@ class _Publisher:
         self._app.send_task(
             EXECUTE,
             args=[run_id],
-            queue=name,
+            queue=declared(name),
             task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
             producer=self._producer,
             retry=False,

@@ -7,21 +7,28 @@ five commands each; and the events for monitoring go out four times a second, no
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from typing import Any
 
+from celery import signals
 from celery.worker import state
 from celery.worker.consumer import Consumer
-from kombu.entity import Queue
 
+from threadmill_shared import messaging
 from threadmill_shared.messaging import Queues
 
+logger = logging.getLogger("threadmill.worker")
+
 EVENT_SECONDS = 0.25
+UNKNOWN = "(unknown)"
+_SHOWN_CHARACTERS = 100
 
 
 def declared(names: list[str], namespace: str) -> list[Any]:
     """The queues, as Celery consumes them: only the door's messages are acknowledged late."""
     door = Queues(namespace).door
-    return [Queue(name, routing_key=name, no_ack=name != door) for name in names]
+    return [messaging.declared(name, no_ack=name != door) for name in names]
 
 
 class RunConsumer(Consumer):
@@ -50,6 +57,85 @@ class RunConsumer(Consumer):
         """
         if self.hub is not None and len(state.reserved_requests) >= self.pool.num_processes - 1:
             self.hub.call_soon(_nothing)
+
+    def stop(self) -> None:
+        """Consume no more, and leave no queue behind that nobody else will ever consume."""
+        own = self._own_queues()
+        if own and self.task_consumer is not None:
+            with contextlib.suppress(*self.connection_errors, *self.channel_errors):
+                self.task_consumer.cancel()
+                self.task_consumer.channel.close()  # puts back what it was about to deliver
+                self._delete(own)
+        super().stop()
+
+    def _own_queues(self) -> list[str]:
+        nonce = self.hostname.rpartition(":")[2]
+        return [name for name in self.app.amqp.queues if name.endswith(f".{nonce}")]
+
+    def _delete(self, names: list[str]) -> None:
+        once = {"max_retries": 1, "interval_start": 0}
+        with self.app.connection_for_write(transport_options=once) as connection:
+            for name in names:
+                connection.default_channel.queue_purge(name)  # the runs are found by their index
+                connection.default_channel.queue_delete(name)
+
+    # ---- messages that are not ours --------------------------------------------------------------
+
+    # Celery would log their bodies, which may hold what a user has said. A name and an id are
+    # enough to find the sender; the exception is left out too, since its words may quote the body.
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  Celery's
+        """Refuse what is no task at all."""
+        logger.warning("message %s is not a task; it was deleted", _id(message))
+        message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=None)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Refuse a task that this worker does not have; its sender may have misspelt the name."""
+        name, id = _name(message), _id(message)
+        logger.error("task %s was refused: there is no task named %s", id, name)
+        message.reject_log_error(logger, self.connection_errors)
+        if self.event_dispatcher:
+            failed = f"NotRegistered({name!r})"
+            self.event_dispatcher.send("task-failed", uuid=id, exception=failed)
+        signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=id)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Refuse a task whose message is not as Celery makes them."""
+        logger.error(
+            "task %s (%s) was refused: its message is malformed (%s)",
+            _id(message),
+            _name(message),
+            type(exc).__name__,
+        )
+        message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Drop a message that cannot be read; acknowledged, or it would come again and again."""
+        logger.error(
+            "task %s (%s) was dropped: it cannot be decoded (%s)",
+            _id(message),
+            _name(message),
+            type(exc).__name__,
+        )
+        message.ack()
+
+
+def _name(message: Any) -> str:
+    return _shown(message, "task")
+
+
+def _id(message: Any) -> str:
+    return _shown(message, "id")
+
+
+def _shown(message: Any, field: str) -> str:
+    """A field of the headers; in Celery's first protocol, of the body."""
+    for read in (lambda: message.headers, lambda: message.payload):
+        with contextlib.suppress(Exception):
+            return " ".join(str(read()[field])[:_SHOWN_CHARACTERS].split())
+    return UNKNOWN
 
 
 def _nothing() -> None:
