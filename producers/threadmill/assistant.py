@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from threadmill.client import current_client
 from threadmill.handlers import EventHandler, PrintHandler
 from threadmill.hosted_tools import CodeInterpreter, FileSearch
-from threadmill.run import EventStream, Run, handle
+from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run, handle
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
@@ -438,24 +437,19 @@ async def _follow(run: Run, handler: EventHandler | None, timeout: float | None)
     if handler is None:
         await run._wait(timeout)  # noqa: SLF001  one package
         return
-    until = None if timeout is None else time.monotonic() + timeout
+    limit = Limit(timeout)
     stream = EventStream(current_client(), run.id, 0)
     try:
         handler.begin(run)
-        while (events := await stream.next(_left(until))) is not None:
+        while (events := await stream.next(limit.left())) is not None:
             for event in events:
                 handler.on_event(event)
-        await run._refresh()  # noqa: SLF001  one package
+        await run._read(limit.left(GRACE_SECONDS))  # noqa: SLF001  one package
     except TimeoutError as error:
-        await run._refresh()  # noqa: SLF001  one package
-        raise run._timed_out(timeout) from error  # noqa: SLF001  one package
+        raise await run._timed_out(timeout) from error  # noqa: SLF001  one package
     finally:
         handler.end()
         await stream.close()
-
-
-def _left(until: float | None) -> float | None:
-    return None if until is None else max(until - time.monotonic(), 0)
 
 
 async def _cancel_and_wait(run: Run) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from threadmill.twins import Hop
 
@@ -20,35 +23,76 @@ T = TypeVar("T")
 _CLOSE_SECONDS = 3.0
 
 
+class BridgeClosed(RuntimeError):
+    """The bridge was closed: the process ends, or its client was closed."""
+
+
 class Bridge:
     """A thread that runs an event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
+        self._is_closed = False
+        # Reentrant: inside of it a collected generator may want to hop.
+        self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="threadmill-bridge", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
     def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
-        """Begin work on the bridge; await the result inside an operation."""
-        return Hop(asyncio.run_coroutine_threadsafe(work, self._loop))
+        """Begin work on the bridge; await the result inside an operation.
+
+        Raises:
+            BridgeClosed: it was closed, or belongs to the process that this one was forked from.
+        """
+        if self._thread.is_alive():  # asked before the lock, which a fork may have left taken
+            with self._lock:
+                if not self._is_closed:
+                    return Hop(asyncio.run_coroutine_threadsafe(work, self._loop))
+        work.close()
+        raise BridgeClosed("The connections of this handle are closed. Load it anew.")
 
     def close(self) -> None:
         """Cancel what is under way, and end the thread."""
         atexit.unregister(self.close)
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop)
-            self._thread.join(_CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            return
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                asyncio.run_coroutine_threadsafe(self._unwind(), self._loop)
+        self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._loop.call_soon(self._note_generators)
         self._loop.run_forever()
         self._loop.close()
 
-    async def _cancel_all(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._loop.shutdown_asyncgens()
+    def _note_generators(self) -> None:
+        """Note the loop's async generators as they begin: those that iterate over others first."""
+        begins = sys.get_asyncgen_hooks().firstiter
+
+        def note(generator: AsyncGenerator[Any, Any]) -> None:
+            self._generators[generator] = None
+            if begins is not None:
+                begins(generator)
+
+        sys.set_asyncgen_hooks(firstiter=note)
+
+    async def _unwind(self) -> None:
+        while tasks := _other_tasks():
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        # Only now, and in order: what somebody iterates over cannot be closed. The loop's own
+        # `shutdown_asyncgens` would close all at once.
+        for generator in list(self._generators):
+            with contextlib.suppress(Exception):
+                await generator.aclose()
         self._loop.stop()
+
+
+def _other_tasks() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import Any
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
+from threadmill.bridge import BridgeClosed
 from threadmill.client import Client, RunView, current_client
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.events import Event
 from threadmill_shared.objects import LastError, Message, Step, Usage
 from threadmill_shared.records import Status
+
+T = TypeVar("T")
+
+GRACE_SECONDS = 0.5
+"""How long a wait that is over may still take to read the run."""
 
 
 class Run:
@@ -55,9 +64,13 @@ class Run:
         Raises:
             RunLost: the run's keys are gone.
         """
+        return await self._read(None)
+
+    async def _read(self, seconds: float | None) -> Run:
+        """`_refresh`, or a TimeoutError after so many seconds."""
         client = current_client()
         try:
-            self._show(await client.hop(client.view(self.id)))
+            self._show(await client.hop(_within(seconds, partial(client.view, self.id))))
         except errors.RunNotFound as error:
             raise errors.RunLost(
                 f"The record of {self.id} is gone: it expired, or its thread was deleted."
@@ -78,14 +91,14 @@ class Run:
             RunLost: the run's keys are gone.
         """
         client = current_client()
+        limit = Limit(timeout)
         try:
-            await client.hop(_within(timeout, client.ended(self.id)))
+            await client.hop(_within(timeout, partial(client.ended, self.id)))
+            return await self._read(limit.left(GRACE_SECONDS))
         except TimeoutError as error:
-            await self._refresh()
-            raise self._timed_out(timeout) from error
+            raise await self._timed_out(timeout) from error
         except errors.RunNotFound as error:
             raise errors.RunLost(str(error)) from error
-        return await self._refresh()
 
     wait = blocking(_wait)
     wait_async = awaitable(_wait)
@@ -159,7 +172,10 @@ class Run:
         self.worker = record.worker
         self.assistant_name = record.request.assistant_name
 
-    def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:
+    async def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:
+        # A Redis that stalls may be why: the handle shows then what it showed before.
+        with contextlib.suppress(errors.InfrastructureError, TimeoutError):
+            await self._read(GRACE_SECONDS)
         return errors.WaitTimeout(
             f"{self.id} is {self.status} after {timeout} s; it goes on. Wait again, or cancel it.",
             run=self,
@@ -175,6 +191,18 @@ class Run:
             reason = self.last_error.message if self.last_error else "no reason is recorded"
             raise errors.RunFailed(f"{self.id} {self.status}: {reason}", run=self)
         return self
+
+
+class Limit:
+    """The time that a wait may take."""
+
+    def __init__(self, timeout: float | None) -> None:
+        """From now on `timeout` seconds; None: as long as it takes."""
+        self._until = None if timeout is None else time.monotonic() + timeout
+
+    def left(self, least: float = 0) -> float | None:
+        """Seconds that are left, `least` at least; None: no limit."""
+        return None if self._until is None else max(self._until - time.monotonic(), least)
 
 
 class EventStream:
@@ -197,14 +225,15 @@ class EventStream:
             RunLost, EventsExpired: as they say.
         """
         try:
-            events: list[Event] | None = await self._client.hop(_within(timeout, self._next()))
+            events: list[Event] | None = await self._client.hop(_within(timeout, self._next))
         except errors.RunNotFound as error:
             raise errors.RunLost(str(error)) from error
         return events
 
     async def close(self) -> None:
-        """Stop following."""
-        await self._client.hop(self._close())
+        """Stop following; a client that is closed has done so already."""
+        with contextlib.suppress(BridgeClosed, TimeoutError):
+            await self._client.hop(_within(GRACE_SECONDS, self._close))
 
     async def _next(self) -> list[Event] | None:
         async with self._turn:
@@ -218,9 +247,9 @@ class EventStream:
                 await self._stream.aclose()
 
 
-async def _within(timeout: float | None, work: Any) -> Any:
+async def _within(timeout: float | None, work: Callable[[], Awaitable[T]]) -> T:
     async with asyncio.timeout(timeout):
-        return await work
+        return await work()
 
 
 async def _load(run_id: str) -> Run:

@@ -1,10 +1,20 @@
-"""Handles of threads and assistants: what they keep, and what they do a second time."""
+"""Handles: what they keep, what they do a second time, and how they end."""
 
 from __future__ import annotations
 
-import pytest
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
-from threadmill import Assistant, Thread, errors
+import pytest
+from tests.servers import RedisServer
+
+from threadmill import Assistant, EventHandler, Run, Thread, errors
 
 pytestmark = [
     pytest.mark.usefixtures("environment"),
@@ -57,3 +67,39 @@ def test_an_assistant_that_could_not_be_created_is_deleted_by_a_later_with() -> 
     assert ai.id is None
     with pytest.raises(errors.AssistantNotFound):
         Assistant.load(assistant_id)
+
+
+@pytest.mark.parametrize("how", ["next", "kept", "break", "async"])
+def test_a_script_that_stops_following_ends_in_silence(how: str) -> None:
+    script = Path(__file__).parent / "scripts" / "follow.py"
+    command = [sys.executable, "-W", "error", str(script), how]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.stdout, ended.stderr) == ("thread.run.created\n", "")
+    assert ended.returncode == 0
+
+
+@pytest.fixture
+def stalled(redis_server: RedisServer) -> Iterator[Callable[[], None]]:
+    """Stops the server's process until the test has ended; connections to it stay open."""
+    yield lambda: os.kill(redis_server.pid, signal.SIGSTOP)
+    os.kill(redis_server.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("how", ["wait", "say"])
+def test_a_wait_keeps_its_timeout_when_redis_stalls(how: str, stalled: Callable[[], None]) -> None:
+    class Staller(EventHandler):
+        def begin(self, run: Run) -> None:
+            stalled()
+
+    plain = Assistant(name="plain")
+    if how == "wait":
+        run = plain.enqueue("Hello!")
+        stalled()
+        wait = partial(run.wait, timeout=0.5)
+    else:
+        wait = partial(plain.say, "Hello!", event_handler_class=Staller, timeout=0.5)
+    began = time.monotonic()
+    with pytest.raises(errors.WaitTimeout) as caught:
+        wait()
+    assert time.monotonic() - began < 2.5
+    assert caught.value.run.status == "queued"
