@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -116,13 +116,17 @@ class StoreReader:
         else:
             found = await self.read("ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page)
         positions = sorted(_scores(found))
-        return [await self._message(thread_id, position) for position in positions]
+        commands = [("XRANGE", self.keys.items(thread_id), at, at) for at in positions]
+        pages = await self.gather(commands)
+        return [_message(thread_id, raw) for page in pages for _, raw in page]
 
     async def runs(self, thread_id: str, limit: int) -> list[RunRecord]:
         """The thread's newest runs, oldest first."""
         found = await self.read("ZREVRANGE", self.keys.runs(thread_id), 0, limit - 1)
-        records = [await self.record(run_id) for run_id in reversed(found)]
-        return [record for record in records if record is not None]
+        run_ids = list(reversed(found))
+        records = await self.gather(("HGETALL", self.keys.run(id)) for id in run_ids)
+        found_records = zip(run_ids, records, strict=True)
+        return [RunRecord.read(id, fields) for id, fields in found_records if fields]
 
     async def ahead(self, record: RunRecord) -> int:
         """How many runs of the thread come before this one; 0: none, or it is past waiting."""
@@ -147,10 +151,6 @@ class StoreReader:
             raise errors.BadMessage(f"The thread has no message {message_id}.")
         return int(float(position))
 
-    async def _message(self, thread_id: str, position: int) -> Message:
-        [(item, at)] = await self.items(thread_id, position, position)
-        return Message.read(thread_id, cast("MessageItem", item), at)
-
     async def open_text(self, record: RunRecord) -> str:
         """What the message being written has said so far; empty where none is open."""
         if not record.open_message:
@@ -161,6 +161,12 @@ class StoreReader:
     async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
         found = await self.read("XRANGE", self.keys.log(run_id), since, until)
         return abandoned_text([Entry.read(id, _fields(raw)) for id, raw in found], message)
+
+
+def _message(thread_id: str, raw: Any) -> Message:
+    fields = _fields(raw)
+    item: MessageItem = from_json(fields["item"])
+    return Message.read(thread_id, item, int(fields["t"]))
 
 
 def _fields(raw: Any) -> Mapping[str, str]:

@@ -148,3 +148,26 @@ async def test_two_namespaces_of_one_server_do_not_see_each_other(scene, client)
     assert await other.messages(scene.thread_id, 10, None, None) == []
     with pytest.raises(errors.ThreadNotFound):
         await other.delete(scene.thread_id)
+
+
+async def test_messages_that_are_deleted_while_they_are_read_are_left_out(scene, client, numbered):
+    assert len(numbered) == 10
+    await client.delete(scene.store.keys.items(scene.thread_id))
+
+    assert await scene.store.messages(scene.thread_id, 100, None, None) == []
+
+
+async def test_a_page_of_messages_takes_a_few_round_trips(scene, client, numbered, monkeypatch):
+    trips = 0
+    pipeline = client.pipeline
+
+    def counted(**options):
+        nonlocal trips
+        trips += 1
+        return pipeline(**options)
+
+    monkeypatch.setattr(client, "pipeline", counted, raising=False)
+
+    assert await texts(scene, 10) == "0123456789"
+    assert trips <= 3
+    assert len(numbered) == 10
