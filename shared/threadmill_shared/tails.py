@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.events import DONE, Entry, Event, Reader
+from threadmill_shared.reading import PAGE
 from threadmill_shared.records import RunRecord
 from threadmill_shared.refusals import run_not_found
 from threadmill_shared.store import Store
@@ -29,12 +30,16 @@ T = TypeVar("T")
 IDLE_SECONDS = 1.0
 
 
-class _Bell(asyncio.Event):
-    """An event that keeps the last messages of its channel."""
+MESSAGES = 10_000
+"""The last messages of a channel that are kept for whoever hears it."""
 
-    def __init__(self) -> None:
+
+class _Bell(asyncio.Event):
+    """An event that keeps the last messages of its channel, if it is heard and not only rung."""
+
+    def __init__(self, *, keep: int = 0) -> None:
         super().__init__()
-        self.messages: deque[str] = deque(maxlen=10_000)
+        self.messages: deque[str] = deque(maxlen=keep)
 
     def ring(self, message: str) -> None:
         self.messages.append(message)
@@ -49,13 +54,17 @@ class Bells:
         self._client = client
         self._pubsub: Any = None
         self._listeners: dict[str, set[_Bell]] = {}
+        self._unsubscribed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def listen(self, channel: str) -> AsyncGenerator[_Bell, None]:
-        """A bell that is set whenever the channel rings; subscribed when this is entered."""
-        bell = _Bell()
+    async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[_Bell, None]:
+        """A bell that is set whenever the channel rings, and keeps that many messages.
+
+        It is subscribed when this is entered; if Redis is away just then, soon after it is back.
+        """
+        bell = _Bell(keep=keep)
         await self._open(channel, bell)
         try:
             yield bell
@@ -65,7 +74,7 @@ class Bells:
     @contextlib.asynccontextmanager
     async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
         """What the channel says, message by message; for those that carry more than a ring."""
-        async with self.listen(channel) as bell:
+        async with self.listen(channel, keep=MESSAGES) as bell:
             yield _messages(bell)
 
     async def close(self) -> None:
@@ -83,8 +92,9 @@ class Bells:
             if self._pubsub is None:
                 self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             if first:
+                self._unsubscribed.add(channel)
                 with contextlib.suppress(*PASSING):  # the readers look by themselves meanwhile
-                    await self._pubsub.subscribe(channel)
+                    await self._subscribe()
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())
 
@@ -94,18 +104,30 @@ class Bells:
             bells.discard(bell)
             if not bells:
                 self._listeners.pop(channel, None)
+                self._unsubscribed.discard(channel)
                 with contextlib.suppress(*PASSING):
                     await self._pubsub.unsubscribe(channel)
+
+    async def _subscribe(self) -> None:
+        for channel in list(self._unsubscribed):
+            await self._pubsub.subscribe(channel)
+            self._unsubscribed.discard(channel)
 
     async def _work(self) -> None:
         while True:
             try:
-                await self._ring(await self._pubsub.get_message(timeout=IDLE_SECONDS))
-            except PASSING as error:
-                logger.debug("the subscription is down (%s)", type(error).__name__)
-                await asyncio.sleep(IDLE_SECONDS / 10)
+                await self._listen_once()
             except RuntimeError:  # nothing is subscribed at the moment
                 await asyncio.sleep(IDLE_SECONDS / 100)
+            except Exception as error:  # noqa: BLE001  without this task no bell would ever ring
+                logger.debug("the subscription is down (%s)", type(error).__name__)
+                await asyncio.sleep(IDLE_SECONDS / 10)
+
+    async def _listen_once(self) -> None:
+        if self._unsubscribed:
+            async with self._lock:
+                await self._subscribe()
+        await self._ring(await self._pubsub.get_message(timeout=IDLE_SECONDS))
 
     async def _ring(self, message: Any) -> None:
         if message is not None:
@@ -131,7 +153,10 @@ class Tails:
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
         """The run's events behind number `after`, in groups as they come; ends with `done`.
 
+        Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
+
         Raises:
+            StoreUnavailable: Redis did not answer at the beginning.
             RunNotFound: there is no such run.
             RunLost: its keys are gone while it is followed.
             EventsExpired: the log is past its lifetime, and `after` lies within it.
@@ -149,26 +174,33 @@ class Tails:
                     yield events
                     if events[-1].event == DONE:
                         return
-                    continue
+                    # What comes after a page that was not full rings the bell, which was cleared
+                    # before the read: there is nothing to look for until then.
+                    if len(entries) == PAGE or await self._rings(bell):
+                        continue
                 record = await self._record(run_id, known=True)
                 if record.status.is_terminal and record.events <= after:
                     return
                 if record.status.is_terminal and not await self._log_exists(run_id):
                     yield _terminal_events(record, after)
                     return
-                await self._wait(bell)
+                if not events:
+                    await self._rings(bell)
 
     async def ended(self, run_id: str) -> RunRecord:
         """Wait until the run has ended, and return its record.
 
+        Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
+
         Raises:
+            StoreUnavailable: Redis did not answer at the beginning.
             RunNotFound: there is no such run.
             RunLost: its keys are gone meanwhile.
         """
         async with self._bells.listen(self._store.keys.log(run_id)) as bell:
             record = await self._record(run_id)
             while not record.status.is_terminal:
-                await self._wait(bell)
+                await self._rings(bell)
                 bell.clear()
                 record = await self._record(run_id, known=True)
             return record
@@ -184,9 +216,13 @@ class Tails:
                 )
                 await asyncio.sleep(IDLE_SECONDS)
 
-    async def _wait(self, bell: _Bell) -> None:
-        with contextlib.suppress(TimeoutError):
+    async def _rings(self, bell: _Bell) -> bool:
+        """Wait for the bell; whether it rang before it was time to look by oneself."""
+        try:
             await asyncio.wait_for(bell.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            return False
+        return True
 
     async def _log_exists(self, run_id: str) -> bool:
         return bool(await self._store.read("EXISTS", self._store.keys.log(run_id)))

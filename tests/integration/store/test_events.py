@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from tests.integration.store.scene import OTHER, Scene, begin_call, end_message, write_partly
+from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.connections import connect
@@ -17,12 +18,17 @@ from threadmill_workers.holding import HeldRun
 
 
 @pytest.fixture
-def tails(scene: Scene, redis_url, run):
+def bells(redis_url, run):
     client = connect(redis_url, socket_timeout=None)
     bells = Bells(client)
-    yield Tails(scene.store, bells)
+    yield bells
     run(bells.close())
     run(client.aclose())
+
+
+@pytest.fixture
+def tails(scene: Scene, bells):
+    return Tails(scene.store, bells)
 
 
 async def follow(tails: Tails, run_id: str, after: int = 0) -> list[Event]:
@@ -156,6 +162,59 @@ async def test_a_reader_whose_bell_was_lost_looks_by_itself(scene, tails):
     [event] = await asyncio.wait_for(waiting, 3)
     assert event.event == "threadmill.quiet"
     await groups.aclose()
+
+
+async def test_a_reader_that_keeps_up_reads_the_log_once_for_each_write(scene, client, tails):
+    held = await scene.begin()
+    await write_partly(held)
+    groups = tails.follow(held.record.id)
+    await anext(groups)
+    await client.config_resetstat()
+
+    for number in range(10):
+        waiting = asyncio.ensure_future(anext(groups))
+        await asyncio.sleep(0.03)
+        await held.write(_delta(f"{number} "))
+        await waiting
+
+    statistics = await client.info("commandstats")
+    assert statistics["cmdstat_xrange"]["calls"] <= 12
+    assert statistics.get("cmdstat_hgetall", {"calls": 0})["calls"] <= 2
+    await groups.aclose()
+
+
+# ---- bells ---------------------------------------------------------------------------------------
+
+
+async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, bells):
+    async with bells.listen("channel") as bell, bells.hear("channel") as heard:
+        await client.publish("channel", "first")
+        await client.publish("channel", "second")
+
+        assert [await anext(heard), await anext(heard)] == ["first", "second"]
+        assert bell.is_set()
+        assert not bell.messages
+
+
+async def test_a_subscription_that_failed_is_repeated(client, bells):
+    await client.config_set("maxclients", 1)
+    try:
+        async with bells.hear("channel") as heard:
+            await client.config_set("maxclients", 10_000)
+            waiting = asyncio.ensure_future(anext(heard))
+            await wait_until_async(lambda: client.publish("channel", "now"), "it is subscribed")
+            assert await asyncio.wait_for(waiting, 3) == "now"
+    finally:
+        await client.config_set("maxclients", 10_000)
+
+
+async def test_a_message_that_makes_no_sense_does_not_end_the_subscription(client, bells):
+    async with bells.hear("channel") as heard:
+        waiting = asyncio.ensure_future(anext(heard))
+        await client.publish("channel", b"\xff")
+        await asyncio.sleep(0.05)
+        await client.publish("channel", "now")
+        assert await asyncio.wait_for(waiting, 3) == "now"
 
 
 # ---- places outside of the log ------------------------------------------------------------------
