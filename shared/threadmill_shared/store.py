@@ -152,6 +152,27 @@ class Store(StoreReader):
         )
         return "ok" if reply[0] == "again" else str(reply[0])
 
+    async def resend(self, run_id: str, seen: str, pauses: tuple[int, int]) -> Dispatch | None:
+        """Note that a run is sent again; None where it was claimed or sent meanwhile.
+
+        Args:
+            run_id: a run that stands in the dispatched index.
+            seen: its score there, as it was read.
+            pauses: milliseconds until the next time, at first and at most; doubling between.
+        """
+        reply = await self.scripts.run(
+            "resend",
+            keys={"run": self.keys.run(run_id)},
+            args={
+                "bucket": self.keys.bucket(run_id),
+                "run_id": run_id,
+                "seen": seen,
+                "first_pause_ms": pauses[0],
+                "longest_pause_ms": pauses[1],
+            },
+        )
+        return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] == "ok" else None
+
     async def add(
         self,
         thread_id: str,

@@ -26,6 +26,10 @@ logger = logging.getLogger("threadmill.worker")
 SWEEP_SECONDS = 1.0
 PROMPT_SECONDS = 1.0
 """A look that took longer proves nothing."""
+UNCLAIMED_MS = 30_000
+"""How long a run that was sent may wait unclaimed before it is sent again."""
+RESEND_MS = (30_000, 300_000)
+"""The further pauses: at first, and at most."""
 CANCEL_GRACE_MS = 1000
 OVERDUE_GRACE_MS = 10_000
 OVERDUE = {
@@ -83,6 +87,21 @@ class Sweep:
         await self._end_overdue(holders)
         if self._adopts:
             await self._adopt()
+        else:
+            await self._resend()
+
+    async def _resend(self) -> None:
+        """Send what nobody has claimed for a while; its message may be lost."""
+        until = await self._now() - UNCLAIMED_MS
+        found = await self._store.gather(
+            ("ZRANGEBYSCORE", f"{bucket}dispatched", "-inf", until, "LIMIT", 0, 100)
+            for bucket in self._store.keys.buckets()
+        )
+        for run_id in (run_id for runs in found for run_id in runs):
+            key = f"{self._store.keys.bucket(run_id)}dispatched"
+            seen = await self._store.read("ZSCORE", key, run_id)
+            if seen is not None and float(seen) <= until:
+                self._send(await self._store.resend(run_id, f"{float(seen):.0f}", RESEND_MS))
 
     async def _adopt(self) -> None:
         """Take the runs of scripts that have ended; nobody consumes their queues any more."""
@@ -166,8 +185,7 @@ class Sweep:
     # ---- runs that are overdue -------------------------------------------------------------------
 
     async def _end_overdue(self, holders: dict[str, list[str]]) -> None:
-        seconds, microseconds = await self._store.read("TIME")
-        now = int(seconds) * 1000 + int(microseconds) // 1000
+        now = await self._now()
         due = await self._store.gather(
             ("ZRANGEBYSCORE", f"{bucket}deadlines", "-inf", now, "LIMIT", 0, 100)
             for bucket in holders
@@ -177,6 +195,11 @@ class Sweep:
             if record is not None:
                 is_cancelling = record.status is Status.CANCELLING
                 await self._force(run_id, CANCEL_GRACE_MS if is_cancelling else OVERDUE_GRACE_MS)
+
+    async def _now(self) -> int:
+        """The server's time in milliseconds."""
+        seconds, microseconds = await self._store.read("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def _force(self, run_id: str, grace_ms: int) -> None:
         ended = await self._store.force(
