@@ -175,8 +175,8 @@ class Sender:
                 publisher.publish(dispatch.run_id, name)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
                 logger.warning(
-                    "could not send %s to queue %s (%s); it is stored and stays queued: cancel it, "
-                    "or enqueue it again with the same idempotency key",
+                    "could not send %s to queue %s (%s); it is stored, and a worker sends it again "
+                    "when nobody has claimed it for a while",
                     dispatch.run_id,
                     name,
                     type(error).__name__,
