@@ -20,7 +20,7 @@ from tests.acceptance import door
 from tests.acceptance.broker import Broker, Envelope, listening
 from tests.acceptance.processes import Worker
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
-from tests.acceptance.surroundings import surroundings
+from tests.acceptance.surroundings import embedded_environment, surroundings
 from tests.acceptance.test_operated import CREDENTIAL, Flower, free_port
 from tests.servers import RedisServer
 from tests.waiting import wait_until
@@ -99,7 +99,8 @@ def seen(
         _worker(folder) as worker,
     ):
         wait_until(flower.workers, "the worker in Flower", 30)
-        producer = _confide(folder)
+        producer = _confide(folder, dict(os.environ))
+        embedded = _confide(folder, embedded_environment())
         ids = {message["id"]: str(uuid.uuid4()) for message in FOREIGN}
         door.send(*({**message, "id": ids[message["id"]]} for message in FOREIGN))
         last = Thread(key="last")
@@ -113,6 +114,7 @@ def seen(
         logs = {
             "worker": worker.log(),
             "producer": producer,
+            "embedded": embedded,
             "flower": (folder / "flower.log").read_text(),
         }
         yield Seen(broker, set(ids.values()), pages, logs, _store(url))
@@ -122,10 +124,11 @@ def _endless(answers: list[Any]) -> list[Any]:
     return answers * 20
 
 
-def _confide(folder: Path) -> str:
+def _confide(folder: Path, environment: dict[str, str]) -> str:
     ended = subprocess.run(
         [sys.executable, "-W", "error", str(SCRIPTS / "confide.py")],
         cwd=folder,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -195,10 +198,12 @@ def test_the_text_went_every_way(seen: Seen) -> None:
     events = "".join(one.text for one in seen.broker.envelopes)
     for kind in ("task-received", "task-started", "task-succeeded", "task-failed"):
         assert kind in events, kind
-    assert "RunFailed" in seen.logs["producer"]
-    assert "ModelRefused" in seen.logs["producer"]
+    for log in ("producer", "embedded"):
+        assert "RunFailed" in seen.logs[log]
+        assert "ModelRefused" in seen.logs[log]
     for tool in ("fail", "fail_in_a_group", "leave", "dawdle", "take_note"):
-        assert f"tool {tool} failed in call" in seen.logs["worker"], tool
+        for log in ("worker", "embedded"):
+            assert f"tool {tool} failed in call" in seen.logs[log], tool
     assert "DEBUG" in seen.logs["worker"]
     assert seen.logs["worker"].count("was refused") > 9
     assert "threadmill.say" in seen.pages["/api/tasks"]
@@ -216,7 +221,7 @@ def test_flower_does_not_show_it(seen: Seen) -> None:
     assert "run_" in seen.pages["/api/tasks"], "ids are shown"
 
 
-@pytest.mark.parametrize("log", ["worker", "producer", "flower"])
+@pytest.mark.parametrize("log", ["worker", "producer", "embedded", "flower"])
 def test_no_log_and_no_traceback_tells_it(log: str, seen: Seen) -> None:
     assert [line for line in seen.logs[log].splitlines() if MARK in line] == []
     if log == "worker":
