@@ -27,6 +27,8 @@ logger = logging.getLogger("threadmill.worker")
 
 TOOL_SECONDS = 3.0
 """How long a tool call that is under way may go on when the drain is over."""
+SERVED_SECONDS = 1.0
+"""How long the consumer has to leave the broker in order."""
 CLOSE_SECONDS = 5.0
 """How long a worker that ends tries to give its runs back."""
 
@@ -87,6 +89,7 @@ class _Shutdown:
         # A handler may interrupt itself: an Event's `set` would then wait for itself.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._is_asked = False
+        self._served = threading.Event()
 
     def signalled(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal; the work is done in a thread, since a handler may interrupt anything."""
@@ -95,6 +98,7 @@ class _Shutdown:
 
     def serving_ended(self) -> None:
         """Leave too where the consumer ended by itself; after a signal it was asked to."""
+        self._served.set()
         if not self._is_asked:
             self.signalled(signal.SIGTERM, None)
 
@@ -109,6 +113,7 @@ class _Shutdown:
         closing = threading.Thread(target=self._close, name="threadmill-close", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
+        self._served.wait(SERVED_SECONDS)
         logging.shutdown()
         os._exit(0)
 

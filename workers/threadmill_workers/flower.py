@@ -81,6 +81,7 @@ def build(broker: str) -> Flower:
     """Build the Flower that watches this broker, from the options as they are set."""
     app = Celery("threadmill", broker=broker, set_as_current=False)
     app.conf.update(task_serializer="json", accept_content=["json"])
+    app.conf.broker_transport_options = load_settings().celery_options()
     loop = IOLoop.current()
     events = IdsOnlyEvents(
         app,
