@@ -250,6 +250,20 @@ async def test_a_reader_in_the_middle_of_an_expired_log_is_told_what_is_left(sce
     assert (expired.value.first, expired.value.last) == (last - 1, last)
 
 
+async def test_a_reader_whose_next_event_is_gone_is_told_where_the_log_begins(scene, tails):
+    held = await scene.begin()
+    await tell_a_story(scene, held)
+    entries = await scene.store.entries(held.record.id)
+    key = scene.store.keys.log(held.record.id)
+    await scene.store.read("XTRIM", key, "MINID", entries[3].last)
+
+    with pytest.raises(errors.EventsExpired) as expired:
+        await follow(tails, held.record.id, after=1)
+
+    assert expired.value.first == entries[3].first
+    assert expired.value.last == entries[-1].last
+
+
 @pytest.mark.parametrize("left", [1, 2])
 async def test_a_reader_near_the_end_of_an_expired_log_gets_the_rest(scene, tails, left):
     held = await scene.begin()

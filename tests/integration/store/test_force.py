@@ -116,6 +116,25 @@ async def test_a_run_that_has_moved_on_since_it_was_read_is_left_alone(scene):
     assert await scene.contents() == before
 
 
+async def test_a_run_that_moves_on_while_its_text_is_read_is_read_again(scene, monkeypatch):
+    held = await scene.begin()
+    await write_partly(held, "one")
+    await scene.store.cancel(held.record.id)
+    open_text, more = scene.store.open_text, [" two", " three"]
+
+    async def read_while_it_grows(record):
+        text = await open_text(record)
+        if more:
+            held.delta(0, more.pop(0))
+            await held.stored()
+        return text
+
+    monkeypatch.setattr(scene.store, "open_text", read_while_it_grows)
+    await scene.store.force(held.record.id)
+
+    assert await scene.texts() == ["hello", "one two three"]
+
+
 async def test_a_run_that_nobody_holds_is_left_alone(scene):
     queued = await scene.enqueue()
 

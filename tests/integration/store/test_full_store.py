@@ -46,8 +46,11 @@ async def test_it_counts_as_full_from_nine_tenths_on(scene, client, limit):
     used = (await client.info("memory"))["used_memory"]
     await limit(int(used / 0.95))
 
+    message = (id := ids.new_message_id(), user_message(id, "hello"))
     with pytest.raises(errors.StoreFull):
         await scene.enqueue()
+    with pytest.raises(errors.StoreFull):
+        await scene.store.add(scene.thread_id, [message], create=True)
 
 
 async def test_a_run_in_progress_can_end_and_the_next_takes_the_head(scene, fill):

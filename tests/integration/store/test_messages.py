@@ -95,6 +95,18 @@ async def test_a_runs_messages_are_its_own(scene):
     assert [message.text for message in of_third] == ["three?"]
 
 
+async def test_a_waiting_run_shows_the_message_that_has_not_entered_yet(scene):
+    await scene.enqueue("first")
+    waiting = await scene.enqueue("second")
+    silent = await scene.enqueue(None)
+
+    of_waiting = await scene.store.messages_of_run(await scene.record(waiting.run_id))
+    of_silent = await scene.store.messages_of_run(await scene.record(silent.run_id))
+
+    assert [message.text for message in of_waiting] == ["second"]
+    assert of_silent == []
+
+
 async def test_a_page_of_a_long_thread_costs_what_the_page_costs(scene, client):
     numbered = await add_numbered(scene, 3000)
 
@@ -120,6 +132,7 @@ async def test_a_history_is_read_in_pages(scene, client):
         str(number) for number in range(100, 900)
     ]
     assert client.commands.count("XRANGE") == 4
+    assert len(await scene.store.items(scene.thread_id, 999, 5000)) == 2
 
 
 async def test_the_last_items_are_read_without_those_before(scene, client):
