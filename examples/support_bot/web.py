@@ -6,21 +6,31 @@ It knows the assistant by its name; code and key are with the workers. Many such
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
-from threadmill import Assistant, Thread
+from threadmill import Assistant, Thread, errors
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
+        try:
+            self.answer()
+        except errors.CallerError as error:
+            self.send_error(400, str(error))
+        except errors.InfrastructureError:
+            self.send_error(503)
+
+    def answer(self) -> None:
         customer = unquote(self.path.removeprefix("/customers/"))
-        message = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        message = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         run = Assistant.load("support").enqueue(
             message,
             thread=Thread(key=f"customer-{customer}"),
             when_busy="interrupt",
             # A browser that sends the same message again gets the same answer.
-            idempotency_key=self.headers.get("Idempotency-Key"),
+            idempotency_key=self.headers.get(
+                "Idempotency-Key"
+            ),  # of this thread, so of this customer
             context={"customer": customer},
         )
         self.send_response(200)
@@ -32,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             if event.event == "thread.message.delta":
                 text = event.data["delta"]["content"][0]["text"]["value"]
                 self.wfile.write(text.encode())
+        if run.refresh().status != "completed":
+            self.wfile.write(f"\n({run.status}: try again)\n".encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""

@@ -168,6 +168,7 @@ class Assistant(BaseModel, Publishable):
         """
         if code_interpreter_files or file_search_files or image_files:
             raise errors.Unsupported("Files with a message are not supported yet.")
+        _refuse_no_message(message)
         return await self.perform(
             message,
             self.default_thread if thread is None else thread,
@@ -206,6 +207,7 @@ class Assistant(BaseModel, Publishable):
             CallerError: the request is wrong; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
+        _refuse_no_message(message)
         return await self.submit(
             message,
             thread,
@@ -400,6 +402,11 @@ class Assistant(BaseModel, Publishable):
         traceback: TracebackType | None,
     ) -> None:
         await drive_async(self._exit())
+
+
+def _refuse_no_message(message: Any) -> None:
+    if message is None:
+        raise errors.BadMessage("There is no message. To run a thread as it is, use thread.run.")
 
 
 def _specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:

@@ -28,6 +28,7 @@ from threadmill_workers import door
 logger = logging.getLogger("threadmill")
 
 _STOP_SECONDS = 5.0
+_PROVIDER = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "THREADMILL_MODEL_API")
 
 
 def make_client(settings: Settings) -> Client:
@@ -78,11 +79,18 @@ class _EmbeddedWorker:
         self._process: door.WorkerProcess | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._is_hooked = False
+        self._begun_with: tuple[str | None, ...] = ()
 
     def ensure(self, settings: Settings) -> None:
+        """Start it; anew where the provider or the server is another one than before."""
+        wanted = (settings.store_url(), *(os.environ.get(name) for name in _PROVIDER))
+        if self._process is not None and wanted != self._begun_with:
+            self.stop()
         with self._lock:
             if self._process is None:
                 self._start(settings)
+                self._begun_with = wanted
 
     def _start(self, settings: Settings) -> None:
         make_model = door.model_factory(settings)
@@ -90,16 +98,21 @@ class _EmbeddedWorker:
         queue = Queues(settings.namespace).own(self.queue)
         process = door.WorkerProcess(settings, catalog, make_model, own_queue=queue)
         process.start()
+        self._process = process
+        self._stop_before_exit()
         ready = threading.Event()
         self._thread = threading.Thread(
             target=process.serve, args=(ready.set,), name="threadmill-worker", daemon=True
         )
         self._thread.start()
         ready.wait(_STOP_SECONDS)
-        self._process = process
+
+    def _stop_before_exit(self) -> None:
         # Celery's pool threads are joined before atexit hooks run; a run in progress would hold the
         # script until its end. This hook runs before they are joined.
-        threading._register_atexit(self.stop)  # type: ignore[attr-defined]  # noqa: SLF001
+        if not self._is_hooked:
+            self._is_hooked = True
+            threading._register_atexit(self.stop)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def stop(self) -> None:
         """Give the runs back, and end the worker."""

@@ -68,9 +68,12 @@ class Registry:
             found = await self._store.read("GET", key)
             if found:
                 return Definition.model_validate_json(found)
+        names = await self._store.read("ZREVRANGE", self._keys.names(), 0, 9)
+        published = f" Published are: {', '.join(names)}." if names else ""
         raise errors.AssistantNotFound(
-            f"No assistant {id_or_name!r} is known. A module-level assistant is known once a "
-            "worker has loaded its module (threadmill worker MODULE), any other one after create()."
+            f"No assistant {id_or_name!r} is known.{published} A module-level assistant is known "
+            "once a worker has loaded its module (threadmill worker MODULE), any other one after "
+            "create()."
         )
 
     async def workers(self) -> list[WorkerInfo]:

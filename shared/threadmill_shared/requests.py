@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -15,6 +16,12 @@ from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun, WhenBusy, content_digest
 from threadmill_shared.settings import Settings
 from threadmill_shared.templates import render
+
+_OTHER_OPTIONS = (
+    *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
+    *("additional_instructions", "tools", "additional_tools", "event_handler_class"),
+)
+"""What the ways to say something take beside `RunOptions`; told to whoever mistypes one."""
 
 MAX_CONTEXT_BYTES = 64 * 1024
 TOOL_CHOICES = ("none", "auto", "required")
@@ -213,8 +220,10 @@ def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(RunOptions.model_fields))
-        return f"{name!r} is not a run option. Known are: {known}."
+        known = sorted({*RunOptions.model_fields, *_OTHER_OPTIONS})
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{name!r} is not a run option.{hint} Known are: {', '.join(known)}."
     reason = first["msg"].removeprefix("Value error, ")
     return f"The run option {name!r} is not valid: {reason}."
 

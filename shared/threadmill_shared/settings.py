@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from threadmill_shared import errors
 
 _SENTINEL = "redis+sentinel://"
+
+logger = logging.getLogger("threadmill")
 
 NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
@@ -124,6 +128,17 @@ def _kombu_sentinels(url: str) -> str:
     return ";".join(f"sentinel://{login}{at}{address}/{database}" for address in addresses)
 
 
+_OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_APP"}
+"""Read by the Procfile and by the compose file."""
+
+
+def _warn_of_unknown() -> None:
+    known = {f"THREADMILL_{name.upper()}" for name in Settings.model_fields} | _OF_OTHERS
+    for name in sorted(os.environ):
+        if name.startswith("THREADMILL_") and name not in known:
+            logger.warning("%s is set, and threadmill knows no such setting", name)
+
+
 @lru_cache
 def load_settings() -> Settings:
     """The settings of this process, read from the environment at the first call.
@@ -131,6 +146,7 @@ def load_settings() -> Settings:
     Raises:
         NotConfigured: an environment variable has a value that cannot be.
     """
+    _warn_of_unknown()
     try:
         return Settings()
     except ValidationError as error:

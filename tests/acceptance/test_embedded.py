@@ -1,20 +1,27 @@
-"""Scripts without any setting: killed and started again, side by side, and what is left of them."""
+"""Scripts without any setting: killed and started again, side by side, and what is left of them.
+
+Most of these stories wait for something to expire, so all are under way at the same time, each in a
+folder of its own; each test looks at one.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.acceptance.surroundings import embedded_environment
+from tests.acceptance.surroundings import embedded_environment, surroundings
+from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill.embedded_server import FOLDER, end_server
-from threadmill.testing import Call, Reply, StandIn, Text, by_text
+from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text
 
 SCRIPTS = Path(__file__).parent / "scripts"
 LEFT_SECONDS = 20
@@ -48,27 +55,93 @@ class Script:
         self.process.kill()
         self.process.communicate()
 
-    def output(self, timeout: float = 40) -> str:
-        """Wait for its end in order."""
+    def output(self, timeout: float = 60) -> list[str]:
+        """Wait for its end in order; the lines that it has printed."""
         try:
             output, errors = self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"still running: {self.process.communicate()}") from None
         assert self.process.returncode == 0, errors
-        return output
+        return output.splitlines()
 
 
-@pytest.fixture
-def home(environment: None, tmp_path: Path) -> Iterator[Path]:
-    """The folder in which scripts are started."""
-    yield tmp_path
-    end_server(tmp_path / FOLDER)
+@dataclass(frozen=True)
+class Stage:
+    """Where a story is played."""
+
+    folder: Path
+    standin: StandIn
+
+    def start(self, script: str, *arguments: str) -> Script:
+        return Script(self.folder, script, *arguments)
+
+    def request(self, text: str) -> Record | None:
+        """The provider's newest request with this text of the user."""
+        found = [record for record in self.standin.requests if record.user_text == text]
+        return found[-1] if found else None
+
+    def wait_for_tokens(self, text: str) -> None:
+        """Until the model's answer to this is under way."""
+        wait_until(
+            lambda: (request := self.request(text)) and len(request.token_times) > 3,
+            "an answer has begun",
+            30,
+        )
 
 
-def said(folder: Path, text: str) -> list[str]:
-    """What is in the thread once a new start of the script has said this."""
-    return Script(folder, "notes", text).output().splitlines()
+# ---- the stories -----------------------------------------------------------------------------
+
+SLOW = Reply([Text(["never "] * 500)], delay=0.05)
+BRAIN: dict[str, Answer | str | list[Answer | str]] = {
+    "One": "First.",
+    "Two": "Second.",
+    "Slow": [SLOW, "Second."],
+    "Own": [SLOW, Reply([Call("who")]), "Never."],
+    "Three": "Third.",
+}
+
+
+def killed_between_two_says(stage: Stage) -> list[str]:
+    killed = stage.start("who", "a")
+    assert killed.line() == "ready"
+    stage.start("notes", "One").output()
+    killed.kill()
+    return stage.start("notes", "Two").output()
+
+
+def killed_in_a_say(stage: Stage) -> list[str]:
+    stage.start("notes", "One").output()
+    killed = stage.start("notes", "Slow")
+    stage.wait_for_tokens("Slow")
+    killed.kill()
+    return stage.start("notes", "Three").output()
+
+
+def killed_with_functions_of_its_own(stage: Stage) -> list[str]:
+    killed = stage.start("own", "ada", "Own")
+    stage.wait_for_tokens("Own")
+    killed.kill()
+    return stage.start("own", "grace", "call who {}").output()
+
+
+def two_at_once(stage: Stage) -> list[str]:
+    scripts = [stage.start("who", name) for name in ("ada", "grace")]
+    assert {script.line() for script in scripts} == {"ready"}
+    for script in scripts:
+        script.go_on()
+    lines = [script.line() for script in scripts]
+    for script in scripts:
+        script.go_on()
+        script.output()
+    return lines
+
+
+def ended(stage: Stage) -> list[str]:
+    stage.start("notes", "One").output()
+    assert processes_of(stage.folder), "the server goes on for a while"
+    wait_until(lambda: not processes_of(stage.folder), "nothing is left", LEFT_SECONDS)
+    return []
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -83,75 +156,81 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-def test_a_script_that_was_killed_between_two_says_finds_its_data_again(
-    home: Path, standin: StandIn
-) -> None:
-    standin.brain = by_text({"One": "First.", "Two": "Second."})
-    killed = Script(home, "who", "a")
-    assert killed.line() == "ready"
-    said(home, "One")
-    killed.kill()
+STORIES: list[Callable[[Stage], list[str]]] = [
+    ended,
+    killed_in_a_say,
+    killed_with_functions_of_its_own,
+    two_at_once,
+    killed_between_two_says,
+]
+AT_ONCE = 3
+"""More would only wait for a processor."""
+Outcomes = dict[str, Future[list[str]]]
 
-    assert said(home, "Two") == [
-        "user: One",
-        "assistant: First.",
-        "user: Two",
-        "assistant: Second.",
+
+@pytest.fixture(scope="module", params=["responses", "chat"])
+def api(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    api: str, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Outcomes]:
+    """What each story has come to."""
+    folders = {story: tmp_path_factory.mktemp(story.__name__) for story in STORIES}
+    with (
+        StandIn(by_text(BRAIN)) as standin,
+        surroundings(redis_server.fresh_database(), standin, api),
+        ThreadPoolExecutor(AT_ONCE) as executor,
+    ):
+        yield {
+            story.__name__: executor.submit(story, Stage(folder, standin))
+            for story, folder in folders.items()
+        }
+    with ThreadPoolExecutor(len(STORIES)) as executor:
+        list(executor.map(end_server, [folder / FOLDER for folder in folders.values()]))
+
+
+# ---- what they come to -----------------------------------------------------------------------
+
+
+def test_a_script_that_was_killed_between_two_says_finds_its_data_again(outcomes: Outcomes) -> None:
+    assert outcomes["killed_between_two_says"].result() == [
+        *("user: One", "assistant: First."),
+        *("user: Two", "assistant: Second."),
     ]
 
 
 def test_a_script_that_was_killed_while_it_said_something_leaves_a_thread_that_goes_on(
-    home: Path, standin: StandIn
+    outcomes: Outcomes,
 ) -> None:
-    slow = Reply([Text(["never "] * 500)], delay=0.05)
-    standin.brain = by_text({"One": "First.", "Two": [slow, "Second."], "Three": "Third."})
-    said(home, "One")
-    killed = Script(home, "notes", "Two")
-    standin.wait_until(lambda requests: len(requests[-1].token_times) > 3, timeout=20)
-    killed.kill()
-
-    assert said(home, "Three") == [
+    assert outcomes["killed_in_a_say"].result() == [
         *("user: One", "assistant: First."),
-        *("user: Two", "assistant: Second."),
+        *("user: Slow", "assistant: Second."),
         *("user: Three", "assistant: Third."),
     ]
 
 
 def test_the_functions_of_a_killed_script_are_not_looked_for_in_the_next_one(
-    home: Path, standin: StandIn
+    outcomes: Outcomes,
 ) -> None:
-    slow = Reply([Text(["never "] * 500)], delay=0.05)
-    standin.brain = by_text({"Two": [slow, Reply([Call("who")]), "Never."]})
-    killed = Script(home, "own", "ada", "Two")
-    standin.wait_until(lambda requests: any(r.token_times for r in requests), timeout=20)
-    killed.kill()
-
-    assert Script(home, "own", "grace", "call who {}").output().splitlines() == [
-        *("user: Two", "user: call who {}", "assistant: who answered: grace."),
+    assert outcomes["killed_with_functions_of_its_own"].result() == [
+        *("user: Own", "user: call who {}", "assistant: who answered: grace."),
         "['ToolNotFound', 'completed']",
     ]
 
 
-def test_two_scripts_in_one_folder_never_execute_each_others_functions(home: Path) -> None:
-    scripts = {name: Script(home, "who", name) for name in ("ada", "grace")}
-    assert {script.line() for script in scripts.values()} == {"ready"}
-    for script in scripts.values():
-        script.go_on()
+def test_two_scripts_in_one_folder_never_execute_each_others_functions(outcomes: Outcomes) -> None:
     times = []
-    for name, script in scripts.items():
-        began, ended, *told = script.line().split("|")
+    for name, line in zip(("ada", "grace"), outcomes["two_at_once"].result(), strict=True):
+        began, ended, *told = line.split("|")
         times.append((float(began), float(ended)))
         assert told == [f"who answered: {name}."]
-        script.go_on()
-        script.output()
-
     (first_began, first_ended), (second_began, second_ended) = times
     assert max(first_began, second_began) < min(first_ended, second_ended), "not at the same time"
 
 
-@pytest.mark.parametrize("api", ["responses"])  # nothing here depends on it
-def test_nothing_of_a_folder_is_left_soon_after_its_last_script(home: Path) -> None:
-    said(home, "Hello!")
-    assert processes_of(home), "the server goes on for a while"
-
-    wait_until(lambda: not processes_of(home), "no process of the folder is left", LEFT_SECONDS)
+def test_nothing_of_a_folder_is_left_soon_after_its_last_script(outcomes: Outcomes) -> None:
+    outcomes["ended"].result()

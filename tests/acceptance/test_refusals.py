@@ -46,7 +46,7 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "an unknown option": (
         lambda thread: ai.enqueue("Hello!", thread=thread, temprature=1),
         TypeError,
-        "'temprature' is not a run option. Known are: .*temperature",
+        "'temprature' is not a run option. Did you mean 'temperature'.*temperature",
     ),
     "an option of the wrong type": (
         lambda thread: ai.say("Hello!", thread=thread, temperature="hot"),

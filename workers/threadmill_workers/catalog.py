@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from threadmill_shared import errors
 from threadmill_shared.definition import Definition, Publishable
 from threadmill_shared.registry import published_name
 from threadmill_shared.tools import Tool, ToolRegistry
+
+logger = logging.getLogger("threadmill.worker")
 
 
 @dataclass
@@ -57,7 +60,10 @@ def load_catalog(modules: Iterable[str]) -> Catalog:
         sys.path.insert(0, folder)
     catalog = Catalog()
     for name in modules:
+        known = len(catalog.definitions), len(catalog.tools)
         catalog.scan(_import(name))
+        if known == (len(catalog.definitions), len(catalog.tools)):
+            logger.warning("module %s has no assistant and no @tool of its own", name)
     return catalog
 
 

@@ -142,6 +142,9 @@ class Executor:
         if worker is None:
             await self._finish(held, _failed(_unknown(missing)))
             return
+        passed_on = Batch()
+        passed_on.set(handed_over=1)
+        held.put(passed_on)
         dispatch = await held.give_back()
         if dispatch is not None:
             self._means.sender.send(Dispatch(dispatch.run_id, worker.queue))

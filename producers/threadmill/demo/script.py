@@ -62,9 +62,10 @@ def five_dice() -> list[Run]:
 async def two_users() -> list[Run]:
     """The runs of one thread wait for each other; two threads do not."""
     seen: list[str] = []
+    began = time.monotonic()
     ada, grace = await asyncio.gather(
-        converse("Ada", "cyan", ["Good morning!", "Roll three dice, please."], seen),
-        converse("Grace", "magenta", ["Who are you?", "One die for me!"], seen),
+        converse("Ada", "cyan", ["Good morning!", "Roll three dice, please."], seen, began),
+        converse("Grace", "magenta", ["Who are you?", "One die for me!"], seen, began),
     )
     if STAND_IN:
         turns = sum(one != other for one, other in pairwise(seen))
@@ -73,9 +74,11 @@ async def two_users() -> list[Run]:
     return ada + grace
 
 
-async def converse(name: str, color: str, messages: list[str], seen: list[str]) -> list[Run]:
+async def converse(
+    name: str, color: str, messages: list[str], seen: list[str], began: float
+) -> list[Run]:
     """Say everything at once, then read the answers phrase by phrase."""
-    thread, began = Thread(key=name), time.monotonic()
+    thread = Thread(key=name)
     runs = [await marvin.enqueue_async(message, thread=thread) for message in messages]
     for run, message in zip(runs, messages, strict=True):
         phrase = f"> {message}\n"

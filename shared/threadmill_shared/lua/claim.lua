@@ -8,7 +8,7 @@
 -- refusals: {gone}, {taken}, {waiting}
 -- include: clock log hold
 local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempts', 'started_at',
-  'limit_ms', 'deadline')
+  'limit_ms', 'deadline', 'handed_over')
 local status, thread_id = record[1], record[3]
 if not status then
   return {'gone'}
@@ -41,7 +41,8 @@ redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'a
 hold(bucket, worker, run_id, now)
 redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'
-if attempt == 1 then
+redis.call('HDEL', run, 'handed_over')
+if attempt == 1 or record[8] then -- a worker that only passed the run on did nothing for it
   log(bucket, run_id, 1, records, now)
 else
   log(bucket, run_id, 2, '["x","threadmill.run.takeover",{"worker":"' .. worker_name .. '","attempt":'
