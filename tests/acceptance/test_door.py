@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance import door
-from tests.acceptance.processes import Workers
+from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.test_scripts import SCRIBE
 from tests.waiting import wait_until
 
@@ -109,6 +109,13 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
 }
 
 
+def error_about(message: dict[str, Any], worker: Worker) -> str:
+    """The one line that the worker has logged as an error about a task."""
+    lines = worker.log().splitlines()
+    [found] = [line for line in lines if message["id"] in line and "ERROR" in line]
+    return found
+
+
 def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
     workers: Workers, standin: StandIn
 ) -> None:
@@ -120,14 +127,10 @@ def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
     door.send(*sent.values(), by_position, unknown_task, good)
     wait_until(lambda: len(texts(Thread(key="after"))) == 2, "an answer to the last one")
 
-    lines = worker.log().splitlines()
     for name, (_, _, words) in WRONG.items():
-        [line] = [line for line in lines if sent[name]["id"] in line and "ERROR" in line]
-        assert words in line, name
-    [line] = [line for line in lines if by_position["id"] in line and "ERROR" in line]
-    assert "keyword arguments" in line
-    [line] = [line for line in lines if unknown_task["id"] in line and "ERROR" in line]
-    assert "there is no task named threadmill.sya" in line
+        assert words in error_about(sent[name], worker), name
+    assert "keyword arguments" in error_about(by_position, worker)
+    assert "there is no task named threadmill.sya" in error_about(unknown_task, worker)
     assert SECRET not in worker.log()
     assert "Traceback" not in worker.log()
     assert [request.user_text for request in standin.requests] == ["Hello!"]
