@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from threadmill.bridge import Bridge
-from threadmill.twins import Hop, drive
+from threadmill.twins import Hop, drive_briefly
 from threadmill_shared import errors, nesting
 from threadmill_shared.connections import connect
 from threadmill_shared.events import Event
@@ -60,7 +60,7 @@ class Client:
         """Name of the queue for this process's runs; None: the assistant's."""
         self._bridge = Bridge()
         self._background: set[asyncio.Task[None]] = set()
-        drive(self._on_bridge(self._open()))
+        drive_briefly(self._on_bridge(self._open()))
 
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
         result: T = await self.hop(work)
@@ -80,7 +80,7 @@ class Client:
     def close(self) -> None:
         """Send what is left, and close the connections."""
         self._sender.close()
-        drive(self._on_bridge(self._shut()))
+        drive_briefly(self._on_bridge(self._shut()))
         self._bridge.close()
 
     async def _shut(self) -> None:

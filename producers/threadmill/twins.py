@@ -37,6 +37,11 @@ def drive(operation: Coroutine[Any, Any, T]) -> T:
         RuntimeError: this is an async tool; it would stop the loop that its own run needs.
     """
     _refuse_on_a_tools_loop(operation)
+    return drive_briefly(operation)
+
+
+def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
+    """Run an operation that waits for no run, so that it may also block a tool's loop."""
     step: Callable[[], Any] = functools.partial(operation.send, None)
     while True:
         try:

@@ -89,6 +89,7 @@ class _Shutdown:
         # A handler may interrupt itself: an Event's `set` would then wait for itself.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._is_asked = False
+        self._exit_code = 0
         self._served = threading.Event()
 
     def signalled(self, number: int, _frame: FrameType | None) -> None:
@@ -100,22 +101,32 @@ class _Shutdown:
         """Leave too where the consumer ended by itself; after a signal it was asked to."""
         self._served.set()
         if not self._is_asked:
+            logger.error(
+                "the consumer has ended by itself; this worker leaves, to be started again"
+            )
+            self._exit_code = 1
             self.signalled(signal.SIGTERM, None)
 
     def carry_out(self) -> None:
         """Wait for the first signal, then end the process."""
         self._signals.get()
         self._worker.stop_consuming()
-        until = time.monotonic() + self._worker.settings.drain_seconds
+        drain = self._worker.settings.drain_seconds
+        logger.info("told to stop; %d runs have %g s to end", self._worker.running, drain)
+        until = time.monotonic() + drain
         while self._worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
+        # A consumer that still listens could take what is given back, and take it along.
+        if self._signals.empty():
+            self._served.wait(SERVED_SECONDS)
+        if self._worker.running:
+            logger.info("giving %d runs back", self._worker.running)
         # Redis may not answer; what is not given back in time is taken over from a dead worker.
         closing = threading.Thread(target=self._close, name="threadmill-close", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
-        self._served.wait(SERVED_SECONDS)
         logging.shutdown()
-        os._exit(0)
+        os._exit(self._exit_code)
 
     def _close(self) -> None:
         try:
