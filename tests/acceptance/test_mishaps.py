@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment
 from tests.waiting import wait_until
@@ -55,6 +56,19 @@ def test_a_malformed_run_message_does_not_end_the_worker(
     make_app(Settings()).send_task("threadmill.execute", arguments, queue="threadmill")
     wait_until(lambda: "not understood" in worker.log(), "the message was refused")
     assert say("Hello!").status == "completed"
+
+
+@pytest.mark.parametrize("queue", ["threadmill", "threadmill.begun", "threadmill.door"])
+def test_what_is_no_message_at_all_does_not_end_the_worker(
+    workers: Workers, redis_url: str, queue: str
+) -> None:
+    [worker] = workers.start("mishaps")
+    with redis.Redis.from_url(redis_url) as broker:
+        broker.lpush(queue, "no message at all")
+    wait_until(lambda: "is started again" in worker.log(), "the consumer starts again")
+    assert say("Hello!").status == "completed"
+    assert "no message at all" not in worker.log()
+    assert not worker.has_ended()
 
 
 def test_a_run_whose_tools_no_worker_has_together_fails_and_is_not_passed_on_for_ever(

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from celery.worker import WorkController, state
+from kombu.asynchronous import set_event_loop
 
 from threadmill_shared import nesting
 from threadmill_shared.connections import connect
@@ -39,6 +40,9 @@ from threadmill_workers.tool_calls import ToolRunner
 logger = logging.getLogger("threadmill.worker")
 
 T = TypeVar("T")
+
+CONSUMER_PAUSE_SECONDS = 0.5
+"""How long a consumer that has ended by itself rests before it is started again."""
 
 
 def new_holder(namespace: str) -> Holder:
@@ -86,6 +90,7 @@ class WorkerProcess:
         )
         self._background: list[asyncio.Task[None]] = []
         self._controller: WorkController | None = None
+        self._is_stopping = threading.Event()
 
     def _common_queues(self) -> list[str]:
         queues = Queues(self.settings.namespace)
@@ -109,8 +114,22 @@ class WorkerProcess:
         nesting.offer(self._begin_child)
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Consume messages until `stop_consuming`."""
-        state.should_stop = None  # Celery keeps it per process, from a worker before this one
+        """Consume messages until `stop_consuming`.
+
+        A consumer that ends by itself is started anew: something in a queue that is no message at
+        all ends Celery's, and the runs in progress have nothing to do with it.
+        """
+        ready = _Once(on_ready)
+        self._consume(ready)
+        while not self._is_stopping.wait(CONSUMER_PAUSE_SECONDS):
+            logger.error("the consumer has ended by itself; it is started again")
+            self._consume(ready)
+
+    def _consume(self, on_ready: Callable[[], None]) -> None:
+        state.should_stop = None  # Celery keeps it per process, from a consumer before this one
+        if self._is_stopping.is_set():
+            return
+        set_event_loop(None)
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
         app.conf.task_queues = declared(self.queues, self.settings.namespace)
@@ -133,6 +152,7 @@ class WorkerProcess:
 
     def stop_consuming(self) -> None:
         """Take no message any more; those that were taken and not begun go back."""
+        self._is_stopping.set()
         state.should_stop = 0
         hub = getattr(getattr(self._controller, "consumer", None), "hub", None)
         if hub is not None:
@@ -237,3 +257,16 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()  # does the same, slower
     return uvloop.new_event_loop()
+
+
+class _Once:
+    """Calls a function at the first call only."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._is_done = False
+
+    def __call__(self) -> None:
+        if not self._is_done:
+            self._is_done = True
+            self._act()
