@@ -37,7 +37,7 @@ class Keys:
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
-    published it, or until deleted) with `names` (sorted set).
+    published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's).
     """
 
     def __init__(self, namespace: str) -> None:

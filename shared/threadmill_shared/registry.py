@@ -13,6 +13,8 @@ from threadmill_shared.definition import Definition
 from threadmill_shared.store import Store
 from threadmill_shared.tools import ToolSpec
 
+FORMAT = 1
+"""Number of the store's format: how keys are named, and what is in them."""
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
 
@@ -36,6 +38,21 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._keys = store.keys
+
+    async def check_format(self) -> None:
+        """Mark a new store with the format's number, and refuse one of a later format.
+
+        Raises:
+            StoreIncompatible: a newer threadmill has written this store.
+        """
+        key = self._keys.format()
+        await self._store.read("SET", key, FORMAT, "NX")
+        found = int(await self._store.read("GET", key) or FORMAT)
+        if found > FORMAT:
+            raise errors.StoreIncompatible(
+                f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
+                "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."
+            )
 
     async def publish(self, definitions: Iterable[Definition]) -> None:
         """Make definitions known by name; the last one published under a name counts."""

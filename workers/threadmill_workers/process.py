@@ -209,6 +209,7 @@ class WorkerProcess:
         client = connect(self.settings.store_url())
         self._store = Store(client, self.settings.namespace)
         await self._store.read("PING")
+        await Registry(self._store).check_format()
         self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
         self._bells = Bells(client)
         self._model = self._make_model()

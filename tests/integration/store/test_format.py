@@ -1,0 +1,23 @@
+"""The store's format: a worker that is too old for a store refuses it."""
+
+from __future__ import annotations
+
+import pytest
+
+from threadmill_shared import errors
+from threadmill_shared.registry import FORMAT, Registry
+
+
+async def test_a_new_store_is_marked_and_then_accepted(scene):
+    registry = Registry(scene.store)
+    await registry.check_format()
+    await registry.check_format()
+    assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
+    await scene.store.read("DEL", scene.store.keys.format())
+
+
+async def test_a_store_of_a_later_format_is_refused(scene):
+    await scene.store.read("SET", scene.store.keys.format(), FORMAT + 1)
+    with pytest.raises(errors.StoreIncompatible, match="Upgrade this worker"):
+        await Registry(scene.store).check_format()
+    await scene.store.read("DEL", scene.store.keys.format())
