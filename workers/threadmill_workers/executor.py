@@ -100,7 +100,7 @@ class Executor:
         calls = ToolCalls(held, means.tools, means.runner, history)
         ending = await self._outcome(held, model, calls)
         if ending is None:
-            await self._give_back(held)
+            await self._give_back(held, model)
         else:
             await self._finish(held, ending)
 
@@ -168,10 +168,11 @@ class Executor:
                 ended = await self._means.store.cancel(child)
                 self._means.sender.send(ended.send)
 
-    async def _give_back(self, held: HeldRun) -> None:
+    async def _give_back(self, held: HeldRun, model: AnsweringModel) -> None:
         dispatch = await held.give_back()
-        if dispatch is None:
-            dispatch = await held.finish(Status.CANCELLED, Batch())
+        if dispatch is None:  # it was being cancelled: that is how it ends, with what it has said
+            partial = model.partial_message("run_cancelled", "cancelled")
+            dispatch = await held.finish(Status.CANCELLED, partial)
         self._means.sender.send(dispatch)
 
     def stop(self, run_id: str) -> None:
