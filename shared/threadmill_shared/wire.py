@@ -18,6 +18,9 @@ logger = logging.getLogger("threadmill.store")
 
 Command = tuple[Any, ...]
 
+JOINING_TURNS = 12
+"""Turns of the event loop that a busy wire lets pass between two pipelines."""
+
 
 class Sendable(Protocol):
     """Something that has a command to send, and takes its answer."""
@@ -70,6 +73,10 @@ class Wire:
             commands = {s: command for s in waiting if (command := s.command()) is not None}
             if commands:
                 await self._send(commands)
+            # Where many runs write, let whatever has arrived meanwhile join: a round trip for each
+            # token would cost more than the token. This waits for no time and no event.
+            for _ in range(min(len(commands), JOINING_TURNS)):
+                await asyncio.sleep(0)
 
     async def _send(self, commands: dict[Sendable, Command]) -> None:
         replies = await self._replies(list(commands.values()))

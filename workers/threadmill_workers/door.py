@@ -25,6 +25,8 @@ __all__ = ["Catalog", "WorkerProcess", "load_catalog", "model_factory", "run_wor
 
 logger = logging.getLogger("threadmill.worker")
 
+GC_THRESHOLDS = (20_000, 20, 20)
+"""A stream makes and drops many small objects; looking for cycles after 700 finds next to none."""
 TOOL_SECONDS = 3.0
 """How long a tool call that is under way may go on when the drain is over."""
 SERVED_SECONDS = 1.0
@@ -71,6 +73,7 @@ def run_worker(
     worker.start()
     gc.collect()
     gc.freeze()  # what was imported stays; looking at it again would pause every stream
+    gc.set_threshold(*GC_THRESHOLDS)
     shutdown = _Shutdown(worker)
     signal.signal(signal.SIGTERM, shutdown.signalled)
     signal.signal(signal.SIGINT, shutdown.signalled)
