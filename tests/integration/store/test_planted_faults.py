@@ -89,7 +89,7 @@ def test_the_state_machine_finds_a_planted_fault(
     fault: tuple[str, str], wanted: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(fault, monkeypatch)
-    # Without its check a script may also stumble over a run that is gone: that is found just as well.
+    # Without its check a script may also stumble over a run that is gone: found just as well.
     with pytest.raises((AssertionError, ResponseError), match=f"{wanted}|arithmetic"):
         run(server, Counts(), BUDGET)
 
