@@ -29,13 +29,14 @@ class Keys:
     | `runs:<thread>` | sorted set | its runs by time of creation | the thread's |
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
     | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread | 1 h, 1 min |
-    | `dispatched` | sorted set | index: queued runs at their thread's head | until empty |
+    | `dispatched` | sorted set | index: queued runs at a head, by when to look | until empty |
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a held run | until empty |
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
+    `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's).
     """
@@ -111,6 +112,10 @@ class Keys:
     def tools(self, worker_id: str) -> str:
         """The tools that a worker can execute."""
         return f"{self.namespace}:{{workers}}:tools:{worker_id}"
+
+    def probe(self, queue: str) -> str:
+        """A probe that is under way in a queue."""
+        return f"{self.namespace}:{{workers}}:probe:{queue}"
 
     def published(self, name: str) -> str:
         """The definition that workers publish under a name."""

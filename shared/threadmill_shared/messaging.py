@@ -24,6 +24,7 @@ from threadmill_shared.settings import Settings
 logger = logging.getLogger("threadmill.messaging")
 
 EXECUTE = "threadmill.execute"
+PROBE = "threadmill.probe"
 SAY = "threadmill.say"
 RUN = "threadmill.run"
 
@@ -128,8 +129,19 @@ def check_broker(settings: Settings) -> None:
         ) from None
 
 
+@dataclass(frozen=True)
+class _Letter:
+    """A message to be sent."""
+
+    task: str
+    args: tuple[Any, ...]
+    queue: str
+    loss: str
+    """What it means when it cannot be sent."""
+
+
 class Sender:
-    """Sends dispatches to Celery, in a thread of its own: publishing blocks, and may block long."""
+    """Sends to Celery, in a thread of its own: publishing blocks, and may block long."""
 
     def __init__(self, settings: Settings) -> None:
         """A sender that has not connected yet.
@@ -140,14 +152,24 @@ class Sender:
         check_broker(settings)
         self._settings = settings
         self._queues = Queues(settings.namespace)
-        self._outbox: queue.SimpleQueue[Dispatch | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def send(self, dispatch: Dispatch | None) -> None:
         """Send a run to its queue, soon; returns at once. None: there is nothing to send."""
-        if dispatch is None:
-            return
+        if dispatch is not None:
+            name = self._queues.begun if dispatch.begun else dispatch.queue
+            loss = (
+                "it is stored, and a worker sends it again when nobody has claimed it for a while"
+            )
+            self._put(_Letter(EXECUTE, (dispatch.run_id,), name, loss))
+
+    def send_probe(self, queue: str, now: int) -> None:
+        """Send a probe to a queue, soon: it finds out what has been lost there until now."""
+        self._put(_Letter(PROBE, (queue, now), queue, "another one follows"))
+
+    def _put(self, letter: _Letter) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -155,7 +177,7 @@ class Sender:
                 )
                 self._thread.start()
                 atexit.register(self.close)
-        self._outbox.put(dispatch)
+        self._outbox.put(letter)
 
     def close(self) -> None:
         """Send what is left, and end the thread."""
@@ -168,18 +190,17 @@ class Sender:
 
     def _work(self) -> None:
         publisher: _Publisher | None = None
-        while (dispatch := self._outbox.get()) is not None:
-            name = self._queues.begun if dispatch.begun else dispatch.queue
+        while (letter := self._outbox.get()) is not None:
             try:
                 publisher = publisher or _Publisher(self._settings)
-                publisher.publish(dispatch.run_id, name)
+                publisher.publish(letter)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
                 logger.warning(
-                    "could not send %s to queue %s (%s); it is stored, and a worker sends it again "
-                    "when nobody has claimed it for a while",
-                    dispatch.run_id,
-                    name,
+                    "could not send %s to queue %s (%s); %s",
+                    letter.args[0] if letter.task == EXECUTE else letter.task,
+                    letter.queue,
                     type(error).__name__,
+                    letter.loss,
                 )
         if publisher is not None:
             publisher.close()
@@ -198,11 +219,11 @@ class _Publisher:
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
 
-    def publish(self, run_id: str, name: str) -> None:
+    def publish(self, letter: _Letter) -> None:
         self._app.send_task(
-            EXECUTE,
-            args=[run_id],
-            queue=declared(name),
+            letter.task,
+            args=list(letter.args),
+            queue=declared(letter.queue),
             task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
             producer=self._producer,
             retry=False,

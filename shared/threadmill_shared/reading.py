@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -142,8 +141,23 @@ class StoreReader:
         return await self.scripts.command(*command)
 
     async def gather(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Run commands that change nothing, in one round trip."""
-        return list(await asyncio.gather(*(self.read(*command) for command in commands)))
+        """Run commands that change nothing, in one round trip.
+
+        Raises:
+            StoreUnavailable: no answer within the store's patience.
+        """
+        return await self.scripts.commands(list(commands))
+
+    async def now(self) -> int:
+        """The server's time in milliseconds."""
+        seconds, microseconds = await self.read("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def held_by(self, worker_id: str) -> list[str]:
+        """The runs that are recorded as a worker's."""
+        buckets = self.keys.buckets()
+        pages = await self.gather(("ZRANGE", f"{b}held:{worker_id}", 0, -1) for b in buckets)
+        return [run_id for page in pages for run_id in page]
 
     async def _position(self, key: str, message_id: str) -> int:
         position = await self.read("ZSCORE", key, ids.checked_message_id(message_id))

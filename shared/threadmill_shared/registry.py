@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition
@@ -20,16 +20,44 @@ PUBLISHED_DAYS = 30
 
 
 @dataclass(frozen=True)
+class Seen:
+    """How the death of a worker's process can be seen: its connection leaves the server's list."""
+
+    server: str
+    """The server's `run_id`; after a restart or a failover, the list says nothing."""
+    client: int
+    """The connection's number there."""
+
+
+@dataclass(frozen=True)
 class WorkerInfo:
-    """A registered worker that has a lease."""
+    """A worker's registration."""
 
     id: str
+    """`host:pid:nonce`"""
     worker: str
     """`host:pid`"""
     since: int
     """Seconds since the epoch."""
     queue: str
     """The queue that only this worker consumes."""
+    queues: tuple[str, ...] = ()
+    """All queues that it consumes."""
+    seen: Seen | None = None
+    """None: only its lease tells whether it lives."""
+
+    def encode(self) -> str:
+        """The registration as it is stored under the worker's id."""
+        fields = {name: value for name, value in asdict(self).items() if name != "id"}
+        return to_json(fields).decode()
+
+    @classmethod
+    def read(cls, id: str, registration: str) -> WorkerInfo:
+        """Build it from what is stored."""
+        fields = from_json(registration)
+        seen = fields.pop("seen")
+        queues = tuple(fields.pop("queues"))
+        return cls(id=id, queues=queues, seen=Seen(**seen) if seen else None, **fields)
 
 
 class Registry:
@@ -96,13 +124,9 @@ class Registry:
     async def workers(self) -> list[WorkerInfo]:
         """The workers whose lease lives."""
         registered = await self._store.read("HGETALL", self._keys.alive())
-        alive = []
-        for worker_id, registration in registered.items():
-            if await self._store.read("EXISTS", self._keys.lease(worker_id)):
-                fields = from_json(registration)
-                known = (fields["worker"], fields["since"], fields["queue"])
-                alive.append(WorkerInfo(worker_id, *known))
-        return alive
+        leases = await self._store.gather(("EXISTS", self._keys.lease(id)) for id in registered)
+        found = zip(registered.items(), leases, strict=True)
+        return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
 
     async def worker_with(self, tools: Sequence[ToolSpec]) -> WorkerInfo | None:
         """A live worker that can execute all these tools, or None."""

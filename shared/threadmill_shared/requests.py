@@ -86,6 +86,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         log_seconds=settings.log_seconds,
         run_days=settings.run_days,
         max_waiting=settings.max_waiting,
+        wait_seconds=settings.queue_seconds,
         parent=ask.parent,
     )
 

@@ -47,6 +47,17 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Reclaimed:
+    """What became of taking a run away from its holder."""
+
+    outcome: Literal["ok", "moved", "cancelling", "spent"]
+    """`moved`: it is no longer that holder's; `cancelling`, `spent`: it is to be ended by force."""
+    send: Dispatch | None = None
+    pause_seconds: float = 0
+    """How long to wait before it is sent."""
+
+
+@dataclass(frozen=True)
 class NewRun:
     """All that an enqueue writes."""
 
@@ -68,6 +79,8 @@ class NewRun:
     log_seconds: float = 3600
     run_days: float = 30
     max_waiting: int = 100
+    wait_seconds: float | None = None
+    """Limit for the time until its first claim; None: there is none."""
     parent: str | None = None
 
 

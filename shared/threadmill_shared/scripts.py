@@ -125,6 +125,17 @@ class ScriptRunner:
         """
         return await self._repeat(lambda: self._wire.execute(*command))
 
+    async def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that may be repeated, in one round trip of their own.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        if not commands:
+            return []
+        replies: list[Any] = await self._repeat(lambda: self._wire.execute_all(commands))
+        return replies
+
     async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:
         give_up = time.monotonic() + self.patience
         pause = 0.02

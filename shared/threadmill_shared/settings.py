@@ -54,6 +54,8 @@ class Settings(BaseSettings):
 
     run_seconds: float = Field(default=600, gt=0)
     """A run's deadline, counted from its first claim."""
+    queue_seconds: float | None = Field(default=None, gt=0)
+    """How long a run may wait for its first claim before it expires; unset: without a limit."""
     max_turns: int = Field(default=50, ge=1)
     """Model requests in one run."""
     max_waiting: int = Field(default=100, ge=0)

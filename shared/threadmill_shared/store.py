@@ -5,6 +5,7 @@ What a holder of a run writes is the worker's business; reading is in `threadmil
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -17,18 +18,21 @@ from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.items import MessageItem
 from threadmill_shared.messages import assistant_message, user_message
 from threadmill_shared.reading import PAGE, StoreReader
-from threadmill_shared.records import HELD, RunRecord, Status
+from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.refusals import (
     ENQUEUE_REFUSALS,
     enqueue_refusal,
     refuse_thread,
     run_not_found,
 )
-from threadmill_shared.runs import Dispatch, Ended, Enqueued, NewRun
+from threadmill_shared.runs import Dispatch, Ended, Enqueued, NewRun, Reclaimed
 from threadmill_shared.scripts import store_full, unavailable
 
 FULL = 0.9
 """Share of `maxmemory` from which on nothing new is taken in."""
+FIRST_RESEND_PAUSE_MS = 2_000
+LONGEST_RESEND_PAUSE_MS = 300_000
+"""Between two sends of a run that nobody claims; doubling from the first to the longest."""
 
 
 class Store(StoreReader):
@@ -66,6 +70,7 @@ class Store(StoreReader):
                 "metadata": _metadata(new.thread_metadata),
                 "when_busy": new.when_busy,
                 "max_waiting": new.max_waiting,
+                "wait_ms": "" if new.wait_seconds is None else int(new.wait_seconds * 1000),
                 "digest": new.content_digest if keyed else "",
                 "message_id": new.message_id if new.message is not None else "",
                 "message": _user_message(new),
@@ -99,17 +104,18 @@ class Store(StoreReader):
         *,
         status: Status = Status.CANCELLED,
         grace_ms: int = 0,
+        lost: bool = False,
         last_error: Mapping[str, str] | None = None,
     ) -> Ended | None:
-        """End a run in progress without its worker, keeping the partial message.
+        """End a run without its worker, keeping the partial message.
 
         A run that is being cancelled ends as cancelled, at the earliest `grace_ms` after that; any
-        other as `status`, at the earliest `grace_ms` after its deadline. None: it is too early, or
-        nobody holds the run any more.
+        other as `status`, at the earliest `grace_ms` after its deadline, or at once where it is
+        `lost`. None: it is too early, or the run has ended.
         """
         while True:
             record = await self.record(run_id)
-            if record is None or record.status not in HELD:
+            if record is None or record.status.is_terminal:
                 return None
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
@@ -124,6 +130,7 @@ class Store(StoreReader):
                     "events": record.events,
                     "status": status,
                     "grace_ms": grace_ms,
+                    "lost": int(lost),
                     "message_id": _open_message_id(record) if text else "",
                     "message": _partial_message(record, text, status) if text else "",
                     "last_error": to_json(last_error).decode() if last_error else "",
@@ -134,11 +141,13 @@ class Store(StoreReader):
             if reply[0] != "moved":
                 return None
 
-    async def reclaim(self, record: RunRecord) -> str:
-        """Take a run away from a holder that is gone.
+    async def reclaim(self, record: RunRecord, *, max_deaths: int | None = None) -> Reclaimed:
+        """Take a run away from a holder that is gone or does not execute it.
 
-        Returns the outcome: `ok`, `moved` (it is no longer that holder's), or `cancelling` (it is
-        to be ended by force).
+        Args:
+            record: as it was read; the script looks whether it still is.
+            max_deaths: the holder died, and so often a run may die without getting on. None: this
+                is no fault of the run, and is not counted.
         """
         reply = await self.scripts.run(
             "reclaim",
@@ -148,17 +157,21 @@ class Store(StoreReader):
                 "run_id": record.id,
                 "holder": record.holder,
                 "token": record.token,
+                "counts": int(max_deaths is not None),
+                "max_deaths": max_deaths or 0,
+                "jitter": round(random.random(), 3),  # noqa: S311  not a secret
             },
         )
-        return "ok" if reply[0] == "again" else str(reply[0])
+        if reply[0] not in ("ok", "again"):
+            return Reclaimed(reply[0])
+        return Reclaimed("ok", Dispatch(record.id, reply[1], begun=True), int(reply[2]) / 1000)
 
-    async def resend(self, run_id: str, seen: str, pauses: tuple[int, int]) -> Dispatch | None:
+    async def resend(self, run_id: str, seen: str) -> Dispatch | None:
         """Note that a run is sent again; None where it was claimed or sent meanwhile.
 
         Args:
             run_id: a run that stands in the dispatched index.
             seen: its score there, as it was read.
-            pauses: milliseconds until the next time, at first and at most; doubling between.
         """
         reply = await self.scripts.run(
             "resend",
@@ -167,8 +180,8 @@ class Store(StoreReader):
                 "bucket": self.keys.bucket(run_id),
                 "run_id": run_id,
                 "seen": seen,
-                "first_pause_ms": pauses[0],
-                "longest_pause_ms": pauses[1],
+                "first_pause_ms": FIRST_RESEND_PAUSE_MS,
+                "longest_pause_ms": LONGEST_RESEND_PAUSE_MS,
             },
         )
         return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] == "ok" else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from threadmill_shared.connections import StoreClient, is_passing
@@ -56,6 +57,17 @@ class Wire:
         call = _Call(command)
         self.put(call)
         return await call.answer
+
+    async def execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send many commands in a pipeline of their own, beside the others.
+
+        Raises:
+            Exception: what came in place of the first answer that is none.
+        """
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute())
 
     async def close(self) -> None:
         """Stop sending, and close the connections."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -57,12 +57,31 @@ class _Message:
 class AnsweringModel:
     """Asks the model, streams what it says into the log, and makes a turn of it."""
 
-    def __init__(self, held: HeldRun, model: Model, history: History, *, retries: int) -> None:
+    def __init__(
+        self,
+        held: HeldRun,
+        model: Model,
+        history: History,
+        may_begin: Callable[[], Awaitable[None]],
+        *,
+        retries: int,
+    ) -> None:
+        """A model that answers in one run.
+
+        Args:
+            held: where its replies are written.
+            model: what is asked.
+            history: what it is sent.
+            may_begin: waits until the worker may begin something: while its lease is not
+                confirmed, the run may be another worker's.
+            retries: how often a failed request is repeated.
+        """
         self.turn = held.record.turn
         self._held = held
         self._record: RunRecord = held.record
         self._model = model
         self._history = history
+        self._may_begin = may_begin
         self._retries = retries
         self._next_message = held.record.next_message
         self._next_step = held.record.next_step
@@ -116,6 +135,7 @@ class AnsweringModel:
         await asyncio.sleep(wait)
 
     async def _stream(self) -> Reply:
+        await self._may_begin()
         output: list[ModelEvent] = []
         async with aclosing(self._model.stream(await self._request())) as stream:
             async for event in stream:
@@ -210,7 +230,9 @@ class AnsweringModel:
         self._store_items(reply, output)
         if reply.calls:
             self._open_calls(reply)
-        reply.batch.set(turn=self.turn, next_step=self._next_step, usage=_json_usage(self._usage))
+        reply.batch.set(
+            turn=self.turn, next_step=self._next_step, usage=_json_usage(self._usage), deaths=0
+        )
         return reply
 
     def _name_calls(self, called: Sequence[ToolCalled]) -> tuple[OpenCall, ...]:

@@ -7,6 +7,7 @@ moves to another worker knows which calls have an output, and calls none of thes
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from threadmill_shared import errors
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry, ToolSpec
@@ -26,13 +27,29 @@ class ToolCalls:
     """Executes the calls of a turn, in parallel, and stores each output as it comes."""
 
     def __init__(
-        self, held: HeldRun, registry: ToolRegistry, runner: ToolRunner, history: History
+        self,
+        held: HeldRun,
+        registry: ToolRegistry,
+        runner: ToolRunner,
+        history: History,
+        may_begin: Callable[[], Awaitable[None]],
     ) -> None:
+        """The calls of one run.
+
+        Args:
+            held: where their outputs are written.
+            registry: the functions.
+            runner: what calls them.
+            history: what the model will be sent.
+            may_begin: waits until the worker may begin something: while its lease is not
+                confirmed, the run may be another worker's.
+        """
         self._held = held
         self._record = held.record
         self._registry = registry
         self._runner = runner
         self._history = history
+        self._may_begin = may_begin
 
     async def call_all(self, reply: Reply, *, interrupted: bool = False) -> EndRun | None:
         """Store the turn, then make its calls; returns what ended the run, if one of them did.
@@ -92,6 +109,7 @@ class ToolCalls:
             idempotency_key=call.id,
             context=self._record.context,
         )
+        await self._may_begin()
         return call, await self._runner.call(found, call.arguments, context)
 
     def _spec(self, name: str) -> ToolSpec | None:
@@ -103,6 +121,8 @@ class ToolCalls:
         batch.item(item)
         self._history.append(item)
         batch.close_call(call.id)
+        if result.error != errors.ToolInterrupted.__name__:  # the run has got on
+            batch.set(deaths=0, call_deaths=0)
         is_last = len(results) == len(calls)
         body = calls_body(calls, results, usage_fields(reply.usage) if is_last else None)
         batch.step(reply.step, body, "completed" if is_last else "")

@@ -24,7 +24,7 @@ from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
 from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun, Holder, LostRun, Stop, claim
+from threadmill_workers.holding import HeldRun, LostRun, Stop, claim
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
 from threadmill_workers.tool_calls import ToolRunner
@@ -48,9 +48,9 @@ class Means:
 class Executor:
     """Executes the runs of one worker process."""
 
-    def __init__(self, means: Means, holder: Holder) -> None:
+    def __init__(self, means: Means) -> None:
         self._means = means
-        self._holder = holder
+        self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}
         self._closing = False
@@ -66,7 +66,11 @@ class Executor:
         if self._closing:
             self._means.sender.send(Dispatch(run_id, "", begun=True))
             return
-        held = await claim(self._means.store, self._holder, run_id)
+        self._claiming.append(run_id)
+        try:
+            held = await claim(self._means.store, self._means.lease.holder, run_id)
+        finally:
+            self._claiming.remove(run_id)
         if held is None:
             return
         self._running[run_id] = held
@@ -96,8 +100,11 @@ class Executor:
             return
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
-        model = AnsweringModel(held, means.model, history, retries=means.settings.model_retries)
-        calls = ToolCalls(held, means.tools, means.runner, history)
+        may_begin = means.lease.confirmed
+        model = AnsweringModel(
+            *(held, means.model, history, may_begin), retries=means.settings.model_retries
+        )
+        calls = ToolCalls(held, means.tools, means.runner, history, may_begin)
         ending = await self._outcome(held, model, calls)
         if ending is None:
             await self._give_back(held, model)
@@ -179,6 +186,19 @@ class Executor:
         """Interrupt a run that was cancelled; nothing where it is not executed here."""
         if (held := self._running.get(run_id)) is not None:
             held.stop(Stop.CANCEL)
+
+    def drop(self) -> None:
+        """Drop all runs: this worker was taken for dead, and they are others' by now."""
+        for held in list(self._running.values()):
+            held.stop(Stop.LOST)
+
+    def held(self) -> list[HeldRun]:
+        """The runs that are being executed."""
+        return list(self._running.values())
+
+    def executing(self) -> set[str]:
+        """The ids of the runs that are being executed, or claimed just now."""
+        return {*self._running, *self._claiming}
 
     async def close(self, tool_seconds: float = 0) -> None:
         """Give all runs back as they stand, and begin none any more.

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 import secrets
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -65,6 +68,18 @@ class Holder:
         """The last part of the id, which tells two processes of one pid apart."""
         return self.id.rpartition(":")[2]
 
+    @classmethod
+    def of_this_process(cls, namespace: str) -> Holder:
+        """This process, under an id that no other has or had."""
+        # Not every name that a host can have may stand in a channel's or a queue's name.
+        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+        worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        return cls(worker_id, f"{namespace}:bell:{worker_id}")
+
+    def risen(self) -> Holder:
+        """The same process under a new id, because the old one was taken for dead."""
+        return Holder(f"{self.name}:{secrets.token_hex(4)}", self.bell)
+
 
 async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
     """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
@@ -108,7 +123,8 @@ class HeldRun:
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
         self._store = store
-        self._token = token
+        self.token = token
+        """Proves this attempt to the scripts."""
         self._serial = 0
         self._pending = Batch()
         self._in_flight: Call | None = None
@@ -169,7 +185,7 @@ class HeldRun:
         run_id, keys = self.record.id, self._store.keys
         return (
             *("EVALSHA", script("append").sha, 1, keys.run(run_id), keys.bucket(run_id)),
-            *(run_id, self._token, self._serial, count, records),
+            *(run_id, self.token, self._serial, count, records),
             *rest,
         )
 
@@ -273,7 +289,7 @@ class HeldRun:
                 args={
                     "bucket": keys.bucket(self.record.id),
                     "run_id": self.record.id,
-                    "token": self._token,
+                    "token": self.token,
                     "serial": self._serial + 1,
                     **args,
                 },

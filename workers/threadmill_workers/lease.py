@@ -1,43 +1,98 @@
 """A worker's lease: it is registered, and beats once a second from a thread of its own.
 
-A tool that blocks the event loop does not stop the beat. Nobody claims a run without a lease that
-was confirmed within its lifetime, so a process that was frozen looks before it acts.
+A tool that blocks the event loop does not stop the beat; a loop that answers nothing for half a
+minute does. Nobody claims a run without a lease that was confirmed within its lifetime, so a
+process that was frozen looks before it acts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Sequence
-
-from pydantic_core import to_json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from threadmill_shared import errors
-from threadmill_shared.connections import PASSING, StoreClient, connect
 from threadmill_shared.keys import Keys
+from threadmill_shared.registry import Seen, WorkerInfo
+from threadmill_shared.scripts import script
 from threadmill_shared.settings import Settings
 from threadmill_workers.holding import Holder
+from threadmill_workers.pulse import Pulse, open_pulse
 
 logger = logging.getLogger("threadmill.worker")
 
 BEAT_SECONDS = 1.0
 LEASE_MS = 3000
 TOOLS_MS = 60_000
+UNANSWERED_BEATS = 30
+"""So many beats may pass without an answer of the event loop. Beats and not seconds: a process that
+was frozen for a minute is no worse for it."""
+LOOK_SECONDS = 0.05
+"""How long a lost connection may go unnoticed: until there is a new one, the worker looks dead."""
+FIRST_RETRY_SECONDS = 0.01
+LONGEST_RETRY_SECONDS = 1.0
+"""Between two tries to connect; doubling from the first to the longest."""
+
+
+class Loop:
+    """The event loop that the worker's runs are on, as the lease's thread sees it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._unanswered = 0
+
+    def call(self, act: Callable[[], None]) -> None:
+        """Have something done on the loop."""
+        self._loop.call_soon_threadsafe(act)
+
+    def answers(self) -> bool:
+        """Whether it has answered one of the last beats; asks it anew."""
+        self._unanswered += 1
+        self.call(self._answer)
+        return self._unanswered <= UNANSWERED_BEATS
+
+    def _answer(self) -> None:
+        self._unanswered = 0
 
 
 class Lease:
     """Keeps one worker registered while its process lives."""
 
     def __init__(
-        self, settings: Settings, holder: Holder, tools: Sequence[str], queue: str
+        self,
+        settings: Settings,
+        holder: Holder,
+        info: WorkerInfo,
+        tools: Sequence[str],
+        *,
+        loop: Loop,
+        on_buried: Callable[[], None],
+        on_stuck: Callable[[str], None],
     ) -> None:
+        """A lease that is not taken yet.
+
+        Args:
+            settings: with the store's URL.
+            holder: whose lease it is; another one once it was buried.
+            info: what others may know of the worker.
+            tools: what it can execute, as other processes look it up.
+            loop: it has to answer, or there are no beats.
+            on_buried: called on the loop before the worker is registered under a new id.
+            on_stuck: called with the reason when there will be no beats any more.
+        """
+        self.holder = holder
         self._settings = settings
-        self._holder = holder
+        self._info = info
         self._tools = tools
-        self._queue = queue
+        self._loop = loop
+        self._on_buried = on_buried
+        self._on_stuck = on_stuck
         self._keys = Keys(settings.namespace)
+        self._registration = ""
         self._confirmed_at = float("-inf")
         self._end = threading.Event()
         self._registered = threading.Event()
@@ -62,59 +117,115 @@ class Lease:
 
     def is_confirmed(self) -> bool:
         """Whether the lease cannot have expired yet."""
-        return time.monotonic() - self._confirmed_at < LEASE_MS / 1000
+        return _now() - self._confirmed_at < LEASE_MS / 1000
 
     async def confirmed(self) -> None:
         """Wait until the lease is confirmed."""
         while not self.is_confirmed():
             await asyncio.sleep(0.02)
 
+    # ---- in the lease's thread -------------------------------------------------------------------
+
     def _work(self) -> None:
-        asyncio.run(self._beat_until_closed())
+        try:
+            asyncio.run(self._beat_until_closed())
+        except BaseException as error:  # noqa: BLE001  whatever it is, there are no beats any more
+            self._on_stuck(f"the lease's thread has failed ({type(error).__name__})")
 
     async def _beat_until_closed(self) -> None:
-        client = connect(self._settings.store_url())
-        try:
-            while not self._end.is_set():
-                sent_at = time.monotonic()
-                try:
-                    await self._beat(client)
-                    self._confirmed_at = sent_at
-                    self._registered.set()
-                except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
-                    logger.warning("the lease could not be renewed (%s)", type(error).__name__)
-                await asyncio.to_thread(self._end.wait, BEAT_SECONDS)
-            await self._deregister(client)
-        finally:
-            await client.aclose()
+        pause = FIRST_RETRY_SECONDS
+        while not self._end.is_set():
+            try:
+                async with open_pulse(self._settings.store_url()) as pulse:
+                    await self._beat_on(pulse)
+            except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
+                logger.warning("the lease could not be renewed (%s)", type(error).__name__)
+                await asyncio.sleep(pause)
+            was_renewed = _now() - self._confirmed_at < LONGEST_RETRY_SECONDS
+            pause = FIRST_RETRY_SECONDS if was_renewed else min(2 * pause, LONGEST_RETRY_SECONDS)
 
-    async def _beat(self, client: StoreClient) -> None:
-        # A full Redis refuses SET but allows PEXPIRE: a beat must not need room.
-        lease, tools = self._keys.lease(self._holder.id), self._keys.tools(self._holder.id)
-        pipeline = client.pipeline(transaction=False)
-        pipeline.pexpire(lease, LEASE_MS)
-        pipeline.pexpire(tools, TOOLS_MS)
-        is_alive, _ = await pipeline.execute()
-        if not is_alive:
-            await self._register(client)
+    async def _beat_on(self, pulse: Pulse) -> None:
+        """Beat on this connection until it is lost, or the lease is closed."""
+        seen = await pulse.seen()
+        await self._register(pulse, seen)
+        while not await self._is_lost_before_the_next_beat(pulse):
+            if self._end.is_set():
+                await self._deregister(pulse)
+                return
+            if not self._loop.answers():
+                self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
+                continue
+            await self._beat(pulse, seen)
+            if seen is not None and await pulse.seen() != seen:
+                seen = None  # what the server lists can no longer be relied upon
+                await self._register(pulse, seen)
+        logger.info("the connection of the lease was lost; it is made anew")
 
-    async def _register(self, client: StoreClient) -> None:
-        registration = to_json(
-            {"worker": self._holder.name, "since": int(time.time()), "queue": self._queue}
-        ).decode()
-        pipeline = client.pipeline(transaction=False)
-        pipeline.set(self._keys.lease(self._holder.id), 1, px=LEASE_MS)
-        pipeline.hset(self._keys.alive(), self._holder.id, registration)
-        if self._tools:
-            pipeline.sadd(self._keys.tools(self._holder.id), *self._tools)
-            pipeline.pexpire(self._keys.tools(self._holder.id), TOOLS_MS)
-        await pipeline.execute()
+    async def _is_lost_before_the_next_beat(self, pulse: Pulse) -> bool:
+        until = time.monotonic() + BEAT_SECONDS
+        while time.monotonic() < until and not self._end.is_set():
+            if await pulse.is_lost():
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+        return False
 
-    async def _deregister(self, client: StoreClient) -> None:
-        try:
-            await client.unlink(
-                self._keys.lease(self._holder.id), self._keys.tools(self._holder.id)
-            )
-            await client.hdel(self._keys.alive(), self._holder.id)
-        except PASSING:
-            logger.debug("could not deregister; the lease expires by itself")
+    async def _beat(self, pulse: Pulse, seen: Seen | None) -> None:
+        sent_at = _now()
+        [outcome] = await self._run(pulse, "beat")
+        if outcome == "ok":
+            self._confirmed_at = sent_at
+        elif outcome == "lapsed":
+            await self._register(pulse, seen)
+        else:
+            await self._rise(pulse, seen)
+
+    async def _register(self, pulse: Pulse, seen: Seen | None) -> None:
+        sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
+        known = {"known": self._registration, "registration": registration}
+        [outcome] = await self._run(pulse, "register", known, self._tools)
+        if outcome == "buried":
+            await self._rise(pulse, seen)
+            return
+        self._registration, self._confirmed_at = registration, sent_at
+        self._registered.set()
+
+    async def _rise(self, pulse: Pulse, seen: Seen | None) -> None:
+        """Go on under a new id: others hold this one for dead, and have taken its runs."""
+        logger.warning("this worker was taken for dead; its runs go on elsewhere")
+        self._loop.call(self._on_buried)
+        self._confirmed_at, self._registration = float("-inf"), ""
+        self.holder = self.holder.risen()
+        await self._register(pulse, seen)
+
+    async def _deregister(self, pulse: Pulse) -> None:
+        await self._run(pulse, "bury", {"judged": self._registration, "expired": 0})
+
+    async def _run(
+        self,
+        pulse: Pulse,
+        name: str,
+        args: Mapping[str, str | int] | None = None,
+        rest: Sequence[str] = (),
+    ) -> Any:
+        wanted, worker = script(name), self.holder.id
+        keys = {
+            "alive": self._keys.alive(),
+            "lease": self._keys.lease(worker),
+            "tools": self._keys.tools(worker),
+        }
+        given: dict[str, str | int] = {
+            "worker": worker,
+            "registration": self._registration,
+            "lease_ms": LEASE_MS,
+            "tools_ms": TOOLS_MS,
+            **(args or {}),
+        }
+        call = wanted.call(keys, {name: given[name] for name in wanted.args}, rest)
+        return await pulse.send(wanted.in_full(call))  # once a second, so with its text
+
+
+def _now() -> float:
+    """Seconds that pass while the machine sleeps, too: the server's do."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

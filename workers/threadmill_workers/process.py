@@ -6,10 +6,8 @@ import asyncio
 import logging
 import math
 import os
-import re
-import secrets
-import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -21,9 +19,8 @@ from threadmill_shared import nesting
 from threadmill_shared.connections import connect
 from threadmill_shared.messaging import Queues, Sender, make_app
 from threadmill_shared.model import Model
-from threadmill_shared.registry import Registry
+from threadmill_shared.registry import Registry, WorkerInfo
 from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells
@@ -31,11 +28,11 @@ from threadmill_workers.catalog import Catalog
 from threadmill_workers.consumer import RunConsumer, declared
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.holding import Holder
-from threadmill_workers.lease import Lease
+from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pool import RunPool
-from threadmill_workers.sweep import Sweep
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
+from threadmill_workers.upkeep import Upkeep
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -43,13 +40,6 @@ T = TypeVar("T")
 
 CONSUMER_PAUSE_SECONDS = 0.5
 """How long a consumer that has ended by itself rests before it is started again."""
-
-
-def new_holder(namespace: str) -> Holder:
-    """This process as a holder of runs; the nonce tells it from an earlier one of the same pid."""
-    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
-    worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Holder(worker_id, f"{namespace}:bell:{worker_id}")
 
 
 class WorkerProcess:
@@ -74,7 +64,7 @@ class WorkerProcess:
         """
         self.settings = settings
         self.catalog = catalog
-        self.holder = new_holder(settings.namespace)
+        self.holder = Holder.of_this_process(settings.namespace)
         self._is_alone = own_queue is not None
         self._own_queue = own_queue or Queues(settings.namespace).own(self.holder.nonce)
         self._make_model = make_model
@@ -82,13 +72,12 @@ class WorkerProcess:
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
         self._sender = Sender(settings)
-        self._lease = Lease(settings, self.holder, catalog.tool_names(), self._own_queue)
+        self._lease = self._make_lease()
         self._runner = ToolRunner(
             settings.tool_threads,
             settings.tool_seconds,
             max_output_bytes=settings.max_tool_output_bytes,
         )
-        self._background: list[asyncio.Task[None]] = []
         self._controller: WorkController | None = None
         self._is_stopping = threading.Event()
 
@@ -99,6 +88,36 @@ class WorkerProcess:
             *(queues.common, queues.begun, queues.door, self._own_queue),
             *sorted(own - {queues.common}),
         ]
+
+    def _make_lease(self) -> Lease:
+        info = WorkerInfo(
+            id=self.holder.id,
+            worker=self.holder.name,
+            since=int(time.time()),
+            queue=self._own_queue,
+            queues=tuple(self.queues),
+        )
+        return Lease(
+            self.settings,
+            self.holder,
+            info,
+            self.catalog.tool_names(),
+            loop=Loop(self._loop),
+            on_buried=self._drop_runs,
+            on_stuck=self._stuck,
+        )
+
+    def _drop_runs(self) -> None:
+        self._executor.drop()
+
+    def _stuck(self, reason: str) -> None:
+        """Without beats this worker is as good as dead; let it be so at once, and be replaced."""
+        if self._is_alone:  # it is in a user's process, which is not ours to end
+            logger.error("%s; runs of this process may go on elsewhere", reason)
+            return
+        logger.critical("%s; this worker ends, and its runs go on elsewhere", reason)
+        logging.shutdown()
+        os._exit(1)
 
     # ---- life ------------------------------------------------------------------------------------
 
@@ -184,6 +203,10 @@ class WorkerProcess:
         """Begin to execute a run; done when this process is done with it."""
         return asyncio.run_coroutine_threadsafe(self._executor.execute(run_id), self._loop)
 
+    def probed(self, queue: str, until: int) -> Future[None]:
+        """Send again what was lost in a queue until then; done when that is done."""
+        return asyncio.run_coroutine_threadsafe(self._upkeep.probed(queue, until), self._loop)
+
     def _begin_child(self, run_id: str, parent: str) -> None:
         work = self._executor.execute(run_id, parent=parent)
         asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -222,31 +245,17 @@ class WorkerProcess:
             tools=self.catalog.tools,
             runner=self._runner,
         )
-        self._executor = Executor(means, self.holder)
-        sweep = Sweep(self._store, self._send_found, adopts=self._is_alone)
-        self._background = [
-            asyncio.ensure_future(self._listen()),
-            asyncio.ensure_future(sweep.work()),
-        ]
+        self._executor = Executor(means)
+        self._upkeep = Upkeep(
+            *(self.settings, self._store, self._bells, self._sender, self._executor, self._lease),
+            own_queue=self._own_queue if self._is_alone else None,
+        )
+        self._upkeep.begin()
         if self.catalog.definitions:
             await Registry(self._store).publish(self.catalog.definitions.values())
 
-    async def _listen(self) -> None:
-        """Stop runs that were cancelled. The bell carries the run's id."""
-        async with self._bells.hear(self.holder.bell) as cancelled:
-            async for run_id in cancelled:
-                self._executor.stop(run_id)
-
-    def _send_found(self, dispatch: Dispatch | None) -> None:
-        """Send a run that the sweep has found; a worker that is alone takes it itself."""
-        if dispatch is not None and self._is_alone:
-            dispatch = Dispatch(dispatch.run_id, self._own_queue)
-        self._sender.send(dispatch)
-
     async def _shut(self) -> None:
-        for task in self._background:
-            task.cancel()
-        await asyncio.wait(self._background)
+        await self._upkeep.close()
         await self._bells.close()
         await self._model.close()
         await self._store.close()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from celery import Celery, Task
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messaging import EXECUTE, RUN, SAY
+from threadmill_shared.messaging import EXECUTE, PROBE, RUN, SAY
 from threadmill_shared.requests import Ask, ThreadRef
 from threadmill_workers.requests import PrivateRequest, RunRequest
 
@@ -22,6 +22,10 @@ class Desk(Protocol):
 
     def begin(self, run_id: str) -> Future[None]:
         """Begin to execute a run; done when this process is done with it."""
+        ...
+
+    def probed(self, queue: str, until: int) -> Future[None]:
+        """Send again what was lost in a queue until then; done when that is done."""
         ...
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
@@ -41,6 +45,13 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     def execute(run_id: str) -> None:
         begin(run_id).result()
 
+    def begin_probe(queue: str, until: int) -> Future[None]:
+        return desk.probed(str(queue), int(until))
+
+    @app.task(name=PROBE, Request=RunRequest, begin=staticmethod(begin_probe), shared=False)
+    def probe(queue: str, until: int) -> None:
+        begin_probe(queue, until).result()
+
     private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
@@ -51,7 +62,7 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     def run(task: Task, *unnamed: Any, **arguments: Any) -> None:
         _enqueue(desk, namespace, task, unnamed, arguments, says=False)
 
-    _ = execute, say, run
+    _ = execute, probe, say, run
 
 
 def _enqueue(

@@ -33,7 +33,8 @@ end
 local attempt = tonumber(record[4]) + 1
 local token = digits(attempt) .. '-' .. claim
 local started_at = record[5] or now
-local deadline = record[7] or digits(now + record[6])
+-- Before the first claim it is that of the waiting.
+local deadline = record[5] and record[7] or digits(now + record[6])
 redis.call('ZREM', bucket .. 'dispatched', run_id)
 redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'attempts', attempt,
   'holder', worker, 'worker', worker_name, 'bell', bell, 'started_at', started_at,
@@ -41,7 +42,7 @@ redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'a
 hold(bucket, worker, run_id, now)
 redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'
-redis.call('HDEL', run, 'handed_over')
+redis.call('HDEL', run, 'handed_over', 'resent')
 if attempt == 1 or record[8] then -- a worker that only passed the run on did nothing for it
   log(bucket, run_id, 1, records, now)
 else

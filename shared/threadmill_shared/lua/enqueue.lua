@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy max_waiting digest message_id message
+-- args: bucket run_id thread_id create metadata when_busy max_waiting wait_ms digest message_id message
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -14,7 +14,7 @@
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
--- include: clock full_store log items steps hold head end_run cancel_run
+-- include: clock full_store log items steps hold dispatch head end_run cancel_run
 local now = clock()
 local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
@@ -50,6 +50,10 @@ if not known[1] and metadata ~= '' then
 end
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
+if wait_ms ~= '' then
+  redis.call('HSET', run, 'deadline', digits(now + wait_ms))
+  redis.call('ZADD', bucket .. 'deadlines', digits(now + wait_ms), run_id)
+end
 if digest ~= '' then
   redis.call('DEL', idem) -- the lifetime that a gone run left on it, too
   redis.call('HSET', idem, 'run', run_id, 'digest', digest)

@@ -6,7 +6,7 @@
 --
 -- replies: {ok | again, the run's own queue}
 -- refusals: {stale}, {rewound}, {refused}, {cancelling}: the holder ends it instead
--- include: clock full_store log items steps hold requeue fence
+-- include: clock full_store log items steps hold dispatch requeue fence
 if redis.call('HGET', run, 'retired') == token then
   return {'again', redis.call('HGET', run, 'queue')}
 end
@@ -18,5 +18,5 @@ if redis.call('HGET', run, 'status') == 'cancelling' then
   return {'cancelling'}
 end
 allow_when_full(run)
-requeue(bucket, run_id, clock())
+requeue(bucket, run_id, 0, clock())
 return {'ok', redis.call('HGET', run, 'queue')}

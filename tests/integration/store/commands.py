@@ -88,6 +88,7 @@ class Commands:
         create: bool = True,
         max_waiting: int = 100,
         limit_ms: int = 600_000,
+        wait_ms: int | str = "",
     ) -> Command:
         fields = {
             "queue": "tm",
@@ -111,6 +112,7 @@ class Commands:
                 "metadata": "",
                 "when_busy": when_busy,
                 "max_waiting": max_waiting,
+                "wait_ms": wait_ms,
                 "digest": content if key else "",
                 "message_id": f"msg_{run_id}",
                 "message": f"said to {run_id}",
@@ -153,18 +155,23 @@ class Commands:
         *,
         status: str = "expired",
         grace_ms: int = 0,
+        lost: int = 0,
         message_id: str = "",
         message: str = "",
     ) -> Command:
         args = {"token": token, "events": events, "status": status, "grace_ms": grace_ms}
-        args |= {"message_id": message_id, "message": message, "last_error": ""}
+        args |= {"lost": lost, "message_id": message_id, "message": message, "last_error": ""}
         return self._of_run("force", run_id, args)
 
     def give_back(self, run_id: str, token: str, serial: int) -> Command:
         return self._of_run("yield", run_id, {"token": token, "serial": serial})
 
-    def reclaim(self, run_id: str, holder: str, token: str) -> Command:
-        return self._of_run("reclaim", run_id, {"holder": holder, "token": token})
+    def reclaim(
+        self, run_id: str, holder: str, token: str, *, max_deaths: int | None = None
+    ) -> Command:
+        args = {"holder": holder, "token": token, "counts": int(max_deaths is not None)}
+        args |= {"max_deaths": max_deaths or 0, "jitter": 0.5}
+        return self._of_run("reclaim", run_id, args)
 
     def add(
         self, thread_id: str, messages: tuple[tuple[str, str], ...], *, create: bool = True
@@ -218,7 +225,7 @@ OUTCOMES = {
     "cancel": "cancelled cancelling ended gone",
     "force": "ok again gone ended moved early",
     "yield": "ok again stale rewound refused cancelling",
-    "reclaim": "ok again moved cancelling",
+    "reclaim": "ok again moved cancelling spent",
     "add": "ok again no_thread locked",
     "delete": "ok again no_thread locked",
 }

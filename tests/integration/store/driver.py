@@ -159,7 +159,7 @@ class Driver(RuleBasedStateMachine):
 
 def _run_to_send(command: Command, answer: Answer) -> str:
     """The run for which the caller sends a Celery message; empty where it sends none."""
-    if command.script in ("yield", "reclaim"):
+    if command.script in ("yield", "reclaim"):  # a pause before it is sent is left out here
         return command.args["run_id"] if answer[0] in ("ok", "again") else ""
     place = {"enqueue": 3, "finish": 2, "cancel": 2, "force": 2}.get(command.script)
     return answer[place] if place is not None and len(answer) > place else ""

@@ -65,7 +65,7 @@ def _misplaced(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Ite
 
 
 def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Runs in progress stand there at their deadline; cancelled ones a second after the cancel."""
+    """Runs with a deadline stand there at it; cancelled ones a second after the cancel."""
     found = {
         run_id: at
         for _, _, stored in contents.of_kind("deadlines")
@@ -73,7 +73,7 @@ def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) 
     }
     for run_id, run in runs.items():
         wanted = None
-        if run["status"] == "in_progress":
+        if run["status"] in ("in_progress", "queued") and "deadline" in run:
             wanted = float(run["deadline"])
         elif run["status"] == "cancelling":
             wanted = float(run["cancelled_at"]) + 1000
@@ -109,8 +109,12 @@ def _wanted(model: Model) -> Iterator[tuple[str, Any]]:
     held = [run for run in model.runs.values() if run.place == "held"]
     yield "held", {(run.holder, run.id) for run in held}
     yield "holders", {(bucket_key(run.id), run.holder) for run in held}
-    yield "deadlines", {run.id for run in held}
+    yield "deadlines", {run.id for run in model.runs.values() if _has_deadline(run)}
     yield "idempotency keys", set(model.keys.values())
+
+
+def _has_deadline(run: Run) -> bool:
+    return not run.has_ended and (run.attempts > 0 or run.wait_ms is not None)
 
 
 def _wanted_run(run: Run) -> tuple[Any, ...]:

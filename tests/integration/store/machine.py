@@ -52,13 +52,25 @@ class StoreMachine(Driver):
         thread=threads,
         when_busy=st.sampled_from(["queue", "queue", "reject", "interrupt"]),
         create=st.booleans(),
-        limit_ms=st.sampled_from([0, 0, 600_000]),
+        limits=st.sampled_from([(0, 0), (0, ""), (600_000, 3_600_000)]),
         luck=lucks,
     )
-    def enqueue(self, thread: str, when_busy: str, create: bool, limit_ms: int, luck: Luck) -> None:
-        run_id = self.new("run", thread)
+    def enqueue(
+        self,
+        thread: str,
+        when_busy: str,
+        create: bool,
+        limits: tuple[int, int | str],
+        luck: Luck,
+    ) -> None:
+        run_id, (limit_ms, wait_ms) = self.new("run", thread), limits
         command = self.commands.enqueue(
-            thread, run_id, when_busy=when_busy, create=create, max_waiting=4, limit_ms=limit_ms
+            *(thread, run_id),
+            when_busy=when_busy,
+            create=create,
+            max_waiting=4,
+            limit_ms=limit_ms,
+            wait_ms=wait_ms,
         )
         self.send(command, luck)
 
@@ -181,6 +193,13 @@ class StoreMachine(Driver):
         self.send(self.commands.enqueue(thread, run_id), luck._replace(deliveries=0))
         self.send(self.commands.cancel(run_id), luck)
 
+    @rule(thread=threads, luck=lucks)
+    def enqueue_and_expire(self, thread: str, luck: Luck) -> None:
+        run_id = self.new("run", thread)
+        self.send(self.commands.enqueue(thread, run_id, wait_ms=0), luck._replace(deliveries=0))
+        run = self.model.runs[run_id]
+        self.send(self.commands.force(run_id, run.token, len(run.log)), luck)
+
     @precondition(lambda self: self.runs("held"))
     @rule(pick=picks, luck=lucks)
     def force(self, pick: int, luck: Luck) -> None:
@@ -200,17 +219,36 @@ class StoreMachine(Driver):
         self.send(self.commands.reclaim(run.id, run.holder, run.token), luck)
 
     @precondition(lambda self: self.runs("held"))
-    @rule(pick=picks, luck=lucks)
-    def reclaim(self, pick: int, luck: Luck) -> None:
+    @rule(pick=picks, max_deaths=st.sampled_from([None, 1, 1, 3]), luck=lucks)
+    def reclaim(self, pick: int, max_deaths: int | None, luck: Luck) -> None:
         run = _pick(self.runs("held"), pick)
-        command = self.commands.reclaim(run.id, run.holder, run.token)
-        self.send(command, luck._replace(answer_is_lost=True))
+        command = self.commands.reclaim(run.id, run.holder, run.token, max_deaths=max_deaths)
+        if self.send(command, luck._replace(answer_is_lost=True))[0] == "spent":
+            self._give_up(run, luck)
+
+    @precondition(lambda self: self.runs("held"))
+    @rule(pick=picks, luck=lucks)
+    def give_up_what_dies_in_its_calls(self, pick: int, luck: Luck) -> None:
+        run = _pick(self.runs("held"), pick)
+        for act in ("end", "call", "call"):
+            write = next_write(run, act, self.new("call"))
+            self.send(self.commands.append(run.id, run.token, run.serial + 1, write), CALM)
+        reclaim = self.commands.reclaim(run.id, run.holder, run.token, max_deaths=1)
+        self.send(reclaim, CALM)
+        self._give_up(run, luck)
+
+    def _give_up(self, run: Run, luck: Luck) -> None:
+        id, text = _partial(run)
+        given = (run.id, run.token, len(run.log))
+        self.send(
+            self.commands.force(*given, status="failed", lost=1, message_id=id, message=text), luck
+        )
 
     @precondition(lambda self: self.runs("dispatched", "waiting"))
-    @rule(pick=picks)
-    def force_what_nobody_holds(self, pick: int) -> None:
+    @rule(pick=picks, luck=lucks)
+    def force_what_nobody_holds(self, pick: int, luck: Luck) -> None:
         run = _pick(self.runs("dispatched", "waiting"), pick)
-        self.send(self.commands.force(run.id, run.token, len(run.log)), CALM)
+        self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.attempts)
     @rule(pick=picks)

@@ -38,6 +38,8 @@ class Run:
     queue: str
     limit_ms: int
     idem: str
+    wait_ms: int | None = None
+    """Limit for the time until the first claim."""
     status: str = "queued"
     place: str = "waiting"
     """What the statuses do not tell apart: waiting, dispatched, held, ended."""
@@ -46,7 +48,7 @@ class Run:
     attempts: int = 0
     holder: str = ""
     retired: str = ""
-    forced: str = ""
+    forced: str | None = None
     interrupts: bool = False
     log: list[str] = field(default_factory=list)
     steps: dict[int, str] = field(default_factory=dict)
@@ -54,6 +56,11 @@ class Run:
     open_message: int | None = None
     calls: dict[str, str] = field(default_factory=dict)
     next: tuple[str, str] = ("", "")
+    deaths: int = 0
+    """How often its holder has died since it last got on."""
+    call_deaths: int = 0
+    """How often of these in the middle of a tool call."""
+    pause_ms: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -119,6 +126,7 @@ class Model:
         metadata: str,
         when_busy: str,
         max_waiting: int,
+        wait_ms: int | str,
         digest: str,
         message_id: str,
         message: str,
@@ -140,6 +148,7 @@ class Model:
 
         thread = self.threads.setdefault(thread_id, Thread())
         run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
+        run.wait_ms = int(wait_ms) if wait_ms != "" else None
         self.runs[run_id] = run
         if digest:
             self.keys[idem] = (run_id, digest)
@@ -239,6 +248,7 @@ class Model:
         events: int,
         status: str,
         grace_ms: int,
+        lost: int,
         message_id: str,
         message: str,
         last_error: str,
@@ -250,9 +260,9 @@ class Model:
             return ["again", run.status, *run.next]
         if run.has_ended:
             return ["ended"]
-        if (run.token, len(run.log)) != (token, events) or not run.is_held:
+        if (run.token, len(run.log)) != (token, events):
             return ["moved"]
-        if grace_ms or (run.status == "in_progress" and run.limit_ms):
+        if not self._is_due(run, lost=bool(lost)) or (grace_ms and not lost):
             return ["early"]
         if message:
             self.threads[run.thread].add(message_id, message)
@@ -272,16 +282,34 @@ class Model:
         self._requeue(run)
         return ["ok", run.queue]
 
-    def _reclaim(self, run_id: str, holder: str, token: str) -> Answer:
+    def _is_due(self, run: Run, *, lost: bool) -> bool:
+        """Whether it may be ended without its holder; limits here are nothing, or an hour."""
+        if run.status == "cancelling" or (lost and run.status == "in_progress"):
+            return True
+        limit = run.limit_ms if run.attempts else run.wait_ms
+        return limit == 0
+
+    def _reclaim(
+        self, run_id: str, holder: str, token: str, counts: int, max_deaths: int, jitter: float
+    ) -> Answer:
         run = self.runs.get(run_id)
         if run is not None and run.status == "queued" and run.retired == token:
-            return ["again", run.queue]
+            return ["again", run.queue, run.pause_ms]
         if run is None or (run.holder, run.token) != (holder, token) or run.has_ended:
             return ["moved"]
         if run.status == "cancelling":
             return ["cancelling"]
+        run_pause = 0
+        if counts:
+            deaths = run.deaths + 1
+            call_deaths = run.call_deaths + any(call.startswith("!") for call in run.calls)
+            if call_deaths >= max_deaths or deaths >= 3 * max_deaths:
+                return ["spent"]
+            run.deaths, run.call_deaths = deaths, call_deaths
+            run_pause = {1: 0, 2: 1000, 3: 5000}.get(deaths, 20_000)
+        run.pause_ms = run_pause
         self._requeue(run)
-        return ["ok", run.queue]
+        return ["ok", run.queue, run_pause]
 
     def _add(
         self, thread_id: str, create: int, metadata: str, note: Sequence[tuple[str, str]]

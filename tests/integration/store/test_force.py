@@ -144,14 +144,43 @@ async def test_a_run_that_nobody_holds_is_left_alone(scene):
 
 async def test_a_run_that_was_given_back_since_it_was_read_is_left_alone(scene):
     held = await scene.begin(run_seconds=0)
-    await held.give_back()
     record = await scene.record(held.record.id)
+    await held.give_back()
     before = await scene.contents()
 
     reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
 
     assert reply == ["moved"]
     assert await scene.contents() == before
+
+
+async def test_a_run_that_nobody_goes_on_with_ends_at_its_deadline_too(scene):
+    held = await scene.begin(run_seconds=0)
+    await held.give_back()
+
+    ended = await scene.store.force(held.record.id, status=Status.EXPIRED)
+
+    assert ended == Ended(Status.EXPIRED, None)
+    assert await scene.members("dispatched") == []
+
+
+@pytest.mark.parametrize("is_in_line", [False, True])
+async def test_a_run_that_has_waited_too_long_for_its_first_claim_expires(scene, is_in_line):
+    if is_in_line:
+        await scene.begin()
+    waiting = await scene.enqueue(wait_seconds=0)
+
+    ended = await scene.store.force(waiting.run_id, status=Status.EXPIRED)
+
+    assert ended == Ended(Status.EXPIRED, None)
+    assert (await scene.event_names(waiting.run_id))[-2:] == ["thread.run.expired", "done"]
+
+
+async def test_the_limit_for_waiting_ends_with_the_first_claim(scene):
+    held = await scene.begin(wait_seconds=0)
+
+    assert await scene.store.force(held.record.id, status=Status.EXPIRED) is None
+    assert held.seconds_left == pytest.approx(600, abs=1)
 
 
 async def test_a_run_that_has_ended_stays_as_it_is(scene):

@@ -88,7 +88,7 @@ async def test_a_run_can_be_taken_from_a_holder_that_is_gone(scene, fill):
     record = await scene.record(held.record.id)
     await fill()
 
-    assert await scene.store.reclaim(record) == "ok"
+    assert (await scene.store.reclaim(record, max_deaths=3)).outcome == "ok"
 
 
 async def test_an_idle_thread_can_be_deleted(scene, fill):

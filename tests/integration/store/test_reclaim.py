@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.store.scene import HOLDER, OTHER, write_partly
+from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records import Status
+from threadmill_shared.runs import Dispatch, Ended, Reclaimed
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 
@@ -14,13 +15,15 @@ async def test_the_run_is_queued_again_under_no_token(scene, client):
     held = await scene.begin()
     record = await scene.record(held.record.id)
 
-    assert await scene.store.reclaim(record) == "ok"
+    taken = await scene.store.reclaim(record)
 
+    assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0)
     assert client.outcomes[-1] == "ok"
     after = await scene.record(record.id)
     assert (after.status, after.token, after.holder) == (Status.QUEUED, "", "")
     assert await scene.members("dispatched") == [record.id]
-    for index in ("deadlines", "holders", f"held:{HOLDER.id}"):
+    assert await scene.members("deadlines") == [record.id]  # which goes on
+    for index in ("holders", f"held:{HOLDER.id}"):
         assert await scene.members(index) == []
 
 
@@ -72,7 +75,7 @@ async def test_a_run_that_has_ended_meanwhile_stays_as_it_is(scene):
     await held.finish(Status.COMPLETED, Batch())
     before = await scene.contents()
 
-    assert await scene.store.reclaim(record) == "moved"
+    assert (await scene.store.reclaim(record)).outcome == "moved"
     assert await scene.contents() == before
 
 
@@ -82,7 +85,7 @@ async def test_a_run_that_is_being_cancelled_is_to_be_ended_by_force(scene):
     await scene.store.cancel(record.id)
     before = await scene.contents()
 
-    assert await scene.store.reclaim(record) == "cancelling"
+    assert (await scene.store.reclaim(record)).outcome == "cancelling"
     assert await scene.contents() == before
 
 
@@ -91,7 +94,89 @@ async def test_a_lost_answer_is_answered_again(scene, client):
     record = await scene.record(held.record.id)
 
     client.lose_next_answer()
-    outcome = await scene.store.reclaim(record)
+    taken = await scene.store.reclaim(record)
 
     assert client.outcomes[-2:] == ["ok", "again"]
-    assert outcome == "ok"
+    assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0)
+
+
+# ---- how often a run's workers may die ---------------------------------------------------------
+
+
+async def die(scene, run_id: str, max_deaths: int = 3) -> Reclaimed:
+    """The run's holder dies."""
+    return await scene.store.reclaim(await scene.record(run_id), max_deaths=max_deaths)
+
+
+async def test_a_run_comes_back_at_once_at_first_then_after_longer_and_longer_pauses(scene):
+    run_id = (await scene.enqueue()).run_id
+    pauses = []
+    for _ in range(5):
+        await scene.claim(run_id)
+        pauses.append((await die(scene, run_id)).pause_seconds)
+
+    assert pauses[0] == 0
+    for pause, about in zip(pauses[1:], (1, 5, 20, 20), strict=True):
+        assert 0.75 * about <= pause <= 1.25 * about
+
+
+async def test_a_run_that_waits_for_a_model_may_lose_three_times_as_many_workers(scene):
+    run_id = (await scene.enqueue()).run_id
+    outcomes = []
+    for _ in range(9):
+        await scene.claim(run_id)
+        outcomes.append((await die(scene, run_id)).outcome)
+
+    assert outcomes == ["ok"] * 8 + ["spent"]
+
+
+async def test_a_run_that_dies_in_its_tool_calls_is_given_up_at_the_limit(scene):
+    held = await scene.begin()
+    await held.write(begin_call(held.record, "call_1"))
+    outcomes = [(await die(scene, held.record.id)).outcome]
+    for _ in range(2):
+        await scene.claim(held.record.id)
+        outcomes.append((await die(scene, held.record.id)).outcome)
+
+    assert outcomes == ["ok", "ok", "spent"]
+
+
+async def test_a_finished_turn_forgets_the_deaths_but_not_those_in_tool_calls(scene):
+    held = await scene.begin()
+    await held.write(begin_call(held.record, "call_1"))
+    await die(scene, held.record.id)
+    held = await scene.claim(held.record.id)
+    turn = Batch()
+    turn.set(deaths=0)
+    await held.write(turn)
+
+    again = await die(scene, held.record.id)
+
+    assert (again.outcome, again.pause_seconds) == ("ok", 0)
+    await scene.claim(held.record.id)
+    assert (await die(scene, held.record.id)).outcome == "spent"
+
+
+async def test_what_is_no_fault_of_the_run_does_not_count(scene):
+    run_id = (await scene.enqueue()).run_id
+    for _ in range(20):
+        await scene.claim(run_id)
+        assert (await scene.store.reclaim(await scene.record(run_id))).outcome == "ok"
+
+
+async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
+    held = await scene.begin()
+    await held.write(begin_call(held.record, "call_1"))
+    before = await scene.contents()
+
+    assert (await die(scene, held.record.id, max_deaths=1)).outcome == "spent"
+    assert await scene.contents() == before
+
+    error = {"code": "server_error", "name": "worker_lost", "message": "worker_lost: gone"}
+    following = await scene.enqueue("next")
+    ended = await scene.store.force(
+        held.record.id, status=Status.FAILED, lost=True, last_error=error
+    )
+    assert ended == Ended(Status.FAILED, Dispatch(following.run_id, "tm"))
+    assert (await scene.record(held.record.id)).last_error == error
+    assert [item["type"] for item in await scene.items()][1:3] == ["tool_call", "tool_output"]

@@ -1,23 +1,46 @@
-"""resend: a run that nobody has claimed for a while is sent again."""
+"""resend: a run whose message is lost is sent again, once a probe has proved it."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from tests.integration.store.scene import OTHER
+from tests.integration.store.scene import OTHER, Scene
 
+from threadmill_shared import ids
+from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
-from threadmill_workers import sweep
-from threadmill_workers.sweep import Sweep
+from threadmill_workers.resending import Resending
 
-NOW_AND_THEN = (1000, 4000)
+WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa", ("tm", "tm.begun", "tm.aaaa"))
+LATER = 3_600_000
+"""Milliseconds from now, when every run here ought to have been claimed."""
+
+
+@dataclass
+class Sent:
+    """What a search has sent."""
+
+    runs: list[Dispatch | None] = field(default_factory=list)
+    probes: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def run_ids(self) -> list[str]:
+        return [one.run_id for one in self.runs if one is not None]
+
+
+def resending(scene: Scene, sent: Sent, **options: Any) -> Resending:
+    def send_probe(queue: str, now: int) -> None:
+        sent.probes.append((queue, now))
+
+    return Resending(scene.store, sent.runs.append, send_probe, **options)
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run is sent again as soon as a sweep finds it unclaimed."""
-    monkeypatch.setattr(sweep, "UNCLAIMED_MS", 0)
+def sent() -> Sent:
+    return Sent()
 
 
 async def seen(scene, run_id: str) -> str:
@@ -25,26 +48,38 @@ async def seen(scene, run_id: str) -> str:
     return f"{float(await scene.store.read('ZSCORE', key, run_id)):.0f}"
 
 
-async def test_pauses_between_two_sends_double_up_to_the_longest(scene, client):
+async def later(scene) -> int:
+    return await scene.store.now() + LATER
+
+
+async def test_pauses_between_two_sends_double(scene, client):
     run_id = (await scene.enqueue()).run_id
     scores = []
     for _ in range(4):
-        assert await scene.store.resend(run_id, await seen(scene, run_id), NOW_AND_THEN)
+        assert await scene.store.resend(run_id, await seen(scene, run_id))
         assert client.outcomes[-1] == "ok"
         scores.append(int(await seen(scene, run_id)))
-    gaps = [later - earlier for earlier, later in itertools.pairwise(scores)]
-    assert gaps == [
-        pytest.approx(1000, abs=300),
-        pytest.approx(2000, abs=300),
-        pytest.approx(0, abs=300),
-    ]
+    gaps = [after - before for before, after in itertools.pairwise(scores)]
+    assert gaps == [pytest.approx(wanted, abs=300) for wanted in (2000, 4000, 8000)]
+
+
+async def test_the_pauses_begin_anew_with_a_claim(scene):
+    run_id = (await scene.enqueue()).run_id
+    for _ in range(6):
+        await scene.store.resend(run_id, await seen(scene, run_id))
+    held = await scene.claim(run_id)
+    await held.give_back()
+
+    await scene.store.resend(run_id, await seen(scene, run_id))
+
+    assert int(await seen(scene, run_id)) - await scene.store.now() <= 2000
 
 
 async def test_of_two_that_found_it_one_sends_it(scene, client):
     run_id = (await scene.enqueue()).run_id
     found = await seen(scene, run_id)
-    assert await scene.store.resend(run_id, found, NOW_AND_THEN)
-    assert await scene.store.resend(run_id, found, NOW_AND_THEN) is None
+    assert await scene.store.resend(run_id, found)
+    assert await scene.store.resend(run_id, found) is None
     assert client.outcomes[-1] == "moved"
 
 
@@ -52,26 +87,87 @@ async def test_a_run_that_was_claimed_meanwhile_is_not_sent(scene):
     run_id = (await scene.enqueue()).run_id
     found = await seen(scene, run_id)
     await scene.claim(run_id, OTHER)
-    assert await scene.store.resend(run_id, found, NOW_AND_THEN) is None
+    assert await scene.store.resend(run_id, found) is None
 
 
-async def test_a_sweep_sends_a_run_whose_message_was_lost(scene, at_once):
-    run_id = (await scene.enqueue()).run_id
-    sent: list[Dispatch | None] = []
-    await Sweep(scene.store, sent.append).once()
-    assert [one and one.run_id for one in sent] == [run_id]
-
-
-async def test_a_run_that_had_begun_goes_to_the_queue_for_those(scene, at_once):
-    held = await scene.begin()
-    await scene.store.reclaim(await scene.record(held.record.id))
-    sent: list[Dispatch | None] = []
-    await Sweep(scene.store, sent.append).once()
-    assert [one and one.begun for one in sent] == [True]
-
-
-async def test_a_sweep_leaves_alone_what_was_sent_just_now(scene):
+async def test_a_run_that_is_not_claimed_in_time_has_its_queue_probed(scene, sent):
     await scene.enqueue()
-    sent: list[Dispatch | None] = []
-    await Sweep(scene.store, sent.append).once()
-    assert sent == []
+    now = await later(scene)
+
+    await resending(scene, sent).look(now, [WORKER])
+
+    assert sent == Sent(probes=[("tm", now)])
+
+
+async def test_what_was_sent_just_now_is_left_alone(scene, sent):
+    await scene.enqueue()
+    await resending(scene, sent).look(await scene.store.now(), [WORKER])
+    assert sent == Sent()
+
+
+async def test_a_queue_has_one_probe_at_a_time(scene, sent):
+    await scene.enqueue()
+    await scene.enqueue(thread_id=ids.new_thread_id())
+    for _ in range(3):
+        await resending(scene, sent).look(await later(scene), [WORKER])
+    assert len(sent.probes) == 1
+
+
+async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
+    lost = await scene.enqueue()
+    search = resending(scene, sent)
+    await search.look(await later(scene), [WORKER])
+
+    await search.probed(*sent.probes[0])
+
+    assert sent.run_ids == [lost.run_id]
+    await search.look(await later(scene), [WORKER])
+    assert len(sent.probes) == 2  # the first is over
+
+
+async def test_what_was_sent_behind_the_probe_proves_nothing(scene, sent):
+    await scene.enqueue()
+    await resending(scene, sent).probed("tm", await scene.store.now())
+    assert sent.run_ids == []
+
+
+async def test_a_probe_speaks_for_its_own_queue_only(scene, sent):
+    await scene.enqueue(queue="tm.other")
+    await resending(scene, sent).probed("tm", await later(scene))
+    assert sent.run_ids == []
+
+
+async def test_a_run_that_had_begun_is_looked_for_in_the_queue_for_those(scene, sent):
+    held = await scene.begin()
+    await held.give_back()
+    search = resending(scene, sent)
+
+    await search.look(await later(scene), [WORKER])
+    assert [queue for queue, _ in sent.probes] == ["tm.begun"]
+
+    await search.probed(*sent.probes[0])
+    assert sent.runs == [Dispatch(held.record.id, "tm", begun=True)]
+
+
+async def test_a_queue_that_no_worker_consumes_gets_neither_probes_nor_repeats(scene, sent):
+    run_id = (await scene.enqueue(queue="tm.nobody")).run_id
+    now = await later(scene)
+
+    await resending(scene, sent).look(now, [WORKER])
+
+    assert sent.probes == []
+    assert sent.run_ids == []
+    assert await seen(scene, run_id) != str(now)
+
+
+async def test_a_worker_that_is_alone_takes_what_an_ended_script_has_left(scene, sent):
+    left = await scene.enqueue(queue="tm.process-1")
+    theirs = await scene.enqueue(queue="tm.process-2", thread_id=ids.new_thread_id())
+    other = WorkerInfo("host:2:bbbb", "host:2", 0, "tm.process-2", ("tm.process-2",))
+    own = WorkerInfo("host:3:cccc", "host:3", 0, "tm.process-3", ("tm.process-3",))
+
+    alone = resending(scene, sent, own_queue="tm.process-3")
+    await alone.look(await later(scene), [other, own])
+
+    assert theirs.run_id not in sent.run_ids
+    assert sent.run_ids == [left.run_id]

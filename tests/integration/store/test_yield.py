@@ -21,7 +21,8 @@ async def test_a_run_that_is_given_back_is_queued_and_to_be_sent_as_one_that_had
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
     assert await scene.status(held.record.id) is Status.QUEUED
     assert await scene.members("dispatched") == [held.record.id]
-    for index in ("deadlines", "holders", f"held:{HOLDER.id}"):
+    assert await scene.members("deadlines") == [held.record.id]  # which goes on
+    for index in ("holders", f"held:{HOLDER.id}"):
         assert await scene.members(index) == []
     assert (await scene.event_names(held.record.id))[-1] == "thread.run.queued"
 

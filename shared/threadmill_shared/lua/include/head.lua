@@ -10,7 +10,7 @@ local function take_head(bucket, thread_id, run_id, now)
     redis.call('HDEL', run, 'message')
   end
   redis.call('HSET', run, 'first', before + 1)
-  redis.call('ZADD', bucket .. 'dispatched', now, run_id)
+  dispatch(bucket, run_id, 0, now)
   return record[3]
 end
 

@@ -1,0 +1,22 @@
+-- A worker registers, for the first time or anew; `known` is its registration so far, if any.
+--
+-- keys: alive lease tools
+-- args: worker known registration lease_ms tools_ms
+-- rest: the tools that it can execute
+--
+-- replies: {ok}
+-- refusals: {buried}: it was taken for dead, and its runs were taken from it
+-- include: none
+local found = redis.call('HGET', alive, worker)
+if known ~= '' and found ~= known and found ~= registration then
+  return {'buried'}
+end
+-- First a write that a full store allows, which then lets the others through.
+redis.call('PEXPIRE', lease, lease_ms)
+redis.call('HSET', alive, worker, registration)
+redis.call('SET', lease, 1, 'PX', lease_ms)
+for i = 1, #rest do
+  redis.call('SADD', tools, rest[i])
+end
+redis.call('PEXPIRE', tools, tools_ms)
+return {'ok'}

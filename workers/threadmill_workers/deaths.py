@@ -1,0 +1,163 @@
+"""Which workers are dead.
+
+Two things tell it. A killed process's connection leaves the server's list within milliseconds. A
+process that is frozen or cut off keeps its connection, but its lease expires. Each verdict takes
+two looks, and only a server that answers all the time can prove anything: one that was stopped for
+a while makes every lease expire, and breaks connections, all at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from redis import exceptions as redis_errors
+
+from threadmill_shared.registry import Seen, WorkerInfo
+from threadmill_shared.store import Store
+from threadmill_workers.lease import BEAT_SECONDS
+from threadmill_workers.pulse import server_id
+
+PROMPT_SECONDS = 1.0
+"""A look that took longer proves nothing."""
+SETTLED_SECONDS = 3 * BEAT_SECONDS
+"""How long a server must have answered promptly until lost connections prove anything."""
+SECOND_LOOK_SECONDS = 0.15
+"""A worker whose connection was merely lost has registered again by then."""
+BETWEEN_LOOKS_SECONDS = 2 * BEAT_SECONDS
+"""A worker whose lease had merely lapsed has beaten again by then."""
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A verdict."""
+
+    worker: str
+    """The worker's id."""
+    registration: str
+    """What it was judged by; empty: it holds runs and is not registered."""
+    expired: bool
+    """Whether its lease tells it, and not its connection."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the server said at one time."""
+
+    at: float
+    server: str
+    registered: dict[str, str]
+    """Registrations by worker."""
+    without_lease: frozenset[str]
+    connected: frozenset[int]
+    """Which of the registered connections the server lists."""
+
+    def disconnected(self) -> frozenset[str]:
+        """The workers whose connection the list would have, and does not."""
+        found = (WorkerInfo.read(id, text) for id, text in self.registered.items())
+        return frozenset(w.id for w in found if w.seen and self._is_gone(w.seen))
+
+    def _is_gone(self, seen: Seen) -> bool:
+        return seen.server == self.server and seen.client not in self.connected
+
+
+class Deaths:
+    """Looks again and again, and remembers what it saw."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._suspected: dict[str, tuple[str, float]] = {}
+        """Workers without a lease: their registration, and when they were first seen without."""
+        self._settled_since = clock()
+        self.server = ""
+        self.workers: list[WorkerInfo] = []
+        """Those that were registered at the last look."""
+
+    async def find(self, holders: Iterable[str] = ()) -> list[Dead]:
+        """Look, and return the verdicts; `holders` are workers that are known to hold runs."""
+        look = await self._look(holders)
+        if look is None:
+            return []
+        found = self._without_lease(look)
+        if self._clock() - self._settled_since >= SETTLED_SECONDS and look.disconnected():
+            await asyncio.sleep(SECOND_LOOK_SECONDS)
+            again = await self._look(holders)
+            if again is not None:
+                found += _disconnected(look, again)
+        return found
+
+    # ---- looking ---------------------------------------------------------------------------------
+
+    async def _look(self, holders: Iterable[str]) -> Look | None:
+        """A look; None where it proves nothing."""
+        begun_at = self._clock()
+        look = await self._ask(holders, begun_at)
+        is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
+        if not is_prompt or look.server != self.server:
+            self._settled_since = self._clock()
+            self._suspected.clear()
+        self.server = look.server
+        self.workers = [WorkerInfo.read(id, text) for id, text in look.registered.items()]
+        return look if is_prompt else None
+
+    async def _ask(self, holders: Iterable[str], at: float) -> Look:
+        keys = self._store.keys
+        registered: dict[str, str] = await self._store.read("HGETALL", keys.alive())
+        unregistered = set(holders) - registered.keys()
+        seen = [WorkerInfo.read(id, text).seen for id, text in registered.items()]
+        clients = [one.client for one in seen if one is not None]
+        leases = await self._store.gather(("EXISTS", keys.lease(id)) for id in registered)
+        missing = {id for id, lives in zip(registered, leases, strict=True) if not lives}
+        return Look(
+            at=at,
+            server=await self._server(),
+            registered=registered,
+            without_lease=frozenset(missing | unregistered),
+            connected=await self._connected(clients),
+        )
+
+    async def _server(self) -> str:
+        try:
+            return server_id(await self._store.read("INFO", "server"))
+        except redis_errors.ResponseError:  # an ACL may forbid it; then leases alone decide
+            return ""
+
+    async def _connected(self, clients: list[int]) -> frozenset[int]:
+        if not clients:
+            return frozenset()
+        try:
+            listed = await self._store.read("CLIENT", "LIST", "ID", *clients)
+        except redis_errors.ResponseError:
+            return frozenset(clients)
+        return frozenset(int(id) for id in re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE))
+
+    # ---- judging ---------------------------------------------------------------------------------
+
+    def _without_lease(self, look: Look) -> list[Dead]:
+        """Those that had none at an earlier look either, under the same registration."""
+        dead, suspected = [], {}
+        for worker in look.without_lease:
+            registration = look.registered.get(worker, "")
+            known, since = self._suspected.get(worker, ("", look.at))
+            if known != registration:
+                since = look.at
+            if look.at - since >= BETWEEN_LOOKS_SECONDS:
+                dead.append(Dead(worker, registration, expired=True))
+            suspected[worker] = (registration, since)
+        self._suspected = suspected
+        return dead
+
+
+def _disconnected(first: Look, second: Look) -> list[Dead]:
+    """Those that both looks miss, on the same server, under the same registration."""
+    if first.server != second.server:
+        return []
+    return [
+        Dead(worker, first.registered[worker], expired=False)
+        for worker in first.disconnected() & second.disconnected()
+        if first.registered[worker] == second.registered[worker]
+    ]

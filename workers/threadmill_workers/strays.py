@@ -1,0 +1,50 @@
+"""Compares the runs that are recorded as a worker's own with those that it executes.
+
+A run that is recorded and not executed would keep its thread locked: the answer to its claim was
+lost, or a fault of ours ended its execution. A run that is executed and not recorded is another
+worker's by now, or has ended, and its provider's stream must not go on for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from threadmill_shared.store import Store
+from threadmill_workers.executor import Executor
+from threadmill_workers.holding import HeldRun, Stop
+from threadmill_workers.lease import Lease
+from threadmill_workers.takeover import Takeover
+
+logger = logging.getLogger("threadmill.worker")
+
+COMPARE_SECONDS = 5.0
+
+
+class Strays:
+    """Gives back what this worker holds and does not execute, and drops what it does not hold."""
+
+    def __init__(self, store: Store, executor: Executor, lease: Lease, takeover: Takeover) -> None:
+        self._store = store
+        self._executor = executor
+        self._lease = lease
+        self._takeover = takeover
+
+    async def compare(self) -> None:
+        """Compare once."""
+        worker = self._lease.holder.id
+        held_before = self._executor.held()
+        recorded = set(await self._store.held_by(worker))
+        for run_id in recorded - self._executor.executing():
+            record = await self._store.record(run_id)
+            is_stray = run_id not in self._executor.executing()
+            if record is not None and record.holder == worker and is_stray:
+                logger.warning("%s is held here and not executed; it goes on elsewhere", run_id)
+                await self._takeover.take(record, count=False)
+        for held in held_before:
+            if held.record.id not in recorded:
+                await self._drop_if_lost(held)
+
+    async def _drop_if_lost(self, held: HeldRun) -> None:
+        token = await self._store.read("HGET", self._store.keys.run(held.record.id), "token")
+        if token != held.token:
+            held.stop(Stop.LOST)

@@ -1,0 +1,109 @@
+"""Takes runs from holders that are dead or do not execute them, and ends those that are overdue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.store import Store
+from threadmill_workers.deaths import Dead
+
+logger = logging.getLogger("threadmill.worker")
+
+AT_ONCE = 50
+"""Runs that are taken over at the same time."""
+
+Send = Callable[[Dispatch | None], None]
+
+
+class Takeover:
+    """Moves runs from one worker to the next."""
+
+    def __init__(self, store: Store, send: Send, *, max_deaths: int) -> None:
+        """A takeover that hands what is to be executed to `send`.
+
+        Args:
+            store: where the runs are.
+            send: takes each run that is to be executed, at the time when it is to be.
+            max_deaths: how often a run's worker may die in its tool calls without any of them
+                ever being finished.
+        """
+        self._store = store
+        self._send = send
+        self._max_deaths = max_deaths
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def bury(self, dead: Dead, *, count: bool = True) -> None:
+        """Remove a dead worker, unless it turns out to live, and take over its runs.
+
+        Args:
+            dead: the verdict.
+            count: whether its death counts against its runs.
+        """
+        keys = self._store.keys
+        if dead.registration:
+            [outcome] = await self._store.scripts.run(
+                "bury",
+                keys={
+                    "alive": keys.alive(),
+                    "lease": keys.lease(dead.worker),
+                    "tools": keys.tools(dead.worker),
+                },
+                args={
+                    "worker": dead.worker,
+                    "judged": dead.registration,
+                    "expired": int(dead.expired),
+                },
+            )
+            if outcome != "ok":
+                return
+            name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
+            logger.warning("worker %s is dead (%s); its runs go on elsewhere", name, why)
+        held = await self._store.held_by(dead.worker)
+        await asyncio.gather(*(self._take(run_id, dead.worker, count=count) for run_id in held))
+
+    async def _take(self, run_id: str, worker: str, *, count: bool) -> None:
+        async with self._slots:
+            record = await self._store.record(run_id)
+            if record is not None and record.holder == worker:
+                await self.take(record, count=count)
+
+    async def take(self, record: RunRecord, *, count: bool) -> None:
+        """Take a run from its holder; `count`: the holder died."""
+        max_deaths = self._max_deaths if count else None
+        taken = await self._store.reclaim(record, max_deaths=max_deaths)
+        if taken.outcome == "cancelling":
+            await self.end(record.id, 0, None)
+        elif taken.outcome == "spent":
+            await self._end_as_lost(record)
+        elif taken.send is not None and taken.pause_seconds:
+            # If this process ends before, the run is found like one whose message was lost.
+            loop = asyncio.get_running_loop()
+            loop.call_later(taken.pause_seconds, self._send, taken.send)
+        else:
+            self._send(taken.send)
+
+    async def end(self, run_id: str, grace_ms: int, last_error: Mapping[str, str] | None) -> None:
+        """End a run that is being cancelled, or past its deadline, by so many milliseconds."""
+        ended = await self._store.force(
+            run_id, status=Status.EXPIRED, grace_ms=grace_ms, last_error=last_error
+        )
+        if ended is not None:
+            self._send(ended.send)
+
+    async def _end_as_lost(self, record: RunRecord) -> None:
+        message = (
+            f"worker_lost: Worker after worker died while it executed this run, the last one "
+            f"{record.worker}, and the run got no further. See the workers' logs, and "
+            "THREADMILL_MAX_ATTEMPTS."
+        )
+        error = {"code": "server_error", "name": "worker_lost", "message": message}
+        logger.error("%s has cost too many workers; it fails as worker_lost", record.id)
+        ended = await self._store.force(
+            record.id, status=Status.FAILED, lost=True, last_error=error
+        )
+        if ended is not None:
+            self._send(ended.send)

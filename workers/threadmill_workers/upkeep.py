@@ -1,0 +1,98 @@
+"""What a worker does on its event loop beside executing runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from threadmill_shared.messaging import Sender
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Store
+from threadmill_shared.tails import Bells
+from threadmill_workers.executor import Executor
+from threadmill_workers.lease import Lease
+from threadmill_workers.resending import Resending
+from threadmill_workers.strays import COMPARE_SECONDS, Strays
+from threadmill_workers.sweep import Sweep
+from threadmill_workers.takeover import Takeover
+
+logger = logging.getLogger("threadmill.worker")
+
+
+class Upkeep:
+    """Listens for cancelled runs, sweeps, and looks for strays, until it is closed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        bells: Bells,
+        sender: Sender,
+        executor: Executor,
+        lease: Lease,
+        *,
+        own_queue: str | None = None,
+    ) -> None:
+        """Upkeep that has not begun.
+
+        Args:
+            settings: for the limit of attempts.
+            store: where the runs are.
+            bells: for the one that tells of cancelled runs.
+            sender: sends what is found.
+            executor: what executes runs here.
+            lease: who this worker is.
+            own_queue: the only queue that this worker consumes; None: it is one of a fleet.
+        """
+        self._bells = bells
+        self._sender = sender
+        self._executor = executor
+        self._lease = lease
+        self._own_queue = own_queue
+        takeover = Takeover(store, self._send, max_deaths=settings.max_attempts)
+        self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
+        self._sweep = Sweep(store, takeover, self._resending)
+        self._strays = Strays(store, executor, lease, takeover)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Begin, on the running event loop."""
+        work = (
+            self._listen(),
+            self._sweep.work(),
+            self._every(COMPARE_SECONDS, self._strays.compare),
+        )
+        self._tasks = [asyncio.ensure_future(one) for one in work]
+
+    async def close(self) -> None:
+        """End it all."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def probed(self, queue: str, until: int) -> None:
+        """A probe has come through a queue: send again what was lost there until then."""
+        await self._resending.probed(queue, until)
+
+    async def _listen(self) -> None:
+        """Stop runs that were cancelled. The bell carries the run's id."""
+        async with self._bells.hear(self._lease.holder.bell) as cancelled:
+            async for run_id in cancelled:
+                self._executor.stop(run_id)
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
+                logger.warning("a comparison was not finished: %s", type(error).__name__)
+
+    def _send(self, dispatch: Dispatch | None) -> None:
+        """Send a run that was found; a worker that is alone takes it itself."""
+        if dispatch is not None and self._own_queue is not None:
+            dispatch = Dispatch(dispatch.run_id, self._own_queue)
+        self._sender.send(dispatch)
