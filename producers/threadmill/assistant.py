@@ -445,18 +445,29 @@ async def _follow(run: Run, handler: EventHandler | None, timeout: float | None)
         await run._wait(timeout)  # noqa: SLF001  one package
         return
     limit = Limit(timeout)
-    stream = EventStream(current_client(), run.id, 0)
     try:
         handler.begin(run)
-        while (events := await stream.next(limit.left())) is not None:
-            for event in events:
-                handler.on_event(event)
+        while (rewound := await _feed(run, handler, limit)) is not None:
+            handler.start_anew(rewound)
         await run._read(limit.left(GRACE_SECONDS))  # noqa: SLF001  one package
     except TimeoutError as error:
         raise await run._timed_out(timeout) from error  # noqa: SLF001  one package
     finally:
         handler.end()
+
+
+async def _feed(run: Run, handler: EventHandler, limit: Limit) -> errors.LogRewound | None:
+    """Feed the handler from the first event to the last, or until the log has gone back."""
+    stream = EventStream(current_client(), run.id, 0)
+    try:
+        while (events := await stream.next(limit.left())) is not None:
+            for event in events:
+                handler.on_event(event)
+    except errors.LogRewound as error:
+        return error
+    finally:
         await stream.close()
+    return None
 
 
 async def _cancel_and_wait(run: Run) -> None:

@@ -157,7 +157,7 @@ class Client:
         """A run's events, in groups as they come.
 
         Raises:
-            RunNotFound, RunLost, EventsExpired: as they say.
+            RunNotFound, RunLost, LogRewound, EventsExpired: as they say.
         """
         watch = self._watch_for_workers(run_id)
         try:

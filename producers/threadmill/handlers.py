@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from threadmill.printing import RunPrinter
+from threadmill_shared import errors
 from threadmill_shared.events import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run
+
+logger = logging.getLogger("threadmill")
 
 
 class EventHandler:
@@ -19,6 +23,10 @@ class EventHandler:
 
     def on_event(self, event: Event) -> None:
         """One event."""
+
+    def start_anew(self, reason: errors.LogRewound) -> None:
+        """A failover lost some of the events that were given; all follow again, from the first."""
+        logger.warning("%s It is followed anew.", reason)
 
     def end(self) -> None:
         """No event follows: the run has ended, or the caller stopped waiting."""
@@ -43,6 +51,10 @@ class PrintHandler(EventHandler):
     def on_event(self, event: Event) -> None:
         """Print what the event adds."""
         self._printer.show(event)
+
+    def start_anew(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
+        """Print a line that says so, and the answer from its beginning."""
+        self._printer.start_anew()
 
     def end(self) -> None:
         """Leave the terminal as it is to stay."""

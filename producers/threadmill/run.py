@@ -124,6 +124,7 @@ class Run:
 
         Raises:
             RunLost: the run's keys are gone.
+            LogRewound: a failover lost events that were already read, or that `after` counts.
             EventsExpired: the event behind `after` is past its lifetime.
         """
         stream = EventStream(current_client(), self.id, after)
@@ -222,7 +223,7 @@ class EventStream:
 
         Raises:
             TimeoutError: none came within `timeout` seconds.
-            RunLost, EventsExpired: as they say.
+            RunLost, LogRewound, EventsExpired: as they say.
         """
         try:
             events: list[Event] | None = await self._client.hop(_within(timeout, self._next))

@@ -20,6 +20,9 @@ from threadmill_shared.wire import Wire
 PAGE = 200
 """Items or log entries per read."""
 
+RawEntry = tuple[str, Any]
+"""An entry of a stream as Redis gives it: its id and its fields."""
+
 
 class StoreReader:
     """What can be read of one namespace."""
@@ -42,7 +45,16 @@ class StoreReader:
 
     async def entries(self, run_id: str, after: int = 0) -> list[Entry]:
         """A page of the run's log: the entries that hold events later than number `after`."""
-        found = await self.read("XRANGE", self.keys.log(run_id), after + 1, "+", "COUNT", PAGE)
+        return await self.parsed(run_id, await self.raw_entries(run_id, after + 1, PAGE))
+
+    async def raw_entries(self, run_id: str, first: int, count: int) -> list[RawEntry]:
+        """At most `count` entries of the run's log: the one that holds event `first`, and later."""
+        key = self.keys.log(run_id)
+        found: list[RawEntry] = await self.read("XRANGE", key, first, "+", "COUNT", count)
+        return found
+
+    async def parsed(self, run_id: str, found: Sequence[RawEntry]) -> list[Entry]:
+        """Entries of the run's log as they are meant."""
         entries = [Entry.read(id, _fields(fields)) for id, fields in found]
         for entry in entries:
             for record in entry.records:

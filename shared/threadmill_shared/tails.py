@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, StoreClient
+from threadmill_shared.cursor import Cursor
 from threadmill_shared.events import DONE, Entry, Event, Reader
-from threadmill_shared.reading import PAGE
 from threadmill_shared.records import RunRecord
 from threadmill_shared.refusals import run_not_found
 from threadmill_shared.store import Store
@@ -159,30 +159,29 @@ class Tails:
             StoreUnavailable: Redis did not answer at the beginning.
             RunNotFound: there is no such run.
             RunLost: its keys are gone while it is followed.
+            LogRewound: the store has gone back to a state in which the log ends before what was
+                already read, or before `after`.
             EventsExpired: the log is past its lifetime, and `after` lies within it.
         """
         async with self._bells.listen(self._store.keys.log(run_id)) as bell:
-            record = await self._record(run_id)
-            reader = Reader(record)
+            cursor = Cursor(self._store, await self._record(run_id), after)
             while True:
                 bell.clear()
-                entries = await self._patiently(partial(self._store.entries, run_id, after))
-                events = [e for entry in entries for e in reader.events(entry, after)]
+                events = await self._patiently(cursor.read)
                 if events:
-                    _refuse_gap(events, after, record)
-                    after = events[-1].id
                     yield events
                     if events[-1].event == DONE:
                         return
                     # What comes after a page that was not full rings the bell, which was cleared
                     # before the read: there is nothing to look for until then.
-                    if len(entries) == PAGE or await self._rings(bell):
+                    if cursor.is_behind or await self._rings(bell):
                         continue
                 record = await self._record(run_id, known=True)
-                if record.status.is_terminal and record.events <= after:
+                cursor.check(record)
+                if record.status.is_terminal and record.events <= cursor.after:
                     return
                 if record.status.is_terminal and not await self._log_exists(run_id):
-                    yield _terminal_events(record, after)
+                    yield _terminal_events(record, cursor.after)
                     return
                 if not events:
                     await self._rings(bell)
@@ -239,15 +238,6 @@ class Tails:
         if record is None:
             raise run_not_found(run_id)
         return record
-
-
-def _refuse_gap(events: list[Event], after: int, record: RunRecord) -> None:
-    if events[0].id != after + 1:
-        raise errors.EventsExpired(
-            f"Event {after + 1} of {record.id} is gone; the log begins at {events[0].id}.",
-            first=events[0].id,
-            last=record.events,
-        )
 
 
 def _terminal_events(record: RunRecord, after: int) -> list[Event]:

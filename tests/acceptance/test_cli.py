@@ -422,6 +422,13 @@ def test_tail_follows_a_run_until_another_process_cancels_it(place: Place) -> No
         assert tail.process.wait(10) == 0
 
 
+def test_tail_says_that_there_is_no_such_place_to_go_on_from(place: Place) -> None:
+    run = place.begin("beyond", "tokens=999 delay=0.02")
+    line = one_line(place.shell.run("tail", run.id, "--after", "99999"))
+    assert line.startswith(f"Error: There is no event 99999 of {run.id} to go on from: its log")
+    run.cancel()
+
+
 def test_a_cancel_that_comes_too_late_says_what_became_of_the_run(place: Place) -> None:
     [run_id] = place.say("late", "Hello!")
     answer = place.shell.run("cancel", run_id)

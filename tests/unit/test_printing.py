@@ -15,7 +15,15 @@ from typing import TextIO
 import pytest
 from tests.story import AT, RUN_ID, THREAD_ID, Story, call, message
 
-from threadmill import PrintHandler, Run, Step, pprint_messages, pprint_run, pprint_steps
+from threadmill import (
+    PrintHandler,
+    Run,
+    Step,
+    errors,
+    pprint_messages,
+    pprint_run,
+    pprint_steps,
+)
 from threadmill.printing.wording import arguments_text, cleaned, first_lines, one_line
 from threadmill_shared.objects import LastError
 from threadmill_shared.records import Status
@@ -47,6 +55,21 @@ def test_a_conversation_is_printed_as_plain_lines(capsys: Printed) -> None:
     assert capsys.readouterr().out == (
         "User: Roll five dice!\n"
         '  roll_dice({"n_dice": 5}) -> [6,4,3,5,2]\n'
+        "Marvin: I rolled five dice.\n"
+    )
+
+
+def test_a_run_that_is_followed_anew_says_why_its_answer_comes_again(capsys: Printed) -> None:
+    handler = PrintHandler()
+    story = Story(handler, says="Roll five dice!")
+    story.begin_message("I rolled ")
+    handler.start_anew(errors.LogRewound("it has gone back"))
+    story.say("I rolled ", "five dice.")
+    story.end()
+    assert capsys.readouterr().out == (
+        "User: Roll five dice!\n"
+        "Marvin: I rolled  (not finished)\n"
+        "  (Redis has lost the last events in a failover; the run is followed anew)\n"
         "Marvin: I rolled five dice.\n"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Speech
 from threadmill.printing.sheet import Sheet, open_sheet
-from threadmill.printing.wording import incomplete_note, notice_of
+from threadmill.printing.wording import STARTED_ANEW, incomplete_note, notice_of
 from threadmill_shared.events import Event
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class RunPrinter:
             show(event.data)
         elif self._print_messages or self._print_steps:
             self._notice(event)
+
+    def start_anew(self) -> None:
+        """Leave what there is, and say why the run's events come again."""
+        self.end()
+        if self._print_messages or self._print_steps:
+            self._on_sheet().notice(STARTED_ANEW, is_bad=True)
 
     def end(self) -> None:
         """Leave on the terminal what there is."""

@@ -21,6 +21,8 @@ _HARMLESS: dict[int, int | None] = {
     0x2029: 0x0A,
 }
 
+STARTED_ANEW = "Redis has lost the last events in a failover; the run is followed anew"
+
 _INCOMPLETE = {"run_cancelled": "cancelled", "run_expired": "expired", "run_failed": "failed"}
 
 

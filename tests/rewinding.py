@@ -1,0 +1,32 @@
+"""Putting a store back to an earlier state, as a failover does that loses the last writes."""
+
+from __future__ import annotations
+
+import contextlib
+
+import redis
+
+
+class Snapshot:
+    """What the keys of a namespace hold now."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self._url = url
+        self._pattern = f"{namespace}:*"
+        with self._client() as client:
+            self._kept = {
+                key: (max(client.pttl(key), 0), client.dump(key))
+                for key in client.scan_iter(self._pattern)
+            }
+
+    def restore(self) -> None:
+        """Put the store back to it, at once: no command of anybody else comes in between."""
+        with self._client() as client, client.pipeline() as transaction:
+            for key in client.scan_iter(self._pattern):
+                transaction.delete(key)
+            for key, (ttl, value) in self._kept.items():
+                transaction.restore(key, ttl, value, replace=True)
+            transaction.execute()
+
+    def _client(self) -> contextlib.closing[redis.Redis]:
+        return contextlib.closing(redis.Redis.from_url(self._url))
