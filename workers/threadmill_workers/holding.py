@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NoReturn
 
 from redis import exceptions as redis_errors
 
@@ -46,7 +46,7 @@ class Stop(Enum):
     LOST = auto()
     """It belongs to somebody else, or has ended: drop it."""
     YIELD = auto()
-    """This worker shuts down: give it back."""
+    """This worker shuts down, or the store has gone back to an earlier state: give it back."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ class HeldRun:
         self._pending = Batch()
         self._in_flight: Call | None = None
         self._letting_go = False
+        self._is_rewound = False
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
@@ -165,17 +166,24 @@ class HeldRun:
         """Wait until nothing is left to write.
 
         Raises:
-            LostRun: the run is no longer ours.
+            LostRun: the run is no longer ours, or the store has lost what was written before.
         """
+        await self._settled()
+        if self._is_rewound:
+            raise LostRun(self.record.id)
+
+    async def _settled(self) -> None:
         while self._in_flight is not None or self._pending:
             self._refuse_when_lost()
+            if self._is_rewound:
+                return
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
     def command(self) -> Call | None:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
-        is_ours = self.stop_reason is not Stop.LOST and not self._letting_go
-        if self._in_flight is None and self._pending and is_ours:
+        may_write = not (self.stop_reason is Stop.LOST or self._letting_go or self._is_rewound)
+        if self._in_flight is None and self._pending and may_write:
             self._in_flight = self._append(self._take_pending())
         return self._in_flight
 
@@ -198,7 +206,9 @@ class HeldRun:
             reply = ["refused"]
         self._in_flight = None
         self._pause = _FIRST_PAUSE
-        if reply[0] not in ("ok", "again"):
+        if reply[0] == "rewound":
+            self._rewind()
+        elif reply[0] not in ("ok", "again"):
             self.stop(Stop.LOST)
         elif reply[2]:
             self.stop(Stop.CANCEL)
@@ -221,6 +231,15 @@ class HeldRun:
     def _take_pending(self) -> Batch:
         pending, self._pending = self._pending, Batch()
         return pending
+
+    def _rewind(self) -> None:
+        """The store has gone back to an earlier state: what we know of the run is not true there.
+
+        Nothing more is written. The run is given back, and goes on from what is stored.
+        """
+        logger.warning("%s goes on from an earlier state: Redis has lost writes", self.record.id)
+        self._is_rewound = True
+        self.stop(Stop.YIELD)
 
     def _refuse_when_lost(self) -> None:
         if self.stop_reason is Stop.LOST:
@@ -249,10 +268,15 @@ class HeldRun:
     ) -> Dispatch | None:
         """End the run with its last batch; returns the next run of the thread, to be sent.
 
+        Where the store has gone back to an earlier state the run does not end: it is given back,
+        and it is the one to be sent.
+
         Raises:
             LostRun: the run is no longer ours.
         """
         await self._quiet()
+        if self._is_rewound:
+            return await self.give_back()
         pending = self._take_pending()
         pending.extend(batch)
         pending.set(**(fields or {}))
@@ -260,6 +284,8 @@ class HeldRun:
         reply = await self._let_go(
             "finish", {"status": status, "count": count, "records": records}, rest or [0] * 5
         )
+        if reply[0] == "rewound":
+            return await self.give_back()
         return Dispatch(reply[2], reply[3]) if reply[2] else None
 
     async def give_back(self) -> Dispatch | None:
@@ -268,11 +294,28 @@ class HeldRun:
         Raises:
             LostRun: the run is no longer ours.
         """
-        await self.stored()
-        reply = await self._let_go("yield", {}, ())
+        await self._settled()
+        reply = ["rewound"]
+        while reply[0] == "rewound":
+            if self._is_rewound:
+                await self._take_stored_serial()
+            reply = await self._let_go("yield", {}, ())
         if reply[0] == "cancelling":
+            if self._is_rewound:  # our end of the run would not fit; the sweep ends it by force
+                self._lose()
             return None
         return Dispatch(self.record.id, reply[1], begun=True)
+
+    async def _take_stored_serial(self) -> None:
+        key = self._store.keys.run(self.record.id)
+        token, serial = await self._store.read("HMGET", key, "token", "serial")
+        if token != self._token:
+            self._lose()
+        self._serial = int(serial)
+
+    def _lose(self) -> NoReturn:
+        self.stop(Stop.LOST)
+        raise LostRun(self.record.id)
 
     async def _quiet(self) -> None:
         while self._in_flight is not None:
@@ -297,7 +340,8 @@ class HeldRun:
             )
         finally:
             self._letting_go = False
-        if reply[0] not in ("ok", "again", "cancelling"):
-            self.stop(Stop.LOST)
-            raise LostRun(self.record.id)
+        if reply[0] == "rewound":
+            self._rewind()
+        elif reply[0] not in ("ok", "again", "cancelling"):
+            self._lose()
         return reply

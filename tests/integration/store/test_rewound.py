@@ -6,16 +6,17 @@ import asyncio
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.integration.store.scene import Scene, end_message, write_partly
+from tests.integration.store.scene import OTHER, Scene, end_message, write_partly
 from tests.rewinding import Snapshot
 
 from threadmill_shared import errors
 from threadmill_shared.connections import connect
 from threadmill_shared.events import Event
 from threadmill_shared.records import Status
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.tails import Bells, Tails
 from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.holding import HeldRun, LostRun, Stop
 
 
 @pytest.fixture
@@ -217,3 +218,113 @@ def _deltas(*texts: str) -> Batch:
     for text in texts:
         batch.delta(0, text)
     return batch
+
+
+# ---- the holder ---------------------------------------------------------------------------------
+
+
+async def test_a_holder_that_is_ahead_of_the_store_gives_its_run_back_as_it_is_stored(
+    scene, redis_url
+):
+    held = await scene.begin()
+    await write_partly(held, "kept")
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    await held.write(_deltas(" lost"))
+    interrupted = asyncio.Event()
+    held.on_stop(interrupted.set)
+    snapshot.restore()
+
+    with pytest.raises(LostRun):
+        await held.write(_deltas(" too"))
+    assert interrupted.is_set()
+    assert held.stop_reason is Stop.YIELD
+    dispatch = await held.give_back()
+
+    assert dispatch == Dispatch(held.record.id, "tm", begun=True)
+    again = await scene.claim(held.record.id, OTHER)
+    await write_partly(again, "anew", number=1, step=1)
+    deltas = [e.data for e in await scene.events(held.record.id) if e.event.endswith("ge.delta")]
+    assert [data["delta"]["content"][0]["text"]["value"] for data in deltas] == ["kept", "anew"]
+
+
+async def test_a_run_whose_last_writes_were_lost_does_not_end_but_goes_on(scene, redis_url):
+    held = await scene.begin()
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    await write_partly(held, "lost")
+    snapshot.restore()
+
+    dispatch = await held.finish(Status.COMPLETED, end_message(held.record, "lost"))
+
+    assert dispatch == Dispatch(held.record.id, "tm", begun=True)
+    assert await scene.status(held.record.id) is Status.QUEUED
+    assert await scene.members("dispatched") == [held.record.id]
+
+
+async def test_what_comes_after_the_store_has_gone_back_is_not_written(scene, client, redis_url):
+    held = await scene.begin()
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    await write_partly(held, "lost")
+    snapshot.restore()
+    with pytest.raises(LostRun):
+        await held.write(_deltas("noticed"))
+    before = len(client.outcomes)
+
+    held.delta(0, "more")
+    dispatch = await held.finish(Status.COMPLETED, Batch())
+
+    assert dispatch == Dispatch(held.record.id, "tm", begun=True)
+    assert client.outcomes[before:] == ["ok"]
+    assert "thread.message.delta" not in await scene.event_names(held.record.id)
+
+
+async def test_a_store_that_goes_back_once_more_meanwhile_changes_nothing(
+    scene, redis_url, monkeypatch
+):
+    held = await scene.begin()
+    earliest = Snapshot(redis_url, NAMESPACE)
+    await write_partly(held, "lost later")
+    earlier = Snapshot(redis_url, NAMESPACE)
+    await held.write(_deltas(" lost first"))
+    earlier.restore()
+    read = scene.store.read
+
+    async def read_and_go_back(*command):
+        found = await read(*command)
+        earliest.restore()
+        monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr(scene.store, "read", read_and_go_back)
+    dispatch = await held.finish(Status.COMPLETED, Batch())
+
+    assert dispatch == Dispatch(held.record.id, "tm", begun=True)
+    assert await scene.status(held.record.id) is Status.QUEUED
+
+
+async def test_a_run_that_is_being_cancelled_there_is_left_to_be_ended_by_force(scene, redis_url):
+    held = await scene.begin()
+    await scene.store.cancel(held.record.id)
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    await write_partly(held, "lost")
+    snapshot.restore()
+
+    with pytest.raises(LostRun):
+        await held.finish(Status.CANCELLED, Batch())
+
+    assert (await scene.store.force(held.record.id)).status is Status.CANCELLED
+
+
+async def test_a_run_whose_claim_was_lost_is_left_to_others(scene, redis_url):
+    run_id = (await scene.enqueue()).run_id
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    held = await scene.claim(run_id)
+    await write_partly(held, "lost")
+    snapshot.restore()
+
+    with pytest.raises(LostRun):
+        await held.write(_deltas("too"))
+    with pytest.raises(LostRun):
+        await held.give_back()
+
+    assert held.stop_reason is Stop.LOST
+    assert await scene.members("dispatched") == [run_id]
