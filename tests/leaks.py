@@ -86,6 +86,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "holders": _holders,
     "parked": _index,
     "deadlines": _index,
+    "mark": _expires,
     "alive": _stays,
     "format": _stays,
     "lease": _expires,

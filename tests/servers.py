@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -118,6 +120,52 @@ class RedisServer:
         if self._process is not None and not self._ended():
             how(self._process)
             self._process.wait(10)
+
+
+class ReplicatedRedis:
+    """A primary and its replica, which has all that the primary has when this is entered."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("primary", "replica"):
+            (folder / name).mkdir()
+        # By default a primary waits 5 s for further replicas before it sends its data.
+        options = ("--repl-diskless-sync-delay", "0", "--repl-timeout", "60")
+        self.primary = RedisServer(folder / "primary", options=options)
+        self._folder = folder / "replica"
+        self._options = options
+
+    def __enter__(self) -> Self:
+        self.primary.start()
+        following = ("--replicaof", "127.0.0.1", str(self.primary.port))
+        self.replica = RedisServer(self._folder, options=(*self._options, *following))
+        self.replica.start()
+        wait_until(self.is_replicated, "the replica follows its primary", 20)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.resume_replica()
+        self.replica.stop()
+        self.primary.stop()
+
+    def is_replicated(self) -> bool:
+        """Whether the replica has all that the primary has."""
+        with contextlib.closing(redis.Redis(port=self.primary.port)) as client:
+            found = client.info("replication")
+        replica = found.get("slave0", {})
+        at = found["master_repl_offset"]
+        return bool(replica.get("state") == "online" and replica["offset"] == at)
+
+    def pause_replica(self) -> None:
+        """Nothing that is written from now on reaches the replica; its connection stays open."""
+        os.kill(self.replica.pid, signal.SIGSTOP)
+
+    def resume_replica(self) -> None:
+        os.kill(self.replica.pid, signal.SIGCONT)
 
 
 def _free_port() -> int:

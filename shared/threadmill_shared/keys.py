@@ -33,6 +33,7 @@ class Keys:
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a held run | until empty |
+    | `mark` | string | written behind what a replica is to confirm | 1 min |
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
@@ -96,6 +97,10 @@ class Keys:
         """The run that an idempotency key belongs to. The key may be any text, so it is hashed."""
         digest = hashlib.sha256(key.encode()).hexdigest()[:32]
         return f"{self.bucket(thread_id)}idem:{thread_id}:{digest}"
+
+    def mark(self, id: str) -> str:
+        """What is written behind what a replica is to confirm."""
+        return f"{self.bucket(id)}mark"
 
     def bell(self, worker_id: str) -> str:
         """The channel on which a worker is told that one of its runs is to stop."""

@@ -25,6 +25,7 @@ from threadmill_shared.refusals import (
     refuse_thread,
     run_not_found,
 )
+from threadmill_shared.replicas import Replicas, Witness
 from threadmill_shared.runs import Dispatch, Ended, Enqueued, NewRun, Reclaimed
 from threadmill_shared.scripts import store_full, unavailable
 
@@ -42,6 +43,21 @@ class Store(StoreReader):
         """A store on a client from `connect`; a call is repeated for `patience` seconds."""
         super().__init__(client, namespace, patience=patience)
         self._memory = _Memory(client)
+        self._replicas = Replicas(client)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._replicas.close()
+        await super().close()
+
+    async def confirm(self, id: str, witness: Witness | None = None) -> bool:
+        """Whether a replica has all that this process has written before, or there are none.
+
+        Args:
+            id: a thread's or run's, which says where it was written.
+            witness: what must be true as well, where there are or have been replicas.
+        """
+        return await self._replicas.confirm(self.keys.mark(id), witness)
 
     async def enqueue(self, new: NewRun) -> Enqueued:
         """Create a run.
@@ -80,6 +96,7 @@ class Store(StoreReader):
         outcome, run_id, ahead, send, queue = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
+        await self.confirm(run_id)
         return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
 
     async def cancel(self, run_id: str) -> Ended:

@@ -63,6 +63,8 @@ class ToolCalls:
             ToolInterrupted: a tool that was interrupted is to fail its run.
         """
         await self._held.write(reply.batch)
+        # What is not known to be stored would be called again by whoever goes on after a failover.
+        await self._held.wait_for_replica()
         results: dict[str, ToolResult] = {}
         ended: EndRun | None = None
         make = self._settle_interrupted if interrupted else self._call
@@ -81,6 +83,7 @@ class ToolCalls:
             for task in begun:
                 task.cancel()
         await self._held.stored()
+        await self._held.ask_replica()
         return ended
 
     async def _settle_interrupted(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:

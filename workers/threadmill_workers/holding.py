@@ -7,6 +7,7 @@ means that somebody else has the run: the holder stops, and changes nothing any 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -19,9 +20,11 @@ from typing import Any, NoReturn
 
 from redis import exceptions as redis_errors
 
+from threadmill_shared import errors
 from threadmill_shared.connections import is_full, is_passing
 from threadmill_shared.keys import Keys
 from threadmill_shared.records import RunRecord, Status, pairs
+from threadmill_shared.replicas import Witness
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.scripts import Call, script
 from threadmill_shared.store import Store
@@ -32,6 +35,8 @@ logger = logging.getLogger("threadmill.worker")
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
 """Seconds before an append without an answer is sent again."""
+_CONFIRM_PAUSE = 0.1
+"""Seconds before a replica is asked again."""
 
 
 class LostRun(Exception):
@@ -180,6 +185,32 @@ class HeldRun:
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
+    async def ask_replica(self) -> bool:
+        """Whether a replica has what is stored; also where there is none."""
+        return await self._store.confirm(self.record.id)
+
+    async def wait_for_replica(self) -> None:
+        """Wait until a replica has what is stored, however long that takes.
+
+        Whoever is cut off with an old primary waits here, while others may go on with the run.
+
+        Raises:
+            LostRun: the run is no longer ours, or the store has lost what was written before.
+        """
+        key = self._store.keys.run(self.record.id)
+        command = ("HMGET", key, "token", "serial")
+        witness = Witness(command, [self._token, str(self._serial)])
+        while not await self._store.confirm(self.record.id, witness):
+            with contextlib.suppress(errors.StoreUnavailable):
+                token, serial = await self._store.read(*command)
+                if token != self._token:
+                    self._lose()
+                if int(serial) < self._serial:
+                    self._rewind()
+                    await asyncio.sleep(0)  # whose work is interrupted learns it here
+                    raise LostRun(self.record.id)
+            await asyncio.sleep(_CONFIRM_PAUSE)
+
     def command(self) -> Call | None:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
         may_write = not (self.stop_reason is Stop.LOST or self._letting_go or self._is_rewound)
@@ -286,6 +317,7 @@ class HeldRun:
         )
         if reply[0] == "rewound":
             return await self.give_back()
+        await self.ask_replica()
         return Dispatch(reply[2], reply[3]) if reply[2] else None
 
     async def give_back(self) -> Dispatch | None:

@@ -1,0 +1,190 @@
+"""Whether a replica has what was written, where the primary has replicas.
+
+A failover promotes a replica, and loses what that one had not received. So what must not be lost is
+followed by a question: a mark is written behind it, and a replica that has the mark has all that
+was written before. A primary that is cut off from its replicas never hears of one.
+
+The question has a connection of its own, since Redis answers it only when a replica has, and what
+else is sent there would wait. Those that ask meanwhile share the next one: it costs a process one
+round trip at a time, however many runs it executes. A server without replicas is asked nothing.
+
+In a Redis Cluster nothing is confirmed yet: the mark would have to go to the node of each run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis import exceptions as redis_errors
+from redis.asyncio.cluster import RedisCluster
+
+from threadmill_shared.connections import StoreClient, is_full, is_passing
+
+logger = logging.getLogger("threadmill.store")
+
+T = TypeVar("T")
+
+REPLICA_MS = 500
+"""How long a replica has to say that it has received a write."""
+MARK_MS = 60_000
+LOOK_SECONDS = 1.0
+"""How long it is believed what the server said about its replicas."""
+WARNING_SECONDS = 10.0
+"""Between two warnings of one process, at least."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A command that tells whether a write is still there, and what it answers then.
+
+    After a failover the question may reach another server than the write did.
+    """
+
+    command: tuple[Any, ...]
+    answer: Any
+
+
+class Replicas:
+    """Asks one server's replicas."""
+
+    def __init__(self, client: StoreClient) -> None:
+        """Nothing is known yet about the server's replicas."""
+        self._client = client
+        self._can_ask = not isinstance(client, RedisCluster)
+        self._were_seen = False
+        self._needed = 0
+        self._looked_at = float("-inf")
+        self._look: asyncio.Future[None] | None = None
+        self._question: asyncio.Future[list[Any]] | None = None
+        """The one that is not sent yet."""
+        self._witnesses: list[Witness] = []
+        """What it asks besides."""
+        self._asking = asyncio.Lock()
+        self._work: set[asyncio.Future[Any]] = set()
+        self._warned_at = float("-inf")
+
+    async def confirm(self, mark: str, witness: Witness | None = None) -> bool:
+        """Whether a replica has all that was written before, or there are none.
+
+        Args:
+            mark: the key of the mark.
+            witness: what must be true as well, where there are or have been replicas.
+        """
+        try:
+            is_confirmed = await self._is_confirmed(mark, witness)
+        except Exception as error:
+            if not (is_passing(error) or is_full(error)):
+                raise
+            is_confirmed = False
+        if not is_confirmed:
+            self._looked_at = float("-inf")  # the replica may have left
+            self._warn()
+        return is_confirmed
+
+    async def close(self) -> None:
+        """Give up what has no answer yet."""
+        for work in list(self._work):
+            work.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
+
+    async def _is_confirmed(self, mark: str, witness: Witness | None) -> bool:
+        if self._can_ask and time.monotonic() - self._looked_at > LOOK_SECONDS:
+            if self._look is None or self._look.done():
+                self._look = self._begin(self._look_now())
+            await asyncio.shield(self._look)
+        if not self._can_ask or not self._were_seen or (witness is None and not self._needed):
+            return True
+        if self._question is None:
+            self._question = self._begin(self._ask(mark))
+        place = len(self._witnesses)
+        if witness is not None:
+            self._witnesses.append(witness)
+        marked, *found, reached = await asyncio.shield(self._question)
+        is_there = witness is None or found[place] == witness.answer
+        return self._is_reached(marked, reached) and is_there
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        """Begin what several may wait for; none of them ends it by giving up."""
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._end)
+        return task
+
+    def _end(self, task: asyncio.Future[Any]) -> None:
+        self._work.discard(task)
+        if not task.cancelled():
+            task.exception()  # those that still wait are told
+
+    async def _ask(self, mark: str) -> list[Any]:
+        async with self._asking:
+            # Who comes from here on has written later, and asks anew.
+            witnesses, self._witnesses, self._question = self._witnesses, [], None
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.execute_command("SET", mark, secrets.token_hex(4), "PX", MARK_MS)
+            for witness in witnesses:
+                pipeline.execute_command(*witness.command)
+            pipeline.execute_command("WAIT", self._needed, REPLICA_MS)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            return answers
+
+    def _is_reached(self, marked: Any, reached: Any) -> bool:
+        for answer in (marked, reached):
+            if isinstance(answer, Exception):
+                if is_passing(answer) or is_full(answer):
+                    raise answer
+                self._can_ask = False
+                logger.warning(
+                    "Redis does not let it be asked whether its replicas have what was written "
+                    "(%s); a failover may lose the beginning of a tool call",
+                    answer,
+                )
+                return True
+        return int(reached) >= self._needed
+
+    async def _look_now(self) -> None:
+        """Learn whether there are replicas.
+
+        Raises:
+            ReadOnlyError: the server is a replica itself by now.
+        """
+        try:
+            found = await self._client.info("replication")
+        except redis_errors.ResponseError as error:
+            if is_passing(error):
+                raise
+            found = {}  # an ACL may forbid INFO
+        if found.get("role", "master") != "master":
+            raise redis_errors.ReadOnlyError("the primary has become a replica")
+        self._looked_at = time.monotonic()
+        self._needed = 1 if has_replicas(found) else 0
+        self._were_seen = self._were_seen or self._needed > 0
+
+    def _warn(self) -> None:
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
+            logger.warning(
+                "no replica of Redis has confirmed the last writes; tools that were about to be "
+                "called wait, and what else was written may be lost in a failover"
+            )
+
+
+def has_replicas(replication: Mapping[str, Any]) -> bool:
+    """Whether one receives what is written, by `INFO replication`.
+
+    One that still loads the primary's data does not count: nothing could begin until it has them.
+    """
+    listed = [
+        value
+        for name, value in replication.items()
+        if name.startswith("slave") and isinstance(value, dict)
+    ]
+    if listed:
+        return any(replica.get("state") == "online" for replica in listed)
+    return int(replication.get("connected_slaves", 0)) > 0

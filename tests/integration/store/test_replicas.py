@@ -1,0 +1,226 @@
+"""Whether a replica has what was written: asked where there are replicas, and only there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+from tests.conftest import NAMESPACE
+from tests.integration.store.scene import OTHER, Scene, begin_call
+from tests.rewinding import Snapshot
+from tests.servers import ReplicatedRedis
+from tests.waiting import wait_until_async
+
+from threadmill_shared import ids
+from threadmill_shared.connections import connect
+from threadmill_shared.replicas import Witness, has_replicas
+from threadmill_shared.store import Store
+from threadmill_workers.holding import LostRun, Stop
+
+
+@pytest.fixture(scope="module")
+def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicatedRedis]:
+    with ReplicatedRedis(tmp_path_factory.mktemp("replicated")) as replicated:
+        yield replicated
+
+
+@pytest.fixture
+def redis_url(replicated: ReplicatedRedis) -> Iterator[str]:
+    yield replicated.primary.fresh_database()
+    replicated.resume_replica()
+
+
+async def calls_of(client, command: str) -> int:
+    statistics = await client.info("commandstats")
+    return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+async def test_what_a_replica_has_is_confirmed(scene, client):
+    held = await scene.begin()
+    asked = await calls_of(client, "wait")
+
+    assert await held.ask_replica()
+    await held.wait_for_replica()
+
+    assert await calls_of(client, "wait") == asked + 2
+
+
+async def test_what_no_replica_has_is_not_confirmed_and_the_process_says_so_once(
+    scene, replicated, caplog
+):
+    held = await scene.begin()
+    replicated.pause_replica()
+
+    with caplog.at_level(logging.WARNING, "threadmill.store"):
+        assert not await held.ask_replica()
+        assert not await held.ask_replica()
+
+    [warning] = caplog.messages
+    assert "no replica of Redis has confirmed" in warning
+
+
+async def test_a_tool_call_is_not_begun_until_a_replica_knows_of_it(scene, replicated):
+    held = await scene.begin()
+    replicated.pause_replica()
+    await held.write(begin_call(held.record, "call_1"))
+    begun = asyncio.ensure_future(held.wait_for_replica())
+
+    await asyncio.wait([begun], timeout=1.5)
+    assert not begun.done()
+
+    replicated.resume_replica()
+    await asyncio.wait_for(begun, 5)
+
+
+async def test_a_worker_that_waits_for_a_replica_stops_when_the_run_is_taken_from_it(
+    scene, replicated
+):
+    held = await scene.begin()
+    replicated.pause_replica()
+    begun = asyncio.ensure_future(held.wait_for_replica())
+    await asyncio.sleep(0.05)
+
+    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.claim(held.record.id, OTHER)
+
+    with pytest.raises(LostRun):
+        await asyncio.wait_for(begun, 5)
+    assert held.stop_reason is Stop.LOST
+
+
+async def test_a_call_whose_beginning_was_lost_in_a_failover_is_not_begun(scene, redis_url):
+    held = await scene.begin()
+    snapshot = Snapshot(redis_url, NAMESPACE)
+    await held.write(begin_call(held.record, "call_1"))
+    snapshot.restore()  # the server that is asked is not the one that the beginning was written to
+
+    with pytest.raises(LostRun):
+        await asyncio.wait_for(held.wait_for_replica(), 5)
+
+    assert held.stop_reason is Stop.YIELD
+    assert (await held.give_back()).run_id == held.record.id
+
+
+async def test_those_that_ask_at_the_same_time_share_a_question(scene, client):
+    held = await scene.begin()
+    asked = await calls_of(client, "wait")
+
+    confirmed = await asyncio.gather(*(held.ask_replica() for _ in range(50)))
+
+    assert confirmed == [True] * 50
+    assert await calls_of(client, "wait") <= asked + 2
+
+
+async def test_each_of_those_is_told_of_its_own_witness(scene, client):
+    await scene.begin()
+    await client.set("tm:{00}:deleted:a", 1, px=60_000)
+    there = Witness(("GET", "tm:{00}:deleted:a"), "1")
+    gone = Witness(("GET", "tm:{00}:deleted:b"), "1")
+
+    found = await asyncio.gather(
+        *(scene.store.confirm(scene.thread_id, witness) for witness in (gone, there, gone, there))
+    )
+
+    assert found == [False, True, False, True]
+
+
+async def test_one_that_gives_up_waiting_does_not_end_the_question_of_the_others(scene):
+    held = await scene.begin()
+    first = asyncio.ensure_future(held.ask_replica())
+    second = asyncio.ensure_future(held.ask_replica())
+    await asyncio.sleep(0)
+
+    first.cancel()
+
+    assert await second
+
+
+async def test_while_it_is_asked_other_writes_are_not_held_up(scene, replicated):
+    held = await scene.begin()
+    await held.ask_replica()
+    replicated.pause_replica()
+    asking = asyncio.ensure_future(held.ask_replica())
+    await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(held.write(begin_call(held.record, "call_1")), 0.3)
+
+    assert not asking.done()
+    assert not await asking
+
+
+async def test_a_run_is_stored_even_where_no_replica_confirms_it(scene, replicated):
+    replicated.pause_replica()
+
+    enqueued = await asyncio.wait_for(scene.enqueue(), 3)
+
+    assert await scene.store.record(enqueued.run_id) is not None
+
+
+async def test_a_user_who_may_neither_ask_nor_look_is_not_held_up(replicated, redis_url, run):
+    admin = connect(redis_url)
+    await admin.execute_command(
+        "ACL", "SETUSER", "narrow", "on", "nopass", "~*", "&*", "+@all", "-info"
+    )
+    await admin.execute_command(
+        "ACL", "SETUSER", "wary", "on", "nopass", "~*", "&*", "+@all", "-wait"
+    )
+    for name in ("narrow", "wary"):
+        client = connect(redis_url, username=name, password="any")
+        scene = Scene(Store(client, NAMESPACE), ids.new_thread_id())
+        held = await scene.begin()
+        assert await held.ask_replica()
+        await held.wait_for_replica()
+        await scene.store.close()
+        await admin.execute_command("ACL", "DELUSER", name)
+    await admin.aclose()
+
+
+async def test_a_replica_counts_when_it_has_loaded_the_primarys_data():
+    assert has_replicas({"connected_slaves": 1, "slave0": {"state": "online"}})
+    assert not has_replicas({"connected_slaves": 1, "slave0": {"state": "send_bulk"}})
+    assert not has_replicas({"connected_slaves": 0})
+    assert has_replicas({"connected_slaves": 1})
+    assert not has_replicas({})
+
+
+async def test_replicas_that_come_later_are_noticed(replicated, scene, client):
+    held = await scene.begin()
+    replica = connect(replicated.replica.url())
+    await replica.execute_command("REPLICAOF", "NO", "ONE")
+
+    async def is_asked() -> bool:
+        asked = await calls_of(client, "wait")
+        await held.ask_replica()
+        return await calls_of(client, "wait") > asked
+
+    async def is_not_asked() -> bool:
+        return not await is_asked()
+
+    await wait_until_async(is_not_asked, "it is not asked any more")
+    await replica.execute_command("REPLICAOF", "127.0.0.1", replicated.primary.port)
+    await wait_until_async(replicated.is_replicated, "the replica is back")
+
+    await wait_until_async(is_asked, "it is asked")
+    await replica.aclose()
+
+
+# ---- without replicas --------------------------------------------------------------------------
+
+
+async def test_a_server_without_replicas_is_asked_nothing(redis_server, run):
+    client = connect(redis_server.fresh_database())
+    scene = Scene(Store(client, NAMESPACE), ids.new_thread_id())
+    held = await scene.begin()
+    await client.config_resetstat()
+
+    for _ in range(100):
+        await held.ask_replica()
+        await held.wait_for_replica()
+
+    statistics = await client.info("commandstats")
+    assert "cmdstat_wait" not in statistics
+    assert "cmdstat_hmget" not in statistics
+    assert statistics.get("cmdstat_info", {"calls": 0})["calls"] <= 2
+    await scene.store.close()
