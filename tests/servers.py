@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis
 from tests.waiting import wait_until
@@ -166,6 +166,77 @@ class ReplicatedRedis:
 
     def resume_replica(self) -> None:
         os.kill(self.replica.pid, signal.SIGCONT)
+
+
+class _Sentinel(RedisServer):
+    """Watches a primary, and promotes its replica a second after it is gone."""
+
+    def __init__(self, folder: Path, primary_port: int) -> None:
+        folder.mkdir()
+        super().__init__(folder)
+        self._primary_port = primary_port
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        name = SentinelFleet.SERVICE
+        lines = [
+            *(f"port {port}", "bind 127.0.0.1", f"dir {self._folder}"),
+            f"sentinel monitor {name} 127.0.0.1 {self._primary_port} 2",
+            f"sentinel down-after-milliseconds {name} 1000",
+            f"sentinel failover-timeout {name} 3000",
+        ]
+        configuration = self._folder / "sentinel.conf"  # which it writes to
+        configuration.write_text("\n".join(lines) + "\n")
+        command = [server_program(), str(configuration), "--sentinel"]
+        with (self._folder / "redis.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+class SentinelFleet(ReplicatedRedis):
+    """A primary, its replica, and three sentinels that know each other."""
+
+    SERVICE = "main"
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._sentinels = [
+            _Sentinel(self._folder.parent / f"sentinel-{at}", self.primary.port) for at in range(3)
+        ]
+        for sentinel in self._sentinels:
+            sentinel.start()
+        wait_until(self._is_complete, "the sentinels know each other", 20)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for sentinel in self._sentinels:
+            sentinel.stop()
+        super().__exit__(kind, error, at)
+
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self._sentinels)
+        return f"redis+sentinel://{hosts}/{self.SERVICE}/0"
+
+    def has_failed_over(self) -> bool:
+        """Whether the sentinels name the replica as the primary."""
+        return all(self._told(s)["port"] == self.replica.port for s in self._sentinels)
+
+    def detach_replica(self) -> None:
+        """What is written from now on is lost when the replica is promoted."""
+        with contextlib.closing(redis.Redis(port=self.replica.port)) as client:
+            client.replicaof("NO", "ONE")
+
+    def _is_complete(self) -> bool:
+        known = [self._told(sentinel) for sentinel in self._sentinels]
+        return all(k["num-other-sentinels"] == 2 and k["num-slaves"] == 1 for k in known)
+
+    def _told(self, sentinel: RedisServer) -> dict[str, Any]:
+        with contextlib.closing(redis.Redis(port=sentinel.port)) as client:
+            told: dict[str, Any] = client.sentinel_master(self.SERVICE)
+        return told
 
 
 def _free_port() -> int:

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis_asyncio
 from redis import exceptions as redis_errors
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from threadmill_shared import errors
@@ -87,7 +88,7 @@ def connect(url: str, **options: Any) -> StoreClient:
             f"A Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or "
             f"redis+cluster://, not with {scheme}://."
         )
-    pool = redis_asyncio.BlockingConnectionPool.from_url(
+    pool = BlockingConnectionPool.from_url(
         url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_SECONDS, **shared
     )
     return redis_asyncio.Redis.from_pool(pool)
@@ -101,10 +102,34 @@ def _through_sentinel(url: str, shared: dict[str, Any]) -> StoreClient:
             "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
         )
     make: Any = Sentinel  # has no types
-    sentinel = make(
-        _hosts(parts.netloc, 26379), sentinel_kwargs={"socket_timeout": CONNECT_SECONDS}, **shared
+    to_sentinels = {
+        "socket_timeout": CONNECT_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        # By default one that is down would be tried for seconds before the next one is asked.
+        "retry": Retry(NoBackoff(), 0),
+    }
+    sentinel = make(_hosts(parts.netloc, 26379), sentinel_kwargs=to_sentinels, **shared)
+    return sentinel.master_for(
+        service,
+        connection_pool_class=_PrimaryPool,
+        max_connections=MAX_CONNECTIONS,
+        timeout=ANSWER_SECONDS,
+        db=int(database or 0),
+        **_login(parts.netloc),
     )
-    return sentinel.master_for(service, db=int(database or 0), **_login(parts.netloc))
+
+
+class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Connections to whichever server the sentinels call the primary.
+
+    redis-py's own pool for Sentinel raises where all connections are in use. This one waits, as the
+    one for a single server does.
+    """
+
+    async def aclose(self) -> None:
+        """Close the connections, those to the sentinels too."""
+        await super().aclose()
+        await self.sentinel_manager.aclose()
 
 
 def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:

@@ -1,0 +1,124 @@
+"""A primary that dies: Sentinel promotes its replica, and workers and producers find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.acceptance.processes import Workers
+from tests.acceptance.surroundings import surroundings
+from tests.servers import ReplicatedRedis, SentinelFleet
+from tests.waiting import wait_until
+
+from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
+from threadmill.testing import StandIn
+
+SECONDS = 40.0
+"""Until a say must have ended, whatever happens."""
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[SentinelFleet]:
+    with SentinelFleet(tmp_path) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def failing_over(fleet: SentinelFleet, standin: StandIn, tmp_path: Path) -> Iterator[Workers]:
+    """Workers, and this process as a producer, that know the sentinels only."""
+    with surroundings(fleet.url(), standin, "responses"), Workers(tmp_path) as workers:
+        yield workers
+
+
+class Actor(EventHandler):
+    """Does something when so many pieces of text have come."""
+
+    def __init__(self, acts: dict[int, Callable[[], object]], told: list[Any]) -> None:
+        self._acts = acts
+        self._told = told
+        self._pieces = 0
+
+    def on_event(self, event: Event) -> None:
+        self._told.append(event)
+        if event.event == "thread.message.delta":
+            self._pieces += 1
+            self._acts.get(self._pieces, lambda: None)()
+
+    def start_anew(self, reason: errors.LogRewound) -> None:
+        self._told.append(reason)
+
+
+def say(text: str, acts: dict[int, Callable[[], object]], told: list[Any]) -> Run:
+    arguments = {"acts": acts, "told": told}
+    return Assistant.load("plain").say(
+        text,
+        thread=Thread(),
+        event_handler_class=Actor,
+        event_handler_kwargs=arguments,
+        timeout=SECONDS,
+    )
+
+
+def briefly(name: str, text: str) -> Run:
+    return Assistant.load(name).say(
+        text, thread=Thread(), event_handler_class=None, timeout=SECONDS
+    )
+
+
+def test_runs_go_on_when_the_primary_is_killed(fleet: SentinelFleet, failing_over: Workers) -> None:
+    failing_over.start("bot")
+    assert briefly("plain", "Hello!").status == "completed"
+
+    told: list[Any] = []
+    try:
+        run = say("tokens=100 delay=0.02", {20: fleet.primary.kill}, told)
+        assert run.status == "completed"
+        assert len(run.text.split()) == 100
+    except errors.RunLost:  # its very last writes may not have been replicated
+        pass
+
+    wait_until(fleet.has_failed_over, "the replica is promoted", 20)
+    assert briefly("plain", "Hello again!").status == "completed"
+    assert briefly("plain", "And again!").status == "completed"
+
+
+def test_a_failover_that_loses_writes_is_told_to_followers_and_the_run_goes_on(
+    fleet: SentinelFleet, failing_over: Workers
+) -> None:
+    [worker] = failing_over.start("bot")
+    told: list[Any] = []
+
+    run = say("tokens=60 delay=0.03", {5: fleet.detach_replica, 30: fleet.primary.kill}, told)
+
+    assert run.status == "completed"
+    assert len(run.text.split()) == 60
+    [anew] = [at for at, one in enumerate(told) if isinstance(one, errors.LogRewound)]
+    assert [event.id for event in told[anew + 1 :]] == list(range(1, len(told) - anew))
+    assert f"{run.id} goes on from an earlier state" in worker.log()
+
+
+def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(
+    standin: StandIn, tmp_path: Path
+) -> None:
+    with (
+        ReplicatedRedis(tmp_path) as replicated,
+        surroundings(replicated.primary.url(), standin, "responses"),
+        Workers(tmp_path) as workers,
+    ):
+        [worker] = workers.start("toolbox")
+        assert briefly("toolbox", 'call show_int {"value": 1}').status == "completed"
+        replicated.pause_replica()
+
+        run = Assistant.load("toolbox").enqueue(
+            'call count_calls {"of": "show_int"} call show_int {"value": 2}'
+        )
+        wait_until(lambda: "no replica of Redis has confirmed" in worker.log(), "it waits", 20)
+        asked = len(standin.requests)
+        with pytest.raises(errors.WaitTimeout):
+            run.wait(2)
+        assert len(standin.requests) == asked
+
+        replicated.resume_replica()
+        assert run.wait(20).status == "completed"
