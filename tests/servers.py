@@ -216,8 +216,12 @@ class SentinelFleet(ReplicatedRedis):
             sentinel.stop()
         super().__exit__(kind, error, at)
 
+    @property
+    def sentinel_ports(self) -> list[int]:
+        return [sentinel.port for sentinel in self._sentinels]
+
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self._sentinels)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports)
         return f"redis+sentinel://{hosts}/{self.SERVICE}/0"
 
     def has_failed_over(self) -> bool:
