@@ -168,6 +168,54 @@ class ReplicatedRedis:
         os.kill(self.replica.pid, signal.SIGCONT)
 
 
+class ClusterOfOneShard:
+    """The smallest Redis Cluster: a node that has all slots, and one that follows it."""
+
+    def __init__(self, folder: Path) -> None:
+        options = ("--cluster-enabled", "yes", "--repl-diskless-sync-delay", "0")
+        for name in ("primary", "replica"):
+            (folder / name).mkdir()
+        self.primary = RedisServer(folder / "primary", options=options)
+        self.replica = RedisServer(folder / "replica", options=options)
+
+    def __enter__(self) -> Self:
+        self.primary.start()
+        self.replica.start()
+        with self._client(self.primary) as primary, self._client(self.replica) as replica:
+            primary.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            replica.execute_command("CLUSTER MEET", "127.0.0.1", self.primary.port)
+            node = primary.execute_command("CLUSTER MYID")
+            wait_until(lambda: _replicates(replica, node), "the nodes know each other", 20)
+            wait_until(lambda: primary.info("replication").get("slave0"), "it is replicated", 20)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        os.kill(self.replica.pid, signal.SIGCONT)
+        self.replica.stop()
+        self.primary.stop()
+
+    def url(self) -> str:
+        return f"redis+cluster://127.0.0.1:{self.primary.port}"
+
+    def pause_replica(self) -> None:
+        os.kill(self.replica.pid, signal.SIGSTOP)
+
+    def _client(self, server: RedisServer) -> contextlib.closing[redis.Redis]:
+        return contextlib.closing(redis.Redis(port=server.port))
+
+
+def _replicates(client: redis.Redis, node: bytes) -> bool:
+    try:
+        return bool(client.execute_command("CLUSTER REPLICATE", node))
+    except redis.ResponseError:  # it does not know that node yet
+        return False
+
+
 class _Sentinel(RedisServer):
     """Watches a primary, and promotes its replica a second after it is gone."""
 

@@ -135,8 +135,7 @@ class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
 def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
-    shared.pop("retry")
-    options = shared | _login(parts.netloc) | {"cluster_error_retry_attempts": 0}
+    options = shared | _login(parts.netloc)
     return RedisCluster(startup_nodes=nodes, **options)
 
 

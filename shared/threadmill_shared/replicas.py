@@ -8,7 +8,7 @@ The question has a connection of its own, since Redis answers it only when a rep
 else is sent there would wait. Those that ask meanwhile share the next one: it costs a process one
 round trip at a time, however many runs it executes. A server without replicas is asked nothing.
 
-In a Redis Cluster nothing is confirmed yet: the mark would have to go to the node of each run.
+In a Redis Cluster the mark lies in the run's bucket, and its node's replicas are asked.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from redis import exceptions as redis_errors
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from threadmill_shared.connections import StoreClient, is_full, is_passing
+from threadmill_shared.wire import Command
 
 logger = logging.getLogger("threadmill.store")
 
 T = TypeVar("T")
+
+Send = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 
 REPLICA_MS = 500
 """How long a replica has to say that it has received a write."""
@@ -51,22 +55,12 @@ class Witness:
 
 
 class Replicas:
-    """Asks one server's replicas."""
+    """Asks the replicas of one server, or in a cluster those of a bucket's node."""
 
     def __init__(self, client: StoreClient) -> None:
-        """Nothing is known yet about the server's replicas."""
+        """Nothing is known yet about replicas."""
         self._client = client
-        self._can_ask = not isinstance(client, RedisCluster)
-        self._were_seen = False
-        self._needed = 0
-        self._looked_at = float("-inf")
-        self._look: asyncio.Future[None] | None = None
-        self._question: asyncio.Future[list[Any]] | None = None
-        """The one that is not sent yet."""
-        self._witnesses: list[Witness] = []
-        """What it asks besides."""
-        self._asking = asyncio.Lock()
-        self._work: set[asyncio.Future[Any]] = set()
+        self._servers: dict[str, _Server] = {}
         self._warned_at = float("-inf")
 
     async def confirm(self, mark: str, witness: Witness | None = None) -> bool:
@@ -77,14 +71,73 @@ class Replicas:
             witness: what must be true as well, where there are or have been replicas.
         """
         try:
-            is_confirmed = await self._is_confirmed(mark, witness)
+            is_confirmed = await self._server_of(mark).confirm(mark, witness)
         except Exception as error:
-            if not (is_passing(error) or is_full(error)):
+            if not _is_passing(error):
                 raise
             is_confirmed = False
         if not is_confirmed:
-            self._looked_at = float("-inf")  # the replica may have left
             self._warn()
+        return is_confirmed
+
+    async def close(self) -> None:
+        """Give up what has no answer yet."""
+        for server in self._servers.values():
+            await server.close()
+
+    def _server_of(self, mark: str) -> _Server:
+        name, send = "", partial(_send, self._client)
+        if isinstance(self._client, RedisCluster):
+            node = self._client.get_node_from_key(mark)
+            if node is None:
+                raise redis_errors.ClusterDownError("no node has the bucket")
+            name, send = node.name, partial(_send_to_node, node)
+        if name not in self._servers:
+            # One that was promoted may have no replicas, and lack what was written to another one.
+            were_seen = any(server.were_seen for server in self._servers.values())
+            self._servers[name] = _Server(send, were_seen=were_seen)
+        return self._servers[name]
+
+    def _warn(self) -> None:
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
+            logger.warning(
+                "no replica of Redis has confirmed the last writes; tools that were about to be "
+                "called wait, and what else was written may be lost in a failover"
+            )
+
+
+class _Server:
+    """One server, whose replicas are asked."""
+
+    def __init__(self, send: Send, *, were_seen: bool) -> None:
+        """A server to which commands are sent over one connection.
+
+        Args:
+            send: returns the answers, or the errors that came in place of some of them.
+            were_seen: whether there have been replicas anywhere.
+        """
+        self.were_seen = were_seen
+        self._send = send
+        self._can_ask = True
+        self._needed = 0
+        self._looked_at = float("-inf")
+        self._look: asyncio.Future[None] | None = None
+        self._question: asyncio.Future[list[Any]] | None = None
+        """The one that is not sent yet."""
+        self._witnesses: list[Witness] = []
+        """What it asks besides."""
+        self._asking = asyncio.Lock()
+        self._work: set[asyncio.Future[Any]] = set()
+
+    async def confirm(self, mark: str, witness: Witness | None) -> bool:
+        """Whether a replica has all that was written before, or there are none."""
+        is_confirmed = False
+        try:
+            is_confirmed = await self._is_confirmed(mark, witness)
+        finally:
+            if not is_confirmed:
+                self._looked_at = float("-inf")  # the replica may have left
         return is_confirmed
 
     async def close(self) -> None:
@@ -99,7 +152,7 @@ class Replicas:
             if self._look is None or self._look.done():
                 self._look = self._begin(self._look_now())
             await asyncio.shield(self._look)
-        if not self._can_ask or not self._were_seen or (witness is None and not self._needed):
+        if not self._can_ask or not self.were_seen or (witness is None and not self._needed):
             return True
         if self._question is None:
             self._question = self._begin(self._ask(mark))
@@ -126,18 +179,14 @@ class Replicas:
         async with self._asking:
             # Who comes from here on has written later, and asks anew.
             witnesses, self._witnesses, self._question = self._witnesses, [], None
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.execute_command("SET", mark, secrets.token_hex(4), "PX", MARK_MS)
-            for witness in witnesses:
-                pipeline.execute_command(*witness.command)
-            pipeline.execute_command("WAIT", self._needed, REPLICA_MS)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-            return answers
+            write = ("SET", mark, secrets.token_hex(4), "PX", MARK_MS)
+            wait = ("WAIT", self._needed, REPLICA_MS)
+            return await self._send([write, *(one.command for one in witnesses), wait])
 
     def _is_reached(self, marked: Any, reached: Any) -> bool:
         for answer in (marked, reached):
             if isinstance(answer, Exception):
-                if is_passing(answer) or is_full(answer):
+                if _is_passing(answer):
                     raise answer
                 self._can_ask = False
                 logger.warning(
@@ -154,25 +203,49 @@ class Replicas:
         Raises:
             ReadOnlyError: the server is a replica itself by now.
         """
-        try:
-            found = await self._client.info("replication")
-        except redis_errors.ResponseError as error:
-            if is_passing(error):
-                raise
+        [found] = await self._send([("INFO", "replication")])
+        if isinstance(found, Exception):
+            if _is_passing(found):
+                raise found
             found = {}  # an ACL may forbid INFO
         if found.get("role", "master") != "master":
             raise redis_errors.ReadOnlyError("the primary has become a replica")
         self._looked_at = time.monotonic()
         self._needed = 1 if has_replicas(found) else 0
-        self._were_seen = self._were_seen or self._needed > 0
+        self.were_seen = self.were_seen or self._needed > 0
 
-    def _warn(self) -> None:
-        if time.monotonic() - self._warned_at > WARNING_SECONDS:
-            self._warned_at = time.monotonic()
-            logger.warning(
-                "no replica of Redis has confirmed the last writes; tools that were about to be "
-                "called wait, and what else was written may be lost in a failover"
-            )
+
+async def _send(client: StoreClient, commands: Sequence[Command]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    return answers
+
+
+async def _send_to_node(node: ClusterNode, commands: Sequence[Command]) -> list[Any]:
+    connection = node.acquire_connection()
+    try:
+        await connection.send_packed_command(connection.pack_commands(commands))
+        return [await _answer(node, connection, command) for command in commands]
+    except BaseException:
+        await connection.disconnect()  # answers that were not read would be taken for others
+        raise
+    finally:
+        node.release(connection)
+
+
+async def _answer(node: ClusterNode, connection: Any, command: Command) -> Any:
+    try:
+        return await node.parse_response(connection, command[0])
+    except redis_errors.ResponseError as error:
+        return error
+
+
+def _is_passing(error: Exception) -> bool:
+    # A bucket that has moved is asked for at its new node, once the client knows it.
+    moved = (redis_errors.AskError, redis_errors.RedisClusterException)
+    return is_passing(error) or is_full(error) or isinstance(error, moved)
 
 
 def has_replicas(replication: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import NAMESPACE
 from tests.integration.store.scene import OTHER, Scene, begin_call
 from tests.rewinding import Snapshot
-from tests.servers import ReplicatedRedis
+from tests.servers import ClusterOfOneShard, ReplicatedRedis
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
@@ -224,3 +224,24 @@ async def test_a_server_without_replicas_is_asked_nothing(redis_server, run):
     assert "cmdstat_hmget" not in statistics
     assert statistics.get("cmdstat_info", {"calls": 0})["calls"] <= 2
     await scene.store.close()
+
+
+# ---- in a cluster ------------------------------------------------------------------------------
+
+
+async def test_in_a_cluster_the_replicas_of_the_runs_node_are_asked(tmp_path):
+    with ClusterOfOneShard(tmp_path) as cluster:
+        client = connect(cluster.url())
+        scene = Scene(Store(client, NAMESPACE), ids.new_thread_id())
+        held = await scene.begin()
+        confirmed = await asyncio.gather(*(held.ask_replica() for _ in range(20)))
+        assert confirmed == [True] * 20
+        await asyncio.wait_for(held.wait_for_replica(), 5)
+        wrong = Witness(("HGET", scene.store.keys.run(held.record.id), "token"), "another")
+        assert not await scene.store.confirm(held.record.id, wrong)
+
+        cluster.pause_replica()
+
+        assert not await held.ask_replica()
+        assert await scene.status(held.record.id) == "in_progress"
+        await scene.store.close()
