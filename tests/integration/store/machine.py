@@ -130,12 +130,15 @@ class StoreMachine(Driver):
     def finish(self, pick: int, status: str, luck: Luck) -> None:
         self._finish(_pick(self.runs("held"), pick), status, luck)
 
-    @rule(first=st.integers(0, 4), luck=lucks)
+    @rule(first=st.integers(0, 5), luck=lucks)
     def work_through_the_lines(self, first: int, luck: Luck) -> None:
-        for status in (*ENDS[first:], *ENDS[:first]):
-            runs = [run for run in self.runs("held") if run.status == "in_progress"]
-            if runs:
-                self._finish(runs[0], status, luck)
+        ends = (*ENDS, "given up")
+        for status in (*ends[first:], *ends[:first]):
+            if runs := self._in_progress():
+                if status == "given up":
+                    self._die_in_its_calls(runs[0], luck)
+                else:
+                    self._finish(runs[0], status, luck)
 
     def _finish(self, run: Run, status: str, luck: Luck) -> None:
         write = Write(items=(("", f"{run.id} is done"),))
@@ -226,16 +229,16 @@ class StoreMachine(Driver):
         if self.send(command, luck._replace(answer_is_lost=True))[0] == "spent":
             self._give_up(run, luck)
 
-    @precondition(lambda self: self.runs("held"))
-    @rule(pick=picks, luck=lucks)
-    def give_up_what_dies_in_its_calls(self, pick: int, luck: Luck) -> None:
-        run = _pick(self.runs("held"), pick)
-        for act in ("end", "call", "call"):
+    def _die_in_its_calls(self, run: Run, luck: Luck) -> None:
+        for act in (*(["end"] if run.open_step is not None else []), "call", "call"):
             write = next_write(run, act, self.new("call"))
             self.send(self.commands.append(run.id, run.token, run.serial + 1, write), CALM)
         reclaim = self.commands.reclaim(run.id, run.holder, run.token, max_deaths=1)
         self.send(reclaim, CALM)
         self._give_up(run, luck)
+
+    def _in_progress(self) -> list[Run]:
+        return [run for run in self.runs("held") if run.status == "in_progress"]
 
     def _give_up(self, run: Run, luck: Luck) -> None:
         id, text = _partial(run)
