@@ -72,7 +72,7 @@ class Deaths:
         self._clock = clock
         self._suspected: dict[str, tuple[str, float]] = {}
         """Workers without a lease: their registration, and when they were first seen without."""
-        self._settled_since = clock()
+        self._settled_since = float("-inf")
         self.server = ""
         self.workers: list[WorkerInfo] = []
         """Those that were registered at the last look."""
@@ -97,7 +97,7 @@ class Deaths:
         begun_at = self._clock()
         look = await self._ask(holders, begun_at)
         is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
-        if not is_prompt or look.server != self.server:
+        if not is_prompt or look.server != (self.server or look.server):
             self._settled_since = self._clock()
             self._suspected.clear()
         self.server = look.server

@@ -1,0 +1,112 @@
+"""Workers that are killed, frozen or that kill themselves: their runs go on elsewhere, and soon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.acceptance.processes import Worker, Workers
+from tests.acceptance.requests import is_speaking
+from tests.waiting import wait_until
+
+from threadmill import Assistant, Event, Run
+from threadmill.testing import Reply, StandIn, Text
+
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
+KILLS = 5
+TAKEN_OVER_SECONDS = 1.0
+"""From a kill to the first event of the next attempt."""
+TAKEN_OVER_MEDIAN = 0.5
+FROZEN_SECONDS = 6.0
+"""The same for a process that is there and does nothing."""
+NUMBERS = [f"{number} " for number in range(200)]
+TALE = Reply([Text(NUMBERS)], delay=0.02)
+
+
+def tell_a_tale(standin: StandIn) -> Run:
+    """A run in the middle of a message that takes 4 s."""
+    standin.brain = lambda _: TALE
+    asked = len(standin.requests)
+    run = Assistant(name="plain").enqueue("Tell me a tale.")
+    standin.wait_until(lambda requests: len(requests) > asked and is_speaking(requests))
+    wait_until(lambda: run.refresh().worker, "the run has a worker")
+    return run
+
+
+def holder(workers: list[Worker], run: Run) -> Worker:
+    [found] = [worker for worker in workers if worker.name == run.worker]
+    return found
+
+
+def taken_over(run: Run) -> Event:
+    """Wait for the first event of the next attempt."""
+    return next(event for event in run.events() if event.event == "threadmill.run.takeover")
+
+
+def seconds_to_takeover(worker: Worker, run: Run, signal_number: int) -> float:
+    begun = time.monotonic()
+    os.kill(worker.pid, signal_number)
+    taken_over(run)
+    return time.monotonic() - begun
+
+
+def test_a_killed_workers_run_goes_on_elsewhere_within_a_second(
+    workers: Workers, standin: StandIn, report: Callable[[str], None]
+) -> None:
+    fleet = workers.start("bot", 3)
+    seconds = []
+    for _ in range(KILLS):
+        run = tell_a_tale(standin)
+        killed = holder(fleet, run)
+        seconds.append(seconds_to_takeover(killed, run, signal.SIGKILL))
+        run.cancel()
+        fleet.remove(killed)
+        fleet += workers.start("bot")
+    report(
+        f"from kill to the next attempt, {KILLS} kills\n"
+        f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
+    )
+    assert max(seconds) <= TAKEN_OVER_SECONDS
+    assert statistics.median(seconds) <= TAKEN_OVER_MEDIAN
+
+
+@pytest.fixture
+def frozen() -> Iterator[list[int]]:
+    """Processes that were stopped; they go on at the end, or they could not be ended."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_frozen_workers_run_goes_on_elsewhere_and_it_comes_back_as_a_new_one(
+    workers: Workers, standin: StandIn, frozen: list[int], report: Callable[[str], None]
+) -> None:
+    fleet = workers.start("bot", 2)
+    run = tell_a_tale(standin)
+    worker = holder(fleet, run)
+    frozen.append(worker.pid)
+
+    seconds = seconds_to_takeover(worker, run, signal.SIGSTOP)
+    report(f"from freeze to the next attempt\n{seconds:.1f} s")
+    assert seconds <= FROZEN_SECONDS
+
+    run.wait(20)
+    assert (run.status, run.attempt) == ("completed", 2)
+    assert run.text == "".join(NUMBERS)
+    events = list(run.events())
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+
+    [other] = [one for one in fleet if one is not worker]
+    other.kill()
+    frozen.remove(worker.pid)
+    os.kill(worker.pid, signal.SIGCONT)
+    again = Assistant(name="plain").enqueue("And again.").wait(20)
+    assert (again.status, again.worker) == ("completed", worker.name)
+    assert "was taken for dead" in worker.log()
+    assert list(run.events()) == events
