@@ -25,6 +25,7 @@ logger = logging.getLogger("threadmill.messaging")
 
 EXECUTE = "threadmill.execute"
 PROBE = "threadmill.probe"
+PING = "threadmill.ping"
 SAY = "threadmill.say"
 RUN = "threadmill.run"
 
@@ -153,6 +154,8 @@ class Sender:
         self._settings = settings
         self._queues = Queues(settings.namespace)
         self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
+        self.failures = 0
+        """How many messages could not be sent."""
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -168,6 +171,10 @@ class Sender:
     def send_probe(self, queue: str, now: int) -> None:
         """Send a probe to a queue, soon: it finds out what has been lost there until now."""
         self._put(_Letter(PROBE, (queue, now), queue, "another one follows"))
+
+    def send_ping(self, queue: str, number: int) -> None:
+        """Send a ping to a worker's own queue, soon: it finds out whether its consumer takes any."""
+        self._put(_Letter(PING, (number,), queue, "another one follows"))
 
     def _put(self, letter: _Letter) -> None:
         with self._lock:
@@ -195,6 +202,7 @@ class Sender:
                 publisher = publisher or _Publisher(self._settings)
                 publisher.publish(letter)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
+                self.failures += 1
                 logger.warning(
                     "could not send %s to queue %s (%s); %s",
                     letter.args[0] if letter.task == EXECUTE else letter.task,

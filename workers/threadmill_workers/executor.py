@@ -171,9 +171,13 @@ class Executor:
 
     async def _cancel_children(self, run_id: str) -> None:
         for child in self._children.pop(run_id, ()):
-            with contextlib.suppress(errors.RunNotFound):
-                ended = await self._means.store.cancel(child)
-                self._means.sender.send(ended.send)
+            await self.cancel(child)
+
+    async def cancel(self, run_id: str) -> None:
+        """Cancel a run, whoever executes it; nothing where there is no such run any more."""
+        with contextlib.suppress(errors.RunNotFound):
+            ended = await self._means.store.cancel(run_id)
+            self._means.sender.send(ended.send)
 
     async def _give_back(self, held: HeldRun, model: AnsweringModel) -> None:
         dispatch = await held.give_back()

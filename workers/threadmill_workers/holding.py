@@ -199,11 +199,11 @@ class HeldRun:
         """
         key = self._store.keys.run(self.record.id)
         command = ("HMGET", key, "token", "serial")
-        witness = Witness(command, [self._token, str(self._serial)])
+        witness = Witness(command, [self.token, str(self._serial)])
         while not await self._store.confirm(self.record.id, witness):
             with contextlib.suppress(errors.StoreUnavailable):
                 token, serial = await self._store.read(*command)
-                if token != self._token:
+                if token != self.token:
                     self._lose()
                 if int(serial) < self._serial:
                     self._rewind()
@@ -341,7 +341,7 @@ class HeldRun:
     async def _take_stored_serial(self) -> None:
         key = self._store.keys.run(self.record.id)
         token, serial = await self._store.read("HMGET", key, "token", "serial")
-        if token != self._token:
+        if token != self.token:
             self._lose()
         self._serial = int(serial)
 

@@ -60,6 +60,9 @@ class RunPool(TaskPool):
         future.add_done_callback(lambda ended: _report(ended, done, begun_at))
         return None
 
+    def terminate_job(self, pid: int, signal: str | None = None) -> None:
+        """Do nothing: who has a run's task terminated has the run cancelled (see `tasks`)."""
+
 
 def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
     # Celery takes every end for a success: how a run ended is in the store, not in its task.

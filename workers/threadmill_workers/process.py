@@ -33,6 +33,7 @@ from threadmill_workers.pool import RunPool
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.tool_calls import ToolRunner
 from threadmill_workers.upkeep import Upkeep
+from threadmill_workers.watchdog import Watchdog
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -107,6 +108,18 @@ class WorkerProcess:
             on_stuck=self._stuck,
         )
 
+    def _make_watchdog(self) -> Watchdog:
+        def is_busy() -> bool:
+            return self.running >= self.settings.concurrency or self._is_stopping.is_set()
+
+        return Watchdog(
+            lambda number: self._sender.send_ping(self._own_queue, number),
+            lambda: self._sender.failures,
+            is_busy=is_busy,
+            restart=self._end_consumer,
+            give_up=self._stuck,
+        )
+
     def _drop_runs(self) -> None:
         self._executor.drop()
 
@@ -172,6 +185,10 @@ class WorkerProcess:
     def stop_consuming(self) -> None:
         """Take no message any more; those that were taken and not begun go back."""
         self._is_stopping.set()
+        self._end_consumer()
+
+    def _end_consumer(self) -> None:
+        """End the consumer; unless the worker is to stop, `serve` starts another one."""
         state.should_stop = 0
         hub = getattr(getattr(self._controller, "consumer", None), "hub", None)
         if hub is not None:
@@ -206,6 +223,14 @@ class WorkerProcess:
     def probed(self, queue: str, until: int) -> Future[None]:
         """Send again what was lost in a queue until then; done when that is done."""
         return asyncio.run_coroutine_threadsafe(self._upkeep.probed(queue, until), self._loop)
+
+    def pinged(self, number: int) -> Future[None]:
+        """Take a message of this process to itself."""
+        return asyncio.run_coroutine_threadsafe(self._upkeep.pinged(number), self._loop)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run, soon."""
+        asyncio.run_coroutine_threadsafe(self._executor.cancel(run_id), self._loop)
 
     def _begin_child(self, run_id: str, parent: str) -> None:
         work = self._executor.execute(run_id, parent=parent)
@@ -248,6 +273,7 @@ class WorkerProcess:
         self._executor = Executor(means)
         self._upkeep = Upkeep(
             *(self.settings, self._store, self._bells, self._sender, self._executor, self._lease),
+            self._make_watchdog(),
             own_queue=self._own_queue if self._is_alone else None,
         )
         self._upkeep.begin()

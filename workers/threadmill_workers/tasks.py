@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messaging import EXECUTE, PROBE, RUN, SAY
+from threadmill_shared.messaging import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.requests import Ask, ThreadRef
 from threadmill_workers.requests import PrivateRequest, RunRequest
 
@@ -28,6 +28,14 @@ class Desk(Protocol):
         """Send again what was lost in a queue until then; done when that is done."""
         ...
 
+    def pinged(self, number: int) -> Future[None]:
+        """Take a message of this process to itself."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run."""
+        ...
+
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
         ...
@@ -35,23 +43,7 @@ class Desk(Protocol):
 
 def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     """Give the app its tasks."""
-
-    def begin(run_id: str) -> Future[None]:
-        return desk.begin(ids.checked_run_id(run_id))
-
-    # `begin` is what our pool calls; the body serves whoever runs the task in another one.
-    # Celery gives a task that is shared to every later app of the process, with this desk.
-    @app.task(name=EXECUTE, Request=RunRequest, begin=staticmethod(begin), shared=False)
-    def execute(run_id: str) -> None:
-        begin(run_id).result()
-
-    def begin_probe(queue: str, until: int) -> Future[None]:
-        return desk.probed(str(queue), int(until))
-
-    @app.task(name=PROBE, Request=RunRequest, begin=staticmethod(begin_probe), shared=False)
-    def probe(queue: str, until: int) -> None:
-        begin_probe(queue, until).result()
-
+    _register_begun_on_the_loop(app, desk)
     private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
@@ -62,7 +54,40 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     def run(task: Task, *unnamed: Any, **arguments: Any) -> None:
         _enqueue(desk, namespace, task, unnamed, arguments, says=False)
 
-    _ = execute, probe, say, run
+    _ = say, run
+
+
+def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
+    """Runs, and messages of workers to workers: they need no thread."""
+
+    def register(name: str, begin: Callable[..., Future[None]], **options: Any) -> Task:
+        # `begin` is what our pool calls; the body serves whoever runs the task in another one.
+        # Celery gives a task that is shared to every later app of the process, with this desk.
+        @app.task(name=name, Request=RunRequest, begin=staticmethod(begin), shared=False, **options)
+        def task(*arguments: Any) -> None:
+            begin(*arguments).result()
+
+        return task
+
+    def begin(run_id: str) -> Future[None]:
+        return desk.begin(ids.checked_run_id(run_id))
+
+    def begin_probe(queue: str, until: int) -> Future[None]:
+        return desk.probed(str(queue), int(until))
+
+    def begin_ping(number: int) -> Future[None]:
+        return desk.pinged(int(number))
+
+    def revoked(request: Any, **_: Any) -> None:
+        for run_id in request.args or ():
+            desk.cancel(ids.checked_run_id(run_id))
+
+    execute = register(EXECUTE, begin)
+    # Who revokes a run's task wants the run to end. Celery itself would only drop the message.
+    signals.task_revoked.connect(revoked, sender=execute, weak=False)
+    # These are our own affair; events of them would fill Flower.
+    register(PROBE, begin_probe, send_events=False)
+    register(PING, begin_ping, send_events=False)
 
 
 def _enqueue(

@@ -17,6 +17,7 @@ from threadmill_workers.resending import Resending
 from threadmill_workers.strays import COMPARE_SECONDS, Strays
 from threadmill_workers.sweep import Sweep
 from threadmill_workers.takeover import Takeover
+from threadmill_workers.watchdog import WATCH_SECONDS, Watchdog
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -32,6 +33,7 @@ class Upkeep:
         sender: Sender,
         executor: Executor,
         lease: Lease,
+        watchdog: Watchdog,
         *,
         own_queue: str | None = None,
     ) -> None:
@@ -44,12 +46,14 @@ class Upkeep:
             sender: sends what is found.
             executor: what executes runs here.
             lease: who this worker is.
+            watchdog: watches this worker's consumer.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
         self._bells = bells
         self._sender = sender
         self._executor = executor
         self._lease = lease
+        self._watchdog = watchdog
         self._own_queue = own_queue
         takeover = Takeover(store, self._send, max_deaths=settings.max_attempts)
         self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
@@ -63,6 +67,7 @@ class Upkeep:
             self._listen(),
             self._sweep.work(),
             self._every(COMPARE_SECONDS, self._strays.compare),
+            self._every(WATCH_SECONDS, self._watchdog.look),
         )
         self._tasks = [asyncio.ensure_future(one) for one in work]
 
@@ -77,6 +82,10 @@ class Upkeep:
         """A probe has come through a queue: send again what was lost there until then."""
         await self._resending.probed(queue, until)
 
+    async def pinged(self, number: int) -> None:
+        """A message of this process to itself has arrived."""
+        self._watchdog.heard(number)
+
     async def _listen(self) -> None:
         """Stop runs that were cancelled. The bell carries the run's id."""
         async with self._bells.hear(self._lease.holder.bell) as cancelled:
@@ -89,7 +98,7 @@ class Upkeep:
             try:
                 await act()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
-                logger.warning("a comparison was not finished: %s", type(error).__name__)
+                logger.warning("upkeep was not finished: %s", type(error).__name__)
 
     def _send(self, dispatch: Dispatch | None) -> None:
         """Send a run that was found; a worker that is alone takes it itself."""
