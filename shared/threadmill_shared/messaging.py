@@ -173,7 +173,7 @@ class Sender:
         self._put(_Letter(PROBE, (queue, now), queue, "another one follows"))
 
     def send_ping(self, queue: str, number: int) -> None:
-        """Send a ping to a worker's own queue, soon: it finds out whether its consumer takes any."""
+        """Send a ping to a worker's own queue, soon; it finds out whether its consumer hears."""
         self._put(_Letter(PING, (number,), queue, "another one follows"))
 
     def _put(self, letter: _Letter) -> None:

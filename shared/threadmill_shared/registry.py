@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pydantic_core import from_json, to_json
+from redis.exceptions import ResponseError
 
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition
@@ -15,6 +17,7 @@ from threadmill_shared.tools import ToolSpec
 
 FORMAT = 1
 """Number of the store's format: how keys are named, and what is in them."""
+OLDEST_SERVER = (6, 2)
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
 
@@ -81,6 +84,33 @@ class Registry:
                 f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
                 "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."
             )
+
+    async def check_server(self) -> None:
+        """Refuse a server that is too old, or that would evict keys: leases and runs among them.
+
+        Raises:
+            StoreIncompatible: it is one of these.
+        """
+        info = await self._info("server") | await self._info("memory")
+        version = str(info.get("redis_version", ""))
+        if version and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise errors.StoreIncompatible(
+                f"This Redis has version {version}; threadmill needs {oldest} or newer."
+            )
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise errors.StoreIncompatible(
+                f"This Redis evicts keys when it is full (maxmemory-policy {policy}), and would "
+                "lose conversations and leases. Set maxmemory-policy to noeviction."
+            )
+
+    async def _info(self, section: str) -> dict[str, Any]:
+        try:
+            found = await self._store.read("INFO", section)
+        except ResponseError:  # an ACL may forbid it
+            return {}
+        return found if isinstance(found, dict) else {}
 
     async def publish(self, definitions: Iterable[Definition]) -> None:
         """Make definitions known by name; the last one published under a name counts."""

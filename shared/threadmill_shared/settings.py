@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     tool_seconds: float = Field(default=300, gt=0)
     """Limit for one tool call that sets none of its own."""
     max_attempts: int = Field(default=3, ge=1)
-    """Takeovers without progress after which a run fails as `worker_lost`."""
+    """Workers that may die in a run's tool calls, none of which is finished, before it fails as
+    `worker_lost`; three times as many of a run that was merely waiting for its model."""
     drain_seconds: float = Field(default=25, ge=0)
     """How long a worker that was told to stop lets its runs go on."""
 

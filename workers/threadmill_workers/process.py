@@ -257,7 +257,9 @@ class WorkerProcess:
         client = connect(self.settings.store_url())
         self._store = Store(client, self.settings.namespace)
         await self._store.read("PING")
-        await Registry(self._store).check_format()
+        registry = Registry(self._store)
+        await registry.check_server()
+        await registry.check_format()
         self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
         self._bells = Bells(client)
         self._model = self._make_model()
@@ -278,7 +280,7 @@ class WorkerProcess:
         )
         self._upkeep.begin()
         if self.catalog.definitions:
-            await Registry(self._store).publish(self.catalog.definitions.values())
+            await registry.publish(self.catalog.definitions.values())
 
     async def _shut(self) -> None:
         await self._upkeep.close()
