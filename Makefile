@@ -13,7 +13,7 @@ SCRIPTS := benchmarks examples/support_bot
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench requirements clean
+.PHONY: help demo test chaos lint bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ demo: $(INSTALLED) ## Play three conversations on an embedded server and two wor
 
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check

@@ -26,10 +26,16 @@ class Worker:
     """One `threadmill worker` process."""
 
     def __init__(
-        self, log: Path, modules: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+        self,
+        log: Path,
+        modules: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        prefix: tuple[str, ...] = (),
     ) -> None:
+        """Start it; `prefix` goes before its command, and becomes it."""
         self._log = log
-        command = [sys.executable, "-m", "threadmill", "worker", *modules]
+        command = [*prefix, sys.executable, "-m", "threadmill", "worker", *modules]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -74,6 +80,13 @@ class Worker:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing more, and its connections stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def ends(self) -> bool:
         """Whether it ends, having been asked to. Else its log will tell what its threads did."""

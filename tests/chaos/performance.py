@@ -1,0 +1,133 @@
+"""One performance, from the first process to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.chaos.options import Options
+from tests.chaos.plan import Kind
+from tests.chaos.recovery import Measurements
+from tests.chaos.stage import Stage, stage
+from tests.chaos.strikes import Strikes
+from tests.chaos.summary import Evidence, Summary
+from tests.contents import Contents, read_contents
+from tests.waiting import wait_until_async
+
+from threadmill_shared.connections import connect
+
+NAMESPACE = "threadmill"
+_STOP_SECONDS = 30.0
+_BURIED_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+
+
+def perform(options: Options) -> Summary:
+    """Play everything, in a folder of its own."""
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_perform(options, Path(folder)))
+
+
+async def _perform(options: Options, folder: Path) -> Summary:
+    async with stage(options, folder) as on_stage:
+        measured, strikes = Measurements(on_stage), Strikes(on_stage)
+        _tell(f"measuring {options.measured_kills} kills, {options.measured_freezes} freezes")
+        await measured.measure(options.measured_kills, options.measured_freezes)
+        _tell(f"faults for {options.seconds:g} s or more")
+        async with _producing(on_stage):
+            await strikes.play(_is_enough(options, on_stage, strikes))
+        _tell("quiet")
+        evidence = await _evidence(on_stage, measured)
+        return Summary(on_stage, strikes, measured, evidence)
+
+
+def _is_enough(options: Options, on_stage: Stage, strikes: Strikes) -> Callable[[], bool]:
+    begun = time.monotonic()
+
+    def is_enough() -> bool:
+        seconds = time.monotonic() - begun
+        counts = strikes.counts
+        has_all = counts[Kind.KILL] >= options.kills - options.measured_kills
+        has_all &= counts[Kind.FREEZE] >= options.freezes
+        has_all &= on_stage.said >= options.runs
+        return seconds >= (options.seconds if has_all else options.most_seconds)
+
+    return is_enough
+
+
+@asynccontextmanager
+async def _producing(on_stage: Stage) -> AsyncIterator[None]:
+    producers = on_stage.start_producers()
+    supervision = asyncio.create_task(producers.supervise())
+    try:
+        yield
+        producers.stop()
+        await wait_until_async(producers.have_stopped, "producers have stopped", _STOP_SECONDS)
+    finally:
+        supervision.cancel()
+
+
+async def _evidence(on_stage: Stage, measured: Measurements) -> Evidence:
+    client = connect(on_stage.redis.url())
+    try:
+        contents = await _when_quiet(on_stage, client)
+        foreign = [*await _foreign_keys(client), *await _dead_registrations(on_stage, client)]
+    finally:
+        await client.aclose()
+    on_stage.says.new_lines()
+    return Evidence(
+        contents=contents,
+        says=on_stage.says.lines(),
+        calls=on_stage.calls.lines(),
+        notes=on_stage.notes.lines(),
+        tail_differences=await on_stage.tails.differences(),
+        foreign_keys=foreign,
+    )
+
+
+async def _when_quiet(on_stage: Stage, client) -> Contents:
+    """What the store holds when all runs have ended, or it has taken too long."""
+    give_up = time.monotonic() + on_stage.options.quiet_seconds
+    while True:
+        contents = await read_contents(client, NAMESPACE)
+        is_quiet = not any(_open(contents)) and all(
+            t.has_ended or t.trouble for t in on_stage.tails.all.values()
+        )
+        if is_quiet or time.monotonic() > give_up:
+            return contents
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _open(contents: Contents):
+    for kind in ("dispatched", "held", "line", "parked"):
+        yield from contents.of_kind(kind)
+
+
+async def _foreign_keys(client) -> list[str]:
+    """Keys of nobody's namespace, and queues in which something was left."""
+    keys = await client.keys("*")
+    known = (f"{NAMESPACE}:", "_kombu.binding.")
+    return [key for key in keys if not key.startswith(known)]
+
+
+async def _dead_registrations(on_stage: Stage, client) -> list[str]:
+    async def dead() -> set[str]:
+        names = await client.hkeys(f"{NAMESPACE}:{{workers}}:alive")
+        living = {place.worker_name for place in on_stage.fleet.places}
+        return {name for name in names if name.rpartition(":")[0] not in living}
+
+    give_up = time.monotonic() + _BURIED_SECONDS
+    while (found := await dead()) and time.monotonic() < give_up:
+        await asyncio.sleep(_LOOK_SECONDS)
+    return [f"the registration of {name}, which is dead" for name in sorted(found)]
+
+
+def _tell(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

@@ -1,0 +1,133 @@
+"""Faults as they are done: to a worker that is well, to Redis, to a producer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celery import Celery
+from tests.chaos.fleet import Place
+from tests.chaos.plan import Fault, Kind, faults
+from tests.chaos.stage import Stage
+from tests.waiting import wait_until_async
+
+from threadmill_shared.messaging import EXECUTE, declared
+
+_LEAST_WELL = 2
+"""So many workers stay undisturbed: somebody has to do the work."""
+_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A run that a fault struck."""
+
+    run_id: str
+    kind: Kind
+    at: int
+    """Milliseconds; Redis reads the same clock."""
+    seconds: float
+
+
+class Strikes:
+    """Plays a plan on a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.counts: Counter[Kind] = Counter()
+        self.hits: list[Hit] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._redis = asyncio.Lock()
+
+    async def play(self, is_enough: Callable[[], bool]) -> None:
+        """Strike until it is enough, and until all is mended."""
+        options = self._stage.options
+        plan = faults(options.seed, options.pause, cuts=bool(options.leaf))
+        for fault in itertools.takewhile(lambda _: not is_enough(), plan):
+            await asyncio.sleep(fault.pause)
+            task = asyncio.create_task(self._strike(fault))
+            self._under_way.add(task)
+            task.add_done_callback(self._done)
+            await asyncio.sleep(0)
+        await asyncio.gather(*self._under_way)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            raise error
+
+    async def _strike(self, fault: Fault) -> None:
+        if fault.kind is Kind.REDIS:
+            await self._restart_redis(fault)
+        elif fault.kind is Kind.PRODUCER:
+            self._stage.producers.doom(fault.victim)
+        elif fault.kind is Kind.REPEAT:
+            await asyncio.to_thread(self._deliver_again)
+        elif (place := await self._victim(fault)) is None:
+            return
+        else:
+            await self._disturb(place, fault)
+        self.counts[fault.kind] += 1
+
+    async def _victim(self, fault: Fault) -> Place | None:
+        fleet = self._stage.fleet
+        await wait_until_async(lambda: len(fleet.well()) > _LEAST_WELL, "workers are well", 60)
+        well = [p for p in fleet.well() if p.leaf or fault.kind is not Kind.CUT]
+        return well[fault.victim % len(well)] if well else None
+
+    async def _disturb(self, place: Place, fault: Fault) -> None:
+        place.is_disturbed = True
+        try:
+            held = await self._stage.tails.held_by(place.worker_name)
+            at = int(time.time() * 1000)
+            self.hits += [Hit(run_id, fault.kind, at, fault.seconds) for run_id in held]
+            await _DEEDS[fault.kind](place, fault.seconds)
+        finally:
+            place.is_disturbed = False
+
+    async def _restart_redis(self, fault: Fault) -> None:
+        redis = self._stage.redis
+        async with self._redis:
+            await asyncio.to_thread(redis.kill if fault.victim % 2 else redis.stop)
+            await asyncio.sleep(fault.seconds)
+            await asyncio.to_thread(redis.start)
+
+    def _deliver_again(self) -> None:
+        """Messages of runs that go on, that are over, and that wait."""
+        run_ids = list(self._stage.tails.all)[-20:]
+        with Celery("again", broker=self._stage.redis.url()) as app:
+            app.conf.broker_transport_options = {"socket_timeout": 3, "max_retries": 1}
+            for run_id in run_ids * _REPEATS:
+                app.send_task(EXECUTE, [run_id], queue=declared("threadmill"), retry=False)
+
+
+async def _kill(place: Place, _seconds: float) -> None:
+    place.kill()
+
+
+async def _terminate(place: Place, _seconds: float) -> None:
+    place.terminate()
+
+
+async def _freeze(place: Place, seconds: float) -> None:
+    worker = place.worker
+    worker.freeze()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        worker.thaw()
+
+
+async def _cut(place: Place, seconds: float) -> None:
+    place.leaf.cut()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        place.leaf.mend()
+
+
+_DEEDS = {Kind.KILL: _kill, Kind.STOP: _terminate, Kind.FREEZE: _freeze, Kind.CUT: _cut}

@@ -1,0 +1,170 @@
+"""What is printed at the end: figures, and whatever is not as it must be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tests.chaos import checks
+from tests.chaos.figures import percentile, spread
+from tests.chaos.ledger import Line
+from tests.chaos.logs import StoredRun, stored_runs, threads
+from tests.chaos.plan import Kind
+from tests.chaos.recovery import Measurements
+from tests.chaos.stage import MAX_ATTEMPTS, Stage
+from tests.chaos.strikes import Hit, Strikes
+from tests.contents import Contents
+from tests.integration.store.invariants import broken
+
+KILL_P50 = 0.5
+KILL_P99 = 1.0
+SUSPENDED_MAX = 6.0
+"""Seconds; freezes and network cuts."""
+_LINES = 8
+"""Of each check; the rest is counted."""
+
+
+@dataclass
+class Evidence:
+    """All that was left when it was quiet again."""
+
+    contents: Contents
+    says: list[Line]
+    calls: list[Line]
+    notes: list[Line]
+    tail_differences: list[str]
+    foreign_keys: list[str]
+    runs: dict[str, StoredRun] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = stored_runs(self.contents)
+
+
+class Summary:
+    """The verdict."""
+
+    def __init__(
+        self, stage: Stage, strikes: Strikes, measured: Measurements, evidence: Evidence
+    ) -> None:
+        self._stage, self._strikes, self._measured = stage, strikes, measured
+        self._evidence = evidence
+        self._options = stage.options
+        self.found = {name: list(lines) for name, lines in self._checks()}
+
+    def failures(self) -> list[str]:
+        """One line for each thing that is wrong."""
+        return [f"{name}: {line}" for name, lines in self.found.items() for line in lines]
+
+    # ---- what must be 0 --------------------------------------------------------------------------
+
+    def _checks(self) -> Iterator[tuple[str, Iterable[str]]]:
+        found, runs = self._evidence, self._evidence.runs
+        in_order = threads(found.contents, runs)
+        yield "runs lost", checks.lost(runs, MAX_ATTEMPTS)
+        yield "runs not completed", checks.not_completed(runs, found.says)
+        yield "says without exactly one run", self._wrong_says()
+        yield "threads out of order", checks.disorder(in_order)
+        yield "answers that a later run did not see", checks.unseen(runs, found.notes)
+        yield "wrong answers", checks.wrong_answers(runs)
+        yield "invariants broken", broken(found.contents)
+        yield "events lost or doubled", [*checks.broken_logs(runs), *found.tail_differences]
+        yield "finished tool calls seen twice", checks.repeated_calls(runs, found.calls)
+        yield "tool outputs that nobody gave", checks.wrong_outputs(runs, found.calls)
+        yield "threads stuck", self._stuck()
+        yield "keys without owner", found.foreign_keys
+        yield "workers that ended by themselves", self._stage.fleet.ended_by_themselves
+        yield "too few", self._too_few()
+        yield "too slow", self._too_slow()
+
+    def _wrong_says(self) -> Iterator[str]:
+        return checks.wrong_says(self._evidence.runs, self._evidence.says, self._measured.run_ids)
+
+    def _stuck(self) -> Iterator[str]:
+        for bucket, thread_id, stored in self._evidence.contents.of_kind("thread"):
+            if head := stored.value.get("head"):
+                yield f"{thread_id} in {bucket} is held by {head}"
+
+    def _too_few(self) -> Iterator[str]:
+        options = self._options
+        wanted = {
+            "kills": (self.kills, options.kills),
+            "freezes": (self.freezes, options.freezes),
+            "runs": (len(self._evidence.runs), options.runs),
+            "runs taken over": (self.taken_over, options.taken_over),
+        }
+        for name, (found, least) in wanted.items():
+            if found < least:
+                yield f"{found} {name}, {least} are wanted"
+
+    def _too_slow(self) -> Iterator[str]:
+        measured = self._measured
+        if measured.kills and percentile(measured.kills, 50) > KILL_P50:
+            yield f"after SIGKILL p50 is more than {KILL_P50} s"
+        if measured.kills and percentile(measured.kills, 99) > KILL_P99:
+            yield f"after SIGKILL p99 is more than {KILL_P99} s"
+        for name, times in (("SIGSTOP", measured.freezes), ("a network cut", measured.cuts)):
+            if times and max(times) > SUSPENDED_MAX:
+                yield f"after {name} it took more than {SUSPENDED_MAX} s"
+
+    # ---- figures ---------------------------------------------------------------------------------
+
+    @property
+    def kills(self) -> int:
+        return self._strikes.counts[Kind.KILL] + len(self._measured.kills)
+
+    @property
+    def freezes(self) -> int:
+        return self._strikes.counts[Kind.FREEZE] + len(self._measured.freezes)
+
+    @property
+    def taken_over(self) -> int:
+        return sum(run.takeovers > 0 for run in self._evidence.runs.values())
+
+    def text(self) -> str:
+        """All of it, a line each."""
+        return "\n".join([*self._figures(), "", *self._verdict()])
+
+    def _figures(self) -> Iterator[str]:
+        runs = self._evidence.runs.values()
+        yield f"seed {self._options.seed}"
+        yield "faults"
+        for kind in Kind:
+            yield f"  {self._strikes.counts[kind]:6} {kind}"
+        faults = sum(note["what"] == "fault" for note in self._evidence.notes)
+        yield f"  {faults:6} faults of the provider"
+        yield f"  {len(self._measured.kills):6} SIGKILL, {len(self._measured.freezes)} SIGSTOP, "
+        yield f"         {len(self._measured.cuts)} network cuts one by one, measured"
+        if not self._options.leaf:
+            yield "  network cuts: not possible here"
+        statuses = Counter(run.status for run in runs)
+        yield f"runs     {len(runs)}: " + ", ".join(f"{n} {s}" for s, n in statuses.most_common())
+        yield f"threads  {sum(1 for _ in self._evidence.contents.of_kind('thread'))}"
+        attempts = Counter(run.attempts for run in runs)
+        yield "attempts " + ", ".join(f"{n} runs with {a}" for a, n in sorted(attempts.items()))
+        yield f"         {self.taken_over} runs taken over, {self._stage.producers.deaths} producers died"
+        yield f"tails    {len(self._stage.tails.all)} runs followed while they went on"
+        yield f"calls    {sum(line['what'] == 'begin' for line in self._evidence.calls)} of tools"
+        yield from self._recovery_times()
+
+    def _recovery_times(self) -> Iterator[str]:
+        yield "recovery, from the fault to the next claim"
+        yield f"  SIGKILL, one by one      {spread(self._measured.kills)}"
+        yield f"  SIGSTOP, one by one      {spread(self._measured.freezes)}"
+        yield f"  network cut, one by one  {spread(self._measured.cuts)}"
+        for kind in (Kind.KILL, Kind.FREEZE, Kind.CUT):
+            times = [s for hit in self._strikes.hits if hit.kind is kind and (s := self._took(hit))]
+            yield f"  {kind} among other faults: {spread(times)}"
+
+    def _took(self, hit: Hit) -> float | None:
+        """Seconds until it was claimed again; None: it was not, or for another reason."""
+        run = self._evidence.runs.get(hit.run_id)
+        claimed = run.claimed_after(hit.at) if run else None
+        if claimed is None or (hit.kind is not Kind.KILL and claimed > hit.at + hit.seconds * 1000):
+            return None
+        return (claimed - hit.at) / 1000
+
+    def _verdict(self) -> Iterator[str]:
+        for name, lines in self.found.items():
+            yield f"{len(lines):6} {name}"
+            yield from (f"         {line}" for line in lines[:_LINES])
