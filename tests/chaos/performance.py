@@ -43,7 +43,7 @@ async def _perform(options: Options, folder: Path) -> Summary:
         _tell(f"faults for {options.seconds:g} s or more")
         async with _producing(on_stage):
             await strikes.play(_is_enough(options, on_stage, strikes))
-        _tell("quiet")
+        _tell("waiting until all runs have ended")
         evidence = await _evidence(on_stage, measured)
         return Summary(on_stage, strikes, measured, evidence)
 
@@ -78,6 +78,7 @@ async def _evidence(on_stage: Stage, measured: Measurements) -> Evidence:
     client = connect(on_stage.redis.url())
     try:
         contents = await _when_quiet(on_stage, client)
+        _tell("looking at what is left")
         foreign = [*await _foreign_keys(client), *await _dead_registrations(on_stage, client)]
     finally:
         await client.aclose()

@@ -50,7 +50,7 @@ _DOWN = (0.0, 1.5)
 
 
 def faults(seed: str, mean_pause: float, *, cuts: bool) -> Iterator[Fault]:
-    """Faults without end. The first ones are one of each kind, so that a short time has them all."""
+    """Faults without end; one of each kind first, so that a short time has them all."""
     dice = random.Random(f"{seed}/plan")
     kinds = [kind for kind in Kind if cuts or kind is not Kind.CUT]
     first = list(kinds)

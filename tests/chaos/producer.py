@@ -3,8 +3,8 @@
     python -m tests.chaos.producer NAME SEED OUTSTANDING FILE
 
 It notes in FILE what it is about to say, and then the run. A successor says again, with the same
-idempotency key, what was noted and has no run; if OUTSTANDING is 0, no more than that. SIGUSR1: it dies at its next send, when the run is
-stored and no worker knows of it. SIGTERM: it ends in order.
+idempotency key, what was noted and has no run; if OUTSTANDING is 0, no more than that. SIGUSR1: it
+dies at its next send, when the run is stored and no worker knows of it. SIGTERM: it ends in order.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""How long it takes until another worker goes on with a run: one fault at a time, on a fleet that is
-well otherwise, and a provider that answers at once."""
+"""How long it takes until another worker goes on with a run.
+
+One fault at a time, on a fleet that is well otherwise, and with a provider that answers at once.
+"""
 
 from __future__ import annotations
 

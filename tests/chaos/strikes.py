@@ -40,25 +40,16 @@ class Strikes:
         self._stage = stage
         self.counts: Counter[Kind] = Counter()
         self.hits: list[Hit] = []
-        self._under_way: set[asyncio.Task[None]] = set()
         self._redis = asyncio.Lock()
 
     async def play(self, is_enough: Callable[[], bool]) -> None:
         """Strike until it is enough, and until all is mended."""
         options = self._stage.options
         plan = faults(options.seed, options.pause, cuts=bool(options.leaf))
-        for fault in itertools.takewhile(lambda _: not is_enough(), plan):
-            await asyncio.sleep(fault.pause)
-            task = asyncio.create_task(self._strike(fault))
-            self._under_way.add(task)
-            task.add_done_callback(self._done)
-            await asyncio.sleep(0)
-        await asyncio.gather(*self._under_way)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            raise error
+        async with asyncio.TaskGroup() as under_way:
+            for fault in itertools.takewhile(lambda _: not is_enough(), plan):
+                await asyncio.sleep(fault.pause)
+                under_way.create_task(self._strike(fault))
 
     async def _strike(self, fault: Fault) -> None:
         if fault.kind is Kind.REDIS:

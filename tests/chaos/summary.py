@@ -133,8 +133,8 @@ class Summary:
             yield f"  {self._strikes.counts[kind]:6} {kind}"
         faults = sum(note["what"] == "fault" for note in self._evidence.notes)
         yield f"  {faults:6} faults of the provider"
-        yield f"  {len(self._measured.kills):6} SIGKILL, {len(self._measured.freezes)} SIGSTOP, "
-        yield f"         {len(self._measured.cuts)} network cuts one by one, measured"
+        one_by_one = (self._measured.kills, self._measured.freezes, self._measured.cuts)
+        yield "  {:6} SIGKILL, {} SIGSTOP, {} network cuts one by one".format(*map(len, one_by_one))
         if not self._options.leaf:
             yield "  network cuts: not possible here"
         statuses = Counter(run.status for run in runs)
@@ -142,7 +142,8 @@ class Summary:
         yield f"threads  {sum(1 for _ in self._evidence.contents.of_kind('thread'))}"
         attempts = Counter(run.attempts for run in runs)
         yield "attempts " + ", ".join(f"{n} runs with {a}" for a, n in sorted(attempts.items()))
-        yield f"         {self.taken_over} runs taken over, {self._stage.producers.deaths} producers died"
+        deaths = self._stage.producers.deaths
+        yield f"         {self.taken_over} runs taken over; {deaths} times a producer died"
         yield f"tails    {len(self._stage.tails.all)} runs followed while they went on"
         yield f"calls    {sum(line['what'] == 'begin' for line in self._evidence.calls)} of tools"
         yield from self._recovery_times()

@@ -101,10 +101,9 @@ def _differences(tail: Tail, stored: Iterable[Event]) -> Iterator[str]:
     if [event.id for event in seen] != list(range(1, len(seen) + 1)):
         yield f"the tail of {tail.run_id} saw {[event.id for event in seen]}"
     elif seen != log:
-        at = next(
-            (n for n, pair in enumerate(zip(seen, log, strict=False)) if pair[0] != pair[1]), -1
-        )
-        yield f"the tail of {tail.run_id} saw {len(seen)} events of {len(log)}, other ones from {at}"
+        pairs = zip(seen, log, strict=False)
+        other = next((pair for pair in pairs if pair[0] != pair[1]), None)
+        yield f"the tail of {tail.run_id} saw {len(seen)} events of {len(log)}; differs: {other}"
 
 
 async def _patiently(run_id: str) -> Run:
