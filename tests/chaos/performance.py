@@ -112,10 +112,12 @@ def _open(contents: Contents):
 
 
 async def _foreign_keys(client) -> list[str]:
-    """Keys of nobody's namespace, and queues in which something was left."""
-    keys = await client.keys("*")
-    known = (f"{NAMESPACE}:", "_kombu.binding.")
-    return [key for key in keys if not key.startswith(known)]
+    """Keys outside of the namespace: messages that nobody took, and what names a dead worker.
+
+    The bindings of Celery's own events and remote control are the same for all workers.
+    """
+    keys = [key for key in await client.keys("*") if not key.startswith(f"{NAMESPACE}:")]
+    return [key for key in keys if NAMESPACE in key or not key.startswith("_kombu.binding")]
 
 
 async def _dead_registrations(on_stage: Stage, client) -> list[str]:

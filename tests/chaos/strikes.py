@@ -57,7 +57,8 @@ class Strikes:
         elif fault.kind is Kind.PRODUCER:
             self._stage.producers.doom(fault.victim)
         elif fault.kind is Kind.REPEAT:
-            await asyncio.to_thread(self._deliver_again)
+            async with self._redis:  # it must be there
+                await asyncio.to_thread(self._deliver_again)
         elif (place := await self._victim(fault)) is None:
             return
         else:

@@ -48,11 +48,10 @@ class Tail:
     def is_streaming(self) -> bool:
         return bool(self.seen) and not self.has_ended and self.seen[-1].id > 2
 
-    async def differences(self) -> Iterator[str]:
+    async def compared(self) -> Iterator[str]:
         """Where the log as it is now is not what was seen while it was made."""
         run = await Run.load_async(self.run_id)
-        stored = [event async for event in run.events_async()]
-        return _differences(self, stored)
+        return differences(self, [event async for event in run.events_async()])
 
 
 class Tails:
@@ -89,12 +88,12 @@ class Tails:
         tails, found = list(self.all.values()), []
         for start in range(0, len(tails), _AT_ONCE):
             some = tails[start : start + _AT_ONCE]
-            for lines in await asyncio.gather(*(tail.differences() for tail in some)):
+            for lines in await asyncio.gather(*(tail.compared() for tail in some)):
                 found += lines
         return found
 
 
-def _differences(tail: Tail, stored: Iterable[Event]) -> Iterator[str]:
+def differences(tail: Tail, stored: Iterable[Event]) -> Iterator[str]:
     if tail.trouble:
         yield f"the tail of {tail.run_id} ended with {tail.trouble}"
     seen, log = tail.seen, list(stored)
