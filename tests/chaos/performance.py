@@ -22,7 +22,7 @@ from tests.waiting import wait_until_async
 from threadmill_shared.connections import connect
 
 NAMESPACE = "threadmill"
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 60.0
 _BURIED_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 
@@ -44,8 +44,8 @@ async def _perform(options: Options, folder: Path) -> Summary:
         async with _producing(on_stage):
             await strikes.play(_is_enough(options, on_stage, strikes))
         _tell("waiting until all runs have ended")
-        evidence = await _evidence(on_stage, measured)
-        return Summary(on_stage, strikes, measured, evidence)
+        evidence = await _evidence(on_stage)
+    return Summary(on_stage, strikes, measured, evidence)
 
 
 def _is_enough(options: Options, on_stage: Stage, strikes: Strikes) -> Callable[[], bool]:
@@ -74,7 +74,7 @@ async def _producing(on_stage: Stage) -> AsyncIterator[None]:
         supervision.cancel()
 
 
-async def _evidence(on_stage: Stage, measured: Measurements) -> Evidence:
+async def _evidence(on_stage: Stage) -> Evidence:
     client = connect(on_stage.redis.url())
     try:
         contents = await _when_quiet(on_stage, client)

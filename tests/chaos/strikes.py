@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from celery import Celery
-from tests.chaos.fleet import Place
+from tests.chaos.fleet import START_SECONDS, Place
 from tests.chaos.plan import Fault, Kind, faults
 from tests.chaos.stage import Stage
 from tests.waiting import wait_until_async
 
 from threadmill_shared.messaging import EXECUTE, declared
 
-_LEAST_WELL = 2
+_LEAST_WELL = 1
 """So many workers stay undisturbed: somebody has to do the work."""
 _REPEATS = 3
 
@@ -49,30 +49,36 @@ class Strikes:
         async with asyncio.TaskGroup() as under_way:
             for fault in itertools.takewhile(lambda _: not is_enough(), plan):
                 await asyncio.sleep(fault.pause)
-                under_way.create_task(self._strike(fault))
+                if fault.kind not in _DEEDS:
+                    under_way.create_task(self._strike(fault))
+                else:
+                    place = await self._victim(fault)
+                    place.is_disturbed = True
+                    under_way.create_task(self._disturb(place, fault))
 
     async def _strike(self, fault: Fault) -> None:
+        self.counts[fault.kind] += 1
         if fault.kind is Kind.REDIS:
             await self._restart_redis(fault)
         elif fault.kind is Kind.PRODUCER:
             self._stage.producers.doom(fault.victim)
-        elif fault.kind is Kind.REPEAT:
+        else:
             async with self._redis:  # it must be there
                 await asyncio.to_thread(self._deliver_again)
-        elif (place := await self._victim(fault)) is None:
-            return
-        else:
-            await self._disturb(place, fault)
-        self.counts[fault.kind] += 1
 
-    async def _victim(self, fault: Fault) -> Place | None:
-        fleet = self._stage.fleet
-        await wait_until_async(lambda: len(fleet.well()) > _LEAST_WELL, "workers are well", 60)
-        well = [p for p in fleet.well() if p.leaf or fault.kind is not Kind.CUT]
-        return well[fault.victim % len(well)] if well else None
+    async def _victim(self, fault: Fault) -> Place:
+        """Wait until there is one, and enough others."""
+
+        def candidates() -> list[Place]:
+            well = self._stage.fleet.well()
+            fit = [place for place in well if place.leaf or fault.kind is not Kind.CUT]
+            return fit if len(well) > _LEAST_WELL else []
+
+        found = await wait_until_async(candidates, "enough workers are well", START_SECONDS)
+        return found[fault.victim % len(found)]
 
     async def _disturb(self, place: Place, fault: Fault) -> None:
-        place.is_disturbed = True
+        self.counts[fault.kind] += 1
         try:
             held = await self._stage.tails.held_by(place.worker_name)
             at = int(time.time() * 1000)
