@@ -109,6 +109,7 @@ class RedisServer:
     def _answers(self, port: int) -> bool:
         with contextlib.closing(redis.Redis(port=port, socket_timeout=1)) as client:
             try:
+                client.ping()  # it is refused as long as the data are being loaded
                 return bool(client.info("server")["process_id"] == self.pid)
             except (redis.ConnectionError, redis.TimeoutError):
                 return False

@@ -17,10 +17,10 @@ SHORT = [
     *("--kills", "7", "--freezes", "4", "--runs", "150", "--taken-over", "10"),
 ]
 _LIMIT = 110
-_TIDY_SECONDS = 10
+_TIDY_SECONDS = 20
 
 
-@pytest.mark.timeout(_LIMIT + 2 * _TIDY_SECONDS)
+@pytest.mark.timeout(_LIMIT + _TIDY_SECONDS + 10)
 def test_nothing_is_lost_or_doubled_or_stuck_whatever_fails(
     report: Callable[[str], None],
 ) -> None:
@@ -30,8 +30,8 @@ def test_nothing_is_lost_or_doubled_or_stuck_whatever_fails(
     )
     try:
         output, _ = process.communicate(timeout=_LIMIT)
-    finally:
+    except subprocess.TimeoutExpired:
         process.terminate()  # it takes its networks and its processes with it
-        process.wait(_TIDY_SECONDS)
+        output, _ = process.communicate(timeout=_TIDY_SECONDS)
     report(f"chaos\n{output}")
     assert process.returncode == 0, f"{' '.join(command)}\n{output}"
