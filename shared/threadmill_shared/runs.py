@@ -58,6 +58,18 @@ class Reclaimed:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a sweep finds in the indexes of all buckets."""
+
+    holders: frozenset[str]
+    """Workers that hold runs."""
+    overdue: list[str]
+    """Runs that are past their deadline, or were to be cancelled by now."""
+    unclaimed: list[tuple[str, str]]
+    """Runs that ought to have been claimed by now, and their places in the index."""
+
+
+@dataclass(frozen=True)
 class NewRun:
     """All that an enqueue writes."""
 

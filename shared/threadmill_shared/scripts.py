@@ -117,6 +117,23 @@ class ScriptRunner:
         reply: list[Any] = await self._repeat(lambda: self._send(wanted, call))
         return reply
 
+    async def run_each(
+        self,
+        name: str,
+        given: Sequence[tuple[Mapping[str, str], Mapping[str, Value]]],
+    ) -> list[list[Any]]:
+        """Run one script with each of these keys and arguments, in one round trip of its own.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        wanted = script(name)
+        calls = [wanted.call(keys, args) for keys, args in given]
+        try:
+            return await self.commands(calls)
+        except redis_errors.NoScriptError:
+            return await self.commands([wanted.in_full(call) for call in calls])
+
     async def command(self, *command: Any) -> Any:
         """Run one command that may be repeated.
 

@@ -26,7 +26,7 @@ from threadmill_shared.refusals import (
     run_not_found,
 )
 from threadmill_shared.replicas import Replicas, Witness
-from threadmill_shared.runs import Dispatch, Ended, Enqueued, NewRun, Reclaimed
+from threadmill_shared.runs import Dispatch, Ended, Enqueued, Look, NewRun, Reclaimed
 from threadmill_shared.scripts import store_full, unavailable
 
 FULL = 0.9
@@ -182,6 +182,32 @@ class Store(StoreReader):
         if reply[0] not in ("ok", "again"):
             return Reclaimed(reply[0])
         return Reclaimed("ok", Dispatch(record.id, reply[1], begun=True), int(reply[2]) / 1000)
+
+    async def look(self, now: int, *, overdue: int, unclaimed: int) -> Look:
+        """Look at the indexes of all buckets, for a sweep.
+
+        Args:
+            now: the server's time in milliseconds, or a later one.
+            overdue: how many runs of one bucket to name at most.
+            unclaimed: the same.
+        """
+        counts = {"now": now, "overdue": overdue, "unclaimed": unclaimed}
+        replies = await self.scripts.run_each(
+            "look",
+            [
+                ({"deadlines": f"{bucket}deadlines"}, {"bucket": bucket, **counts})
+                for bucket in self.keys.buckets()
+            ],
+        )
+        return Look(
+            holders=frozenset(worker for reply in replies for worker in reply[1]),
+            overdue=[run_id for reply in replies for run_id in reply[2]],
+            unclaimed=[
+                (run_id, score)
+                for reply in replies
+                for run_id, score in zip(reply[3][::2], reply[3][1::2], strict=True)
+            ],
+        )
 
     async def resend(self, run_id: str, seen: str) -> Dispatch | None:
         """Note that a run is sent again; None where it was claimed or sent meanwhile.

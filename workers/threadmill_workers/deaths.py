@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from redis import exceptions as redis_errors
+from redis.asyncio.cluster import RedisCluster
 
 from threadmill_shared.registry import Seen, WorkerInfo
 from threadmill_shared.store import Store
@@ -52,8 +53,10 @@ class Look:
     registered: dict[str, str]
     """Registrations by worker."""
     without_lease: frozenset[str]
+    asked: frozenset[int]
+    """The connections that the server was asked for."""
     connected: frozenset[int]
-    """Which of the registered connections the server lists."""
+    """Those of them that it lists."""
 
     def disconnected(self) -> frozenset[str]:
         """The workers whose connection the list would have, and does not."""
@@ -61,7 +64,7 @@ class Look:
         return frozenset(w.id for w in found if w.seen and self._is_gone(w.seen))
 
     def _is_gone(self, seen: Seen) -> bool:
-        return seen.server == self.server and seen.client not in self.connected
+        return seen.server == self.server and seen.client in self.asked - self.connected
 
 
 class Deaths:
@@ -73,6 +76,8 @@ class Deaths:
         self._suspected: dict[str, tuple[str, float]] = {}
         """Workers without a lease: their registration, and when they were first seen without."""
         self._settled_since = float("-inf")
+        # The nodes of a cluster have lists of their own; no worker is registered with one there.
+        self._may_ask = not isinstance(store.client, RedisCluster)
         self.server = ""
         self.workers: list[WorkerInfo] = []
         """Those that were registered at the last look."""
@@ -95,7 +100,13 @@ class Deaths:
     async def _look(self, holders: Iterable[str]) -> Look | None:
         """A look; None where it proves nothing."""
         begun_at = self._clock()
-        look = await self._ask(holders, begun_at)
+        try:
+            look = await self._ask(holders, begun_at)
+        except redis_errors.ResponseError:
+            if not self._may_ask:
+                raise
+            self._may_ask = False  # an ACL or a proxy forbids it; from now on leases alone decide
+            look = await self._ask(holders, begun_at)
         is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
         if not is_prompt or look.server != (self.server or look.server):
             self._settled_since = self._clock()
@@ -105,35 +116,30 @@ class Deaths:
         return look if is_prompt else None
 
     async def _ask(self, holders: Iterable[str], at: float) -> Look:
+        """One round trip: it asks for the leases and connections of the workers known so far."""
+        known = {worker.id: worker for worker in self.workers}
+        seen = [worker.seen for worker in known.values() if worker.seen and self._may_ask]
+        clients = [one.client for one in seen]
         keys = self._store.keys
-        registered: dict[str, str] = await self._store.read("HGETALL", keys.alive())
+        registered, listed, info, *leases = await self._store.gather(
+            [
+                ("HGETALL", keys.alive()),
+                ("CLIENT", "LIST", "ID", *clients) if clients else ("PING",),
+                ("INFO", "server") if self._may_ask else ("PING",),
+                *(("EXISTS", keys.lease(id)) for id in known),
+            ]
+        )
+        without_lease = {id for id, lives in zip(known, leases, strict=True) if not lives}
         unregistered = set(holders) - registered.keys()
-        seen = [WorkerInfo.read(id, text).seen for id, text in registered.items()]
-        clients = [one.client for one in seen if one is not None]
-        leases = await self._store.gather(("EXISTS", keys.lease(id)) for id in registered)
-        missing = {id for id, lives in zip(registered, leases, strict=True) if not lives}
+        connected = re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE)
         return Look(
             at=at,
-            server=await self._server(),
+            server=server_id(info),
             registered=registered,
-            without_lease=frozenset(missing | unregistered),
-            connected=await self._connected(clients),
+            without_lease=frozenset(without_lease & registered.keys() | unregistered),
+            asked=frozenset(clients),
+            connected=frozenset(map(int, connected)),
         )
-
-    async def _server(self) -> str:
-        try:
-            return server_id(await self._store.read("INFO", "server"))
-        except redis_errors.ResponseError:  # an ACL may forbid it; then leases alone decide
-            return ""
-
-    async def _connected(self, clients: list[int]) -> frozenset[int]:
-        if not clients:
-            return frozenset()
-        try:
-            listed = await self._store.read("CLIENT", "LIST", "ID", *clients)
-        except redis_errors.ResponseError:
-            return frozenset(clients)
-        return frozenset(int(id) for id in re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE))
 
     # ---- judging ---------------------------------------------------------------------------------
 

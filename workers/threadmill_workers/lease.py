@@ -8,6 +8,7 @@ process that was frozen looks before it acts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -31,8 +32,6 @@ TOOLS_MS = 60_000
 UNANSWERED_BEATS = 30
 """So many beats may pass without an answer of the event loop. Beats and not seconds: a process that
 was frozen for a minute is no worse for it."""
-LOOK_SECONDS = 0.05
-"""How long a lost connection may go unnoticed: until there is a new one, the worker looks dead."""
 FIRST_RETRY_SECONDS = 0.01
 LONGEST_RETRY_SECONDS = 1.0
 """Between two tries to connect; doubling from the first to the longest."""
@@ -95,6 +94,8 @@ class Lease:
         self._registration = ""
         self._confirmed_at = float("-inf")
         self._end = threading.Event()
+        self._closing = asyncio.Event()
+        self._own_loop: asyncio.AbstractEventLoop | None = None
         self._registered = threading.Event()
         self._thread = threading.Thread(target=self._work, name="threadmill-lease", daemon=True)
 
@@ -113,7 +114,10 @@ class Lease:
     def close(self) -> None:
         """Deregister."""
         self._end.set()
-        self._thread.join(5)
+        if self._own_loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed already
+                self._own_loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(5)
 
     def is_confirmed(self) -> bool:
         """Whether the lease cannot have expired yet."""
@@ -133,6 +137,7 @@ class Lease:
             self._on_stuck(f"the lease's thread has failed ({type(error).__name__})")
 
     async def _beat_until_closed(self) -> None:
+        self._own_loop = asyncio.get_running_loop()
         pause = FIRST_RETRY_SECONDS
         while not self._end.is_set():
             try:
@@ -156,18 +161,20 @@ class Lease:
                 self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
                 continue
             await self._beat(pulse, seen)
-            if seen is not None and await pulse.seen() != seen:
+            if seen is not None and not await pulse.proves(seen):
                 seen = None  # what the server lists can no longer be relied upon
                 await self._register(pulse, seen)
         logger.info("the connection of the lease was lost; it is made anew")
 
     async def _is_lost_before_the_next_beat(self, pulse: Pulse) -> bool:
-        until = time.monotonic() + BEAT_SECONDS
-        while time.monotonic() < until and not self._end.is_set():
-            if await pulse.is_lost():
-                return True
-            await asyncio.sleep(LOOK_SECONDS)
-        return False
+        waiting = asyncio.ensure_future(pulse.is_lost_within(BEAT_SECONDS))
+        closing = asyncio.ensure_future(self._closing.wait())
+        await asyncio.wait([waiting, closing], return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        return not waiting.cancelled() and waiting.result()
 
     async def _beat(self, pulse: Pulse, seen: Seen | None) -> None:
         sent_at = _now()

@@ -8,6 +8,7 @@ anything from the list.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import secrets
@@ -38,8 +39,12 @@ class Pulse(Protocol):
         """How others can see this connection; None where they cannot."""
         ...
 
-    async def is_lost(self) -> bool:
-        """Whether the connection has closed."""
+    async def proves(self, seen: Seen) -> bool:
+        """Whether they still can."""
+        ...
+
+    async def is_lost_within(self, seconds: float) -> bool:
+        """Wait for so long, or until the connection is lost; whether it is."""
         ...
 
 
@@ -74,7 +79,11 @@ class _ManyConnections:
     async def seen(self) -> Seen | None:
         return None
 
-    async def is_lost(self) -> bool:
+    async def proves(self, seen: Seen) -> bool:  # noqa: ARG002
+        return False
+
+    async def is_lost_within(self, seconds: float) -> bool:
+        await asyncio.sleep(seconds)
         return False
 
 
@@ -93,18 +102,23 @@ class _OneConnection:
     async def seen(self) -> Seen | None:
         try:
             client = int(await self.send(("CLIENT", "ID")))
-            listed = await self.send(("CLIENT", "LIST", "ID", client))
-            server = server_id(await self.send(("INFO", "server")))
+            seen = Seen(server_id(await self.send(("INFO", "server"))), client)
         except redis_errors.ResponseError:  # an ACL forbids it, or a proxy does not know it
             return None
-        # A proxy may share one connection among many workers; then the name is another one's.
-        is_own = f"id={client} " in listed and f"name={self._name} " in listed
-        return Seen(server, client) if server and is_own else None
+        return seen if seen.server and await self.proves(seen) else None
 
-    async def is_lost(self) -> bool:
+    async def proves(self, seen: Seen) -> bool:
+        try:
+            listed = await self.send(("CLIENT", "LIST", "ID", seen.client))
+        except redis_errors.ResponseError:
+            return False
+        # A proxy may share one connection among many workers; then the name is another one's.
+        return f"id={seen.client} " in listed and f"name={self._name} " in listed
+
+    async def is_lost_within(self, seconds: float) -> bool:
         # Nobody sends to an idle connection: what can be read is its end.
         try:
-            return bool(await self._connection.can_read())
+            return await self._connection.read_response(timeout=seconds) is not None
         except redis_errors.ConnectionError:
             return True
 

@@ -9,7 +9,7 @@ again what is still unclaimed. A busy queue delays its probe as it delays everyt
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from threadmill_shared.messaging import Queues
@@ -32,8 +32,8 @@ class Unclaimed:
     """A run in the dispatched index that nobody has claimed in time."""
 
     run_id: str
-    due: str
-    """Its score in the index, as it was read."""
+    place: str
+    """In the index, as it was read."""
     queue: str
     """Where its message is, or was."""
 
@@ -64,17 +64,25 @@ class Resending:
         self._own_queue = own_queue
         self._begun = Queues(store.keys.namespace).begun
 
-    async def look(self, now: int, workers: Sequence[WorkerInfo]) -> None:
-        """Send probes where runs are unclaimed; take or put off those that nobody can take."""
+    async def look(
+        self, found: Sequence[tuple[str, str]], now: int, workers: Sequence[WorkerInfo]
+    ) -> None:
+        """Send probes where runs are unclaimed; take or put off those that nobody can take.
+
+        Args:
+            found: unclaimed runs, with their places in the index.
+            now: the server's time in milliseconds.
+            workers: those that are registered.
+        """
         if not workers:  # this one is not registered yet, or the look at the workers failed
             return
         consumed = {queue for worker in workers for queue in worker.queues}
         probed: set[str] = set()
-        for unclaimed in await self._unclaimed(now, SAMPLE):
+        for unclaimed in await self._read(found):
             if unclaimed.queue not in consumed:
                 # No worker consumes that queue: a message there would wait for one as the first
                 # does. Until one comes, the run must not hide others from this look.
-                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.due)
+                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
                 if self._own_queue is not None:
                     self._send(dispatch)
             elif self._own_queue in (None, unclaimed.queue) and unclaimed.queue not in probed:
@@ -93,36 +101,25 @@ class Resending:
             queue: where the probe was sent to.
             until: the server's time in milliseconds when it was sent.
         """
-        for unclaimed in await self._unclaimed(until, PAGE):
+        look = await self._store.look(until, overdue=0, unclaimed=PAGE)
+        for unclaimed in await self._read(look.unclaimed):
             if unclaimed.queue == queue:
-                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.due)
+                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
                 if dispatch is not None:
                     logger.warning("%s was not claimed; it is sent again", unclaimed.run_id)
                 self._send(dispatch)
         await self._store.read("UNLINK", self._store.keys.probe(queue))
 
-    async def _unclaimed(self, until: int, count: int) -> list[Unclaimed]:
-        """Runs that ought to have been claimed by then, `count` of each bucket at most."""
-        window = ("-inf", until, "WITHSCORES", "LIMIT", 0, count)
-        pages = await self._store.gather(
-            ("ZRANGEBYSCORE", f"{bucket}dispatched", *window)
-            for bucket in self._store.keys.buckets()
-        )
-        due = {run_id: score for page in pages for run_id, score in _scores(page)}
+    async def _read(self, found: Sequence[tuple[str, str]]) -> list[Unclaimed]:
+        """Learn in which queues they are looked for."""
         records = await self._store.gather(
-            ("HMGET", self._store.keys.run(run_id), "queue", "attempts") for run_id in due
+            ("HMGET", self._store.keys.run(run_id), "queue", "attempts") for run_id, _ in found
         )
-        return list(self._read(due, records))
+        return [
+            Unclaimed(run_id, place, self._queue(queue, int(attempts)))
+            for (run_id, place), (queue, attempts) in zip(found, records, strict=True)
+            if queue is not None
+        ]
 
-    def _read(self, due: dict[str, str], records: list[list[str]]) -> Iterable[Unclaimed]:
-        for (run_id, score), (queue, attempts) in zip(due.items(), records, strict=True):
-            if queue is not None:
-                has_begun = int(attempts) > 0 and self._own_queue is None
-                yield Unclaimed(run_id, score, self._begun if has_begun else queue)
-
-
-def _scores(page: Sequence[object]) -> Iterable[tuple[str, str]]:
-    """Members and scores, from the flat list or the pairs that a client makes of the reply."""
-    flat = [part for pair in page for part in (pair if isinstance(pair, (list, tuple)) else [pair])]
-    for run_id, score in zip(flat[::2], flat[1::2], strict=True):
-        yield str(run_id), f"{float(str(score)):.0f}"
+    def _queue(self, queue: str, attempts: int) -> str:
+        return self._begun if attempts > 0 and self._own_queue is None else queue

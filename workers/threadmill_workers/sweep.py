@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable
 from threadmill_shared.records import Status
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Deaths
-from threadmill_workers.resending import Resending
+from threadmill_workers.resending import SAMPLE, Resending
 from threadmill_workers.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
 
 WATCH_SECONDS = 0.25
 """Between two looks at the workers."""
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 0.75
 """Between two looks at the indexes."""
 ECONOMY = 8
 """So many workers look as often as one; with more of them, each looks more rarely."""
@@ -48,7 +48,7 @@ class Sweep:
         self._takeover = takeover
         self._resending = resending
         self._deaths = Deaths(store)
-        self._holders: dict[str, list[str]] = {}
+        self._holders: frozenset[str] = frozenset()
         self._server = ""
         self._server_since = float("-inf")
 
@@ -72,8 +72,7 @@ class Sweep:
 
     async def look_at_workers(self) -> None:
         """Take over what dead workers have left."""
-        holders = {worker for workers in self._holders.values() for worker in workers}
-        dead = await self._deaths.find(holders)
+        dead = await self._deaths.find(self._holders)
         self._note_server()
         for one in dead:
             await self._takeover.bury(one, count=not self._is_server_new())
@@ -91,22 +90,18 @@ class Sweep:
 
     async def look_at_runs(self) -> None:
         """End what is overdue, and send what nobody has claimed."""
-        buckets, now = self._store.keys.buckets(), await self._store.now()
-        holders = await self._store.gather(("ZRANGE", f"{b}holders", 0, -1) for b in buckets)
-        self._holders = {b: found for b, found in zip(buckets, holders, strict=True) if found}
+        now = await self._store.now()
+        look = await self._store.look(now, overdue=PAGE, unclaimed=SAMPLE)
+        self._holders = look.holders
         if not self._is_server_new():
-            await self._end_overdue(now)
-        await self._resending.look(now, self._deaths.workers)
+            for run_id in look.overdue:
+                await self._end_overdue(run_id)
+        await self._resending.look(look.unclaimed, now, self._deaths.workers)
 
-    async def _end_overdue(self, now: int) -> None:
-        due = await self._store.gather(
-            ("ZRANGEBYSCORE", f"{bucket}deadlines", "-inf", now, "LIMIT", 0, PAGE)
-            for bucket in self._store.keys.buckets()
-        )
-        for run_id in (run_id for runs in due for run_id in runs):
-            record = await self._store.record(run_id)
-            if record is not None:
-                await self._takeover.end(run_id, _grace(record.status, record.started_at), OVERDUE)
+    async def _end_overdue(self, run_id: str) -> None:
+        record = await self._store.record(run_id)
+        if record is not None:
+            await self._takeover.end(run_id, _grace(record.status, record.started_at), OVERDUE)
 
 
 def _grace(status: Status, started_at: int | None) -> int:

@@ -48,6 +48,11 @@ async def seen(scene, run_id: str) -> str:
     return f"{float(await scene.store.read('ZSCORE', key, run_id)):.0f}"
 
 
+async def look(scene, search: Resending, now: int, workers: list[WorkerInfo]) -> None:
+    found = await scene.store.look(now, overdue=0, unclaimed=10)
+    await search.look(found.unclaimed, now, workers)
+
+
 async def later(scene) -> int:
     return await scene.store.now() + LATER
 
@@ -94,14 +99,14 @@ async def test_a_run_that_is_not_claimed_in_time_has_its_queue_probed(scene, sen
     await scene.enqueue()
     now = await later(scene)
 
-    await resending(scene, sent).look(now, [WORKER])
+    await look(scene, resending(scene, sent), now, [WORKER])
 
     assert sent == Sent(probes=[("tm", now)])
 
 
 async def test_what_was_sent_just_now_is_left_alone(scene, sent):
     await scene.enqueue()
-    await resending(scene, sent).look(await scene.store.now(), [WORKER])
+    await look(scene, resending(scene, sent), await scene.store.now(), [WORKER])
     assert sent == Sent()
 
 
@@ -109,19 +114,19 @@ async def test_a_queue_has_one_probe_at_a_time(scene, sent):
     await scene.enqueue()
     await scene.enqueue(thread_id=ids.new_thread_id())
     for _ in range(3):
-        await resending(scene, sent).look(await later(scene), [WORKER])
+        await look(scene, resending(scene, sent), await later(scene), [WORKER])
     assert len(sent.probes) == 1
 
 
 async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
     lost = await scene.enqueue()
     search = resending(scene, sent)
-    await search.look(await later(scene), [WORKER])
+    await look(scene, search, await later(scene), [WORKER])
 
     await search.probed(*sent.probes[0])
 
     assert sent.run_ids == [lost.run_id]
-    await search.look(await later(scene), [WORKER])
+    await look(scene, search, await later(scene), [WORKER])
     assert len(sent.probes) == 2  # the first is over
 
 
@@ -142,7 +147,7 @@ async def test_a_run_that_had_begun_is_looked_for_in_the_queue_for_those(scene, 
     await held.give_back()
     search = resending(scene, sent)
 
-    await search.look(await later(scene), [WORKER])
+    await look(scene, search, await later(scene), [WORKER])
     assert [queue for queue, _ in sent.probes] == ["tm.begun"]
 
     await search.probed(*sent.probes[0])
@@ -153,7 +158,7 @@ async def test_a_queue_that_no_worker_consumes_gets_neither_probes_nor_repeats(s
     run_id = (await scene.enqueue(queue="tm.nobody")).run_id
     now = await later(scene)
 
-    await resending(scene, sent).look(now, [WORKER])
+    await look(scene, resending(scene, sent), now, [WORKER])
 
     assert sent.probes == []
     assert sent.run_ids == []
@@ -167,7 +172,7 @@ async def test_a_worker_that_is_alone_takes_what_an_ended_script_has_left(scene,
     own = WorkerInfo("host:3:cccc", "host:3", 0, "tm.process-3", ("tm.process-3",))
 
     alone = resending(scene, sent, own_queue="tm.process-3")
-    await alone.look(await later(scene), [other, own])
+    await look(scene, alone, await later(scene), [other, own])
 
     assert theirs.run_id not in sent.run_ids
     assert sent.run_ids == [left.run_id]
