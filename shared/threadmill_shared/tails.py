@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
@@ -28,7 +29,8 @@ logger = logging.getLogger("threadmill.tails")
 T = TypeVar("T")
 
 IDLE_SECONDS = 1.0
-
+SILENT_SECONDS = 5.0
+"""After so long without a word the server is asked for one, and has as long to answer."""
 
 MESSAGES = 10_000
 """The last messages of a channel that are kept for whoever hears it."""
@@ -57,6 +59,8 @@ class Bells:
         self._unsubscribed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._heard_at = time.monotonic()
+        self._is_asked = False
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[_Bell, None]:
@@ -127,9 +131,31 @@ class Bells:
         if self._unsubscribed:
             async with self._lock:
                 await self._subscribe()
-        await self._ring(await self._pubsub.get_message(timeout=IDLE_SECONDS))
+        # redis-py's get_message does not tell an answer to PING from silence.
+        said = await self._pubsub.parse_response(block=False, timeout=IDLE_SECONDS)
+        if said is None:
+            await self._stand_silence()
+            return
+        self._heard_at, self._is_asked = time.monotonic(), False
+        if isinstance(said, list):
+            self._ring(await self._pubsub.handle_message(said))
 
-    async def _ring(self, message: Any) -> None:
+    async def _stand_silence(self) -> None:
+        """Find out whether the server is still there.
+
+        One that is frozen, or gone without a farewell, closes no connection. Whoever was promoted
+        in its place would ring bells that nobody hears.
+        """
+        if time.monotonic() - self._heard_at <= SILENT_SECONDS:
+            return
+        self._heard_at = time.monotonic()
+        self._is_asked = not self._is_asked
+        if self._is_asked:
+            await self._pubsub.ping()
+        else:
+            await self._pubsub.connection.disconnect()  # the next read connects, and subscribes
+
+    def _ring(self, message: Any) -> None:
         if message is not None:
             for bell in self._listeners.get(message["channel"], ()):
                 bell.ring(message["data"])

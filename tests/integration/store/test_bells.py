@@ -6,8 +6,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.proxy import Proxy
 from tests.waiting import wait_until_async
 
+from threadmill_shared import tails
 from threadmill_shared.connections import connect
 from threadmill_shared.tails import Bells
 
@@ -110,3 +112,43 @@ async def test_an_end_leaves_no_subscription(redis_url, server):
 
 async def _is_silent(server):
     return await server.pubsub_channels() == []
+
+
+# ---- a server that falls silent -----------------------------------------------------------------
+
+
+async def test_a_server_that_vanished_is_noticed_and_another_connection_subscribes(
+    redis_server, server, monkeypatch
+):
+    monkeypatch.setattr(tails, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(tails, "IDLE_SECONDS", 0.1)
+    async with Proxy(redis_server.port) as proxy:
+        client = connect(f"redis://127.0.0.1:{proxy.port}", socket_timeout=None)
+        bells = Bells(client)
+        async with bells.listen("channel") as bell:
+            await server.publish("channel", "before")
+            await asyncio.wait_for(bell.wait(), 3)
+            proxy.silence()
+            bell.clear()
+
+            async def rings_again() -> bool:
+                await server.publish("channel", "after")
+                return bell.is_set()
+
+            await wait_until_async(rings_again, "it rings again")
+        await bells.close()
+        await client.aclose()
+
+
+async def test_a_server_that_has_nothing_to_say_keeps_its_connection(server, bells, monkeypatch):
+    monkeypatch.setattr(tails, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(tails, "IDLE_SECONDS", 0.05)
+    async with bells.listen("channel"):
+        await subscribed(server, "channel")
+        before = await _subscribers(server)
+        await asyncio.sleep(1)  # several times as long as it may be silent
+        assert await _subscribers(server) == before
+
+
+async def _subscribers(server) -> list[str]:
+    return [client["id"] for client in await server.client_list("pubsub")]
