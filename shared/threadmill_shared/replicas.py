@@ -72,11 +72,9 @@ class Replicas:
         """
         try:
             is_confirmed = await self._server_of(mark).confirm(mark, witness)
-        except Exception as error:
-            if not _is_passing(error):
-                raise
-            is_confirmed = False
-        if not is_confirmed:
+        except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError):
+            is_confirmed = False  # whatever was written is written: that must not fail for this
+        if not is_confirmed and self._were_seen:
             self._warn()
         return is_confirmed
 
@@ -84,6 +82,10 @@ class Replicas:
         """Give up what has no answer yet."""
         for server in self._servers.values():
             await server.close()
+
+    @property
+    def _were_seen(self) -> bool:
+        return any(server.were_seen for server in self._servers.values())
 
     def _server_of(self, mark: str) -> _Server:
         name, send = "", partial(_send, self._client)
@@ -94,8 +96,7 @@ class Replicas:
             name, send = node.name, partial(_send_to_node, node)
         if name not in self._servers:
             # One that was promoted may have no replicas, and lack what was written to another one.
-            were_seen = any(server.were_seen for server in self._servers.values())
-            self._servers[name] = _Server(send, were_seen=were_seen)
+            self._servers[name] = _Server(send, were_seen=self._were_seen)
         return self._servers[name]
 
     def _warn(self) -> None:
@@ -198,20 +199,16 @@ class _Server:
         return int(reached) >= self._needed
 
     async def _look_now(self) -> None:
-        """Learn whether there are replicas.
-
-        Raises:
-            ReadOnlyError: the server is a replica itself by now.
-        """
+        """Learn whether there are replicas."""
         [found] = await self._send([("INFO", "replication")])
         if isinstance(found, Exception):
             if _is_passing(found):
                 raise found
             found = {}  # an ACL may forbid INFO
-        if found.get("role", "master") != "master":
-            raise redis_errors.ReadOnlyError("the primary has become a replica")
         self._looked_at = time.monotonic()
-        self._needed = 1 if has_replicas(found) else 0
+        # A primary that has become a replica has to be asked too: it refuses the mark.
+        is_replica = found.get("role", "master") != "master"
+        self._needed = 1 if is_replica or has_replicas(found) else 0
         self.were_seen = self.were_seen or self._needed > 0
 
 
@@ -244,8 +241,7 @@ async def _answer(node: ClusterNode, connection: Any, command: Command) -> Any:
 
 def _is_passing(error: Exception) -> bool:
     # A bucket that has moved is asked for at its new node, once the client knows it.
-    moved = (redis_errors.AskError, redis_errors.RedisClusterException)
-    return is_passing(error) or is_full(error) or isinstance(error, moved)
+    return is_passing(error) or is_full(error) or isinstance(error, redis_errors.AskError)
 
 
 def has_replicas(replication: Mapping[str, Any]) -> bool:

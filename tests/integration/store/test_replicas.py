@@ -177,6 +177,19 @@ async def test_a_user_who_may_neither_ask_nor_look_is_not_held_up(replicated, re
     await admin.aclose()
 
 
+async def test_a_primary_that_has_become_a_replica_confirms_nothing(replicated):
+    store = Store(connect(replicated.replica.url()), NAMESPACE)
+    assert not await store.confirm(ids.new_thread_id())
+    await store.close()
+
+
+async def test_a_server_that_is_gone_confirms_nothing_and_nobody_speaks_of_replicas(caplog):
+    store = Store(connect("redis://127.0.0.1:1/0"), NAMESPACE)
+    assert not await store.confirm(ids.new_thread_id())
+    assert not caplog.messages
+    await store.close()
+
+
 async def test_a_replica_counts_when_it_has_loaded_the_primarys_data():
     assert has_replicas({"connected_slaves": 1, "slave0": {"state": "online"}})
     assert not has_replicas({"connected_slaves": 1, "slave0": {"state": "send_bulk"}})
