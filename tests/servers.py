@@ -188,6 +188,7 @@ class ClusterOfOneShard:
             node = primary.execute_command("CLUSTER MYID")
             wait_until(lambda: _replicates(replica, node), "the nodes know each other", 20)
             wait_until(lambda: primary.info("replication").get("slave0"), "it is replicated", 20)
+            wait_until(lambda: _serves(primary) and _serves(replica), "the cluster serves", 20)
         return self
 
     def __exit__(
@@ -208,6 +209,10 @@ class ClusterOfOneShard:
 
     def _client(self, server: RedisServer) -> contextlib.closing[redis.Redis]:
         return contextlib.closing(redis.Redis(port=server.port))
+
+
+def _serves(client: redis.Redis) -> bool:
+    return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
 
 
 def _replicates(client: redis.Redis, node: bytes) -> bool:
