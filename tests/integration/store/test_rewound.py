@@ -38,7 +38,7 @@ async def next_group(groups) -> list[Event]:
 
 def as_before(held: HeldRun, serial: int) -> HeldRun:
     """The same attempt, as it was when it had written so many batches."""
-    again = HeldRun(held._store, held.record, held._token, 60, held.position)
+    again = HeldRun(held._store, held.record, held.record.token, 60, held.position)
     again._serial = serial
     return again
 
