@@ -88,7 +88,9 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             **settings.celery_options(),
-            "socket_timeout": 30.0,
+            # A broker that has frozen or vanished answers nothing; so long until it is noticed.
+            "socket_timeout": 8.0,
+            "health_check_interval": 5,
             "socket_connect_timeout": _SEND_SECONDS,
             "socket_keepalive": True,
         },
