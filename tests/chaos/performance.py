@@ -16,15 +16,17 @@ from tests.chaos.recovery import Measurements
 from tests.chaos.stage import Stage, stage
 from tests.chaos.strikes import Strikes
 from tests.chaos.summary import Evidence, Summary
-from tests.contents import Contents, read_contents
+from tests.contents import Contents, parts, read_contents
 from tests.waiting import wait_until_async
 
-from threadmill_shared.connections import connect
+from threadmill_shared.connections import StoreClient, connect
 
 NAMESPACE = "threadmill"
 _STOP_SECONDS = 60.0
 _BURIED_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
+_PLACES = {"line", "dispatched", "held", "parked"}
+"""Where runs stand that are not over."""
 
 
 def perform(options: Options) -> Summary:
@@ -82,7 +84,6 @@ async def _evidence(on_stage: Stage) -> Evidence:
         foreign = [*await _foreign_keys(client), *await _dead_registrations(on_stage, client)]
     finally:
         await client.aclose()
-    on_stage.says.new_lines()
     return Evidence(
         contents=contents,
         says=on_stage.says.lines(),
@@ -93,25 +94,23 @@ async def _evidence(on_stage: Stage) -> Evidence:
     )
 
 
-async def _when_quiet(on_stage: Stage, client) -> Contents:
+async def _when_quiet(on_stage: Stage, client: StoreClient) -> Contents:
     """What the store holds when all runs have ended, or it has taken too long."""
     give_up = time.monotonic() + on_stage.options.quiet_seconds
-    while True:
-        contents = await read_contents(client, NAMESPACE)
-        is_quiet = not any(_open(contents)) and all(
-            t.has_ended or t.trouble for t in on_stage.tails.all.values()
-        )
-        if is_quiet or time.monotonic() > give_up:
-            return contents
+    while time.monotonic() < give_up and not await _is_quiet(on_stage, client):
         await asyncio.sleep(_LOOK_SECONDS)
+    return await read_contents(client, NAMESPACE)
 
 
-def _open(contents: Contents):
-    for kind in ("dispatched", "held", "line", "parked"):
-        yield from contents.of_kind(kind)
+async def _is_quiet(on_stage: Stage, client: StoreClient) -> bool:
+    """Whether no run stands in a line or an index, and all that were followed have ended."""
+    start = len(NAMESPACE) + 1
+    kinds = {parts(key[start:])[1] for key in await client.keys(f"{NAMESPACE}:*")}
+    tails = on_stage.tails.all.values()
+    return kinds.isdisjoint(_PLACES) and all(t.has_ended or t.trouble for t in tails)
 
 
-async def _foreign_keys(client) -> list[str]:
+async def _foreign_keys(client: StoreClient) -> list[str]:
     """Keys outside of the namespace: messages that nobody took, and what names a dead worker.
 
     The bindings of Celery's own events and remote control are the same for all workers.
@@ -120,7 +119,7 @@ async def _foreign_keys(client) -> list[str]:
     return [key for key in keys if NAMESPACE in key or not key.startswith("_kombu.binding")]
 
 
-async def _dead_registrations(on_stage: Stage, client) -> list[str]:
+async def _dead_registrations(on_stage: Stage, client: StoreClient) -> list[str]:
     async def dead() -> set[str]:
         names = await client.hkeys(f"{NAMESPACE}:{{workers}}:alive")
         living = {place.worker_name for place in on_stage.fleet.places}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.acceptance.conftest import api, environment, standin, workers  # noqa: F401  fixtures
 from tests.acceptance.processes import Workers
-from tests.chaos.fleet import BOTS
 
 from threadmill import Assistant
 from threadmill.testing import Call, Reply, StandIn
@@ -15,11 +13,10 @@ DEFAULT = 3
 
 @pytest.mark.parametrize("api", ["responses"], indirect=True)
 def test_by_default_the_third_death_in_a_row_is_a_runs_last(
-    workers: Workers,  # noqa: F811
-    standin: StandIn,  # noqa: F811
+    workers: Workers, standin: StandIn
 ) -> None:
     standin.brain = lambda _: Reply([Call("die")])
-    started = workers.start("poisoned", DEFAULT + 1, folder=BOTS)
+    started = workers.start("poisoned", DEFAULT + 1)
     run = Assistant.load("poisoned").enqueue("Die.").wait(60)
     assert run.status == "failed"
     assert run.last_error.name == "worker_lost"
