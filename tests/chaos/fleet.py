@@ -68,7 +68,7 @@ class Fleet:
         """One worker per entry of `leaves`; `of_leaf` are the settings of those in one."""
         self._folder, self._of_leaf = folder, of_leaf
         self.ended_by_themselves: list[str] = []
-        """Names of the logs of workers that nobody had told to end."""
+        """Names of the logs of workers that were ready, and that nobody had told to end."""
         self.places = [
             Place(self._starter(leaf), f"worker-{number}", leaf)
             for number, leaf in enumerate(leaves)
@@ -86,7 +86,8 @@ class Fleet:
         while True:
             for place in self.places:
                 if place.worker.has_ended():
-                    if not place.was_told_to_end:
+                    # One that finds no Redis at its start may give up; it is started again.
+                    if place.worker_name and not place.was_told_to_end:
                         self.ended_by_themselves.append(f"{place.name}-{place.generation - 1}")
                     place.fill()
             await asyncio.sleep(_LOOK_SECONDS)

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     STOP = "SIGTERM of a worker"
     CUT = "network cut between a worker and Redis"
     REDIS = "Redis restart"
+    STALL = "SIGSTOP of Redis"
     PRODUCER = "death of a producer between write and send"
     REPEAT = "Celery messages delivered again"
 
@@ -39,6 +40,7 @@ _WEIGHTS = {
     Kind.STOP: 4,
     Kind.CUT: 10,
     Kind.REDIS: 4,
+    Kind.STALL: 2,
     Kind.PRODUCER: 8,
     Kind.REPEAT: 6,
 }

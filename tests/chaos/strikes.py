@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -58,8 +60,9 @@ class Strikes:
 
     async def _strike(self, fault: Fault) -> None:
         self.counts[fault.kind] += 1
-        if fault.kind is Kind.REDIS:
-            await self._restart_redis(fault)
+        if fault.kind in (Kind.REDIS, Kind.STALL):
+            async with self._redis:
+                await (self._restart if fault.kind is Kind.REDIS else self._stall)(fault)
         elif fault.kind is Kind.PRODUCER:
             self._stage.producers.doom(fault.victim)
         else:
@@ -87,12 +90,19 @@ class Strikes:
         finally:
             place.is_disturbed = False
 
-    async def _restart_redis(self, fault: Fault) -> None:
+    async def _restart(self, fault: Fault) -> None:
         redis = self._stage.redis
-        async with self._redis:
-            await asyncio.to_thread(redis.kill if fault.victim % 2 else redis.stop)
+        await asyncio.to_thread(redis.kill if fault.victim % 2 else redis.stop)
+        await asyncio.sleep(fault.seconds)
+        await asyncio.to_thread(redis.start)
+
+    async def _stall(self, fault: Fault) -> None:
+        """Its answers come late: for some, when their callers have asked again."""
+        os.kill(self._stage.redis.pid, signal.SIGSTOP)
+        try:
             await asyncio.sleep(fault.seconds)
-            await asyncio.to_thread(redis.start)
+        finally:
+            os.kill(self._stage.redis.pid, signal.SIGCONT)
 
     def _deliver_again(self) -> None:
         """Messages of runs that go on, that are over, and that wait."""
