@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.chaos.logs import stored_runs
 from tests.chaos.options import Options
 from tests.chaos.plan import Kind
 from tests.chaos.recovery import Measurements
@@ -84,12 +85,13 @@ async def _evidence(on_stage: Stage) -> Evidence:
         foreign = [*await _foreign_keys(client), *await _dead_registrations(on_stage, client)]
     finally:
         await client.aclose()
+    over = {run.id for run in stored_runs(contents).values() if run.is_over}
     return Evidence(
         contents=contents,
         says=on_stage.says.lines(),
         calls=on_stage.calls.lines(),
         notes=on_stage.notes.lines(),
-        tail_differences=await on_stage.tails.differences(),
+        tail_differences=await on_stage.tails.differences(over),
         foreign_keys=foreign,
     )
 

@@ -53,6 +53,10 @@ class Tail:
         run = await Run.load_async(self.run_id)
         return differences(self, [event async for event in run.events_async()])
 
+    def of_open_run(self) -> Iterator[str]:
+        """What can be said of a run that is not over, whose log goes on."""
+        return differences(self, self.seen)
+
 
 class Tails:
     """Some of the runs."""
@@ -83,9 +87,11 @@ class Tails:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def differences(self) -> list[str]:
-        """Of all tails, compared with the log as it is now."""
-        tails, found = list(self.all.values()), []
+    async def differences(self, over: set[str]) -> list[str]:
+        """Of all tails; those of runs that are over are compared with the log as it is now."""
+        tails = [tail for tail in self.all.values() if tail.run_id in over]
+        left = [tail for tail in self.all.values() if tail.run_id not in over]
+        found = [line for tail in left for line in tail.of_open_run()]
         for start in range(0, len(tails), _AT_ONCE):
             some = tails[start : start + _AT_ONCE]
             for lines in await asyncio.gather(*(tail.compared() for tail in some)):
