@@ -171,9 +171,13 @@ class Client:
 
     async def _warn_when_alone(self, run_id: str) -> None:
         await asyncio.sleep(NO_WORKER_SECONDS)
-        record = await self.store.record(run_id)
-        waits = record is not None and record.status is Status.QUEUED
-        if waits and not await self.registry.workers():
+        try:
+            record = await self.store.record(run_id)
+            waits = record is not None and record.status is Status.QUEUED
+            is_alone = waits and not await self.registry.workers()
+        except errors.StoreUnavailable:  # whoever waits for the run says so already
+            return
+        if is_alone:
             logger.warning(
                 "%s waits, and no worker is alive in namespace %r. Start one: "
                 "threadmill worker MODULE",

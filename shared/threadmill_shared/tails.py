@@ -109,7 +109,9 @@ class Bells:
             if not bells:
                 self._listeners.pop(channel, None)
                 self._unsubscribed.discard(channel)
-                with contextlib.suppress(*PASSING):
+                # A connection that is just being closed or made anew fails in ways of its own; and
+                # a channel that nobody hears is only a little noise.
+                with contextlib.suppress(Exception):
                     await self._pubsub.unsubscribe(channel)
 
     async def _subscribe(self) -> None:
