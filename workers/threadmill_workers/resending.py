@@ -102,12 +102,17 @@ class Resending:
             until: the server's time in milliseconds when it was sent.
         """
         look = await self._store.look(until, overdue=0, unclaimed=PAGE)
+        sent = []
         for unclaimed in await self._read(look.unclaimed):
             if unclaimed.queue == queue:
                 dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
-                if dispatch is not None:
-                    logger.warning("%s was not claimed; it is sent again", unclaimed.run_id)
                 self._send(dispatch)
+                sent += [] if dispatch is None else [dispatch.run_id]
+        if sent:
+            logger.warning(
+                "%d runs of queue %s had not been claimed and are sent again, %s among them",
+                *(len(sent), queue, sent[0]),
+            )
         await self._store.read("UNLINK", self._store.keys.probe(queue))
 
     async def _read(self, found: Sequence[tuple[str, str]]) -> list[Unclaimed]:
