@@ -9,6 +9,9 @@ INSTALLED := $(VENV)/.installed
 # Tests call with wrong types on purpose.
 SCRIPTS := benchmarks examples/support_bot
 
+# Processes that execute tests; 0 is pytest itself, for its debugger.
+PROCESSES ?= 4
+
 # Further arguments for the command behind a target: make test ARGS='-k flower'
 ARGS ?=
 
@@ -22,7 +25,7 @@ demo: $(INSTALLED) ## Play three conversations on an embedded server and two wor
 	$(BIN)/threadmill demo $(ARGS)
 
 test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)

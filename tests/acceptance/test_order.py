@@ -77,6 +77,7 @@ async def test_each_thread_executes_its_runs_one_by_one_in_the_order_they_were_e
     assert {run.worker for run in [*hot, *cold]} == {worker.name for worker in started}
 
 
+@pytest.mark.quiet
 async def test_a_hot_thread_does_not_slow_the_others(
     workers: Workers, standin: StandIn, report: Callable[[str], None], api: str
 ) -> None:

@@ -22,7 +22,8 @@ from tests.acceptance.broker import Broker, Envelope, listening
 from tests.acceptance.processes import Worker
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
 from tests.acceptance.surroundings import embedded_environment, surroundings
-from tests.acceptance.test_operated import CREDENTIAL, Flower, free_port
+from tests.acceptance.test_operated import CREDENTIAL, Flower
+from tests.ports import free_port
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 

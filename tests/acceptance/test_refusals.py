@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 import redis
 from tests.acceptance.processes import Script
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Thread, errors
@@ -29,13 +29,6 @@ def contents(environment: None, redis_url: str) -> Iterator[Callable[[], dict[by
     """Reads every key of the server's database, and what is in it."""
     with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
         yield lambda: {key: client.dump(key) for key in client.scan_iter()}
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 # ---- requests that are wrong -----------------------------------------------------------------
@@ -201,7 +194,7 @@ def test_nothing_is_added_to_a_thread_that_a_run_holds(
 def test_without_a_redis_every_call_says_so_soon(
     host: str, environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("THREADMILL_REDIS_URL", f"redis://user:secret@{host}:{unused_port()}/0")
+    monkeypatch.setenv("THREADMILL_REDIS_URL", f"redis://user:secret@{host}:{free_port()}/0")
     close_client()
     began = time.monotonic()
     with pytest.raises(errors.StoreUnavailable, match="THREADMILL_REDIS_URL") as caught:
@@ -219,7 +212,7 @@ def run_worker(**settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_worker_without_a_redis_refuses_to_start(environment: None) -> None:
-    ended = run_worker(THREADMILL_REDIS_URL=f"redis://127.0.0.1:{unused_port()}/0")
+    ended = run_worker(THREADMILL_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert ended.returncode == 1
     assert "THREADMILL_REDIS_URL" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr

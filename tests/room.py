@@ -1,0 +1,104 @@
+"""Tests in several processes at once, and those that need the machine for themselves.
+
+Tests with things in common (a module, and what its fixtures have started) are a group: one process
+executes them, one after the other. A test marked `quiet` measures something that others would
+disturb, seconds or bytes; these are the last group, and nothing else is tested meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+QUIET = "quiet"
+TOGETHER = "together"
+_PARTED_BY = ("api", "server_kind")
+"""Parameters that part a module into groups: what its fixtures start is different anyway."""
+
+
+# ---- groups ------------------------------------------------------------------------------------
+
+
+def group(item: pytest.Item) -> str:
+    """The name of the group that the test belongs to."""
+    if item.get_closest_marker(QUIET):
+        return QUIET
+    if named := item.get_closest_marker(TOGETHER):
+        return str(named.args[0])
+    return " ".join([item.nodeid.partition("::")[0], *_kinds(item)])
+
+
+def _kinds(item: pytest.Item) -> Iterable[str]:
+    params: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return (str(params[name]) for name in _PARTED_BY if name in params)
+
+
+def put_quiet_ones_last(items: list[pytest.Item]) -> None:
+    """Sort them so that no process has to wait in the middle until another one is done."""
+    items.sort(key=lambda item: group(item) == QUIET)
+
+
+class Groups:
+    """Which group each test belongs to; told by who executes them to who shares them out.
+
+    pytest-xdist knows groups too. It adds their names to the tests' ids, which pytest 9.2 ignores,
+    so that every test would be a group of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "groups"
+
+    def write(self, items: Iterable[pytest.Item], writer: str) -> None:
+        """Write them down; all processes write the same."""
+        new = self._file.with_suffix(f".{writer}")
+        new.write_text(json.dumps({item.nodeid: group(item) for item in items}))
+        new.rename(self._file)
+
+    def of(self, nodeid: str) -> str:
+        """The group of a test, by its id."""
+        return self._read.get(nodeid, nodeid)
+
+    @cached_property
+    def _read(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self._file.read_text())
+        return found
+
+
+# ---- the room ----------------------------------------------------------------------------------
+
+
+class Room:
+    """Where tests are executed: by many processes at once, or by one that is alone.
+
+    Who wants to be alone holds the door while those inside come to an end, so that it gets its
+    turn. A process that ends leaves by itself.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._door = (folder / "door").open("w")
+        self._room = (folder / "room").open("w")
+        self._is_inside = False
+
+    def enter(self, *, alone: bool) -> None:
+        """Wait until there is room; entering again changes nothing."""
+        if self._is_inside:
+            return
+        fcntl.flock(self._door, fcntl.LOCK_EX)
+        fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(self._door, fcntl.LOCK_UN)
+        self._is_inside = True
+
+    def leave(self) -> None:
+        """Make room."""
+        fcntl.flock(self._room, fcntl.LOCK_UN)
+        self._is_inside = False
+
+    def close(self) -> None:
+        """Leave for good."""
+        self._door.close()
+        self._room.close()
