@@ -66,6 +66,10 @@ class Worker:
         """Its output so far."""
         return self._log.read_text()
 
+    def log_since(self, before: str) -> str:
+        """What has come since its log was this."""
+        return self.log()[len(before) :]
+
     def wait_ready(self) -> None:
         wait_until(lambda: self.name or self.has_ended(), "the worker is ready", _START_SECONDS)
         assert self.name, f"the worker has ended:\n{self.log()}"

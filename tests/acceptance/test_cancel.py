@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Script, Workers
 from tests.acceptance.requests import is_speaking, tool_outputs
 from tests.waiting import wait_until
@@ -27,9 +28,14 @@ CANCEL = """
 """
 
 
+@pytest.fixture(scope="module")
+def worker(lasting: Lasting) -> None:
+    lasting.workers.start("toolbox")
+
+
 @pytest.fixture
-def worker(workers: Workers) -> None:
-    workers.start("toolbox")
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
 
 
 def enqueue(text: str, thread: Thread) -> Run:
@@ -69,6 +75,7 @@ def assert_usable(thread: Thread) -> None:
     assert say("And now?", thread).status == "completed"
 
 
+@pytest.mark.quiet
 @pytest.mark.usefixtures("worker")
 def test_a_cancel_elsewhere_closes_the_providers_socket_and_keeps_the_partial_message(
     standin: StandIn, report: Callable[[str], None], api: str
@@ -89,6 +96,7 @@ def test_a_cancel_elsewhere_closes_the_providers_socket_and_keeps_the_partial_me
     )
 
 
+@pytest.mark.quiet
 @pytest.mark.usefixtures("worker")
 def test_a_cancel_is_heard_after_garbage_collections_in_the_worker(standin: StandIn) -> None:
     thread, other = Thread(), Thread()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance import door
+from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.test_scripts import SCRIBE
 from tests.waiting import wait_until
@@ -18,6 +19,17 @@ from threadmill.testing import StandIn
 SECRET = "a-text-of-a-user"
 
 
+@pytest.fixture(scope="module")
+def worker(lasting: Lasting) -> Worker:
+    [worker] = lasting.workers.start(SCRIBE)
+    return worker
+
+
+@pytest.fixture
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 
@@ -26,8 +38,8 @@ def texts(thread: Thread) -> list[str]:
     return [message.text for message in thread.get_messages()]
 
 
-def test_a_say_makes_a_run_and_the_same_task_again_is_the_same_run(workers: Workers) -> None:
-    workers.start(SCRIBE)
+@pytest.mark.usefixtures("worker")
+def test_a_say_makes_a_run_and_the_same_task_again_is_the_same_run() -> None:
     thread, id = Thread(key="channel-1"), new_id()
     message = door.say(
         id, assistant="scribe", message='call length {"text": "four"}', thread_key="channel-1"
@@ -41,8 +53,8 @@ def test_a_say_makes_a_run_and_the_same_task_again_is_the_same_run(workers: Work
     assert [run.status for run in thread.runs()] == ["completed", "completed"]
 
 
-def test_a_run_takes_the_thread_as_it_is(workers: Workers, standin: StandIn) -> None:
-    workers.start(SCRIBE)
+@pytest.mark.usefixtures("worker")
+def test_a_run_takes_the_thread_as_it_is(standin: StandIn) -> None:
     thread = Thread(key="channel-2").create(["One", "Two"])
     door.send(
         door.run(new_id(), assistant="scribe", thread_key="channel-2", instructions="Be brief.")
@@ -117,9 +129,8 @@ def error_about(message: dict[str, Any], worker: Worker) -> str:
 
 
 def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
-    workers: Workers, standin: StandIn
+    worker: Worker, standin: StandIn
 ) -> None:
-    [worker] = workers.start(SCRIBE)
     sent = {name: make(new_id(), **kwargs) for name, (make, kwargs, _) in WRONG.items()}
     by_position = {"task": "threadmill.say", "id": new_id(), "args": [SECRET, SECRET]}
     unknown_task = {"task": "threadmill.sya", "id": new_id(), "args": [SECRET]}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from openai.types.beta import AssistantStreamEvent
 from pydantic import BaseModel, TypeAdapter
-from tests.acceptance.processes import Script, Workers
+from tests.acceptance.conftest import Lasting
+from tests.acceptance.processes import Script
 from tests.acceptance.requests import is_speaking
 from tests.waiting import wait_until
 
@@ -28,9 +29,14 @@ TERMINAL = {
 SPEAK = Reply([Text([f"{number} " for number in range(60)])], delay=0.005)
 
 
-@pytest.fixture(autouse=True)
-def worker(workers: Workers) -> None:
-    workers.start("toolbox")
+@pytest.fixture(scope="module", autouse=True)
+def worker(lasting: Lasting) -> None:
+    lasting.workers.start("toolbox")
+
+
+@pytest.fixture
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
 
 
 def enqueue(text: str, thread: Thread | None = None, **options: Any) -> Run:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.acceptance.processes import Workers
+from tests.acceptance.conftest import Lasting
+from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.surroundings import embedded_environment
 from tests.waiting import wait_until
 
@@ -24,25 +25,33 @@ from threadmill_shared.tools import ToolSpec
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
 
+@pytest.fixture(scope="module")
+def worker(lasting: Lasting) -> Worker:
+    """One worker that all of this happens to."""
+    [worker] = lasting.workers.start("mishaps")
+    return worker
+
+
+@pytest.fixture
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
+
+
 def say(text: str, thread: Thread | None = None) -> Run:
     mishaps = Assistant.load("mishaps")
     return mishaps.say(text, thread=thread or Thread(), event_handler_class=None, timeout=30)
 
 
-def test_an_async_tool_that_blocks_its_loop_gets_an_error_and_the_worker_goes_on(
-    workers: Workers,
-) -> None:
-    workers.start("mishaps")
+@pytest.mark.usefixtures("worker")
+def test_an_async_tool_that_blocks_its_loop_gets_an_error_and_the_worker_goes_on() -> None:
     run = say("call block_the_loop {}")
     [made] = [call for step in run.steps for call in step.tool_calls]
     assert made.failed
     assert "must not block" in (made.output or "")
 
 
-def test_a_run_that_a_tool_started_goes_on_when_the_tools_own_run_has_ended(
-    workers: Workers,
-) -> None:
-    workers.start("mishaps")
+@pytest.mark.usefixtures("worker")
+def test_a_run_that_a_tool_started_goes_on_when_the_tools_own_run_has_ended() -> None:
     run = say("call start_and_leave {}")
     [made] = [call for step in run.steps for call in step.tool_calls]
     assert Run.load(made.output or "").wait(20).status == "completed"
@@ -50,22 +59,20 @@ def test_a_run_that_a_tool_started_goes_on_when_the_tools_own_run_has_ended(
 
 @pytest.mark.parametrize("arguments", [["bogus"], [], ["run_", "twice"], [{"a": 1}]])
 def test_a_malformed_run_message_does_not_end_the_worker(
-    workers: Workers, arguments: list[object]
+    worker: Worker, arguments: list[object]
 ) -> None:
-    [worker] = workers.start("mishaps")
+    before = worker.log()
     make_app(Settings()).send_task("threadmill.execute", arguments, queue="threadmill")
-    wait_until(lambda: "not understood" in worker.log(), "the message was refused")
+    wait_until(lambda: "not understood" in worker.log_since(before), "the message was refused")
     assert say("Hello!").status == "completed"
 
 
 @pytest.mark.parametrize("queue", ["threadmill", "threadmill.begun", "threadmill.door"])
-def test_what_is_no_message_at_all_does_not_end_the_worker(
-    workers: Workers, redis_url: str, queue: str
-) -> None:
-    [worker] = workers.start("mishaps")
-    with redis.Redis.from_url(redis_url) as broker:
+def test_what_is_no_message_at_all_does_not_end_the_worker(worker: Worker, queue: str) -> None:
+    before = worker.log()
+    with redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"]) as broker:
         broker.lpush(queue, "no message at all")
-    wait_until(lambda: "is started again" in worker.log(), "the consumer starts again")
+    wait_until(lambda: "is started again" in worker.log_since(before), "the consumer starts again")
     assert say("Hello!").status == "completed"
     assert "no message at all" not in worker.log()
     assert not worker.has_ended()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import tool_outputs
 
@@ -13,15 +14,15 @@ from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, converse
 
 
-@pytest.fixture
-def concurrency() -> str:
-    return "100"
-
-
-@pytest.fixture(autouse=True)
-def worker(workers: Workers, concurrency: str) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def worker(lasting: Lasting) -> None:
     """One worker, whose tools have a process in common."""
-    workers.start("toolbox", THREADMILL_CONCURRENCY=concurrency)
+    lasting.workers.start("toolbox")
+
+
+@pytest.fixture
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
 
 
 def say(text: str, thread: Thread | None = None) -> Run:
@@ -49,6 +50,7 @@ def pause(requests: list[Record]) -> float:
     return second.begun_at - first.ended_at
 
 
+@pytest.mark.quiet
 def test_an_async_and_a_blocking_call_of_one_turn_run_at_the_same_time(standin: StandIn) -> None:
     calls = [call("wait_on_loop", seconds=0.6), call("wait_in_thread", seconds=0.6)]
     outputs = outputs_of(standin, *calls)
@@ -75,14 +77,20 @@ WRONG = {
 def test_the_model_reads_what_is_wrong_with_its_arguments_and_nothing_is_called(
     standin: StandIn,
 ) -> None:
+    ints, addresses = counts(standin)
     for wrong, named in WRONG.items():
         [told] = outputs_of(standin, wrong)
         assert told.startswith("Error: ")
         assert named in told
-    for tool in ("show_int", "show_address"):
-        assert outputs_of(standin, call("count_calls", of=tool)) == ["0"]
+    assert counts(standin) == (ints, addresses)
     assert outputs_of(standin, call("show_int", value=1)) == ["int 1"]
-    assert outputs_of(standin, call("count_calls", of="show_int")) == ["1"]
+    assert counts(standin) == (ints + 1, addresses)
+
+
+def counts(standin: StandIn) -> tuple[int, ...]:
+    """How often the two tools were called."""
+    calls = [call("count_calls", of=tool) for tool in ("show_int", "show_address")]
+    return tuple(map(int, outputs_of(standin, *calls)))
 
 
 ENDS = {"end_by_raise": {"won": 3}, "end_by_return": {"won": 3}, "end_by_token": None}
@@ -115,8 +123,10 @@ def answer_inner(request: Request) -> Reply | str:
     return "inner answer" if request.last_user_text == "Inner" else converse(request)
 
 
-@pytest.mark.parametrize("concurrency", ["1"])
-def test_a_tool_says_on_another_thread_without_a_slot_of_its_own(standin: StandIn) -> None:
+def test_a_tool_says_on_another_thread_without_a_slot_of_its_own(
+    workers: Workers, standin: StandIn
+) -> None:
+    workers.start("toolbox", THREADMILL_CONCURRENCY="1")
     standin.brain = answer_inner
     calls = [call("say_elsewhere", text="Inner"), call("say_elsewhere_async", text="Inner")]
     run = say(" ".join(calls))
