@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from tests.nodes import ask_all
+
 _DUMP = """
 local found = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
@@ -86,8 +88,9 @@ def read_dump(namespace: str, reply: list[Any]) -> Contents:
 
 
 async def read_contents(client: Any, namespace: str) -> Contents:
-    """Read everything through an async client."""
-    return read_dump(namespace, await client.execute_command(*dump_command(namespace)))
+    """Read everything through an async client; of a cluster, one node after the other."""
+    found = await ask_all(client, "execute_command", *dump_command(namespace))
+    return read_dump(namespace, [entry for entries in found for entry in entries])
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

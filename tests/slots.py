@@ -1,14 +1,15 @@
 """One slot per script: seen on the server, command by command, also those inside of scripts.
 
-A cluster would refuse a script that touches two slots; a single server does not, so it is watched.
+A cluster refuses a script that touches a slot of another node. A single server refuses nothing, nor
+does the node of a cluster that has both slots, so all of them are watched.
 """
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -47,15 +48,32 @@ def one_slot_per_script(redis_url: str) -> Iterator[None]:
     Raises:
         AssertionError: a script took keys of two slots, or touched a key outside of its slot.
     """
-    parts = urlsplit(redis_url)
-    address = (parts.hostname or "127.0.0.1", parts.port or 6379)
+    with ExitStack() as open_now:
+        watched = [open_now.enter_context(_watched(*address)) for address in _addresses(redis_url)]
+        yield
+        wrong = [line for lines in watched for line in violations(lines())]
+    assert not wrong, "\n".join(wrong)
+
+
+def _addresses(redis_url: str) -> list[tuple[str, int]]:
+    """The server, or all nodes of the cluster, that the URL names."""
+    named = (address.partition(":") for address in urlsplit(redis_url).netloc.split(","))
+    return [(host, int(port)) for host, _, port in named]
+
+
+@contextmanager
+def _watched(host: str, port: int) -> Iterator[Callable[[], Iterator[Line]]]:
+    """Watch one server; what is yielded gives all that it was sent meanwhile."""
+    address = (host, port)
     with socket.create_connection(address) as watching, socket.create_connection(address) as other:
         watching.sendall(b"MONITOR\r\n")
         assert watching.recv(5) == b"+OK\r\n"
-        yield
-        other.sendall(b'ECHO "' + _END + b'"\r\n')
-        wrong = list(violations(_lines(watching)))
-    assert not wrong, "\n".join(wrong)
+
+        def lines() -> Iterator[Line]:
+            other.sendall(b'ECHO "' + _END + b'"\r\n')
+            return _lines(watching)
+
+        yield lines
 
 
 def _lines(watching: socket.socket) -> Iterator[Line]:

@@ -13,15 +13,16 @@ from urllib.parse import unquote, urlsplit
 import redis.asyncio as redis_asyncio
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from threadmill_shared import errors
+from threadmill_shared.cluster import Cluster
 
 StoreClient = Any
-"""A `redis.asyncio.Redis` or `RedisCluster`; both know `execute_command`, `pipeline`, `pubsub`."""
+"""A `redis.asyncio.Redis` or a `Cluster`; both know `execute_command`, `pipeline`, `pubsub`."""
 
 PASSING = (
     redis_errors.ConnectionError,
@@ -30,11 +31,19 @@ PASSING = (
     redis_errors.ReadOnlyError,
     redis_errors.TryAgainError,
     redis_errors.ClusterDownError,
+    redis_errors.SlotNotCoveredError,
     OSError,
 )
 """Failures after which the identical call is sent again: its answer may have been lost."""
 
-_PASSING_WORDS = ("NOREPLICAS", "MISCONF", "MASTERDOWN", "READONLY", "BUSY ")
+_PASSING_WORDS = (
+    "NOREPLICAS",
+    "MISCONF",
+    "MASTERDOWN",
+    "READONLY",
+    "BUSY ",
+    "max number of clients",
+)
 _FULL_WORDS = ("OOM ", "-OOM")
 
 ANSWER_SECONDS = 5.0
@@ -94,6 +103,14 @@ def connect(url: str, **options: Any) -> StoreClient:
     return redis_asyncio.Redis.from_pool(pool)
 
 
+async def memory(client: StoreClient) -> list[dict[str, Any]]:
+    """What `INFO memory` says: of the server, or of each node of a cluster that holds keys."""
+    if not hasattr(client, "get_primaries"):
+        return [await client.info("memory")]
+    await client.initialize()
+    return [await client.info("memory", target_nodes=node) for node in client.get_primaries()]
+
+
 def _through_sentinel(url: str, shared: dict[str, Any]) -> StoreClient:
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
@@ -135,8 +152,7 @@ class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
 def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
-    options = shared | _login(parts.netloc)
-    return RedisCluster(startup_nodes=nodes, **options)
+    return Cluster(nodes, shared | _login(parts.netloc))
 
 
 def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:

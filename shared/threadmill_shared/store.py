@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from threadmill_shared import ids
-from threadmill_shared.connections import PASSING, StoreClient
+from threadmill_shared.connections import PASSING, StoreClient, memory
 from threadmill_shared.items import MessageItem
 from threadmill_shared.messages import assistant_message, user_message
 from threadmill_shared.reading import PAGE, StoreReader
@@ -304,13 +304,17 @@ class _Memory:
 
     async def _is_full(self) -> bool:
         try:
-            info = await self._client.info("memory")
+            servers = await memory(self._client)
         except PASSING as error:
             raise unavailable(error) from error
         except Exception:  # noqa: BLE001  an ACL may forbid INFO; the server's own limit still holds
             return False
-        limit = int(info.get("maxmemory", 0)) if isinstance(info, dict) else 0
-        return limit > 0 and int(info["used_memory"]) >= FULL * limit
+        return any(_is_full(info) for info in servers)
+
+
+def _is_full(info: Mapping[str, Any]) -> bool:
+    limit = int(info.get("maxmemory", 0))
+    return limit > 0 and int(info["used_memory"]) >= FULL * limit
 
 
 def _metadata(metadata: Mapping[str, str] | None) -> str:

@@ -1,17 +1,39 @@
-"""What tests of the store use: a store whose answers can be lost, and a thread in it."""
+"""What tests of the store use: a store whose answers can be lost, and a thread in it.
+
+All of them run on each kind of server; see `tests.servers`.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from tests.conftest import NAMESPACE, Run
 from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import Scene
+from tests.servers import KINDS, ClusterServer, RedisServer, Servers, is_to_be_had
 
 from threadmill_shared import ids
 from threadmill_shared.connections import connect
 from threadmill_shared.store import Store
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server_kind" in metafunc.fixturenames:
+        only = metafunc.config.getoption("server")
+        metafunc.parametrize("server_kind", [only] if only else KINDS, scope="session")
+
+
+@pytest.fixture
+def redis_server(servers: Servers, server_kind: str) -> RedisServer | ClusterServer:
+    """A server of the kind that the test is to run on."""
+    try:
+        return servers.get(server_kind)
+    except FileNotFoundError as missing:
+        if "CI" in os.environ and is_to_be_had(server_kind):
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

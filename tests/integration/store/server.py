@@ -28,15 +28,24 @@ class Server:
         for bucket in buckets:
             user = f"bucket-{bucket}"
             keys = f"~{namespace}:{{{bucket}}}:*"
-            self._all.execute_command(
-                "ACL", "SETUSER", user, "reset", "on", "nopass", keys, "&*", "+@all"
-            )
+            self._everywhere("ACL", "SETUSER", user, "reset", "on", "nopass", keys, "&*", "+@all")
             self._of_bucket[bucket] = self._connect(url.replace("//", f"//{user}:any@"))
 
     def _connect(self, url: str) -> Any:
-        client = redis.Redis.from_url(url, decode_responses=True)
+        if url.startswith("redis+cluster:"):
+            url = url.replace("redis+cluster:", "redis:").partition(",")[0]
+            client: Any = redis.RedisCluster.from_url(url, decode_responses=True)
+        else:
+            client = redis.Redis.from_url(url, decode_responses=True)
         self._open.callback(client.close)
         return client
+
+    def _everywhere(self, *command: Any) -> list[Any]:
+        """What a single server, or each node of a cluster, answers to a command."""
+        if not isinstance(self._all, redis.RedisCluster):
+            return [self._all.execute_command(*command)]
+        nodes = self._all.get_primaries()
+        return [self._all.execute_command(*command, target_nodes=node) for node in nodes]
 
     def send(self, command: Command) -> Answer:
         """Run a script, on a connection that may touch its bucket only."""
@@ -51,7 +60,8 @@ class Server:
 
     def contents(self) -> Contents:
         """Everything that is stored; the same object as the last time where nothing has changed."""
-        dump = self._all.execute_command(*dump_command(self._namespace))
+        dumps = self._everywhere(*dump_command(self._namespace))
+        dump = [entry for entries in dumps for entry in entries]
         if dump != self._last_dump:
             self._last_dump, self._last_contents = dump, read_dump(self._namespace, dump)
         return self._last_contents
@@ -61,7 +71,7 @@ class Server:
             self._all.unlink(*(f"{self._namespace}:{key}" for key in keys))
 
     def clear(self) -> None:
-        self._all.flushdb()
+        self._everywhere("FLUSHDB")
 
     def close(self) -> None:
         self._open.close()

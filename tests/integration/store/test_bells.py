@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.nodes import ask_all
 from tests.proxy import Proxy
 from tests.waiting import wait_until_async
 
@@ -35,8 +36,9 @@ async def subscribed(server, *channels):
     """Wait until each of the channels has one subscription, and no more."""
 
     async def is_so() -> bool:
-        found = await server.pubsub_numsub(*channels)
-        return [number for _, number in found] == [1] * len(channels)
+        nodes = await ask_all(server, "pubsub_numsub", *channels)
+        found = [[number for _, number in node] for node in nodes]
+        return [sum(numbers) for numbers in zip(*found, strict=True)] == [1] * len(channels)
 
     await wait_until_async(is_so)
 
@@ -47,7 +49,7 @@ async def test_a_hundred_channels_take_one_connection(bells, server):
         heard = [await stack.enter_async_context(bells.listen(name)) for name in channels]
         await subscribed(server, *channels)
 
-        assert len(await server.client_list(_type="pubsub")) == 1
+        assert sum(map(len, await ask_all(server, "client_list", _type="pubsub"))) == 1
         await server.publish("channel:42", "ding")
         await asyncio.wait_for(heard[42].wait(), 5)
         assert [bell.is_set() for bell in heard].count(True) == 1
@@ -91,7 +93,7 @@ async def test_what_a_channel_says_is_heard_in_order(bells, server):
 async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(bells, server):
     async with bells.listen("a") as first, bells.listen("b") as second:
         await subscribed(server, "a", "b")
-        await server.client_kill_filter(_type="pubsub")
+        await ask_all(server, "client_kill_filter", _type="pubsub")
         await subscribed(server, "a", "b")
 
         await server.publish("a", "ding")
@@ -111,7 +113,7 @@ async def test_an_end_leaves_no_subscription(redis_url, server):
 
 
 async def _is_silent(server):
-    return await server.pubsub_channels() == []
+    return not any(await ask_all(server, "pubsub_channels"))
 
 
 # ---- a server that falls silent -----------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""A store on a Redis Cluster; Celery, which cannot use one, has a broker of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from tests.acceptance.processes import Script, Workers
+from tests.acceptance.requests import tool_outputs
+from tests.acceptance.surroundings import surroundings
+from tests.servers import Servers
+
+from threadmill import Assistant, Event, Thread, errors
+from threadmill.client import close_client
+from threadmill.testing import StandIn
+
+PRINT_EVENTS = """
+    import dataclasses, json, sys
+    from threadmill import Run
+
+    for event in Run.load(sys.argv[1]).events():
+        print(json.dumps(dataclasses.asdict(event)), flush=True)
+"""
+
+
+@pytest.fixture
+def environment(servers: Servers, redis_url: str, standin: StandIn, api: str) -> Iterator[None]:
+    """Keys on three nodes, messages on a server that stands alone."""
+    cluster = servers.get("cluster").fresh_database()
+    with surroundings(cluster, standin, api, THREADMILL_BROKER_URL=redis_url):
+        yield
+
+
+def test_a_say_with_a_tool_call_goes_through_and_another_process_tails_it(
+    workers: Workers, standin: StandIn
+) -> None:
+    workers.start("toolbox")
+    toolbox, thread = Assistant.load("toolbox"), Thread()
+    first = toolbox.enqueue('call show_int {"value": 1}', thread)
+    elsewhere = Script(PRINT_EVENTS, first.id)
+    second = toolbox.say("And now?", thread=thread, event_handler_class=None, timeout=30)
+
+    assert first.refresh().status == second.status == "completed"
+    assert tool_outputs(standin.requests[1]) == ["int 1"]
+    assert [m.role for m in thread.get_messages()] == ["user", "assistant"] * 2
+    seen = [Event(**json.loads(line)) for line in elsewhere.finish().splitlines()]
+    assert seen == list(first.events())
+    assert seen[-1].event == "done"
+
+
+def test_threads_on_all_nodes_are_served(workers: Workers) -> None:
+    workers.start("bot")
+    plain = Assistant(name="plain")
+    runs = [plain.enqueue("Hello!", Thread(key=f"thread {number}")) for number in range(12)]
+    assert {run.wait(30).status for run in runs} == {"completed"}
+
+
+def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None:
+    workers.start("bot")
+    run = Assistant(name="plain").enqueue("tokens=100 delay=60")
+    standin.wait_until(lambda requests: bool(requests and requests[0].token_times), timeout=20)
+    assert run.cancel().wait(20).status == "cancelled"
+    # A worker that did not hear of it would find out when the next token comes.
+    standin.wait_until(lambda requests: requests[0].closed_early)
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part
+def test_without_a_broker_nothing_starts(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THREADMILL_BROKER_URL")
+    close_client()
+    with pytest.raises(errors.NotConfigured, match="Set THREADMILL_BROKER_URL to a standalone"):
+        Assistant(name="plain").enqueue("Hello!")
+
+    command = [sys.executable, "-m", "threadmill", "worker"]
+    worker = subprocess.run(
+        command, env=dict(os.environ), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert worker.returncode == 1
+    assert "Set THREADMILL_BROKER_URL to a standalone Redis" in worker.stderr.splitlines()[-1]
+    assert "Traceback" not in worker.stderr
