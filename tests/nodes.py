@@ -1,8 +1,20 @@
-"""Commands about a server itself, whose answers a cluster gives node by node."""
+"""What a single server and a cluster do differently: connections, and answers node by node."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import redis
+
+CLUSTER = "redis+cluster://"
+
+
+def sync_client(url: str, **options: Any) -> Any:
+    """A client that blocks, for a URL as the store has it."""
+    if not url.startswith(CLUSTER):
+        return redis.Redis.from_url(url, **options)
+    first, _, _ = url.removeprefix(CLUSTER).partition(",")
+    return redis.RedisCluster.from_url(f"redis://{first}", **options)
 
 
 async def ask_all(client: Any, method: str, *args: Any, **options: Any) -> list[Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
-import redis
+from tests.nodes import sync_client
 
 
 class Snapshot:
@@ -28,5 +29,5 @@ class Snapshot:
                 transaction.restore(key, ttl, value, replace=True)
             transaction.execute()
 
-    def _client(self) -> contextlib.closing[redis.Redis]:
-        return contextlib.closing(redis.Redis.from_url(self._url))
+    def _client(self) -> contextlib.closing[Any]:
+        return contextlib.closing(sync_client(self._url))

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.processes import Script, Workers
 from tests.acceptance.requests import tool_outputs
 from tests.acceptance.surroundings import surroundings
-from tests.servers import Servers
+from tests.kinds import Servers
 
 from threadmill import Assistant, Event, Thread, errors
 from threadmill.client import close_client

@@ -11,6 +11,7 @@ from redis import exceptions as redis_errors
 from tests.contents import Contents, dump_command, read_dump
 from tests.integration.store.commands import Command
 from tests.integration.store.model import Answer
+from tests.nodes import sync_client
 
 from threadmill_shared import scripts
 
@@ -32,11 +33,7 @@ class Server:
             self._of_bucket[bucket] = self._connect(url.replace("//", f"//{user}:any@"))
 
     def _connect(self, url: str) -> Any:
-        if url.startswith("redis+cluster:"):
-            url = url.replace("redis+cluster:", "redis:").partition(",")[0]
-            client: Any = redis.RedisCluster.from_url(url, decode_responses=True)
-        else:
-            client = redis.Redis.from_url(url, decode_responses=True)
+        client = sync_client(url, decode_responses=True)
         self._open.callback(client.close)
         return client
 
