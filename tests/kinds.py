@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers import RedisServer
+from tests.servers import RedisServer, is_in_order
 from tests.waiting import wait_until
 
 NODES = 3
@@ -76,8 +76,8 @@ def _node(folder: Path, kind: str | None) -> RedisServer:
 
 def _is_in_order(node: RedisServer) -> bool:
     with node.connected() as client:
-        info = client.execute_command("CLUSTER INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(NODES)
+        known = client.execute_command("CLUSTER INFO")["cluster_known_nodes"]
+        return known == str(NODES) and is_in_order(client)
 
 
 class Servers:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -199,7 +200,8 @@ class ClusterOfOneShard:
             node = primary.execute_command("CLUSTER MYID")
             wait_until(lambda: _replicates(replica, node), "the nodes know each other", 20)
             wait_until(lambda: primary.info("replication").get("slave0"), "it is replicated", 20)
-            wait_until(lambda: _serves(primary) and _serves(replica), "the cluster serves", 20)
+            for one in (primary, replica):
+                wait_until(partial(is_in_order, one), "the cluster takes commands", 20)
         return self
 
     def __exit__(
@@ -222,8 +224,9 @@ class ClusterOfOneShard:
         return contextlib.closing(redis.Redis(port=server.port))
 
 
-def _serves(client: redis.Redis) -> bool:
-    return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
+def is_in_order(node: Any) -> bool:
+    """Whether this node of a cluster finds that the cluster can work."""
+    return bool(node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
 
 
 def _replicates(client: redis.Redis, node: bytes) -> bool:
