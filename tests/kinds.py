@@ -40,7 +40,7 @@ class ClusterServer:
                 started.enter_context(node)
             self._divide_slots()
             self._introduce()
-            wait_until(lambda: all(map(_is_in_order, self.nodes)), "the cluster is in order", 30)
+            self.wait_in_order()
             started.pop_all()
         return self
 
@@ -52,6 +52,10 @@ class ClusterServer:
     ) -> None:
         for node in self.nodes:
             node.stop()
+
+    def wait_in_order(self) -> None:
+        """Wait until each node knows of all others, and takes commands."""
+        wait_until(lambda: all(map(_is_in_order, self.nodes)), "the cluster is in order", 30)
 
     def _divide_slots(self) -> None:
         limits = [SLOTS * number // NODES for number in range(NODES + 1)]
