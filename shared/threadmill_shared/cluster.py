@@ -100,6 +100,11 @@ class Subscription:
         """What came, as a message."""
         return await self._pubsub.handle_message(said)
 
+    async def get_message(self, *, timeout: float = 0.0) -> Any:
+        """The next message; None where nothing comes in time, or what comes is none."""
+        said = await self.parse_response(block=False, timeout=timeout)
+        return None if said is None else await self.handle_message(said)
+
     async def ping(self) -> None:
         """Ask the node whether it is there; its answer comes among the messages."""
         await self._at_node(self._pubsub.ping())
