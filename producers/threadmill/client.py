@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from threadmill.bridge import Bridge
+from threadmill.nested import as_child
 from threadmill.twins import Hop, drive_briefly
 from threadmill_shared import errors, nesting
 from threadmill_shared.connections import connect
@@ -20,11 +21,11 @@ from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import Enqueued, NewRun
+from threadmill_shared.runs import Enqueued
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
-from threadmill_shared.tools import NoCurrentCall, Tool, current_call
+from threadmill_shared.tools import Tool
 
 logger = logging.getLogger("threadmill")
 
@@ -97,7 +98,7 @@ class Client:
             StoreUnavailable, StoreFull: as they say.
         """
         new = new_run(ask, self.settings)
-        _refuse_own_thread(new)
+        new = await as_child(new, self.store)
         if self.queue is not None:
             from threadmill import embedded  # noqa: PLC0415  only where it is in use
 
@@ -196,20 +197,6 @@ class Client:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.warning("work in the background failed: %s", type(error).__name__)
-
-
-def _refuse_own_thread(new: NewRun) -> None:
-    """A tool that says something on the thread of its own run would wait for itself."""
-    try:
-        call = current_call()
-    except NoCurrentCall:
-        return
-    if call.thread_id == new.thread_id:
-        raise errors.ThreadLocked(
-            f"{call.run_id} holds this thread, and this tool is part of that run; it would wait "
-            "for itself. Use another thread.",
-            run_id=call.run_id,
-        )
 
 
 _current: Client | None = None

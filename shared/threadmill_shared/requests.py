@@ -55,7 +55,6 @@ class Ask:
     instructions: str | None = None
     additional_instructions: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    parent: str | None = None
 
 
 def new_run(ask: Ask, settings: Settings) -> NewRun:
@@ -87,7 +86,6 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         run_days=settings.run_days,
         max_waiting=settings.max_waiting,
         wait_seconds=settings.queue_seconds,
-        parent=ask.parent,
     )
 
 

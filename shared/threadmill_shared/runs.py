@@ -94,6 +94,7 @@ class NewRun:
     wait_seconds: float | None = None
     """Limit for the time until its first claim; None: there is none."""
     parent: str | None = None
+    """The run whose tool enqueues this one."""
 
 
 def content_digest(*parts: Any) -> str:

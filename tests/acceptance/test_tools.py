@@ -119,6 +119,11 @@ def test_a_tool_cannot_say_on_the_thread_of_its_own_run(standin: StandIn) -> Non
     assert [message.role for message in thread.get_messages()] == ["user", "assistant"]
 
 
+def test_nor_can_the_tools_of_the_runs_that_it_waits_for(standin: StandIn) -> None:
+    run = say(call("have_it_said_back"))
+    assert tool_outputs(standin.requests[-1]) == [f"ThreadLocked by {run.id}"]
+
+
 def answer_inner(request: Request) -> Reply | str:
     return "inner answer" if request.last_user_text == "Inner" else converse(request)
 

@@ -48,10 +48,16 @@ class Loop:
         """Have something done on the loop."""
         self._loop.call_soon_threadsafe(act)
 
-    def answers(self) -> bool:
-        """Whether it has answered one of the last beats; asks it anew."""
+    def answers(self, *, on_silence: Callable[[], None]) -> bool:
+        """Whether it has answered one of the last beats; asks it anew.
+
+        Args:
+            on_silence: called once when it has not.
+        """
         self._unanswered += 1
         self.call(self._answer)
+        if self._unanswered == UNANSWERED_BEATS + 1:
+            on_silence()
         return self._unanswered <= UNANSWERED_BEATS
 
     def _answer(self) -> None:
@@ -157,14 +163,16 @@ class Lease:
             if self._end.is_set():
                 await self._deregister(pulse)
                 return
-            if not self._loop.answers():
-                self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
+            if not self._loop.answers(on_silence=self._loop_is_silent):
                 continue
             await self._beat(pulse, seen)
             if seen is not None and not await pulse.proves(seen):
                 seen = None  # what the server lists can no longer be relied upon
                 await self._register(pulse, seen)
         logger.info("the connection of the lease was lost; it is made anew")
+
+    def _loop_is_silent(self) -> None:
+        self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
 
     async def _is_lost_before_the_next_beat(self, pulse: Pulse) -> bool:
         waiting = asyncio.ensure_future(pulse.is_lost_within(BEAT_SECONDS))

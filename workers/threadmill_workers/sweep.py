@@ -37,6 +37,11 @@ OVERDUE = {
     "name": "deadline",
     "message": "deadline: The run did not end in time, and its worker did not end it.",
 }
+UNCLAIMED = {
+    "code": "server_error",
+    "name": "deadline",
+    "message": "deadline: No worker began the run in time (THREADMILL_QUEUE_SECONDS).",
+}
 
 
 class Sweep:
@@ -99,13 +104,13 @@ class Sweep:
         await self._resending.look(look.unclaimed, now, self._deaths.workers)
 
     async def _end_overdue(self, run_id: str) -> None:
+        """End a run, unless its worker still has time to do it."""
         record = await self._store.record(run_id)
-        if record is not None:
-            await self._takeover.end(run_id, _grace(record.status, record.started_at), OVERDUE)
-
-
-def _grace(status: Status, started_at: int | None) -> int:
-    """Milliseconds that a worker has for ending an overdue run by itself."""
-    if status is Status.CANCELLING:
-        return CANCEL_GRACE_MS
-    return 0 if started_at is None else OVERDUE_GRACE_MS
+        if record is None:
+            return
+        if record.status is Status.CANCELLING:
+            await self._takeover.end(run_id, CANCEL_GRACE_MS, None)
+        elif record.started_at is None:
+            await self._takeover.end(run_id, 0, UNCLAIMED)
+        else:
+            await self._takeover.end(run_id, OVERDUE_GRACE_MS, OVERDUE)

@@ -80,6 +80,22 @@ async def say_here_async(text: str) -> str:
     return "said"
 
 
+def say_back(thread: str) -> str:
+    """Say something on a thread whose run may be waiting for this very call."""
+    try:
+        plain.say("Hello?", thread=Thread(thread), event_handler_class=None)
+    except errors.ThreadLocked as error:
+        return f"ThreadLocked by {error.run_id}"
+    return "said"
+
+
+def have_it_said_back() -> str:
+    """Enqueue a run whose tool says something on the thread of this one."""
+    text = f'call say_back {{"thread": "{current_call().thread_id}"}}'
+    run = toolbox.say(text, thread=Thread(), event_handler_class=None)
+    return next(call.output or "" for step in run.steps for call in step.tool_calls)
+
+
 def say_elsewhere(text: str) -> str:
     return plain.say(text, thread=Thread(), event_handler_class=None).text
 
@@ -95,5 +111,6 @@ toolbox = Assistant(
         *(wait_on_loop, wait_in_thread, show_int, show_address, count_calls, fail),
         *(end_by_raise, end_by_return, end_by_token, collect_garbage),
         *(say_here, say_here_async, say_elsewhere, say_elsewhere_async),
+        *(say_back, have_it_said_back),
     ],
 )

@@ -1,0 +1,39 @@
+"""Runs that a tool enqueues: whose children they are, and on which threads they cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from threadmill_shared import errors
+from threadmill_shared.runs import NewRun
+from threadmill_shared.store import Store
+from threadmill_shared.tools import NoCurrentCall, current_call
+
+DEEPEST = 20
+"""So many runs, each enqueued by a tool of the one before, are looked through."""
+
+
+async def as_child(new: NewRun, store: Store) -> NewRun:
+    """The run, as a child of the run whose tool enqueues it; outside of tools, as it is.
+
+    Raises:
+        ThreadLocked: the thread is held by a run that waits, through its tools, for this one.
+    """
+    try:
+        call = current_call()
+    except NoCurrentCall:
+        return new
+    run_id: str | None = call.run_id
+    for _ in range(DEEPEST):
+        if run_id is None:
+            break
+        fields = ("thread_id", "parent")
+        thread_id, parent = await store.read("HMGET", store.keys.run(run_id), *fields)
+        if thread_id == new.thread_id:
+            raise errors.ThreadLocked(
+                f"{run_id} holds this thread, and this tool is part of that run, or of one that it "
+                "waits for; it would wait for itself. Use another thread.",
+                run_id=run_id,
+            )
+        run_id = parent
+    return dataclasses.replace(new, parent=call.run_id)
