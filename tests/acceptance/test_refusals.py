@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Thread, errors
 from threadmill.client import close_client
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)  # no model is asked
+
 ai = Assistant(name="ai", instructions="Be brief.")
 
 
@@ -274,7 +276,6 @@ WAIT = """
 """
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)  # nobody asks a model here
 def test_who_waits_while_no_worker_is_alive_is_told_how_to_start_one(environment: None) -> None:
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(WAIT)]
     both = [
@@ -290,7 +291,6 @@ def test_who_waits_while_no_worker_is_alive_is_told_how_to_start_one(environment
         assert "threadmill worker MODULE" in warning
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)  # nobody asks a model here
 def test_enqueue_needs_no_worker(environment: None) -> None:
     began = time.monotonic()
     run = ai.enqueue("Hello!")
