@@ -60,7 +60,8 @@ def listening(url: str) -> Iterator[Broker]:
     """Collect all envelopes that are written to a database of a Redis, until the block's end."""
     broker = Broker()
     with (
-        contextlib.closing(redis.Redis.from_url(url)) as client,
+        # Nothing may come for long while a busy machine starts the processes that are to talk.
+        contextlib.closing(redis.Redis.from_url(url, socket_timeout=None)) as client,
         client.monitor() as monitor,  # type: ignore[no-untyped-call]  # redis-py has no type for it
     ):
         database = client.connection_pool.connection_kwargs.get("db", 0)

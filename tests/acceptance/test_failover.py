@@ -115,10 +115,10 @@ def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(
             'call count_calls {"of": "show_int"} call show_int {"value": 2}'
         )
         wait_until(lambda: "no replica of Redis has confirmed" in worker.log(), "it waits", 20)
-        asked = len(standin.requests)
+        standin.wait_until(lambda requests: len(requests) == 3, timeout=20)
         with pytest.raises(errors.WaitTimeout):
             run.wait(2)
-        assert len(standin.requests) == asked
+        assert len(standin.requests) == 3
 
         replicated.resume_replica()
         assert run.wait(20).status == "completed"
