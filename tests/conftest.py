@@ -18,7 +18,7 @@ from tests.contents import read_contents
 from tests.kinds import Servers
 from tests.leaks import leaks
 from tests.programs import KINDS, default_kind
-from tests.room import QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
+from tests.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
 from tests.servers import RedisServer
 from tests.slots import one_slot_per_script
 
@@ -111,6 +111,7 @@ def store(client: StoreClient, redis_url: str, run: Run) -> Iterator[Store]:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         f"{QUIET}: measures; nothing else is tested meanwhile",
+        f"{APART}: any process may execute it, whoever executes the rest of its module",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
         config.addinivalue_line("markers", marker)

@@ -1,8 +1,9 @@
 """Tests in several processes at once, and those that need the machine for themselves.
 
 Tests with things in common (a module, and what its fixtures have started) are a group: one process
-executes them, one after the other. A test marked `quiet` measures something that others would
-disturb, seconds or bytes; these are the last group, and nothing else is tested meanwhile.
+executes them, one after the other. Where they have nothing in common, `apart` makes each one a
+group, so that a long module is shared out. A test marked `quiet` measures something that others
+would disturb, seconds or bytes; these are the last group, and nothing else is tested meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 
 QUIET = "quiet"
 TOGETHER = "together"
+APART = "apart"
 _PARTED_BY = ("api", "server_kind")
 """Parameters that part a module into groups: what its fixtures start is different anyway."""
 
@@ -28,6 +30,8 @@ def group(item: pytest.Item) -> str:
     """The name of the group that the test belongs to."""
     if item.get_closest_marker(QUIET):
         return QUIET
+    if item.get_closest_marker(APART):
+        return item.nodeid
     if named := item.get_closest_marker(TOGETHER):
         return str(named.args[0])
     return " ".join([item.nodeid.partition("::")[0], *_kinds(item)])

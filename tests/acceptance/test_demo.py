@@ -20,6 +20,8 @@ from tests.waiting import wait_until
 
 from threadmill.testing import StandIn
 
+pytestmark = pytest.mark.apart
+
 SECONDS = 60
 """For a machine that is busy with other things; on an idle one it takes six."""
 

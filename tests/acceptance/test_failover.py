@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
 from threadmill.testing import StandIn
 
+pytestmark = pytest.mark.apart
+
 SECONDS = 40.0
 """Until a say must have ended, whatever happens."""
 

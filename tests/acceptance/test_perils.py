@@ -22,7 +22,10 @@ from threadmill.testing import Call, Reply, StandIn, Text
 from threadmill_shared.messaging import make_app
 from threadmill_shared.settings import Settings
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("api", ["responses"], indirect=True),
+    pytest.mark.apart,
+]
 
 LONG = "tokens=150 delay=0.02"
 """What takes 3 s to answer."""

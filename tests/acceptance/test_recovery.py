@@ -15,7 +15,10 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Event, Run
 from threadmill.testing import Reply, StandIn, Text
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("api", ["responses"], indirect=True),
+    pytest.mark.apart,
+]
 
 FROZEN_SECONDS = 6.0
 """From a freeze to the first event of the next attempt."""

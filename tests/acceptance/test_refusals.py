@@ -21,7 +21,10 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Thread, errors
 from threadmill.client import close_client
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)  # no model is asked
+pytestmark = [
+    pytest.mark.parametrize("api", ["responses"], indirect=True),  # no model is asked
+    pytest.mark.apart,
+]
 
 ai = Assistant(name="ai", instructions="Be brief.")
 
