@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.acceptance.processes import Script, Workers
-from tests.acceptance.requests import tool_outputs
+from tests.acceptance.requests import is_speaking, tool_outputs
 from tests.acceptance.surroundings import surroundings
 from tests.kinds import Servers
 
@@ -66,6 +66,20 @@ def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None
     assert run.cancel().wait(20).status == "cancelled"
     # A worker that did not hear of it would find out when the next token comes.
     standin.wait_until(lambda requests: requests[0].closed_early)
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)
+def test_a_run_of_a_killed_worker_goes_on_elsewhere(workers: Workers, standin: StandIn) -> None:
+    [killed] = workers.start("bot")
+    run = Assistant(name="plain").enqueue("tokens=60 delay=0.05")
+    standin.wait_until(is_speaking, timeout=20)
+    workers.start("bot")
+    killed.kill()
+
+    # No list has the connections of all nodes, so it is the lease that tells.
+    assert run.wait(40).status == "completed"
+    assert run.attempt == 2
+    assert run.text.split()[-1] == "60"
 
 
 @pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part
