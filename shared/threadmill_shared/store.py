@@ -223,11 +223,12 @@ class Store(StoreReader):
                 "bucket": self.keys.bucket(run_id),
                 "run_id": run_id,
                 "seen": seen,
+                "resend_id": secrets.token_hex(4),
                 "first_pause_ms": FIRST_RESEND_PAUSE_MS,
                 "longest_pause_ms": LONGEST_RESEND_PAUSE_MS,
             },
         )
-        return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] == "ok" else None
+        return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] != "moved" else None
 
     async def add(
         self,

@@ -98,6 +98,8 @@ class Lease:
         self._on_stuck = on_stuck
         self._keys = Keys(settings.namespace)
         self._registration = ""
+        self._tried: dict[str, None] = {}
+        """The registrations that may be stored: the last one, and those without an answer."""
         self._confirmed_at = float("-inf")
         self._end = threading.Event()
         self._closing = asyncio.Event()
@@ -196,19 +198,23 @@ class Lease:
 
     async def _register(self, pulse: Pulse, seen: Seen | None) -> None:
         sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
-        known = {"known": self._registration, "registration": registration}
+        # Before the first answer there is none that others could have buried.
+        tried = "\n".join(self._tried) if self._registration else ""
+        known = {"known": tried, "registration": registration}
+        self._tried[registration] = None
         [outcome] = await self._run(pulse, "register", known, self._tools)
         if outcome == "buried":
             await self._rise(pulse, seen)
             return
         self._registration, self._confirmed_at = registration, sent_at
+        self._tried = {registration: None}
         self._registered.set()
 
     async def _rise(self, pulse: Pulse, seen: Seen | None) -> None:
         """Go on under a new id: others hold this one for dead, and have taken its runs."""
         logger.warning("this worker was taken for dead; its runs go on elsewhere")
         self._loop.call(self._on_buried)
-        self._confirmed_at, self._registration = float("-inf"), ""
+        self._confirmed_at, self._registration, self._tried = float("-inf"), "", {}
         self.holder = self.holder.risen()
         await self._register(pulse, seen)
 

@@ -58,7 +58,7 @@ class Takeover:
                     "expired": int(dead.expired),
                 },
             )
-            if outcome != "ok":
+            if outcome == "lives":
                 return
             name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
             logger.warning("worker %s is dead (%s); its runs go on elsewhere", name, why)

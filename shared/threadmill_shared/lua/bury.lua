@@ -5,10 +5,14 @@
 -- args: worker judged expired
 -- rest: none
 --
--- replies: {ok}
+-- replies: {ok}, {again}: it is not registered any more, perhaps by this very call
 -- refusals: {lives}: it has registered again, or (`expired` is 1) has a lease again
 -- include: none
-if redis.call('HGET', alive, worker) ~= judged then
+local found = redis.call('HGET', alive, worker)
+if not found then
+  return {'again'}
+end
+if found ~= judged then
   return {'lives'}
 end
 if expired == '1' and redis.call('EXISTS', lease) == 1 then

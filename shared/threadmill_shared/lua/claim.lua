@@ -42,7 +42,7 @@ redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'a
 hold(bucket, worker, run_id, now)
 redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'
-redis.call('HDEL', run, 'handed_over', 'resent')
+redis.call('HDEL', run, 'handed_over', 'resent', 'resent_by')
 if attempt == 1 or record[8] then -- a worker that only passed the run on did nothing for it
   log(bucket, run_id, 1, records, now)
 else

@@ -1,4 +1,5 @@
--- A worker registers, for the first time or anew; `known` is its registration so far, if any.
+-- A worker registers, for the first time or anew. `known` are the registrations that it may have, one
+-- a line: the one that was confirmed last, if any, and those whose answers it never had.
 --
 -- keys: alive lease tools
 -- args: worker known registration lease_ms tools_ms
@@ -8,7 +9,11 @@
 -- refusals: {buried}: it was taken for dead, and its runs were taken from it
 -- include: none
 local found = redis.call('HGET', alive, worker)
-if known ~= '' and found ~= known and found ~= registration then
+local is_known = found == registration
+for one in string.gmatch(known, '[^\n]+') do
+  is_known = is_known or found == one
+end
+if known ~= '' and not is_known then
   return {'buried'}
 end
 -- First a write that a full store allows, which then lets the others through.

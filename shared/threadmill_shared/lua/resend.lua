@@ -2,18 +2,26 @@
 -- is moved on by a pause that doubles each time, so that a long queue is not flooded with repeats.
 --
 -- keys: run
--- args: bucket run_id seen first_pause_ms longest_pause_ms
+-- args: bucket run_id seen resend_id first_pause_ms longest_pause_ms
 -- rest: none
 --
--- replies: {ok, the run's own queue, 1 where it had begun}
+-- replies: {ok | again, the run's own queue, 1 where it had begun}
 -- refusals: {moved}: it was claimed, has ended, or somebody else has sent it again
 -- include: clock
 local dispatched = bucket .. 'dispatched'
-if redis.call('ZSCORE', dispatched, run_id) ~= seen then
+local function answer(outcome)
+  local record = redis.call('HMGET', run, 'queue', 'attempts')
+  return {outcome, record[1], tonumber(record[2]) > 0 and 1 or 0}
+end
+local place = redis.call('ZSCORE', dispatched, run_id)
+if place and redis.call('HGET', run, 'resent_by') == resend_id then
+  return answer('again')
+end
+if place ~= seen then
   return {'moved'}
 end
+redis.call('HSET', run, 'resent_by', resend_id)
 local times = redis.call('HINCRBY', run, 'resent', 1)
 local pause = math.min(first_pause_ms * 2 ^ (times - 1), longest_pause_ms)
 redis.call('ZADD', dispatched, 'XX', digits(clock() + pause), run_id)
-local record = redis.call('HMGET', run, 'queue', 'attempts')
-return {'ok', record[1], tonumber(record[2]) > 0 and 1 or 0}
+return answer('ok')
