@@ -1,0 +1,162 @@
+"""Workers that are nothing but a lease, and somebody who looks whether they live."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from threadmill_shared import ids
+from threadmill_shared.connections import connect
+from threadmill_shared.definition import RunRequest
+from threadmill_shared.registry import WorkerInfo
+from threadmill_shared.runs import Dispatch, NewRun, content_digest
+from threadmill_shared.settings import Settings
+from threadmill_shared.store import Store
+from threadmill_workers import holding
+from threadmill_workers.deaths import Dead, Deaths
+from threadmill_workers.holding import HeldRun, Holder
+from threadmill_workers.lease import Lease, Loop
+from threadmill_workers.pulse import Pulse, open_pulse
+from threadmill_workers.takeover import Takeover
+
+NAMESPACE = "tm"
+LOOKS_SECONDS = 0.25
+REQUEST = RunRequest(
+    assistant_id="asst_1", assistant_name="Ada", model="gpt-4.1-mini", instructions="Be brief."
+)
+
+
+@dataclass
+class Registered:
+    """A worker with a lease, and what was said of it."""
+
+    lease: Lease
+    burials: list[float]
+    """When it was told that it had been taken for dead."""
+    stuck: list[str]
+    """Why there are no beats any more."""
+
+    @property
+    def id(self) -> str:
+        return self.lease.holder.id
+
+
+def registered(url: str, number: int = 1) -> Registered:
+    """A worker; its lease is not taken yet. To be called on the running loop."""
+    holder = Holder(f"host:{number}:aaaa", f"{NAMESPACE}:bell:host:{number}:aaaa")
+    info = WorkerInfo(holder.id, holder.name, 0, "tm.own", ("tm", "tm.begun", "tm.own"))
+    burials: list[float] = []
+    stuck: list[str] = []
+    lease = Lease(
+        Settings(redis_url=url, namespace=NAMESPACE),
+        holder,
+        info,
+        ["shop:find_order 1"],
+        loop=Loop(asyncio.get_running_loop()),
+        on_buried=lambda: burials.append(time.monotonic()),
+        on_stuck=stuck.append,
+    )
+    return Registered(lease, burials, stuck)
+
+
+@contextlib.asynccontextmanager
+async def beating(*workers: Registered) -> AsyncIterator[None]:
+    """Their leases are taken and renewed until the end of the block."""
+    await asyncio.gather(*(asyncio.to_thread(worker.lease.start) for worker in workers))
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(worker.lease.close) for worker in workers))
+
+
+@contextlib.asynccontextmanager
+async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Pulse]:
+    """A worker that registers, never beats, and dies without a word at the end of the block."""
+    async with open_pulse(url) as pulse:
+        await register(store, WorkerInfo(**{**vars(info), "seen": await pulse.seen()}))
+        yield pulse
+
+
+async def register(store: Store, info: WorkerInfo) -> None:
+    """Register a worker that does nothing by itself."""
+    keys = store.keys
+    await store.scripts.run(
+        "register",
+        keys={"alive": keys.alive(), "lease": keys.lease(info.id), "tools": keys.tools(info.id)},
+        args={
+            "worker": info.id,
+            "known": "",
+            "registration": info.encode(),
+            "lease_ms": 60_000,
+            "tools_ms": 60_000,
+        },
+    )
+
+
+async def register_without_lease(store: Store, info: WorkerInfo) -> None:
+    """Register a worker that has been silent for too long."""
+    await register(store, info)
+    await store.read("UNLINK", store.keys.lease(info.id))
+
+
+@dataclass
+class Watcher:
+    """Looks at the workers as a sweep does, and takes over what dead ones have left."""
+
+    store: Store
+    deaths: Deaths = field(init=False)
+    verdicts: list[Dead] = field(default_factory=list)
+    sent: list[Dispatch | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.deaths = Deaths(self.store)
+        self.takeover = Takeover(self.store, self.sent.append, max_deaths=3)
+
+    async def look(self, holders: Sequence[str] = ()) -> list[Dead]:
+        found = await self.deaths.find(holders)
+        self.verdicts += found
+        for dead in found:
+            await self.takeover.bury(dead)
+        return found
+
+    async def look_for(self, seconds: float) -> list[Dead]:
+        """Look again and again for so long; all verdicts so far."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await self.look()
+                    await asyncio.sleep(LOOKS_SECONDS)
+        return self.verdicts
+
+
+async def registrations(store: Store) -> dict[str, WorkerInfo]:
+    """The workers that are registered, by id."""
+    found = await store.read("HGETALL", store.keys.alive())
+    return {id: WorkerInfo.read(id, text) for id, text in found.items()}
+
+
+async def holding_a_run(store: Store, holder: Holder) -> HeldRun:
+    """A run that this worker has claimed."""
+    thread_id = ids.new_thread_id()
+    new = NewRun(
+        run_id=ids.new_run_id(thread_id),
+        thread_id=thread_id,
+        request=REQUEST,
+        create_thread=True,
+        message_id=ids.new_message_id(),
+        message="hello",
+        queue="tm",
+        content_digest=content_digest("hello"),
+    )
+    await store.enqueue(new)
+    held = await holding.claim(store, holder, new.run_id)
+    assert held is not None
+    return held
+
+
+def store_at(url: str) -> Store:
+    """A store that outlasts a server that is away, as a worker's does."""
+    return Store(connect(url), NAMESPACE, patience=60)
