@@ -95,6 +95,15 @@ class Deaths:
                 found += _disconnected(look, again)
         return found
 
+    async def ask_server(self) -> str:
+        """Ask the server anew who it is; empty where it may not be asked."""
+        if not self._may_ask:
+            return ""
+        try:
+            return server_id(await self._store.read("INFO", "server"))
+        except redis_errors.ResponseError:
+            return ""
+
     # ---- looking ---------------------------------------------------------------------------------
 
     async def _look(self, holders: Iterable[str]) -> Look | None:

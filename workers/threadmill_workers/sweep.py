@@ -78,14 +78,14 @@ class Sweep:
     async def look_at_workers(self) -> None:
         """Take over what dead workers have left."""
         dead = await self._deaths.find(self._holders)
-        self._note_server()
+        self._note(self._deaths.server)
         for one in dead:
             await self._takeover.bury(one, count=not self._is_server_new())
 
-    def _note_server(self) -> None:
-        if self._deaths.server != self._server:
+    def _note(self, server: str) -> None:
+        if server != self._server:
             is_first = not self._server
-            self._server = self._deaths.server
+            self._server = server
             self._server_since = float("-inf") if is_first else time.monotonic()
 
     def _is_server_new(self) -> bool:
@@ -98,6 +98,9 @@ class Sweep:
         now = await self._store.now()
         look = await self._store.look(now, overdue=PAGE, unclaimed=SAMPLE)
         self._holders = look.holders
+        if look.overdue:
+            # It may have changed since the last look at the workers, and with it the clock.
+            self._note(await self._deaths.ask_server())
         if not self._is_server_new():
             for run_id in look.overdue:
                 await self._end_overdue(run_id)

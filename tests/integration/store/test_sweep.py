@@ -1,0 +1,125 @@
+"""The sweep: what is overdue is ended, but not by the clock of a server that has just come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from tests.integration.store.scene import HOLDER, Scene, begin_call, write_partly
+
+from threadmill_shared.connections import connect
+from threadmill_shared.records import Status
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.store import Store
+from threadmill_workers import sweep
+from threadmill_workers.deaths import Dead
+from threadmill_workers.resending import Resending
+from threadmill_workers.sweep import Sweep
+from threadmill_workers.takeover import Takeover
+
+ANOTHER = "another server"
+
+
+@dataclass
+class Sweeping:
+    """A sweep, and what it has sent."""
+
+    sweep: Sweep
+    takeover: Takeover
+    sent: list[Dispatch | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def sweeping(store: Store) -> Sweeping:
+    sent: list[Dispatch | None] = []
+    takeover = Takeover(store, sent.append, max_deaths=3)
+    resending = Resending(store, sent.append, lambda queue, now: None)
+    return Sweeping(Sweep(store, takeover, resending), takeover, sent)
+
+
+async def overdue(scene: Scene) -> str:
+    """A run that was not claimed in the time that it had for that."""
+    run_id = (await scene.enqueue(wait_seconds=0.0)).run_id
+    await scene.passes((await scene.record(run_id)).created_at)
+    return run_id
+
+
+async def test_a_run_that_is_overdue_is_ended(scene, sweeping):
+    run_id = await overdue(scene)
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(run_id) is Status.EXPIRED
+
+
+@pytest.mark.parametrize("looks_at_workers", [True, False])
+async def test_nothing_is_ended_for_a_while_after_the_server_has_changed(
+    scene, sweeping, monkeypatch, looks_at_workers
+):
+    """The clock of the one that took over may be minutes ahead."""
+    run_id = await overdue(scene)
+    await sweeping.sweep.look_at_workers()
+    sweeping.sweep._server = ANOTHER  # as if what is there now had taken its place
+    if looks_at_workers:
+        await sweeping.sweep.look_at_workers()
+
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(run_id) is Status.QUEUED
+
+    monkeypatch.setattr(sweep, "NEW_SERVER_SECONDS", 0)
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(run_id) is Status.EXPIRED
+
+
+async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_ended(
+    scene, sweeping, redis_url
+):
+    rules = ("reset", "on", ">secret", "~*", "&*", "+@all", "-@dangerous")
+    await scene.store.read("ACL", "SETUSER", "limited", *rules)
+    poor = Store(connect(redis_url.replace("://", "://limited:secret@")), "tm")
+    takeover = Takeover(poor, sweeping.sent.append, max_deaths=3)
+    limited = Sweep(poor, takeover, Resending(poor, sweeping.sent.append, lambda *_: None))
+    run_id = await overdue(scene)
+
+    await limited.look_at_workers()
+    await limited.look_at_runs()
+
+    assert await scene.status(run_id) is Status.EXPIRED
+    await poor.close()
+    await scene.store.read("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
+    scene, sweeping, monkeypatch, is_new
+):
+    held = await scene.begin()
+    held.put(begin_call(held.record, "call_1"))
+    await held.stored()
+    await sweeping.sweep.look_at_workers()
+    if is_new:
+        sweeping.sweep._server = ANOTHER
+
+    async def find(holders: object) -> list[Dead]:
+        return [Dead(HOLDER.id, "", expired=True)]
+
+    monkeypatch.setattr(sweeping.sweep._deaths, "find", find)
+    await sweeping.sweep.look_at_workers()
+
+    assert await scene.status(held.record.id) is Status.QUEUED
+    key = scene.store.keys.run(held.record.id)
+    deaths = await scene.store.read("HMGET", key, "deaths", "call_deaths")
+    assert deaths == ([None, None] if is_new else ["1", "1"])
+
+
+async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_second(
+    scene, sweeping
+):
+    held = await scene.begin()
+    await write_partly(held, "Once upon a time")
+    await scene.store.cancel(held.record.id)
+
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(held.record.id) is Status.CANCELLING
+
+    await scene.passes(await scene.store.now() + sweep.CANCEL_GRACE_MS)
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(held.record.id) is Status.CANCELLED
