@@ -141,6 +141,8 @@ class AnsweringModel:
             async for event in stream:
                 if type(event) is TextDelta:
                     self._write_text(event.text, output)
+                    if self._held.finds_no_room:
+                        await self._held.stored()
                 elif type(event) is MessageEnded:
                     if self._open is not None:
                         self._open.ended = True

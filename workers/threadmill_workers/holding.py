@@ -127,6 +127,8 @@ class HeldRun:
         self.stop_reason: Stop | None = None
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
+        self.finds_no_room = False
+        """Whether the store is full and takes nothing in; what is read on would pile up here."""
         self._store = store
         self.token = token
         """Proves this attempt to the scripts."""
@@ -237,6 +239,7 @@ class HeldRun:
             reply = ["refused"]
         self._in_flight = None
         self._pause = _FIRST_PAUSE
+        self.finds_no_room = False
         if reply[0] == "rewound":
             self._rewind()
         elif reply[0] not in ("ok", "again"):
@@ -254,6 +257,7 @@ class HeldRun:
             self._store.wire.put(self)
             return True
         if is_passing(error) or is_full(error):
+            self.finds_no_room = is_full(error)
             asyncio.get_running_loop().call_later(self._pause, self._store.wire.put, self)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return True

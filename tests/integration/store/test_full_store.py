@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 from tests.integration.store.scene import begin_message, end_message, write_partly
 from tests.nodes import ask_all
+from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.messages import user_message
+from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records import Status
 from threadmill_shared.runs import Dispatch
+from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
+from threadmill_workers.history import History
 
 
 @pytest.fixture
@@ -113,3 +118,41 @@ async def test_a_holders_write_waits_for_room(scene, limit, fill):
 
     assert (await scene.event_names(held.record.id))[-1] == "thread.message.in_progress"
     await held.finish(Status.COMPLETED, Batch())
+
+
+class Endless:
+    """A model that says a word whenever it is asked for the next one, for ever."""
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        while True:
+            self.said += 1
+            yield TextDelta("word ")
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, limit, fill):
+    held = await scene.begin()
+    model, history = Endless(), History(scene.store, scene.thread_id, held.position, None)
+
+    async def may_begin() -> None:
+        pass
+
+    asking = asyncio.ensure_future(AnsweringModel(held, model, history, may_begin, retries=0).ask())
+    await wait_until_async(lambda: model.said > 100)
+    await fill()
+    await wait_until_async(lambda: held.finds_no_room)
+    said = model.said
+    await asyncio.sleep(0.3)
+    assert model.said <= said + 1
+
+    await limit(0)
+    await wait_until_async(lambda: model.said > said + 100)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await held.finish(Status.CANCELLED, Batch())
