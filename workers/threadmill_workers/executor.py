@@ -212,7 +212,7 @@ class Executor:
         """
         self._closing = True
         until = time.monotonic() + tool_seconds
-        while self._running:
+        while self._running or self._claiming:  # what is claimed just now is to be given back, too
             for held in list(self._running.values()):
                 if not held.is_calling_tools or time.monotonic() >= until:
                     held.stop(Stop.YIELD)
