@@ -112,6 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         f"{QUIET}: measures; nothing else is tested meanwhile",
         f"{APART}: any process may execute it, whoever executes the rest of its module",
+        "one_server: a test of the store that says nothing of a cluster",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
         config.addinivalue_line("markers", marker)

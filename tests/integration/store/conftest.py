@@ -19,12 +19,16 @@ from tests.servers import RedisServer
 from threadmill_shared import ids
 from threadmill_shared.connections import connect
 from threadmill_shared.store import Store
+from threadmill_shared.tails import Bells
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server_kind" in metafunc.fixturenames:
         only = metafunc.config.getoption("server")
-        metafunc.parametrize("server_kind", [only] if only else KINDS, scope="session")
+        kinds = [only] if only else [*KINDS]
+        if metafunc.definition.get_closest_marker("one_server"):
+            kinds = [kind for kind in kinds if kind != "cluster"]
+        metafunc.parametrize("server_kind", kinds, scope="session")
 
 
 @pytest.fixture
@@ -44,6 +48,16 @@ def client(redis_url: str, run: Run) -> Iterator[LossyClient]:
     yield client
     run(client.aclose())
     assert not client.harm, f"a repeated call changed {client.harm}"
+
+
+@pytest.fixture
+def bells(redis_url: str, run: Run) -> Iterator[Bells]:
+    """Hears what is published."""
+    client = connect(redis_url, socket_timeout=None)
+    bells = Bells(client)
+    yield bells
+    run(bells.close())
+    run(client.aclose())
 
 
 @pytest.fixture

@@ -168,17 +168,13 @@ async def test_a_server_that_has_forgotten_the_script_gets_it_again(scene, clien
     assert len(await _deltas(scene, held)) == 2
 
 
-async def test_each_reader_of_the_log_is_rung_for_at_once(scene, client):
+async def test_each_reader_of_the_log_is_rung_for_at_once(scene, bells):
     held = await scene.begin()
-    pubsub = client.pubsub(ignore_subscribe_messages=True)
-    await pubsub.subscribe(scene.store.keys.log(held.record.id))
-    await pubsub.get_message(timeout=1)
+    async with bells.hear(scene.store.keys.log(held.record.id)) as heard:
+        await write_partly(held, "ding")
 
-    await write_partly(held, "ding")
-
-    message = await pubsub.get_message(timeout=1)
-    await pubsub.aclose()
-    assert message["data"] == str((await scene.record(held.record.id)).events)
+        said = await asyncio.wait_for(anext(heard), 3)
+    assert said == str((await scene.record(held.record.id)).events)
 
 
 async def _deltas(scene, held):

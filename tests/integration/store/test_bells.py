@@ -23,15 +23,6 @@ def server(redis_url, run):
     run(client.aclose())
 
 
-@pytest.fixture
-def bells(redis_url, run):
-    client = connect(redis_url, socket_timeout=None)
-    bells = Bells(client)
-    yield bells
-    run(bells.close())
-    run(client.aclose())
-
-
 async def subscribed(server, *channels):
     """Wait until each of the channels has one subscription, and no more."""
 
@@ -119,6 +110,7 @@ async def _is_silent(server):
 # ---- a server that falls silent -----------------------------------------------------------------
 
 
+@pytest.mark.one_server
 async def test_a_server_that_vanished_is_noticed_and_another_connection_subscribes(
     redis_server, server, monkeypatch
 ):
@@ -153,4 +145,5 @@ async def test_a_server_that_has_nothing_to_say_keeps_its_connection(server, bel
 
 
 async def _subscribers(server) -> list[str]:
-    return [client["id"] for client in await server.client_list("pubsub")]
+    nodes = await ask_all(server, "client_list", _type="pubsub")
+    return [client["id"] for node in nodes for client in node]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.integration.store.scene import HOLDER
 
@@ -35,19 +37,15 @@ async def test_a_waiting_run_is_cancelled_at_once_and_leaves_no_message(scene, c
     assert await scene.status(holder.run_id) is Status.QUEUED
 
 
-async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(scene, client):
+async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(scene, client, bells):
     held = await scene.begin()
-    pubsub = client.pubsub(ignore_subscribe_messages=True)
-    await pubsub.subscribe(HOLDER.bell)
-    await pubsub.get_message(timeout=1)
+    async with bells.hear(HOLDER.bell) as heard:
+        ended = await scene.store.cancel(held.record.id)
 
-    ended = await scene.store.cancel(held.record.id)
-
-    message = await pubsub.get_message(timeout=1)
-    await pubsub.aclose()
+        said = await asyncio.wait_for(anext(heard), 3)
     assert client.outcomes[-1] == "cancelling"
     assert ended == Ended(Status.CANCELLING, None)
-    assert message["data"] == held.record.id
+    assert said == held.record.id
     assert (await scene.event_names(held.record.id))[-1] == "thread.run.cancelling"
     assert await scene.members("deadlines") == [held.record.id]
 

@@ -195,12 +195,12 @@ async def test_a_record_without_any_lifetime_is_gone_at_once(scene):
 
 
 async def test_a_thread_forgets_runs_whose_records_must_be_gone(scene):
-    # Longer than a run of this test takes, which would be forgotten at its own end.
-    runs, lifetime = scene.store.keys.runs(scene.thread_id), 0.5
+    # Twice as long is longer than a run of this test takes, which would forget itself at its end.
+    runs, lifetime = scene.store.keys.runs(scene.thread_id), 0.25
     first = await scene.begin(run_days=lifetime / 86_400)
     await first.finish(Status.COMPLETED, Batch())
     second = await scene.begin(run_days=lifetime / 86_400)
-    await scene.passes(second.record.created_at + int(lifetime * 1000))
+    await scene.passes(second.record.created_at + int(2 * lifetime * 1000))
     assert await scene.store.read("ZRANGE", runs, 0, -1) == [first.record.id, second.record.id]
 
     await second.finish(Status.COMPLETED, Batch())
