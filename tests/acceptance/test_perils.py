@@ -181,10 +181,11 @@ def test_a_worker_that_comes_back_stops_its_tools_and_writes_nothing(
 def test_a_cancel_ends_a_run_within_two_seconds_while_its_worker_is_frozen_or_being_killed(
     fleet, notes: Notes, thaw: Callable[[int], None]
 ) -> None:
+    workers: list[Worker] = []
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        both = fleet(2)
+        workers += fleet(2)  # one of those before may take the run
         run = begin(LONG, notes)
-        worker = named(both, run)
+        worker = named(workers, run)
         os.kill(worker.pid, number)
         if number == signal.SIGSTOP:
             thaw(worker.pid)
