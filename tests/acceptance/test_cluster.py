@@ -71,15 +71,15 @@ def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None
 @pytest.mark.parametrize("api", ["responses"], indirect=True)
 def test_a_run_of_a_killed_worker_goes_on_elsewhere(workers: Workers, standin: StandIn) -> None:
     [killed] = workers.start("bot")
-    run = Assistant(name="plain").enqueue("tokens=60 delay=0.05")
+    run = Assistant(name="plain").enqueue("tokens=200 delay=0.05")
     standin.wait_until(is_speaking, timeout=20)
     workers.start("bot")
     killed.kill()
 
     # No list has the connections of all nodes, so it is the lease that tells.
-    assert run.wait(40).status == "completed"
+    assert run.wait(60).status == "completed"
     assert run.attempt == 2
-    assert run.text.split()[-1] == "60"
+    assert run.text.split()[-1] == "200"
 
 
 @pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part

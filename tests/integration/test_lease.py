@@ -51,10 +51,12 @@ async def test_a_loop_that_does_not_answer_ends_the_beat_and_the_process(redis_u
 async def test_a_loop_that_answers_again_in_time_goes_on(redis_url, store):
     worker = registered(redis_url)
     loop = worker.lease._loop
+    silences: list[bool] = []
     for _ in range(3):
-        assert loop.answers()
+        assert loop.answers(on_silence=lambda: silences.append(True))
     await asyncio.sleep(0)
-    assert loop.answers()
+    assert loop.answers(on_silence=lambda: silences.append(True))
+    assert silences == []
     async with beating(worker):
         await asyncio.sleep(1)
         assert worker.stuck == []

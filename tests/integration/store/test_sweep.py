@@ -69,6 +69,7 @@ async def test_nothing_is_ended_for_a_while_after_the_server_has_changed(
     assert await scene.status(run_id) is Status.EXPIRED
 
 
+@pytest.mark.one_server
 async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_ended(
     scene, sweeping, redis_url
 ):
