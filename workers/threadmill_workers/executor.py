@@ -73,15 +73,17 @@ class Executor:
             self._claiming.remove(run_id)
         if held is None:
             return
+        if (former := self._running.get(run_id)) is not None:
+            former.stop(Stop.LOST)  # the run was taken from this worker, and has come back to it
         self._running[run_id] = held
         try:
             await self._perform_or_fail(held)
         except LostRun:
             logger.info("%s was taken over or has ended elsewhere", run_id)
         finally:
-            self._children.pop(run_id, None)
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]
+                self._children.pop(run_id, None)
 
     async def _perform_or_fail(self, held: HeldRun) -> None:
         try:

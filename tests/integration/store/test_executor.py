@@ -1,0 +1,190 @@
+"""The executor: which runs it begins, gives back and drops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+from tests.integration.store.scene import HOLDER, Scene
+from tests.waiting import wait_until_async
+
+from threadmill_shared import ids
+from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
+from threadmill_shared.records import Status
+from threadmill_shared.runs import Dispatch
+from threadmill_shared.settings import Settings
+from threadmill_shared.tools import ToolRegistry
+from threadmill_workers import executor
+from threadmill_workers.executor import Executor, Means
+from threadmill_workers.holding import Holder
+
+
+@dataclass
+class Silent:
+    """A model that says one word and then nothing more."""
+
+    open: int = 0
+    """Streams that are being read."""
+    asked: int = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
+        self.open += 1
+        self.asked += 1
+        try:
+            yield TextDelta("Once")
+            await asyncio.sleep(3600)
+        finally:
+            self.open -= 1
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class Leased:
+    """A lease that is confirmed when the test says so."""
+
+    holder: Holder = HOLDER
+    may_begin: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def confirmed(self) -> None:
+        await self.may_begin.wait()
+
+
+@dataclass
+class Outbox:
+    """Takes what is sent."""
+
+    sent: list[Dispatch] = field(default_factory=list)
+
+    def send(self, dispatch: Dispatch | None) -> None:
+        if dispatch is not None:
+            self.sent.append(dispatch)
+
+
+@dataclass
+class Bench:
+    """An executor with all that it needs."""
+
+    scene: Scene
+    model: Silent = field(default_factory=Silent)
+    lease: Leased = field(default_factory=Leased)
+    outbox: Outbox = field(default_factory=Outbox)
+    begun: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lease.may_begin.set()
+        means: dict[str, Any] = {"lease": self.lease, "sender": self.outbox, "runner": None}
+        self.executor = Executor(
+            Means(
+                settings=Settings(),
+                store=self.scene.store,
+                model=self.model,
+                tools=ToolRegistry(),
+                **means,
+            )
+        )
+
+    def begin(self, run_id: str) -> asyncio.Future[None]:
+        self.begun.append(asyncio.ensure_future(self.executor.execute(run_id)))
+        return self.begun[-1]
+
+    async def begin_and_ask(self) -> str:
+        """A run in the middle of its answer."""
+        run_id = (await self.scene.enqueue(thread_id=ids.new_thread_id())).run_id
+        asked = self.model.asked
+        self.begin(run_id)
+        await wait_until_async(lambda: self.model.asked > asked)
+        return run_id
+
+
+@pytest.fixture
+def bench(scene: Scene, run: Run) -> Bench:
+    async def make() -> Bench:
+        return Bench(scene)
+
+    bench: Bench = run(make())
+    return bench
+
+
+async def test_nothing_is_claimed_while_the_lease_is_not_confirmed(scene, bench):
+    bench.lease.may_begin.clear()
+    run_id = (await scene.enqueue()).run_id
+    beginning = bench.begin(run_id)
+    done, _ = await asyncio.wait([beginning], timeout=0.1)
+    assert not done
+    assert await scene.status(run_id) is Status.QUEUED
+
+    bench.lease.may_begin.set()
+    await wait_until_async(lambda: bench.model.asked)
+    await bench.executor.close()
+
+
+async def test_a_message_that_comes_while_the_worker_closes_is_sent_again(scene, bench):
+    run_id = (await scene.enqueue()).run_id
+    await bench.executor.close()
+    await bench.begin(run_id)
+    assert [one.run_id for one in bench.outbox.sent] == [run_id]
+    assert await scene.status(run_id) is Status.QUEUED
+
+
+async def test_a_run_in_progress_is_given_back_and_sent_when_the_worker_closes(scene, bench):
+    run_id = await bench.begin_and_ask()
+    await bench.executor.close()
+    assert bench.outbox.sent == [Dispatch(run_id, "tm", begun=True)]
+    assert await scene.status(run_id) is Status.QUEUED
+    assert bench.model.open == 0
+
+
+async def test_a_run_whose_claim_has_no_answer_when_the_worker_closes_is_given_back(
+    scene, bench, monkeypatch
+):
+    answered, claim = asyncio.Event(), executor.claim
+
+    async def slowly(*arguments: Any) -> Any:
+        held = await claim(*arguments)
+        await answered.wait()
+        return held
+
+    monkeypatch.setattr(executor, "claim", slowly)
+    run_id = (await scene.enqueue()).run_id
+    bench.begin(run_id)
+    await wait_until_async(lambda: scene.store.held_by(HOLDER.id))
+    closing = asyncio.ensure_future(bench.executor.close())
+    await asyncio.sleep(0.05)
+    answered.set()
+    await closing
+    assert await scene.status(run_id) is Status.QUEUED
+
+
+async def test_a_run_that_comes_back_to_a_worker_that_lost_it_is_asked_for_once(scene, bench):
+    run_id = await bench.begin_and_ask()
+    await scene.store.reclaim(await scene.record(run_id))
+
+    bench.begin(run_id)
+    await wait_until_async(lambda: bench.model.asked == 2)
+    await wait_until_async(lambda: bench.model.open == 1)
+
+    assert (await scene.record(run_id)).attempts == 2
+    assert bench.executor.executing() == {run_id}
+    await bench.executor.close()
+
+
+async def test_a_worker_that_was_buried_drops_what_it_has_and_goes_on(scene, bench):
+    lost = await bench.begin_and_ask()
+    await scene.store.reclaim(await scene.record(lost))
+    before = await scene.record(lost)
+
+    bench.executor.drop()
+    await asyncio.wait(bench.begun)
+
+    assert await scene.record(lost) == before
+    assert bench.model.open == 0
+    bench.lease.holder = HOLDER.risen()
+    new = await bench.begin_and_ask()
+    assert (await scene.record(new)).holder == bench.lease.holder.id
+    await bench.executor.close()
