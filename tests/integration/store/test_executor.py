@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,13 @@ class Bench:
             )
         )
 
+    async def close(self) -> None:
+        """Leave nothing running, also where a test has failed."""
+        for task in self.begun:
+            task.cancel()
+        if self.begun:
+            await asyncio.wait(self.begun)
+
     def begin(self, run_id: str) -> asyncio.Future[None]:
         self.begun.append(asyncio.ensure_future(self.executor.execute(run_id)))
         return self.begun[-1]
@@ -103,12 +110,13 @@ class Bench:
 
 
 @pytest.fixture
-def bench(scene: Scene, run: Run) -> Bench:
+def bench(scene: Scene, run: Run) -> Iterator[Bench]:
     async def make() -> Bench:
         return Bench(scene)
 
     bench: Bench = run(make())
-    return bench
+    yield bench
+    run(bench.close())
 
 
 async def test_nothing_is_claimed_while_the_lease_is_not_confirmed(scene, bench):
@@ -127,7 +135,7 @@ async def test_nothing_is_claimed_while_the_lease_is_not_confirmed(scene, bench)
 async def test_a_message_that_comes_while_the_worker_closes_is_sent_again(scene, bench):
     run_id = (await scene.enqueue()).run_id
     await bench.executor.close()
-    await bench.begin(run_id)
+    await asyncio.wait_for(bench.begin(run_id), 5)
     assert [one.run_id for one in bench.outbox.sent] == [run_id]
     assert await scene.status(run_id) is Status.QUEUED
 
