@@ -10,10 +10,14 @@ from pathlib import Path
 from celery.worker import WorkController
 
 from threadmill import Assistant, current_call, tool
-from threadmill_workers import upkeep, watchdog
+from threadmill_workers import lease, upkeep, watchdog
 
 if os.environ.get("WATCHDOG") == "hasty":
     upkeep.WATCH_SECONDS = watchdog.ARRIVAL_SECONDS = 1.0
+if os.environ.get("LEASE") == "hasty":
+    lease.UNANSWERED_BEATS = 2
+if os.environ.get("COMPARISON") == "hasty":
+    upkeep.COMPARE_SECONDS = 0.5
 
 
 def note(word: str) -> None:
