@@ -58,7 +58,7 @@ def test_a_stream_is_closed_whose_run_was_taken_while_the_provider_was_silent(
     run = Assistant(name="plain").enqueue("Tell me a tale.")
     standin.wait_until(lambda requests: bool(requests and requests[0].token_times))
     asyncio.run(take(redis_url, run.id))
-    standin.wait_until(lambda requests: requests[0].closed_early, 5)
+    standin.wait_until(lambda requests: requests[0].closed_early, 2)
     assert run.cancel().wait(10).status == "cancelled"
 
 
