@@ -5,6 +5,7 @@ What a holder of a run writes is the worker's business; reading is in `threadmil
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 import time
@@ -29,8 +30,12 @@ from threadmill_shared.replicas import Replicas, Witness
 from threadmill_shared.runs import Dispatch, Ended, Enqueued, Look, NewRun, Reclaimed
 from threadmill_shared.scripts import store_full, unavailable
 
+logger = logging.getLogger("threadmill.store")
+
 FULL = 0.9
 """Share of `maxmemory` from which on nothing new is taken in."""
+WARNING_SECONDS = 10.0
+"""Between two warnings of one process that there is no room, at least."""
 FIRST_RESEND_PAUSE_MS = 2_000
 LONGEST_RESEND_PAUSE_MS = 300_000
 """Between two sends of a run that nobody claims; doubling from the first to the longest."""
@@ -58,6 +63,10 @@ class Store(StoreReader):
             witness: what must be true as well, where there are or have been replicas.
         """
         return await self._replicas.confirm(self.keys.mark(id), witness)
+
+    def tell_that_it_is_full(self) -> None:
+        """Say in the log that Redis takes nothing in; now and then, whoever finds it so."""
+        self._memory.warn()
 
     async def enqueue(self, new: NewRun) -> Enqueued:
         """Create a run.
@@ -295,6 +304,12 @@ class _Memory:
         self._client = client
         self._looked_at = float("-inf")
         self._full = False
+        self._warned_at = float("-inf")
+
+    def warn(self) -> None:
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
+            logger.warning("Redis is full (maxmemory); what runs write waits until there is room")
 
     async def refuse_when_full(self) -> None:
         if time.monotonic() - self._looked_at > 1:

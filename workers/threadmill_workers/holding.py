@@ -258,6 +258,8 @@ class HeldRun:
             return True
         if is_passing(error) or is_full(error):
             self.finds_no_room = is_full(error)
+            if self.finds_no_room:
+                self._store.tell_that_it_is_full()
             asyncio.get_running_loop().call_later(self._pause, self._store.wire.put, self)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return True

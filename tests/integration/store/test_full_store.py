@@ -106,7 +106,7 @@ async def test_an_idle_thread_can_be_deleted(scene, fill):
     assert await scene.store.thread_fields(scene.thread_id) == {}
 
 
-async def test_a_holders_write_waits_for_room(scene, limit, fill):
+async def test_a_holders_write_waits_for_room_and_the_log_says_so_once(scene, limit, fill, caplog):
     held = await scene.begin()
     await fill()
     writing = asyncio.ensure_future(held.write(begin_message()))
@@ -116,6 +116,7 @@ async def test_a_holders_write_waits_for_room(scene, limit, fill):
     await limit(0)
     await asyncio.wait_for(writing, 5)
 
+    assert [m for m in caplog.messages if "Redis is full" in m] == caplog.messages[:1]
     assert (await scene.event_names(held.record.id))[-1] == "thread.message.in_progress"
     await held.finish(Status.COMPLETED, Batch())
 
