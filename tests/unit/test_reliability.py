@@ -14,7 +14,9 @@ CODE = "".join(
     for folder in ("shared", "workers", "producers")
     for file in sorted((ROOT / folder).rglob("*.py"))
 )
-_VARIABLE = re.compile(r"run_\.\.\.|web1:4711|\(\.\.\.\)|\((?:lease|connection|\w+Error)\)|\b30 beats; ")
+_VARIABLE = re.compile(
+    r"run_\.\.\.|web1:4711|\(\.\.\.\)|\((?:lease|connection|\w+Error)\)|\b30 beats; "
+)
 
 
 def named_tests() -> list[tuple[str, str]]:
