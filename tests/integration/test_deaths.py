@@ -125,6 +125,23 @@ async def test_lost_connections_prove_nothing_until_the_server_has_answered_for_
     assert [dead.worker for dead in await search.find()] == [GHOST.id]
 
 
+async def test_a_worker_that_looks_rarely_trusts_lost_connections_only_after_looking_for_a_while(
+    url, store
+):
+    """Between its looks the server may have stood still, and connections may have been given up."""
+    clock = Clock()
+    search = Deaths(store, clock=clock)
+    async with ghost(url, store, GHOST):
+        for clock.now in (0.0, 4.9):
+            assert await search.find() == []
+        assert not search.is_alarmed
+    for clock.now in (10.0, 12.9):
+        assert await search.find() == []
+        assert search.is_alarmed
+    clock.now = 13.1
+    assert [dead.worker for dead in await search.find()] == [GHOST.id]
+
+
 async def test_who_has_another_connection_at_the_second_look_lives(url, store, monkeypatch):
     monkeypatch.setattr(deaths, "SECOND_LOOK_SECONDS", 0.5)
     search = Deaths(store)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import RedisCluster
 
+from threadmill_shared.connections import ANSWER_SECONDS
 from threadmill_shared.registry import Seen, WorkerInfo
 from threadmill_shared.store import Store
 from threadmill_workers.lease import BEAT_SECONDS
@@ -76,11 +77,14 @@ class Deaths:
         self._suspected: dict[str, tuple[str, float]] = {}
         """Workers without a lease: their registration, and when they were first seen without."""
         self._settled_since = float("-inf")
+        self._looked_at: float | None = None
         # The nodes of a cluster have lists of their own; no worker is registered with one there.
         self._may_ask = not isinstance(store.client, RedisCluster)
         self.server = ""
         self.workers: list[WorkerInfo] = []
         """Those that were registered at the last look."""
+        self.is_alarmed = False
+        """Whether somebody may be dead, which another look, soon, will tell."""
 
     async def find(self, holders: Iterable[str] = ()) -> list[Dead]:
         """Look, and return the verdicts; `holders` are workers that are known to hold runs."""
@@ -88,7 +92,9 @@ class Deaths:
         if look is None:
             return []
         found = self._without_lease(look)
-        if self._clock() - self._settled_since >= SETTLED_SECONDS and look.disconnected():
+        gone, is_settled = look.disconnected(), look.at - self._settled_since >= SETTLED_SECONDS
+        self.is_alarmed = bool(self._suspected) or (bool(gone) and not is_settled)
+        if gone and is_settled:
             await asyncio.sleep(SECOND_LOOK_SECONDS)
             again = await self._look(holders)
             if again is not None:
@@ -118,8 +124,13 @@ class Deaths:
             look = await self._ask(holders, begun_at)
         is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
         if not is_prompt or look.server != (self.server or look.server):
-            self._settled_since = self._clock()
             self._suspected.clear()
+            self._settled_since = self._clock()
+        elif self._looked_at is not None and begun_at - self._looked_at >= ANSWER_SECONDS:
+            # Between two looks of a large fleet's worker, a server may stand still unseen, and for
+            # so long that connections are given up.
+            self._settled_since = begun_at
+        self._looked_at = begun_at
         self.server = look.server
         self.workers = [WorkerInfo.read(id, text) for id, text in look.registered.items()]
         return look if is_prompt else None

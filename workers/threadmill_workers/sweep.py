@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from threadmill_shared.records import Status
 from threadmill_shared.store import Store
-from threadmill_workers.deaths import Deaths
+from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
 from threadmill_workers.resending import SAMPLE, Resending
 from threadmill_workers.takeover import Takeover
 
@@ -70,8 +70,14 @@ class Sweep:
                 await look()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
                 logger.warning("a sweep was not finished: %s", type(error).__name__)
-            rarer = max(1.0, len(self._deaths.workers) / ECONOMY)
-            await asyncio.sleep(seconds * rarer * random.uniform(0.9, 1.1))  # noqa: S311
+            await asyncio.sleep(self._pause(seconds))
+
+    def _pause(self, seconds: float) -> float:
+        """What stands for so many seconds where few workers look."""
+        rarer = max(1.0, len(self._deaths.workers) / ECONOMY)
+        pause = seconds * rarer * random.uniform(0.9, 1.1)  # noqa: S311  not a secret
+        # Who suspects somebody does not wait for its turn: its second look is the verdict.
+        return min(pause, 1.05 * BETWEEN_LOOKS_SECONDS) if self._deaths.is_alarmed else pause
 
     # ---- workers ---------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from tests.integration.store.scene import HOLDER, Scene, begin_call, write_partl
 
 from threadmill_shared.connections import connect
 from threadmill_shared.records import Status
+from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers import sweep
@@ -109,6 +110,22 @@ async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
     key = scene.store.keys.run(held.record.id)
     deaths = await scene.store.read("HMGET", key, "deaths", "call_deaths")
     assert deaths == ([None, None] if is_new else ["1", "1"])
+
+
+def test_in_a_large_fleet_each_looks_more_rarely_but_soon_again_where_somebody_may_be_dead(
+    sweeping,
+):
+    """So that two looks at a worker's lease are not a whole round apart."""
+    one = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa")
+    pauses = []
+    for workers, is_alarmed in ((1, False), (400, False), (400, True)):
+        sweeping.sweep._deaths.workers = [one] * workers
+        sweeping.sweep._deaths.is_alarmed = is_alarmed
+        pauses.append(sweeping.sweep._pause(sweep.WATCH_SECONDS))
+    few, many, alarmed = pauses
+    assert few < 0.3
+    assert many > 10
+    assert alarmed == pytest.approx(2.1)
 
 
 async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_second(
