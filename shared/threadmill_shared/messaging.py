@@ -142,6 +142,21 @@ class _Letter:
     loss: str
     """What it means when it cannot be sent."""
 
+    def __str__(self) -> str:
+        what = self.args[0] if self.task == EXECUTE else self.task
+        return f"could not send {what} to queue {self.queue}"
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """A queue to be removed."""
+
+    queue: str
+    loss: str = "what is in it stays"
+
+    def __str__(self) -> str:
+        return f"could not remove queue {self.queue}"
+
 
 class Sender:
     """Sends to Celery, in a thread of its own: publishing blocks, and may block long."""
@@ -155,7 +170,7 @@ class Sender:
         check_broker(settings)
         self._settings = settings
         self._queues = Queues(settings.namespace)
-        self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[_Letter | _Removal | None] = queue.SimpleQueue()
         self.failures = 0
         """How many messages could not be sent."""
         self._thread: threading.Thread | None = None
@@ -178,7 +193,11 @@ class Sender:
         """Send a ping to a worker's own queue, soon; it finds out whether its consumer hears."""
         self._put(_Letter(PING, (number,), queue, "another one follows"))
 
-    def _put(self, letter: _Letter) -> None:
+    def remove(self, queue: str) -> None:
+        """Remove the queue of a worker that is dead, soon: nobody else would ever consume it."""
+        self._put(_Removal(queue))
+
+    def _put(self, letter: _Letter | _Removal) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -202,16 +221,10 @@ class Sender:
         while (letter := self._outbox.get()) is not None:
             try:
                 publisher = publisher or _Publisher(self._settings)
-                publisher.publish(letter)
+                publisher.carry_out(letter)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
                 self.failures += 1
-                logger.warning(
-                    "could not send %s to queue %s (%s); %s",
-                    letter.args[0] if letter.task == EXECUTE else letter.task,
-                    letter.queue,
-                    type(error).__name__,
-                    letter.loss,
-                )
+                logger.warning("%s (%s); %s", letter, type(error).__name__, letter.loss)
         if publisher is not None:
             publisher.close()
 
@@ -229,7 +242,15 @@ class _Publisher:
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
 
-    def publish(self, letter: _Letter) -> None:
+    def carry_out(self, letter: _Letter | _Removal) -> None:
+        if isinstance(letter, _Letter):
+            self._publish(letter)
+            return
+        channel = self._connection.default_channel
+        channel.queue_purge(letter.queue)  # the runs are found by their index
+        channel.queue_delete(letter.queue)
+
+    def _publish(self, letter: _Letter) -> None:
         self._app.send_task(
             letter.task,
             args=list(letter.args),

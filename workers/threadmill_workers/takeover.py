@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Dead
@@ -22,7 +23,14 @@ Send = Callable[[Dispatch | None], None]
 class Takeover:
     """Moves runs from one worker to the next."""
 
-    def __init__(self, store: Store, send: Send, *, max_deaths: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        send: Send,
+        *,
+        max_deaths: int,
+        remove_queue: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """A takeover that hands what is to be executed to `send`.
 
         Args:
@@ -30,10 +38,12 @@ class Takeover:
             send: takes each run that is to be executed, at the time when it is to be.
             max_deaths: how often a run's worker may die in its tool calls without any of them
                 ever being finished.
+            remove_queue: removes the queue that only a dead worker consumed.
         """
         self._store = store
         self._send = send
         self._max_deaths = max_deaths
+        self._remove_queue = remove_queue
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def bury(self, dead: Dead, *, count: bool = True) -> None:
@@ -43,27 +53,29 @@ class Takeover:
             dead: the verdict.
             count: whether its death counts against its runs.
         """
-        keys = self._store.keys
-        if dead.registration:
-            [outcome] = await self._store.scripts.run(
-                "bury",
-                keys={
-                    "alive": keys.alive(),
-                    "lease": keys.lease(dead.worker),
-                    "tools": keys.tools(dead.worker),
-                },
-                args={
-                    "worker": dead.worker,
-                    "judged": dead.registration,
-                    "expired": int(dead.expired),
-                },
-            )
-            if outcome == "lives":
-                return
-            name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
-            logger.warning("worker %s is dead (%s); its runs go on elsewhere", name, why)
+        if dead.registration and not await self._removes(dead):
+            return
         held = await self._store.held_by(dead.worker)
         await asyncio.gather(*(self._take(run_id, dead.worker, count=count) for run_id in held))
+
+    async def _removes(self, dead: Dead) -> bool:
+        """Remove a dead worker's registration, and the queue that only it consumed."""
+        keys, worker = self._store.keys, dead.worker
+        [outcome] = await self._store.scripts.run(
+            "bury",
+            keys={
+                "alive": keys.alive(),
+                "lease": keys.lease(worker),
+                "tools": keys.tools(worker),
+            },
+            args={"worker": worker, "judged": dead.registration, "expired": int(dead.expired)},
+        )
+        if outcome == "lives":
+            return False
+        name, why = worker.rpartition(":")[0], "lease" if dead.expired else "connection"
+        logger.warning("worker %s is dead (%s); its runs go on elsewhere", name, why)
+        self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)
+        return True
 
     async def _take(self, run_id: str, worker: str, *, count: bool) -> None:
         async with self._slots:

@@ -55,7 +55,9 @@ class Upkeep:
         self._lease = lease
         self._watchdog = watchdog
         self._own_queue = own_queue
-        takeover = Takeover(store, self._send, max_deaths=settings.max_attempts)
+        takeover = Takeover(
+            *(store, self._send), max_deaths=settings.max_attempts, remove_queue=sender.remove
+        )
         self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
         self._sweep = Sweep(store, takeover, self._resending)
         self._strays = Strays(store, executor, lease, takeover)

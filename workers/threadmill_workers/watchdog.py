@@ -59,6 +59,8 @@ class Watchdog:
 
     async def look(self) -> None:
         """Send a message, wait for it, and act where it does not arrive."""
+        if self._is_busy():
+            return
         failed_before = self._failed_sends()
         self._sent += 1
         self._send(self._sent)

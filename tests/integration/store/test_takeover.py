@@ -1,0 +1,46 @@
+"""Takeover: what a dead worker leaves behind is cleared up."""
+
+from __future__ import annotations
+
+from tests.integration.store.scene import HOLDER
+
+from threadmill_shared.registry import WorkerInfo
+from threadmill_workers.deaths import Dead
+from threadmill_workers.takeover import Takeover
+
+INFO = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm", "tm.aaaa"))
+
+
+async def bury(scene, judged: WorkerInfo) -> tuple[list[str], list[str]]:
+    """The runs that are sent on and the queues that are removed."""
+    runs: list[str] = []
+    queues: list[str] = []
+
+    def send(dispatch) -> None:
+        runs.append(dispatch.run_id)
+
+    takeover = Takeover(scene.store, send, max_deaths=3, remove_queue=queues.append)
+    await takeover.bury(Dead(judged.id, judged.encode(), expired=False))
+    return runs, queues
+
+
+async def registered(scene) -> None:
+    await scene.store.read("HSET", scene.store.keys.alive(), INFO.id, INFO.encode())
+
+
+async def test_its_runs_go_on_and_the_queue_that_only_it_consumed_goes(scene):
+    await registered(scene)
+    held = await scene.begin()
+
+    assert await bury(scene, INFO) == ([held.record.id], ["tm.aaaa"])
+    assert await scene.store.read("HGETALL", scene.store.keys.alive()) == {}
+
+
+async def test_one_that_has_registered_again_keeps_all_it_has(scene):
+    await registered(scene)
+    held = await scene.begin()
+    judged = WorkerInfo(HOLDER.id, HOLDER.name, 1, "tm.aaaa", ("tm", "tm.aaaa"))
+
+    assert await bury(scene, judged) == ([], [])
+    assert await scene.members(f"held:{HOLDER.id}") == [held.record.id]
+    await scene.store.read("HDEL", scene.store.keys.alive(), INFO.id)
