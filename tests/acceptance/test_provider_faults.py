@@ -243,7 +243,7 @@ def test_retry_after_is_waited_for(played: dict[str, Played]) -> None:
 def test_a_silent_provider_is_left_at_the_deadline(name: str, played: dict[str, Played]) -> None:
     [request] = played[name].requests
     assert request.closed_at is not None
-    assert RUN_SECONDS - 0.5 < request.closed_at - request.begun_at < RUN_SECONDS + 1.5
+    assert RUN_SECONDS - 1.5 < request.closed_at - request.begun_at < RUN_SECONDS + 1.5
     error = played[name].run.last_error
     assert error is not None
     assert "THREADMILL_RUN_SECONDS" in error.message
