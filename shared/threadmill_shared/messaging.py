@@ -7,6 +7,7 @@ only when a run begins, so a send that fails is a warning and not an error.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import queue
 import threading
@@ -55,6 +56,10 @@ class Queues:
     def door(self) -> str:
         """Requests of services without this package."""
         return f"{self.namespace}.door"
+
+    def knows(self, name: str) -> bool:
+        """Whether it is the name of one of them."""
+        return name == self.common or name.startswith(f"{self.namespace}.")
 
     def own(self, name: str | None) -> str:
         """The queue of an assistant or a process that has one of its own; None: the common one."""
@@ -224,6 +229,9 @@ class Sender:
                 publisher.carry_out(letter)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
                 self.failures += 1
+                if publisher is not None:
+                    publisher.drop()
+                    publisher = None  # a broken channel stays broken; the next one connects anew
                 logger.warning("%s (%s); %s", letter, type(error).__name__, letter.loss)
         if publisher is not None:
             publisher.close()
@@ -259,6 +267,11 @@ class _Publisher:
             producer=self._producer,
             retry=False,
         )
+
+    def drop(self) -> None:
+        """Leave without a farewell, for which the broker might have to be waited for."""
+        with contextlib.suppress(Exception):
+            self._connection.collect(socket_timeout=_SEND_SECONDS / 10)
 
     def close(self) -> None:
         self._connection.release()

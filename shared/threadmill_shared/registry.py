@@ -56,11 +56,17 @@ class WorkerInfo:
 
     @classmethod
     def read(cls, id: str, registration: str) -> WorkerInfo:
-        """Build it from what is stored."""
-        fields = from_json(registration)
-        seen = fields.pop("seen")
-        queues = tuple(fields.pop("queues"))
-        return cls(id=id, queues=queues, seen=Seen(**seen) if seen else None, **fields)
+        """Build it from what is stored; what a later version has written besides is left out."""
+        stored = from_json(registration)
+        seen = stored.get("seen")
+        return cls(
+            id=id,
+            worker=stored["worker"],
+            since=stored["since"],
+            queue=stored["queue"],
+            queues=tuple(stored.get("queues", ())),
+            seen=Seen(seen["server"], seen["client"]) if seen else None,
+        )
 
 
 class Registry:

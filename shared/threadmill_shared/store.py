@@ -130,18 +130,19 @@ class Store(StoreReader):
         *,
         status: Status = Status.CANCELLED,
         grace_ms: int = 0,
-        lost: bool = False,
+        lost: str | None = None,
         last_error: Mapping[str, str] | None = None,
     ) -> Ended | None:
         """End a run without its worker, keeping the partial message.
 
         A run that is being cancelled ends as cancelled, at the earliest `grace_ms` after that; any
         other as `status`, at the earliest `grace_ms` after its deadline, or at once where it is
-        `lost`. None: it is too early, or the run has ended.
+        the attempt of this token, which is `lost`. None: it is too early, or the run has ended, or
+        another attempt goes on with it.
         """
         while True:
             record = await self.record(run_id)
-            if record is None or record.status.is_terminal:
+            if record is None or record.status.is_terminal or lost not in (None, record.token):
                 return None
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
@@ -156,7 +157,7 @@ class Store(StoreReader):
                     "events": record.events,
                     "status": status,
                     "grace_ms": grace_ms,
-                    "lost": int(lost),
+                    "lost": int(lost is not None),
                     "message_id": _open_message_id(record) if text else "",
                     "message": _partial_message(record, text, status) if text else "",
                     "last_error": to_json(last_error).decode() if last_error else "",
@@ -365,7 +366,9 @@ def _open_message_id(record: RunRecord) -> str:
 
 
 def _partial_message(record: RunRecord, text: str, status: Status) -> str:
-    reason = "run_expired" if status is Status.EXPIRED else "run_cancelled"
+    reason = {Status.EXPIRED: "run_expired", Status.FAILED: "run_failed"}.get(
+        status, "run_cancelled"
+    )
     return to_json(
         assistant_message(record, int(record.open_message), text, reason=reason)
     ).decode()

@@ -69,8 +69,8 @@ class Bells:
         It is subscribed when this is entered; if Redis is away just then, soon after it is back.
         """
         bell = _Bell(keep=keep)
-        await self._open(channel, bell)
         try:
+            await self._open(channel, bell)
             yield bell
         finally:
             await self._shut(channel, bell)
@@ -103,16 +103,21 @@ class Bells:
                 self._task = asyncio.ensure_future(self._work())
 
     async def _shut(self, channel: str, bell: _Bell) -> None:
+        bells = self._listeners.get(channel, set())
+        bells.discard(bell)
+        if not bells:
+            self._listeners.pop(channel, None)
+            self._unsubscribed.discard(channel)
+            await self._unsubscribe(channel)
+
+    async def _unsubscribe(self, channel: str) -> None:
         async with self._lock:
-            bells = self._listeners.get(channel, set())
-            bells.discard(bell)
-            if not bells:
-                self._listeners.pop(channel, None)
-                self._unsubscribed.discard(channel)
-                # A connection that is just being closed or made anew fails in ways of its own; and
-                # a channel that nobody hears is only a little noise.
-                with contextlib.suppress(Exception):
-                    await self._pubsub.unsubscribe(channel)
+            if channel in self._listeners or self._pubsub is None:
+                return
+            # A connection that is just being closed or made anew fails in ways of its own. Where it
+            # does, the channel is left when it rings.
+            with contextlib.suppress(Exception):
+                await self._pubsub.unsubscribe(channel)
 
     async def _subscribe(self) -> None:
         for channel in list(self._unsubscribed):
@@ -140,7 +145,7 @@ class Bells:
             return
         self._heard_at, self._is_asked = time.monotonic(), False
         if isinstance(said, list):
-            self._ring(await self._pubsub.handle_message(said))
+            await self._ring(await self._pubsub.handle_message(said))
 
     async def _stand_silence(self) -> None:
         """Find out whether the server is still there.
@@ -157,10 +162,14 @@ class Bells:
         else:
             await self._pubsub.connection.disconnect()  # the next read connects, and subscribes
 
-    def _ring(self, message: Any) -> None:
-        if message is not None:
-            for bell in self._listeners.get(message["channel"], ()):
-                bell.ring(message["data"])
+    async def _ring(self, message: Any) -> None:
+        if message is None:
+            return
+        channel = message["channel"]
+        for bell in self._listeners.get(channel, ()):
+            bell.ring(message["data"])
+        if channel not in self._listeners:
+            await self._unsubscribe(channel)
 
 
 async def _messages(bell: _Bell) -> AsyncGenerator[str, None]:

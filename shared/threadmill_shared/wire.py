@@ -82,7 +82,7 @@ class Wire:
             await self._wake.wait()
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
-            commands = {s: command for s in waiting if (command := s.command()) is not None}
+            commands = {s: command for s in waiting if (command := _command(s)) is not None}
             if commands:
                 await self._send(commands)
             # Where many runs write, let whatever has arrived meanwhile join: a round trip for each
@@ -109,6 +109,16 @@ class Wire:
                 return [error] * len(commands)
         # One of them cannot be sent at all; the others must not suffer for it.
         return [reply for command in commands for reply in await self._replies([command])]
+
+
+def _command(sendable: Sendable) -> Command | None:
+    """What it has to send; one that fails at this is told so, and the others are sent."""
+    try:
+        return sendable.command()
+    except Exception as error:
+        logger.exception("a command could not be made")
+        sendable.settle(error)
+        return None
 
 
 class _Call:

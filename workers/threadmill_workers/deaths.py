@@ -44,6 +44,9 @@ class Dead:
     expired: bool
     """Whether its lease tells it, and not its connection."""
 
+    def __str__(self) -> str:
+        return self.worker
+
 
 @dataclass(frozen=True)
 class Look:

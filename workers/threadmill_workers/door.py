@@ -29,10 +29,8 @@ GC_THRESHOLDS = (20_000, 20, 20)
 """A stream makes and drops many small objects; looking for cycles after 700 finds next to none."""
 TOOL_SECONDS = 3.0
 """How long a tool call that is under way may go on when the drain is over."""
-SERVED_SECONDS = 1.0
+SERVED_SECONDS = 0.5
 """How long the consumer has to leave the broker in order."""
-CLOSE_SECONDS = 5.0
-"""How long a worker that ends tries to give its runs back."""
 
 
 def model_factory(settings: Settings) -> Callable[[], Model]:
@@ -124,15 +122,6 @@ class _Shutdown:
             self._served.wait(SERVED_SECONDS)
         if self._worker.running:
             logger.info("giving %d runs back", self._worker.running)
-        # Redis may not answer; what is not given back in time is taken over from a dead worker.
-        closing = threading.Thread(target=self._close, name="threadmill-close", daemon=True)
-        closing.start()
-        closing.join(CLOSE_SECONDS)
+        self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         logging.shutdown()
         os._exit(self._exit_code)
-
-    def _close(self) -> None:
-        try:
-            self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
-        except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
-            logger.error("the worker did not close: %s", type(error).__name__)

@@ -60,7 +60,7 @@ class Executor:
 
         A run that a tool enqueued has the tool's run as its parent, and is cancelled with it.
         """
-        if parent is not None:
+        if parent is not None and parent in self._running:
             self._children.setdefault(parent, set()).add(run_id)
         await self._means.lease.confirmed()
         if self._closing:
@@ -79,7 +79,10 @@ class Executor:
         try:
             await self._perform_or_fail(held)
         except LostRun:
-            logger.info("%s was taken over or has ended elsewhere", run_id)
+            if held.refusal:
+                await self._give_up(held)
+            else:
+                logger.info("%s was taken over or has ended elsewhere", run_id)
         finally:
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]
@@ -180,6 +183,15 @@ class Executor:
         with contextlib.suppress(errors.RunNotFound):
             ended = await self._means.store.cancel(run_id)
             self._means.sender.send(ended.send)
+
+    async def _give_up(self, held: HeldRun) -> None:
+        """End a run that the store refuses to write for; asking its model again would not help."""
+        message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
+        error = {"code": "server_error", "name": held.refusal, "message": message}
+        ended = await self._means.store.force(
+            held.record.id, status=Status.FAILED, lost=held.token, last_error=error
+        )
+        self._means.sender.send(ended.send if ended is not None else None)
 
     async def _give_back(self, held: HeldRun, model: AnsweringModel) -> None:
         dispatch = await held.give_back()

@@ -79,7 +79,7 @@ class Holder:
         # Not every name that a host can have may stand in a channel's or a queue's name.
         host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
         worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
-        return cls(worker_id, f"{namespace}:bell:{worker_id}")
+        return cls(worker_id, Keys(namespace).bell(worker_id))
 
     def risen(self) -> Holder:
         """The same process under a new id, because the old one was taken for dead."""
@@ -129,12 +129,18 @@ class HeldRun:
         """Whether functions are being called, which cannot be repeated as a stream can."""
         self.finds_no_room = False
         """Whether the store is full and takes nothing in; what is read on would pile up here."""
+        self.refusal = ""
+        """The class of the error with which the store has refused a write for good."""
         self._store = store
         self.token = token
         """Proves this attempt to the scripts."""
         self._serial = 0
         self._pending = Batch()
         self._in_flight: Call | None = None
+        self._sent = Batch()
+        """What is in flight."""
+        self._retry: asyncio.TimerHandle | None = None
+        """Set while a refused write waits to be sent again; then nothing of it is under way."""
         self._letting_go = False
         self._is_rewound = False
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -217,7 +223,8 @@ class HeldRun:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
         may_write = not (self.stop_reason is Stop.LOST or self._letting_go or self._is_rewound)
         if self._in_flight is None and self._pending and may_write:
-            self._in_flight = self._append(self._take_pending())
+            self._sent = self._take_pending()
+            self._in_flight = self._append(self._sent)
         return self._in_flight
 
     def _append(self, batch: Batch) -> Call:
@@ -234,8 +241,10 @@ class HeldRun:
         """Take the answer to the append that was under way; without one, it is sent again."""
         if isinstance(reply, Exception):
             if self._is_repeatable(reply):
+                self._wake()
                 return
-            logger.error("an append to %s was refused: %s", self.record.id, reply)
+            self.refusal = type(reply).__name__
+            logger.error("a write for %s was refused: %s", self.record.id, self.refusal)
             reply = ["refused"]
         self._in_flight = None
         self._pause = _FIRST_PAUSE
@@ -248,6 +257,10 @@ class HeldRun:
             self.stop(Stop.CANCEL)
         if self._pending:
             self._store.wire.put(self)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have those that wait for an answer look at what there is."""
         stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
         stored.set_result(None)
 
@@ -260,10 +273,25 @@ class HeldRun:
             self.finds_no_room = is_full(error)
             if self.finds_no_room:
                 self._store.tell_that_it_is_full()
-            asyncio.get_running_loop().call_later(self._pause, self._store.wire.put, self)
+            self._retry = asyncio.get_running_loop().call_later(self._pause, self._send_again)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return True
         return False
+
+    def _send_again(self) -> None:
+        self._retry = None
+        self._store.wire.put(self)
+
+    def _take_back(self, retry: asyncio.TimerHandle) -> None:
+        """Take back a write that a full store has refused: what ends the run carries it along.
+
+        It was not applied, since one that was would have been answered; and it is not under way.
+        """
+        retry.cancel()
+        self._sent.extend(self._pending)
+        self._pending, self._in_flight, self._retry = self._sent, None, None
+        self._serial -= 1
+        self.finds_no_room = False
 
     def _take_pending(self) -> Batch:
         pending, self._pending = self._pending, Batch()
@@ -297,6 +325,7 @@ class HeldRun:
             self.stop_reason = reason
             if first:
                 self._interrupt()
+            self._wake()
 
     # ---- letting go ------------------------------------------------------------------------------
 
@@ -357,7 +386,11 @@ class HeldRun:
 
     async def _quiet(self) -> None:
         while self._in_flight is not None:
-            await asyncio.shield(self._stored)
+            self._refuse_when_lost()
+            if self.finds_no_room and self._retry is not None:
+                self._take_back(self._retry)
+            else:
+                await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
     async def _let_go(self, name: str, args: Mapping[str, str | int], rest: Any) -> list[Any]:

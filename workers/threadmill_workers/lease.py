@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +135,7 @@ class Lease:
     async def confirmed(self) -> None:
         """Wait until the lease is confirmed."""
         while not self.is_confirmed():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(random.uniform(0.05, 0.15))  # noqa: S311  so that not all wake at once
 
     # ---- in the lease's thread -------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ logger = logging.getLogger("threadmill.worker")
 
 T = TypeVar("T")
 
+CLOSE_SECONDS = 4.4
+"""How long a worker that ends takes at most to give its runs back, the time of tools included."""
 CONSUMER_PAUSE_SECONDS = 0.5
 """How long a consumer that has ended by itself rests before it is started again."""
 
@@ -110,7 +112,9 @@ class WorkerProcess:
 
     def _make_watchdog(self) -> Watchdog:
         def is_busy() -> bool:
-            return self.running >= self.settings.concurrency or self._is_stopping.is_set()
+            # What waits for the store takes slots too, and has not begun.
+            is_full = len(state.reserved_requests) >= self.settings.concurrency
+            return is_full or self._is_stopping.is_set() or not self._lease.is_confirmed()
 
         return Watchdog(
             lambda number: self._sender.send_ping(self._own_queue, number),
@@ -200,7 +204,26 @@ class WorkerProcess:
         return self._executor.running
 
     def close(self, tool_seconds: float = 0) -> None:
-        """Give all runs back as they stand, tools after `tool_seconds`, and deregister."""
+        """Give all runs back as they stand, tools after `tool_seconds`, and deregister.
+
+        The store may not answer: what is not given back after `CLOSE_SECONDS` is left, and taken
+        over from a dead worker.
+        """
+        closing = threading.Thread(
+            target=self._close, args=(tool_seconds,), name="threadmill-close", daemon=True
+        )
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        if closing.is_alive():
+            logger.error("the worker could not give its runs back in time; others take them over")
+
+    def _close(self, tool_seconds: float) -> None:
+        try:
+            self._give_all_back(tool_seconds)
+        except Exception as error:  # noqa: BLE001  leaving counts; what is left is taken over
+            logger.error("the worker did not close: %s", type(error).__name__)
+
+    def _give_all_back(self, tool_seconds: float) -> None:
         nesting.withdraw()
         self.call(self._executor.close(tool_seconds))
         self._sender.close()
@@ -230,11 +253,11 @@ class WorkerProcess:
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run, soon."""
-        asyncio.run_coroutine_threadsafe(self._executor.cancel(run_id), self._loop)
+        _report(asyncio.run_coroutine_threadsafe(self._executor.cancel(run_id), self._loop))
 
     def _begin_child(self, run_id: str, parent: str) -> None:
         work = self._executor.execute(run_id, parent=parent)
-        asyncio.run_coroutine_threadsafe(work, self._loop)
+        _report(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
@@ -287,6 +310,16 @@ class WorkerProcess:
         await self._bells.close()
         await self._model.close()
         await self._store.close()
+
+
+def _report(work: Future[None]) -> None:
+    """Have it logged where work fails that nobody waits for."""
+
+    def look(ended: Future[None]) -> None:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            logger.error("work in the background failed: %s", type(error).__name__)
+
+    work.add_done_callback(look)
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

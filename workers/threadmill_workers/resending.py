@@ -62,7 +62,7 @@ class Resending:
         self._send = send
         self._send_probe = send_probe
         self._own_queue = own_queue
-        self._begun = Queues(store.keys.namespace).begun
+        self._queues = Queues(store.keys.namespace)
 
     async def look(
         self, found: Sequence[tuple[str, str]], now: int, workers: Sequence[WorkerInfo]
@@ -77,7 +77,6 @@ class Resending:
         if not workers:  # this one is not registered yet, or the look at the workers failed
             return
         consumed = {queue for worker in workers for queue in worker.queues}
-        probed: set[str] = set()
         for unclaimed in await self._read(found):
             if unclaimed.queue not in consumed:
                 # No worker consumes that queue: a message there would wait for one as the first
@@ -85,9 +84,17 @@ class Resending:
                 dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
                 if self._own_queue is not None:
                     self._send(dispatch)
-            elif self._own_queue in (None, unclaimed.queue) and unclaimed.queue not in probed:
-                probed.add(unclaimed.queue)
-                await self._probe(unclaimed.queue, now)
+        if found:
+            # All of them: a long queue may hide from this look what was lost in a short one.
+            for queue in sorted(self._to_probe(workers)):
+                await self._probe(queue, now)
+
+    def _to_probe(self, workers: Sequence[WorkerInfo]) -> set[str]:
+        """The queues in which runs are waited for, but for those that one worker consumes."""
+        if self._own_queue is not None:
+            return {self._own_queue}
+        shared = {queue for one in workers for queue in one.queues if queue != one.queue}
+        return shared - {self._queues.door}
 
     async def _probe(self, queue: str, now: int) -> None:
         key = self._store.keys.probe(queue)
@@ -98,9 +105,11 @@ class Resending:
         """A probe has come through: send again what was sent before it and is unclaimed.
 
         Args:
-            queue: where the probe was sent to.
+            queue: where the probe was sent to; nothing happens where none was.
             until: the server's time in milliseconds when it was sent.
         """
+        if not self._queues.knows(queue):
+            return
         look = await self._store.look(until, overdue=0, unclaimed=PAGE)
         sent = []
         for unclaimed in await self._read(look.unclaimed):
@@ -120,11 +129,13 @@ class Resending:
         records = await self._store.gather(
             ("HMGET", self._store.keys.run(run_id), "queue", "attempts") for run_id, _ in found
         )
-        return [
-            Unclaimed(run_id, place, self._queue(queue, int(attempts)))
-            for (run_id, place), (queue, attempts) in zip(found, records, strict=True)
-            if queue is not None
-        ]
+        unclaimed = []
+        for (run_id, place), (queue, attempts) in zip(found, records, strict=True):
+            if queue is None:  # its record was deleted by hand; the script takes its entry away
+                await self._store.resend(run_id, place)
+            else:
+                unclaimed.append(Unclaimed(run_id, place, self._queue(queue, int(attempts))))
+        return unclaimed
 
     def _queue(self, queue: str, attempts: int) -> str:
-        return self._begun if attempts > 0 and self._own_queue is None else queue
+        return self._queues.begun if attempts > 0 and self._own_queue is None else queue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 
+from threadmill_shared.records import HELD
 from threadmill_shared.store import Store
 from threadmill_workers.executor import Executor
 from threadmill_workers.holding import HeldRun, Stop
@@ -37,7 +38,8 @@ class Strays:
         for run_id in recorded - self._executor.executing():
             record = await self._store.record(run_id)
             is_stray = run_id not in self._executor.executing()
-            if record is not None and record.holder == worker and is_stray:
+            is_held = record is not None and record.status in HELD and record.holder == worker
+            if record is not None and is_held and is_stray:
                 logger.warning("%s is held here and not executed; it goes on elsewhere", run_id)
                 await self._takeover.take(record, count=False)
         for held in held_before:

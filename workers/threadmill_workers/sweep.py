@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from threadmill_shared.records import Status
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
+from threadmill_workers.each import each
 from threadmill_workers.resending import SAMPLE, Resending
 from threadmill_workers.takeover import Takeover
 
@@ -85,8 +86,8 @@ class Sweep:
         """Take over what dead workers have left."""
         dead = await self._deaths.find(self._holders)
         self._note(self._deaths.server)
-        for one in dead:
-            await self._takeover.bury(one, count=not self._is_server_new())
+        count = not self._is_server_new()
+        await each(dead, lambda one: self._takeover.bury(one, count=count), "take over from")
 
     def _note(self, server: str) -> None:
         if server != self._server:
@@ -108,8 +109,7 @@ class Sweep:
             # It may have changed since the last look at the workers, and with it the clock.
             self._note(await self._deaths.ask_server())
         if not self._is_server_new():
-            for run_id in look.overdue:
-                await self._end_overdue(run_id)
+            await each(look.overdue, self._end_overdue, "end")
         await self._resending.look(look.unclaimed, now, self._deaths.workers)
 
     async def _end_overdue(self, run_id: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Dead
+from threadmill_workers.each import each
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -56,7 +58,8 @@ class Takeover:
         if dead.registration and not await self._removes(dead):
             return
         held = await self._store.held_by(dead.worker)
-        await asyncio.gather(*(self._take(run_id, dead.worker, count=count) for run_id in held))
+        take = partial(self._take_from, dead.worker, count=count)
+        await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
     async def _removes(self, dead: Dead) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
@@ -77,7 +80,7 @@ class Takeover:
         self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)
         return True
 
-    async def _take(self, run_id: str, worker: str, *, count: bool) -> None:
+    async def _take_from(self, worker: str, run_id: str, *, count: bool) -> None:
         async with self._slots:
             record = await self._store.record(run_id)
             if record is not None and record.holder == worker:
@@ -115,7 +118,7 @@ class Takeover:
         error = {"code": "server_error", "name": "worker_lost", "message": message}
         logger.error("%s has cost too many workers; it fails as worker_lost", record.id)
         ended = await self._store.force(
-            record.id, status=Status.FAILED, lost=True, last_error=error
+            record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:
             self._send(ended.send)

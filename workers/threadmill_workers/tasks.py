@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -80,7 +81,8 @@ def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
 
     def revoked(request: Any, **_: Any) -> None:
         for run_id in request.args or ():
-            desk.cancel(ids.checked_run_id(run_id))
+            with contextlib.suppress(errors.RunNotFound):  # anybody can send anything
+                desk.cancel(ids.checked_run_id(run_id))
 
     execute = register(EXECUTE, begin)
     # Who revokes a run's task wants the run to end. Celery itself would only drop the message.

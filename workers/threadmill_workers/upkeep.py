@@ -17,9 +17,12 @@ from threadmill_workers.resending import Resending
 from threadmill_workers.strays import COMPARE_SECONDS, Strays
 from threadmill_workers.sweep import Sweep
 from threadmill_workers.takeover import Takeover
-from threadmill_workers.watchdog import WATCH_SECONDS, Watchdog
+from threadmill_workers.watchdog import PING_SECONDS, Watchdog
 
 logger = logging.getLogger("threadmill.worker")
+
+PAUSE_SECONDS = 1.0
+"""After upkeep that has failed."""
 
 
 class Upkeep:
@@ -66,10 +69,10 @@ class Upkeep:
     def begin(self) -> None:
         """Begin, on the running event loop."""
         work = (
-            self._listen(),
+            self._every(0, self._listen),
             self._sweep.work(),
             self._every(COMPARE_SECONDS, self._strays.compare),
-            self._every(WATCH_SECONDS, self._watchdog.look),
+            self._every(PING_SECONDS, self._watchdog.look),
         )
         self._tasks = [asyncio.ensure_future(one) for one in work]
 
@@ -101,6 +104,7 @@ class Upkeep:
                 await act()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
                 logger.warning("upkeep was not finished: %s", type(error).__name__)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     def _send(self, dispatch: Dispatch | None) -> None:
         """Send a run that was found; a worker that is alone takes it itself."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 logger = logging.getLogger("threadmill.worker")
 
-WATCH_SECONDS = 15.0
+PING_SECONDS = 15.0
 """Between two messages."""
 ARRIVAL_SECONDS = 10.0
 """How long one may take."""

@@ -13,6 +13,10 @@ local function answer(outcome)
   local record = redis.call('HMGET', run, 'queue', 'attempts')
   return {outcome, record[1], tonumber(record[2]) > 0 and 1 or 0}
 end
+if redis.call('EXISTS', run) == 0 then
+  redis.call('ZREM', dispatched, run_id) -- somebody has deleted its record by hand
+  return {'moved'}
+end
 local place = redis.call('ZSCORE', dispatched, run_id)
 if place and redis.call('HGET', run, 'resent_by') == resend_id then
   return answer('again')

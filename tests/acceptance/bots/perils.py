@@ -13,7 +13,7 @@ from threadmill import Assistant, current_call, tool
 from threadmill_workers import lease, upkeep, watchdog
 
 if os.environ.get("WATCHDOG") == "hasty":
-    upkeep.WATCH_SECONDS = watchdog.ARRIVAL_SECONDS = 1.0
+    upkeep.PING_SECONDS = watchdog.ARRIVAL_SECONDS = 1.0
 if os.environ.get("LEASE") == "hasty":
     lease.UNANSWERED_BEATS = 2
 if os.environ.get("COMPARISON") == "hasty":

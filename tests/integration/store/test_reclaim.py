@@ -175,8 +175,24 @@ async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
     error = {"code": "server_error", "name": "worker_lost", "message": "worker_lost: gone"}
     following = await scene.enqueue("next")
     ended = await scene.store.force(
-        held.record.id, status=Status.FAILED, lost=True, last_error=error
+        held.record.id, status=Status.FAILED, lost=held.token, last_error=error
     )
     assert ended == Ended(Status.FAILED, Dispatch(following.run_id, "tm"))
     assert (await scene.record(held.record.id)).last_error == error
+
+
+async def test_a_run_is_given_up_only_in_the_attempt_that_was_judged(scene):
+    held = await scene.begin()
+    judged = held.token
+    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.claim(held.record.id, OTHER)
+
+    assert await scene.store.force(held.record.id, status=Status.FAILED, lost=judged) is None
+    assert await scene.status(held.record.id) is Status.IN_PROGRESS
+
+
+async def test_open_calls_of_a_run_that_is_given_up_get_their_closing_outputs(scene):
+    held = await scene.begin()
+    await held.write(begin_call(held.record, "call_1"))
+    await scene.store.force(held.record.id, status=Status.FAILED, lost=held.token)
     assert [item["type"] for item in await scene.items()][1:3] == ["tool_call", "tool_output"]
