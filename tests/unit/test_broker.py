@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from threadmill.client import Client
-from threadmill_shared import errors
+from threadmill_shared import errors, messaging
 from threadmill_shared.messaging import Sender, make_app
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
@@ -57,6 +57,38 @@ def test_sentinels_without_a_service_are_refused() -> None:
 
 def test_a_socket_is_spelt_as_kombu_reads_it() -> None:
     assert settings("unix:///run/redis.sock").celery_url() == "redis+socket:///run/redis.sock"
+
+
+def test_a_sender_whose_connection_broke_makes_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Breaking] = []
+
+    class Breaking:
+        """A publisher whose channel is dead for good after the first message."""
+
+        def __init__(self, _: Settings) -> None:
+            self.sent = 0
+            self.is_dropped = False
+            made.append(self)
+
+        def carry_out(self, _: object) -> None:
+            self.sent += 1
+            if self.sent > 1:
+                raise ConnectionError
+
+        def drop(self) -> None:
+            self.is_dropped = True
+
+        close = drop
+
+    monkeypatch.setattr(messaging, "_Publisher", Breaking)
+    sender = Sender(settings())
+    for _ in range(3):
+        sender.send(Dispatch(RUN, "threadmill"))
+    sender.close()
+    assert [one.sent for one in made] == [2, 1]
+    assert made[0].is_dropped
 
 
 def test_a_send_that_fails_is_a_warning_and_the_next_one_is_tried(

@@ -69,6 +69,24 @@ async def test_a_channel_can_be_listened_to_again(bells, server):
         await wait_until_async(lambda: _is_silent(server))
 
 
+async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(bells, server, monkeypatch):
+    async with bells.listen("channel"):
+        await subscribed(server, "channel")
+
+        async def fail(channel: str) -> None:
+            raise ConnectionError
+
+        monkeypatch.setattr(bells._pubsub, "unsubscribe", fail)
+    monkeypatch.undo()
+    async with bells.listen("another"):
+        await server.publish("channel", "is anybody there?")
+
+        async def is_left() -> bool:
+            return "channel" not in str(await ask_all(server, "pubsub_channels"))
+
+        await wait_until_async(is_left, "the channel is left")
+
+
 async def test_what_a_channel_says_is_heard_in_order(bells, server):
     async with bells.hear("a") as words:
         await subscribed(server, "a")

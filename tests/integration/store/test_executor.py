@@ -30,12 +30,13 @@ class Silent:
     open: int = 0
     """Streams that are being read."""
     asked: int = 0
+    word: str = "Once"
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         self.open += 1
         self.asked += 1
         try:
-            yield TextDelta("Once")
+            yield TextDelta(self.word)
             await asyncio.sleep(3600)
         finally:
             self.open -= 1
@@ -196,3 +197,18 @@ async def test_a_worker_that_was_buried_drops_what_it_has_and_goes_on(scene, ben
     new = await bench.begin_and_ask()
     assert (await scene.record(new)).holder == bench.lease.holder.id
     await bench.executor.close()
+
+
+async def test_a_run_whose_writes_are_refused_for_good_fails_and_asks_its_model_once(bench, scene):
+    run_id = (await scene.enqueue()).run_id
+    bench.model.word = "half of a pair: \ud83d"  # no text that can be stored
+    bench.begin(run_id)
+
+    async def has_ended() -> bool:
+        return (await scene.status(run_id)).is_terminal
+
+    await wait_until_async(has_ended, "it has ended")
+    record = await scene.record(run_id)
+    assert record.status is Status.FAILED
+    assert (record.last_error or {})["name"] == "UnicodeEncodeError"
+    assert bench.model.asked == 1

@@ -71,6 +71,20 @@ async def test_a_run_in_progress_can_end_and_the_next_takes_the_head(scene, fill
     assert await scene.texts() == ["first", "Hello!", "second"]
 
 
+async def test_a_run_whose_write_was_refused_ends_with_what_it_carried(scene, fill):
+    held = await scene.begin("hello")
+    await fill()
+    held.put(begin_message())
+    await wait_until_async(lambda: held.finds_no_room, "the write was refused")
+
+    await asyncio.wait_for(held.finish(Status.COMPLETED, end_message(held.record, "Hi!")), 5)
+
+    assert await scene.status(held.record.id) is Status.COMPLETED
+    assert await scene.texts() == ["hello", "Hi!"]
+    ids_of_events = [event.id for event in await scene.events(held.record.id)]
+    assert ids_of_events == list(range(1, len(ids_of_events) + 1))
+
+
 async def test_a_run_can_be_cancelled_and_ended_by_force(scene, fill):
     held = await scene.begin()
     waiting = await scene.enqueue()

@@ -136,3 +136,17 @@ async def test_a_run_that_is_lost_is_lost_whatever_was_the_reason_before(scene):
 
     assert held.stop_reason is Stop.LOST
     assert told == [True]
+
+
+async def test_giving_back_what_is_lost_meanwhile_ends(scene, monkeypatch):
+    held = await scene.begin()
+    monkeypatch.setattr(scene.store.wire, "put", lambda _: None)  # the wire is busy, for long
+    held.delta(0, "text")
+    held.stop(Stop.YIELD)
+    giving = asyncio.ensure_future(held.give_back())
+    await asyncio.sleep(0)
+
+    held.stop(Stop.LOST)
+
+    with pytest.raises(LostRun):
+        await asyncio.wait_for(giving, 3)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.integration.store.scene import HOLDER, Scene, begin_call, write_partly
 
+from threadmill_shared import ids
 from threadmill_shared.connections import connect
 from threadmill_shared.records import Status
 from threadmill_shared.registry import WorkerInfo
@@ -49,6 +50,30 @@ async def test_a_run_that_is_overdue_is_ended(scene, sweeping):
     run_id = await overdue(scene)
     await sweeping.sweep.look_at_runs()
     assert await scene.status(run_id) is Status.EXPIRED
+
+
+async def test_one_run_that_cannot_be_read_keeps_no_other_from_its_end(scene, sweeping, caplog):
+    unreadable = await overdue(scene)
+    await scene.store.read("HSET", scene.store.keys.run(unreadable), "request", '{"of": "later"}')
+    other = await overdue(Scene(scene.store, "thread_3f" + ids.new_thread_id()[9:]))
+
+    await sweeping.sweep.look_at_runs()
+
+    assert await scene.status(other) is Status.EXPIRED
+    assert f"could not end {unreadable}" in caplog.text
+
+
+async def test_a_registration_of_a_later_version_keeps_nobody_from_finding_the_dead(
+    scene, sweeping
+):
+    later = WorkerInfo("host:9:ffff", "host:9", 0, "tm.ffff", ("tm",))
+    text = later.encode().replace("{", '{"colour": "blue",', 1)
+    await scene.store.read("HSET", scene.store.keys.alive(), later.id, text)
+
+    await sweeping.sweep.look_at_workers()
+
+    assert [worker.id for worker in sweeping.sweep._deaths.workers] == [later.id]
+    await scene.store.read("HDEL", scene.store.keys.alive(), later.id)
 
 
 @pytest.mark.parametrize("looks_at_workers", [True, False])
