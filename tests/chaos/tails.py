@@ -24,7 +24,11 @@ class Tail:
         try:
             while not self.has_ended:
                 before = len(self.seen)
-                await self._follow()
+                try:
+                    await self._follow()
+                except errors.StoreUnavailable:  # without a Redis none begins; it is begun again
+                    await asyncio.sleep(_LOAD_SECONDS)
+                    continue
                 if len(self.seen) == before:
                     self.trouble = "an end without a done"
                     return

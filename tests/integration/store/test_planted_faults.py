@@ -17,7 +17,7 @@ from threadmill_shared import scripts
 from threadmill_shared.scripts import Script
 
 BUDGET = settings(
-    max_examples=50,
+    max_examples=200,
     stateful_step_count=30,
     deadline=None,
     database=None,
