@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## Play three conversations on an embedded server and two wor
 	$(BIN)/threadmill demo $(ARGS)
 
 test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic_core import to_jsonable_python
 
+from threadmill.checks import check_timeout
 from threadmill.client import current_client
 from threadmill.handlers import EventHandler, PrintHandler
 from threadmill.hosted_tools import CodeInterpreter, FileSearch
@@ -277,6 +278,7 @@ class Assistant(BaseModel, Publishable):
         run_options: dict[str, Any],
     ) -> Run:
         """The operation behind all ways to run and wait."""
+        check_timeout(timeout)
         handler = None
         if event_handler_class is not None:
             handler = event_handler_class(**(event_handler_kwargs or {}))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 from threadmill.bridge import BridgeClosed
+from threadmill.checks import check_after, check_timeout
 from threadmill.client import Client, RunView, current_client
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
@@ -19,6 +20,8 @@ from threadmill_shared.records import Status
 
 T = TypeVar("T")
 
+CANCEL_SECONDS = 0.1
+"""How long work has to end that was cancelled, before it is cancelled again."""
 GRACE_SECONDS = 0.5
 """How long a wait that is over may still take to read the run."""
 
@@ -90,6 +93,7 @@ class Run:
             WaitTimeout: the run has not ended by then; it goes on.
             RunLost: the run's keys are gone.
         """
+        check_timeout(timeout)
         client = current_client()
         limit = Limit(timeout)
         try:
@@ -127,6 +131,7 @@ class Run:
             LogRewound: a failover lost events that were already read, or that `after` counts.
             EventsExpired: the event behind `after` is past its lifetime.
         """
+        check_after(after)
         stream = EventStream(current_client(), self.id, after)
         try:
             while (events := drive(stream.next())) is not None:
@@ -136,6 +141,7 @@ class Run:
 
     async def events_async(self, after: int = 0) -> AsyncIterator[Event]:
         """Async version of `events`."""
+        check_after(after)
         stream = EventStream(current_client(), self.id, after)
         try:
             while (events := await drive_async(stream.next())) is not None:
@@ -248,9 +254,21 @@ class EventStream:
                 await self._stream.aclose()
 
 
-async def _within(timeout: float | None, work: Callable[[], Awaitable[T]]) -> T:
-    async with asyncio.timeout(timeout):
+async def _within(timeout: float | None, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of the work, or a TimeoutError as soon as its time is over."""
+    if timeout is None:
         return await work()
+    task = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait([task], timeout=timeout)
+        if task.done():
+            return task.result()
+        raise TimeoutError
+    finally:
+        # Before Python 3.12 `asyncio.wait_for`, which redis-py uses, may swallow a cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_SECONDS)
 
 
 async def _load(run_id: str) -> Run:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic_core import from_json
 
+from threadmill.checks import check_limit
 from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.twins import awaitable, blocking
@@ -14,7 +15,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.messages import user_message
 from threadmill_shared.objects import Message
 from threadmill_shared.refusals import thread_not_found
-from threadmill_shared.requests import ThreadRef, check_message, check_text
+from threadmill_shared.requests import ThreadRef, check_key, check_message, check_text
 from threadmill_shared.runs import WhenBusy
 from threadmill_shared.settings import load_settings
 
@@ -54,7 +55,7 @@ class Thread:
         if id is not None:
             self.id = ids.checked_thread_id(id)
         elif key is not None:
-            check_text(key, "A thread's key")
+            check_key(key, "A thread's key")
             self.id = ids.keyed_thread_id(load_settings().namespace, key)
         else:
             self.id = ids.new_thread_id()
@@ -74,6 +75,8 @@ class Thread:
         Raises:
             ThreadLocked: the thread exists, and a run holds it.
         """
+        if isinstance(messages, str):
+            raise TypeError("messages is a list of texts, not one text: [text].")
         await self._add_all(messages or [])
         return self
 
@@ -141,8 +144,7 @@ class Thread:
             ThreadNotFound: there is no thread with this id.
             BadMessage: the thread has no message of such an id.
         """
-        if not 1 <= limit <= 100:
-            raise ValueError(f"limit is 1 to 100, not {limit}.")
+        check_limit(limit)
         client = current_client()
         if self._is_known and not await client.hop(client.store.thread_fields(self.id)):
             raise thread_not_found(self.id)
@@ -168,6 +170,7 @@ class Thread:
             RunFailed: the run failed or expired.
             WaitTimeout: it had not ended after `timeout` seconds; it goes on.
         """
+        _refuse_name(assistant)
         return await assistant.perform(
             None, self, event_handler_class, event_handler_kwargs, timeout, run_options
         )
@@ -184,6 +187,7 @@ class Thread:
         **run_options: Any,
     ) -> Run:
         """Have an assistant answer the thread; returns as soon as that is stored."""
+        _refuse_name(assistant)
         return await assistant.submit(
             None,
             self,
@@ -197,7 +201,8 @@ class Thread:
     enqueue_async = awaitable(_enqueue)
 
     async def _runs(self, limit: int = 20) -> list[Run]:
-        """The thread's newest runs, oldest first."""
+        """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
+        check_limit(limit)
         client = current_client()
         records = await client.hop(client.store.runs(self.id, limit))
         return [await handle(record.id) for record in records]
@@ -239,6 +244,11 @@ class Thread:
         traceback: TracebackType | None,
     ) -> None:
         return None
+
+
+def _refuse_name(assistant: Any) -> None:
+    if isinstance(assistant, str):
+        raise TypeError(f"A thread is run by an Assistant. Pass Assistant.load({assistant!r}).")
 
 
 def _checked_metadata(metadata: Any) -> dict[str, str]:

@@ -97,10 +97,25 @@ def connect(url: str, **options: Any) -> StoreClient:
             f"A Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or "
             f"redis+cluster://, not with {scheme}://."
         )
+    _refuse_bad_address(url)
     pool = BlockingConnectionPool.from_url(
         url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_SECONDS, **shared
     )
     return redis_asyncio.Redis.from_pool(pool)
+
+
+def _refuse_bad_address(url: str) -> None:
+    """Find out what redis-py would find out late, or not at all: it takes `/abc` for database 0."""
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise errors.NotConfigured(f"The Redis URL has no valid port: {error}.") from None
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and database and not database.isdigit():
+        raise errors.NotConfigured(
+            f"The Redis URL ends with the number of a database, like /0, and not with /{database}."
+        )
 
 
 async def memory(client: StoreClient) -> list[dict[str, Any]]:

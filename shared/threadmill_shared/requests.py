@@ -94,7 +94,7 @@ def _check(ask: Ask, settings: Settings) -> None:
         raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
     check_text(ask.definition.model, "The model's name")
     if ask.idempotency_key is not None:
-        check_text(ask.idempotency_key, "An idempotency key")
+        check_key(ask.idempotency_key, "An idempotency key")
     for template in _templates(ask):
         check_text(template, "What is given as instructions")
     if ask.message is not None:
@@ -142,6 +142,18 @@ def check_text(text: Any, what: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise errors.CallerError(f"{what} is valid Unicode, without lone surrogates.") from None
+
+
+def check_key(key: Any, what: str) -> None:
+    """Refuse what cannot be a key; an empty one would be shared by all that have none.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it is empty, or has lone surrogates.
+    """
+    check_text(key, what)
+    if not key:
+        raise errors.CallerError(f"{what} is not empty. Leave it out where there is none.")
 
 
 def check_message(message: Any, settings: Settings) -> None:

@@ -159,11 +159,11 @@ class ScriptRunner:
         while True:
             try:
                 return await send()
-            except (*PASSING, redis_errors.ResponseError) as error:
+            except (*PASSING, redis_errors.ResponseError, redis_errors.InvalidResponse) as error:
                 if is_full(error):
                     raise store_full() from error
                 if not is_passing(error):
-                    raise
+                    raise misfit(error) or error from error
                 if time.monotonic() >= give_up:
                     raise unavailable(error) from error
             await asyncio.sleep(pause)
@@ -174,6 +174,16 @@ class ScriptRunner:
             return await self._wire.execute(*call)
         except redis_errors.NoScriptError:
             return await self._wire.execute(*wanted.in_full(call))
+
+
+def misfit(error: Exception) -> errors.NotConfigured | None:
+    """The error for an address that leads to no Redis, or to a database that it has not."""
+    if any(word in str(error) for word in ("DB index", "Protocol error")):
+        return errors.NotConfigured(
+            f"What answers at the Redis URL is not as it ought to be ({error}). Check "
+            "THREADMILL_REDIS_URL: host, port and the number of the database."
+        )
+    return None
 
 
 def unavailable(error: Exception) -> errors.StoreUnavailable:

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         Raises:
             NotConfigured: there is none.
         """
+        if self.redis_url is None and not self.embedded:
+            raise errors.NotConfigured(
+                "THREADMILL_REDIS_URL is not set, and THREADMILL_EMBEDDED forbids an embedded "
+                "server. Set the URL of your Redis, for example redis://localhost:6379/0."
+            )
         if self.redis_url is None:
             raise errors.NotConfigured(
                 "THREADMILL_REDIS_URL is not set. Set it to your Redis, for example "

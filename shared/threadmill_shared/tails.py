@@ -255,7 +255,8 @@ class Tails:
     async def _rings(self, bell: _Bell) -> bool:
         """Wait for the bell; whether it rang before it was time to look by oneself."""
         try:
-            await asyncio.wait_for(bell.wait(), IDLE_SECONDS)
+            async with asyncio.timeout(IDLE_SECONDS):  # `wait_for` may swallow a cancellation
+                await bell.wait()
         except TimeoutError:
             return False
         return True

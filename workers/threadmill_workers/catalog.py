@@ -68,7 +68,7 @@ def load_catalog(modules: Iterable[str]) -> Catalog:
 
 
 def _import(name: str) -> ModuleType:
-    name = name.removesuffix(".py").replace("/", ".")
+    name = name.removeprefix("./").removesuffix(".py").replace("/", ".")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -8,6 +8,7 @@ import sys
 from typing import NoReturn
 
 import click
+from redis.exceptions import RedisError
 
 from threadmill.cli.commands import threadmill
 from threadmill_shared.errors import ThreadmillError
@@ -41,6 +42,10 @@ def _run() -> int:
         return INTERRUPTED
     except ThreadmillError as error:
         click.echo(f"Error: {error}", err=True)
+        return 1
+    except (RedisError, TypeError, ValueError) as error:
+        # What the checks did not foresee; a traceback would help nobody who types a command.
+        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
         return 1
     except BrokenPipeError:
         # Whoever read our output has left. What is still buffered would be written at exit.

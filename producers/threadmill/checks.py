@@ -1,0 +1,44 @@
+"""Numbers that callers give: wrong ones are refused before anything is written or waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def check_timeout(timeout: Any) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        TypeError: it is neither a number nor None.
+    """
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if timeout is not None and not is_number:
+        raise TypeError(
+            f"timeout is a number of seconds or None, not {type(timeout).__name__} {timeout!r}."
+        )
+
+
+def check_limit(limit: Any) -> None:
+    """Refuse what is no size of a page.
+
+    Raises:
+        TypeError: it is no int.
+        ValueError: it is not 1 to 100.
+    """
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise TypeError(f"limit is an int, not {type(limit).__name__}.")
+    if not 1 <= limit <= 100:
+        raise ValueError(f"limit is 1 to 100, not {limit}.")
+
+
+def check_after(after: Any) -> None:
+    """Refuse what is no number of an event.
+
+    Raises:
+        TypeError: it is no int.
+        ValueError: it is negative.
+    """
+    if not isinstance(after, int) or isinstance(after, bool):
+        raise TypeError(f"after is the number of an event (an int), not {type(after).__name__}.")
+    if after < 0:
+        raise ValueError(f"after is the number of an event, 0 or more, not {after}.")
