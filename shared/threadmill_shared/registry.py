@@ -83,8 +83,11 @@ class Registry:
             StoreIncompatible: a newer threadmill has written this store.
         """
         key = self._keys.format()
-        await self._store.read("SET", key, FORMAT, "NX")
-        found = int(await self._store.read("GET", key) or FORMAT)
+        stored = await self._store.read("GET", key)
+        if stored is None:  # only then, since a full server takes nothing in
+            await self._store.read("SET", key, FORMAT, "NX")
+            stored = await self._store.read("GET", key)
+        found = int(stored or FORMAT)
         if found > FORMAT:
             raise errors.StoreIncompatible(
                 f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
+from redis import exceptions as redis_errors
 
 from threadmill_shared import ids
-from threadmill_shared.connections import PASSING, StoreClient, memory
+from threadmill_shared.connections import StoreClient, memory
 from threadmill_shared.items import MessageItem
 from threadmill_shared.messages import assistant_message, user_message
 from threadmill_shared.reading import PAGE, StoreReader
@@ -322,10 +323,10 @@ class _Memory:
     async def _is_full(self) -> bool:
         try:
             servers = await memory(self._client)
-        except PASSING as error:
-            raise unavailable(error) from error
-        except Exception:  # noqa: BLE001  an ACL may forbid INFO; the server's own limit still holds
-            return False
+        except (redis_errors.TimeoutError, TimeoutError) as error:
+            raise unavailable(error) from error  # what follows would wait as long again
+        except Exception:  # noqa: BLE001  it is forbidden, or a connection that was idle is lost:
+            return False  # what follows is repeated, and the server's own limit still holds
         return any(_is_full(info) for info in servers)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import Any
 
 from celery import signals
 from celery.worker import state
 from celery.worker.consumer import Consumer
+from kombu.exceptions import OperationalError
 
 from threadmill_shared import messaging
 from threadmill_shared.messaging import Queues
@@ -21,6 +23,8 @@ from threadmill_shared.messaging import Queues
 logger = logging.getLogger("threadmill.worker")
 
 EVENT_SECONDS = 0.25
+PAUSES = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
+"""Seconds between two tries to reach a broker that is away."""
 UNKNOWN = "(unknown)"
 _SHOWN_CHARACTERS = 100
 
@@ -62,11 +66,21 @@ class RunConsumer(Consumer):
         """Consume no more, and leave no queue behind that nobody else will ever consume."""
         own = self._own_queues()
         if own and self.task_consumer is not None:
-            with contextlib.suppress(*self.connection_errors, *self.channel_errors):
+            broken = (*self.connection_errors, *self.channel_errors, OperationalError)
+            with contextlib.suppress(*broken):
                 self.task_consumer.cancel()
                 self.task_consumer.channel.close()  # puts back what it was about to deliver
                 self._delete(own)
         super().stop()
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, with pauses that stay short.
+
+        By Celery's own, which grow to half a minute, a worker would take nothing long after its
+        broker is back.
+        """
+        conn.ensure_connection = partial(conn.ensure_connection, **PAUSES)
+        return super().ensure_connected(conn)
 
     def _own_queues(self) -> list[str]:
         nonce = self.hostname.rpartition(":")[2]

@@ -123,5 +123,6 @@ class _Shutdown:
         if self._worker.running:
             logger.info("giving %d runs back", self._worker.running)
         self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
+        logger.info("this worker has ended")
         logging.shutdown()
         os._exit(self._exit_code)

@@ -129,7 +129,7 @@ class Executor:
         done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
         if not done:
             await _cancelled(work)
-            return _expired(model, self._means.settings)
+            return _expired(model)
         if not work.cancelled():
             try:
                 return work.result()
@@ -253,8 +253,10 @@ async def _cancelled(work: asyncio.Future[Ending]) -> None:
         work.exception()
 
 
-def _expired(model: AnsweringModel, settings: Settings) -> Ending:
-    message = f"The run did not end within its {settings.run_seconds:g} s (THREADMILL_RUN_SECONDS)."
+def _expired(model: AnsweringModel) -> Ending:
+    message = (
+        "deadline: The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
+    )
     error = {"code": "server_error", "name": "deadline", "message": message}
     return Ending(Status.EXPIRED, model.partial_message("run_expired", "expired"), error=error)
 

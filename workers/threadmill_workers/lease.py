@@ -36,6 +36,8 @@ was frozen for a minute is no worse for it."""
 FIRST_RETRY_SECONDS = 0.01
 LONGEST_RETRY_SECONDS = 1.0
 """Between two tries to connect; doubling from the first to the longest."""
+TELL_SECONDS = 10.0
+"""Between two lines of the log that say that it does not succeed."""
 
 
 class Loop:
@@ -102,6 +104,7 @@ class Lease:
         self._tried: dict[str, None] = {}
         """The registrations that may be stored: the last one, and those without an answer."""
         self._confirmed_at = float("-inf")
+        self._told_at = float("-inf")
         self._end = threading.Event()
         self._closing = asyncio.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -153,15 +156,27 @@ class Lease:
                 async with open_pulse(self._settings.store_url()) as pulse:
                     await self._beat_on(pulse)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
-                logger.warning("the lease could not be renewed (%s)", type(error).__name__)
+                self._tell_trouble(error)
                 await asyncio.sleep(pause)
             was_renewed = _now() - self._confirmed_at < LONGEST_RETRY_SECONDS
             pause = FIRST_RETRY_SECONDS if was_renewed else min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def _tell_trouble(self, error: Exception) -> None:
+        """Log why there is no beat; now and then, since it is tried many times."""
+        if time.monotonic() - self._told_at > TELL_SECONDS:
+            self._told_at = time.monotonic()
+            logger.warning("the lease could not be renewed (%s)", type(error).__name__)
+
+    def _tell_end_of_trouble(self) -> None:
+        if self._told_at > float("-inf"):
+            self._told_at = float("-inf")
+            logger.warning("the lease is renewed again; Redis is back")
 
     async def _beat_on(self, pulse: Pulse) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
         seen = await pulse.seen()
         await self._register(pulse, seen)
+        self._tell_end_of_trouble()
         while not await self._is_lost_before_the_next_beat(pulse):
             if self._end.is_set():
                 await self._deregister(pulse)

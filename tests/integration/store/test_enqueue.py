@@ -7,6 +7,7 @@ from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import Scene
 
 from threadmill_shared import errors, ids
+from threadmill_shared.connections import connect
 from threadmill_shared.records import Status
 from threadmill_shared.runs import Dispatch, Enqueued
 
@@ -186,3 +187,16 @@ async def test_threads_do_not_wait_for_each_other(scene):
     elsewhere = await scene.enqueue(thread_id=ids.new_thread_id())
 
     assert elsewhere.send is not None
+
+
+@pytest.mark.one_server
+async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(scene, redis_url):
+    await scene.enqueue()
+    scene.store._memory._looked_at = float("-inf")  # it has been idle since
+    other = connect(redis_url)
+    await other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    await other.aclose()
+
+    enqueued = await scene.enqueue("again", thread_id=ids.new_thread_id())
+
+    assert await scene.status(enqueued.run_id) is Status.QUEUED
