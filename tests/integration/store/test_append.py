@@ -173,8 +173,10 @@ async def test_each_reader_of_the_log_is_rung_for_at_once(scene, bells):
     async with bells.hear(scene.store.keys.log(held.record.id)) as heard:
         await write_partly(held, "ding")
 
-        said = await asyncio.wait_for(anext(heard), 3)
-    assert said == str((await scene.record(held.record.id)).events)
+        last = str((await scene.record(held.record.id)).events)
+        async with asyncio.timeout(3):
+            while await anext(heard) != last:  # in a cluster an older one may come late
+                pass
 
 
 async def _deltas(scene, held):
