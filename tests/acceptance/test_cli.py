@@ -292,8 +292,9 @@ def test_modules_are_taken_from_the_environment_where_none_is_named(
     with place.shell.running("worker", **settings) as worker:
         assert " 2 assistants, 1 tool, queues other " in worker.line_with(" ready")
         assert worker.signal(signal.SIGINT) == 0
-        [line] = worker.errors.read_text().splitlines()
-        assert " INFO told to stop; 0 runs have " in line
+        told, ended = worker.errors.read_text().splitlines()
+        assert " INFO told to stop; 0 runs have " in told
+        assert ended.endswith(" INFO this worker has ended")
 
 
 def about(words: str, asked: list[Record]) -> list[Record]:
