@@ -84,6 +84,9 @@ class RunRequest(BaseModel):
     instructions: str
     """Rendered."""
     tools: tuple[ToolSpec, ...] = ()
+    local_tools: tuple[str, ...] = ()
+    """Names of those whose functions the process has that enqueued the run. Where no worker has
+    one, its calls wait for that process."""
     options: RunOptions = RunOptions()
     max_turns: int = 50
 

@@ -4,6 +4,7 @@ ThreadmillError
 ├── CallerError            the call cannot be carried out as it was made; nothing was written
 │   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
+│   ├── NotWaiting, CallTaken, OutputMismatch
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
 ├── RunFailed              the run ended without an answer
@@ -11,7 +12,7 @@ ThreadmillError
 ├── ModelError             the provider's side
 │   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
 ├── ToolError              a tool's side; the model is told, the run goes on
-│   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut, ToolInterrupted
+│   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut, ToolInterrupted, ToolRejected
 └── InfrastructureError    Redis or the broker
     └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
 """
@@ -80,6 +81,18 @@ class ThreadFull(CallerError):
 
 class IdempotencyMismatch(CallerError):
     """The idempotency key was used before with other content."""
+
+
+class NotWaiting(CallerError):
+    """The run does not wait for this call's output or approval (yet, or any more)."""
+
+
+class CallTaken(CallerError):
+    """Another process executes this call, and its output counts."""
+
+
+class OutputMismatch(CallerError):
+    """The call has another output already."""
 
 
 class BadTemplate(CallerError, ValueError):
@@ -196,7 +209,11 @@ class ToolTimedOut(ToolError, TimeoutError):
 
 
 class ToolInterrupted(ToolError):
-    """The call was begun by a worker that died; whether it had an effect is not known."""
+    """Whoever began the call was lost; whether it had an effect is not known."""
+
+
+class ToolRejected(ToolError):
+    """Somebody decided that the call is not to be executed."""
 
 
 # ---- the infrastructure's ------------------------------------------------------------------------

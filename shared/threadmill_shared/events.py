@@ -341,9 +341,19 @@ def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, An
         "last_error": results.get("last_error"),
         "incomplete_details": _incomplete_details(results.get("reason")),
     }
+    if "required" in results:
+        progress["required_action"] = _required_action(results["required"])
     if status in _ENDS:
         progress[_ENDS[status]] = at // 1000
     return progress
+
+
+def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
+    calls = [
+        _call(id, {"name": name, "arguments": arguments}) | {"waits_for": waits_for}
+        for id, name, arguments, waits_for in required
+    ]
+    return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
 
 
 def _incomplete_details(reason: str | None) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ class Keys:
     | `run:<run>` | hash | the run's record | `run_days` after its end |
     | `log:<run>` | stream | its events; also its bell (a channel) | `log_seconds` after its end |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
-    | `calls:<run>` | hash | open calls' closing outputs; `!<call>` once begun | until it ends |
+    | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | until it ends |
     | `thread:<thread>` | hash | its head (the run that holds it), last position | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
     | `messages:<thread>` | sorted set | message id -> position | the thread's |
@@ -34,6 +34,10 @@ class Keys:
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a held run | until empty |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
+
+    Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
+    (`approval`, `output`); `+<call>` it was approved; `@<call>` the process that has taken it, and
+    until when; `=<call>` the digest of the output that somebody outside gave.
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from threadmill_shared import ids
 from threadmill_shared.items import MessageItem
+from threadmill_shared.runs import ParkedCall
 
 
 class _Frozen(BaseModel):
@@ -80,6 +81,56 @@ class ToolCall(_Frozen):
     output: str | None = None
     failed: bool = False
     """Whether the output is an error that the model was told."""
+
+
+class RequiredFunction(_Frozen):
+    """The function that a call is for."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+class RequiredCall(_Frozen):
+    """A call that waits for somebody outside the workers."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: RequiredFunction
+    waits_for: Literal["output", "approval"]
+    """`output`: a process that has the function executes it, or somebody submits its output.
+    `approval`: somebody approves or rejects it."""
+
+
+class RequiredOutputs(_Frozen):
+    """The calls that wait."""
+
+    tool_calls: list[RequiredCall]
+
+
+class RequiredAction(_Frozen):
+    """What a run waits for whose status is `requires_action`, in the Assistants API's shape."""
+
+    type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
+    submit_tool_outputs: RequiredOutputs
+
+    @property
+    def tool_calls(self) -> list[RequiredCall]:
+        """The calls that wait."""
+        return self.submit_tool_outputs.tool_calls
+
+    @classmethod
+    def of(cls, calls: Sequence[ParkedCall]) -> RequiredAction:
+        """What a run waits for that is parked for these calls."""
+        waiting = [
+            RequiredCall(
+                id=call.id,
+                function=RequiredFunction(name=call.name, arguments=call.arguments),
+                waits_for=call.waits_for,
+            )
+            for call in calls
+        ]
+        return cls(submit_tool_outputs=RequiredOutputs(tool_calls=waiting))
 
 
 class Usage(_Frozen):

@@ -81,6 +81,12 @@ class RunRecord:
     """Number of the run's next message."""
     next_step: int
     """Number of its next step."""
+    open_step: int | None
+    """Number of the step that is under way."""
+    park_ms: int
+    """How long it may wait for an output from outside."""
+    approval_ms: int
+    """How long it may wait for somebody's decision."""
 
     @classmethod
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
@@ -121,6 +127,9 @@ class RunRecord:
             turn=number("turn"),
             next_message=number("next_message"),
             next_step=number("next_step"),
+            open_step=number("open_step") if fields.get("open_step") else None,
+            park_ms=number("park_ms"),
+            approval_ms=number("approval_ms"),
         )
 
 

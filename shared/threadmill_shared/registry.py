@@ -167,14 +167,18 @@ class Registry:
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
 
-    async def worker_with(self, tools: Sequence[ToolSpec]) -> WorkerInfo | None:
-        """A live worker that can execute all these tools, or None."""
+    async def worker_with_more(self, tools: Sequence[ToolSpec], than: int) -> WorkerInfo | None:
+        """The live worker that can execute the most of these tools, if more than so many."""
         names = [published_name(tool) for tool in tools]
-        for worker in await self.workers():
-            known = await self._store.read("SMISMEMBER", self._keys.tools(worker.id), *names)
-            if all(known):
-                return worker
-        return None
+        workers = await self.workers()
+        known = await self._store.gather(
+            ("SMISMEMBER", self._keys.tools(worker.id), *names) for worker in workers
+        )
+        most, best = than, None
+        for worker, found in zip(workers, known, strict=True):
+            if sum(found) > most:
+                most, best = sum(found), worker
+        return best
 
 
 def published_name(tool: ToolSpec) -> str:

@@ -55,6 +55,8 @@ class Ask:
     instructions: str | None = None
     additional_instructions: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    local_tools: tuple[str, ...] = ()
+    """Names of the tools whose functions the caller has."""
 
 
 def new_run(ask: Ask, settings: Settings) -> NewRun:
@@ -82,6 +84,8 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         queue=Queues(settings.namespace).own(ask.definition.queue),
         context=ask.context or {},
         run_seconds=settings.run_seconds,
+        park_seconds=settings.park_seconds,
+        approval_seconds=settings.approval_seconds,
         log_seconds=settings.log_seconds,
         run_days=settings.run_days,
         max_waiting=settings.max_waiting,
@@ -111,6 +115,7 @@ def _request(ask: Ask, settings: Settings) -> RunRequest:
         model=definition.model,
         instructions=_instructions(ask),
         tools=definition.tools,
+        local_tools=ask.local_tools,
         options=_options(ask),
         max_turns=settings.max_turns,
     )

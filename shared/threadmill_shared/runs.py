@@ -14,6 +14,7 @@ from threadmill_shared.definition import RunRequest
 from threadmill_shared.records import Status
 
 WhenBusy = Literal["queue", "reject", "interrupt"]
+WaitsFor = Literal["output", "approval"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,17 @@ class Reclaimed:
 
 
 @dataclass(frozen=True)
+class ParkedCall:
+    """A call that waits for somebody outside the workers."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    waits_for: WaitsFor
+
+
+@dataclass(frozen=True)
 class Look:
     """What a sweep finds in the indexes of all buckets."""
 
@@ -88,6 +100,10 @@ class NewRun:
     queue: str = ""
     context: Mapping[str, Any] | None = None
     run_seconds: float = 600
+    park_seconds: float = 600
+    """Limit for the time that it waits for an output from outside."""
+    approval_seconds: float = 86_400
+    """The same for somebody's decision."""
     log_seconds: float = 3600
     run_days: float = 30
     max_waiting: int = 100

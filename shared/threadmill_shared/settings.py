@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     """A run's deadline, counted from its first claim."""
     queue_seconds: float | None = Field(default=None, gt=0)
     """How long a run may wait for its first claim before it expires; unset: without a limit."""
+    park_seconds: float = Field(default=600, gt=0)
+    """How long a run waits for the output of a function that no worker has."""
+    approval_seconds: float = Field(default=86_400, gt=0)
+    """How long a run waits until somebody approves or rejects a call."""
     max_turns: int = Field(default=50, ge=1)
     """Model requests in one run."""
     max_waiting: int = Field(default=100, ge=0)

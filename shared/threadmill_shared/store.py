@@ -352,6 +352,8 @@ def _run_fields(new: NewRun) -> list[str | int]:
         "request": new.request.model_dump_json(),
         "queue": new.queue,
         "limit_ms": int(new.run_seconds * 1000),
+        "park_ms": int(new.park_seconds * 1000),
+        "approval_ms": int(new.approval_seconds * 1000),
         "log_ms": int(new.log_seconds * 1000),
         "run_ms": int(new.run_days * 86_400_000),
     }

@@ -16,8 +16,9 @@ from threadmill_shared.runs import Dispatch, NewRun, content_digest
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
 from threadmill_workers import holding
+from threadmill_workers.claiming import Holder
 from threadmill_workers.deaths import Dead, Deaths
-from threadmill_workers.holding import HeldRun, Holder
+from threadmill_workers.holding import HeldRun
 from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pulse import Pulse, open_pulse
 from threadmill_workers.takeover import Takeover

@@ -19,7 +19,7 @@ from threadmill_shared.tools import (
     current_call,
     tool,
 )
-from threadmill_workers.tool_calls import ToolResult, ToolRunner
+from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
 SECRET = "my-secret-words"
 
@@ -506,7 +506,7 @@ def test_a_stuck_tool_keeps_no_process_from_ending():
     script = """
         import asyncio, threading
         from threadmill_shared.tools import CallContext, as_tool
-        from threadmill_workers.tool_calls import ToolRunner
+        from threadmill_shared.tools.runner import ToolRunner
 
         def stuck():
             threading.Event().wait()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -28,10 +28,11 @@ from threadmill_shared.model import (
     Usage,
 )
 from threadmill_shared.records import RunRecord
+from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
-from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
+from threadmill_workers.turn import CallMarks, OpenCall, Reply, calls_body, usage_fields
 
 OPEN_CALL_OUTPUT = (
     "The run ended before this call had an output. Whether it had an effect is not known."
@@ -110,21 +111,45 @@ class AnsweringModel:
                 await self._announce_retry(error, tries)
 
     async def left_open(self) -> Reply | None:
-        """The tool calls that an earlier attempt left unfinished, as a turn of their own."""
+        """The turn to go on with: an earlier attempt has left calls of it without an output."""
         if self._record.attempts < 2:
             return None
-        unfinished = await self._held.open_calls()
-        calls = tuple(
-            OpenCall(item["id"], item["name"], item["arguments"], item["provider_id"])
-            for item in await self._history.items()
-            if item["type"] == "tool_call" and item["id"] in unfinished
-        )
+        marks = await self._held.call_marks()
+        if self._record.open_step is not None:
+            return await self._resumed(self._record.open_step, marks)
+        calls = await self._stored_calls(marks)
         if not calls:
             return None
         reply = Reply(calls=calls)
         self._open_calls(reply)
         reply.batch.set(next_step=self._next_step)
         return reply
+
+    async def _resumed(self, step: int, marks: CallMarks) -> Reply:
+        """The turn for which the run was parked; some of its calls may have their outputs."""
+        body = await self._held.open_step_body()
+        made = {id: output for id, _, _, output in body["calls"]}
+        results = {
+            id: ToolResult(output, failed=id in body["failed"])
+            for id, output in made.items()
+            if output is not None
+        }
+        calls = await self._stored_calls(marks, made)
+        return Reply(calls=calls, results=results, step=step, usage=Usage(**body["usage"] or {}))
+
+    async def _stored_calls(
+        self, marks: CallMarks, wanted: Collection[str] = ()
+    ) -> tuple[OpenCall, ...]:
+        """Those of the thread's calls that are wanted, or have no output."""
+        return tuple(
+            OpenCall(
+                *(item["id"], item["name"], item["arguments"], item["provider_id"]),
+                is_begun=marks.is_begun(item["id"]),
+                is_approved=marks.is_approved(item["id"]),
+            )
+            for item in await self._history.items()
+            if item["type"] == "tool_call" and (item["id"] in wanted or marks.is_open(item["id"]))
+        )
 
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
         wait = _pause(error, tries)
@@ -283,7 +308,6 @@ class AnsweringModel:
         for call in calls:
             closing = call.output(OPEN_CALL_OUTPUT, failed=True, run_id=self._record.id)
             batch.open_call(call.id, closing)
-            batch.begin_call(call.id)
 
 
 def _reasoning_item(record: RunRecord, event: Reasoned) -> Item:

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from threadmill_shared.events import count, encode
 from threadmill_shared.items import Item
+from threadmill_shared.runs import WaitsFor
 
 Value = str | int | float
 
@@ -61,6 +62,10 @@ class Batch:
     def begin_call(self, call_id: str) -> None:
         """Store that a tool is about to be called."""
         self.opened += (f"!{call_id}", 1)
+
+    def wait_for(self, call_id: str, what: WaitsFor) -> None:
+        """Store that somebody outside has to answer a call."""
+        self.opened += (f"?{call_id}", what)
 
     def close_call(self, call_id: str) -> None:
         """Store that a call has its output."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic_core import to_json
@@ -19,15 +18,17 @@ from threadmill_shared.registry import Registry
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
-from threadmill_shared.tools import ToolRegistry, ToolSpec
+from threadmill_shared.tools import ToolRegistry
+from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
+from threadmill_workers.claiming import claim
 from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun, LostRun, Stop, claim
+from threadmill_workers.holding import HeldRun, LostRun, Stop
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
-from threadmill_workers.tool_calls import ToolRunner
+from threadmill_workers.turn import Park
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -99,9 +100,7 @@ class Executor:
 
     async def _perform(self, held: HeldRun) -> None:
         record, means = held.record, self._means
-        missing = [t for t in record.request.tools if not means.tools.find(t.identity, t.digest)]
-        if missing:
-            await self._hand_over(held, missing)
+        if await self._is_handed_over(held):
             return
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
@@ -111,15 +110,18 @@ class Executor:
         )
         calls = ToolCalls(held, means.tools, means.runner, history, may_begin)
         ending = await self._outcome(held, model, calls)
-        if ending is None:
-            await self._give_back(held, model)
-        else:
-            await self._finish(held, ending)
+        match ending:
+            case Ending():
+                await self._finish(held, ending)
+            case Park():
+                await self._park(held, ending, model)
+            case None:
+                await self._give_back(held, model)
 
     async def _outcome(
         self, held: HeldRun, model: AnsweringModel, calls: ToolCalls
-    ) -> Ending | None:
-        """How the run ends; None where it is to be given back.
+    ) -> Ending | Park | None:
+        """How the run ends, or what it is parked for; None where it is to be given back.
 
         Raises:
             LostRun: it is no longer ours.
@@ -133,7 +135,7 @@ class Executor:
         if not work.cancelled():
             try:
                 return work.result()
-            except errors.ModelError as error:
+            except (errors.ModelError, errors.ToolError) as error:
                 return _failed(error)
             except LostRun:
                 raise
@@ -146,20 +148,23 @@ class Executor:
             return None
         raise LostRun(held.record.id)
 
-    async def _hand_over(self, held: HeldRun, missing: Sequence[ToolSpec]) -> None:
-        """Give a run to a worker that knows its tools; where there is none, it fails at once."""
-        # One that knows them all: two that each know half would pass the run on for ever.
-        tools = held.record.request.tools
-        worker = await Registry(self._means.store).worker_with(tools)
+    async def _is_handed_over(self, held: HeldRun) -> bool:
+        """Give a run to a worker that has more of its tools, if there is one."""
+        wanted = [tool for tool in held.record.request.tools if not tool.is_external]
+        here = sum(bool(self._means.tools.find(tool.identity, tool.digest)) for tool in wanted)
+        if here == len(wanted):
+            return False
+        # More of them: two that each have a half would pass the run on for ever.
+        worker = await Registry(self._means.store).worker_with_more(wanted, here)
         if worker is None:
-            await self._finish(held, _failed(_unknown(missing)))
-            return
+            return False
         passed_on = Batch()
         passed_on.set(handed_over=1)
         held.put(passed_on)
         dispatch = await held.give_back()
         if dispatch is not None:
             self._means.sender.send(Dispatch(dispatch.run_id, worker.queue))
+        return True
 
     async def _finish(self, held: HeldRun, ending: Ending) -> None:
         fields: dict[str, str | int] = {}
@@ -192,6 +197,12 @@ class Executor:
             held.record.id, status=Status.FAILED, lost=held.token, last_error=error
         )
         self._means.sender.send(ended.send if ended is not None else None)
+
+    async def _park(self, held: HeldRun, parking: Park, model: AnsweringModel) -> None:
+        if await held.park(parking.batch, parking.wait_ms):
+            logger.info("%s waits for an answer from outside", held.record.id)
+        else:
+            await self._give_back(held, model)
 
     async def _give_back(self, held: HeldRun, model: AnsweringModel) -> None:
         dispatch = await held.give_back()
@@ -238,15 +249,7 @@ class Executor:
         return len(self._running)
 
 
-def _unknown(missing: Sequence[ToolSpec]) -> errors.ToolNotFound:
-    names = ", ".join(f"{tool.name} ({tool.identity})" for tool in missing)
-    return errors.ToolNotFound(
-        f"No live worker has these functions: {names}. Load their module in a worker: "
-        "threadmill worker MODULE."
-    )
-
-
-async def _cancelled(work: asyncio.Future[Ending]) -> None:
+async def _cancelled(work: asyncio.Future[Ending | Park]) -> None:
     work.cancel()
     await asyncio.wait([work])
     if not work.cancelled():

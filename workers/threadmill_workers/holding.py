@@ -1,4 +1,4 @@
-"""A run that this worker holds: the claim, the fenced writes, and the ways to let go.
+"""A run that this worker holds: the fenced writes, and the ways to let go.
 
 Each write carries the attempt's token and a serial number. A token that is no longer the record's
 means that somebody else has the run: the holder stops, and changes nothing any more.
@@ -9,26 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import re
-import secrets
-import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NoReturn
 
+from pydantic_core import from_json
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
 from threadmill_shared.connections import is_full, is_passing
 from threadmill_shared.keys import Keys
-from threadmill_shared.records import RunRecord, Status, pairs
+from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.replicas import Witness
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.scripts import Call, script
 from threadmill_shared.store import Store
 from threadmill_workers.batch import Batch
+from threadmill_workers.turn import CallMarks
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -52,60 +49,6 @@ class Stop(Enum):
     """It belongs to somebody else, or has ended: drop it."""
     YIELD = auto()
     """This worker shuts down, or the store has gone back to an earlier state: give it back."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who claims: one worker process."""
-
-    id: str
-    """`host:pid:nonce`"""
-    bell: str
-    """The channel on which it is told to stop a run."""
-
-    @property
-    def name(self) -> str:
-        """The first two parts of the id, `host:pid`."""
-        return self.id.rpartition(":")[0]
-
-    @property
-    def nonce(self) -> str:
-        """The last part of the id, which tells two processes of one pid apart."""
-        return self.id.rpartition(":")[2]
-
-    @classmethod
-    def of_this_process(cls, namespace: str) -> Holder:
-        """This process, under an id that no other has or had."""
-        # Not every name that a host can have may stand in a channel's or a queue's name.
-        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
-        worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
-        return cls(worker_id, Keys(namespace).bell(worker_id))
-
-    def risen(self) -> Holder:
-        """The same process under a new id, because the old one was taken for dead."""
-        return Holder(f"{self.name}:{secrets.token_hex(4)}", self.bell)
-
-
-async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
-    """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
-    reply = await store.scripts.run(
-        "claim",
-        keys={"run": store.keys.run(run_id)},
-        args={
-            "bucket": store.keys.bucket(run_id),
-            "run_id": run_id,
-            "worker": holder.id,
-            "worker_name": holder.name,
-            "bell": holder.bell,
-            "claim": secrets.token_hex(8),
-        },
-    )
-    if reply[0] not in ("claimed", "again"):
-        logger.debug("%s is not to be claimed: %s", run_id, reply[0])
-        return None
-    _, token, left, position, fields = reply
-    record = RunRecord.read(run_id, pairs(fields))
-    return HeldRun(store, record, token, int(left) / 1000, int(position))
 
 
 class HeldRun:
@@ -147,10 +90,15 @@ class HeldRun:
         self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
 
-    async def open_calls(self) -> set[str]:
-        """Our ids of the tool calls that are stored and have no output."""
-        found = await self._store.read("HKEYS", self._store.keys.calls(self.record.id))
-        return {name for name in found if not name.startswith("!")}
+    async def call_marks(self) -> CallMarks:
+        """What is stored of the run's tool calls that have no output."""
+        return CallMarks(await self._store.read("HGETALL", self._store.keys.calls(self.record.id)))
+
+    async def open_step_body(self) -> dict[str, Any]:
+        """The step that is under way, as it is stored; a parked run has one."""
+        key = self._store.keys.steps(self.record.id)
+        body: dict[str, Any] = from_json(await self._store.read("HGET", key, self.record.open_step))
+        return body
 
     # ---- writing ---------------------------------------------------------------------------------
 
@@ -354,6 +302,25 @@ class HeldRun:
             return await self.give_back()
         await self.ask_replica()
         return Dispatch(reply[2], reply[3]) if reply[2] else None
+
+    async def park(self, batch: Batch, wait_ms: int) -> bool:
+        """Let go of the run until somebody outside has answered.
+
+        False: that is not to be, because it is being cancelled, or because the store has gone back
+        to an earlier state; `give_back` knows what to do.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        await self._quiet()
+        if self._is_rewound:
+            return False
+        pending = self._take_pending()
+        pending.extend(batch)
+        count, records, rest = pending.encoded()
+        args: dict[str, str | int] = {"wait_ms": wait_ms, "count": count, "records": records}
+        reply = await self._let_go("park", args, rest)
+        return reply[0] in ("ok", "again")
 
     async def give_back(self) -> Dispatch | None:
         """Give the run back as it stands; returns it, to be sent, or None where it is to be ended.

@@ -22,7 +22,7 @@ from threadmill_shared.keys import Keys
 from threadmill_shared.registry import Seen, WorkerInfo
 from threadmill_shared.scripts import script
 from threadmill_shared.settings import Settings
-from threadmill_workers.holding import Holder
+from threadmill_workers.claiming import Holder
 from threadmill_workers.pulse import Pulse, open_pulse
 
 logger = logging.getLogger("threadmill.worker")

@@ -11,7 +11,7 @@ from threadmill_shared.tools import EndRun
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
-from threadmill_workers.turn import Reply
+from threadmill_workers.turn import Park, Reply
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,27 @@ class Ending:
     data: Any = None
 
 
-async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> Ending:
-    """Run an assistant to its end.
+async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> Ending | Park:
+    """Run an assistant to its end, or to where somebody outside has to answer.
 
     Raises:
         ModelError: the provider gave no answer, in as many tries as it was worth.
         LostRun: the run is no longer ours.
     """
     left_open = await model.left_open()
-    if left_open is not None:
-        end = await tools.call_all(left_open, interrupted=True)
-        if end is not None:
-            return ended_by_tool(end)
-    while model.turn < max_turns:
+    outcome = None if left_open is None else await tools.call_all(left_open)
+    while outcome is None and model.turn < max_turns:
         reply = await model.ask()
         match decide(reply):
             case Finish(status, reason):
                 return Ending(status, reply.batch, reason)
             case CallTools():
-                end = await tools.call_all(reply)
-                if end is not None:
-                    return ended_by_tool(end)
+                outcome = await tools.call_all(reply)
+    match outcome:
+        case EndRun():
+            return Ending(Status.CANCELLED, Batch(), data=outcome.data)
+        case Park():
+            return outcome
     return Ending(Status.INCOMPLETE, Batch(), "max_turns")
 
 
@@ -71,8 +71,3 @@ def decide(reply: Reply) -> Finish | CallTools:
     if reply.calls:
         return CallTools()
     return Finish(Status.COMPLETED)
-
-
-def ended_by_tool(end: EndRun) -> Ending:
-    """The ending that a tool asked for."""
-    return Ending(Status.CANCELLED, Batch(), data=end.data)

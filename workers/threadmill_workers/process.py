@@ -24,14 +24,14 @@ from threadmill_shared.requests import Ask, new_run
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells
+from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
+from threadmill_workers.claiming import Holder
 from threadmill_workers.consumer import RunConsumer, declared
 from threadmill_workers.executor import Executor, Means
-from threadmill_workers.holding import Holder
 from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pool import RunPool
 from threadmill_workers.tasks import register_tasks
-from threadmill_workers.tool_calls import ToolRunner
 from threadmill_workers.upkeep import Upkeep
 from threadmill_workers.watchdog import Watchdog
 

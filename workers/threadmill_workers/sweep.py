@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from threadmill_shared.parking import ParkedRuns
 from threadmill_shared.records import Status
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
@@ -53,6 +54,7 @@ class Sweep:
         self._store = store
         self._takeover = takeover
         self._resending = resending
+        self._parked = ParkedRuns(store)
         self._deaths = Deaths(store)
         self._holders: frozenset[str] = frozenset()
         self._server = ""
@@ -112,6 +114,24 @@ class Sweep:
             await each(look.overdue, self._end_overdue, "end")
         await self._resending.look(look.unclaimed, now, self._deaths.workers)
 
+    async def _unanswered(self, run_id: str) -> dict[str, str]:
+        calls = await self._parked.calls(run_id)
+        outputs = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "output"]
+        decisions = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "approval"]
+        words = ["deadline:"]
+        if outputs:
+            words.append(
+                f"Nobody gave the output of {', '.join(outputs)} in time "
+                "(THREADMILL_PARK_SECONDS). No live worker has the function: load its module in a "
+                "worker, or wait for the run (run.wait()) in the process that has it."
+            )
+        if decisions:
+            words.append(
+                f"Nobody approved or rejected {', '.join(decisions)} in time "
+                "(THREADMILL_APPROVAL_SECONDS)."
+            )
+        return {"code": "server_error", "name": "deadline", "message": " ".join(words)}
+
     async def _end_overdue(self, run_id: str) -> None:
         """End a run, unless its worker still has time to do it."""
         record = await self._store.record(run_id)
@@ -119,6 +139,8 @@ class Sweep:
             return
         if record.status is Status.CANCELLING:
             await self._takeover.end(run_id, CANCEL_GRACE_MS, None)
+        elif record.status is Status.REQUIRES_ACTION:
+            await self._takeover.end(run_id, 0, await self._unanswered(run_id))
         elif record.started_at is None:
             await self._takeover.end(run_id, 0, UNCLAIMED)
         else:

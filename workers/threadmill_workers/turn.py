@@ -8,8 +8,8 @@ from typing import Any
 
 from threadmill_shared.items import ToolOutputItem
 from threadmill_shared.model import Stop, Usage
+from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.batch import Batch
-from threadmill_workers.tool_calls import ToolResult
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class OpenCall:
     name: str
     arguments: str
     provider_id: str
+    is_begun: bool = False
+    """Whether an earlier attempt has begun it."""
+    is_approved: bool = False
 
     def output(self, text: str, *, failed: bool, run_id: str) -> ToolOutputItem:
         """The item that answers this call."""
@@ -33,6 +36,35 @@ class OpenCall:
         }
 
 
+class CallMarks:
+    """What is stored of a run's tool calls that have no output."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def is_open(self, call_id: str) -> bool:
+        """Whether the call is stored and has no output."""
+        return call_id in self._fields
+
+    def is_begun(self, call_id: str) -> bool:
+        """Whether a worker has begun it."""
+        return f"!{call_id}" in self._fields
+
+    def is_approved(self, call_id: str) -> bool:
+        """Whether somebody has allowed it."""
+        return f"+{call_id}" in self._fields
+
+
+@dataclass(frozen=True)
+class Park:
+    """The run goes on when somebody outside has answered."""
+
+    batch: Batch
+    """What stores for whom it waits; not yet written."""
+    wait_ms: int
+    """The limit for that."""
+
+
 @dataclass
 class Reply:
     """What a model said in one turn."""
@@ -40,6 +72,8 @@ class Reply:
     stop: Stop = Stop.END
     usage: Usage = field(default_factory=Usage)
     calls: tuple[OpenCall, ...] = ()
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    """What calls have given, by our id."""
     step: int = -1
     """Number of the step of the calls."""
     batch: Batch = field(default_factory=Batch)

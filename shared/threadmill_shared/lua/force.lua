@@ -1,7 +1,7 @@
 -- End a run without its holder: a cancel that its worker did not carry out in time, a deadline that
--- passed, also that of a run that nobody has claimed, or (`lost` is 1) a holder that is gone and a run
--- that is not to be tried again. The caller has read the log up to `events` and brings the partial
--- message; if the run has moved since, it reads again.
+-- passed, also that of a run that is parked or that nobody has claimed, or (`lost` is 1) a holder that
+-- is gone and a run that is not to be tried again. The caller has read the log up to `events` and
+-- brings the partial message; if the run has moved since, it reads again.
 --
 -- keys: run
 -- args: bucket run_id token events status grace_ms lost message_id message last_error
@@ -28,8 +28,6 @@ local now = clock()
 local due = record[6]
 if record[1] == 'cancelling' then
   due, status = record[5], 'cancelled'
-elseif record[1] ~= 'in_progress' and record[1] ~= 'queued' then
-  return {'moved'}
 elseif lost == '1' and record[1] == 'in_progress' then
   due = 0
 end

@@ -22,7 +22,7 @@ class ToolSpec(BaseModel):
     parameters: dict[str, Any]
     """JSON schema of the arguments (an object)."""
     identity: str
-    """Module and qualified name, `shop.orders:refund`."""
+    """Module and qualified name, `shop.orders:refund`; empty where there is no function."""
     digest: str
     """Hash of the schema; a worker executes only what matches it."""
     timeout: float | None = None
@@ -30,6 +30,11 @@ class ToolSpec(BaseModel):
     on_interrupt: OnInterrupt = "report"
     """What happens to a call that was begun when its worker died."""
     needs_approval: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether there is no function: whoever follows the run gives its calls their outputs."""
+        return not self.identity
 
 
 def schema_digest(name: str, parameters: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from threadmill_shared.keys import Keys
 from threadmill_workers.batch import Batch
 
 DAY = 86_400_000
+HOUR = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,45 @@ class Commands:
     def give_back(self, run_id: str, token: str, serial: int) -> Command:
         return self._of_run("yield", run_id, {"token": token, "serial": serial})
 
+    def park(self, run_id: str, token: str, serial: int, wait_ms: int, write: Write) -> Command:
+        count, records, rest = write.encoded()
+        args = {"token": token, "serial": serial, "wait_ms": wait_ms}
+        args |= {"count": count, "records": records}
+        return self._of_run("park", run_id, args, rest, write)
+
+    def take(
+        self, run_id: str, call: str, taker: str, *, lease_ms: int = HOUR, may_repeat: int = 0
+    ) -> Command:
+        args = {"call_id": call, "taker": taker, "lease_ms": lease_ms, "may_repeat": may_repeat}
+        return self._of_run("take", run_id, args)
+
+    def submit(
+        self,
+        run_id: str,
+        call: str,
+        events: int,
+        records: tuple[Record, ...],
+        *,
+        step: int = 0,
+        waits_for: str = "output",
+        taker: str = "",
+        digest: str = "4",
+        end_status: str = "",
+    ) -> Command:
+        count, encoded, _ = Write(records=records).encoded()
+        args = {"call_id": call, "waits_for": waits_for, "taker": taker, "events": events}
+        args |= {"digest": digest, "item": f"{call} gave {digest}", "step": step}
+        args |= {"step_status": "completed" if count > 1 else "", "body": '{"calls":[]}'}
+        args |= {"count": count, "records": encoded, "end_status": end_status}
+        args |= {"end_field": "data" if end_status else "", "end_value": "1" if end_status else ""}
+        return self._of_run("submit", run_id, args, note=records)
+
+    def approve(self, run_id: str, call: str) -> Command:
+        write = Write(records=(["x", "threadmill.tool.approved", {}],))
+        count, records, _ = write.encoded()
+        args = {"call_id": call, "count": count, "records": records}
+        return self._of_run("approve", run_id, args)
+
     def reclaim(
         self, run_id: str, holder: str, token: str, *, max_deaths: int | None = None
     ) -> Command:
@@ -225,6 +265,10 @@ OUTCOMES = {
     "cancel": "cancelled cancelling ended gone",
     "force": "ok again gone ended moved early",
     "yield": "ok again stale rewound refused cancelling",
+    "park": "ok again stale rewound refused cancelling",
+    "take": "ok kept gone taken lapsed",
+    "submit": "ok again gone ended idle taken other moved",
+    "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
     "add": "ok again no_thread locked",
     "delete": "ok again no_thread locked",
@@ -235,6 +279,7 @@ CHANGING = frozenset(
     {
         *(("enqueue", word) for word in ("dispatch", "waiting")),
         ("claim", "claimed"),
+        ("take", "kept"),
         *(("cancel", word) for word in ("cancelled", "cancelling")),
         *((script, "ok") for script in OUTCOMES),
     }

@@ -80,7 +80,12 @@ class Driver(RuleBasedStateMachine):
         self.sent.append(command)
         if luck.answer_is_lost:
             repeated = self._send(command)
-            if (word := REPEATED.get(answer[0])) is not None:
+            word = REPEATED.get(answer[0])
+            if command.script == "take" and word is not None:
+                word = "kept"
+            if command.script == "submit" and command.args["end_status"] and word is not None:
+                word = "ended"  # the digest of the output went with the run
+            if word is not None:
                 assert repeated[0] == word, f"{answer} was repeated as {repeated}"
                 assert _run_to_send(command, repeated) == _run_to_send(command, answer)
             answer = repeated
@@ -157,11 +162,15 @@ class Driver(RuleBasedStateMachine):
         return [run for run in self.model.runs.values() if run.place in places]
 
 
+PLACES = {"enqueue": 3, "finish": 2, "cancel": 2, "force": 2, "submit": 2, "approve": 1}
+"""Where in an answer the run stands that is to be sent."""
+
+
 def _run_to_send(command: Command, answer: Answer) -> str:
     """The run for which the caller sends a Celery message; empty where it sends none."""
     if command.script in ("yield", "reclaim"):  # a pause before it is sent is left out here
         return command.args["run_id"] if answer[0] in ("ok", "again") else ""
-    place = {"enqueue": 3, "finish": 2, "cancel": 2, "force": 2}.get(command.script)
+    place = PLACES.get(command.script)
     return answer[place] if place is not None and len(answer) > place else ""
 
 

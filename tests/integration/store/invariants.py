@@ -73,7 +73,7 @@ def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) 
     }
     for run_id, run in runs.items():
         wanted = None
-        if run["status"] in ("in_progress", "queued") and "deadline" in run:
+        if run["status"] in ("in_progress", "queued", "requires_action") and "deadline" in run:
             wanted = float(run["deadline"])
         elif run["status"] == "cancelling":
             wanted = float(run["cancelled_at"]) + 1000
@@ -106,6 +106,7 @@ def _wanted(model: Model) -> Iterator[tuple[str, Any]]:
     for thread_id, thread in model.threads.items():
         yield thread_id, _wanted_thread(thread)
     yield "dispatched", {run.id for run in model.runs.values() if run.place == "dispatched"}
+    yield "parked", {run.id for run in model.runs.values() if run.place == "parked"}
     held = [run for run in model.runs.values() if run.place == "held"]
     yield "held", {(run.holder, run.id) for run in held}
     yield "holders", {(bucket_key(run.id), run.holder) for run in held}
@@ -136,6 +137,7 @@ def _found(contents: Contents) -> Iterator[tuple[str, Any]]:
     for bucket, name, _ in contents.of_kind("thread"):
         yield name, _found_thread(contents, f"{bucket}:", name)
     yield "dispatched", _members(contents, "dispatched")
+    yield "parked", _members(contents, "parked")
     yield "held", {(holder, id) for _, holder, s in contents.of_kind("held") for id in s.value}
     yield "holders", {(f"{b}:", id) for b, _, s in contents.of_kind("holders") for id in s.value}
     yield "deadlines", _members(contents, "deadlines")
@@ -155,7 +157,10 @@ def _found_run(
         ),
         [word for entry in events for word in entry_words(entry["e"])],
         {n: steps.get(f"{n}:ended", "").partition(" ")[0] for n in steps if n.isdigit()},
-        contents.hash(f"{bucket}calls:{run_id}"),
+        {
+            name: value.partition(" ")[0] if name.startswith("@") else value
+            for name, value in contents.hash(f"{bucket}calls:{run_id}").items()
+        },
     )
 
 

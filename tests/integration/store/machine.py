@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
-from tests.integration.store.commands import Write
+from tests.integration.store.commands import HOUR, Write
 from tests.integration.store.driver import (
     CALM,
     LUCKLESS,
@@ -19,7 +19,12 @@ from tests.integration.store.driver import (
 )
 from tests.integration.store.model import Run
 from tests.integration.store.server import Server
-from tests.integration.store.writing import next_write
+from tests.integration.store.writing import (
+    answer_write,
+    next_write,
+    parking_write,
+    waiting_calls,
+)
 
 BUCKETS = ("00", "2a")
 THREADS = [f"thread_{BUCKETS[number // 3]}{number:030x}" for number in range(5)]
@@ -150,6 +155,118 @@ class StoreMachine(Driver):
         run = _pick(self.runs("held"), pick)
         self.send(self.commands.give_back(run.id, run.token, run.serial + 1), luck)
 
+    # ---- rules: a run waits for somebody outside -----------------------------------------------
+
+    @precondition(lambda self: self._in_progress())
+    @rule(
+        pick=picks,
+        waits_for=st.sampled_from([["output"], ["approval"], ["output", "approval"]]),
+        wait_ms=st.sampled_from([0, HOUR]),
+        luck=lucks,
+    )
+    def park(self, pick: int, waits_for: list[str], wait_ms: int, luck: Luck) -> None:
+        self._park(_pick(self._in_progress(), pick), waits_for, wait_ms, luck)
+
+    def _park(self, run: Run, waits_for: list[str], wait_ms: int, luck: Luck) -> None:
+        for act in (*(["end"] if run.open_step is not None else []), "call"):
+            write = next_write(run, act, self.new("call"))
+            self.send(self.commands.append(run.id, run.token, run.serial + 1, write), CALM)
+        given = (run.id, run.token, run.serial + 1, wait_ms, parking_write(run, waits_for))
+        self.send(self.commands.park(*given), luck)
+
+    @precondition(lambda self: self._in_progress())
+    @rule(
+        pick=picks,
+        waits_for=st.sampled_from([["output"], ["approval"], ["output", "approval"]]),
+        ends=st.sampled_from(["", "", "failed", "cancelled"]),
+        luck=lucks,
+    )
+    def park_and_answer(self, pick: int, waits_for: list[str], ends: str, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        self._park(run, waits_for, HOUR, luck)
+        while run.place == "parked":
+            call, what = waiting_calls(run)[0]
+            if what == "output":
+                self._execute_outside(run, call, HOUR, 0, ends, luck)
+            else:
+                self.send(self.commands.approve(run.id, call), luck)
+                self.send(self.commands.approve(run.id, call), CALM)
+
+    @precondition(lambda self: self._in_progress())
+    @rule(pick=picks, luck=lucks)
+    def park_and_expire(self, pick: int, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        self._park(run, ["output"], 0, luck)
+        for call, _ in waiting_calls(run):
+            for taker in ("first", "second"):
+                self.send(self.commands.take(run.id, call, taker, lease_ms=0), CALM)
+        self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
+
+    @precondition(lambda self: self.runs("parked"))
+    @rule(
+        pick=picks,
+        lease_ms=st.sampled_from([0, HOUR]),
+        may_repeat=st.integers(0, 1),
+        ends=st.sampled_from(["", "", "cancelled", "failed"]),
+        luck=lucks,
+    )
+    def answer_what_a_run_waits_for(
+        self, pick: int, lease_ms: int, may_repeat: int, ends: str, luck: Luck
+    ) -> None:
+        run = _pick(self.runs("parked"), pick)
+        call, waits_for = _pick(waiting_calls(run), pick)
+        if waits_for == "output":
+            self._execute_outside(run, call, lease_ms, may_repeat, ends, luck)
+        elif ends:
+            self._submit(run, call, luck, waits_for="approval")
+        else:
+            self.send(self.commands.approve(run.id, call), luck)
+
+    def _execute_outside(
+        self, run: Run, call: str, lease_ms: int, may_repeat: int, ends: str, luck: Luck
+    ) -> None:
+        take = partial(self.commands.take, run.id, call, may_repeat=may_repeat)
+        self.send(take("first", lease_ms=lease_ms), luck)
+        self.send(take("second", lease_ms=lease_ms), CALM)
+        who = run.calls[f"@{call}"]
+        self._submit(run, call, CALM, taker="third")
+        self._submit(run, call, CALM, taker=who, ahead=-1)
+        by_hand = lease_ms == 0 and not may_repeat
+        self._submit(run, call, luck, taker="" if by_hand else who, end_status=ends)
+        self._submit(run, call, CALM, digest="5")
+
+    def _submit(self, run: Run, call: str, luck: Luck, *, ahead: int = 0, **how: Any) -> None:
+        given = (run.id, call, len(run.log) + ahead, answer_write(run, call))
+        step = 0 if run.open_step is None else run.open_step
+        self.send(self.commands.submit(*given, step=step, **how), luck)
+
+    @precondition(lambda self: self.runs("parked"))
+    @rule(pick=picks, luck=lucks)
+    def let_a_parked_run_go(self, pick: int, luck: Luck) -> None:
+        run = _pick(self.runs("parked"), pick)
+        if pick % 2:
+            self.send(self.commands.cancel(run.id), luck)
+        else:
+            self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
+
+    @precondition(lambda self: self.model.runs)
+    @rule(pick=picks)
+    def answer_what_nobody_waits_for(self, pick: int) -> None:
+        run = _pick(list(self.model.runs.values()), pick)
+        for run_id in (run.id, self.new("run", run.thread)):
+            self.send(self.commands.take(run_id, "call_never", "first"), CALM)
+            self.send(self.commands.approve(run_id, "call_never"), CALM)
+            self.send(self.commands.submit(run_id, "call_never", 3, (["x", "y", {}],)), CALM)
+
+    @precondition(lambda self: self.sent)
+    @rule(pick=picks)
+    def answer_again(self, pick: int) -> None:
+        answers = [c for c in self.sent if c.script in ("park", "submit", "approve")]
+        if answers:
+            self.send(_pick(answers[-6:], pick), CALM)
+
+    # ---- rules: writes that must not be applied ------------------------------------------------
+
     @precondition(lambda self: self._lost_attempts())
     @rule(pick=picks)
     def write_with_an_old_token(self, pick: int) -> None:
@@ -171,6 +288,7 @@ class StoreMachine(Driver):
         self.send(self.commands.append(run_id, token, serial, write), CALM)
         self.send(self.commands.finish(run_id, token, serial, write=write), CALM)
         self.send(self.commands.give_back(run_id, token, serial), CALM)
+        self.send(self.commands.park(run_id, token, serial, 0, write), CALM)
 
     def _lost_attempts(self) -> list[Attempt]:
         tokens = {run.id: run.token for run in self.model.runs.values()}
@@ -210,7 +328,7 @@ class StoreMachine(Driver):
         given = (run.id, run.token, len(run.log))
         id, text = _partial(run)
         self.send(self.commands.force(run.id, run.token, len(run.log) - 1), CALM)
-        self.send(self.commands.force(*given, grace_ms=3_600_000), CALM)
+        self.send(self.commands.force(*given, grace_ms=HOUR), CALM)
         self.send(self.commands.force(*given, message_id=id, message=text), luck)
 
     @precondition(lambda self: self.runs("held"))
@@ -219,6 +337,8 @@ class StoreMachine(Driver):
         run = _pick(self.runs("held"), pick)
         self.send(self.commands.cancel(run.id), luck)
         self.send(self.commands.give_back(run.id, run.token, run.serial + 1), luck)
+        write = parking_write(run, ["output"])
+        self.send(self.commands.park(run.id, run.token, run.serial + 1, 0, write), luck)
         self.send(self.commands.reclaim(run.id, run.holder, run.token), luck)
 
     @precondition(lambda self: self.runs("held"))
@@ -291,8 +411,11 @@ class StoreMachine(Driver):
     def teardown(self) -> None:
         """Whatever happened: each thread can be brought to rest, so nothing was lost."""
         if self.is_sound:
-            while runs := self.runs("dispatched", "held"):
+            while runs := self.runs("dispatched", "held", "parked"):
                 run = runs[0]
+                if run.place == "parked":
+                    self._send(self.commands.cancel(run.id))
+                    continue
                 if run.place == "dispatched":
                     self._send(self.commands.claim(run.id, self.worker(), self.new("claim")))
                 self._send(self.commands.finish(run.id, run.token, run.serial + 1))

@@ -42,7 +42,7 @@ class Run:
     """Limit for the time until the first claim."""
     status: str = "queued"
     place: str = "waiting"
-    """What the statuses do not tell apart: waiting, dispatched, held, ended."""
+    """What the statuses do not tell apart: waiting, dispatched, held, parked, ended."""
     token: str = ""
     serial: int = 0
     attempts: int = 0
@@ -55,12 +55,18 @@ class Run:
     open_step: int | None = None
     open_message: int | None = None
     calls: dict[str, str] = field(default_factory=dict)
+    lapsed: set[str] = field(default_factory=set)
+    """Calls of a parked run whose taker is lost."""
+    park_ms: int = 0
+    """Limit for the time that it is parked."""
     next: tuple[str, str] = ("", "")
     deaths: int = 0
     """How often its holder has died since it last got on."""
     call_deaths: int = 0
     """How often of these in the middle of a tool call."""
     pause_ms: int = 0
+    is_resumed: bool = False
+    """Whether it was parked last; the next claim is no takeover."""
 
     @property
     def is_held(self) -> bool:
@@ -193,9 +199,10 @@ class Model:
             return ["waiting"]
         run.attempts += 1
         run.token, run.serial, run.holder = f"{run.attempts}-{claim}", 0, worker
-        if run.attempts > 1:
+        if run.attempts > 1 and not run.is_resumed:
             run.log.append("x:threadmill.run.takeover")
         run.log.append("r:in_progress")
+        run.is_resumed = False
         self._move(run, "held", status="in_progress")
         return ["claimed", run.token, None, str(len(thread.items))]
 
@@ -236,8 +243,7 @@ class Model:
         if run is None:
             return ["gone"]
         if run.has_ended:
-            unclaimed = run.next[0] in self.runs and self.runs[run.next[0]].place == "dispatched"
-            return ["ended", run.status, *(run.next if unclaimed else ("", ""))]
+            return ["ended", run.status, *self._next_to_send(run)]
         next_run, queue = self._cancel_run(run)
         return [run.status, run.status, next_run, queue]
 
@@ -282,11 +288,131 @@ class Model:
         self._requeue(run)
         return ["ok", run.queue]
 
+    def _park(
+        self,
+        run_id: str,
+        token: str,
+        serial: int,
+        wait_ms: int,
+        count: int,
+        records: str,
+        note: Write,
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        if run is not None and run.retired == token:
+            return ["again"]
+        refusal = self._fence(run, token, serial)
+        if run is None or refusal is not None:
+            return [refusal]
+        if run.status == "cancelling":
+            return ["cancelling"]
+        self._apply(run, note)
+        run.retired, run.token, run.holder, run.park_ms = run.token, "", "", wait_ms
+        self._move(run, "parked", status="requires_action")
+        return ["ok"]
+
+    def _take(
+        self, run_id: str, call_id: str, taker: str, lease_ms: int, may_repeat: int
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None or run.place != "parked" or run.calls.get(f"?{call_id}") != "output":
+            return ["gone"]
+        who = run.calls.get(f"@{call_id}")
+        if who not in (None, taker) and call_id not in run.lapsed:
+            return ["taken"]
+        if who not in (None, taker) and not may_repeat:
+            return ["lapsed"]
+        run.calls[f"@{call_id}"] = taker
+        run.lapsed.discard(call_id)
+        if lease_ms == 0:
+            run.lapsed.add(call_id)
+        run.park_ms = max(run.park_ms, lease_ms)
+        return ["kept" if who == taker else "ok"]
+
+    def _submit(
+        self,
+        run_id: str,
+        call_id: str,
+        waits_for: str,
+        taker: str,
+        events: int,
+        digest: str,
+        item: str,
+        step: int,
+        step_status: str,
+        body: str,
+        count: int,
+        records: str,
+        end_status: str,
+        end_field: str,
+        end_value: str,
+        note: tuple[Record, ...],
+    ) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        given = run.calls.get(f"={call_id}")
+        if given is not None:
+            if given != digest:
+                return ["other"]
+            return ["again", run.status, *self._still_to_send(run)]
+        if run.has_ended:
+            return ["ended", run.status, *self._next_to_send(run)]
+        if run.place != "parked" or run.calls.get(f"?{call_id}") != waits_for:
+            return ["idle"]
+        who = run.calls.get(f"@{call_id}", "")
+        if taker != who and (taker or call_id not in run.lapsed):
+            return ["taken"]
+        if events != len(run.log):
+            return ["moved"]
+        for mark in ("", "?", "@"):
+            run.calls.pop(f"{mark}{call_id}", None)
+        run.calls[f"={call_id}"] = digest
+        self.threads[run.thread].add("", item)
+        run.steps[step] = step_status
+        run.open_step = None if step_status else step
+        run.log += [word for record in note for word in words(record)]
+        run.deaths = run.call_deaths = 0
+        if end_status:
+            self._end(run, end_status)
+            return ["ok", end_status, *run.next]
+        return ["ok", None, *self._resume(run)]
+
+    def _approve(self, run_id: str, call_id: str, count: int, records: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        if run.place != "parked" or run.calls.get(f"?{call_id}") != "approval":
+            was_approved = f"+{call_id}" in run.calls
+            return ["again", *self._still_to_send(run)] if was_approved else ["idle"]
+        del run.calls[f"?{call_id}"]
+        run.calls[f"+{call_id}"] = "1"
+        run.log.append("x:threadmill.tool.approved")
+        return ["ok", *self._resume(run)]
+
+    def _resume(self, run: Run) -> tuple[str, str]:
+        if any(mark.startswith("?") for mark in run.calls):
+            return "", ""
+        run.is_resumed = True
+        run.log.append("r:queued")
+        self._move(run, "dispatched")
+        return run.id, run.queue
+
+    def _still_to_send(self, run: Run) -> tuple[str, str]:
+        return (run.id, run.queue) if run.place == "dispatched" else ("", "")
+
+    def _next_to_send(self, run: Run) -> tuple[str, str]:
+        following = self.runs.get(run.next[0])
+        is_unclaimed = following is not None and following.place == "dispatched"
+        return run.next if is_unclaimed else ("", "")
+
     def _is_due(self, run: Run, *, lost: bool) -> bool:
         """Whether it may be ended without its holder; limits here are nothing, or an hour."""
         if run.status == "cancelling" or (lost and run.status == "in_progress"):
             return True
         limit = run.limit_ms if run.attempts else run.wait_ms
+        if run.place == "parked":
+            limit = run.park_ms
         return limit == 0
 
     def _reclaim(
@@ -386,7 +512,7 @@ class Model:
         run.log += [word for record in write.records for word in words(record)]
 
     def _cancel_run(self, run: Run) -> tuple[str, str]:
-        if run.status == "queued":
+        if run.status in ("queued", "requires_action"):
             self._end(run, "cancelled")
             return run.next
         if run.status == "in_progress":
@@ -411,7 +537,7 @@ class Model:
         thread = self.threads[run.thread]
         self._close_open(run, STEP_STATUS.get(status, status))
         for call, closing_output in run.calls.items():
-            if not call.startswith("!"):
+            if call.startswith("call_"):
                 thread.add("", closing_output)
         run.calls.clear()
         run.log += [f"r:{status}", "done"]

@@ -18,7 +18,8 @@ from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.runs import Enqueued, NewRun, content_digest
 from threadmill_shared.store import Store
 from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun, Holder, claim
+from threadmill_workers.claiming import Holder, claim
+from threadmill_workers.holding import HeldRun
 
 HOLDER = Holder("host:1:aaaa", "tm:bell:host:1:aaaa")
 OTHER = Holder("host:2:bbbb", "tm:bell:host:2:bbbb")

@@ -19,8 +19,8 @@ from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers import executor
+from threadmill_workers.claiming import Holder
 from threadmill_workers.executor import Executor, Means
-from threadmill_workers.holding import Holder
 
 
 @dataclass

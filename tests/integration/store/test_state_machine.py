@@ -30,6 +30,11 @@ MOVES = (
     "in_progress -> incomplete",
     "in_progress -> expired",
     "cancelling -> cancelled",
+    "in_progress -> parked",
+    "parked -> dispatched",
+    "parked -> cancelled",
+    "parked -> failed",
+    "parked -> expired",
 )
 
 ROUNDS = 8

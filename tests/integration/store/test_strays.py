@@ -10,7 +10,8 @@ from tests.integration.store.scene import HOLDER, OTHER, Scene, write_partly
 from threadmill_shared.records import Status
 from threadmill_shared.runs import Dispatch
 from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun, Holder, Stop
+from threadmill_workers.claiming import Holder
+from threadmill_workers.holding import HeldRun, Stop
 from threadmill_workers.strays import Strays
 from threadmill_workers.takeover import Takeover
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.integration.store.commands import Write
 from tests.integration.store.model import Run
+
+from threadmill_shared.events import Record
 
 
 def next_write(run: Run, act: str, name: str) -> Write:
@@ -74,4 +78,24 @@ def _end_calls(run: Run) -> Write:
 
 
 def _open_calls(run: Run) -> list[str]:
-    return [call for call in run.calls if not call.startswith("!")]
+    return [call for call in run.calls if call.startswith("call_")]
+
+
+def parking_write(run: Run, waits_for: list[str]) -> Write:
+    """What parks a run that has calls which no worker has begun; empty where it has none."""
+    calls = [call for call in _open_calls(run) if f"!{call}" not in run.calls]
+    marks = zip((f"?{call}" for call in calls), itertools.cycle(waits_for), strict=False)
+    return Write(records=(["r", "requires_action", {}],), opened=tuple(marks)) if calls else Write()
+
+
+def waiting_calls(run: Run) -> list[tuple[str, str]]:
+    """The calls of a parked run that wait for somebody outside, and what for."""
+    return [(name[1:], what) for name, what in run.calls.items() if name.startswith("?")]
+
+
+def answer_write(run: Run, call: str) -> tuple[Record, ...]:
+    """The events with which a parked call's output comes; the last one ends the step."""
+    given: Record = ["to", run.open_step, 0, call, "4"]
+    if _open_calls(run) != [call]:
+        return (given,)
+    return given, ["te", run.open_step, "completed", {"calls": []}]

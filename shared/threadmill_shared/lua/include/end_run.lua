@@ -17,7 +17,7 @@ local function close_calls(bucket, run_id, thread_id, now)
   local calls = bucket .. 'calls:' .. run_id
   local open = redis.call('HGETALL', calls)
   for i = 1, #open, 2 do
-    if string.sub(open[i], 1, 1) ~= '!' then
+    if string.sub(open[i], 1, 5) == 'call_' then -- what else is known of a call has a mark before it
       add_item(bucket, thread_id, '', open[i + 1], now)
     end
   end

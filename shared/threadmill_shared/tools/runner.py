@@ -21,7 +21,7 @@ from threadmill_shared.tools import (
     encodable,
     render_output,
 )
-from threadmill_workers.tool_threads import ToolThreads
+from threadmill_shared.tools.threads import ToolThreads
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,26 @@
+-- Somebody decides that a call of a parked run may be executed; a worker does it, once nothing else is
+-- left that the run waits for.
+--
+-- keys: run
+-- args: bucket run_id call_id count records
+-- rest: none
+--
+-- replies: {ok | again, the run to be sent or '', its queue}
+-- refusals: {gone}: there is no such run; {idle}: the call waits for no decision
+-- include: clock log dispatch resume
+local calls = bucket .. 'calls:' .. run_id
+if redis.call('EXISTS', run) == 0 then
+  return {'gone'}
+end
+if redis.call('HGET', run, 'status') ~= 'requires_action'
+  or redis.call('HGET', calls, '?' .. call_id) ~= 'approval' then
+  if redis.call('HEXISTS', calls, '+' .. call_id) == 1 then
+    return {'again', still_to_send(bucket, run_id)}
+  end
+  return {'idle'}
+end
+local now = clock()
+redis.call('HSET', calls, '+' .. call_id, 1)
+redis.call('HDEL', calls, '?' .. call_id)
+log(bucket, run_id, count, records, now)
+return {'ok', resume_if_answered(bucket, run_id, now)}

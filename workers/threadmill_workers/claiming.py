@@ -1,0 +1,71 @@
+"""Who holds runs, and how a run becomes somebody's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import socket
+from dataclasses import dataclass
+
+from threadmill_shared.keys import Keys
+from threadmill_shared.records import RunRecord, pairs
+from threadmill_shared.store import Store
+from threadmill_workers.holding import HeldRun
+
+logger = logging.getLogger("threadmill.worker")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who claims: one worker process."""
+
+    id: str
+    """`host:pid:nonce`"""
+    bell: str
+    """The channel on which it is told to stop a run."""
+
+    @property
+    def name(self) -> str:
+        """The first two parts of the id, `host:pid`."""
+        return self.id.rpartition(":")[0]
+
+    @property
+    def nonce(self) -> str:
+        """The last part of the id, which tells two processes of one pid apart."""
+        return self.id.rpartition(":")[2]
+
+    @classmethod
+    def of_this_process(cls, namespace: str) -> Holder:
+        """This process, under an id that no other has or had."""
+        # Not every name that a host can have may stand in a channel's or a queue's name.
+        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+        worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        return cls(worker_id, Keys(namespace).bell(worker_id))
+
+    def risen(self) -> Holder:
+        """The same process under a new id, because the old one was taken for dead."""
+        return Holder(f"{self.name}:{secrets.token_hex(4)}", self.bell)
+
+
+async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
+    """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
+    reply = await store.scripts.run(
+        "claim",
+        keys={"run": store.keys.run(run_id)},
+        args={
+            "bucket": store.keys.bucket(run_id),
+            "run_id": run_id,
+            "worker": holder.id,
+            "worker_name": holder.name,
+            "bell": holder.bell,
+            "claim": secrets.token_hex(8),
+        },
+    )
+    if reply[0] not in ("claimed", "again"):
+        logger.debug("%s is not to be claimed: %s", run_id, reply[0])
+        return None
+    _, token, left, position, fields = reply
+    record = RunRecord.read(run_id, pairs(fields))
+    return HeldRun(store, record, token, int(left) / 1000, int(position))
