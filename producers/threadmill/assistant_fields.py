@@ -1,0 +1,113 @@
+"""What an assistant is: its fields, and the definition that is stored and published of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
+
+from threadmill.offered_tools import functions, specs
+from threadmill.run import Run
+from threadmill.thread import Thread
+from threadmill_shared import ids
+from threadmill_shared.definition import Definition, Publishable
+from threadmill_shared.settings import load_settings
+from threadmill_shared.tools import Tool
+
+_POSITIONAL = ("name", "instructions", "model", "tools")
+
+
+class AssistantFields(BaseModel, Publishable):
+    """The fields of an assistant, and what a subclass may do otherwise."""
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, validate_assignment=True
+    )
+
+    name: str = Field(default="Assistant", min_length=1, max_length=256)
+    id: str | None = None
+    """Set by `create` and `load`."""
+    description: str | None = None
+    instructions: str = ""
+    """A Jinja template; it sees `self_`, this assistant, and `context`."""
+    model: str | None = None
+    """None: `THREADMILL_MODEL`."""
+    tools: list[Any] = Field(default_factory=list)
+    """Functions, `@tool`s, or the specs of a loaded assistant."""
+    tool_resources: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, str] = Field(default_factory=dict)
+    response_format: str | dict[str, Any] | None = None
+    queue: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of a queue of its own, for workers of its own."""
+    default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
+    """The conversation of a `say` that names no thread."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str = "Assistant",
+            instructions: str = "",
+            model: str | None = None,
+            tools: Sequence[Any] = (),
+            **fields: Any,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, *positional: Any, **fields: Any) -> None:
+            """A definition; name, instructions, model and tools may be given by position.
+
+            Raises:
+                pydantic.ValidationError: a field is unknown, or of the wrong type.
+            """
+            # Only what was given is passed on, so that a subclass may set defaults of its own.
+            given = dict(zip(_POSITIONAL, positional, strict=False))
+            if len(positional) > len(_POSITIONAL) or given.keys() & fields.keys():
+                raise TypeError(f"By position go {', '.join(_POSITIONAL)}, each given once.")
+            super().__init__(**given, **fields)
+
+    def definition(self) -> Definition:
+        """This assistant without its functions, as it is stored and published.
+
+        Raises:
+            BadTool: something in `tools` cannot be a tool.
+            Unsupported: it uses a hosted tool.
+        """
+        own = set(type(self).model_fields) - set(AssistantFields.model_fields)
+        return Definition(
+            id=self.id or ids.named_assistant_id(self.name),
+            name=self.name,
+            description=self.description,
+            instructions=self.instructions,
+            model=self.model or load_settings().model,
+            tools=specs(self.tools),
+            metadata=self.metadata,
+            response_format=self.response_format,
+            queue=self.queue,
+            fields={name: to_jsonable_python(getattr(self, name), fallback=str) for name in own},
+        )
+
+    def functions(self) -> list[Tool]:
+        """The functions among its tools."""
+        return functions(self.tools)
+
+    def get_tools(self) -> list[Any]:
+        """The tools of the next run; derive to change them."""
+        return list(self.tools)
+
+    def get_instructions(self, thread: Thread | None = None) -> str:  # noqa: ARG002  Marvin's signature
+        """The template of the next run's instructions; derive to change it."""
+        return self.instructions
+
+    def clear_default_thread(self) -> None:
+        """Begin a new conversation; the old one stays stored."""
+        self.default_thread = Thread()
+
+    def pre_run_hook(self) -> None:
+        """Called before a run of `say` or `Thread.run` is enqueued; derive to use it."""
+
+    def post_run_hook(self, run: Run) -> None:
+        """Called with the run when it has ended; derive to use it."""

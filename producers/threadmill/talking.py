@@ -1,0 +1,188 @@
+"""The ways to talk to an assistant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from threadmill.assistant_fields import AssistantFields
+from threadmill.checks import check_timeout
+from threadmill.client import current_client
+from threadmill.following import cancel_and_wait, follow
+from threadmill.handlers import EventHandler, PrintHandler
+from threadmill.offered_tools import functions, specs
+from threadmill.run import Run, handle
+from threadmill.thread import Thread
+from threadmill.twins import awaitable, blocking
+from threadmill_shared import errors
+from threadmill_shared.requests import Ask
+from threadmill_shared.runs import WhenBusy
+
+
+class Talking(AssistantFields):
+    """An assistant that can be asked."""
+
+    async def _say(
+        self,
+        message: str,
+        thread: Thread | None = None,
+        event_handler_class: type[EventHandler] | None = PrintHandler,
+        event_handler_kwargs: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        *,
+        code_interpreter_files: Sequence[str] | None = None,
+        file_search_files: Sequence[str] | None = None,
+        image_files: Sequence[str] | None = None,
+        **run_options: Any,
+    ) -> Run:
+        """Say something, print the answer as it is made, and return the run when it has ended.
+
+        Args:
+            message: what the user says.
+            thread: the conversation; None: `default_thread`.
+            event_handler_class: is given each event; None: nothing is printed.
+            event_handler_kwargs: for its constructor.
+            timeout: seconds to wait; None: as long as it takes.
+            code_interpreter_files: not supported yet.
+            file_search_files: not supported yet.
+            image_files: not supported yet.
+            run_options: model, instructions (replaces), additional_instructions, tools (replaces),
+                additional_tools, tool_choice, temperature, top_p, max_completion_tokens,
+                parallel_tool_calls, response_format, truncation_strategy, metadata, when_busy,
+                idempotency_key, context.
+
+        Raises:
+            RunFailed: the run failed or expired; `.run` tells why.
+            WaitTimeout: it had not ended after `timeout` seconds; it goes on.
+            TypeError: a run option is unknown.
+            CallerError: the request is wrong; nothing was written.
+            StoreUnavailable: Redis does not answer.
+        """
+        if code_interpreter_files or file_search_files or image_files:
+            raise errors.Unsupported("Files with a message are not supported yet.")
+        _refuse_no_message(message)
+        return await self.perform(
+            message,
+            self.default_thread if thread is None else thread,
+            event_handler_class,
+            event_handler_kwargs,
+            timeout,
+            run_options,
+        )
+
+    say = blocking(_say)
+    say_async = awaitable(_say)
+
+    async def _enqueue(
+        self,
+        message: str,
+        thread: Thread | None = None,
+        when_busy: WhenBusy = "queue",
+        idempotency_key: str | None = None,
+        context: dict[str, Any] | None = None,
+        **run_options: Any,
+    ) -> Run:
+        """Say something, and return as soon as that is stored; a worker does the rest.
+
+        Args:
+            message: what the user says.
+            thread: the conversation; None: a new one, `run.thread_id`.
+            when_busy: `queue` waits in the thread's line, `reject` raises ThreadLocked,
+                `interrupt` cancels the run that holds the thread.
+            idempotency_key: the same key on the same thread gives the same run, for 24 h.
+            context: JSON that tools and the template see and the model does not.
+            run_options: as for `say`.
+
+        Raises:
+            TypeError: a run option is unknown.
+            ThreadLocked, ThreadFull, ThreadNotFound, IdempotencyMismatch: as they say.
+            CallerError: the request is wrong; nothing was written.
+            StoreUnavailable: Redis does not answer.
+        """
+        _refuse_no_message(message)
+        return await self.submit(
+            message,
+            thread,
+            when_busy=when_busy,
+            idempotency_key=idempotency_key,
+            context=context,
+            **run_options,
+        )
+
+    enqueue = blocking(_enqueue)
+    enqueue_async = awaitable(_enqueue)
+
+    async def submit(
+        self,
+        message: str | None,
+        thread: Thread | None,
+        *,
+        when_busy: WhenBusy = "queue",
+        idempotency_key: str | None = None,
+        context: dict[str, Any] | None = None,
+        model: str | None = None,
+        instructions: str | None = None,
+        additional_instructions: str | None = None,
+        tools: Sequence[Any] | None = None,
+        additional_tools: Sequence[Any] = (),
+        **options: Any,
+    ) -> Run:
+        """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
+        if thread is not None and not isinstance(thread, Thread):
+            raise TypeError(
+                f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
+                "that exists, Thread(key=...) for one of your own name."
+            )
+        client = current_client()
+        offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
+        if instructions is None:
+            instructions = self.get_instructions(thread)
+        definition = self.definition().model_copy(
+            update={
+                "tools": specs(offered),
+                "model": model or self.model or client.settings.model,
+            }
+        )
+        ask = Ask(
+            definition=definition,
+            message=message,
+            self_=self,
+            thread=thread.reference() if thread else None,
+            when_busy=when_busy,
+            idempotency_key=idempotency_key,
+            context=context,
+            instructions=instructions,
+            additional_instructions=additional_instructions,
+            options=options,
+        )
+        enqueued = await client.hop(client.enqueue(ask, functions(offered)))
+        return await handle(enqueued.run_id)
+
+    async def perform(
+        self,
+        message: str | None,
+        thread: Thread,
+        event_handler_class: type[EventHandler] | None,
+        event_handler_kwargs: dict[str, Any] | None,
+        timeout: float | None,
+        run_options: dict[str, Any],
+    ) -> Run:
+        """The operation behind all ways to run and wait."""
+        check_timeout(timeout)
+        handler = None
+        if event_handler_class is not None:
+            handler = event_handler_class(**(event_handler_kwargs or {}))
+        self.pre_run_hook()
+        run = await self.submit(message, thread, **run_options)
+        try:
+            await follow(run, handler, timeout)
+        except KeyboardInterrupt:
+            await cancel_and_wait(run)
+            raise
+        self.post_run_hook(run)
+        return run.raise_for_status()
+
+
+def _refuse_no_message(message: Any) -> None:
+    if message is None:
+        raise errors.BadMessage("There is no message. To run a thread as it is, use thread.run.")
