@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic_core import to_jsonable_python
 
 from threadmill.offered_tools import functions, specs
@@ -28,7 +28,8 @@ class AssistantFields(BaseModel, Publishable):
 
     name: str = Field(default="Assistant", min_length=1, max_length=256)
     id: str | None = None
-    """Set by `create` and `load`."""
+    """Set by `create` and `load`. Given to the constructor it names what is registered: fields that
+    are not given are read from there at the first use."""
     description: str | None = None
     instructions: str = ""
     """A Jinja template; it sees `self_`, this assistant, and `context`."""
@@ -69,6 +70,17 @@ class AssistantFields(BaseModel, Publishable):
                 raise TypeError(f"By position go {', '.join(_POSITIONAL)}, each given once.")
             super().__init__(**given, **fields)
 
+    _version: int | None = PrivateAttr(default=None)
+    """The number of the registered definition that this one was read from, or stored as."""
+    _is_registered: bool = PrivateAttr(default=False)
+    """Whether this handle has created, loaded or read what its id names."""
+
+    def note_registered(self, definition: Definition | None) -> None:
+        """Take over id and version of what was registered; None: nothing is any more."""
+        self.id = None if definition is None else definition.id
+        self._version = None if definition is None else definition.version
+        self._is_registered = definition is not None
+
     def definition(self) -> Definition:
         """This assistant without its functions, as it is stored and published.
 
@@ -79,6 +91,7 @@ class AssistantFields(BaseModel, Publishable):
         own = set(type(self).model_fields) - set(AssistantFields.model_fields)
         return Definition(
             id=self.id or ids.named_assistant_id(self.name),
+            version=self._version,
             name=self.name,
             description=self.description,
             instructions=self.instructions,

@@ -1,4 +1,4 @@
-"""How an assistant comes into Redis, and leaves it."""
+"""How an assistant comes into Redis, changes there, and leaves it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pydantic import PrivateAttr
 
 from threadmill.assistant_fields import AssistantFields
 from threadmill.client import current_client
+from threadmill.registration import Registration
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
+from threadmill_shared.definition import Definition
 from threadmill_shared.requests import check_text
 
 
 class Lifecycle(AssistantFields):
-    """An assistant that can be created, loaded and deleted."""
+    """An assistant that can be created, loaded, saved and deleted."""
 
-    _depth: int = PrivateAttr(default=0)
-    _is_created: bool = PrivateAttr(default=False)
+    _registration: Registration = PrivateAttr(default_factory=Registration)
 
     @classmethod
     def load(
@@ -60,10 +61,38 @@ class Lifecycle(AssistantFields):
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
         found = await client.hop(client.registry.load(id_or_name))
-        known: dict[str, Any] = found.model_dump(exclude={"fields", "tools"})
-        own: dict[str, Any] = {n: v for n, v in found.fields.items() if n in cls.model_fields}
-        offered = list(found.tools) if tools is None else list(tools)
-        return cls(**known, **own, tools=offered)
+        fields = cls._fields_of(found)
+        if tools is not None:
+            fields["tools"] = list(tools)
+        loaded = cls(**fields)
+        loaded._version = found.version
+        loaded._is_registered = True
+        return loaded
+
+    @classmethod
+    def _fields_of(cls, found: Definition) -> dict[str, Any]:
+        fields: dict[str, Any] = found.model_dump(exclude={"fields", "tools", "version"})
+        own = {name: value for name, value in found.fields.items() if name in cls.model_fields}
+        return {**fields, **own, "tools": list(found.tools)}
+
+    async def adopt(self) -> None:
+        """Read what is registered under an id that was given to the constructor.
+
+        Fields that were given with it stay as they are.
+
+        Raises:
+            AssistantNotFound: nothing is registered under the id.
+        """
+        if self.id is None or self._is_registered:
+            return
+        check_text(self.id, "An assistant's id")
+        client = current_client()
+        found = await client.hop(client.registry.load(self.id))
+        fields = self._fields_of(found)
+        for name in fields.keys() - self.model_fields_set:
+            setattr(self, name, fields[name])
+        self._version = found.version
+        self._is_registered = True
 
     async def _create(self) -> None:
         """Store the assistant, so that other processes can load it by its id.
@@ -71,46 +100,65 @@ class Lifecycle(AssistantFields):
         Raises:
             LifecycleError: it has an id already.
         """
-        if self.id is not None:
-            raise errors.LifecycleError(
-                f"This assistant was created before; its id is {self.id}. Delete it first."
-            )
-        client = current_client()
-        definition = self.definition().model_copy(update={"id": ids.new_assistant_id()})
-        await client.hop(client.registry.create(definition))
-        self.id, self._is_created = definition.id, True
+        definition, client = self._new_definition(), current_client()
+        await client.hop(self._registration.create(self, definition, client.registry))
 
     create = blocking(_create)
     create_async = awaitable(_create)
 
-    async def _delete(self) -> None:
-        """Remove the stored assistant.
+    async def _save(self) -> None:
+        """Store the assistant as it is now, under its id; whoever loads it then gets this.
+
+        Runs keep the definition that they were enqueued with.
 
         Raises:
-            LifecycleError: it has no id.
+            LifecycleError: it has no id, or is published by workers.
+            AssistantNotFound: it was deleted.
         """
-        if self.id is None:
-            raise errors.LifecycleError("This assistant has no id; it was not created.")
+        self._refuse_unregistered("saved")
+        await self.adopt()
         client = current_client()
-        await client.hop(client.registry.delete(self.id))
-        self.id, self._is_created = None, False
+        self._version = await client.hop(client.registry.save(self.definition()))
+
+    save = blocking(_save)
+    save_async = awaitable(_save)
+
+    async def _delete(self) -> None:
+        """Remove the stored assistant; one that was removed already is no error.
+
+        Raises:
+            LifecycleError: it has no id, or is published by workers.
+        """
+        self._refuse_unregistered("deleted")
+        client = current_client()
+        await client.hop(self._registration.delete(self, client.registry))
 
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
 
-    async def _enter(self) -> Self:
+    def _new_definition(self) -> Definition:
+        return self.definition().model_copy(update={"id": ids.new_assistant_id(), "version": 1})
+
+    def _refuse_unregistered(self, what: str) -> None:
         if self.id is None:
-            await self._create()
-        # Only now: who could not enter does not leave either.
-        self._depth += 1
+            raise errors.LifecycleError("This assistant has no id; it was not created.")
+        if self.id == ids.named_assistant_id(self.name):
+            raise errors.LifecycleError(
+                f"{self.name!r} is published by the workers that load its module, so it is not "
+                f"{what} here: change the module."
+            )
+
+    async def _enter(self) -> Self:
+        definition, client = self._new_definition(), current_client()
+        await client.hop(self._registration.enter(self, definition, client.registry))
         return self
 
     async def _exit(self) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._is_created:
-            await self._delete()
+        client = current_client()
+        await client.hop(self._registration.exit(self, client.registry))
 
     def __enter__(self) -> Self:
+        """Register the assistant until the outermost `with` is left; not where it has an id."""
         return drive(self._enter())
 
     def __exit__(

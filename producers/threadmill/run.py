@@ -50,6 +50,8 @@ class Run:
         self.worker: str | None = None
         """`host:pid` of the worker that holds it, or held it last."""
         self.assistant_name: str | None = None
+        self.assistant_version: int | None = None
+        """Which version of the registered assistant it works with; None: it was not registered."""
 
     @property
     def text(self) -> str:
@@ -178,6 +180,7 @@ class Run:
         self.attempt = record.attempts
         self.worker = record.worker
         self.assistant_name = record.request.assistant_name
+        self.assistant_version = record.request.assistant_version
 
     async def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:
         # A Redis that stalls may be why: the handle shows then what it showed before.

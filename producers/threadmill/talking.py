@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from threadmill.assistant_fields import AssistantFields
 from threadmill.checks import check_timeout
 from threadmill.client import current_client
 from threadmill.following import cancel_and_wait, follow
 from threadmill.handlers import EventHandler, PrintHandler
+from threadmill.lifecycle import Lifecycle
 from threadmill.offered_tools import functions, specs
 from threadmill.run import Run, handle
 from threadmill.thread import Thread
@@ -19,7 +19,7 @@ from threadmill_shared.requests import Ask
 from threadmill_shared.runs import WhenBusy
 
 
-class Talking(AssistantFields):
+class Talking(Lifecycle):
     """An assistant that can be asked."""
 
     async def _say(
@@ -134,6 +134,7 @@ class Talking(AssistantFields):
                 "that exists, Thread(key=...) for one of your own name."
             )
         client = current_client()
+        await self.adopt()
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
         if instructions is None:
             instructions = self.get_instructions(thread)

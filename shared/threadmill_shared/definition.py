@@ -16,6 +16,8 @@ class Definition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
+    version: int | None = None
+    """1, 2, 3, ... as it is registered anew; None: it is not registered."""
     name: str
     description: str | None = None
     instructions: str = ""
@@ -80,6 +82,8 @@ class RunRequest(BaseModel):
 
     assistant_id: str
     assistant_name: str
+    assistant_version: int | None = None
+    """Of the definition as it was registered; None: it was not."""
     model: str
     instructions: str
     """Rendered."""

@@ -122,21 +122,60 @@ class Registry:
         return found if isinstance(found, dict) else {}
 
     async def publish(self, definitions: Iterable[Definition]) -> None:
-        """Make definitions known by name; the last one published under a name counts."""
-        pipeline = self._store.client.pipeline(transaction=False)
+        """Make definitions known by name; the last one published under a name counts.
+
+        One that differs from what is published has the next version.
+
+        Raises:
+            StoreFull: Redis has no room for them.
+        """
+        lifetime = PUBLISHED_DAYS * 86_400
         for definition in definitions:
             key = self._keys.published(definition.name)
-            pipeline.set(key, definition.model_dump_json(), ex=PUBLISHED_DAYS * 86_400)
-            pipeline.zadd(self._keys.names(), {definition.name: time.time()})
-        oldest = time.time() - PUBLISHED_DAYS * 86_400
-        pipeline.zremrangebyscore(self._keys.names(), "-inf", oldest)
-        await pipeline.execute()
+            while not await self._put(key, definition, lifetime):
+                pass  # another worker was faster: its version is the one to compare with
+            await self._store.read("EXPIRE", key, lifetime)
+            await self._store.read("ZADD", self._keys.names(), time.time(), definition.name)
+        oldest = time.time() - lifetime
+        await self._store.read("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
 
     async def create(self, definition: Definition) -> None:
         """Store a definition under its id, until it is deleted."""
         await self._store.read(
             "SET", self._keys.created(definition.id), definition.model_dump_json()
         )
+
+    async def save(self, definition: Definition) -> int:
+        """Store a changed definition under the id of a created one; returns its version.
+
+        Raises:
+            AssistantNotFound: none was created with this id, or it was deleted.
+            StoreFull: Redis has no room for it.
+        """
+        key = self._keys.created(definition.id)
+        while True:
+            if not await self._store.read("EXISTS", key):
+                raise await self._not_found(definition.id)
+            if version := await self._put(key, definition):
+                return version
+
+    async def _put(self, key: str, definition: Definition, lifetime: int | None = None) -> int:
+        """Its version, as it stands there now; 0 where somebody else was faster."""
+        stored = await self._store.read("GET", key)
+        version = _version(stored)
+        if stored and _same(stored, definition):
+            return version
+        new = definition.model_copy(update={"version": version + 1})
+        reply = await self._store.scripts.run(
+            "replace",
+            keys={"place": key},
+            args={
+                "was": stored or "",
+                "becomes": new.model_dump_json(),
+                "lifetime": lifetime or "",
+            },
+        )
+        return 0 if reply[0] == "moved" else version + 1
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False where there is none."""
@@ -152,9 +191,12 @@ class Registry:
             found = await self._store.read("GET", key)
             if found:
                 return Definition.model_validate_json(found)
+        raise await self._not_found(id_or_name)
+
+    async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
         names = await self._store.read("ZREVRANGE", self._keys.names(), 0, 9)
         published = f" Published are: {', '.join(names)}." if names else ""
-        raise errors.AssistantNotFound(
+        return errors.AssistantNotFound(
             f"No assistant {id_or_name!r} is known.{published} A module-level assistant is known "
             "once a worker has loaded its module (threadmill worker MODULE), any other one after "
             "create()."
@@ -179,6 +221,17 @@ class Registry:
             if sum(found) > most:
                 most, best = sum(found), worker
         return best
+
+
+def _version(stored: str | None) -> int:
+    # Of what a later version of this package has written, only this is known.
+    return int(from_json(stored).get("version") or 0) if stored else 0
+
+
+def _same(stored: str, definition: Definition) -> bool:
+    fields = from_json(stored)
+    fields["version"] = definition.version
+    return bool(fields == definition.model_dump(mode="json"))
 
 
 def published_name(tool: ToolSpec) -> str:

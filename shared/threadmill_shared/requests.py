@@ -112,6 +112,7 @@ def _request(ask: Ask, settings: Settings) -> RunRequest:
     return RunRequest(
         assistant_id=definition.id,
         assistant_name=definition.name,
+        assistant_version=definition.version,
         model=definition.model,
         instructions=_instructions(ask),
         tools=definition.tools,

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from celery.worker import WorkController, state
 from kombu.asynchronous import set_event_loop
 
-from threadmill_shared import nesting
-from threadmill_shared.connections import connect, is_full
+from threadmill_shared import errors, nesting
+from threadmill_shared.connections import connect
 from threadmill_shared.messaging import Queues, Sender, make_app
 from threadmill_shared.model import Model
 from threadmill_shared.registry import Registry, WorkerInfo
@@ -308,9 +308,7 @@ class WorkerProcess:
     async def _publish(self, registry: Registry) -> None:
         try:
             await registry.publish(self.catalog.definitions.values())
-        except Exception as error:
-            if not is_full(error):
-                raise
+        except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
             logger.warning("Redis is full (maxmemory); this worker's assistants are not published")
 

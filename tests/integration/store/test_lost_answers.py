@@ -114,6 +114,16 @@ async def add(story: Story) -> None:
 
 
 @case
+async def replace(story: Story) -> None:
+    scripts = story.scene.store.scripts
+    place = story.scene.store.keys.created("asst_1")
+    story.lose()
+    given = {"was": "", "becomes": "{}", "lifetime": ""}
+    await scripts.run("replace", keys={"place": place}, args=given)
+    assert await story.scene.store.read("GET", place) == "{}"
+
+
+@case
 async def delete(story: Story) -> None:
     await story.scene.store.cancel((await story.scene.enqueue()).run_id)
     story.lose()
