@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from threadmill.bridge import BridgeClosed
 from threadmill.checks import check_after, check_timeout
 from threadmill.client import Client, RunView, current_client
+from threadmill.result_types import ResultType, plain_result
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
+from threadmill_shared.definition import ResultForm
 from threadmill_shared.events import Event
 from threadmill_shared.objects import LastError, Message, Step, Usage
 from threadmill_shared.records import Status
@@ -50,6 +52,8 @@ class Run:
         self.worker: str | None = None
         """`host:pid` of the worker that holds it, or held it last."""
         self.assistant_name: str | None = None
+        self._form: ResultForm | None = None
+        self._expected: ResultType[Any] | None = None
         self.assistant_version: int | None = None
         """Which version of the registered assistant it works with; None: it was not registered."""
 
@@ -57,6 +61,47 @@ class Run:
     def text(self) -> str:
         """What the assistant said: its messages' texts, joined by blank lines."""
         return "\n\n".join(m.text for m in self.messages if m.role == "assistant")
+
+    @property
+    def result(self) -> Any:
+        """What a completed run with a `result_type` gave; None where there is nothing.
+
+        On the handle that `say` or `enqueue` returned it has that type, on any other it is JSON
+        data: `result_as` gives it a type there.
+
+        Raises:
+            ResultInvalid: the type has validators of its own, and they refuse it.
+        """
+        text = self._result_text()
+        if text is None or self._form is None:
+            return None
+        if self._expected is None:
+            return plain_result(text, self._form)
+        return self._expected.read(text, self._form)
+
+    def result_as(self, result_type: type[T]) -> T:
+        """The result of a completed run, as an object of this type.
+
+        Raises:
+            ResultInvalid: the run has no result, or one of another type.
+            TypeError: it is no type that can be read from JSON.
+        """
+        text = self._result_text()
+        if text is None or self._form is None:
+            raise errors.ResultInvalid(
+                f"{self.id} has no result: it is {self.status}, and "
+                f"{'was' if self._form else 'was not'} enqueued with a result_type."
+            )
+        return ResultType(result_type).read(text, self._form)
+
+    def _result_text(self) -> str | None:
+        if self._form is None or self.status is not Status.COMPLETED:
+            return None
+        return next((m.text for m in reversed(self.messages) if m.role == "assistant"), None)
+
+    def expect(self, result_type: ResultType[Any] | None) -> None:
+        """Give `result` this type."""
+        self._expected = result_type
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self.status}>"
@@ -180,6 +225,7 @@ class Run:
         self.attempt = record.attempts
         self.worker = record.worker
         self.assistant_name = record.request.assistant_name
+        self._form = record.request.result
         self.assistant_version = record.request.assistant_version
 
     async def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:

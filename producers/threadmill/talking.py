@@ -11,6 +11,7 @@ from threadmill.following import cancel_and_wait, follow
 from threadmill.handlers import EventHandler, PrintHandler
 from threadmill.lifecycle import Lifecycle
 from threadmill.offered_tools import functions, specs
+from threadmill.result_types import ResultType
 from threadmill.run import Run, handle
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
@@ -49,7 +50,7 @@ class Talking(Lifecycle):
             run_options: model, instructions (replaces), additional_instructions, tools (replaces),
                 additional_tools, tool_choice, temperature, top_p, max_completion_tokens,
                 parallel_tool_calls, response_format, truncation_strategy, metadata, when_busy,
-                idempotency_key, context.
+                idempotency_key, context, result_type (the type of `run.result`).
 
         Raises:
             RunFailed: the run failed or expired; `.run` tells why.
@@ -125,6 +126,7 @@ class Talking(Lifecycle):
         additional_instructions: str | None = None,
         tools: Sequence[Any] | None = None,
         additional_tools: Sequence[Any] = (),
+        result_type: Any = None,
         **options: Any,
     ) -> Run:
         """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
@@ -133,6 +135,11 @@ class Talking(Lifecycle):
                 f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
                 "that exists, Thread(key=...) for one of your own name."
             )
+        expected = None if result_type is None else ResultType(result_type)
+        if expected is not None:
+            if options.get("response_format") is not None:
+                raise TypeError("Give result_type or response_format, not both.")
+            options["response_format"] = expected.response_format
         client = current_client()
         await self.adopt()
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
@@ -155,9 +162,12 @@ class Talking(Lifecycle):
             instructions=instructions,
             additional_instructions=additional_instructions,
             options=options,
+            result=None if expected is None else expected.form,
         )
         enqueued = await client.hop(client.enqueue(ask, functions(offered)))
-        return await handle(enqueued.run_id)
+        run = await handle(enqueued.run_id)
+        run.expect(expected)
+        return run
 
     async def perform(
         self,

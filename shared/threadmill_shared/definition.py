@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from threadmill_shared.tools import Tool, ToolSpec
+
+ResultForm = Literal["whole", "wrapped"]
+"""Whether a run's last message is its result, or an object that has it as `result`."""
 
 
 class Definition(BaseModel):
@@ -92,6 +95,8 @@ class RunRequest(BaseModel):
     """Names of those whose functions the process has that enqueued the run. Where no worker has
     one, its calls wait for that process."""
     options: RunOptions = RunOptions()
+    result: ResultForm | None = None
+    """Of a run whose last message has to fit the schema in its `response_format`."""
     max_turns: int = 50
 
 

@@ -10,7 +10,7 @@ ThreadmillError
 ├── RunFailed              the run ended without an answer
 ├── WaitTimeout            the wait ended, the run goes on
 ├── ModelError             the provider's side
-│   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong
+│   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong, ResultInvalid
 ├── ToolError              a tool's side; the model is told, the run goes on
 │   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut, ToolInterrupted, ToolRejected
 └── InfrastructureError    Redis or the broker
@@ -187,6 +187,10 @@ class ModelGarbled(ModelError):
 
 class ContextTooLong(ModelError):
     """The conversation does not fit into the model's context."""
+
+
+class ResultInvalid(ModelError, ValueError):
+    """The model's answer is not of the type that the run's result is to have."""
 
 
 # ---- a tool's ------------------------------------------------------------------------------------

@@ -59,7 +59,15 @@ class ReasoningItem(TypedDict):
     run_id: str
 
 
-Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem
+class NoteItem(TypedDict):
+    """What a run tells its model, and nobody has said: why its result was not accepted, say."""
+
+    type: Literal["note"]
+    text: str
+    run_id: str
+
+
+Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | NoteItem
 
 
 def text_part(text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.definition import Definition, ResultForm, RunOptions, RunRequest
 from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun, WhenBusy, content_digest
 from threadmill_shared.settings import Settings
@@ -20,6 +20,7 @@ from threadmill_shared.templates import render
 _OTHER_OPTIONS = (
     *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
     *("additional_instructions", "tools", "additional_tools", "event_handler_class"),
+    "result_type",
 )
 """What the ways to say something take beside `RunOptions`; told to whoever mistypes one."""
 
@@ -57,6 +58,8 @@ class Ask:
     options: Mapping[str, Any] = field(default_factory=dict)
     local_tools: tuple[str, ...] = ()
     """Names of the tools whose functions the caller has."""
+    result: ResultForm | None = None
+    """Where the options' `response_format` is the schema of a result that has to fit it."""
 
 
 def new_run(ask: Ask, settings: Settings) -> NewRun:
@@ -118,6 +121,7 @@ def _request(ask: Ask, settings: Settings) -> RunRequest:
         tools=definition.tools,
         local_tools=ask.local_tools,
         options=_options(ask),
+        result=ask.result,
         max_turns=settings.max_turns,
     )
 

@@ -288,7 +288,7 @@ class AnsweringModel:
             reason = "max_tokens" if reply.stop is Stop.LENGTH else "content_filter"
             batch.extend(self.partial_message(reason, "completed"))
             return
-        self._open = None
+        self._open, reply.text = None, message.text
         usage = None if reply.calls else usage_fields(reply.usage)
         body = {"type": "message_creation", "message": message.number, "usage": usage}
         batch.step(message.step, body, "completed")

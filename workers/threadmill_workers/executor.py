@@ -28,6 +28,7 @@ from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun, LostRun, Stop
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
+from threadmill_workers.results import Results
 from threadmill_workers.turn import Park
 
 logger = logging.getLogger("threadmill.worker")
@@ -109,24 +110,24 @@ class Executor:
             *(held, means.model, history, may_begin), retries=means.settings.model_retries
         )
         calls = ToolCalls(held, means.tools, means.runner, history, may_begin)
-        ending = await self._outcome(held, model, calls)
-        match ending:
-            case Ending():
+        match await self._outcome(held, model, calls, Results(held, history)):
+            case Ending() as ending:
                 await self._finish(held, ending)
-            case Park():
-                await self._park(held, ending, model)
+            case Park() as park:
+                await self._park(held, park, model)
             case None:
                 await self._give_back(held, model)
 
     async def _outcome(
-        self, held: HeldRun, model: AnsweringModel, calls: ToolCalls
+        self, held: HeldRun, model: AnsweringModel, calls: ToolCalls, results: Results
     ) -> Ending | Park | None:
         """How the run ends, or what it is parked for; None where it is to be given back.
 
         Raises:
             LostRun: it is no longer ours.
         """
-        work = asyncio.ensure_future(run_turns(model, calls, held.record.request.max_turns))
+        max_turns = held.record.request.max_turns
+        work = asyncio.ensure_future(run_turns(model, calls, results, max_turns))
         held.on_stop(work.cancel)
         done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
         if not done:
@@ -198,8 +199,8 @@ class Executor:
         )
         self._means.sender.send(ended.send if ended is not None else None)
 
-    async def _park(self, held: HeldRun, parking: Park, model: AnsweringModel) -> None:
-        if await held.park(parking.batch, parking.wait_ms):
+    async def _park(self, held: HeldRun, park: Park, model: AnsweringModel) -> None:
+        if await held.park(park.batch, park.wait_ms):
             logger.info("%s waits for an answer from outside", held.record.id)
         else:
             await self._give_back(held, model)

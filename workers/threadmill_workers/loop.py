@@ -11,6 +11,7 @@ from threadmill_shared.tools import EndRun
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
+from threadmill_workers.results import Results
 from threadmill_workers.turn import Park, Reply
 
 
@@ -38,11 +39,13 @@ class Ending:
     data: Any = None
 
 
-async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> Ending | Park:
+async def run_turns(
+    model: AnsweringModel, tools: ToolCalls, results: Results, max_turns: int
+) -> Ending | Park:
     """Run an assistant to its end, or to where somebody outside has to answer.
 
     Raises:
-        ModelError: the provider gave no answer, in as many tries as it was worth.
+        ModelError: the provider gave no answer, or no right one, in as many tries as it was worth.
         LostRun: the run is no longer ours.
     """
     left_open = await model.left_open()
@@ -50,6 +53,8 @@ async def run_turns(model: AnsweringModel, tools: ToolCalls, max_turns: int) -> 
     while outcome is None and model.turn < max_turns:
         reply = await model.ask()
         match decide(reply):
+            case Finish(Status.COMPLETED) if objection := results.objection(reply):
+                await results.reject(reply, objection)
             case Finish(status, reason):
                 return Ending(status, reply.batch, reason)
             case CallTools():

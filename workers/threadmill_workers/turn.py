@@ -71,6 +71,8 @@ class Reply:
 
     stop: Stop = Stop.END
     usage: Usage = field(default_factory=Usage)
+    text: str = ""
+    """What its message says."""
     calls: tuple[OpenCall, ...] = ()
     results: dict[str, ToolResult] = field(default_factory=dict)
     """What calls have given, by our id."""

@@ -61,6 +61,8 @@ def _responses_entry(item: Item, model: str) -> Json | None:
             }
         case "reasoning":
             return item["data"] if item["model"] == model else None
+        case "note":
+            return _users_words(item["text"])
 
 
 def _responses_message(item: MessageItem) -> Json | None:
@@ -68,8 +70,7 @@ def _responses_message(item: MessageItem) -> Json | None:
     if not text:
         return None
     if item["role"] == "user":
-        content: list[Json] = [{"type": "input_text", "text": text}]
-        return {"type": "message", "role": "user", "content": content}
+        return _users_words(text)
     # An assistant's message needs id and status to be one of the model's own.
     return {
         "type": "message",
@@ -78,6 +79,11 @@ def _responses_message(item: MessageItem) -> Json | None:
         "status": item["status"],
         "content": [{"type": "output_text", "text": text, "annotations": []}],
     }
+
+
+def _users_words(text: str) -> Json:
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "message", "role": "user", "content": content}
 
 
 def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
@@ -165,6 +171,8 @@ def _add_to_chat(messages: list[Json], item: Item) -> None:
             messages.append(
                 {"role": "tool", "tool_call_id": item["provider_id"], "content": item["output"]}
             )
+        case "note":
+            _add_text(messages, "user", item["text"])
         case "reasoning":
             pass
 
@@ -233,6 +241,8 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
                 yield item["arguments"]
             case "tool_output":
                 yield item["output"]
+            case "note":
+                yield item["text"]
             case "reasoning":
                 pass
 

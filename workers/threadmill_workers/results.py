@@ -1,0 +1,90 @@
+"""Results of a type that the caller chose: what the model said last is held against its schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from threadmill_shared import errors
+from threadmill_shared.items import NoteItem
+from threadmill_workers.history import History
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.turn import Reply
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+MAX_OBJECTIONS = 2
+"""How often the model is told in one run what is wrong with its result."""
+_TOLD = 5
+"""Faults of one result that the model is told at most."""
+_LONGEST = 500
+"""Characters of one of them."""
+
+
+class Results:
+    """Checks the result of one run."""
+
+    def __init__(self, held: HeldRun, history: History) -> None:
+        """The result that is asked for in `held`'s request; there may be none."""
+        self._held = held
+        self._history = history
+        self._validator: Validator | None = None
+
+    def objection(self, reply: Reply) -> str | None:
+        """What is wrong with the result in the run's last message; None where nothing is."""
+        if self._held.record.request.result is None:
+            return None
+        try:
+            data = from_json(reply.text)
+        except ValueError as error:
+            return f"It is not JSON: {error}."
+        faults = sorted(self._schema().iter_errors(data), key=lambda fault: fault.json_path)
+        told = [f"{fault.json_path}: {fault.message[:_LONGEST]}" for fault in faults[:_TOLD]]
+        return "\n".join(told) or None
+
+    async def reject(self, reply: Reply, objection: str) -> None:
+        """Store a turn that ended with a wrong result, and what the model is told about it.
+
+        Raises:
+            ResultInvalid: it was told as often as it is worth.
+            LostRun: the run is no longer ours.
+        """
+        is_last = await self._objections() >= MAX_OBJECTIONS
+        reply.batch.record("x", "threadmill.result.invalid", {"error": objection})
+        if not is_last:
+            reply.batch.item(note := _note(objection, self._held.record.id))
+            self._history.append(note)
+        await self._held.write(reply.batch)
+        if is_last:
+            raise errors.ResultInvalid(
+                f"The model was told {MAX_OBJECTIONS} times, and its result is still wrong. "
+                f"{objection}"
+            )
+
+    async def _objections(self) -> int:
+        # From the thread, since another worker may have told it.
+        items, run_id = await self._history.items(), self._held.record.id
+        return sum(item["type"] == "note" and item["run_id"] == run_id for item in items)
+
+    def _schema(self) -> Validator:
+        if self._validator is None:
+            # Takes a tenth of a second, and few runs need it.
+            from jsonschema import Draft202012Validator  # noqa: PLC0415
+            from referencing import Registry  # noqa: PLC0415
+
+            asked: Any = self._held.record.request.options.response_format
+            schema = asked["json_schema"]["schema"]
+            # With a registry of its own it fetches nothing from anywhere.
+            self._validator = Draft202012Validator(schema, registry=Registry())
+        return self._validator
+
+
+def _note(objection: str, run_id: str) -> NoteItem:
+    text = (
+        "Your last message is not the JSON that was asked for:\n"
+        f"{objection}\n"
+        "Write it again, corrected and as a whole. Write nothing else."
+    )
+    return {"type": "note", "text": text, "run_id": run_id}
