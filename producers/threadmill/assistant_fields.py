@@ -33,7 +33,7 @@ class AssistantFields(BaseModel, Publishable):
     description: str | None = None
     instructions: str = ""
     """A Jinja template; it sees `self_`, this assistant, and `context`."""
-    model: str | None = None
+    model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: list[Any] = Field(default_factory=list)
     """Functions, `@tool`s, or the specs of a loaded assistant."""
@@ -95,7 +95,7 @@ class AssistantFields(BaseModel, Publishable):
             name=self.name,
             description=self.description,
             instructions=self.instructions,
-            model=self.model or load_settings().model,
+            model=load_settings().model if self.model is None else self.model,
             tools=specs(self.tools),
             metadata=self.metadata,
             response_format=self.response_format,

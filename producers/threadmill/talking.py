@@ -145,10 +145,11 @@ class Talking(Lifecycle):
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
         if instructions is None:
             instructions = self.get_instructions(thread)
+        own = client.settings.model if self.model is None else self.model
         definition = self.definition().model_copy(
             update={
                 "tools": specs(offered),
-                "model": model or self.model or client.settings.model,
+                "model": own if model is None else model,
             }
         )
         ask = Ask(

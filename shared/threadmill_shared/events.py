@@ -318,6 +318,17 @@ def _run_object(run: RunRecord) -> dict[str, Any]:
     }
 
 
+def run_object(run: RunRecord) -> dict[str, Any]:
+    """The Assistants API's object of a run as its record has it."""
+    results = {
+        "started_at": run.started_at,
+        "usage": run.usage,
+        "last_error": run.last_error,
+        "reason": run.reason,
+    }
+    return _run_object(run) | _run_progress(run.status, results, run.ended_at or run.created_at)
+
+
 _ENDS = {
     "cancelled": "cancelled_at",
     "failed": "failed_at",

@@ -18,7 +18,8 @@ BUCKETS = 64
 
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
-_MESSAGE = re.compile(r"msg_[0-9a-f]{32}(_[0-9]{1,6})?")
+_MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
+"""Ours have 32 hex digits; imported ones keep the id that they had."""
 
 
 def bucket_of(id: str) -> str:
@@ -98,6 +99,11 @@ def checked_thread_id(id: str) -> str:
     if not isinstance(id, str) or not _THREAD.fullmatch(id):
         raise errors.ThreadNotFound(f"{id!r} is not a thread's id (thread_ and 32 hex digits).")
     return id
+
+
+def is_thread_id(id: str) -> bool:
+    """Whether it is an id as ours are."""
+    return _THREAD.fullmatch(id) is not None
 
 
 def checked_message_id(id: str) -> str:

@@ -6,6 +6,7 @@ of its items; times are the server's and are kept beside an item, not in it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 
@@ -24,6 +25,8 @@ class MessageItem(TypedDict):
     assistant_id: str | None
     assistant_name: str | None
     metadata: dict[str, str]
+    attachments: NotRequired[list[dict[str, Any]]]
+    """Files, in the Assistants API's shape: `file_id` and `tools`, with `filename` and `bytes`."""
 
 
 class ToolCallItem(TypedDict):
@@ -68,6 +71,18 @@ class NoteItem(TypedDict):
 
 
 Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | NoteItem
+
+
+@dataclass(frozen=True)
+class ImportedItem:
+    """An item of a conversation that was led elsewhere."""
+
+    message_id: str
+    """Empty where it is no message."""
+    text: str
+    """The item as it is stored."""
+    at: int
+    """Its time, in milliseconds."""
 
 
 def text_part(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Scripts build the names of further keys from the bucket's prefix; they use the s
 from __future__ import annotations
 
 import hashlib
+import re
 
 from threadmill_shared.ids import BUCKETS, bucket_of
 
@@ -22,7 +23,7 @@ class Keys:
     | `log:<run>` | stream | its events; also its bell (a channel) | `log_seconds` after its end |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
     | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | until it ends |
-    | `thread:<thread>` | hash | its head (the run that holds it), last position | its own |
+    | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
     | `messages:<thread>` | sorted set | message id -> position | the thread's |
     | `line:<thread>` | sorted set | runs that wait, in order | until empty |
@@ -32,7 +33,7 @@ class Keys:
     | `dispatched` | sorted set | index: queued runs at a head, by when to look | until empty |
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
-    | `deadlines` | sorted set | when somebody must look at a held run | until empty |
+    | `deadlines` | sorted set | when somebody must look at a run | until empty |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
     Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
@@ -76,6 +77,10 @@ class Keys:
     def thread(self, thread_id: str) -> str:
         """The thread's record."""
         return f"{self.bucket(thread_id)}thread:{thread_id}"
+
+    def all_threads(self) -> str:
+        """A pattern that matches the records of all threads."""
+        return f"{_literally(self.namespace)}:{{??}}:thread:thread_*"
 
     def items(self, thread_id: str) -> str:
         """The thread's items."""
@@ -134,6 +139,10 @@ class Keys:
         """The definition that somebody created."""
         return f"{self.namespace}:{{assistants}}:created:{assistant_id}"
 
+    def all_created(self) -> str:
+        """A pattern that matches the definitions that somebody created."""
+        return f"{_literally(self.namespace)}:{{assistants}}:created:*"
+
     def names(self) -> str:
         """The names and ids of all definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
@@ -141,3 +150,8 @@ class Keys:
     def format(self) -> str:
         """The number of the store's format."""
         return f"{self.namespace}:{{workers}}:format"
+
+
+def _literally(namespace: str) -> str:
+    """The namespace as it is written in a pattern of Redis."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", namespace)

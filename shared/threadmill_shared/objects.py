@@ -68,6 +68,7 @@ class Message(_Frozen):
             assistant_id=item["assistant_id"],
             assistant_name=item["assistant_name"],
             metadata=item["metadata"],
+            attachments=item.get("attachments", []),
         )
 
 

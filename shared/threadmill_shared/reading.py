@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -138,6 +138,32 @@ class StoreReader:
         records = await self.gather(("HGETALL", self.keys.run(id)) for id in run_ids)
         found_records = zip(run_ids, records, strict=True)
         return [RunRecord.read(id, fields) for id, fields in found_records if fields]
+
+    async def all_runs(self, thread_id: str) -> AsyncIterator[RunRecord]:
+        """All of the thread's runs whose records are there, oldest first, read page by page."""
+        key, start = self.keys.runs(thread_id), 0
+        while run_ids := await self.read("ZRANGE", key, start, start + PAGE - 1):
+            start += len(run_ids)
+            records = await self.gather(("HGETALL", self.keys.run(id)) for id in run_ids)
+            for run_id, fields in zip(run_ids, records, strict=True):
+                if fields:
+                    yield RunRecord.read(run_id, fields)
+
+    async def thread_ids(self) -> AsyncIterator[str]:
+        """The ids of all threads, in no order; one that is made or deleted meanwhile may be missed.
+
+        It looks at every key of the server: for exports, not for requests.
+        """
+        async for key in self.keys_like(self.keys.all_threads()):
+            yield key.rpartition(":")[2]
+
+    async def keys_like(self, pattern: str) -> AsyncIterator[str]:
+        """The keys that match a pattern, each once."""
+        seen: set[str] = set()
+        async for key in self.client.scan_iter(match=pattern, count=1000):
+            if key not in seen:
+                seen.add(key)
+                yield key
 
     async def ahead(self, record: RunRecord) -> int:
         """How many runs of the thread come before this one; 0: none, or it is past waiting."""

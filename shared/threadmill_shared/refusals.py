@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import errors
+from threadmill_shared.counts import counted
 from threadmill_shared.runs import NewRun
 
 ENQUEUE_REFUSALS = ("mismatch", "no_thread", "locked", "full")
@@ -28,7 +29,8 @@ def enqueue_refusal(outcome: str, new: NewRun, holder: str, waiting: int) -> err
                 run_id=holder,
             )
     return errors.ThreadFull(
-        f"{waiting} runs wait for {new.thread_id}, as many as THREADMILL_MAX_WAITING allows."
+        f"The line of {new.thread_id} has {counted(waiting, 'run')}, as many as "
+        "THREADMILL_MAX_WAITING allows."
     )
 
 

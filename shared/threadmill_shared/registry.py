@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -145,6 +145,11 @@ class Registry:
             "SET", self._keys.created(definition.id), definition.model_dump_json()
         )
 
+    async def create_once(self, definition: Definition) -> bool:
+        """Store a definition under its id, unless there is one already; whether there was none."""
+        key = self._keys.created(definition.id)
+        return bool(await self._store.read("SET", key, definition.model_dump_json(), "NX"))
+
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
 
@@ -180,6 +185,12 @@ class Registry:
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False where there is none."""
         return bool(await self._store.read("DEL", self._keys.created(assistant_id)))
+
+    async def created_ids(self) -> AsyncIterator[str]:
+        """The ids of all definitions that were created; for exports, as `Store.thread_ids` is."""
+        prefix = self._keys.created("")
+        async for key in self._store.keys_like(self._keys.all_created()):
+            yield key.removeprefix(prefix)
 
     async def load(self, id_or_name: str) -> Definition:
         """The definition that was created with this id, or published under this name.

@@ -99,7 +99,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
 def _check(ask: Ask, settings: Settings) -> None:
     if ask.when_busy not in get_args(WhenBusy):
         raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
-    check_text(ask.definition.model, "The model's name")
+    check_model(ask.definition.model)
     if ask.idempotency_key is not None:
         check_key(ask.idempotency_key, "An idempotency key")
     for template in _templates(ask):
@@ -152,6 +152,18 @@ def check_text(text: Any, what: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise errors.CallerError(f"{what} is valid Unicode, without lone surrogates.") from None
+
+
+def check_model(model: Any) -> None:
+    """Refuse what cannot be a model's name.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it is empty, or has lone surrogates.
+    """
+    check_text(model, "The model's name")
+    if not model.strip():
+        raise errors.CallerError("The model's name is not empty. Leave it out for the default one.")
 
 
 def check_key(key: Any, what: str) -> None:

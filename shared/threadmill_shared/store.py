@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 
 from threadmill_shared import ids
 from threadmill_shared.connections import StoreClient, memory
-from threadmill_shared.items import MessageItem
+from threadmill_shared.items import ImportedItem, MessageItem
 from threadmill_shared.messages import assistant_message, user_message
 from threadmill_shared.reading import PAGE, StoreReader
 from threadmill_shared.records import RunRecord, Status
@@ -271,6 +271,44 @@ class Store(StoreReader):
         )
         refuse_thread(reply, thread_id, "messages can be added")
         return int(reply[2])
+
+    async def bring_in(
+        self,
+        thread_id: str,
+        items: Sequence[ImportedItem],
+        *,
+        created_at: int,
+        metadata: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
+        """Add a part of a conversation that was led elsewhere; returns how many messages were new.
+
+        Args:
+            thread_id: made if there is no such thread.
+            items: in their order; a message that is there already is left out.
+            created_at: of a thread that is made now, in milliseconds.
+            metadata: kept with a thread that is made now.
+            key: the user's own name for it, kept with a thread that is made now.
+
+        Raises:
+            ThreadLocked: a run holds it.
+            StoreFull: Redis has no room for them.
+        """
+        await self._memory.refuse_when_full()
+        reply = await self.scripts.run(
+            "import",
+            keys={"thread": self.keys.thread(thread_id)},
+            args={
+                "bucket": self.keys.bucket(thread_id),
+                "thread_id": thread_id,
+                "created_at": created_at,
+                "metadata": _metadata(metadata),
+                "key": key or "",
+            },
+            rest=[value for item in items for value in (item.message_id, item.text, item.at)],
+        )
+        refuse_thread(reply, thread_id, "messages can be imported")
+        return int(reply[1])
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.

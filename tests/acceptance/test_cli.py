@@ -192,6 +192,7 @@ def test_help_lists_every_command_and_is_quick(shell: Shell) -> None:
         answer = shell.run("--help")
         spent.append(children_seconds() - before)
     commands = ["worker", "dev", "demo", "say", "tail", "cancel", "runs"]
+    commands += ["import", "export"]
     assert (
         re.findall(r"^  (\w+) ", answer.stdout.partition("Commands:")[2], re.MULTILINE) == commands
     )
@@ -214,6 +215,8 @@ def test_python_m_is_the_same_command(shell: Shell) -> None:
         ["runs", "thread_x", "--key", "k"],
         ["say", "ai", "hi", "--thread", "t", "--key", "k"],
         ["say", "ai", "hi", "--timeout", "0"],
+        ["say", "ai", "hi", "--context", "{"],
+        ["say", "ai", "hi", "--context", "[1]"],
         ["worker", "--concurrency", "0"],
     ],
     ids=" ".join,
@@ -293,7 +296,7 @@ def test_modules_are_taken_from_the_environment_where_none_is_named(
         assert " 2 assistants, 1 tool, queues other " in worker.line_with(" ready")
         assert worker.signal(signal.SIGINT) == 0
         told, ended = worker.errors.read_text().splitlines()
-        assert " INFO told to stop; 0 runs have " in told
+        assert " INFO told to stop; 0 runs may go on for " in told
         assert ended.endswith(" INFO this worker has ended")
 
 
@@ -360,6 +363,13 @@ def test_say_goes_on_with_a_thread_that_the_user_has_named(place: Place) -> None
     answer = place.shell.run("say", "dicer", "Hello!", "--key", "named")
     assert "I have seen 2 messages from you" in answer.stdout
     assert answer.stderr == ""
+
+
+def test_say_gives_a_context_to_the_template(place: Place) -> None:
+    with Assistant(name="contextual", instructions="For {{ context.user }}.") as ai:
+        answer = place.shell.run("say", str(ai.id), "Hello!", "--context", '{"user": "ada"}')
+    assert answer.returncode == 0, answer.stderr
+    assert place.standin.requests[-1].body["instructions"] == "For ada."
 
 
 def test_say_to_nobody_is_refused(place: Place) -> None:

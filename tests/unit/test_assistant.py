@@ -36,6 +36,12 @@ def test_an_unknown_field_is_an_error() -> None:
         Assistant(colour="red")
 
 
+@pytest.mark.parametrize("model", ["", " ", "\n"])
+def test_a_model_without_a_name_is_refused(model: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="model"):
+        Assistant(model=model)
+
+
 def test_a_field_given_twice_is_an_error() -> None:
     with pytest.raises(TypeError, match="each given once"):
         Assistant("Marvin", name="Zaphod")  # type: ignore[misc]

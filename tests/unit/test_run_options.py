@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from threadmill_shared import errors
 from threadmill_shared.definition import Definition, RunOptions
 from threadmill_shared.requests import Ask, new_run
 from threadmill_shared.settings import Settings
@@ -19,6 +20,12 @@ FUNCTION = {"type": "function", "function": {"name": "roll"}}
 
 def options(**given: Any) -> RunOptions:
     return new_run(Ask(ADA, "hello", options=given), Settings()).request.options
+
+
+@pytest.mark.parametrize("model", ["", " "])
+def test_a_model_without_a_name_is_refused(model: str) -> None:
+    with pytest.raises(errors.CallerError, match="name is not empty"):
+        new_run(Ask(ADA.model_copy(update={"model": model}), "hello"), Settings())
 
 
 @pytest.mark.parametrize(

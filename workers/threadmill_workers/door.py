@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from threadmill_shared import errors
+from threadmill_shared.counts import counted
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings
 from threadmill_workers.catalog import Catalog, load_catalog
@@ -113,7 +114,8 @@ class _Shutdown:
         self._signals.get()
         self._worker.stop_consuming()
         drain = self._worker.settings.drain_seconds
-        logger.info("told to stop; %d runs have %g s to end", self._worker.running, drain)
+        running = counted(self._worker.running, "run")
+        logger.info("told to stop; %s may go on for %g s", running, drain)
         until = time.monotonic() + drain
         while self._worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
@@ -121,7 +123,7 @@ class _Shutdown:
         if self._signals.empty():
             self._served.wait(SERVED_SECONDS)
         if self._worker.running:
-            logger.info("giving %d runs back", self._worker.running)
+            logger.info("giving %s back", counted(self._worker.running, "run"))
         self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         logger.info("this worker has ended")
         logging.shutdown()

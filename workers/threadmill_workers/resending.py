@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from threadmill_shared.counts import counted
 from threadmill_shared.messaging import Queues
 from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
@@ -119,8 +120,8 @@ class Resending:
                 sent += [] if dispatch is None else [dispatch.run_id]
         if sent:
             logger.warning(
-                "%d runs of queue %s had not been claimed and are sent again, %s among them",
-                *(len(sent), queue, sent[0]),
+                "%s of queue %s had not been claimed and are sent again, %s among them",
+                *(counted(len(sent), "run"), queue, sent[0]),
             )
         await self._store.read("UNLINK", self._store.keys.probe(queue))
 

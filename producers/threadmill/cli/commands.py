@@ -7,12 +7,14 @@ import click
 from threadmill.cli.cancel import cancel
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
+from threadmill.cli.exporting import export
+from threadmill.cli.importing import import_
 from threadmill.cli.runs import runs
 from threadmill.cli.say import say
 from threadmill.cli.tail import tail
 from threadmill.cli.worker import worker
 
-COMMANDS: list[click.Command] = [worker, dev, demo, say, tail, cancel, runs]
+COMMANDS: list[click.Command] = [worker, dev, demo, say, tail, cancel, runs, import_, export]
 
 
 class InOrder(click.Group):

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from importlib import resources
 
 import pytest
+from pydantic_core import to_json
 from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import HOLDER, Scene, begin_message
 
 from threadmill_shared import ids
+from threadmill_shared.items import ImportedItem
 from threadmill_shared.messages import user_message
 from threadmill_shared.records import Status
 from threadmill_shared.registry import WorkerInfo
@@ -121,6 +123,15 @@ async def replace(story: Story) -> None:
     given = {"was": "", "becomes": "{}", "lifetime": ""}
     await scripts.run("replace", keys={"place": place}, args=given)
     assert await story.scene.store.read("GET", place) == "{}"
+
+
+@case
+async def import_(story: Story) -> None:
+    id = ids.new_message_id()
+    story.lose()
+    item = ImportedItem(id, to_json(user_message(id, "hello")).decode(), 1_700_000_000_000)
+    await story.scene.store.bring_in(story.scene.thread_id, [item], created_at=1)
+    assert await story.scene.texts() == ["hello"]
 
 
 @case

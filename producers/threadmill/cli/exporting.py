@@ -1,0 +1,43 @@
+"""`threadmill export`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from threadmill.cli.connection import use_store
+from threadmill_shared.counts import counted
+
+
+@click.command()
+@click.option("--thread", "thread_id", metavar="ID", help="All that is stored of this thread.")
+@click.option("--key", help="The same, of the thread that you know by this name of your own.")
+@click.option("--all", "everything", is_flag=True, help="All threads, and all created assistants.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Where to write it.  [default: standard output]",
+)
+def export(
+    *, thread_id: str | None, key: str | None, everything: bool, output: Path | None
+) -> None:
+    """Write what is stored, one JSON object of the Assistants API a line; `import` reads it.
+
+    Of a thread that is its messages, tool calls, runs and steps: all that a person may ask for.
+    """
+    if (thread_id is not None) + (key is not None) + everything != 1:
+        raise click.UsageError("Say what to export: --thread ID, --key KEY or --all.")
+    use_store()
+    from threadmill import Thread
+    from threadmill.moving import export_file
+
+    threads = None if everything else [Thread(thread_id, key)]
+    wrote = export_file(output or sys.stdout, threads)
+    click.echo(
+        f"exported {counted(wrote.assistants, 'assistant')}, {counted(wrote.threads, 'thread')}, "
+        f"{counted(wrote.messages, 'message')}, {counted(wrote.runs, 'run')}",
+        err=True,
+    )

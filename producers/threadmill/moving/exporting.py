@@ -1,0 +1,114 @@
+"""Writing out what the store has of conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic_core import to_json
+
+from threadmill.client import Client, current_client
+from threadmill.moving import objects
+from threadmill.thread import Thread
+from threadmill.twins import awaitable, blocking
+from threadmill_shared import errors
+from threadmill_shared.reading import PAGE
+from threadmill_shared.refusals import thread_not_found
+
+
+@dataclass
+class Exported:
+    """What was written."""
+
+    assistants: int = 0
+    threads: int = 0
+    messages: int = 0
+    runs: int = 0
+
+
+async def _export_file(
+    output: str | Path | TextIO, threads: Iterable[Thread] | None = None
+) -> Exported:
+    """Write all that is stored of these threads: messages, tool calls, runs and their steps.
+
+    Args:
+        output: a path, or a text file that is open.
+        threads: which; None: all threads and all assistants that were created.
+
+    Raises:
+        ThreadNotFound: one of them is not stored; those before it were written.
+        StoreUnavailable: Redis does not answer.
+        OSError: the file cannot be written.
+    """
+    client = current_client()
+    chosen = None if threads is None else list(threads)
+    with _opened(output) as file:
+        exported: Exported = await client.hop(_export(file, chosen, client))
+    return exported
+
+
+export_file = blocking(_export_file)
+export_file_async = awaitable(_export_file)
+
+
+def _opened(output: str | Path | TextIO) -> AbstractContextManager[TextIO]:
+    """The file to write; one that is the caller's is left open."""
+    if isinstance(output, str | Path):
+        return Path(output).open("w", encoding="utf-8")
+    return nullcontext(output)
+
+
+async def _export(file: TextIO, threads: list[Thread] | None, client: Client) -> Exported:
+    exported = Exported()
+    async for line in _lines(client, threads):
+        match line["object"]:
+            case "assistant":
+                exported.assistants += 1
+            case "thread":
+                exported.threads += 1
+            case "thread.message":
+                exported.messages += 1
+            case "thread.run":
+                exported.runs += 1
+        file.write(to_json(line).decode() + "\n")
+    return exported
+
+
+async def _lines(client: Client, threads: list[Thread] | None) -> AsyncIterator[dict[str, Any]]:
+    if threads is not None:
+        for thread in threads:
+            async for line in _of_thread(client, thread.id, thread.key):
+                yield line
+        return
+    async for assistant_id in client.registry.created_ids():
+        try:
+            yield objects.assistant(await client.registry.load(assistant_id))
+        except errors.AssistantNotFound:
+            continue  # deleted meanwhile
+    async for thread_id in client.store.thread_ids():
+        try:
+            async for line in _of_thread(client, thread_id, None):
+                yield line
+        except errors.ThreadNotFound:
+            continue
+
+
+async def _of_thread(
+    client: Client, thread_id: str, key: str | None
+) -> AsyncIterator[dict[str, Any]]:
+    fields = await client.store.thread_fields(thread_id)
+    if not fields:
+        raise thread_not_found(thread_id)
+    yield objects.thread(thread_id, fields, key)
+    last = int(fields.get("last") or 0)
+    for first in range(1, last + 1, PAGE):
+        page = await client.store.items(thread_id, first, min(first + PAGE - 1, last))
+        for position, (item, at) in enumerate(page, first):
+            yield objects.item(thread_id, item, at, position)
+    async for record in client.store.all_runs(thread_id):
+        yield objects.run(record)
+        for step in await client.store.steps(record.id):
+            yield objects.step(step, record)

@@ -1,0 +1,150 @@
+"""Reading a file into the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from threadmill.client import Client, current_client
+from threadmill.moving.index import Index, open_index
+from threadmill.moving.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
+from threadmill.twins import awaitable, blocking
+from threadmill_shared import ids
+from threadmill_shared.items import ImportedItem
+
+_PART = 200
+"""Messages, and what goes with them, in one script."""
+_PART_BYTES = 1_000_000
+
+
+@dataclass
+class Imported:
+    """What a file had, and what of it was new. Where nothing was written, nothing was new."""
+
+    assistants: int = 0
+    new_assistants: int = 0
+    threads: int = 0
+    messages: int = 0
+    new_messages: int = 0
+    skipped: int = 0
+    """Runs and steps, which a conversation goes on without."""
+    left_out: list[str] = field(default_factory=list)
+    """What of an assistant was not kept, one sentence each."""
+
+
+async def _import_file(path: str | Path, *, dry_run: bool = False) -> Imported:
+    """Import assistants, threads and messages.
+
+    The file is read twice: first all of it is checked, then it is stored. What is there already
+    stays as it is, so an import that was interrupted can be repeated.
+
+    An id of another system becomes the thread's key: `Thread(key="thread_abc123")` finds it.
+
+    Args:
+        path: a file of lines, each a JSON object of the Assistants API, in any order.
+        dry_run: check only.
+
+    Raises:
+        CallerError: a line is wrong; its number, and why. Nothing was written.
+        ThreadLocked: a run holds a thread that is to grow; what came before it was written.
+        StoreUnavailable, StoreFull: as they say. The import can be repeated.
+        OSError: the file cannot be read.
+    """
+    if dry_run:
+        file, index = open_index(path)
+        with file, closing(index):
+            return _found(index)
+    client = current_client()
+    imported: Imported = await client.hop(_import(path, client))
+    return imported
+
+
+import_file = blocking(_import_file)
+import_file_async = awaitable(_import_file)
+
+
+async def _import(path: str | Path, client: Client) -> Imported:
+    file, index = await asyncio.to_thread(open_index, path)
+    with file, closing(index):
+        imported = _found(index)
+        for place in index.assistants:
+            line = index.line(place)
+            if isinstance(line, AssistantLine):
+                is_new = await client.registry.create_once(line.definition())
+                imported.new_assistants += is_new
+        for thread_id, start in index.threads():
+            imported.new_messages += await _import_thread(client, index, thread_id, start)
+        return imported
+
+
+def _found(index: Index) -> Imported:
+    left_out = [note for start in index.assistants if (note := _left_out(index, start))]
+    return Imported(
+        assistants=len(index.assistants),
+        threads=index.count_threads(),
+        messages=index.messages,
+        skipped=index.skipped,
+        left_out=left_out,
+    )
+
+
+def _left_out(index: Index, start: int) -> str:
+    line = index.line(start)
+    if not isinstance(line, AssistantLine) or not (left_out := line.left_out()):
+        return ""
+    return f"{line.id} ({line.name}): {', '.join(left_out)}"
+
+
+async def _import_thread(client: Client, index: Index, old_id: str, start: int | None) -> int:
+    line = None if start is None else index.line(start)
+    assert line is None or isinstance(line, ThreadLine)  # noqa: S101  the index says so
+    key = line.threadmill.key if line else None
+    if key is None and not ids.is_thread_id(old_id):
+        key = old_id
+    thread_id = old_id
+    if key is not None:
+        thread_id = ids.keyed_thread_id(client.settings.namespace, key)
+    added = 0
+    for part in _parts(index, old_id):
+        first = part[0].at if part else 0
+        added += await client.store.bring_in(
+            thread_id,
+            part,
+            created_at=_created_at(line, first),
+            metadata=line.metadata if line else None,
+            key=key,
+        )
+    return added
+
+
+def _created_at(line: ThreadLine | None, first: int) -> int:
+    if line is None:
+        return first
+    return line.created_at * 1000 if line.threadmill.at is None else line.threadmill.at
+
+
+def _parts(index: Index, thread_id: str) -> Iterator[list[ImportedItem]]:
+    """The thread's items in parts; each but the first begins with a message. One part at least."""
+    part: list[ImportedItem] = []
+    size = 0
+    for place in index.places(thread_id):
+        message_id, text = _item(index, place.start)
+        if message_id and part and (len(part) >= _PART or size >= _PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(ImportedItem(message_id, text, place.at))
+        size += len(text)
+    yield part
+
+
+def _item(index: Index, start: int) -> tuple[str, str]:
+    line = index.line(start)
+    assert isinstance(line, MessageLine | ItemLine)  # noqa: S101  the index says so
+    item = line.item(index.names) if isinstance(line, MessageLine) else line.item
+    message_id = item["id"] if item["type"] == "message" else ""
+    return message_id, to_json(item).decode()

@@ -1,0 +1,169 @@
+"""Where in a file each thread's lines are: a file may be larger than memory, in any order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from threadmill.moving.lines import (
+    AssistantLine,
+    ItemLine,
+    Line,
+    MessageLine,
+    ThreadLine,
+    read_line,
+)
+from threadmill_shared import errors
+
+_TABLES = """
+    CREATE TABLE threads (id TEXT PRIMARY KEY, start INTEGER);
+    CREATE TABLE lines (thread TEXT, start INTEGER, at INTEGER, position INTEGER, call TEXT);
+    CREATE INDEX lines_of_thread ON lines (thread);
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line of a thread is."""
+
+    start: int
+    """Its first byte's number."""
+    at: int
+    """Its time in milliseconds."""
+    position: int | None
+    call: str | None
+    """`call` or `output`, and the call's id; None: it is neither."""
+
+
+class Index:
+    """The lines of one file, all of them read and found good."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        # Its pages go into a file of their own, without a name, once they are many.
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._database.executescript(_TABLES)
+        self.assistants: list[int] = []
+        """Where the assistants' lines begin."""
+        self.messages = 0
+        self.skipped = 0
+        """Runs and steps."""
+        self.names: dict[str, str] = {}
+        """The names of the file's assistants."""
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> Self:
+        """Read a file from its beginning to its end.
+
+        Raises:
+            CallerError: a line is not what it ought to be; its number, and why.
+        """
+        index = cls(file)
+        start = 0
+        for number, raw in enumerate(file, 1):
+            if text := raw.removeprefix(b"\xef\xbb\xbf").strip():
+                try:
+                    index._add(read_line(text), start)
+                except errors.CallerError as error:
+                    raise errors.CallerError(f"Line {number}: {error}.") from None
+            start += len(raw)
+        index._database.commit()
+        return index
+
+    def close(self) -> None:
+        """Forget it."""
+        self._database.close()
+
+    def line(self, start: int) -> Line:
+        """The line that begins there."""
+        self._file.seek(start)
+        found = read_line(self._file.readline().removeprefix(b"\xef\xbb\xbf"))
+        assert found is not None  # noqa: S101  what is skipped has no place here
+        return found
+
+    def threads(self) -> Iterator[tuple[str, int | None]]:
+        """The ids of all threads, and where their own lines begin."""
+        query = """
+            SELECT id, start FROM threads UNION ALL
+            SELECT DISTINCT thread, NULL FROM lines WHERE thread NOT IN (SELECT id FROM threads)
+        """
+        with closing(self._database.execute(query)) as rows:
+            yield from rows
+
+    def count_threads(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self.threads())
+
+    def places(self, thread_id: str) -> list[Place]:
+        """Where the thread's lines are, in the order in which they were said."""
+        query = "SELECT start, at, position, call FROM lines WHERE thread = ? ORDER BY start"
+        rows = self._database.execute(query, (thread_id,))
+        return _without_halves(_in_order([Place(*row) for row in rows]))
+
+    def _add(self, line: Line | None, start: int) -> None:
+        match line:
+            case None:
+                self.skipped += 1
+            case AssistantLine():
+                self.assistants.append(start)
+                self.names[line.id] = line.definition().name
+            case ThreadLine():
+                self._put("INSERT OR IGNORE INTO threads VALUES (?, ?)", line.id, start)
+            case MessageLine() | ItemLine():
+                self.messages += isinstance(line, MessageLine)
+                extra = line.threadmill
+                at = line.created_at * 1000 if extra.at is None else extra.at
+                place = (line.thread_id, start, at, extra.position, _call(line))
+                self._put("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", *place)
+
+    def _put(self, statement: str, *values: object) -> None:
+        self._database.execute(statement, values)
+
+
+def open_index(path: str | Path) -> tuple[BinaryIO, Index]:
+    """Open a file and read it; both are the caller's to close."""
+    file = Path(path).open("rb")  # noqa: SIM115  the caller's to close
+    try:
+        return file, Index.of(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _call(line: MessageLine | ItemLine) -> str | None:
+    if isinstance(line, MessageLine):
+        return None
+    item = line.item
+    if item["type"] == "tool_call":
+        return f"call {item['id']}"
+    return f"output {item['call_id']}" if item["type"] == "tool_output" else None
+
+
+def _in_order(places: list[Place]) -> list[Place]:
+    """By position where all have one, else by time.
+
+    Times are in whole seconds, so what has the same time stays as it is in the file, unless the
+    file has the newest first, as the Assistants API's lists had.
+    """
+    if all(place.position is not None for place in places):
+        return sorted(places, key=lambda place: place.position or 0)
+    steps = [later.at - former.at for former, later in pairwise(places)]
+    if min(steps, default=0) < 0 and max(steps, default=0) <= 0:
+        places.reverse()
+    return sorted(places, key=lambda place: place.at)
+
+
+def _without_halves(places: Iterable[Place]) -> list[Place]:
+    """Leave out calls without an output, and outputs without a call: providers refuse them."""
+    places = list(places)
+    named = [(place.call or "").partition(" ") for place in places]
+    calls = {id for kind, _, id in named if kind == "call"}
+    whole = calls & {id for kind, _, id in named if kind == "output"}
+    return [
+        place for place, (kind, _, id) in zip(places, named, strict=True) if not kind or id in whole
+    ]

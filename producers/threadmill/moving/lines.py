@@ -1,0 +1,262 @@
+"""The lines of a file: what one may be, and what is stored of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+
+from threadmill_shared import errors, ids
+from threadmill_shared.definition import Definition
+from threadmill_shared.items import (
+    MessageItem,
+    NoteItem,
+    ReasoningItem,
+    ToolCallItem,
+    ToolOutputItem,
+    text_part,
+)
+from threadmill_shared.objects import Message
+from threadmill_shared.tools import ToolSpec
+from threadmill_shared.tools.spec import schema_digest
+
+SKIPPED = frozenset({"thread.run", "thread.run.step"})
+"""What is history only: a conversation goes on without it."""
+
+_ITEM_FIELDS: dict[str, frozenset[str]] = {
+    "tool_call": ToolCallItem.__required_keys__,
+    "tool_output": ToolOutputItem.__required_keys__,
+    "reasoning": ReasoningItem.__required_keys__,
+    "note": NoteItem.__required_keys__,
+}
+_Id = Annotated[str, Field(min_length=1, max_length=256)]
+_LATEST = 10_000_000_000
+"""Seconds since the epoch; a later time is in milliseconds by mistake."""
+_Seconds = Annotated[int, Field(ge=0, le=_LATEST)]
+
+
+class _Line(BaseModel):
+    # Whoever saved the objects may have kept fields that came later, or their own.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Extra(_Line):
+    """What the Assistants API has no place for."""
+
+    at: int | None = None
+    """Milliseconds since the epoch, where `created_at` is in seconds."""
+    position: int | None = None
+    """In its thread."""
+    key: str | None = None
+    assistant_name: str | None = None
+
+
+class AssistantLine(_Line):
+    """An assistant."""
+
+    object: Literal["assistant"]
+    id: _Id
+    name: str | None = None
+    description: str | None = None
+    instructions: str | None = None
+    model: str
+    tools: list[dict[str, Any]] = []
+    tool_resources: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
+    response_format: str | dict[str, Any] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    threadmill: dict[str, JsonValue] | None = None
+    """Our own definition, whole."""
+
+    def definition(self) -> Definition:
+        """What is stored of it.
+
+        Raises:
+            ValidationError: our own definition is not one.
+        """
+        if self.threadmill is not None:
+            return Definition.model_validate(self.threadmill | {"id": self.id})
+        return Definition(
+            id=self.id,
+            version=1,
+            name=self.name or self.id,
+            description=self.description,
+            instructions=_as_template(self.instructions or ""),
+            model=self.model,
+            tools=tuple(_spec(tool) for tool in self.tools if tool.get("type") == "function"),
+            metadata=self.metadata or {},
+            response_format=self.response_format,
+        )
+
+    def left_out(self) -> list[str]:
+        """What of it is not kept."""
+        if self.threadmill is not None:
+            return []
+        hosted = [str(tool.get("type")) for tool in self.tools if tool.get("type") != "function"]
+        sampling = {"temperature": self.temperature, "top_p": self.top_p}
+        changed = [
+            f"{name} {value:g}" for name, value in sampling.items() if value not in (None, 1)
+        ]
+        return [*hosted, *changed]
+
+
+class ThreadLine(_Line):
+    """A thread."""
+
+    object: Literal["thread"]
+    id: _Id
+    created_at: _Seconds
+    metadata: dict[str, str] | None = None
+    threadmill: Extra = Extra()
+
+
+class MessageLine(_Line):
+    """A message."""
+
+    object: Literal["thread.message"]
+    id: str
+    thread_id: _Id
+    created_at: _Seconds
+    role: Literal["user", "assistant"]
+    content: list[dict[str, Any]]
+    status: Literal["in_progress", "incomplete", "completed"] | None = None
+    incomplete_details: dict[str, Any] | None = None
+    run_id: str | None = None
+    assistant_id: str | None = None
+    attachments: list[dict[str, Any]] | None = None
+    metadata: dict[str, str] | None = None
+    threadmill: Extra = Extra()
+
+    def item(self, names: Mapping[str, str]) -> MessageItem:
+        """What is stored of it; `names` are those of the file's assistants, by id.
+
+        Raises:
+            BadMessage: its id cannot be a message's.
+        """
+        name = self.threadmill.assistant_name or names.get(self.assistant_id or "")
+        item: MessageItem = {
+            "type": "message",
+            "id": ids.checked_message_id(self.id),
+            "role": self.role,
+            "content": [_known_part(part) for part in self.content],
+            "status": "completed" if self.status in (None, "completed") else "incomplete",
+            "run_id": self.run_id,
+            "assistant_id": self.assistant_id,
+            "assistant_name": name,
+            "metadata": self.metadata or {},
+        }
+        if item["status"] == "incomplete":
+            details = self.incomplete_details or {}
+            item["reason"] = str(details.get("reason") or "run_failed")
+        if self.attachments:
+            item["attachments"] = self.attachments
+        Message.read("", item, 0)
+        return item
+
+
+class ItemLine(_Line):
+    """What stands in a thread and is no message: a tool call, its output, reasoning, a note."""
+
+    object: Literal["threadmill.item"]
+    thread_id: _Id
+    created_at: _Seconds
+    item: dict[str, Any]
+    threadmill: Extra
+
+    @field_validator("item")
+    @classmethod
+    def _is_an_item(cls, item: dict[str, Any]) -> dict[str, Any]:
+        fields = _ITEM_FIELDS.get(str(item.get("type")))
+        if fields is None or not fields <= item.keys():
+            raise ValueError(f"it is one of {', '.join(_ITEM_FIELDS)}, with all its fields")
+        return item
+
+
+Line = AssistantLine | ThreadLine | MessageLine | ItemLine
+
+_KINDS = {("assistant",), ("thread",), ("thread.message",), ("threadmill.item",)}
+"""How the place of an error begins that is in one of them."""
+_any: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="object")])
+_head: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def read_line(line: bytes) -> Line | None:
+    """What a line is; None where it is of a kind that is skipped.
+
+    Raises:
+        CallerError: it is of none, and why.
+    """
+    try:
+        head = _head.validate_json(line)
+        if head.get("object") in SKIPPED:
+            return None
+        found = _any.validate_python(head)
+        _check(found)
+    except ValidationError as error:
+        raise errors.CallerError(_reason(error)) from None
+    except UnicodeEncodeError:
+        raise errors.CallerError("a text is not valid Unicode") from None
+    return found
+
+
+def _check(line: Line) -> None:
+    """Find out now what storing it would find out."""
+    if isinstance(line, AssistantLine):
+        line.definition().model_dump_json()
+    elif isinstance(line, MessageLine):
+        line.item({})
+
+
+def _reason(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"].startswith("union_tag"):
+        kinds = "assistant, thread, thread.message, thread.run, thread.run.step or threadmill.item"
+        return f"its 'object' is not {kinds}"
+    path = first["loc"][1:] if first["loc"][:1] in _KINDS else first["loc"]
+    place = ".".join(str(part) for part in path)
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _as_template(instructions: str) -> str:
+    """Instructions that were no template, as one that says just that."""
+    if not re.search(r"\{[{%#]", instructions):
+        return instructions
+    return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
+
+
+def _spec(tool: dict[str, Any]) -> ToolSpec:
+    function = tool.get("function") or {}
+    name = function.get("name")
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    return ToolSpec.model_validate(
+        {
+            "name": name,
+            "description": function.get("description") or "",
+            "parameters": parameters,
+            "identity": f"imported:{name}",
+            "digest": schema_digest(str(name), parameters),
+        }
+    )
+
+
+def _known_part(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of a message's content; one of a kind that is not kept is named in its place."""
+    if part.get("type") == "text":
+        return part
+    if part.get("type") == "refusal":
+        return text_part(str(part.get("refusal")))
+    inner = part.get(str(part.get("type"))) or {}
+    name = inner.get("file_id") or inner.get("url") or "unknown"
+    return text_part(f"[{part.get('type')}: {name}]")

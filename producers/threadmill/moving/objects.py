@@ -1,0 +1,118 @@
+"""What is stored, in the Assistants API's shapes; what these have no place for is `threadmill`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from threadmill_shared.definition import Definition
+from threadmill_shared.events import run_object
+from threadmill_shared.items import Item
+from threadmill_shared.objects import Message, Step, ToolCall
+from threadmill_shared.records import RunRecord
+
+Json = dict[str, Any]
+
+
+def assistant(definition: Definition) -> Json:
+    """An assistant."""
+    return {
+        "id": definition.id,
+        "object": "assistant",
+        "name": definition.name,
+        "description": definition.description,
+        "model": definition.model,
+        "instructions": definition.instructions,
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in definition.tools
+        ],
+        "metadata": definition.metadata,
+        "response_format": definition.response_format or "auto",
+        "threadmill": definition.model_dump(mode="json"),
+    }
+
+
+def thread(thread_id: str, fields: Mapping[str, str], key: str | None) -> Json:
+    """A thread; `fields` are its record's."""
+    created_at = int(fields["created_at"])
+    known = fields.get("key") or key
+    return {
+        "id": thread_id,
+        "object": "thread",
+        "created_at": created_at // 1000,
+        "metadata": from_json(fields.get("metadata") or "{}"),
+        "tool_resources": {},
+        "threadmill": {"at": created_at} | ({"key": known} if known else {}),
+    }
+
+
+def item(thread_id: str, item: Item, at: int, position: int) -> Json:
+    """What stands at a position of a thread; `at` is its time in milliseconds."""
+    extra: Json = {"at": at, "position": position}
+    if item["type"] != "message":
+        return {
+            "object": "threadmill.item",
+            "thread_id": thread_id,
+            "created_at": at // 1000,
+            "item": item,
+            "threadmill": extra,
+        }
+    message = Message.read(thread_id, item, at).model_dump(mode="json")
+    name, reason = message.pop("assistant_name"), message.pop("incomplete_reason")
+    return {
+        **message,
+        "object": "thread.message",
+        "incomplete_details": {"reason": reason} if reason else None,
+        "threadmill": extra | ({"assistant_name": name} if name else {}),
+    }
+
+
+def run(record: RunRecord) -> Json:
+    """A run, with what its caller and its tools have given it."""
+    return run_object(record) | {
+        "threadmill": {
+            "context": record.context,
+            "data": record.data,
+            "assistant_name": record.request.assistant_name,
+            "assistant_version": record.request.assistant_version,
+            "attempts": record.attempts,
+            "worker": record.worker,
+            "waiting_message": record.waiting_message,
+        }
+    }
+
+
+def step(step: Step, record: RunRecord) -> Json:
+    """A step of a run."""
+    if step.type == "message_creation":
+        details: Json = {"message_creation": {"message_id": step.message_id}}
+    else:
+        details = {"tool_calls": [_call(call) for call in step.tool_calls]}
+    return {
+        "id": step.id,
+        "object": "thread.run.step",
+        "created_at": step.created_at,
+        "run_id": step.run_id,
+        "thread_id": record.thread_id,
+        "assistant_id": record.request.assistant_id,
+        "type": step.type,
+        "status": step.status,
+        "ended_at": step.ended_at,
+        "step_details": {"type": step.type, **details},
+        "usage": step.usage.model_dump() if step.usage else None,
+    }
+
+
+def _call(call: ToolCall) -> Json:
+    function = {"name": call.name, "arguments": call.arguments, "output": call.output}
+    return {"id": call.id, "type": "function", "function": function}
