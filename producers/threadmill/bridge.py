@@ -30,15 +30,20 @@ class BridgeClosed(RuntimeError):
 class Bridge:
     """A thread that runs an event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "threadmill-bridge") -> None:
         self._loop = asyncio.new_event_loop()
         self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
         self._is_closed = False
         # Reentrant: inside of it a collected generator may want to hop.
         self._lock = threading.RLock()
-        self._thread = threading.Thread(target=self._run, name="threadmill-bridge", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         atexit.register(self.close)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop."""
+        return self._loop
 
     def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
         """Begin work on the bridge; await the result inside an operation.

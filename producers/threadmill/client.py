@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,10 +18,11 @@ from threadmill_shared.connections import connect
 from threadmill_shared.events import Event
 from threadmill_shared.messaging import Sender
 from threadmill_shared.objects import Message, Step
+from threadmill_shared.parking import Answer, ParkedRuns
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import Enqueued
+from threadmill_shared.runs import Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
@@ -44,6 +45,8 @@ class RunView:
     record: RunRecord
     messages: list[Message]
     steps: list[Step]
+    parked: list[ParkedCall]
+    """The calls that it waits for."""
 
 
 class Client:
@@ -60,6 +63,7 @@ class Client:
         self.queue: str | None = None
         """Name of the queue for this process's runs; None: the assistant's."""
         self._bridge = Bridge()
+        self._functions: Bridge | None = None
         self._background: set[asyncio.Task[None]] = set()
         drive_briefly(self._on_bridge(self._open()))
 
@@ -75,11 +79,23 @@ class Client:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
         self.registry = Registry(self.store)
+        self.parked = ParkedRuns(self.store)
         self._bells = Bells(redis)
         self.tails = Tails(self.store, self._bells)
 
+    def functions_loop(self) -> asyncio.AbstractEventLoop:
+        """An event loop for the caller's own functions: they may block it, which ours must not be.
+
+        It is begun at the first use, in a thread of its own.
+        """
+        if self._functions is None:
+            self._functions = Bridge("threadmill-functions")
+        return self._functions.loop
+
     def close(self) -> None:
         """Send what is left, and close the connections."""
+        if self._functions is not None:
+            self._functions.close()
         self._sender.close()
         drive_briefly(self._on_bridge(self._shut()))
         self._bridge.close()
@@ -128,6 +144,33 @@ class Client:
         if ended is not None:
             self._sender.send(ended.send)
 
+    async def submit(
+        self,
+        run_id: str,
+        call_id: str,
+        answer: Answer,
+        *,
+        waits_for: WaitsFor = "output",
+        taker: str = "",
+    ) -> None:
+        """Give a parked run's call its output, and have the run sent if it goes on.
+
+        Raises:
+            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as they say.
+        """
+        submit = self.parked.submit
+        send = await submit(run_id, call_id, answer, waits_for=waits_for, taker=taker)
+        await self.store.confirm(run_id)
+        self._sender.send(send)
+
+    async def approve(self, run_id: str, call_id: str) -> None:
+        """Allow a parked run's call, and have the run sent if it goes on.
+
+        Raises:
+            RunNotFound, NotWaiting: as they say.
+        """
+        self._sender.send(await self.parked.approve(run_id, call_id))
+
     async def view(self, run_id: str) -> RunView:
         """A run's record, messages and steps.
 
@@ -140,17 +183,19 @@ class Client:
         messages, steps = await asyncio.gather(
             self.store.messages_of_run(record), self.store.steps(run_id)
         )
-        return RunView(record, messages, steps)
+        is_parked = record.status is Status.REQUIRES_ACTION
+        parked = await self.parked.calls(run_id) if is_parked else []
+        return RunView(record, messages, steps, parked)
 
-    async def ended(self, run_id: str) -> None:
-        """Wait until a run has ended.
+    async def ended(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> None:
+        """Wait until a run has ended; `on_parked` is called whenever it is found parked.
 
         Raises:
             RunNotFound, RunLost: as they say.
         """
         watch = self._watch_for_workers(run_id)
         try:
-            await self.tails.ended(run_id)
+            await self.tails.ended(run_id, on_parked)
         finally:
             watch.cancel()
 

@@ -1,4 +1,4 @@
-"""What stands in an assistant's `tools`: functions, `@tool`s, specs, hosted tools."""
+"""What stands in an assistant's `tools`: functions, `@tool`s, specs, schemas, hosted tools."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from threadmill.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared import errors
-from threadmill_shared.tools import Tool, ToolSpec, as_tool
+from threadmill_shared.tools import Tool, ToolSpec, as_tool, external_spec
 
 
 def functions(tools: Sequence[Any]) -> list[Tool]:
     """Those among them that this process could execute."""
-    return [as_tool(one) for one in tools if not isinstance(one, ToolSpec)]
+    return [as_tool(one) for one in tools if not isinstance(one, (ToolSpec, dict))]
 
 
 def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
@@ -20,7 +20,7 @@ def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
 
     Raises:
         BadTool: one cannot be a tool, or two have one name.
-        Unsupported: one is a hosted tool, or needs an approval.
+        Unsupported: one is a hosted tool.
     """
     found = tuple(_spec(one) for one in tools)
     names = [spec.name for spec in found]
@@ -33,11 +33,9 @@ def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
 
 
 def _spec(one: Any) -> ToolSpec:
-    spec = one if isinstance(one, ToolSpec) else _spec_of(one)
-    if spec.needs_approval:
-        # Calling it without asking anybody would be the one thing its author did not want.
-        raise errors.Unsupported(f"Tool {spec.name!r}: approvals are not supported yet.")
-    return spec
+    if isinstance(one, ToolSpec):
+        return one
+    return external_spec(one) if isinstance(one, dict) else _spec_of(one)
 
 
 def _spec_of(one: Any) -> ToolSpec:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from threadmill.answering import Answering
 from threadmill.bridge import BridgeClosed
 from threadmill.checks import check_after, check_timeout
 from threadmill.client import Client, RunView, current_client
+from threadmill.local_calls import LocalCalls
 from threadmill.result_types import ResultType, plain_result
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import ResultForm
 from threadmill_shared.events import Event
-from threadmill_shared.objects import LastError, Message, Step, Usage
+from threadmill_shared.objects import LastError, Message, RequiredAction, Step, Usage
 from threadmill_shared.records import Status
+from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ GRACE_SECONDS = 0.5
 """How long a wait that is over may still take to read the run."""
 
 
-class Run:
+class Run(Answering):
     """One execution of an assistant on a thread.
 
     The attributes show the run as it was when the handle was made, refreshed or waited for.
@@ -52,6 +55,9 @@ class Run:
         self.worker: str | None = None
         """`host:pid` of the worker that holds it, or held it last."""
         self.assistant_name: str | None = None
+        self.required_action: RequiredAction | None = None
+        """What the run waits for while its status is `requires_action`."""
+        self._functions: tuple[Tool, ...] = ()
         self._form: ResultForm | None = None
         self._expected: ResultType[Any] | None = None
         self.assistant_version: int | None = None
@@ -103,6 +109,14 @@ class Run:
         """Give `result` this type."""
         self._expected = result_type
 
+    def offer(self, functions: Sequence[Tool]) -> None:
+        """Have whoever waits on this handle execute the run's calls of these functions."""
+        self._functions = tuple(functions)
+
+    def local_calls(self) -> LocalCalls:
+        """What executes the run's calls in this process; to be closed."""
+        return LocalCalls(current_client(), self.id, self._functions)
+
     def __repr__(self) -> str:
         return f"<Run {self.id} {self.status}>"
 
@@ -133,6 +147,8 @@ class Run:
     async def _wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended; updates this handle in place and returns it.
 
+        Calls that the run waits for are executed meanwhile, if this process has their functions.
+
         Args:
             timeout: seconds; None: as long as it takes.
 
@@ -143,13 +159,17 @@ class Run:
         check_timeout(timeout)
         client = current_client()
         limit = Limit(timeout)
+        local = self.local_calls()
         try:
-            await client.hop(_within(timeout, partial(client.ended, self.id)))
+            ended = partial(client.ended, self.id, local.look)
+            await client.hop(_within(timeout, ended))
             return await self._read(limit.left(GRACE_SECONDS))
         except TimeoutError as error:
             raise await self._timed_out(timeout) from error
         except errors.RunNotFound as error:
             raise errors.RunLost(str(error)) from error
+        finally:
+            local.close()
 
     wait = blocking(_wait)
     wait_async = awaitable(_wait)
@@ -225,6 +245,7 @@ class Run:
         self.attempt = record.attempts
         self.worker = record.worker
         self.assistant_name = record.request.assistant_name
+        self.required_action = RequiredAction.of(view.parked) if view.parked else None
         self._form = record.request.result
         self.assistant_version = record.request.assistant_version
 

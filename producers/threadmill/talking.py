@@ -152,6 +152,7 @@ class Talking(Lifecycle):
                 "model": own if model is None else model,
             }
         )
+        own_functions = functions(offered)
         ask = Ask(
             definition=definition,
             message=message,
@@ -163,10 +164,12 @@ class Talking(Lifecycle):
             instructions=instructions,
             additional_instructions=additional_instructions,
             options=options,
+            local_tools=() if client.queue else tuple(one.spec.name for one in own_functions),
             result=None if expected is None else expected.form,
         )
-        enqueued = await client.hop(client.enqueue(ask, functions(offered)))
+        enqueued = await client.hop(client.enqueue(ask, own_functions))
         run = await handle(enqueued.run_id)
+        run.offer(own_functions)
         run.expect(expected)
         return run
 

@@ -12,6 +12,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
+from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from threadmill_shared.tools import NoCurrentCall, current_call
@@ -24,10 +25,20 @@ class Hop(Generic[T]):
     """Work that is under way on the bridge; `await` it inside an operation."""
 
     def __init__(self, future: Future[T]) -> None:
-        self._future = future
+        self.future = future
 
     def __await__(self) -> Generator[Future[T], T, T]:
-        return (yield self._future)
+        return (yield self.future)
+
+
+_callers_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar(
+    "threadmill_callers_loop", default=None
+)
+
+
+def callers_loop() -> asyncio.AbstractEventLoop | None:
+    """Inside an operation, the event loop that awaits it; None where a thread waits for it."""
+    return _callers_loop.get()
 
 
 def drive(operation: Coroutine[Any, Any, T]) -> T:
@@ -42,18 +53,22 @@ def drive(operation: Coroutine[Any, Any, T]) -> T:
 
 def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
     """Run an operation that waits for no run, so that it may also block a tool's loop."""
+    token = _callers_loop.set(None)
     step: Callable[[], Any] = functools.partial(operation.send, None)
-    while True:
-        try:
-            future = step()
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        try:
-            step = functools.partial(operation.send, future.result())
-        except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides about it
-            future.cancel()
-            step = functools.partial(operation.throw, error)
+    try:
+        while True:
+            try:
+                future = step()
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                step = functools.partial(operation.send, future.result())
+            except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides
+                future.cancel()
+                step = functools.partial(operation.throw, error)
+    finally:
+        _callers_loop.reset(token)
 
 
 def _refuse_on_a_tools_loop(operation: Coroutine[Any, Any, Any]) -> None:
@@ -70,17 +85,21 @@ def _refuse_on_a_tools_loop(operation: Coroutine[Any, Any, Any]) -> None:
 
 async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
     """Run an operation to its end, awaiting each hop on the running event loop."""
+    token = _callers_loop.set(asyncio.get_running_loop())
     step: Callable[[], Any] = functools.partial(operation.send, None)
-    while True:
-        try:
-            future = step()
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        try:
-            step = functools.partial(operation.send, await asyncio.wrap_future(future))
-        except BaseException as error:  # noqa: BLE001  a cancelled task too: the operation cleans up
-            step = functools.partial(operation.throw, error)
+    try:
+        while True:
+            try:
+                future = step()
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                step = functools.partial(operation.send, await asyncio.wrap_future(future))
+            except BaseException as error:  # noqa: BLE001  a cancelled task too: it cleans up
+                step = functools.partial(operation.throw, error)
+    finally:
+        _callers_loop.reset(token)
 
 
 def blocking(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

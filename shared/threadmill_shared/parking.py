@@ -23,6 +23,10 @@ from threadmill_shared.runs import Dispatch, ParkedCall, WaitsFor
 LEASE_SECONDS = 10.0
 """So long a call that was taken is kept from others, after the last sign of its taker."""
 
+INTERRUPTED_OUTPUT = (
+    "The process that made this call was lost. Whether the call had an effect is not known; "
+    "look before you repeat it."
+)
 REJECTED_OUTPUT = "Error: this call was rejected and not executed."
 
 

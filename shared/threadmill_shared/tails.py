@@ -20,7 +20,7 @@ from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.cursor import Cursor
 from threadmill_shared.events import DONE, Entry, Event, Reader
-from threadmill_shared.records import RunRecord
+from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.refusals import run_not_found
 from threadmill_shared.store import Store
 
@@ -223,9 +223,10 @@ class Tails:
                 if not events:
                     await self._rings(bell)
 
-    async def ended(self, run_id: str) -> RunRecord:
+    async def ended(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> RunRecord:
         """Wait until the run has ended, and return its record.
 
+        `on_parked` is called whenever the run is found parked, perhaps more than once for one time.
         Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
 
         Raises:
@@ -236,6 +237,8 @@ class Tails:
         async with self._bells.listen(self._store.keys.log(run_id)) as bell:
             record = await self._record(run_id)
             while not record.status.is_terminal:
+                if record.status is Status.REQUIRES_ACTION:
+                    on_parked()
                 await self._rings(bell)
                 bell.clear()
                 record = await self._record(run_id, known=True)

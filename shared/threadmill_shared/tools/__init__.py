@@ -17,7 +17,7 @@ from threadmill_shared.tools.decorator import as_tool, tool
 from threadmill_shared.tools.function_tool import Tool
 from threadmill_shared.tools.output import ENDRUN_TOKEN, EndRun, encodable, render_output
 from threadmill_shared.tools.registry import ToolRegistry
-from threadmill_shared.tools.spec import OnInterrupt, ToolSpec
+from threadmill_shared.tools.spec import OnInterrupt, ToolSpec, external_spec
 
 __all__ = [
     "ENDRUN_TOKEN",
@@ -32,6 +32,7 @@ __all__ = [
     "calling",
     "current_call",
     "encodable",
+    "external_spec",
     "render_output",
     "tool",
 ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from threadmill_shared.errors import BadTool
 
 OnInterrupt = Literal["report", "retry", "fail"]
 
@@ -35,6 +39,37 @@ class ToolSpec(BaseModel):
     def is_external(self) -> bool:
         """Whether there is no function: whoever follows the run gives its calls their outputs."""
         return not self.identity
+
+
+def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
+    """The spec of a tool without a function, given in the Assistants API's form.
+
+    Its calls park the run until somebody submits their outputs.
+
+    Raises:
+        BadTool: it is not of that form.
+    """
+    function = tool.get("function")
+    if tool.get("type") != "function" or not isinstance(function, Mapping):
+        raise BadTool(
+            "A tool given as a dict has the form {'type': 'function', 'function': {'name': ..., "
+            "'description': ..., 'parameters': {...}}}."
+        )
+    name = function.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise BadTool(f"A tool's name is 1 to 64 letters, digits, _ and -, not {name!r}.")
+    parameters = function.get("parameters") or {"type": "object", "properties": {}}
+    description = function.get("description") or ""
+    if not isinstance(parameters, Mapping) or not isinstance(description, str):
+        raise BadTool(f"Tool {name!r}: 'parameters' is a JSON schema, and 'description' a text.")
+    schema = dict(parameters)
+    return ToolSpec(
+        name=name,
+        description=description,
+        parameters=schema,
+        identity="",
+        digest=schema_digest(name, schema),
+    )
 
 
 def schema_digest(name: str, parameters: dict[str, Any]) -> str:

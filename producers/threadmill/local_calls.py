@@ -1,0 +1,228 @@
+"""Executing a parked run's calls in the process that waits for it, if it has their functions.
+
+A call is taken before it is executed, so of all processes that wait for a run one executes it. What
+the function gives is submitted, and the run goes on, on any worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from threadmill.bridge import BridgeClosed
+from threadmill.twins import Hop, callers_loop
+from threadmill_shared import errors
+from threadmill_shared.definition import Publishable
+from threadmill_shared.parking import INTERRUPTED_OUTPUT, LEASE_SECONDS, Answer
+from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.runs import ParkedCall
+from threadmill_shared.tools import CallContext, Tool, ToolSpec
+from threadmill_shared.tools.runner import ToolResult, ToolRunner
+
+if TYPE_CHECKING:
+    from threadmill.client import Client
+
+logger = logging.getLogger("threadmill")
+
+T = TypeVar("T")
+
+KEEP_SECONDS = LEASE_SECONDS / 3
+"""Between two signs that a call is being executed."""
+RETRY_SECONDS = 1.0
+"""Before Redis is asked again that did not answer."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A call that this process may execute."""
+
+    call: ParkedCall
+    spec: ToolSpec
+    tool: Tool
+    record: RunRecord
+
+
+class LocalCalls:
+    """Executes the calls of one run while somebody of this process waits for it.
+
+    Async functions run on the event loop of whoever awaits the run. Where a thread waits, they have
+    a loop of their own. Sync functions run in threads, side by side.
+    """
+
+    def __init__(self, client: Client, run_id: str, functions: Sequence[Tool]) -> None:
+        """Nothing is executed before `look`.
+
+        Args:
+            client: how the store is reached.
+            run_id: the run.
+            functions: what its caller has brought; besides, the `@tool`s and the assistants of
+                loaded modules are known.
+        """
+        self._client = client
+        self._run_id = run_id
+        self._functions = functions
+        self._callers_loop = callers_loop()
+        self._runner: ToolRunner | None = None
+        self._begun: set[str] = set()
+        self._under_way = 0
+        self._is_closed = False
+
+    def look(self) -> None:
+        """Execute what the run waits for, as far as it is this process's; returns at once."""
+        loop = self._callers_loop or self._client.functions_loop()
+        with contextlib.suppress(RuntimeError):  # it is closed: the process ends
+            asyncio.run_coroutine_threadsafe(self._safely(self._look()), loop)
+
+    def close(self) -> None:
+        """Begin no further call. Those that are under way go on, and submit their outputs."""
+        self._is_closed = True
+
+    async def _safely(self, work: Coroutine[Any, Any, None]) -> None:
+        self._under_way += 1
+        try:
+            await work
+        except BridgeClosed:
+            pass
+        except Exception as error:  # noqa: BLE001  nobody awaits this
+            logger.error("a call of %s was not executed: %s", self._run_id, type(error).__name__)
+        finally:
+            self._under_way -= 1
+            if self._is_closed and not self._under_way and self._runner is not None:
+                self._runner.close()
+
+    async def _look(self) -> None:
+        client, run_id = self._client, self._run_id
+        calls = await _patiently(lambda: client.hop(client.parked.calls(run_id)))
+        new = [c for c in calls if c.waits_for == "output" and c.id not in self._begun]
+        if not new or self._is_closed:
+            return
+        record = await _patiently(lambda: client.hop(client.store.record(run_id)))
+        jobs = [job for call in new if record and (job := self._job(call, record)) is not None]
+        jobs = [job for job in jobs if job.call.id not in self._begun]
+        self._begun.update(job.call.id for job in jobs)
+        await asyncio.gather(*(self._safely(self._do(job)) for job in jobs))
+
+    def _job(self, call: ParkedCall, record: RunRecord) -> _Job | None:
+        spec = next((spec for spec in record.request.tools if spec.name == call.name), None)
+        if spec is None or spec.is_external:
+            return None
+        for tool in (*self._functions, *_of_loaded_module(spec)):
+            if (tool.spec.identity, tool.spec.digest) == (spec.identity, spec.digest):
+                return _Job(call, spec, tool, record)
+        return None
+
+    # ---- one call --------------------------------------------------------------------------------
+
+    async def _do(self, job: _Job) -> None:
+        """Execute a call, unless another process does; if that one is lost, go on after it."""
+        taker = secrets.token_hex(8)
+        outcome = await self._take(job, taker)
+        while outcome == "taken" and not self._is_closed:
+            await asyncio.sleep(KEEP_SECONDS)
+            outcome = await self._take(job, taker)
+        if outcome == "lapsed":
+            await self._submit(job, _after_a_lost_process(job.spec), "")
+        elif outcome == "ok":
+            result = await self._execute(job, taker)
+            if result is not None:
+                await self._submit(job, _answer(result), taker)
+
+    async def _take(self, job: _Job, taker: str) -> str:
+        may_repeat = job.spec.on_interrupt == "retry"
+        take, ids = self._client.parked.take, (self._run_id, job.call.id, taker)
+        outcome = await _patiently(lambda: self._client.hop(take(*ids, may_repeat=may_repeat)))
+        if outcome == "ok":
+            # What a failover may lose would be executed by another process, too.
+            store = self._client.store
+            while not await _patiently(lambda: self._client.hop(store.confirm(self._run_id))):
+                await asyncio.sleep(RETRY_SECONDS)
+        return outcome
+
+    async def _execute(self, job: _Job, taker: str) -> ToolResult | None:
+        """What the function gives; None where nobody wants to know any more."""
+        context = CallContext(
+            run_id=self._run_id,
+            thread_id=job.record.thread_id,
+            call_id=job.call.id,
+            attempt=job.record.attempts,
+            idempotency_key=job.call.id,
+            context=job.record.context,
+        )
+        runner = self._ensure_runner()
+        work = asyncio.ensure_future(runner.call(job.tool, job.call.arguments, context))
+        kept = asyncio.ensure_future(self._keep(job, taker))
+        try:
+            await asyncio.wait([work, kept], return_when=asyncio.FIRST_COMPLETED)
+            return work.result() if work.done() else None
+        finally:
+            work.cancel()
+            kept.cancel()
+
+    async def _keep(self, job: _Job, taker: str) -> None:
+        """Keep others from the call, until it is no longer this process's."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if await self._take(job, taker) not in ("ok", "kept"):
+                return
+
+    async def _submit(self, job: _Job, answer: Answer, taker: str) -> None:
+        submit, ids = self._client.submit, (self._run_id, job.call.id)
+        try:
+            await _patiently(lambda: self._client.hop(submit(*ids, answer, taker=taker)))
+        except errors.CallerError as error:
+            logger.info("the output of %s is not wanted: %s", job.call.id, type(error).__name__)
+
+    def _ensure_runner(self) -> ToolRunner:
+        if self._runner is None:
+            settings = self._client.settings
+            self._runner = ToolRunner(
+                *(settings.tool_threads, settings.tool_seconds),
+                max_output_bytes=settings.max_tool_output_bytes,
+            )
+        return self._runner
+
+
+async def _patiently(ask: Callable[[], Hop[T]]) -> T:
+    """Ask until Redis answers: what a function has given must not be lost with an outage."""
+    while True:
+        try:
+            return await asyncio.wrap_future(ask().future)
+        except errors.InfrastructureError as error:
+            logger.warning("Redis does not answer; waiting (%s)", type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
+    """The tools of the module that a spec names, if this process has loaded it.
+
+    A plain function is none, unless an assistant of the module offers it: what stands in Redis must
+    not be able to name any function of any module.
+    """
+    module = sys.modules.get(spec.identity.partition(":")[0])
+    for value in list(vars(module).values()) if module is not None else ():
+        if isinstance(value, Tool):
+            yield value
+        elif isinstance(value, Publishable):
+            yield from value.functions()
+
+
+def _answer(result: ToolResult) -> Answer:
+    if result.end is not None:
+        return Answer(result.output, end=(Status.CANCELLED, "data", result.end.data))
+    return Answer(result.output, result.error or "")
+
+
+def _after_a_lost_process(spec: ToolSpec) -> Answer:
+    """What is said of a call that was begun by a process that is lost: its author decides."""
+    name = errors.ToolInterrupted.__name__
+    if spec.on_interrupt != "fail":
+        return Answer(INTERRUPTED_OUTPUT, name)
+    message = f"{name}: {spec.name} was interrupted, and its on_interrupt is 'fail'."
+    error = {"code": "server_error", "name": name, "message": message}
+    return Answer(INTERRUPTED_OUTPUT, name, end=(Status.FAILED, "last_error", error))
