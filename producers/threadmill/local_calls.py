@@ -113,8 +113,9 @@ class LocalCalls:
         if spec is None or spec.is_external:
             return None
         for tool in (*self._functions, *_of_loaded_module(spec)):
-            if (tool.spec.identity, tool.spec.digest) == (spec.identity, spec.digest):
-                return _Job(call, spec, tool, record)
+            with contextlib.suppress(errors.BadTool):  # one that is not the one that is called
+                if (tool.spec.identity, tool.spec.digest) == (spec.identity, spec.digest):
+                    return _Job(call, spec, tool, record)
         return None
 
     # ---- one call --------------------------------------------------------------------------------
@@ -209,7 +210,8 @@ def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
         if isinstance(value, Tool):
             yield value
         elif isinstance(value, Publishable):
-            yield from value.functions()
+            with contextlib.suppress(errors.BadTool):
+                yield from value.functions()
 
 
 def _answer(result: ToolResult) -> Answer:

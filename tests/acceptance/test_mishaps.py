@@ -78,18 +78,34 @@ def test_what_is_no_message_at_all_does_not_end_the_worker(worker: Worker, queue
     assert not worker.has_ended()
 
 
-def test_a_run_whose_tools_no_worker_has_together_fails_and_is_not_passed_on_for_ever(
-    workers: Workers, standin: StandIn
+def test_a_run_whose_tools_no_worker_has_together_goes_on_where_the_called_one_is(
+    workers: Workers,
 ) -> None:
-    [one] = workers.start("mishaps")
+    workers.start("mishaps")
     left = next(tool for tool in Assistant.load("mishaps").tools if tool.name == "left")
-    [two] = workers.start("mishaps", HALF="right")
+    workers.start("mishaps", HALF="right")
     right = wait_until(lambda: _tool("right"), "the other half is published")
-    run = Assistant("both", tools=[left, right]).enqueue("Hello!").wait(20)
+    both = Assistant("both", tools=[left, right])
+    greeted = both.enqueue("Hello!").wait(20)
+    assert (greeted.status, greeted.attempt) == ("completed", 1)
+
+    called = both.enqueue("call left {} call right {}").wait(20)
+    assert called.status == "completed"
+    made = [c for step in called.steps for c in step.tool_calls if c.output is not None]
+    assert sorted(call.output or "" for call in made) == ["left", "right"]
+    assert called.attempt == 2
+
+
+def test_a_tool_whose_function_nobody_has_is_an_error_when_it_is_called(
+    worker: Worker, standin: StandIn
+) -> None:
+    gone = ToolSpec(name="gone", parameters={"type": "object"}, identity="bot:gone", digest="0")
+    assistant = Assistant("forgetful", tools=[gone])
+    assert assistant.enqueue("Hello!").wait(20).status == "completed"
+    run = assistant.enqueue("call gone {}").wait(20)
     assert (run.status, run.last_error and run.last_error.name) == ("failed", "ToolNotFound")
-    assert run.attempt == 1
-    assert not standin.requests
-    assert one.pid != two.pid
+    assert "no live worker has its function (bot:gone)" in str(run.last_error)
+    assert not worker.has_ended()
 
 
 def _tool(name: str) -> ToolSpec | None:

@@ -28,8 +28,9 @@ from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun, LostRun, Stop
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
+from threadmill_workers.outside import Outside
 from threadmill_workers.results import Results
-from threadmill_workers.turn import Park
+from threadmill_workers.turn import Park, PassOn
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -109,19 +110,23 @@ class Executor:
         model = AnsweringModel(
             *(held, means.model, history, may_begin), retries=means.settings.model_retries
         )
-        calls = ToolCalls(held, means.tools, means.runner, history, may_begin)
+        find_worker = Registry(means.store).worker_with_more
+        outside = Outside(held, means.tools, find_worker)
+        calls = ToolCalls(held, outside, means.tools, means.runner, history, may_begin)
         match await self._outcome(held, model, calls, Results(held, history)):
             case Ending() as ending:
                 await self._finish(held, ending)
             case Park() as park:
                 await self._park(held, park, model)
+            case PassOn(queue):
+                await self._pass_on(held, queue)
             case None:
                 await self._give_back(held, model)
 
     async def _outcome(
         self, held: HeldRun, model: AnsweringModel, calls: ToolCalls, results: Results
-    ) -> Ending | Park | None:
-        """How the run ends, or what it is parked for; None where it is to be given back.
+    ) -> Ending | Park | PassOn | None:
+        """How the run ends, or what becomes of it instead; None where it is to be given back.
 
         Raises:
             LostRun: it is no longer ours.
@@ -159,13 +164,18 @@ class Executor:
         worker = await Registry(self._means.store).worker_with_more(wanted, here)
         if worker is None:
             return False
+        await self._pass_on(held, worker.queue)
+        return True
+
+    async def _pass_on(self, held: HeldRun, queue: str) -> None:
         passed_on = Batch()
         passed_on.set(handed_over=1)
         held.put(passed_on)
         dispatch = await held.give_back()
         if dispatch is not None:
-            self._means.sender.send(Dispatch(dispatch.run_id, worker.queue))
-        return True
+            self._means.sender.send(Dispatch(dispatch.run_id, queue))
+        else:  # it was being cancelled meanwhile
+            self._means.sender.send(await held.finish(Status.CANCELLED, Batch()))
 
     async def _finish(self, held: HeldRun, ending: Ending) -> None:
         fields: dict[str, str | int] = {}
@@ -250,7 +260,7 @@ class Executor:
         return len(self._running)
 
 
-async def _cancelled(work: asyncio.Future[Ending | Park]) -> None:
+async def _cancelled(work: asyncio.Future[Ending | Park | PassOn]) -> None:
     work.cancel()
     await asyncio.wait([work])
     if not work.cancelled():

@@ -12,7 +12,7 @@ from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
 from threadmill_workers.results import Results
-from threadmill_workers.turn import Park, Reply
+from threadmill_workers.turn import Park, PassOn, Reply
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Ending:
 
 async def run_turns(
     model: AnsweringModel, tools: ToolCalls, results: Results, max_turns: int
-) -> Ending | Park:
-    """Run an assistant to its end, or to where somebody outside has to answer.
+) -> Ending | Park | PassOn:
+    """Run an assistant to its end, or to where it is not this worker's to go on.
 
     Raises:
         ModelError: the provider gave no answer, or no right one, in as many tries as it was worth.
@@ -62,7 +62,7 @@ async def run_turns(
     match outcome:
         case EndRun():
             return Ending(Status.CANCELLED, Batch(), data=outcome.data)
-        case Park():
+        case Park() | PassOn():
             return outcome
     return Ending(Status.INCOMPLETE, Batch(), "max_turns")
 

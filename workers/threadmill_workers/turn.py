@@ -65,6 +65,14 @@ class Park:
     """The limit for that."""
 
 
+@dataclass(frozen=True)
+class PassOn:
+    """The run goes on with another worker, which has the function that is called."""
+
+    queue: str
+    """Only that worker consumes it."""
+
+
 @dataclass
 class Reply:
     """What a model said in one turn."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from threadmill.cli.cancel import cancel
+from threadmill.cli.decide import approve, reject
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
 from threadmill.cli.exporting import export
@@ -14,7 +15,10 @@ from threadmill.cli.say import say
 from threadmill.cli.tail import tail
 from threadmill.cli.worker import worker
 
-COMMANDS: list[click.Command] = [worker, dev, demo, say, tail, cancel, runs, import_, export]
+COMMANDS: list[click.Command] = [
+    *(worker, dev, demo, say, tail, cancel, approve, reject, runs),
+    *(import_, export),
+]
 
 
 class InOrder(click.Group):

@@ -151,7 +151,7 @@ def end_message(record: RunRecord, text: str, number: int = 0, step: int = 0) ->
     return batch
 
 
-def begin_call(record: RunRecord, call_id: str, step: int = 0) -> Batch:
+def begin_call(record: RunRecord, call_id: str, step: int = 0, *, is_begun: bool = True) -> Batch:
     calls = [[call_id, "roll_dice", '{"n":5}', None]]
     output: Item = {
         "type": "tool_output",
@@ -175,7 +175,8 @@ def begin_call(record: RunRecord, call_id: str, step: int = 0) -> Batch:
         }
     )
     batch.open_call(call_id, output)
-    batch.begin_call(call_id)
+    if is_begun:
+        batch.begin_call(call_id)
     return batch
 
 

@@ -12,17 +12,19 @@ from importlib import resources
 import pytest
 from pydantic_core import to_json
 from tests.integration.store.lossy import LossyClient
-from tests.integration.store.scene import HOLDER, Scene, begin_message
+from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_message
 
 from threadmill_shared import ids
 from threadmill_shared.items import ImportedItem
 from threadmill_shared.messages import user_message
+from threadmill_shared.parking import Answer, ParkedRuns
 from threadmill_shared.records import Status
 from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.runs import Dispatch, WaitsFor
 from threadmill_shared.scripts import script
 from threadmill_workers.batch import Batch
 from threadmill_workers.deaths import Dead
+from threadmill_workers.holding import HeldRun
 from threadmill_workers.takeover import Takeover
 
 WORKER = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm", "tm.begun"))
@@ -65,6 +67,17 @@ class Story:
             args={arg: given[arg] for arg in wanted.args},
         )
         return reply
+
+
+CALL = "call_1"
+
+
+def parking(held: HeldRun, what: WaitsFor) -> Batch:
+    """What parks a run for the sake of a call."""
+    batch = begin_call(held.record, CALL, is_begun=False)
+    batch.wait_for(CALL, what)
+    batch.record("r", "requires_action", {"required": [[CALL, "roll_dice", "{}", what]]})
+    return batch
 
 
 CASES: dict[str, Callable[[Story], Awaitable[None]]] = {}
@@ -177,6 +190,50 @@ async def yield_(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
+
+
+@case
+async def park(story: Story) -> None:
+    held = await story.scene.begin()
+    story.lose()
+    assert await held.park(parking(held, "output"), 600_000)
+    assert await story.scene.status(held.record.id) == Status.REQUIRES_ACTION
+    await story.scene.store.cancel(held.record.id)
+
+
+# ---- what somebody outside does to a parked run --------------------------------------------------
+
+
+@case
+async def take(story: Story) -> None:
+    held = await story.scene.begin()
+    await held.park(parking(held, "output"), 600_000)
+    parked = ParkedRuns(story.scene.store)
+    story.lose()
+    took = await parked.take(held.record.id, CALL, "first", may_repeat=False)
+    assert took == "kept"  # the repeated call's answer
+    assert await parked.take(held.record.id, CALL, "second", may_repeat=True) == "taken"
+    await story.scene.store.cancel(held.record.id)
+
+
+@case
+async def submit(story: Story) -> None:
+    held = await story.scene.begin()
+    await held.park(parking(held, "output"), 600_000)
+    story.lose()
+    sent = await ParkedRuns(story.scene.store).submit(held.record.id, CALL, Answer("4"))
+    assert sent == Dispatch(held.record.id, "tm", begun=True)
+    assert (await story.scene.items())[-1]["output"] == "4"
+    assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2
+
+
+@case
+async def approve(story: Story) -> None:
+    held = await story.scene.begin()
+    await held.park(parking(held, "approval"), 600_000)
+    story.lose()
+    sent = await ParkedRuns(story.scene.store).approve(held.record.id, CALL)
+    assert sent == Dispatch(held.record.id, "tm", begun=True)
 
 
 # ---- what others do to a run -------------------------------------------------------------------

@@ -1,0 +1,57 @@
+"""`threadmill approve` and `threadmill reject`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from threadmill.cli.connection import use_store
+
+if TYPE_CHECKING:
+    from threadmill import Run
+    from threadmill_shared.objects import RequiredCall
+
+_call_id = click.argument("call_id", required=False)
+
+
+@click.command()
+@click.argument("run_id")
+@_call_id
+def approve(run_id: str, call_id: str | None) -> None:
+    """Allow the call CALL_ID of the run RUN_ID; without CALL_ID, all that wait for an approval."""
+    run = _load(run_id)
+    for call in _waiting(run, call_id):
+        run.approve(call.id)
+        click.echo(f"{call.id} {call.function.name}: approved")
+
+
+@click.command()
+@click.argument("run_id")
+@_call_id
+@click.option("--reason", help="Told to the model.")
+def reject(run_id: str, call_id: str | None, reason: str | None) -> None:
+    """Refuse the call CALL_ID of the run RUN_ID; without CALL_ID, all that wait for an approval."""
+    run = _load(run_id)
+    for call in _waiting(run, call_id):
+        run.reject(call.id, reason)
+        click.echo(f"{call.id} {call.function.name}: rejected")
+
+
+def _load(run_id: str) -> Run:
+    use_store()
+    from threadmill import Run
+
+    return Run.load(run_id)
+
+
+def _waiting(run: Run, call_id: str | None) -> list[RequiredCall]:
+    calls = run.required_action.tool_calls if run.required_action else []
+    waiting = [call for call in calls if call.waits_for == "approval"]
+    found = [call for call in waiting if call_id in (None, call.id)]
+    if found:
+        return found
+    if not waiting:
+        raise click.ClickException(f"{run.id} waits for no approval; it is {run.status}.")
+    names = ", ".join(f"{call.id} ({call.function.name})" for call in waiting)
+    raise click.ClickException(f"{run.id} has no such call. It waits for approvals of: {names}.")

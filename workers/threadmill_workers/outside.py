@@ -1,0 +1,93 @@
+"""Calls that are not for this worker, but for another one, for the caller, or for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from threadmill_shared import errors
+from threadmill_shared.registry import WorkerInfo
+from threadmill_shared.runs import WaitsFor
+from threadmill_shared.tools import ToolRegistry, ToolSpec
+from threadmill_workers.batch import Batch
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.turn import OpenCall, Park, PassOn, Reply, calls_body, usage_fields
+
+UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
+
+FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
+"""The live worker that has the most of these tools, if more than so many."""
+
+
+class Outside:
+    """Finds out, for one run, whose a call is."""
+
+    def __init__(self, held: HeldRun, registry: ToolRegistry, find_worker: FindWorker) -> None:
+        """The calls of one run.
+
+        Args:
+            held: the run.
+            registry: the functions of this worker.
+            find_worker: finds another one.
+        """
+        self._record = held.record
+        self._registry = registry
+        self._find_worker = find_worker
+
+    def spec(self, call: OpenCall) -> ToolSpec | None:
+        """What is known of the tool that is called; None where the model has made its name up."""
+        return next((s for s in self._record.request.tools if s.name == call.name), None)
+
+    def waits_for(self, call: OpenCall) -> WaitsFor | None:
+        """Whom the call waits for; None: it is for this worker."""
+        spec = self.spec(call)
+        if spec is None or call.is_begun:
+            return None
+        if spec.needs_approval and not call.is_approved:
+            return "approval"
+        return None if self._registry.find(spec.identity, spec.digest) else "output"
+
+    async def outcome(self, calls: Sequence[OpenCall], reply: Reply) -> Park | PassOn | None:
+        """What becomes of the run for the sake of these calls, which are not for this worker.
+
+        Raises:
+            ToolNotFound: nobody has the function of one.
+        """
+        waiting: dict[OpenCall, WaitsFor] = {}
+        other_worker: WorkerInfo | None = None
+        for call in calls:
+            spec, what = self.spec(call), self.waits_for(call)
+            if spec is None or what is None:
+                continue
+            if what == "output" and not spec.is_external:
+                worker = await self._find_worker([spec], 0)
+                if worker is not None:
+                    other_worker = worker
+                    continue
+                self._refuse_what_nobody_has(spec)
+            waiting[call] = what
+        if waiting:
+            return self._park(waiting, reply)
+        return PassOn(other_worker.queue) if other_worker is not None else None
+
+    def _refuse_what_nobody_has(self, spec: ToolSpec) -> None:
+        if spec.name not in self._record.request.local_tools:
+            raise errors.ToolNotFound(
+                f"The model called {spec.name}, and no live worker has its function "
+                f"({spec.identity}). Load its module in a worker (threadmill worker MODULE), or "
+                "pass the function where the run is enqueued (tools=[...])."
+            )
+
+    def _park(self, calls: Mapping[OpenCall, WaitsFor], reply: Reply) -> Park:
+        """What stores whom the run waits for."""
+        record, batch = self._record, Batch()
+        batch.step(reply.step, calls_body(reply.calls, reply.results, usage_fields(reply.usage)))
+        for call, what in calls.items():
+            batch.wait_for(call.id, what)
+            if what == "approval":
+                closing = call.output(UNDECIDED_OUTPUT, failed=True, run_id=record.id)
+                batch.open_call(call.id, closing)
+        required = [[call.id, call.name, call.arguments, what] for call, what in calls.items()]
+        results = {"required": required, "started_at": record.started_at}
+        batch.record("r", "requires_action", results)
+        needs_somebody = "approval" in calls.values()
+        return Park(batch, record.approval_ms if needs_somebody else record.park_ms)
