@@ -25,6 +25,9 @@ if who and who ~= taker then
     return {'lapsed'}
   end
 end
+if who == taker and until_when + 0 > now + lease_ms - 1000 then
+  return {'kept'} -- perhaps the same call once more, which is to change nothing
+end
 local lease = digits(now + lease_ms)
 redis.call('HSET', calls, '@' .. call_id, taker .. ' ' .. lease)
 if redis.call('HGET', run, 'deadline') + 0 < lease + 0 then -- somebody is at it
