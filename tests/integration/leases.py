@@ -15,7 +15,7 @@ from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch, NewRun, content_digest
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
-from threadmill_workers import holding
+from threadmill_workers import claiming
 from threadmill_workers.claiming import Holder
 from threadmill_workers.deaths import Dead, Deaths
 from threadmill_workers.holding import HeldRun
@@ -153,7 +153,7 @@ async def holding_a_run(store: Store, holder: Holder) -> HeldRun:
         content_digest=content_digest("hello"),
     )
     await store.enqueue(new)
-    held = await holding.claim(store, holder, new.run_id)
+    held = await claiming.claim(store, holder, new.run_id)
     assert held is not None
     return held
 

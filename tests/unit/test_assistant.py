@@ -5,13 +5,7 @@ from __future__ import annotations
 import pydantic
 import pytest
 
-from threadmill import Assistant, CodeInterpreter, errors, tool
-
-
-@tool(needs_approval=True)
-def refund(order: int) -> str:
-    """Give the money back."""
-    return f"refunded {order}"
+from threadmill import Assistant, CodeInterpreter, errors
 
 
 def test_name_instructions_model_and_tools_may_be_given_by_position() -> None:
@@ -45,11 +39,6 @@ def test_a_model_without_a_name_is_refused(model: str) -> None:
 def test_a_field_given_twice_is_an_error() -> None:
     with pytest.raises(TypeError, match="each given once"):
         Assistant("Marvin", name="Zaphod")  # type: ignore[misc]
-
-
-def test_a_tool_that_needs_approval_is_refused_because_nobody_would_be_asked() -> None:
-    with pytest.raises(errors.Unsupported, match="refund"):
-        Assistant(tools=[refund]).definition()
 
 
 def test_a_hosted_tool_is_refused() -> None:

@@ -73,7 +73,7 @@ async def test_a_line_takes_no_more_runs_than_its_limit(scene, client):
     await scene.enqueue(max_waiting=1)
     before = await scene.contents()
 
-    with pytest.raises(errors.ThreadFull, match="1 runs wait"):
+    with pytest.raises(errors.ThreadFull, match="has 1 run, as many"):
         await scene.enqueue(max_waiting=1)
 
     assert client.outcomes[-1] == "full"
