@@ -51,7 +51,7 @@ class Story:
         run = Run(RUN_ID, THREAD_ID)
         run.assistant_name = name
         run.messages = [] if says is None else [message(says)]
-        handler.begin(run)
+        handler.on_begin(run)
 
     def tell(self, *record: Any) -> None:
         records = [list(record)]
@@ -82,11 +82,11 @@ class Story:
     def end(self, status: str = "completed", **results: Any) -> None:
         self.tell("r", status, results)
         self.tell("done")
-        self._handler.end()
+        self._handler.on_end()
 
     def leave(self) -> None:
         """The caller waits no longer."""
-        self._handler.end()
+        self._handler.on_end()
 
 
 class OpenMessage:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from threadmill.client import current_client
-from threadmill.handlers import EventHandler
+from threadmill.handlers.listening import Told
 from threadmill.local_calls import LocalCalls
 from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run
+from threadmill.twins import drive_async, on_loop
 from threadmill_shared import errors
 
 PARKED = "thread.run.requires_action"
@@ -13,45 +14,72 @@ _CANCEL_SECONDS = 2.0
 """How long the first Ctrl-C waits for the run's end."""
 
 
-async def follow(run: Run, handler: EventHandler | None, timeout: float | None) -> None:
-    """Feed the handler until the run has ended.
+async def follow(run: Run, told: Told | None, timeout: float | None) -> None:
+    """Tell the handler what the run does, until that has ended.
 
     Raises:
         WaitTimeout: it had not ended after `timeout` seconds.
     """
-    if handler is None:
+    if told is None:
         await run._wait(timeout)  # noqa: SLF001  one package
         return
     limit = Limit(timeout)
+    # Made here: calls may outlast the loop of the hooks, and are not to wait for them either.
     local = run.local_calls()
+    telling = _tell_all(run, told, local, limit, timeout)
+    if told.is_async:
+        # On one loop from its beginning to its end, so that what a hook leaves there goes on.
+        await on_loop(drive_async(telling))
+    else:
+        await telling
+    if told.failure is not None:
+        await _outlast(run, told.failure, limit)
+
+
+async def _tell_all(
+    run: Run, told: Told, local: LocalCalls, limit: Limit, timeout: float | None
+) -> None:
     try:
-        handler.begin(run)
-        while (rewound := await _feed(run, handler, local, limit)) is not None:
-            handler.start_anew(rewound)
-        await run._read(limit.left(GRACE_SECONDS))  # noqa: SLF001  one package
+        await told.begin(run)
+        while (rewound := await _feed(run, told, local, limit)) is not None:
+            await told.start_anew(rewound)
+        if told.failure is None:
+            await run._read(limit.left(GRACE_SECONDS))  # noqa: SLF001  one package
     except TimeoutError as error:
-        raise await run._timed_out(timeout) from error  # noqa: SLF001  one package
+        timed_out = await run._timed_out(timeout)  # noqa: SLF001  one package
+        await told.give_up(timed_out)
+        raise timed_out from error
+    except Exception as error:
+        await told.give_up(error)
+        raise
     finally:
         local.close()
-        handler.end()
+        await told.end()
 
 
-async def _feed(
-    run: Run, handler: EventHandler, local: LocalCalls, limit: Limit
-) -> errors.LogRewound | None:
-    """Feed the handler from the first event to the last, or until the log has gone back."""
+async def _feed(run: Run, told: Told, local: LocalCalls, limit: Limit) -> errors.LogRewound | None:
+    """Tell all events, unless the handler fails, or the log has gone back."""
     stream = EventStream(current_client(), run.id, 0)
     try:
-        while (events := await stream.next(limit.left())) is not None:
+        while told.failure is None and (events := await stream.next(limit.left())) is not None:
             if any(event.event == PARKED for event in events):
                 local.look()
-            for event in events:
-                handler.on_event(event)
+            await told.tell(events)
     except errors.LogRewound as error:
         return error
     finally:
         await stream.close()
     return None
+
+
+async def _outlast(run: Run, failure: Exception, limit: Limit) -> None:
+    """Wait for the end of a run whose handler has failed, and note at the error what became."""
+    try:
+        await run._wait(limit.left())  # noqa: SLF001  one package
+    except errors.ThreadmillError as error:
+        failure.add_note(f"threadmill: a hook raised this. {error}")
+        raise failure from error
+    failure.add_note(f"threadmill: a hook raised this; {run.id} went on, and is {run.status}.")
 
 
 async def cancel_and_wait(run: Run) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from threadmill.checks import check_timeout
 from threadmill.client import current_client
 from threadmill.following import cancel_and_wait, follow
-from threadmill.handlers import EventHandler, PrintHandler
+from threadmill.handlers import PrintHandler
+from threadmill.handlers.listening import listener
 from threadmill.lifecycle import Lifecycle
 from threadmill.offered_tools import functions, specs
 from threadmill.result_types import ResultType
@@ -27,7 +28,7 @@ class Talking(Lifecycle):
         self,
         message: str,
         thread: Thread | None = None,
-        event_handler_class: type[EventHandler] | None = PrintHandler,
+        event_handler_class: type[Any] | None = PrintHandler,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
         *,
@@ -41,7 +42,9 @@ class Talking(Lifecycle):
         Args:
             message: what the user says.
             thread: the conversation; None: `default_thread`.
-            event_handler_class: is given each event; None: nothing is printed.
+            event_handler_class: is told what the run does, a class derived from `EventHandler` or
+                from `openai.AsyncAssistantEventHandler`; None: nothing is printed. What one of its
+                hooks raises is raised when the run has ended.
             event_handler_kwargs: for its constructor.
             timeout: seconds to wait; None: as long as it takes.
             code_interpreter_files: not supported yet.
@@ -55,7 +58,7 @@ class Talking(Lifecycle):
         Raises:
             RunFailed: the run failed or expired; `.run` tells why.
             WaitTimeout: it had not ended after `timeout` seconds; it goes on.
-            TypeError: a run option is unknown.
+            TypeError: a run option is unknown, or the handler cannot be made.
             CallerError: the request is wrong; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
@@ -177,24 +180,24 @@ class Talking(Lifecycle):
         self,
         message: str | None,
         thread: Thread,
-        event_handler_class: type[EventHandler] | None,
+        event_handler_class: type[Any] | None,
         event_handler_kwargs: dict[str, Any] | None,
         timeout: float | None,
         run_options: dict[str, Any],
     ) -> Run:
         """The operation behind all ways to run and wait."""
         check_timeout(timeout)
-        handler = None
-        if event_handler_class is not None:
-            handler = event_handler_class(**(event_handler_kwargs or {}))
+        told = listener(event_handler_class, event_handler_kwargs)
         self.pre_run_hook()
         run = await self.submit(message, thread, **run_options)
         try:
-            await follow(run, handler, timeout)
+            await follow(run, told, timeout)
         except KeyboardInterrupt:
             await cancel_and_wait(run)
             raise
         self.post_run_hook(run)
+        if told is not None and told.failure is not None:
+            raise told.failure
         return run.raise_for_status()
 
 

@@ -3,18 +3,20 @@
 An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is
 done on the process's bridge (see `threadmill.bridge`). Driven by a blocking caller, a hop is waited
 for; driven by an event loop, it is awaited there. So both ways have one body and one signature,
-neither starts an event loop of its own, and neither minds one that is running.
+neither starts an event loop of its own, and neither minds one that is running. What the two must
+do differently on the caller's side, users' coroutines for one, is an `Either`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from threadmill.loops import run_on_own_loop
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 P = ParamSpec("P")
@@ -41,6 +43,23 @@ def callers_loop() -> asyncio.AbstractEventLoop | None:
     return _callers_loop.get()
 
 
+class Either(Generic[T]):
+    """Work on the caller's side that has two ways; `await` it inside an operation."""
+
+    def __init__(self, blocking: Callable[[], T], awaited: Callable[[], Awaitable[T]]) -> None:
+        """A blocking caller calls the one, an event loop awaits what the other returns."""
+        self.blocking = blocking
+        self.awaited = awaited
+
+    def __await__(self) -> Generator[Either[T], T, T]:
+        return (yield self)
+
+
+def on_loop(work: Awaitable[T]) -> Either[T]:
+    """A user's coroutine: it is awaited on the caller's loop, or on one that is made for it."""
+    return Either(lambda: run_on_own_loop(work), lambda: work)
+
+
 def drive(operation: Coroutine[Any, Any, T]) -> T:
     """Run an operation to its end in this thread, waiting at each hop.
 
@@ -58,14 +77,16 @@ def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
     try:
         while True:
             try:
-                future = step()
+                work = step()
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             try:
-                step = functools.partial(operation.send, future.result())
+                found = work.blocking() if isinstance(work, Either) else work.result()
+                step = functools.partial(operation.send, found)
             except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides
-                future.cancel()
+                if isinstance(work, Future):
+                    work.cancel()
                 step = functools.partial(operation.throw, error)
     finally:
         _callers_loop.reset(token)
@@ -90,12 +111,13 @@ async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
     try:
         while True:
             try:
-                future = step()
+                work = step()
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+            awaited = work.awaited() if isinstance(work, Either) else asyncio.wrap_future(work)
             try:
-                step = functools.partial(operation.send, await asyncio.wrap_future(future))
+                step = functools.partial(operation.send, await awaited)
             except BaseException as error:  # noqa: BLE001  a cancelled task too: it cleans up
                 step = functools.partial(operation.throw, error)
     finally:

@@ -194,9 +194,10 @@ class Reader:
         )
 
     def _tool_output(
-        self, _entry: Entry, step: int, index: int, call: str, output: str
+        self, _entry: Entry, step: int, index: int, _call: str, output: str
     ) -> Iterator[Any]:
-        made = _call(call, {"output": output}) | {"index": index}
+        # Without the call's id: whoever puts deltas together would continue it, as any other text.
+        made = {"index": index, "type": "function", "function": {"output": output}}
         yield "thread.run.step.delta", self._step_delta(step, [made])
 
     def _tools_end(

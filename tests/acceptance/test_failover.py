@@ -48,7 +48,7 @@ class Actor(EventHandler):
             self._pieces += 1
             self._acts.get(self._pieces, lambda: None)()
 
-    def start_anew(self, reason: errors.LogRewound) -> None:
+    def on_rewound(self, reason: errors.LogRewound) -> None:
         self._told.append(reason)
 
 

@@ -88,7 +88,7 @@ def stalled(redis_server: RedisServer) -> Iterator[Callable[[], None]]:
 @pytest.mark.parametrize("how", ["wait", "say"])
 def test_a_wait_keeps_its_timeout_when_redis_stalls(how: str, stalled: Callable[[], None]) -> None:
     class Staller(EventHandler):
-        def begin(self, run: Run) -> None:
+        def on_begin(self, run: Run) -> None:
             stalled()
 
     plain = Assistant(name="plain")

@@ -30,7 +30,7 @@ class Rewinder(EventHandler):
             if self._pieces == 30:
                 self._snapshot.restore()
 
-    def start_anew(self, reason: errors.LogRewound) -> None:
+    def on_rewound(self, reason: errors.LogRewound) -> None:
         self._told.append(reason)
 
 

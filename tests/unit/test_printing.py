@@ -63,7 +63,7 @@ def test_a_run_that_is_followed_anew_says_why_its_answer_comes_again(capsys: Pri
     handler = PrintHandler()
     story = Story(handler, says="Roll five dice!")
     story.begin_message("I rolled ")
-    handler.start_anew(errors.LogRewound("it has gone back"))
+    handler.on_rewound(errors.LogRewound("it has gone back"))
     story.say("I rolled ", "five dice.")
     story.end()
     assert capsys.readouterr().out == (

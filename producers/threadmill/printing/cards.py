@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from threadmill.printing.wording import cleaned, incomplete_note
 from threadmill_shared.objects import Message, Step
@@ -54,6 +55,13 @@ class Call:
     output: str | None = None
     error: str = ""
     """The error's name, where the call failed; a stored call knows only that it did."""
+    waits_for: str = ""
+    """What somebody must do before it is over, while that is so."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known what came of it."""
+        return self.output is not None or bool(self.error)
 
 
 @dataclass(eq=False)
@@ -66,6 +74,16 @@ class Calls:
     """By the id of the call, in the model's order."""
     note: str = ""
     """How the step ended, where it was not completed."""
+
+    def add(self, made: Any) -> None:
+        """Add what a step's delta tells of one call."""
+        function = made["function"]
+        if made["index"] >= len(self.calls):
+            self.calls[made["id"]] = Call(function["name"], "")
+        call = list(self.calls.values())[made["index"]]
+        call.arguments += function.get("arguments") or ""
+        if function.get("output") is not None:
+            call.output, call.waits_for = function["output"], ""
 
     @classmethod
     def of(cls, step: Step) -> Calls:

@@ -26,6 +26,8 @@ class Lines:
         self._is_at_line_start = False
         self._shown: dict[str, str] = {}
         """The calls that have their line, with the error that it tells."""
+        self._waiting: dict[str, str] = {}
+        """The calls for which a line tells what they wait for, and that."""
 
     def begin(self, card: Card) -> None:
         """The card is made from here on."""
@@ -33,6 +35,7 @@ class Lines:
         self._parts = 0
         self._is_at_line_start = False
         self._shown = {}
+        self._waiting = {}
         if isinstance(card, Speech):
             self._write(f"{one_line(card.speaker, _NAME)}: ")
         self.update(card)
@@ -81,6 +84,9 @@ class Lines:
 
     def _write_calls(self, card: Calls, *, is_over: bool) -> None:
         for id, call in card.calls.items():
+            if call.waits_for != self._waiting.get(id, ""):
+                self._waiting[id] = call.waits_for
+                self._write(_waiting_line(call) if call.waits_for else "")
             if id not in self._shown:
                 if is_over or call.output is not None:
                     self._write(f"{_INDENT}{call_line(call, card.note or 'no output yet')}\n")
@@ -88,6 +94,11 @@ class Lines:
             elif self._shown[id] != call.error:
                 self._write(f"{_INDENT}{one_line(call.name, _NAME)} failed ({call.error})\n")
                 self._shown[id] = call.error
+
+
+def _waiting_line(call: Call) -> str:
+    arguments = one_line(arguments_text(call.arguments), _TEXT)
+    return f"{_INDENT}{one_line(call.name, _NAME)}({arguments}) {call.waits_for}\n"
 
 
 def call_line(call: Call, without_output: str) -> str:

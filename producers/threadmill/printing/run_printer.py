@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Speech
+from threadmill.printing.cards import NOT_FINISHED, Calls, Speech
 from threadmill.printing.sheet import Sheet, open_sheet
-from threadmill.printing.wording import STARTED_ANEW, incomplete_note, notice_of
+from threadmill.printing.wording import STARTED_ANEW, incomplete_note, notice_of, waiting_note
 from threadmill_shared.events import Event
 
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ class RunPrinter:
             "thread.run.step.failed": self._step_ends,
             "thread.run.step.cancelled": self._step_ends,
             "thread.run.step.expired": self._step_ends,
+            "thread.run.requires_action": self._parked,
+            "thread.run.queued": self._resumed,
             "threadmill.tool.failed": self._tool_failed,
         }
 
-    def begin(self, run: Run) -> None:
-        """Print the user's message."""
+    def begin(self, run: Run, *, is_typed: bool = False) -> None:
+        """Print the user's message, unless it was typed and therefore stands there already."""
         self._assistant = run.assistant_name or self._assistant
-        if self._print_messages:
+        if self._print_messages and not is_typed:
             for message in run.messages:
                 if message.role == "user":
                     self._on_sheet().finish(Speech.of(message))
@@ -137,7 +139,7 @@ class RunPrinter:
             return
         was_empty = not calls.calls
         for made in data["delta"]["step_details"].get("tool_calls", ()):
-            _merge(calls, made)
+            calls.add(made)
         if was_empty:
             self._on_sheet().begin(calls)
         else:
@@ -156,17 +158,27 @@ class RunPrinter:
             call.error = data["error"] or "error"
             self._on_sheet().update(self._calls)
 
+    def _parked(self, data: Any) -> None:
+        for waiting in data["required_action"]["submit_tool_outputs"]["tool_calls"]:
+            note = waiting_note(waiting.get("waits_for", "output"), data["id"], waiting["id"])
+            call = self._calls.calls.get(waiting["id"]) if self._calls is not None else None
+            if call is not None:
+                call.waits_for = note
+            elif self._print_messages or self._print_steps:
+                self._on_sheet().notice(f"{waiting['function']['name']} {note}")
+        self._update_calls()
+
+    def _resumed(self, data: Any) -> None:  # noqa: ARG002  it says no more than that
+        for call in self._calls.calls.values() if self._calls is not None else ():
+            call.waits_for = ""
+        self._update_calls()
+
+    def _update_calls(self) -> None:
+        if self._calls is not None and self._calls.calls:
+            self._on_sheet().update(self._calls)
+
     def _finish_calls(self, note: str) -> None:
         calls, self._calls = self._calls, None
         if calls is not None and calls.calls:
             calls.note = note
             self._on_sheet().finish(calls)
-
-
-def _merge(calls: Calls, made: Any) -> None:
-    """Add what a delta tells of a call."""
-    function = made["function"]
-    call = calls.calls.setdefault(made["id"], Call(function.get("name", ""), ""))
-    call.arguments += function.get("arguments") or ""
-    if function.get("output") is not None:
-        call.output = function["output"]

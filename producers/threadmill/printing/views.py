@@ -114,6 +114,8 @@ class CallsView:
         if self._is_running(call):
             yield Text.assemble((self._pen.dots, "yellow"), " ", _name(call))
             yield _below(_json(arguments_text(call.arguments, indent=2)))
+            if call.waits_for:
+                yield _below(Text(call.waits_for, style="yellow"))
             return
         is_done = call.output is not None and not call.error
         sign = (self._pen.tick, "green") if is_done else (self._pen.cross, "red")
@@ -123,8 +125,7 @@ class CallsView:
             yield _below(Text.assemble(f"{self._pen.arrow} ", output))
 
     def _is_running(self, call: Call) -> bool:
-        is_over = call.output is not None or bool(call.error)
-        return not is_over and self._calls.note in ("", NOT_FINISHED)
+        return not call.is_over and self._calls.note in ("", NOT_FINISHED)
 
 
 def _name(call: Call) -> tuple[str, str]:

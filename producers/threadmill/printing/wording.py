@@ -91,6 +91,13 @@ def notice_of(event: str, data: Any) -> str | None:
             return None
 
 
+def waiting_note(waits_for: str, run_id: str, call_id: str) -> str:
+    """What a call of a parked run waits for, and how it gets that."""
+    if waits_for == "approval":
+        return f"waits for approval: threadmill approve {run_id} {call_id}"
+    return "waits for a process that has the function, or for submit_tool_outputs"
+
+
 def end_notice(status: str, reason: str | None) -> str:
     """How a run ended that did not complete."""
     return one_line(f"run {status}: {reason}" if reason else f"run {status}", 400)

@@ -1,0 +1,11 @@
+"""What is done with a run's events while a caller waits: printing, by default.
+
+`dispatcher` turns a run's events into the calls of a handler's hooks; `snapshots` puts together
+what the hooks are given. A handler is of our own `base` class, or of one of the openai package's
+(`openai_package`). `listening` makes it, calls it, and keeps what it raises.
+"""
+
+from threadmill.handlers.base import EventHandler
+from threadmill.handlers.printing import PrintHandler
+
+__all__ = ["EventHandler", "PrintHandler"]

@@ -1,0 +1,110 @@
+"""The base class of handlers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from threadmill_shared import errors
+from threadmill_shared.events import Event
+
+if TYPE_CHECKING:
+    from threadmill.handlers.dispatcher import Dispatcher
+    from threadmill.run import Run
+
+logger = logging.getLogger("threadmill")
+
+
+class Listener:
+    """What a handler may ask, inside a hook or later, about the run that it is told of."""
+
+    _dispatcher: Dispatcher | None = None
+    """None before the run's first event."""
+
+    @property
+    def current_event(self) -> Any:
+        """The event that the hook is called for; None outside of hooks."""
+        return self._dispatcher and self._dispatcher.current_event
+
+    @property
+    def current_run(self) -> Any:
+        """The run as of its last event."""
+        return self._dispatcher and self._dispatcher.current_run
+
+    @property
+    def current_run_step_snapshot(self) -> Any:
+        """The step that is under way, as far as it has come; None between steps."""
+        return self._dispatcher and self._dispatcher.current_step
+
+    @property
+    def current_message_snapshot(self) -> Any:
+        """The message that is being written, else the last one, as far as it has come."""
+        return self._dispatcher and self._dispatcher.current_message
+
+
+class EventHandler(Listener):
+    """Is told what a run does, in order, while `say` waits for it. Derive, and override hooks.
+
+    The hooks are those of the openai package's handlers, with `on_begin` and `on_rewound`; their
+    objects have the Assistants API's fields as attributes. A hook may be `async def`. An instance
+    follows one run. What a hook raises ends the telling, not the run: `on_exception` and `on_end`
+    are called, and the caller of `say` gets it once the run has ended.
+    """
+
+    def on_begin(self, run: Run) -> Any:
+        """The run was enqueued; its events follow."""
+
+    def on_event(self, event: Event) -> Any:
+        """One event, before the hooks that tell what it means; `threadmill.*` and `done` too."""
+
+    def on_run_step_created(self, run_step: Any) -> Any:
+        """A step has begun: a message is written, or tools are called."""
+
+    def on_run_step_delta(self, delta: Any, snapshot: Any) -> Any:
+        """Something was added to a step; the snapshot is all of it so far."""
+
+    def on_run_step_done(self, run_step: Any) -> Any:
+        """A step has ended; its status says how."""
+
+    def on_tool_call_created(self, tool_call: Any) -> Any:
+        """The model has asked for a call."""
+
+    def on_tool_call_delta(self, delta: Any, snapshot: Any) -> Any:
+        """Something was added to a call, its output for one."""
+
+    def on_tool_call_done(self, tool_call: Any) -> Any:
+        """Nothing more comes of a call; without an output it did not get that far."""
+
+    def on_message_created(self, message: Any) -> Any:
+        """The assistant begins a message."""
+
+    def on_message_delta(self, delta: Any, snapshot: Any) -> Any:
+        """Something was added to a message; the snapshot is all of it so far."""
+
+    def on_message_done(self, message: Any) -> Any:
+        """A message has ended: `completed`; or `incomplete`, where it was broken off."""
+
+    def on_text_created(self, text: Any) -> Any:
+        """A text begins within a message."""
+
+    def on_text_delta(self, delta: Any, snapshot: Any) -> Any:
+        """Something was added to a text: `delta.value`; `snapshot.value` is all of it so far."""
+
+    def on_text_done(self, text: Any) -> Any:
+        """A text is as it is to stay."""
+
+    def on_image_file_done(self, image_file: Any) -> Any:
+        """A message has an image."""
+
+    def on_exception(self, exception: Exception) -> Any:
+        """The telling ends early: a hook raised this, the time is over, or Redis is gone."""
+
+    def on_timeout(self) -> Any:
+        """The caller's `timeout` is over; the run goes on. `on_exception` follows."""
+
+    def on_rewound(self, reason: errors.LogRewound) -> Any:
+        """A failover lost some of the events that were told; all follow again, from the first."""
+        logger.warning("%s It is followed anew.", reason)
+
+    def on_end(self) -> Any:
+        """Nothing more is told: the run has ended, or the telling has. Called once."""

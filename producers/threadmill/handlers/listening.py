@@ -1,0 +1,151 @@
+"""Makes a handler of the class that a caller names, and calls its hooks."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from threadmill.handlers.base import EventHandler
+from threadmill.handlers.dispatcher import Dispatcher, Objects
+from threadmill.handlers.objects import OwnObjects
+from threadmill.twins import on_loop
+from threadmill_shared import errors
+from threadmill_shared.events import Event
+
+if TYPE_CHECKING:
+    from threadmill.run import Run
+
+
+class Told:
+    """A handler that is told of one run, and what it raised."""
+
+    def __init__(self, handler: Any, base: type[Any], objects: Objects) -> None:
+        """Nothing is told yet.
+
+        Args:
+            handler: the user's.
+            base: the class of ours, or of the openai package's, that it is derived from.
+            objects: makes what its hooks are given.
+        """
+        self._handler = handler
+        self._base = base
+        self._dispatcher = Dispatcher(objects, self._does_something)
+        handler._dispatcher = self._dispatcher  # noqa: SLF001  of `Listener`
+        self._is_over = False
+        self.failure: Exception | None = None
+        """What a hook raised first; from then on nothing is told."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether one of its hooks needs an event loop."""
+        hooks = [name for name in dir(self._base) if name.startswith("on_")]
+        return any(inspect.iscoroutinefunction(getattr(self._handler, name)) for name in hooks)
+
+    async def begin(self, run: Run) -> None:
+        """Tell that the run was enqueued."""
+        if isinstance(self._handler, EventHandler):
+            await self._call("on_begin", run)
+
+    async def tell(self, events: Iterable[Event]) -> None:
+        """Tell what happened."""
+        for event in events:
+            for name, arguments in self._dispatcher.calls(event):
+                await self._call(name, *arguments)
+                if self.failure is not None:
+                    return
+
+    async def start_anew(self, reason: errors.LogRewound) -> None:
+        """Tell that all comes again."""
+        self._dispatcher.reset()
+        if isinstance(self._handler, EventHandler):
+            await self._call("on_rewound", reason)
+
+    async def give_up(self, error: Exception) -> None:
+        """Tell why nothing more is told, though the run may go on."""
+        if isinstance(error, TimeoutError):
+            await self._call("on_timeout")
+        await self._call("on_exception", error)
+
+    async def end(self) -> None:
+        """Tell, once, that nothing follows."""
+        if not self._is_over:
+            self._is_over = True
+            error = await self._raised_by("on_end")
+            self.failure = self.failure or error
+
+    async def _call(self, name: str, *arguments: Any) -> None:
+        if self._is_over:
+            return
+        error = await self._raised_by(name, *arguments)
+        if error is not None:
+            self.failure = error
+            await self._raised_by("on_exception", error)
+            await self.end()
+
+    async def _raised_by(self, name: str, *arguments: Any) -> Exception | None:
+        """Call a hook, unless it is the base class's, and return what it raised."""
+        if not self._does_something(name):
+            return None
+        try:
+            result = getattr(self._handler, name)(*arguments)
+            if inspect.isawaitable(result):
+                await on_loop(result)
+        except Exception as error:  # noqa: BLE001  whatever users' code raises, the run goes on
+            return error
+        return None
+
+    def _does_something(self, hook: str) -> bool:
+        function = getattr(getattr(self._handler, hook), "__func__", None)
+        return function is not getattr(self._base, hook)
+
+
+def listener(handler_class: Any, arguments: dict[str, Any] | None) -> Told | None:
+    """Make the handler for a run; None: there is none.
+
+    Raises:
+        TypeError: it is no class of a handler, or the arguments are not its constructor's.
+    """
+    if arguments is not None and not isinstance(arguments, dict):
+        raise TypeError(
+            f"event_handler_kwargs is a dict of its arguments, not {type(arguments).__name__}."
+        )
+    if handler_class is None:
+        if arguments:
+            raise TypeError("event_handler_kwargs are given, and there is no event_handler_class.")
+        return None
+    if not isinstance(handler_class, type):
+        raise TypeError(
+            f"event_handler_class is a class, not {handler_class!r}: each run makes a handler of "
+            "its own. What it needs goes into event_handler_kwargs."
+        )
+    if issubclass(handler_class, EventHandler):
+        return Told(_made(handler_class, arguments), EventHandler, OwnObjects())
+    return _package_listener(handler_class, arguments)
+
+
+def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None) -> Told:
+    # Whoever has derived from the package's class has imported the package.
+    if "openai" in sys.modules:
+        from threadmill.handlers import openai_package  # noqa: PLC0415  see there
+
+        base = openai_package.base_of(handler_class)
+        if base is not None:
+            listening = openai_package.listening(handler_class, base)
+            return Told(_made(listening, arguments), base, openai_package.PackageObjects())
+    raise TypeError(
+        f"{handler_class.__name__} is no handler. Derive it from threadmill.EventHandler, or from "
+        "openai.AsyncAssistantEventHandler."
+    )
+
+
+def _made(handler_class: type[Any], arguments: dict[str, Any] | None) -> Any:
+    given = arguments or {}
+    try:
+        inspect.signature(handler_class).bind(**given)
+    except TypeError as error:
+        raise TypeError(
+            f"event_handler_kwargs do not fit {handler_class.__name__}: {error}."
+        ) from None
+    return handler_class(**given)

@@ -1,0 +1,115 @@
+"""Handlers derived from the openai package's classes; imported only where there is such a one."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from openai.lib.streaming import AssistantEventHandler, AsyncAssistantEventHandler
+from openai.types.beta import AssistantStreamEvent
+from openai.types.beta.threads import Message
+from openai.types.beta.threads.runs import RunStep
+
+from threadmill.handlers.base import Listener
+from threadmill_shared.events import Event
+
+_EVENTS: dict[str, Any] = {
+    get_args(kind.model_fields["event"].annotation)[0]: kind
+    for kind in get_args(get_args(AssistantStreamEvent)[0])
+}
+"""The package's classes of events, by name."""
+
+
+class PackageObjects:
+    """Makes the package's objects, for handlers that are told what the Assistants API has.
+
+    They are made as the package makes them of a stream: nothing is refused that has other fields.
+    """
+
+    def event(self, event: Event) -> Any:
+        """The event for `on_event`; None: the package has none of this name."""
+        kind = _EVENTS.get(event.event)
+        return kind and kind.construct(event=event.event, data=event.data)
+
+    def data(self, event: Any) -> Any:
+        """What an event that `event` made is about."""
+        return event.data
+
+    def message(self, fields: dict[str, Any]) -> Any:
+        """A message."""
+        return Message.construct(**fields)
+
+    def step(self, fields: dict[str, Any]) -> Any:
+        """A step."""
+        return RunStep.construct(**fields)
+
+
+class _PackageListener(Listener):
+    """Answers what the package's handlers answer from the stream that they read themselves."""
+
+    _has_ended = False
+
+    def _told(self, found: Any, name: str) -> Any:
+        # They wait for the end; a hook that waited would hold it up.
+        if not self._has_ended:
+            raise RuntimeError("The run has not ended. Ask after `say`, or in `on_end`.")
+        if not found:
+            raise RuntimeError(f"The run has no {name}.")
+        return found
+
+    def _final_run(self) -> Any:
+        return self._told(self.current_run, "final object")
+
+    def _final_steps(self) -> Any:
+        return self._told(self._dispatcher and self._dispatcher.steps(), "steps")
+
+    def _final_messages(self) -> Any:
+        return self._told(self._dispatcher and self._dispatcher.messages(), "messages")
+
+
+class _Sync(_PackageListener):
+    def until_done(self) -> None:
+        self._told(self.current_run, "final object")
+
+    def close(self) -> None:
+        """There is no response to close."""
+
+    def get_final_run(self) -> Any:
+        return self._final_run()
+
+    def get_final_run_steps(self) -> Any:
+        return self._final_steps()
+
+    def get_final_messages(self) -> Any:
+        return self._final_messages()
+
+
+class _Async(_PackageListener):
+    async def until_done(self) -> None:
+        self._told(self.current_run, "final object")
+
+    async def close(self) -> None:
+        """There is no response to close."""
+
+    async def get_final_run(self) -> Any:
+        return self._final_run()
+
+    async def get_final_run_steps(self) -> Any:
+        return self._final_steps()
+
+    async def get_final_messages(self) -> Any:
+        return self._final_messages()
+
+
+def base_of(handler_class: type[Any]) -> type[Any] | None:
+    """Which of the package's two classes it is derived from; None: from neither."""
+    for base in (AsyncAssistantEventHandler, AssistantEventHandler):
+        if issubclass(handler_class, base):
+            return base
+    return None
+
+
+def listening(handler_class: type[Any], base: type[Any]) -> type[Any]:
+    """The user's class, with answers from our events in place of the package's from its stream."""
+    answers: type[Any] = _Async if base is AsyncAssistantEventHandler else _Sync
+    names = {"__module__": handler_class.__module__, "__qualname__": handler_class.__qualname__}
+    return type(handler_class.__name__, (answers, handler_class), names)
