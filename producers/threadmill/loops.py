@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,25 +17,32 @@ def run_on_own_loop(work: Awaitable[T]) -> T:
 
     Ctrl-C cancels the work, and is raised when that has ended.
     """
-    # Made by a factory the loop stays ours: it does not become what `get_event_loop` returns.
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return runner.run(_awaited(work))
-        return _run_beside(runner, work)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(work, Future())
+    return _run_beside(work)
 
 
-def _run_beside(runner: asyncio.Runner, work: Awaitable[T]) -> T:
-    loop = runner.get_loop()
+def _run_beside(work: Awaitable[T]) -> T:
+    known: Future[asyncio.AbstractEventLoop] = Future()
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1, "threadmill-hooks") as pool:
-        future = pool.submit(context.run, runner.run, _awaited(work))
+        result = pool.submit(context.run, _run, work, known)
         try:
-            return future.result()
+            return result.result()
         except KeyboardInterrupt:
-            loop.call_soon_threadsafe(_cancel_all, loop)
+            loop = known.result()
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(_cancel_all, loop)
             raise
+
+
+def _run(work: Awaitable[T], known: Future[asyncio.AbstractEventLoop]) -> T:
+    # Made by a factory the loop stays ours: it does not become what `get_event_loop` returns.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        known.set_result(runner.get_loop())
+        return runner.run(_awaited(work))
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

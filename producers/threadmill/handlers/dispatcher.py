@@ -58,6 +58,8 @@ class Dispatcher:
             "thread.run.step.delta": self._step_grows,
             **{f"thread.run.step.{status}": self._step_ends for status in _STEP_ENDS},
         }
+        self.has_ended = False
+        """Whether nothing more is told."""
         self.reset()
 
     def reset(self) -> None:

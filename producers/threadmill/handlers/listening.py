@@ -71,7 +71,7 @@ class Told:
     async def end(self) -> None:
         """Tell, once, that nothing follows."""
         if not self._is_over:
-            self._is_over = True
+            self._is_over = self._dispatcher.has_ended = True
             error = await self._raised_by("on_end")
             self.failure = self.failure or error
 

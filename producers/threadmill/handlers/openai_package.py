@@ -46,11 +46,9 @@ class PackageObjects:
 class _PackageListener(Listener):
     """Answers what the package's handlers answer from the stream that they read themselves."""
 
-    _has_ended = False
-
     def _told(self, found: Any, name: str) -> Any:
         # They wait for the end; a hook that waited would hold it up.
-        if not self._has_ended:
+        if self._dispatcher is None or not self._dispatcher.has_ended:
             raise RuntimeError("The run has not ended. Ask after `say`, or in `on_end`.")
         if not found:
             raise RuntimeError(f"The run has no {name}.")

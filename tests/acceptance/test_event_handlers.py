@@ -1,0 +1,309 @@
+"""Handlers of a `say` and of a `Thread.run`, told by a worker's log."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import openai
+import pytest
+from tests.acceptance.conftest import Lasting
+from tests.listeners import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
+
+from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors
+from threadmill.testing import Fault, StandIn
+
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
+CALLS = 'call show_int {"value":1} call wait_on_loop {"seconds":0.05}'
+LONG = "tokens=200 delay=0.02"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(lasting: Lasting) -> None:
+    lasting.workers.start("toolbox")
+
+
+@pytest.fixture(autouse=True)
+def standin(lasting: Lasting) -> StandIn:
+    return lasting.fresh_standin()
+
+
+@pytest.fixture
+def toolbox() -> Assistant:
+    assistant = Assistant.load("toolbox")
+    assistant.clear_default_thread()
+    return assistant
+
+
+def of(hook: str, notes: list[Note]) -> list[list[Any]]:
+    return [arguments for name, arguments in notes if name == hook]
+
+
+def check(run: Run, notes: list[Note]) -> None:
+    """The run made two calls in one step, then said something; each was told of once."""
+    assert run.status == "completed"
+    assert [one["id"] for [one] in of("on_run_step_done", notes)] == [one.id for one in run.steps]
+    calls = [call for step in run.steps for call in step.tool_calls]
+    told = [one for [one] in of("on_tool_call_done", notes)]
+    assert [(one["id"], one["function"]["output"]) for one in told] == [
+        (one.id, one.output) for one in calls
+    ]
+    assert len(calls) == 2
+    assert len(of("on_tool_call_created", notes)) == 2
+    assert [one["value"] for [one] in of("on_text_done", notes)] == [run.text]
+    pieces = "".join(delta["value"] for delta, _ in of("on_text_delta", notes))
+    assert pieces == run.text
+    assert of("on_text_delta", notes)[-1][1]["value"] == run.text
+    assert len(of("on_message_done", notes)) == 1
+    assert of("on_end", notes) == [[]]
+    assert notes[-1] == ("on_end", [])
+    assert not of("on_exception", notes)
+
+
+@pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
+@pytest.mark.parametrize("way", ["say", "run", "say_async", "run_async", "say in a loop"])
+def test_a_handler_follows_a_run_of_several_steps(
+    handler_class: Any, way: str, toolbox: Assistant
+) -> None:
+    notes: list[Note] = []
+    how: dict[str, Any] = {
+        "event_handler_class": handler_class,
+        "event_handler_kwargs": {"notes": notes},
+        "timeout": 20,
+    }
+    thread = Thread()
+
+    async def in_a_loop() -> Run:
+        return toolbox.say(CALLS, thread=thread, **how)
+
+    if "run" in way:
+        thread.add(CALLS)
+    ways: dict[str, Callable[[], Run]] = {
+        "say": lambda: toolbox.say(CALLS, thread=thread, **how),
+        "run": lambda: thread.run(toolbox, **how),
+        "say_async": lambda: asyncio.run(toolbox.say_async(CALLS, thread=thread, **how)),
+        "run_async": lambda: asyncio.run(thread.run_async(toolbox, **how)),
+        "say in a loop": lambda: asyncio.run(in_a_loop()),
+    }
+    check(ways[way](), notes)
+
+
+@pytest.mark.parametrize("base", [EventHandler, openai.AsyncAssistantEventHandler])
+def test_hooks_may_await_and_leave_tasks_behind_on_one_loop(base: Any, toolbox: Assistant) -> None:
+    loops = set()
+    ticks: list[int] = []
+
+    class Awaiting(base):
+        async def tick(self) -> None:
+            while True:
+                ticks.append(1)
+                await asyncio.sleep(0.01)
+
+        async def on_run_step_created(self, run_step: Any) -> None:
+            loops.add(asyncio.get_running_loop())
+            self.task = asyncio.create_task(self.tick())
+
+        async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            await asyncio.sleep(0)
+            loops.add(asyncio.get_running_loop())
+
+        async def on_end(self) -> None:
+            self.task.cancel()
+
+    run = toolbox.say("tokens=20 delay=0.02", event_handler_class=Awaiting, timeout=20)
+    assert run.status == "completed"
+    assert len(loops) == 1
+    assert len(ticks) > 5
+
+
+def test_hooks_of_a_blocking_say_are_called_in_the_callers_thread(toolbox: Assistant) -> None:
+    threads = set()
+
+    class Where(EventHandler):
+        def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            threads.add(threading.current_thread())
+
+    class WhereAsync(openai.AsyncAssistantEventHandler):
+        async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            threads.add(threading.current_thread())
+
+    for handler_class in (Where, WhereAsync):
+        toolbox.say("Hello!", event_handler_class=handler_class, timeout=20)
+    assert threads == {threading.current_thread()}
+
+
+def test_the_run_is_known_from_its_beginning(toolbox: Assistant) -> None:
+    class Cancelling(EventHandler):
+        def on_begin(self, run: Run) -> None:
+            self.run = run
+
+        def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            if snapshot.value == "1 ":
+                self.run.cancel()
+
+    run = toolbox.say(LONG, event_handler_class=Cancelling, timeout=20)
+    assert run.status == "cancelled"
+
+
+@pytest.mark.parametrize("handler_class", [Ours, TheirsAsync], ids=["ours", "theirs-async"])
+def test_a_failed_run_is_told_to_its_end(
+    handler_class: Any, toolbox: Assistant, standin: StandIn
+) -> None:
+    standin.brain = lambda _: Fault(status=400)
+    notes: list[Note] = []
+    with pytest.raises(errors.RunFailed):
+        toolbox.say(
+            "Hello!",
+            event_handler_class=handler_class,
+            event_handler_kwargs={"notes": notes},
+            timeout=20,
+        )
+    events = [event["event"] for [event] in of("on_event", notes)]
+    assert "thread.run.failed" in events[-2:]
+    assert not of("on_exception", notes)
+    assert of("on_end", notes) == [[]]
+
+
+@pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
+def test_a_timeout_is_told_and_raised_and_the_run_goes_on(
+    handler_class: Any, toolbox: Assistant
+) -> None:
+    notes: list[Note] = []
+    with pytest.raises(errors.WaitTimeout) as caught:
+        toolbox.say(
+            LONG,
+            event_handler_class=handler_class,
+            event_handler_kwargs={"notes": notes},
+            timeout=0.5,
+        )
+    assert [name for name, _ in notes][-3:] == ["on_timeout", "on_exception", "on_end"]
+    assert caught.value.run.refresh().status == "in_progress"
+    assert caught.value.run.cancel().wait(10).status == "cancelled"
+
+
+@pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
+@pytest.mark.parametrize("is_async", [False, True], ids=["say", "say_async"])
+def test_what_a_hook_raises_reaches_the_caller_when_the_run_has_ended(
+    handler_class: Any, is_async: bool, toolbox: Assistant
+) -> None:
+    class Raising(handler_class):
+        async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            raise ZeroDivisionError("on purpose")
+
+    notes: list[Note] = []
+    how: dict[str, Any] = {
+        "event_handler_class": Raising,
+        "event_handler_kwargs": {"notes": notes},
+        "timeout": 20,
+    }
+    say: Callable[[], Any] = partial(toolbox.say, "tokens=20 delay=0.02", **how)
+    if is_async:
+        say = lambda: asyncio.run(toolbox.say_async("tokens=20 delay=0.02", **how))  # noqa: E731
+    with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+        say()
+    [run] = toolbox.default_thread.runs()
+    assert run.status == "completed"
+    assert len(run.text.split()) == 20
+    assert caught.value.__notes__ == [
+        f"threadmill: a hook raised this; {run.id} went on, and is completed."
+    ]
+    assert [name for name, _ in notes][-2:] == ["on_exception", "on_end"]
+
+
+def test_what_a_hook_raises_reaches_the_caller_though_the_run_does_not_end_in_time(
+    toolbox: Assistant,
+) -> None:
+    class Raising(EventHandler):
+        def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            raise TimeoutError("the hook's own")
+
+    with pytest.raises(TimeoutError, match="the hook's own") as caught:
+        toolbox.say(LONG, event_handler_class=Raising, timeout=1)
+    assert isinstance(caught.value.__cause__, errors.WaitTimeout)
+    assert caught.value.__cause__.run.cancel().wait(10).status == "cancelled"
+
+
+class NoHandler:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("handler_class", "arguments", "words"),
+    [
+        (PrintHandler, {"print_message": False}, "unexpected keyword argument 'print_message'"),
+        (PrintHandler, ["print_steps"], "event_handler_kwargs is a dict"),
+        (PrintHandler(), None, "is a class"),
+        (Theirs, {}, "missing a required argument: 'notes'"),
+        (TheirsAsync, {"notes": [], "more": 1}, "unexpected keyword argument 'more'"),
+        (NoHandler, {}, "NoHandler is no handler. Derive it from threadmill.EventHandler"),
+        (None, {"print_steps": False}, "there is no event_handler_class"),
+    ],
+)
+def test_a_handler_that_cannot_be_made_is_refused_before_anything_is_written(
+    handler_class: Any, arguments: Any, words: str, toolbox: Assistant
+) -> None:
+    thread = Thread()
+    with pytest.raises(TypeError, match=words):
+        toolbox.say(
+            "Hello!",
+            thread=thread,
+            event_handler_class=handler_class,
+            event_handler_kwargs=arguments,
+        )
+    assert thread.runs() == []
+
+
+WITHOUT_THE_PACKAGE = """
+import sys
+from threadmill import Assistant, EventHandler
+
+class Mine(EventHandler):
+    async def on_text_done(self, text):
+        print(text.value)
+
+Assistant.load("toolbox").say("tokens=3", event_handler_class=Mine)
+assert "openai" not in sys.modules
+"""
+
+
+def test_the_openai_package_is_imported_only_by_whoever_derives_from_it() -> None:
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_THE_PACKAGE]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.stdout.strip(), ended.stderr) == ("1 2 3", "")
+
+
+CTRL_C = """
+import signal, sys
+from threadmill import Assistant, EventHandler
+
+class Mine(EventHandler):
+    async def on_text_delta(self, delta, snapshot):
+        print(delta.value, flush=True)
+
+    async def on_end(self):
+        print("end", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    Assistant.load("toolbox").say("tokens=200 delay=0.05", event_handler_class=Mine)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_cancels_the_run_of_an_async_handler_too(standin: StandIn) -> None:
+    script = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CTRL_C], stdout=subprocess.PIPE, text=True
+    )
+    assert script.stdout is not None
+    assert script.stdout.readline() == "1 \n"
+    script.send_signal(2)
+    output, _ = script.communicate(timeout=20)
+    assert output.split()[-2:] == ["end", "interrupted"]
+    standin.wait_until(lambda requests: requests[-1].closed_early)
