@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from threadmill.chat import converse
 from threadmill.checks import check_timeout
 from threadmill.client import current_client
 from threadmill.following import cancel_and_wait, follow
@@ -76,6 +77,20 @@ class Talking(Lifecycle):
 
     say = blocking(_say)
     say_async = awaitable(_say)
+
+    async def _chat(self, initial_message: str | None = None) -> None:
+        """Converse in the terminal, on `default_thread`; each line that is typed is a `say`.
+
+        Ctrl-C stops an answer, and leaves at the prompt, as Ctrl-D and the line `exit` do. Without
+        a terminal the lines of stdin are said. What goes wrong with one is printed.
+
+        Args:
+            initial_message: is said first.
+        """
+        await converse(self, initial_message)
+
+    chat = blocking(_chat)
+    chat_async = awaitable(_chat)
 
     async def _enqueue(
         self,

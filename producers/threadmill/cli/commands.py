@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from threadmill.cli.cancel import cancel
+from threadmill.cli.chat import chat
 from threadmill.cli.decide import approve, reject
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
@@ -16,7 +17,7 @@ from threadmill.cli.tail import tail
 from threadmill.cli.worker import worker
 
 COMMANDS: list[click.Command] = [
-    *(worker, dev, demo, say, tail, cancel, approve, reject, runs),
+    *(worker, dev, demo, say, chat, tail, cancel, approve, reject, runs),
     *(import_, export),
 ]
 

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from threadmill.cli.connection import use_store
+from threadmill.cli.conversation import named_thread, thread_options
 
 
 @click.command()
 @click.argument("assistant")
 @click.argument("message")
-@click.option("--thread", "thread_id", metavar="ID", help="Go on with this thread.")
-@click.option("--key", help="Go on with the thread that you know by this name of your own.")
+@thread_options
 @click.option(
     "--context",
     metavar="JSON",
@@ -39,13 +39,11 @@ def say(
     ASSISTANT is the name of an assistant in a module that a worker has loaded, or the id of one
     that was created. Without --thread and --key a new thread is begun.
     """
-    if thread_id is not None and key is not None:
-        raise click.UsageError("Name the thread by --thread ID or by --key KEY, not by both.")
+    thread = named_thread(thread_id, key)
     given = None if context is None else _object(context)
     use_store()
-    from threadmill import Assistant, Thread
+    from threadmill import Assistant
 
-    thread = Thread(thread_id, key)
     run = Assistant.load(assistant).say(message, thread=thread, timeout=timeout, context=given)
     if run.status == "incomplete":
         raise click.ClickException(f"{run.id} is incomplete: {run.incomplete_reason}")

@@ -1,0 +1,163 @@
+"""A conversation in the terminal: each line is said to the assistant, whose answer is streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from threadmill.handlers import PrintHandler
+from threadmill.printing.sheet import open_sheet
+from threadmill.run import Run
+from threadmill.twins import Either
+from threadmill.typed_lines import TypedLines
+from threadmill_shared import errors
+
+if TYPE_CHECKING:
+    from threadmill.talking import Talking
+
+LEAVE = "exit"
+"""The line that ends the conversation, as Ctrl-D does."""
+
+
+async def converse(assistant: Talking, initial_message: str | None) -> None:
+    """The operation behind `chat`."""
+    lines = TypedLines()
+    if lines.is_terminal:
+        open_sheet().notice(f"{assistant.name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
+    with await Either(Interrupts, lambda: _interrupts_on_loop(lines)) as interrupts:
+        if initial_message is not None:
+            await _answer(assistant, initial_message, interrupts, is_typed=False)
+        while (line := await Either(lines.next, lines.next_async)) is not None:
+            if line.strip() == LEAVE:
+                return
+            if line.strip():
+                await _answer(assistant, line, interrupts, is_typed=lines.is_terminal)
+
+
+async def _answer(assistant: Talking, text: str, interrupts: Interrupts, *, is_typed: bool) -> None:
+    try:
+        await assistant._say(  # noqa: SLF001  one package
+            text,
+            event_handler_class=ChatPrinter,
+            event_handler_kwargs={"began": interrupts.began, "is_typed": is_typed},
+        )
+    except KeyboardInterrupt:
+        open_sheet().notice("cancelled")
+    except asyncio.CancelledError:
+        if not interrupts.have_cancelled():
+            raise
+        open_sheet().notice("cancelled")
+    except errors.RunFailed:
+        pass  # its reason was printed when it ended
+    except Exception as error:  # noqa: BLE001  the next line may fare better
+        open_sheet().notice(f"{type(error).__name__}: {error}", is_bad=True)
+    finally:
+        interrupts.began(None)
+
+
+class ChatPrinter(PrintHandler):
+    """Prints an answer below the line that was typed, which is not printed again."""
+
+    def __init__(self, began: Callable[[Run], None], *, is_typed: bool) -> None:
+        """A handler for one answer; `began` is given the run."""
+        super().__init__()
+        self._began = began
+        self._is_typed = is_typed
+
+    def on_begin(self, run: Run) -> None:
+        """Print the message, unless it stands there already."""
+        self._printer.begin(run, is_typed=self._is_typed)
+        self._began(run)
+
+
+class Interrupts:
+    """What Ctrl-C does: a blocking caller gets KeyboardInterrupt, and nothing is left to do."""
+
+    def began(self, run: Run | None) -> None:
+        """This run is answering now; None: none is."""
+
+    def have_cancelled(self) -> bool:
+        """Whether a task was cancelled because of the user, who wishes to go on."""
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+
+class LoopInterrupts(Interrupts):
+    """Ctrl-C on an event loop, which would end the loop's work: here it cancels the run only."""
+
+    def __init__(self, lines: TypedLines) -> None:
+        """To be made in the task that converses."""
+        self._lines = lines
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._run: Run | None = None
+        self._is_stopping = False
+        """Whether the answer is to be stopped."""
+        self._has_given_up = False
+        """Whether it is waited for no more; the cancel stays sent."""
+        self._cancelling: asyncio.Task[Run] | None = None
+        """Kept, since the loop keeps no task."""
+
+    def began(self, run: Run | None) -> None:
+        """This run is answering now; None: none is."""
+        self._run = run
+        if run is None:
+            self._is_stopping = False
+        elif self._is_stopping:
+            self._cancel(run)
+
+    def have_cancelled(self) -> bool:
+        """Whether a task was cancelled because of the user, who wishes to go on."""
+        has_given_up, self._has_given_up = self._has_given_up, False
+        if has_given_up and self._task is not None:
+            self._task.uncancel()
+        return has_given_up
+
+    def _arrived(self) -> None:
+        if self._lines.interrupt is not None:
+            self._lines.interrupt()
+        elif not self._is_stopping:
+            self._is_stopping = True
+            if self._run is not None:
+                self._cancel(self._run)
+        elif self._task is not None:
+            self._has_given_up = True
+            self._task.cancel()
+
+    def _cancel(self, run: Run) -> None:
+        self._cancelling = self._loop.create_task(run.cancel_async())
+
+    def __enter__(self) -> Self:
+        if self._is_main:
+            self._former = signal.getsignal(signal.SIGINT)
+            self._loop.add_signal_handler(signal.SIGINT, self._arrived)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_main:
+            self._loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, self._former)
+
+
+async def _interrupts_on_loop(lines: TypedLines) -> Interrupts:
+    return LoopInterrupts(lines)

@@ -1,0 +1,32 @@
+"""`threadmill chat`."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+
+from threadmill.cli.connection import use_store
+from threadmill.cli.conversation import named_thread, thread_options
+
+
+@click.command()
+@click.argument("assistant")
+@thread_options
+def chat(assistant: str, thread_id: str | None, key: str | None) -> None:
+    """Talk to ASSISTANT, line by line; each answer is printed as it is made.
+
+    Ctrl-C stops an answer; Ctrl-D or `exit` leaves. Without a terminal the lines are read from
+    standard input. ASSISTANT is named as for `threadmill say`.
+    """
+    use_store()
+    from threadmill import Assistant
+
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    talking = Assistant.load(assistant)
+    talking.default_thread = named_thread(thread_id, key)
+    talking.chat()
+    if key is None:
+        click.secho(f"go on with --thread {talking.default_thread.id}", err=True, dim=True)

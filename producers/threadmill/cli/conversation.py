@@ -1,0 +1,31 @@
+"""Which conversation a command goes on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from threadmill import Thread
+
+C = TypeVar("C", bound=Callable[..., None])
+
+
+def thread_options(command: C) -> C:
+    """Give a command the options --thread and --key."""
+    key = click.option(
+        "--key", help="Go on with the thread that you know by this name of your own."
+    )
+    thread = click.option("--thread", "thread_id", metavar="ID", help="Go on with this thread.")
+    return thread(key(command))
+
+
+def named_thread(thread_id: str | None, key: str | None) -> Thread:
+    """The thread that these options name; without them a new one."""
+    from threadmill import Thread
+
+    if thread_id is not None and key is not None:
+        raise click.UsageError("Name the thread by --thread ID or by --key KEY, not by both.")
+    return Thread(thread_id, key)
