@@ -135,6 +135,44 @@ def test_calls_of_a_cancelled_step_say_so(capsys: Printed) -> None:
     assert capsys.readouterr().out == '  roll_dice({"n_dice": 5}) -> (cancelled)\n'
 
 
+def park(story: Story, **waits: str) -> None:
+    """The run waits for these calls, each for `approval` or for its `output`."""
+    waiting = [
+        {"id": id, "type": "function", "function": {"name": "pay"}, "waits_for": what}
+        for id, what in waits.items()
+    ]
+    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": waiting}}
+    story.notice("thread.run.requires_action", id=RUN_ID, required_action=action)
+
+
+def test_a_parked_run_tells_what_its_calls_wait_for(capsys: Printed) -> None:
+    story = Story(PrintHandler(), says=None)
+    calls = story.begin_calls(call("pay", '{"amount":5}'), call("ask"), call("quick"))
+    calls.output(2, "done")
+    park(story, call_0="approval", call_1="output")
+    assert capsys.readouterr().out == (
+        "  quick({}) -> done\n"
+        f'  pay({{"amount": 5}}) waits for approval: threadmill approve {RUN_ID} call_0\n'
+        "  ask({}) waits for a process that has the function, or for submit_tool_outputs\n"
+    )
+    story.tell("r", "queued", {})
+    calls.output(0, "paid")
+    calls.output(1, "42")
+    calls.end()
+    assert capsys.readouterr().out == '  pay({"amount": 5}) -> paid\n  ask({}) -> 42\n'
+
+
+def test_a_parked_run_tells_what_it_waits_for_though_no_calls_are_printed(
+    capsys: Printed,
+) -> None:
+    story = Story(PrintHandler(print_steps=False), says=None)
+    story.begin_calls(call("pay"))
+    park(story, call_0="approval")
+    assert capsys.readouterr().out == (
+        f"  (pay waits for approval: threadmill approve {RUN_ID} call_0)\n"
+    )
+
+
 def test_long_outputs_and_line_ends_are_kept_to_one_short_line(capsys: Printed) -> None:
     story = Story(PrintHandler(), says=None)
     calls = story.begin_calls(ROLL)

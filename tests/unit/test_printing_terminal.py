@@ -95,6 +95,25 @@ def test_a_conversation_is_printed_in_panels_in_the_order_of_events() -> None:
         )
 
 
+def test_a_call_of_a_parked_run_shows_what_it_waits_for_until_the_run_goes_on() -> None:
+    with stdout_on(columns=70) as shown:
+        story = Story(PrintHandler(), says=None)
+        calls = story.begin_calls(call("pay", '{"amount":5}'))
+        waiting = {"id": "call_0", "function": {"name": "pay"}, "waits_for": "output"}
+        action = {"submit_tool_outputs": {"tool_calls": [waiting]}}
+        story.notice("thread.run.requires_action", id="run_1", required_action=action)
+        wait_until(lambda: "waits for a process that has the function" in shown())
+        assert "… pay" in shown()
+        story.tell("r", "queued", {})
+        wait_until(lambda: "waits for" not in shown())
+        calls.output(0, "paid")
+        calls.end()
+        assert [line.strip("│ ") for line in shown().splitlines()[1:-1]] == [
+            '✓ pay({"amount": 5})',
+            "→ paid",
+        ]
+
+
 def test_a_call_shows_its_arguments_while_it_runs_then_what_came_of_it() -> None:
     with stdout_on() as shown:
         story = Story(PrintHandler(), says=None)
