@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 # What mypy reads beside the packages named in pyproject.toml; modules import their neighbours there.
 # Tests call with wrong types on purpose.
-SCRIPTS := benchmarks examples/support_bot
+SCRIPTS := benchmarks docs/images examples/support_bot
 
 # Processes that execute tests; 0 is pytest itself, for its debugger.
 PROCESSES ?= 4
