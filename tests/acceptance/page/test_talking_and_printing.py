@@ -1,0 +1,139 @@
+"""The page's examples of talking to an assistant, of what is printed, and of event handlers."""
+
+from __future__ import annotations
+
+from tests.acceptance.page.conftest import Play
+
+MARVIN = 'Assistant(name="Marvin", instructions="You are the Paranoid Android.")'
+
+
+def test_row_1_quickstart(play: Play) -> None:
+    user, answer, returned = play(f"""
+        from threadmill import Assistant
+
+        # create an assistant
+        ai = {MARVIN}
+
+        # send a message to the assistant and have it respond
+        run = ai.say('Hello, Marvin!')
+        print(type(run).__name__, run.status)
+    """)
+    assert user == "User: Hello, Marvin!"
+    assert answer.startswith("Marvin: Hello!")
+    assert returned == "Run completed"
+
+
+def test_row_5_without_a_handler_nothing_is_printed(play: Play) -> None:
+    assert play("""
+        from threadmill import Assistant
+
+        ai = Assistant()
+
+        # run the assistant without printing any messages
+        run = ai.say("Hello!", event_handler_class=None)
+
+        print([message.role for message in run.messages])
+        print([(step.type, step.status) for step in run.steps])
+    """) == ["['user', 'assistant']", "[('message_creation', 'completed')]"]
+
+
+def test_row_6_messages_or_steps_are_left_out(play: Play) -> None:
+    printed = play("""
+        from threadmill import Assistant
+
+        ai = Assistant()
+
+        # print only messages
+        run = ai.say("Hello!", event_handler_kwargs=dict(print_steps=False))
+        print("--")
+        # print only actions
+        run = ai.say("Hello!", event_handler_kwargs=dict(print_messages=False))
+    """)
+    assert printed[0] == "User: Hello!"
+    assert printed[1].startswith("Assistant: Hello!")
+    assert printed[2:] == ["--"]
+
+
+def test_row_7_thread_run_prints_where_it_is_told_to(play: Play) -> None:
+    printed = play("""
+        from threadmill import Assistant, PrintHandler, Thread
+
+        ai = Assistant()
+        thread = Thread()
+        thread.add("Hello!")
+        run = thread.run(ai)
+        print("--")
+        thread.add("Hello again!")
+        run = thread.run(ai, event_handler_class=PrintHandler)
+    """)
+    assert printed[0] == "--"
+    [answer] = printed[1:]
+    assert answer.startswith("Assistant: ")
+
+
+def test_row_8_what_is_stored_is_printed_later(play: Play) -> None:
+    printed = play("""
+        from threadmill import Assistant, pprint_messages, pprint_run, pprint_steps
+
+        ai = Assistant()
+        run = ai.say("Hello!", event_handler_class=None)
+        pprint_run(run)
+        print("--")
+        pprint_messages(run.messages)
+        print("--")
+        pprint_steps(run.steps)
+    """)
+    assert printed[0] == "User: Hello!"
+    assert printed[1].startswith("Assistant: Hello!")
+    assert printed[2:5] == ["--", *printed[:2]]
+    assert printed[5] == "--"
+    [step] = printed[6:]
+    assert step.endswith(": completed)")
+
+
+def test_row_9_a_handler_made_for_the_openai_package_is_used_as_it_is(play: Play) -> None:
+    printed = play("""
+        import openai
+        from threadmill import Assistant
+
+        class Mine(openai.AsyncAssistantEventHandler):
+            def __init__(self, greeting):
+                super().__init__()
+                self.greeting = greeting
+
+            async def on_run_step_created(self, run_step):
+                print("step", self.current_run.status, run_step.type)
+
+            async def on_message_created(self, message):
+                print(self.greeting, message.role)
+
+            async def on_text_delta(self, delta, snapshot):
+                assert snapshot.value.endswith(delta.value)
+
+            async def on_text_done(self, text):
+                print("text", text.value.startswith("Hello!"))
+
+            async def on_message_done(self, message):
+                print("message", message.status)
+
+            async def on_run_step_done(self, run_step):
+                print("step", run_step.status)
+
+            async def on_end(self):
+                print("end", (await self.get_final_run()).status)
+
+        ai = Assistant()
+        run = ai.say(
+            "Hello!",
+            event_handler_class=Mine,
+            event_handler_kwargs=dict(greeting="hello from"),
+        )
+    """)
+    assert printed == [
+        "step in_progress message_creation",
+        "hello from assistant",
+        "text True",
+        "message completed",
+        "step completed",
+        "end completed",
+    ]
