@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -307,3 +309,36 @@ def test_ctrl_c_cancels_the_run_of_an_async_handler_too(standin: StandIn) -> Non
     output, _ = script.communicate(timeout=20)
     assert output.split()[-2:] == ["end", "interrupted"]
     standin.wait_until(lambda requests: requests[-1].closed_early)
+
+
+@pytest.mark.parametrize("base", [Ours, TheirsAsync], ids=["ours", "theirs-async"])
+def test_a_takeover_ends_the_abandoned_message_and_begins_another_one(
+    base: Any, toolbox: Assistant, lasting: Lasting
+) -> None:
+    """The worker that executes the run is killed in the middle of its message."""
+    lasting.workers.start("toolbox")
+    notes: list[Note] = []
+
+    class Killing(base):
+        async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            notes.append(("on_text_delta", [snapshot.value]))
+            if len(of("on_text_delta", notes)) == 5:
+                [run] = await toolbox.default_thread.runs_async()
+                assert run.worker is not None
+                os.kill(int(run.worker.rpartition(":")[2]), signal.SIGKILL)
+
+    run = toolbox.say(
+        "tokens=60 delay=0.02",
+        event_handler_class=Killing,
+        event_handler_kwargs={"notes": notes},
+        timeout=60,
+    )
+    assert (run.status, run.attempt) == ("completed", 2)
+    done = [one for [one] in of("on_message_done", notes)]
+    assert [one["status"] for one in done] == ["incomplete", "completed"]
+    assert [one["value"] for [one] in of("on_text_done", notes)][1] == run.text
+    [first, *_, last] = of("on_text_delta", notes)
+    assert (first, last) == (["1 "], [run.text])
+    assert len(of("on_message_created", notes)) == 2
+    assert [one["status"] for [one] in of("on_run_step_done", notes)] == ["cancelled", "completed"]
+    assert of("on_end", notes) == [[]]

@@ -207,6 +207,7 @@ def test_snapshots_are_what_has_come_so_far(handler_class: Any) -> None:
     assert [
         snapshot["content"][0]["text"]["value"] for _, snapshot in of("on_message_delta", notes)
     ] == ["Let me ", "Let me see.", "All ", "All done."]
+    assert all(so_far["annotations"] == [] for _, so_far in of("on_text_delta", notes))
     created = [one["function"] for [one] in of("on_tool_call_created", notes)]
     assert [(one["name"], one["output"]) for one in created] == [
         ("one", None),

@@ -144,7 +144,6 @@ class Dispatcher:
             # A text without a delta never began; an image may come with the whole message only.
             if part.type == "image_file":
                 yield "on_image_file_done", (part.image_file,)
-        self._part = None
         yield "on_message_done", (message,)
 
     def _part_ends(self) -> Iterator[HookCall]:
