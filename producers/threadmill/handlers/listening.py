@@ -32,7 +32,7 @@ class Told:
         self._handler = handler
         self._base = base
         self._dispatcher = Dispatcher(objects, self._does_something)
-        handler._dispatcher = self._dispatcher  # noqa: SLF001  of `Listener`
+        handler._threadmill = self._dispatcher  # noqa: SLF001  of `Listener`
         self._is_over = False
         self.failure: Exception | None = None
         """What a hook raised first; from then on nothing is told."""

@@ -48,7 +48,7 @@ class _PackageListener(Listener):
 
     def _told(self, found: Any, name: str) -> Any:
         # They wait for the end; a hook that waited would hold it up.
-        if self._dispatcher is None or not self._dispatcher.has_ended:
+        if self._threadmill is None or not self._threadmill.has_ended:
             raise RuntimeError("The run has not ended. Ask after `say`, or in `on_end`.")
         if not found:
             raise RuntimeError(f"The run has no {name}.")
@@ -58,10 +58,10 @@ class _PackageListener(Listener):
         return self._told(self.current_run, "final object")
 
     def _final_steps(self) -> Any:
-        return self._told(self._dispatcher and self._dispatcher.steps(), "steps")
+        return self._told(self._threadmill and self._threadmill.steps(), "steps")
 
     def _final_messages(self) -> Any:
-        return self._told(self._dispatcher and self._dispatcher.messages(), "messages")
+        return self._told(self._threadmill and self._threadmill.messages(), "messages")
 
 
 class _Sync(_PackageListener):
