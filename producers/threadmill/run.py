@@ -113,6 +113,10 @@ class Run(Answering):
         """Have whoever waits on this handle execute the run's calls of these functions."""
         self._functions = tuple(functions)
 
+    def offers(self, name: str) -> bool:
+        """Whether whoever waits on this handle executes the run's calls of this name."""
+        return any(tool.spec.name == name for tool in self._functions)
+
     def local_calls(self) -> LocalCalls:
         """What executes the run's calls in this process; to be closed."""
         return LocalCalls(current_client(), self.id, self._functions)

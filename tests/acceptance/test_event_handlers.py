@@ -96,6 +96,50 @@ def test_a_handler_follows_a_run_of_several_steps(
     check(ways[way](), notes)
 
 
+def double(value: int) -> int:
+    return 2 * value
+
+
+async def halve(value: int) -> int:
+    return value // 2
+
+
+@pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
+@pytest.mark.parametrize("is_async", [False, True], ids=["say", "say_async"])
+def test_a_run_that_waits_for_functions_of_this_process_is_told_as_any_other(
+    handler_class: Any, is_async: bool
+) -> None:
+    mine = Assistant(name="mine", tools=[double, halve])
+    notes: list[Note] = []
+    text = 'call double {"value":4} call halve {"value":4}'
+    how: dict[str, Any] = {
+        "event_handler_class": handler_class,
+        "event_handler_kwargs": {"notes": notes},
+        "timeout": 20,
+    }
+    run = asyncio.run(mine.say_async(text, **how)) if is_async else mine.say(text, **how)
+    check(run, notes)
+    outputs = [one["function"]["output"] for [one] in of("on_tool_call_done", notes)]
+    assert outputs == ["8", "2"]
+    events = [event["event"] for [event] in of("on_event", notes)]
+    assert events.count("thread.run.requires_action") == 1
+
+
+@pytest.mark.parametrize("base", [Ours, TheirsAsync], ids=["ours", "theirs-async"])
+def test_functions_of_this_process_are_executed_though_a_hook_has_raised(base: Any) -> None:
+    class Raising(base):
+        async def on_run_step_created(self, run_step: Any) -> None:
+            raise ZeroDivisionError
+
+    mine = Assistant(name="mine", tools=[double, halve])
+    how: dict[str, Any] = {"event_handler_class": Raising, "event_handler_kwargs": {"notes": []}}
+    with pytest.raises(ZeroDivisionError):
+        mine.say('call halve {"value":4}', timeout=20, **how)
+    [run] = mine.default_thread.runs()
+    assert run.status == "completed"
+    assert run.text == "halve answered: 2."
+
+
 @pytest.mark.parametrize("base", [EventHandler, openai.AsyncAssistantEventHandler])
 def test_hooks_may_await_and_leave_tasks_behind_on_one_loop(base: Any, toolbox: Assistant) -> None:
     loops = set()

@@ -162,6 +162,18 @@ def test_a_parked_run_tells_what_its_calls_wait_for(capsys: Printed) -> None:
     assert capsys.readouterr().out == '  pay({"amount": 5}) -> paid\n  ask({}) -> 42\n'
 
 
+def test_a_call_that_this_process_executes_itself_waits_for_nobody(
+    capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "offers", lambda _, name: name == "pay")
+    story = Story(PrintHandler(), says=None)
+    calls = story.begin_calls(call("pay"))
+    park(story, call_0="output")
+    calls.output(0, "paid")
+    calls.end()
+    assert capsys.readouterr().out == "  pay({}) -> paid\n"
+
+
 def test_a_parked_run_tells_what_it_waits_for_though_no_calls_are_printed(
     capsys: Printed,
 ) -> None:

@@ -30,6 +30,8 @@ class RunPrinter:
         self._print_steps = print_steps
         self._sheet: Sheet | None = None
         self._assistant = "Assistant"
+        self._is_offered: Callable[[str], bool] = lambda _: False
+        """Whether this process executes a call of this name, so that nobody need do anything."""
         self._speech: Speech | None = None
         """The message that is being written."""
         self._reason: str | None = None
@@ -55,6 +57,7 @@ class RunPrinter:
     def begin(self, run: Run, *, is_typed: bool = False) -> None:
         """Print the user's message, unless it was typed and therefore stands there already."""
         self._assistant = run.assistant_name or self._assistant
+        self._is_offered = run.offers
         if self._print_messages and not is_typed:
             for message in run.messages:
                 if message.role == "user":
@@ -160,12 +163,15 @@ class RunPrinter:
 
     def _parked(self, data: Any) -> None:
         for waiting in data["required_action"]["submit_tool_outputs"]["tool_calls"]:
-            note = waiting_note(waiting.get("waits_for", "output"), data["id"], waiting["id"])
+            name, what = waiting["function"]["name"], waiting["waits_for"]
+            if what == "output" and self._is_offered(name):
+                continue
+            note = waiting_note(what, data["id"], waiting["id"])
             call = self._calls.calls.get(waiting["id"]) if self._calls is not None else None
             if call is not None:
                 call.waits_for = note
             elif self._print_messages or self._print_steps:
-                self._on_sheet().notice(f"{waiting['function']['name']} {note}")
+                self._on_sheet().notice(f"{name} {note}")
         self._update_calls()
 
     def _resumed(self, data: Any) -> None:  # noqa: ARG002  it says no more than that

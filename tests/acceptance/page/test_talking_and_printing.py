@@ -41,17 +41,20 @@ def test_row_6_messages_or_steps_are_left_out(play: Play) -> None:
     printed = play("""
         from threadmill import Assistant
 
-        ai = Assistant()
+        def roll_dice(n_dice: int) -> list[int]:
+            return [6] * n_dice
+
+        ai = Assistant(tools=[roll_dice])
 
         # print only messages
-        run = ai.say("Hello!", event_handler_kwargs=dict(print_steps=False))
+        run = ai.say("Roll two dice!", event_handler_kwargs=dict(print_steps=False))
         print("--")
         # print only actions
-        run = ai.say("Hello!", event_handler_kwargs=dict(print_messages=False))
+        run = ai.say("Roll two dice!", event_handler_kwargs=dict(print_messages=False))
     """)
-    assert printed[0] == "User: Hello!"
-    assert printed[1].startswith("Assistant: Hello!")
-    assert printed[2:] == ["--"]
+    assert printed[0] == "User: Roll two dice!"
+    assert printed[1].startswith("Assistant: I rolled two dice")
+    assert printed[2:] == ["--", '  roll_dice({"n_dice": 2}) -> [6,6]']
 
 
 def test_row_7_thread_run_prints_where_it_is_told_to(play: Play) -> None:
@@ -75,20 +78,25 @@ def test_row_8_what_is_stored_is_printed_later(play: Play) -> None:
     printed = play("""
         from threadmill import Assistant, pprint_messages, pprint_run, pprint_steps
 
-        ai = Assistant()
-        run = ai.say("Hello!", event_handler_class=None)
+        def roll_dice(n_dice: int) -> list[int]:
+            return [6] * n_dice
+
+        ai = Assistant(tools=[roll_dice])
+        run = ai.say("Roll two dice!", event_handler_class=None)
         pprint_run(run)
         print("--")
         pprint_messages(run.messages)
         print("--")
         pprint_steps(run.steps)
+        print({step.status for step in run.steps})
     """)
-    assert printed[0] == "User: Hello!"
-    assert printed[1].startswith("Assistant: Hello!")
-    assert printed[2:5] == ["--", *printed[:2]]
-    assert printed[5] == "--"
-    [step] = printed[6:]
-    assert step.endswith(": completed)")
+    user, call, answer = printed[:3]
+    assert user == "User: Roll two dice!"
+    assert call == '  roll_dice({"n_dice": 2}) -> [6,6]'
+    assert answer.startswith("Assistant: I rolled two dice")
+    assert printed[3:8] == ["--", user, answer, "--", call]
+    assert printed[8].endswith(": completed)")
+    assert printed[9:] == ["{'completed'}"]
 
 
 def test_row_9_a_handler_made_for_the_openai_package_is_used_as_it_is(play: Play) -> None:
@@ -107,11 +115,20 @@ def test_row_9_a_handler_made_for_the_openai_package_is_used_as_it_is(play: Play
             async def on_message_created(self, message):
                 print(self.greeting, message.role)
 
+            async def on_tool_call_created(self, tool_call):
+                print("call", tool_call.function.name, tool_call.function.output)
+
+            async def on_tool_call_delta(self, delta, snapshot):
+                print("delta", delta.function.output, snapshot.function.name)
+
+            async def on_tool_call_done(self, tool_call):
+                print("done", tool_call.function.output)
+
             async def on_text_delta(self, delta, snapshot):
                 assert snapshot.value.endswith(delta.value)
 
             async def on_text_done(self, text):
-                print("text", text.value.startswith("Hello!"))
+                print("text", text.value.startswith("I rolled two dice"))
 
             async def on_message_done(self, message):
                 print("message", message.status)
@@ -122,14 +139,22 @@ def test_row_9_a_handler_made_for_the_openai_package_is_used_as_it_is(play: Play
             async def on_end(self):
                 print("end", (await self.get_final_run()).status)
 
-        ai = Assistant()
+        def roll_dice(n_dice: int) -> list[int]:
+            return [6] * n_dice
+
+        ai = Assistant(tools=[roll_dice])
         run = ai.say(
-            "Hello!",
+            "Roll two dice!",
             event_handler_class=Mine,
             event_handler_kwargs=dict(greeting="hello from"),
         )
     """)
     assert printed == [
+        "step in_progress tool_calls",
+        "call roll_dice None",
+        "delta [6,6] roll_dice",
+        "done [6,6]",
+        "step completed",
         "step in_progress message_creation",
         "hello from assistant",
         "text True",
