@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 # What mypy reads beside the packages named in pyproject.toml; modules import their neighbours there.
 # Tests call with wrong types on purpose.
-SCRIPTS := benchmarks docs/images examples/support_bot
+SCRIPTS := benchmarks docs/images examples/support_bot tests/typing
 
 # Processes that execute tests; 0 is pytest itself, for its debugger.
 PROCESSES ?= 4
@@ -39,6 +39,7 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	set -e; for folder in $(SCRIPTS); do \
 		MYPYPATH=$$folder $(BIN)/mypy --explicit-package-bases $$folder; \
 	done
+	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED) ## Measure against the bare SDK and a plain Celery task

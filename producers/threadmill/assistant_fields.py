@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic_core import to_jsonable_python
@@ -15,8 +14,6 @@ from threadmill_shared import ids
 from threadmill_shared.definition import Definition, Publishable
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
-
-_POSITIONAL = ("name", "instructions", "model", "tools")
 
 
 class AssistantFields(BaseModel, Publishable):
@@ -44,31 +41,6 @@ class AssistantFields(BaseModel, Publishable):
     """Name of a queue of its own, for workers of its own."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
     """The conversation of a `say` that names no thread."""
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            name: str = "Assistant",
-            instructions: str = "",
-            model: str | None = None,
-            tools: Sequence[Any] = (),
-            **fields: Any,
-        ) -> None: ...
-
-    else:
-
-        def __init__(self, *positional: Any, **fields: Any) -> None:
-            """A definition; name, instructions, model and tools may be given by position.
-
-            Raises:
-                pydantic.ValidationError: a field is unknown, or of the wrong type.
-            """
-            # Only what was given is passed on, so that a subclass may set defaults of its own.
-            given = dict(zip(_POSITIONAL, positional, strict=False))
-            if len(positional) > len(_POSITIONAL) or given.keys() & fields.keys():
-                raise TypeError(f"By position go {', '.join(_POSITIONAL)}, each given once.")
-            super().__init__(**given, **fields)
 
     _version: int | None = PrivateAttr(default=None)
     """The number of the registered definition that this one was read from, or stored as."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from threadmill.chat import converse
 from threadmill.checks import check_timeout
@@ -15,6 +15,7 @@ from threadmill.lifecycle import Lifecycle
 from threadmill.offered_tools import functions, specs
 from threadmill.result_types import ResultType
 from threadmill.run import Run, handle
+from threadmill.run_options import RunOptions, SayOptions
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
@@ -36,7 +37,7 @@ class Talking(Lifecycle):
         code_interpreter_files: Sequence[str] | None = None,
         file_search_files: Sequence[str] | None = None,
         image_files: Sequence[str] | None = None,
-        **run_options: Any,
+        **run_options: Unpack[SayOptions],
     ) -> Run:
         """Say something, print the answer as it is made, and return the run when it has ended.
 
@@ -99,7 +100,7 @@ class Talking(Lifecycle):
         when_busy: WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
-        **run_options: Any,
+        **run_options: Unpack[RunOptions],
     ) -> Run:
         """Say something, and return as soon as that is stored; a worker does the rest.
 
@@ -198,7 +199,7 @@ class Talking(Lifecycle):
         event_handler_class: type[Any] | None,
         event_handler_kwargs: dict[str, Any] | None,
         timeout: float | None,
-        run_options: dict[str, Any],
+        run_options: SayOptions,
     ) -> Run:
         """The operation behind all ways to run and wait."""
         check_timeout(timeout)

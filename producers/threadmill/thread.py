@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic_core import from_json
 
 from threadmill.checks import check_limit
 from threadmill.client import current_client
 from threadmill.run import Run, handle
+from threadmill.run_options import RunOptions, SayOptions
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors, ids
 from threadmill_shared.messages import user_message
@@ -50,7 +51,7 @@ class Thread:
         if id is not None and key is not None:
             raise TypeError("A thread has an id or a key, not both.")
         self.key = key
-        self.metadata = _checked_metadata(metadata or {})
+        self.metadata: dict[str, str] = _checked_metadata(metadata or {})
         self._is_known = id is not None
         if id is not None:
             self.id = ids.checked_thread_id(id)
@@ -162,7 +163,7 @@ class Thread:
         event_handler_class: Any = None,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
-        **run_options: Any,
+        **run_options: Unpack[SayOptions],
     ) -> Run:
         """Have an assistant answer the thread as it stands; returns when the run has ended.
 
@@ -184,7 +185,7 @@ class Thread:
         when_busy: WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
-        **run_options: Any,
+        **run_options: Unpack[RunOptions],
     ) -> Run:
         """Have an assistant answer the thread; returns as soon as that is stored."""
         _refuse_name(assistant)
