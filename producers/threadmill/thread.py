@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -11,7 +12,7 @@ from threadmill.checks import check_limit
 from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.run_options import RunOptions, SayOptions
-from threadmill.twins import awaitable, blocking
+from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.messages import user_message
 from threadmill_shared.objects import Message
@@ -22,6 +23,10 @@ from threadmill_shared.settings import load_settings
 
 if TYPE_CHECKING:
     from threadmill.assistant import Assistant
+
+
+_depths = threading.Lock()
+"""For all handles, since one with a lock of its own could not be copied."""
 
 
 class Thread:
@@ -53,6 +58,9 @@ class Thread:
         self.key = key
         self.metadata: dict[str, str] = _checked_metadata(metadata or {})
         self._is_known = id is not None
+        self._is_new = id is None and key is None
+        """Nobody else can know it; `with` removes it."""
+        self._depth = 0
         if id is not None:
             self.id = ids.checked_thread_id(id)
         elif key is not None:
@@ -224,8 +232,30 @@ class Thread:
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
 
-    def __enter__(self) -> Self:
+    async def _enter(self) -> Self:
+        with _depths:
+            self._depth += 1
+        if self._is_new:
+            await self._add_all([])
         return self
+
+    async def _exit(self, error: BaseException | None) -> None:
+        with _depths:
+            self._depth -= 1
+            is_outermost = self._depth == 0
+        if not (is_outermost and self._is_new):
+            return
+        try:
+            await self._delete()
+        except errors.ThreadNotFound:
+            return
+        except errors.ThreadLocked:
+            if error is None:  # else it would hide why the block was left while a run goes on
+                raise
+
+    def __enter__(self) -> Self:
+        """Store a new thread until the outermost `with` is left; one with id or key stays."""
+        return drive(self._enter())
 
     def __exit__(
         self,
@@ -233,10 +263,10 @@ class Thread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        return None
+        drive(self._exit(error))
 
     async def __aenter__(self) -> Self:
-        return self
+        return await drive_async(self._enter())
 
     async def __aexit__(
         self,
@@ -244,7 +274,7 @@ class Thread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        return None
+        await drive_async(self._exit(error))
 
 
 def _refuse_name(assistant: Any) -> None:

@@ -47,6 +47,43 @@ def test_a_thread_is_deleted_once() -> None:
         thread.delete()
 
 
+def test_a_new_thread_is_there_as_long_as_its_outermost_with() -> None:
+    with Thread() as thread:
+        with thread:
+            thread.add("Hello!")
+        assert len(Thread(id=thread.id).get_messages()) == 1
+    with pytest.raises(errors.ThreadNotFound):
+        Thread(id=thread.id).get_messages()
+
+
+async def test_so_it_is_with_async_with() -> None:
+    async with Thread() as thread:
+        assert await Thread(id=thread.id).get_messages_async() == []
+    with pytest.raises(errors.ThreadNotFound):
+        await Thread(id=thread.id).get_messages_async()
+
+
+def test_a_thread_that_others_know_stays_when_its_with_is_left() -> None:
+    with Thread(key="known") as thread:
+        thread.add("Hello!")
+    with Thread(id=thread.id):
+        pass
+    assert len(Thread(key="known").get_messages()) == 1
+
+
+def test_a_with_whose_thread_a_run_still_holds_says_so_unless_an_error_left_it() -> None:
+    with pytest.raises(errors.ThreadLocked) as locked, Thread() as thread:
+        run = Assistant(name="plain").enqueue("Hello!", thread)
+    assert locked.value.run_id == run.id
+    with pytest.raises(ZeroDivisionError), thread:
+        raise ZeroDivisionError
+
+
+def test_a_thread_can_be_copied_and_is_part_of_an_assistants_copy() -> None:
+    ai = Assistant(name="plain")
+    assert ai.model_copy(deep=True).default_thread.id == ai.default_thread.id
+
+
 def test_a_key_of_a_deleted_thread_makes_a_new_run() -> None:
     plain = Assistant(name="plain")
     old = plain.enqueue("Hello!", idempotency_key="monday").cancel()
