@@ -233,6 +233,27 @@ def test_loaded_with_its_tools_it_has_the_functions(registered: Assistant) -> No
     assert Assistant.load(registered.id, tools=[look_up]).tools == [look_up]
 
 
+def test_loaded_with_its_tools_it_calls_them(registered: Assistant) -> None:
+    run = silent(Assistant.load(registered.id, tools=[look_up]), 'call look_up {"word": "tea"}')
+    assert run.steps[0].tool_calls[0].output == "tea"
+
+
+def test_a_tool_without_a_function_is_an_error_when_it_is_called_and_not_before(
+    registered: Assistant,
+) -> None:
+    def only_here() -> str:
+        return "here"
+
+    registered.tools = [only_here]
+    registered.save()
+    loaded = Assistant.load(registered.id)
+    assert silent(loaded, "Hello!").status == "completed"
+    with pytest.raises(errors.RunFailed, match="no live worker has its function") as failed:
+        silent(loaded, "call only_here {}", thread=Thread())
+    assert "ToolNotFound: The model called only_here" in str(failed.value)
+    loaded.default_thread.add("The thread is free again.")
+
+
 async def test_the_async_twin_of_load(registered: Assistant) -> None:
     assert (await Assistant.load_async(registered.id)).id == registered.id
 

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.acceptance.conftest import Lasting
+from tests.acceptance.processes import Workers
 from tests.acceptance.requests import said_to, tool_outputs
 from tests.acceptance.surroundings import surroundings
 from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 from threadmill import Assistant, Message, Thread, errors
 from threadmill.client import current_client
@@ -179,6 +181,19 @@ async def _hop(work: Coroutine[Any, Any, T]) -> T:
     return found
 
 
+@pytest.mark.usefixtures("environment")
+def test_its_functions_are_called_by_whoever_submits_their_outputs(
+    file: Path, workers: Workers, standin: StandIn
+) -> None:
+    workers.start("bot")
+    import_file(write(file, AI))
+    run = Assistant.load("asst_abc123").enqueue('call add {"a": 1}')
+    wait_until(lambda: run.refresh().status == "requires_action", "the run is parked")
+    [call] = run.required_action.tool_calls
+    run.submit_tool_outputs({call.id: "2"})
+    assert run.wait(20).text == 'add answered: "2".'
+
+
 def test_the_conversation_goes_on_with_all_that_was_said(file: Path, provider: StandIn) -> None:
     part = {"type": "image_file", "image_file": {"file_id": "file-1"}}
     lines = [message(1, 10, "thread_goes_on"), message(2, 20, "thread_goes_on", content=[part])]
@@ -246,6 +261,7 @@ def test_messages_of_one_second_keep_their_order(
         ({**THREAD, "metadata": {"n": 1}}, "metadata.n: "),
         ({**AI, "model": None}, "model: "),
         ({**AI, "threadmill": {"id": "x"}}, "name: "),
+        ({**AI, "tools": [{"type": "function", "function": {"name": "a b"}}]}, "A tool's name"),
         (message(9, 10, content=[{"type": "text", "text": {"value": 1}}]), "value"),
         ({**NOTE, "item": {"type": "note"}}, "with all its fields"),
     ],

@@ -102,7 +102,7 @@ ROWS = {
         assert Assistant.load(original.id).id == original.id, "it was deleted"
         original.delete()
     """,
-    "20 load": """
+    "20-21 load": """
         from threadmill import Assistant
 
         def my_tool() -> str:
@@ -115,7 +115,8 @@ ROWS = {
         ):
             assert [tool.name for tool in loaded.tools] == ["my_tool"]
         ai_2 = Assistant.load(id=ai.id, tools=[my_tool])
-        assert ai_2.tools == [my_tool]
+        run = ai_2.say("call my_tool {}")
+        assert run.steps[0].tool_calls[0].output == "The answer is 42"
         ai.delete()
     """,
     "22 async with": """

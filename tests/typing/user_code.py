@@ -209,6 +209,12 @@ def runs(run: Run) -> None:
         assert_type(message.assistant_name, str | None)
     for step in run.steps:
         assert_type([call.output for call in step.tool_calls], list[str | None])
+    if run.required_action:
+        ids = [call.id for call in run.required_action.tool_calls]
+        assert_type(run.submit_tool_outputs(dict.fromkeys(ids, "an output")), Run)
+        assert_type(run.submit_tool_outputs([{"tool_call_id": ids[0], "output": 3}]), Run)
+        assert_type(run.approve(ids[0]), Run)
+        assert_type(run.reject(ids[0], reason="too much"), Run)
     pprint_run(run)
     pprint_messages(run.messages)
     pprint_steps(run.steps)
@@ -219,6 +225,9 @@ async def runs_async(run: Run) -> None:
     assert_type(await run.wait_async(3), Run)
     assert_type(await run.refresh_async(), Run)
     assert_type(await run.cancel_async(), Run)
+    assert_type(await run.submit_tool_outputs_async({"call_1": {"n": 1}}), Run)
+    assert_type(await run.approve_async("call_1"), Run)
+    assert_type(await run.reject_async("call_1"), Run)
     assert_type(run.events_async(), AsyncIterator[Event])
     async for event in run.events_async(after=3):
         assert_type(event.id, int)

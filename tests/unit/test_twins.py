@@ -14,7 +14,7 @@ CLASSES: list[type] = [Assistant, Thread, Run]
 FREE_OF_IO = {
     *("definition", "functions", "get_tools", "get_instructions", "clear_default_thread"),
     *("pre_run_hook", "post_run_hook", "note_registered"),  # hooks are the user's
-    *("reference", "expect", "result_as", "raise_for_status"),
+    *("reference", "expect", "offer", "local_calls", "result_as", "raise_for_status"),
 }
 """Methods that only look at what the handle has, or change that."""
 OPERATIONS = {"adopt", "submit", "perform"}
@@ -50,6 +50,7 @@ def test_each_class_has_operations() -> None:
     promised = {"Assistant.say", "Assistant.enqueue", "Assistant.load", "Assistant.create"}
     promised |= {"Assistant.delete", "Assistant.save", "Thread.create", "Thread.add"}
     promised |= {"Thread.get_messages", "Thread.run", "Thread.delete", "Thread.runs"}
+    promised |= {"Run.submit_tool_outputs", "Run.approve", "Run.reject"}
     promised |= {"Run.wait", "Run.events", "Run.cancel", "Run.refresh", "Run.load"}
     assert promised <= named
 

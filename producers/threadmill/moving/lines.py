@@ -27,8 +27,7 @@ from threadmill_shared.items import (
     text_part,
 )
 from threadmill_shared.objects import Message
-from threadmill_shared.tools import ToolSpec
-from threadmill_shared.tools.spec import schema_digest
+from threadmill_shared.tools import external_spec
 
 SKIPPED = frozenset({"thread.run", "thread.run.step"})
 """What is history only: a conversation goes on without it."""
@@ -84,6 +83,7 @@ class AssistantLine(_Line):
 
         Raises:
             ValidationError: our own definition is not one.
+            BadTool: one of its functions has not the form of one.
         """
         if self.threadmill is not None:
             return Definition.model_validate(self.threadmill | {"id": self.id})
@@ -94,7 +94,9 @@ class AssistantLine(_Line):
             description=self.description,
             instructions=_as_template(self.instructions or ""),
             model=self.model,
-            tools=tuple(_spec(tool) for tool in self.tools if tool.get("type") == "function"),
+            tools=tuple(
+                external_spec(tool) for tool in self.tools if tool.get("type") == "function"
+            ),
             metadata=self.metadata or {},
             response_format=self.response_format,
         )
@@ -234,21 +236,6 @@ def _as_template(instructions: str) -> str:
     if not re.search(r"\{[{%#]", instructions):
         return instructions
     return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
-
-
-def _spec(tool: dict[str, Any]) -> ToolSpec:
-    function = tool.get("function") or {}
-    name = function.get("name")
-    parameters = function.get("parameters") or {"type": "object", "properties": {}}
-    return ToolSpec.model_validate(
-        {
-            "name": name,
-            "description": function.get("description") or "",
-            "parameters": parameters,
-            "identity": f"imported:{name}",
-            "digest": schema_digest(str(name), parameters),
-        }
-    )
 
 
 def _known_part(part: dict[str, Any]) -> dict[str, Any]:
