@@ -191,7 +191,7 @@ def test_its_functions_are_called_by_whoever_submits_their_outputs(
     wait_until(lambda: run.refresh().status == "requires_action", "the run is parked")
     [call] = run.required_action.tool_calls
     run.submit_tool_outputs({call.id: "2"})
-    assert run.wait(20).text == 'add answered: "2".'
+    assert run.wait(20).text == "add answered: 2."
 
 
 def test_the_conversation_goes_on_with_all_that_was_said(file: Path, provider: StandIn) -> None:
