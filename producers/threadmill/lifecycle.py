@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from threadmill.assistant_fields import AssistantFields
 from threadmill.client import current_client
-from threadmill.registration import Registration
+from threadmill.registration import Entry, Registration
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition
@@ -21,6 +21,7 @@ class Lifecycle(AssistantFields):
     """An assistant that can be created, loaded, saved and deleted."""
 
     _registration: Registration = PrivateAttr(default_factory=Registration)
+    _entries: list[Entry] = PrivateAttr(default_factory=list)
 
     @classmethod
     def load(
@@ -149,13 +150,22 @@ class Lifecycle(AssistantFields):
             )
 
     async def _enter(self) -> Self:
-        definition, client = self._new_definition(), current_client()
-        await client.hop(self._registration.enter(self, definition, client.registry))
+        definition, client, entry = self._new_definition(), current_client(), Entry()
+        try:
+            await client.hop(self._registration.enter(entry, self, definition, client.registry))
+        except BaseException:
+            await client.hop(self._registration.exit(entry, self, client.registry))
+            raise
+        self._entries.append(entry)
         return self
 
     async def _exit(self) -> None:
-        client = current_client()
-        await client.hop(self._registration.exit(self, client.registry))
+        client, entry = current_client(), self._entries.pop()
+        try:
+            await client.hop(self._registration.exit(entry, self, client.registry))
+        except BaseException:  # a cancelled task must not leave its entry behind
+            await client.hop(self._registration.exit(entry, self, client.registry))
+            raise
 
     def __enter__(self) -> Self:
         """Register the assistant until the outermost `with` is left; not where it has an id."""

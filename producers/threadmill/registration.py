@@ -24,11 +24,19 @@ class Registered(Protocol):
         ...
 
 
+_closings: set[asyncio.Task[None]] = set()
+"""Under way; the loop itself would not keep one whose caller was cancelled."""
+
+
+class Entry:
+    """One entry of a `with`."""
+
+
 class Registration:
     """The registration of one assistant."""
 
     def __init__(self) -> None:
-        self._depth = 0
+        self._entries: set[Entry] = set()
         self._creating: asyncio.Task[None] | None = None
         self._entered_id: str | None = None
         """What the outermost `with` has registered, and removes."""
@@ -56,29 +64,43 @@ class Registration:
             await registry.delete(assistant.id)
             assistant.note_registered(None)
 
-    async def enter(self, assistant: Registered, new: Definition, registry: Registry) -> None:
-        """Register the assistant at the outermost entry; whoever enters meanwhile waits for it."""
-        self._depth += 1
-        if self._depth == 1 and assistant.id is None:
+    async def enter(
+        self, entry: Entry, assistant: Registered, new: Definition, registry: Registry
+    ) -> None:
+        """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
+
+        Whoever enters calls `exit` in any case: it may be cancelled when it has entered already.
+        """
+        self._entries.add(entry)
+        if len(self._entries) == 1 and assistant.id is None:
             self._creating = asyncio.ensure_future(self.create(assistant, new, registry))
             self._entered_id = new.id
-        try:
-            if self._creating is not None:
-                # One of those who wait may be cancelled; the others still need it.
-                await asyncio.shield(self._creating)
-        except BaseException:
-            await self.exit(assistant, registry)  # who could not enter does not leave either
-            raise
+        if self._creating is not None:
+            # One of those who wait may be cancelled; the others still need it.
+            await asyncio.shield(self._creating)
 
-    async def exit(self, assistant: Registered, registry: Registry) -> None:
-        """Remove at the outermost exit what was registered at the entry."""
-        self._depth -= 1
-        if self._depth > 0:
+    async def exit(self, entry: Entry, assistant: Registered, registry: Registry) -> None:
+        """Remove at the outermost exit what was registered at the entry; again it does nothing."""
+        if entry not in self._entries:
             return
-        creating, entered_id = self._creating, self._entered_id
-        self._creating = self._entered_id = None
-        if creating is not None:
-            await asyncio.gather(creating, return_exceptions=True)
-        if entered_id is not None and assistant.id == entered_id:
-            assistant.note_registered(None)
-            await registry.delete(entered_id)
+        self._entries.remove(entry)
+        if not self._entries:
+            creating, entered_id = self._creating, self._entered_id
+            self._creating = self._entered_id = None
+            closing = asyncio.ensure_future(_close(creating, entered_id, assistant, registry))
+            _closings.add(closing)
+            closing.add_done_callback(_closings.discard)
+            await asyncio.shield(closing)
+
+
+async def _close(
+    creating: asyncio.Task[None] | None,
+    entered_id: str | None,
+    assistant: Registered,
+    registry: Registry,
+) -> None:
+    if creating is not None:
+        await asyncio.gather(creating, return_exceptions=True)
+    if entered_id is not None and assistant.id == entered_id:
+        assistant.note_registered(None)
+        await registry.delete(entered_id)

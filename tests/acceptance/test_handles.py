@@ -81,6 +81,8 @@ def test_a_with_whose_thread_a_run_still_holds_says_so_unless_an_error_left_it()
 
 def test_a_thread_can_be_copied_and_is_part_of_an_assistants_copy() -> None:
     ai = Assistant(name="plain")
+    with ai:
+        pass
     assert ai.model_copy(deep=True).default_thread.id == ai.default_thread.id
 
 

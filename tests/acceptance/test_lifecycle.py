@@ -12,6 +12,7 @@ import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.surroundings import surroundings
 from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 from threadmill import Assistant, Thread, errors, tool
 from threadmill.testing import StandIn
@@ -91,6 +92,15 @@ def test_what_a_with_did_not_register_it_does_not_remove(stored) -> None:
     ai.delete()
 
 
+def test_what_was_created_anew_inside_of_a_with_stays(stored) -> None:
+    ai = Assistant(name="anew")
+    with ai:
+        ai.delete()
+        ai.create()
+    assert created(stored) == {ai.id}
+    ai.delete()
+
+
 def test_an_error_inside_of_a_with_removes_it_all_the_same(stored) -> None:
     with pytest.raises(ZeroDivisionError), Assistant(name="context"):
         raise ZeroDivisionError
@@ -131,6 +141,24 @@ async def test_tasks_that_enter_at_once_share_one_too_and_one_that_is_cancelled_
         await asyncio.gather(*tasks, return_exceptions=True)
         assert created(stored) == {ai.id}
     assert created(stored) == set()
+
+
+async def test_tasks_that_are_cancelled_at_any_moment_of_it_leave_nothing_behind(stored) -> None:
+    async def enter(ai: Assistant) -> None:
+        async with ai:
+            await asyncio.sleep(0)
+
+    shared = Assistant(name="shared")
+    for moment in range(200):
+        task = asyncio.create_task(enter(shared if moment % 2 else Assistant(name="alone")))
+        for _ in range(moment % 20):
+            await asyncio.sleep(0.0002)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with shared:  # which waits for what is under way
+        pass
+    await asyncio.to_thread(wait_until, lambda: created(stored) == set(), "all are gone")
+    assert shared.id is None
 
 
 # ---- by hand -------------------------------------------------------------------------------------
