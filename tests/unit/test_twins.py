@@ -14,7 +14,7 @@ CLASSES: list[type] = [Assistant, Thread, Run]
 FREE_OF_IO = {
     *("definition", "functions", "get_tools", "get_instructions", "clear_default_thread"),
     *("pre_run_hook", "post_run_hook", "note_registered"),  # hooks are the user's
-    *("reference", "expect", "offer", "local_calls", "result_as", "raise_for_status"),
+    *("reference", "expect", "offer", "offers", "local_calls", "result_as", "raise_for_status"),
 }
 """Methods that only look at what the handle has, or change that."""
 OPERATIONS = {"adopt", "submit", "perform"}
