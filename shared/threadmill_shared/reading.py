@@ -8,13 +8,13 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.events import Entry, abandoned_text
 from threadmill_shared.items import Item, MessageItem
 from threadmill_shared.keys import Keys
 from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import RunRecord
-from threadmill_shared.scripts import ScriptRunner
+from threadmill_shared.scripts import ScriptRunner, unavailable
 from threadmill_shared.wire import Wire
 
 PAGE = 200
@@ -158,12 +158,19 @@ class StoreReader:
             yield key.rpartition(":")[2]
 
     async def keys_like(self, pattern: str) -> AsyncIterator[str]:
-        """The keys that match a pattern, each once."""
+        """The keys that match a pattern, each once.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
         seen: set[str] = set()
-        async for key in self.client.scan_iter(match=pattern, count=1000):
-            if key not in seen:
-                seen.add(key)
-                yield key
+        try:
+            async for key in self.client.scan_iter(match=pattern, count=1000):
+                if key not in seen:
+                    seen.add(key)
+                    yield key
+        except PASSING as error:
+            raise unavailable(error) from error
 
     async def ahead(self, record: RunRecord) -> int:
         """How many runs of the thread come before this one; 0: none, or it is past waiting."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import Script, Workers
@@ -16,6 +17,7 @@ from tests.kinds import Servers
 
 from threadmill import Assistant, Event, Thread, errors
 from threadmill.client import close_client
+from threadmill.moving import export_file, import_file
 from threadmill.testing import StandIn
 
 PRINT_EVENTS = """
@@ -50,6 +52,21 @@ def test_a_say_with_a_tool_call_goes_through_and_another_process_tails_it(
     seen = [Event(**json.loads(line)) for line in elsewhere.finish().splitlines()]
     assert seen == list(first.events())
     assert seen[-1].event == "done"
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)
+def test_threads_and_assistants_of_all_nodes_are_exported_and_imported(
+    environment: None, tmp_path: Path
+) -> None:
+    Assistant(name="plain").create()
+    for number in range(12):
+        Thread(key=f"thread {number}").add(str(number))
+    exported = export_file(tmp_path / "all.jsonl")
+    assert (exported.assistants, exported.threads, exported.messages) == (1, 12, 12)
+    for number in range(12):
+        Thread(key=f"thread {number}").delete()
+    assert import_file(tmp_path / "all.jsonl").new_messages == 12
+    assert [message.text for message in Thread(key="thread 7").get_messages()] == ["7"]
 
 
 def test_threads_on_all_nodes_are_served(workers: Workers) -> None:
