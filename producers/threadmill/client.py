@@ -64,6 +64,7 @@ class Client:
         """Name of the queue for this process's runs; None: the assistant's."""
         self._bridge = Bridge()
         self._functions: Bridge | None = None
+        self._functions_lock = threading.Lock()
         self._background: set[asyncio.Task[None]] = set()
         drive_briefly(self._on_bridge(self._open()))
 
@@ -88,9 +89,10 @@ class Client:
 
         It is begun at the first use, in a thread of its own.
         """
-        if self._functions is None:
-            self._functions = Bridge("threadmill-functions")
-        return self._functions.loop
+        with self._functions_lock:
+            if self._functions is None:
+                self._functions = Bridge("threadmill-functions")
+            return self._functions.loop
 
     def close(self) -> None:
         """Send what is left, and close the connections."""

@@ -13,7 +13,7 @@ from tests.leaks import TERMINAL
 
 from threadmill_shared.events import Record
 
-ONCE = ("pay", "note")
+ONCE = ("pay", "note", "sign")
 """Tools that must not be repeated, whatever happens to them."""
 
 Runs = Mapping[str, StoredRun]
@@ -112,6 +112,7 @@ class _Story:
     def __init__(self) -> None:
         self.wrong: list[str] = []
         self._is_held = False
+        self._is_parked = False
         self._is_over = False
         self._message: int | None = None
         self._text = ""
@@ -123,7 +124,7 @@ class _Story:
         if kind == "r":
             self._status(record[1])
         elif kind in ("mb", "d", "me", "mi", "tb", "to", "te"):
-            if not self._is_held:
+            if not self._is_held and not (self._is_parked and kind in ("to", "te")):
                 self.wrong.append(f"{record[:2]} while nobody held the run")
             self._written(kind, record)
 
@@ -133,6 +134,7 @@ class _Story:
         if status not in ("created", "cancelling") and self._message is not None:
             self.wrong.append(f"message {self._message} was open when the run became {status}")
         self._is_held = status in ("in_progress", "cancelling")
+        self._is_parked = status == "requires_action"
         self._is_over = status in TERMINAL
 
     def _written(self, kind: str, record: Record) -> None:

@@ -2,27 +2,32 @@
 
     python -m tests.chaos.producer NAME SEED OUTSTANDING FILE
 
-It notes in FILE what it is about to say, and then the run. A successor says again, with the same
-idempotency key, what was noted and has no run; if OUTSTANDING is 0, no more than that. SIGUSR1: it
+It notes in FILE what it is about to say, and then the run. While it waits for a run, it executes
+the calls of its own functions. A successor says again, with the same idempotency key, what was
+noted and has no run, and waits for the others; if OUTSTANDING is 0, no more than that. SIGUSR1: it
 dies at its next send, when the run is stored and no worker knows of it. SIGTERM: it ends in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.chaos import callers
 from tests.chaos.ledger import Ledger
 from tests.chaos.says import Say, invent
 
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.client import close_client, current_client
 from threadmill_shared.messaging import Sender
+from threadmill_shared.records import Status
 from threadmill_shared.runs import Dispatch
 
 HOT_THREADS = 4
@@ -33,6 +38,8 @@ SAYS_PER_THREAD = 25
 OPEN_THREADS = 60
 """Cold threads that a producer talks on at a time."""
 _PAUSE = 0.2
+_LATEST = 150
+"""Of the runs that a predecessor has begun, so many can still go on."""
 
 
 class MortalSender(Sender):
@@ -60,6 +67,8 @@ class Producer:
         self._waits: set[asyncio.Task[None]] = set()
         self._said: Counter[str] = Counter()
         self._pending: dict[str, str] = {}
+        self._begun: list[str] = []
+        """Runs that a predecessor may have waited for."""
         self._remember()
         self._dice = random.Random(f"{seed}/{name}/{self._said.total()}")
         self.stop = asyncio.Event()
@@ -67,11 +76,15 @@ class Producer:
             self.stop.set()
 
     async def work(self) -> None:
+        for run_id in self._begun:
+            self._wait_for(run_id)
         for text in list(self._pending.values()):
             await self._enqueue(Say.read(text))
         while not self.stop.is_set():
             if await self._may_go_on():
                 await self._enqueue(self._next())
+        while self._waits:
+            await asyncio.wait(self._waits)
 
     def _remember(self) -> None:
         for line in self._ledger.lines():
@@ -82,6 +95,8 @@ class Producer:
                 self._pending[line["key"]] = line["text"]
             elif line["what"] == "run":
                 self._pending.pop(line["key"], None)
+                self._begun.append(line["run"])
+        self._begun = self._begun[-_LATEST:]
 
     def _next(self) -> Say:
         thread = self._thread()
@@ -105,20 +120,30 @@ class Producer:
             try:
                 # Anew each time: it is the first read, and the store may be away.
                 assistant, thread = await Assistant.load_async("chaotic"), Thread(key=say.thread)
-                run = await assistant.enqueue_async(say.text, thread, idempotency_key=say.key)
+                run = await assistant.enqueue_async(
+                    *(say.text, thread),
+                    idempotency_key=say.key,
+                    additional_tools=[callers.sign, callers.draw],
+                )
                 break
             except (errors.StoreUnavailable, errors.AssistantNotFound):
                 await asyncio.sleep(_PAUSE)
         self._ledger.add("run", producer=self._name, key=say.key, run=run.id)
-        wait = asyncio.create_task(self._wait(run))
+        self._wait_for(run.id, self._free.release)
+
+    def _wait_for(self, run_id: str, at_its_end: Callable[[], None] = lambda: None) -> None:
+        wait = asyncio.create_task(self._wait(run_id, at_its_end))
         self._waits.add(wait)
         wait.add_done_callback(self._waits.discard)
 
-    async def _wait(self, run: Run) -> None:
-        try:
-            await run.wait_async()
-        finally:
-            self._free.release()
+    async def _wait(self, run_id: str, at_its_end: Callable[[], None]) -> None:
+        status = Status.QUEUED
+        while not status.is_terminal:
+            with contextlib.suppress(errors.StoreUnavailable):
+                # By its id: the functions are found in the module that this process has loaded.
+                status = (await (await Run.load_async(run_id)).wait_async()).status
+            await asyncio.sleep(_PAUSE)
+        at_its_end()
 
     async def _may_go_on(self) -> bool:
         """Wait until fewer runs are under way, or this producer is to stop."""

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-TOOLS = ("pay", "note", "fetch")
+TOOLS = ("pay", "note", "fetch", "sign", "draw")
 LOOKING = "Let me look."
 """What the model says before it calls tools."""
 _FORM = re.compile(r"(\S+) (\w+)-(\d+): turns=(\S*) tokens=(\d+) delay=([\d.]+)")

@@ -145,7 +145,8 @@ class Summary:
         deaths = self._stage.producers.deaths
         yield f"         {self.taken_over} runs taken over; {deaths} times a producer died"
         yield f"tails    {len(self._stage.tails.all)} runs followed while they went on"
-        yield f"calls    {sum(line['what'] == 'begin' for line in self._evidence.calls)} of tools"
+        begun = Counter(line["tool"] for line in self._evidence.calls if line["what"] == "begin")
+        yield f"calls    {begun.total()} of tools, {begun['sign'] + begun['draw']} by producers"
         yield from self._recovery_times()
 
     def _recovery_times(self) -> Iterator[str]:

@@ -1,27 +1,11 @@
 """An assistant whose tools leave a trace of each execution outside the store."""
 
 import asyncio
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from tests.chaos.ledger import Ledger
+from tests.chaos.traces import traced
 
-from threadmill import Assistant, current_call, tool
-
-_ledger = Ledger(Path(os.environ["CHAOS_CALLS"]))
-
-
-@contextmanager
-def traced(name: str) -> Iterator[str]:
-    """Leave a line before and one after; gives the output."""
-    call = current_call()
-    fields = {"call": call.idempotency_key, "attempt": call.attempt, "pid": os.getpid()}
-    _ledger.add("begin", tool=name, **fields)
-    yield f"did {call.idempotency_key}"
-    _ledger.add("end", tool=name, **fields)
+from threadmill import Assistant, tool
 
 
 @tool
