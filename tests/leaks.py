@@ -72,6 +72,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "run": _as_its_run,
     "log": _as_its_run,
     "steps": _as_its_run,
+    "files": _as_its_run,
     "calls": _of_a_live_run,
     "thread": _stays,
     "items": _as_its_thread,

@@ -12,6 +12,7 @@ from threadmill.run import Run
 from threadmill.thread import Thread
 from threadmill_shared import ids
 from threadmill_shared.definition import Definition, Publishable
+from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
 
@@ -33,8 +34,10 @@ class AssistantFields(BaseModel, Publishable):
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: list[Any] = Field(default_factory=list)
-    """Functions, `@tool`s, or the specs of a loaded assistant."""
+    """Functions, `@tool`s, `CodeInterpreter`, `FileSearch`, or the specs of a loaded assistant."""
     tool_resources: dict[str, Any] = Field(default_factory=dict)
+    """As in the Assistants API: `{"code_interpreter": {"file_ids": [...]}, "file_search":
+    {"vector_store_ids": [...]}}`, with the provider's ids."""
     metadata: dict[str, str] = Field(default_factory=dict)
     response_format: str | dict[str, Any] | None = None
     queue: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -57,8 +60,7 @@ class AssistantFields(BaseModel, Publishable):
         """This assistant without its functions, as it is stored and published.
 
         Raises:
-            BadTool: something in `tools` cannot be a tool.
-            Unsupported: it uses a hosted tool.
+            BadTool: something in `tools` or `tool_resources` cannot be what it is to be.
         """
         own = set(type(self).model_fields) - set(AssistantFields.model_fields)
         return Definition(
@@ -69,6 +71,7 @@ class AssistantFields(BaseModel, Publishable):
             instructions=self.instructions,
             model=load_settings().model if self.model is None else self.model,
             tools=specs(self.tools),
+            hosted=hosted_tools(self.tools, self.tool_resources),
             metadata=self.metadata,
             response_format=self.response_format,
             queue=self.queue,

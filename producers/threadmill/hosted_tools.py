@@ -1,11 +1,5 @@
-"""Names of the provider's hosted tools; using them is not supported yet."""
+"""The provider's hosted tools, for `Assistant(tools=[...])`."""
 
-from __future__ import annotations
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 
-
-class CodeInterpreter:
-    """The provider's sandbox for Python code."""
-
-
-class FileSearch:
-    """The provider's search in uploaded files."""
+__all__ = ["CodeInterpreter", "FileSearch"]

@@ -72,9 +72,9 @@ class Lifecycle(AssistantFields):
 
     @classmethod
     def _fields_of(cls, found: Definition) -> dict[str, Any]:
-        fields: dict[str, Any] = found.model_dump(exclude={"fields", "tools", "version"})
+        fields: dict[str, Any] = found.model_dump(exclude={"fields", "tools", "hosted", "version"})
         own = {name: value for name, value in found.fields.items() if name in cls.model_fields}
-        return {**fields, **own, "tools": list(found.tools)}
+        return {**fields, **own, "tools": [*found.tools, *found.hosted]}
 
     async def adopt(self) -> None:
         """Read what is registered under an id that was given to the constructor.

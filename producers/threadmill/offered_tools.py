@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from threadmill.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared import errors
+from threadmill_shared.hosted_tools import as_hosted
 from threadmill_shared.tools import Tool, ToolSpec, as_tool, external_spec
 
 
 def functions(tools: Sequence[Any]) -> list[Tool]:
     """Those among them that this process could execute."""
-    return [as_tool(one) for one in tools if not isinstance(one, (ToolSpec, dict))]
+    own = (one for one in tools if not isinstance(one, (ToolSpec, dict)) and as_hosted(one) is None)
+    return [as_tool(one) for one in own]
 
 
 def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
-    """What a model and a worker are told of them.
+    """What a model and a worker are told of them, but for those that the provider executes.
 
     Raises:
         BadTool: one cannot be a tool, or two have one name.
-        Unsupported: one is a hosted tool.
     """
-    found = tuple(_spec(one) for one in tools)
+    found = tuple(_spec(one) for one in tools if as_hosted(one) is None)
     names = [spec.name for spec in found]
     for name in names:
         if names.count(name) > 1:
@@ -35,11 +35,4 @@ def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
 def _spec(one: Any) -> ToolSpec:
     if isinstance(one, ToolSpec):
         return one
-    return external_spec(one) if isinstance(one, dict) else _spec_of(one)
-
-
-def _spec_of(one: Any) -> ToolSpec:
-    hosted = one if isinstance(one, type) else type(one)
-    if issubclass(hosted, (CodeInterpreter, FileSearch)):
-        raise errors.Unsupported(f"{hosted.__name__} is not supported yet.")
-    return as_tool(one).spec
+    return external_spec(one) if isinstance(one, dict) else as_tool(one).spec

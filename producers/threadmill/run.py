@@ -7,12 +7,14 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from threadmill.answering import Answering
 from threadmill.bridge import BridgeClosed
 from threadmill.checks import check_after, check_timeout
 from threadmill.client import Client, RunView, current_client
+from threadmill.downloads import download
 from threadmill.local_calls import LocalCalls
 from threadmill.result_types import ResultType, plain_result
 from threadmill.twins import awaitable, blocking, drive, drive_async
@@ -193,6 +195,24 @@ class Run(Answering):
 
     cancel = blocking(_cancel)
     cancel_async = awaitable(_cancel)
+
+    async def _download(self, folder: str | Path = ".") -> list[Path]:
+        """Write the files that the run's code has made into a folder; returns their paths.
+
+        Nothing that is there is overwritten: a second `plot.png` becomes `plot-1.png`. What was
+        too large to be kept is told by `attachments` of the run's messages.
+
+        Args:
+            folder: it is made if it is not there.
+
+        Raises:
+            RunLost: the run's keys are gone, and with them its files.
+            OSError: the folder cannot be written to.
+        """
+        return await download(current_client(), self.id, folder)
+
+    download = blocking(_download)
+    download_async = awaitable(_download)
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """The run's events behind number `after`, as they come; the last one is `done`.

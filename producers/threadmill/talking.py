@@ -19,6 +19,7 @@ from threadmill.run_options import RunOptions, SayOptions
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
+from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.requests import Ask
 from threadmill_shared.runs import WhenBusy
 
@@ -168,6 +169,7 @@ class Talking(Lifecycle):
         definition = self.definition().model_copy(
             update={
                 "tools": specs(offered),
+                "hosted": hosted_tools(offered, self.tool_resources),
                 "model": own if model is None else model,
             }
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.tools import Tool, ToolSpec
 
 ResultForm = Literal["whole", "wrapped"]
@@ -27,6 +28,8 @@ class Definition(BaseModel):
     """The Jinja template, not yet rendered."""
     model: str
     tools: tuple[ToolSpec, ...] = ()
+    hosted: tuple[HostedTool, ...] = ()
+    """Tools that the provider executes."""
     metadata: dict[str, str] = Field(default_factory=dict)
     response_format: str | dict[str, Any] | None = None
     queue: str | None = None
@@ -94,6 +97,7 @@ class RunRequest(BaseModel):
     local_tools: tuple[str, ...] = ()
     """Names of those whose functions the process has that enqueued the run. Where no worker has
     one, its calls wait for that process."""
+    hosted: tuple[HostedTool, ...] = ()
     options: RunOptions = RunOptions()
     result: ResultForm | None = None
     """Of a run whose last message has to fit the schema in its `response_format`."""

@@ -7,11 +7,15 @@ A log entry holds one or more *records*, short JSON arrays whose first element n
 | `["r", status, times and results]` | `thread.run.<status>` |
 | `["mb", message, step]` | step created, in progress; message created, in progress |
 | `["d", message, [text, ...]]` | one `thread.message.delta` per text |
-| `["me", message, step, text, usage]` | message and step completed |
+| `["me", message, step, text, usage, enclosed?]` | message and step completed |
 | `["mi", message, step, text, reason, status, since]` | message incomplete, step ended |
 | `["tb", step, [[call, name, arguments], ...]]` | step created, in progress, delta |
 | `["to", step, index, call, output]` | `thread.run.step.delta` with one call's output |
 | `["te", step, status, body]` | the step of tool calls ended |
+| `["hb", step, call, kind]` | step of a hosted call created, in progress, delta |
+| `["hd", step, [text, ...]]` | one `thread.run.step.delta` per piece of code |
+| `["he", step, status, body]` | delta with what came of it, the step ended |
+| `["mf", message, index, [file, ...]]` | one `thread.message.delta` per image |
 | `["x", name, data]` | `threadmill.*`, for what the Assistants API has no name |
 | `["done"]` | `done` |
 
@@ -28,10 +32,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared import ids
-from threadmill_shared.items import text_part
+from threadmill_shared.items import image_part, message_content
 from threadmill_shared.records import RunRecord
 
 DONE = "done"
+CODE = "code_interpreter"
 
 Record = list[Any]
 
@@ -72,13 +77,15 @@ class Entry:
         return self.last - sum(map(count, self.records)) + 1
 
 
-_COUNTS = {"mb": 4, "me": 2, "mi": 2, "tb": 3}
+_COUNTS = {"mb": 4, "me": 2, "mi": 2, "tb": 3, "hb": 3, "he": 2}
+_LISTS = {"d": 2, "hd": 2, "mf": 3}
+"""Where the list stands of which each element is an event."""
 
 
 def count(record: Record) -> int:
     """How many events a record stands for."""
-    if record[0] == "d":
-        return len(record[2])
+    if record[0] in _LISTS:
+        return len(record[_LISTS[record[0]]])
     return _COUNTS.get(record[0], 1)
 
 
@@ -108,6 +115,10 @@ class Reader:
             "tb": self._tools_begin,
             "to": self._tool_output,
             "te": self._tools_end,
+            "hb": self._hosted_begins,
+            "hd": self._hosted_code,
+            "he": self._hosted_ends,
+            "mf": self._message_images,
             "x": self._own,
             "done": self._done,
         }
@@ -145,10 +156,20 @@ class Reader:
             yield "thread.message.delta", data
 
     def _message_ends(
-        self, entry: Entry, message: int, step: int, text: str, usage: Any
+        self,
+        entry: Entry,
+        message: int,
+        step: int,
+        text: str,
+        usage: Any,
+        enclosed: Mapping[str, Any] | None = None,
     ) -> Iterator[Any]:
-        done = {"completed_at": entry.at // 1000}
-        content = [text_part(text)]
+        enclosed = enclosed or {}
+        done = {
+            "completed_at": entry.at // 1000,
+            "attachments": enclosed.get("attachments", []),
+        }
+        content = message_content(text, enclosed)
         yield (
             "thread.message.completed",
             self._message(message, "completed", content, entry.began) | done,
@@ -166,7 +187,7 @@ class Reader:
             "incomplete_at": entry.at // 1000,
             "incomplete_details": {"reason": reason},
         }
-        content = [text_part(text or "")]
+        content = message_content(text or "", {})
         yield (
             "thread.message.incomplete",
             self._message(message, "incomplete", content, entry.began) | ended,
@@ -204,6 +225,41 @@ class Reader:
         self, entry: Entry, step: int, status: str, body: dict[str, Any]
     ) -> Iterator[Any]:
         yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
+
+    def _hosted_begins(self, entry: Entry, step: int, call: str, kind: str) -> Iterator[Any]:
+        details: dict[str, Any] = {"input": "", "outputs": []} if kind == CODE else {}
+        of_step = self._step(step, {"hosted": [call, kind, details]}, "in_progress", entry.at, None)
+        yield "thread.run.step.created", of_step
+        yield "thread.run.step.in_progress", of_step
+        made = {"index": 0, **_hosted_call(call, kind, details)}
+        yield "thread.run.step.delta", self._step_delta(step, [made])
+
+    def _hosted_code(self, _entry: Entry, step: int, texts: list[str]) -> Iterator[Any]:
+        for text in texts:
+            made = {"index": 0, "type": CODE, CODE: {"input": text}}
+            yield "thread.run.step.delta", self._step_delta(step, [made])
+
+    def _hosted_ends(
+        self, entry: Entry, step: int, status: str, body: dict[str, Any]
+    ) -> Iterator[Any]:
+        _, kind, details = body["hosted"]
+        if kind == CODE:
+            outputs = details["outputs"]
+            details = {"outputs": [{"index": at, **one} for at, one in enumerate(outputs)]}
+        made = {"index": 0, "type": kind, kind: details}
+        yield "thread.run.step.delta", self._step_delta(step, [made])
+        yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
+
+    def _message_images(
+        self, _entry: Entry, message: int, first: int, files: list[str]
+    ) -> Iterator[Any]:
+        for index, file in enumerate(files, first):
+            data = {
+                "id": ids.run_message_id(self._run.id, message),
+                "object": "thread.message.delta",
+                "delta": {"content": [{"index": index, **image_part(file)}]},
+            }
+            yield "thread.message.delta", data
 
     def _own(self, _entry: Entry, name: str, data: Any) -> Iterator[Any]:
         yield name, data
@@ -267,10 +323,16 @@ def _call(id: str, function: dict[str, Any]) -> dict[str, Any]:
     return {"id": id, "type": "function", "function": function}
 
 
+def _hosted_call(id: str, kind: str, details: dict[str, Any]) -> dict[str, Any]:
+    return {"id": id, "type": kind, kind: details}
+
+
 def _step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
     if "message" in body:
         creation = {"message_id": ids.run_message_id(run_id, body["message"])}
         details: dict[str, Any] = {"type": "message_creation", "message_creation": creation}
+    elif "hosted" in body:
+        details = {"type": "tool_calls", "tool_calls": [_hosted_call(*body["hosted"])]}
     else:
         calls = [
             _call(id, {"name": name, "arguments": arguments, "output": output})
@@ -301,7 +363,8 @@ def _run_object(run: RunRecord) -> dict[str, Any]:
                 },
             }
             for tool in request.tools
-        ],
+        ]
+        + [{"type": tool.type} for tool in request.hosted],
         "metadata": options.metadata,
         "temperature": options.temperature,
         "top_p": options.top_p,

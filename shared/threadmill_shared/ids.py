@@ -69,6 +69,16 @@ def call_id(run_id: str, turn: int, index: int) -> str:
     return f"call_{run_id[4:]}_{turn}_{index}"
 
 
+def hosted_call_id(run_id: str, step: int) -> str:
+    """Our identity of a call that the provider executed; such a call is a step of its own."""
+    return f"call_{run_id[4:]}_s{step}"
+
+
+def produced_file_id(run_id: str, content: bytes) -> str:
+    """The id of a file that a run has made: the same content is the same file."""
+    return f"file_{run_id[4:]}_{hashlib.sha256(content).hexdigest()[:16]}"
+
+
 def new_assistant_id() -> str:
     """An id for an assistant that is created in the store."""
     return f"asst_{secrets.token_hex(12)}"

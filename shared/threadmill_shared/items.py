@@ -6,6 +6,7 @@ of its items; times are the server's and are kept beside an item, not in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -70,7 +71,18 @@ class NoteItem(TypedDict):
     run_id: str
 
 
-Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | NoteItem
+class HostedCallItem(TypedDict):
+    """A call of a tool that the provider executed, with what came of it."""
+
+    type: Literal["hosted_call"]
+    kind: str
+    """`code_interpreter` or `file_search`."""
+    data: dict[str, Any]
+    """The item as the provider takes it back."""
+    run_id: str
+
+
+Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | HostedCallItem | NoteItem
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,23 @@ class ImportedItem:
 def text_part(text: str) -> dict[str, Any]:
     """One text part of a message's content."""
     return {"type": "text", "text": {"value": text, "annotations": []}}
+
+
+def image_part(file_id: str) -> dict[str, Any]:
+    """One part of a message's content that is an image."""
+    return {"type": "image_file", "image_file": {"file_id": file_id}}
+
+
+def message_content(text: str, enclosed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of an assistant's message.
+
+    Args:
+        text: what it says.
+        enclosed: its `annotations` and the ids of its `images`, where it has any.
+    """
+    part = text_part(text)
+    part["text"]["annotations"] = enclosed.get("annotations", [])
+    return [part, *map(image_part, enclosed.get("images", ()))]
 
 
 def message_text(item: MessageItem) -> str:

@@ -22,6 +22,7 @@ class Keys:
     | `run:<run>` | hash | the run's record | `run_days` after its end |
     | `log:<run>` | stream | its events; also its bell (a channel) | `log_seconds` after its end |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
+    | `files:<run>` | hash | files that it has made, in Base64, by id | as the record |
     | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | until it ends |
     | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
@@ -73,6 +74,10 @@ class Keys:
     def calls(self, run_id: str) -> str:
         """The run's open tool calls."""
         return f"{self.bucket(run_id)}calls:{run_id}"
+
+    def files(self, run_id: str) -> str:
+        """The files that the run has made."""
+        return f"{self.bucket(run_id)}files:{run_id}"
 
     def thread(self, thread_id: str) -> str:
         """The thread's record."""

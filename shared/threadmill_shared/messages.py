@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from threadmill_shared import ids
-from threadmill_shared.items import MessageItem, text_part
+from threadmill_shared.items import MessageItem, message_content, text_part
 from threadmill_shared.records import RunRecord
 
 
@@ -27,14 +28,19 @@ def user_message(
 
 
 def assistant_message(
-    record: RunRecord, index: int, text: str, *, reason: str | None = None
+    record: RunRecord,
+    index: int,
+    text: str,
+    *,
+    reason: str | None = None,
+    enclosed: Mapping[str, Any] | None = None,
 ) -> MessageItem:
     """A run's message number `index`, as it is stored; a reason makes it incomplete."""
     item: MessageItem = {
         "type": "message",
         "id": ids.run_message_id(record.id, index),
         "role": "assistant",
-        "content": [text_part(text)],
+        "content": message_content(text, enclosed or {}),
         "status": "incomplete" if reason else "completed",
         "run_id": record.id,
         "assistant_id": record.request.assistant_id,
@@ -43,4 +49,6 @@ def assistant_message(
     }
     if reason:
         item["reason"] = reason
+    if enclosed and enclosed.get("attachments"):
+        item["attachments"] = enclosed["attachments"]
     return item

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.items import Item
 from threadmill_shared.tools import ToolSpec
 
@@ -24,8 +25,11 @@ class ModelRequest:
     items: Sequence[Item]
     """The part of the thread that is sent, oldest first."""
     tools: Sequence[ToolSpec] = ()
+    hosted: Sequence[HostedTool] = ()
+    """Tools that the provider executes."""
     tool_choice: str | dict[str, Any] | None = None
-    """`none`, `auto`, `required`, or `{"type": "function", "function": {"name": ...}}`."""
+    """`none`, `auto`, `required`, `{"type": "function", "function": {"name": ...}}`, or
+    `{"type": ...}` with a hosted tool's type."""
     temperature: float | None = None
     top_p: float | None = None
     max_completion_tokens: int | None = None
@@ -45,6 +49,15 @@ class TextDelta:
 class MessageEnded:
     """The message that the deltas since the last `MessageEnded` belong to is whole."""
 
+    annotations: Sequence[dict[str, Any]] = ()
+    """What it cites, in the Responses API's form."""
+
+
+def shifted(annotation: dict[str, Any], by: int) -> dict[str, Any]:
+    """An annotation of a text that has become part of a longer one."""
+    places = {"start_index", "end_index", "index"} & annotation.keys()
+    return annotation | {name: annotation[name] + by for name in places}
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
@@ -62,6 +75,40 @@ class Reasoned:
     """An opaque reasoning item, to be sent back to the model that made it."""
 
     data: dict[str, Any]
+
+
+HostedKind = Literal["code_interpreter", "file_search"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostedBegan:
+    """The provider begins a call of one of its own tools."""
+
+    kind: HostedKind
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDelta:
+    """A piece of the code of the call that was begun last."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostedEnded:
+    """The call that was begun last has ended.
+
+    Attributes:
+        data: the item that goes back to the provider with the conversation.
+        details: the call in the Assistants API's shape, without images.
+        images: what the code has drawn, as data URLs.
+    """
+
+    kind: HostedKind
+    data: dict[str, Any]
+    details: dict[str, Any]
+    images: Sequence[str] = ()
+    failed: bool = False
 
 
 class Stop(StrEnum):
@@ -96,7 +143,16 @@ class TurnEnded:
     usage: Usage = field(default_factory=Usage)
 
 
-ModelEvent = TextDelta | MessageEnded | ToolCalled | Reasoned | TurnEnded
+ModelEvent = (
+    TextDelta
+    | MessageEnded
+    | ToolCalled
+    | Reasoned
+    | HostedBegan
+    | CodeDelta
+    | HostedEnded
+    | TurnEnded
+)
 
 
 class Model(Protocol):
@@ -118,3 +174,21 @@ class Model(Protocol):
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+class ProviderFiles(Protocol):
+    """The files that a provider keeps for its hosted tools."""
+
+    async def fetch(self, container_id: str, file_id: str, limit: int) -> bytes:
+        """A file that code has written.
+
+        Raises:
+            TooLarge: it has more bytes than `limit`.
+            ModelError: the provider does not give it.
+        """
+        ...
+
+
+def files_of(model: Model) -> ProviderFiles | None:
+    """The model's `files`, where its provider keeps any."""
+    return getattr(model, "files", None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json, to_json
 
 from threadmill_shared import ids
 from threadmill_shared.items import MessageItem
@@ -31,13 +31,44 @@ class TextPart(_Frozen):
     text: Text
 
 
+class ImageFile(_Frozen):
+    """An image that is one of our files; `Run.download` gets what a run has made."""
+
+    file_id: str
+    detail: str | None = None
+
+
+class ImageFilePart(_Frozen):
+    """A part of a message that is an image."""
+
+    type: Literal["image_file"] = "image_file"
+    image_file: ImageFile
+
+
+class ImageURL(_Frozen):
+    """An image somewhere on the web."""
+
+    url: str
+    detail: str | None = None
+
+
+class ImageURLPart(_Frozen):
+    """A part of a message that is an image on the web."""
+
+    type: Literal["image_url"] = "image_url"
+    image_url: ImageURL
+
+
+Part = Annotated[TextPart | ImageFilePart | ImageURLPart, Field(discriminator="type")]
+
+
 class Message(_Frozen):
     """What a user or an assistant said in a thread."""
 
     id: str
     thread_id: str
     role: Literal["user", "assistant"]
-    content: list[TextPart]
+    content: list[Part]
     created_at: int
     """Seconds since the epoch, when it entered the thread."""
     status: Literal["completed", "incomplete"] = "completed"
@@ -46,12 +77,14 @@ class Message(_Frozen):
     assistant_id: str | None = None
     assistant_name: str | None = None
     attachments: list[dict[str, Any]] = Field(default_factory=list)
+    """Files: `file_id` and `tools` as in the Assistants API, with `filename` and `bytes`; an
+    `error` in place of the id says why a file that was made is not there."""
     metadata: dict[str, str] = Field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The text parts, joined."""
-        return "".join(part.text.value for part in self.content)
+        return "".join(part.text.value for part in self.content if part.type == "text")
 
     @classmethod
     def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:
@@ -60,7 +93,7 @@ class Message(_Frozen):
             id=item["id"],
             thread_id=thread_id,
             role=item["role"],
-            content=[TextPart.model_validate(part) for part in item["content"]],
+            content=[_part.validate_python(part) for part in item["content"]],
             created_at=at // 1000,
             status=item["status"],
             incomplete_reason=item.get("reason"),
@@ -72,14 +105,31 @@ class Message(_Frozen):
         )
 
 
+_part: TypeAdapter[TextPart | ImageFilePart | ImageURLPart] = TypeAdapter(Part)
+
+
+class CodeRun(_Frozen):
+    """Code that the provider has executed."""
+
+    input: str
+    outputs: list[dict[str, Any]] = Field(default_factory=list)
+    """`{"type": "logs", "logs": ...}` and `{"type": "image", "image": {"file_id": ...}}`"""
+
+
 class ToolCall(_Frozen):
     """One call of a tool; `output` is None until it has one."""
 
     id: str
+    type: Literal["function", "code_interpreter", "file_search"] = "function"
     name: str
+    """The function's; of a hosted tool its type."""
     arguments: str
-    """JSON, as the model wrote it."""
+    """JSON, as the model wrote it; of the code interpreter the code, of a search its queries."""
     output: str | None = None
+    """Of the code interpreter what its code has printed."""
+    code_interpreter: CodeRun | None = None
+    file_search: dict[str, Any] | None = None
+    """`results` in the Assistants API's shape, and `queries`."""
     failed: bool = False
     """Whether the output is an error that the model was told."""
 
@@ -186,16 +236,34 @@ class Step(_Frozen):
                 "created_at": int(fields[f"{number}:began"]) // 1000,
                 "ended_at": int(ended) // 1000 if ended else None,
                 "message_id": None if message is None else ids.run_message_id(run_id, message),
-                "tool_calls": [
-                    {
-                        "id": id,
-                        "name": name,
-                        "arguments": arguments,
-                        "output": output,
-                        "failed": id in body.get("failed", ()),
-                    }
-                    for id, name, arguments, output in body.get("calls", ())
-                ],
+                "tool_calls": [*_functions(body), *_hosted(body, status)],
                 "usage": body.get("usage"),
             }
         )
+
+
+def _functions(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for id, name, arguments, output in body.get("calls", ()):
+        failed = id in body.get("failed", ())
+        yield {
+            "id": id,
+            "name": name,
+            "arguments": arguments,
+            "output": output,
+            "failed": failed,
+        }
+
+
+def _hosted(body: Mapping[str, Any], status: str) -> Iterator[dict[str, Any]]:
+    if "hosted" not in body:
+        return
+    id, kind, details = body["hosted"]
+    call = {"id": id, "type": kind, "name": kind, kind: details, "failed": status == "failed"}
+    if kind == "code_interpreter":
+        logs = [one["logs"] for one in details["outputs"] if one["type"] == "logs"]
+        call |= {"arguments": details["input"], "output": "".join(logs)}
+    else:
+        found = [f"{one['file_name']} ({one['score']:.2f})" for one in details.get("results", ())]
+        queries = to_json(details.get("queries", ())).decode()
+        call |= {"arguments": queries, "output": "\n".join(found)}
+    yield call if status != "in_progress" else call | {"output": None}

@@ -104,6 +104,8 @@ def _check(ask: Ask, settings: Settings) -> None:
         check_key(ask.idempotency_key, "An idempotency key")
     for template in _templates(ask):
         check_text(template, "What is given as instructions")
+    if ask.definition.hosted:
+        check_hosted(ask.definition.hosted[0].type, settings)
     if ask.message is not None:
         check_message(ask.message, settings)
     if ask.context is not None:
@@ -120,6 +122,7 @@ def _request(ask: Ask, settings: Settings) -> RunRequest:
         instructions=_instructions(ask),
         tools=definition.tools,
         local_tools=ask.local_tools,
+        hosted=definition.hosted,
         options=_options(ask),
         result=ask.result,
         max_turns=settings.max_turns,
@@ -135,8 +138,22 @@ def _digest(ask: Ask, request: RunRequest) -> str:
         _templates(ask),
         ask.context or {},
         sorted((tool.name, tool.digest) for tool in request.tools),
+        [tool.model_dump() for tool in request.hosted],
         request.options.model_dump(),
     )
+
+
+def check_hosted(what: str, settings: Settings) -> None:
+    """Refuse what only a provider with hosted tools can do.
+
+    Raises:
+        Unsupported: the provider speaks Chat Completions, which knows no such tools.
+    """
+    if settings.model_api == "chat":
+        raise errors.Unsupported(
+            f"{what}: a provider behind Chat Completions has no hosted tools. Leave it out, or "
+            "use one that has the Responses API (THREADMILL_MODEL_API=responses)."
+        )
 
 
 def check_text(text: Any, what: str) -> None:
@@ -236,10 +253,11 @@ def _tool_choice(choice: Any, definition: Definition) -> Any:
     """The choice in the Assistants API's form; a tool's name alone will do for it."""
     if choice in (None, *TOOL_CHOICES):
         return choice
-    functions = {
+    functions: dict[str, dict[str, Any]] = {
         tool.name: {"type": "function", "function": {"name": tool.name}}
         for tool in definition.tools
     }
+    functions |= {tool.type: {"type": tool.type} for tool in definition.hosted}
     for name, function in functions.items():
         if choice in (name, function):
             return function

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Size of one message, in UTF-8."""
     max_tool_output_bytes: int = Field(default=256 * 1024, ge=1)
     """Size of one tool call's output, in UTF-8."""
+    file_bytes: int = Field(default=5 * 1024 * 1024, ge=1)
+    """Size of one file that is attached to a message or made by a run."""
 
     log_seconds: float = Field(default=3600, gt=0)
     """Lifetime of an event log after its run has ended."""

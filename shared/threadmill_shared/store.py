@@ -334,7 +334,8 @@ class Store(StoreReader):
             await self.scripts.command("ZREM", tomb, *page)
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:
-        return (self.keys.run, self.keys.log, self.keys.steps, self.keys.calls)
+        keys = self.keys
+        return (keys.run, keys.log, keys.steps, keys.calls, keys.files)
 
 
 class _Memory:

@@ -398,7 +398,10 @@ RESULT = {"type": "function_call_output", "call_id": "c", "output": "3"}
         ({"tools": [CHAT_TOOL]}, r"tools\[0\] has no 'name'"),
         ({"tools": [RESPONSES_TOOL | {"name": "a b"}]}, "cannot be a function's name"),
         ({"tools": [RESPONSES_TOOL | {"parameters": {}}]}, "no JSON schema of an object"),
-        ({"tools": [{"type": "web_search"}]}, "'function' only"),
+        (
+            {"tools": [{"type": "web_search"}]},
+            "of these types: code_interpreter, file_search, function",
+        ),
         ({"input": [USER, CALLED]}, "no output for the tool calls c"),
         ({"input": [USER, RESULT]}, "No open tool call has the id 'c'"),
         ({"input": [CALLED, RESULT, RESULT]}, "No open tool call has the id 'c'"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pydantic
 import pytest
 
-from threadmill import Assistant, CodeInterpreter, errors
+from threadmill import Assistant, CodeInterpreter, FileSearch, errors
+from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.settings import Settings
 
 
 def test_name_instructions_model_and_tools_may_be_given_by_position() -> None:
@@ -41,6 +45,55 @@ def test_a_field_given_twice_is_an_error() -> None:
         Assistant("Marvin", name="Zaphod")  # type: ignore[misc]
 
 
-def test_a_hosted_tool_is_refused() -> None:
-    with pytest.raises(errors.Unsupported, match="CodeInterpreter"):
-        Assistant(tools=[CodeInterpreter]).definition()
+def test_a_hosted_tool_is_given_as_a_class_an_instance_or_in_the_assistants_apis_form() -> None:
+    searches = (
+        FileSearch(vector_store_ids=["vs_1"], max_num_results=3),
+        {
+            "type": "file_search",
+            "vector_store_ids": ["vs_1"],
+            "file_search": {"max_num_results": 3},
+        },
+    )
+    for search in searches:
+        code, found = Assistant(tools=[CodeInterpreter, search, len]).definition().hosted
+        assert code == CodeInterpreter()
+        assert found == searches[0]
+    assert [one.spec.name for one in Assistant(tools=[CodeInterpreter, len]).functions()] == ["len"]
+
+
+def test_the_assistants_apis_tool_resources_join_what_the_tools_name_themselves() -> None:
+    resources = {
+        "code_interpreter": {"file_ids": ["file_2"]},
+        "file_search": {"vector_store_ids": ["vs_1"]},
+    }
+    tools = [CodeInterpreter(file_ids=["file_1"]), FileSearch]
+    definition = Assistant(tools=tools, tool_resources=resources).definition()
+    assert [tool.model_dump(exclude_defaults=True) for tool in definition.hosted] == [
+        {"file_ids": ("file_1", "file_2")},
+        {"vector_store_ids": ("vs_1",)},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tools", "resources", "said"),
+    [
+        ([CodeInterpreter, CodeInterpreter()], {}, "twice"),
+        ([{"type": "file_search", "colour": "red"}], {}, "colour"),
+        ([CodeInterpreter], {"code_interpreter": {"files": []}}, "file_ids"),
+        ([CodeInterpreter], {"code_interpreter": {"file_ids": "file_1"}}, "list of ids"),
+    ],
+)
+def test_a_hosted_tool_that_cannot_be_meant_is_refused(
+    tools: list[Any], resources: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(errors.BadTool, match=said):
+        Assistant(tools=tools, tool_resources=resources).definition()
+
+
+def test_a_hosted_tool_is_refused_where_the_provider_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THREADMILL_MODEL_API", "chat")
+    definition = Assistant(tools=[CodeInterpreter]).definition()
+    with pytest.raises(errors.Unsupported, match="THREADMILL_MODEL_API=responses"):
+        new_run(Ask(definition, "Plot it"), Settings())

@@ -11,11 +11,15 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from threadmill_shared import errors, ids
 from threadmill_shared.items import Item
 from threadmill_shared.messages import assistant_message
 from threadmill_shared.model import (
+    CodeDelta,
+    HostedBegan,
+    HostedEnded,
     MessageEnded,
     Model,
     ModelEvent,
@@ -26,12 +30,16 @@ from threadmill_shared.model import (
     ToolCalled,
     TurnEnded,
     Usage,
+    files_of,
+    shifted,
 )
 from threadmill_shared.records import RunRecord
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
+from threadmill_workers.hosted_calls import HostedCalls, hosted_item
+from threadmill_workers.produced import Enclosed, ProducedFiles
 from threadmill_workers.turn import CallMarks, OpenCall, Reply, calls_body, usage_fields
 
 OPEN_CALL_OUTPUT = (
@@ -49,6 +57,10 @@ class _Message:
     step: int
     texts: list[str] = field(default_factory=list)
     ended: bool = False
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    """What it cites, in the Responses API's form."""
+    before: int = 0
+    """Characters before those that are being written now, where a second message goes on."""
 
     @property
     def text(self) -> str:
@@ -66,6 +78,7 @@ class AnsweringModel:
         may_begin: Callable[[], Awaitable[None]],
         *,
         retries: int,
+        file_bytes: int,
     ) -> None:
         """A model that answers in one run.
 
@@ -76,6 +89,7 @@ class AnsweringModel:
             may_begin: waits until the worker may begin something: while its lease is not
                 confirmed, the run may be another worker's.
             retries: how often a failed request is repeated.
+            file_bytes: the limit for a file that the provider's tools make.
         """
         self.turn = held.record.turn
         self._held = held
@@ -88,6 +102,8 @@ class AnsweringModel:
         self._next_step = held.record.next_step
         self._usage = Usage(**(held.record.usage or {}))
         self._open: _Message | None = None
+        self._produced = ProducedFiles(held, files_of(model), file_bytes)
+        self._hosted = HostedCalls(held, self._produced, self._take_step)
 
     async def ask(self) -> Reply:
         """One reply of the model, with as many tries as are worth it.
@@ -169,10 +185,18 @@ class AnsweringModel:
                     if self._held.finds_no_room:
                         await self._held.stored()
                 elif type(event) is MessageEnded:
-                    if self._open is not None:
-                        self._open.ended = True
+                    self._note_end(event)
+                elif type(event) is HostedBegan:
+                    await self._commit(output)
+                    self._hosted.begin(event)
+                elif type(event) is CodeDelta:
+                    self._hosted.write_code(event)
+                elif type(event) is HostedEnded:
+                    await self._hosted.end(event)
+                    output.append(event)
+                    await self._commit(output)
                 elif type(event) is TurnEnded:
-                    return self._end_turn(output, event)
+                    return await self._end_turn(output, event)
                 else:
                     output.append(event)
         raise errors.ModelGarbled("The provider's stream ended before its reply did.")
@@ -184,6 +208,7 @@ class AnsweringModel:
             instructions=request.instructions,
             items=await self._history.items(),
             tools=request.tools,
+            hosted=request.hosted,
             tool_choice=options.tool_choice,
             temperature=options.temperature,
             top_p=options.top_p,
@@ -201,9 +226,16 @@ class AnsweringModel:
             output.append(MessageEnded())  # the message's place among the turn's items
         elif message.ended:
             message.ended = False
+            message.before = len(message.text) + 2
             text = "\n\n" + text  # a second message of one turn continues the first
         message.texts.append(text)
         self._held.delta(message.number, text)
+
+    def _note_end(self, event: MessageEnded) -> None:
+        if self._open is not None:
+            self._open.ended = True
+            before = self._open.before
+            self._open.annotations += [shifted(one, before) for one in event.annotations]
 
     def _begin_message(self) -> _Message:
         message = self._open = _Message(self._next_message, self._take_step())
@@ -224,7 +256,8 @@ class AnsweringModel:
         return self._next_step - 1
 
     def abandon_message(self) -> None:
-        """Close the message being written; its text stays in the log and is no item."""
+        """Close what is being written; a message's text stays in the log and is no item."""
+        self._hosted.abandon()
         if self._open is not None:
             self._held.put(self._incomplete("run_failed", "cancelled"))
 
@@ -247,14 +280,37 @@ class AnsweringModel:
 
     # ---- the end of a turn -----------------------------------------------------------------------
 
-    def _end_turn(self, output: Sequence[ModelEvent], ended: TurnEnded) -> Reply:
+    async def _commit(self, output: list[ModelEvent]) -> None:
+        """Store what the turn has so far, at the borders of a hosted call.
+
+        What the provider has executed is not executed again, should the rest of the turn fail.
+        Calls of functions are stored with their turn, and so is what follows them.
+        """
+        if any(type(event) is ToolCalled for event in output):
+            return
+        enclosed = await self._enclose()
+        so_far = Reply()
+        self._store_items(so_far, output, enclosed, is_last=False)
+        output.clear()
+        if so_far.batch:
+            so_far.batch.set(deaths=0)  # the run has got on
+            self._held.put(so_far.batch)
+
+    async def _enclose(self) -> Enclosed:
+        """What goes with the message that is whole now."""
+        if self._open is None:
+            return Enclosed()
+        return await self._produced.enclose(self._open.text, self._open.annotations)
+
+    async def _end_turn(self, output: Sequence[ModelEvent], ended: TurnEnded) -> Reply:
+        enclosed = await self._enclose()
         reply = Reply(ended.stop, ended.usage)
         self.turn += 1
         self._usage += ended.usage
         called = [event for event in output if type(event) is ToolCalled]
         if ended.stop is Stop.END:
             reply.calls = self._name_calls(called)
-        self._store_items(reply, output)
+        self._store_items(reply, output, enclosed, is_last=True)
         if reply.calls:
             self._open_calls(reply)
         reply.batch.set(
@@ -270,17 +326,21 @@ class AnsweringModel:
             calls.append(OpenCall(id, call.name, call.arguments, provider_id))
         return tuple(calls)
 
-    def _store_items(self, reply: Reply, output: Sequence[ModelEvent]) -> None:
+    def _store_items(
+        self, reply: Reply, output: Sequence[ModelEvent], enclosed: Enclosed, *, is_last: bool
+    ) -> None:
         calls = iter(reply.calls)
         for event in output:
             if type(event) is Reasoned:
                 self._add(reply, _reasoning_item(self._record, event))
             elif type(event) is ToolCalled and reply.calls:
                 self._add(reply, _call_item(self._record, next(calls)))
+            elif type(event) is HostedEnded:
+                self._add(reply, hosted_item(self._record, event))
             elif type(event) is MessageEnded:
-                self._end_message(reply)
+                self._end_message(reply, enclosed, has_usage=is_last and not reply.calls)
 
-    def _end_message(self, reply: Reply) -> None:
+    def _end_message(self, reply: Reply, enclosed: Enclosed, *, has_usage: bool) -> None:
         message, batch = self._open, reply.batch
         if message is None:
             return
@@ -289,12 +349,19 @@ class AnsweringModel:
             batch.extend(self.partial_message(reason, "completed"))
             return
         self._open, reply.text = None, message.text
-        usage = None if reply.calls else usage_fields(reply.usage)
+        usage = usage_fields(reply.usage) if has_usage else None
+        fields = enclosed.fields()
         body = {"type": "message_creation", "message": message.number, "usage": usage}
         batch.step(message.step, body, "completed")
         batch.set(open_message="")
-        batch.record("me", message.number, message.step, message.text, usage)
-        self._add(reply, assistant_message(self._record, message.number, message.text))
+        if enclosed.images:
+            batch.record("mf", message.number, 1, enclosed.images)
+        with_fields = () if fields is None else (fields,)
+        batch.record("me", message.number, message.step, message.text, usage, *with_fields)
+        self._add(
+            reply,
+            assistant_message(self._record, message.number, message.text, enclosed=fields),
+        )
 
     def _add(self, reply: Reply, item: Item) -> None:
         reply.batch.item(item)

@@ -108,7 +108,9 @@ class Executor:
         history = History(means.store, record.thread_id, held.position, strategy)
         may_begin = means.lease.confirmed
         model = AnsweringModel(
-            *(held, means.model, history, may_begin), retries=means.settings.model_retries
+            *(held, means.model, history, may_begin),
+            retries=means.settings.model_retries,
+            file_bytes=means.settings.file_bytes,
         )
         find_worker = Registry(means.store).worker_with_more
         outside = Outside(held, means.tools, find_worker)

@@ -141,6 +141,25 @@ class HeldRun:
             await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
+    async def keep(self, kind: str, field: str, value: str) -> None:
+        """Keep something beside the run, as `keep.lua` says; large values hold up no other write.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        keys = {"run": self._store.keys.run(self.record.id)}
+        args = {
+            "bucket": self._store.keys.bucket(self.record.id),
+            "run_id": self.record.id,
+            "token": self.token,
+            "kind": kind,
+            "field": field,
+            "value": value,
+        }
+        [reply] = await self._store.scripts.run_each("keep", [(keys, args)])
+        if reply[0] != "ok":
+            self._lose()
+
     async def ask_replica(self) -> bool:
         """Whether a replica has what is stored; also where there is none."""
         return await self._store.confirm(self.record.id)

@@ -158,7 +158,9 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
     async def may_begin() -> None:
         pass
 
-    asking = asyncio.ensure_future(AnsweringModel(held, model, history, may_begin, retries=0).ask())
+    asking = asyncio.ensure_future(
+        AnsweringModel(held, model, history, may_begin, retries=0, file_bytes=1000).ask()
+    )
     await wait_until_async(lambda: model.said > 100)
     await fill()
     await wait_until_async(lambda: held.finds_no_room)

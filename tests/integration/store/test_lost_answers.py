@@ -24,7 +24,7 @@ from threadmill_shared.runs import Dispatch, WaitsFor
 from threadmill_shared.scripts import script
 from threadmill_workers.batch import Batch
 from threadmill_workers.deaths import Dead
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.holding import HeldRun, LostRun
 from threadmill_workers.takeover import Takeover
 
 WORKER = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm", "tm.begun"))
@@ -190,6 +190,18 @@ async def yield_(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
+
+
+@case
+async def keep(story: Story) -> None:
+    held = await story.scene.begin()
+    story.lose()
+    await held.keep("files", "file_1", "content")
+    key = story.scene.store.keys.files(held.record.id)
+    assert await story.scene.store.read("HGETALL", key) == {"file_1": "content"}
+    await held.finish(Status.COMPLETED, Batch())
+    with pytest.raises(LostRun):
+        await held.keep("files", "file_2", "too late")
 
 
 @case

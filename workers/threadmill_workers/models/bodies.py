@@ -8,8 +8,10 @@ from typing import Any
 
 from threadmill_shared.items import Item, MessageItem, message_text
 from threadmill_shared.model import ModelRequest
+from threadmill_workers.models.hosted import KINDS, included, tool_bodies
 
 Json = dict[str, Any]
+_REASONING = ["reasoning.encrypted_content"]
 
 # ---- Responses ---------------------------------------------------------------------------------
 
@@ -25,7 +27,7 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
         "model": request.model,
         "stream": True,
         "store": False,
-        "include": ["reasoning.encrypted_content"] if encrypted_reasoning else None,
+        "include": [*_REASONING[:encrypted_reasoning], *included(request.hosted)] or None,
         "instructions": request.instructions or None,
         "input": _responses_input(request),
         "temperature": request.temperature,
@@ -61,6 +63,8 @@ def _responses_entry(item: Item, model: str) -> Json | None:
             }
         case "reasoning":
             return item["data"] if item["model"] == model else None
+        case "hosted_call":
+            return item["data"]
         case "note":
             return _users_words(item["text"])
 
@@ -92,7 +96,8 @@ def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
     used = False
     for entry in reversed(entries):
         if entry["type"] != "reasoning":
-            used = entry["type"] == "function_call" or entry.get("role") == "assistant"
+            is_call = entry["type"] == "function_call" or entry["type"] in KINDS
+            used = is_call or entry.get("role") == "assistant"
         elif not used:
             continue
         kept.append(entry)
@@ -100,7 +105,8 @@ def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
 
 
 def _responses_tools(request: ModelRequest) -> Json:
-    if not request.tools:
+    hosted = list(tool_bodies(request.hosted))
+    if not request.tools and not hosted:
         return {}
     choice = request.tool_choice
     if isinstance(choice, dict) and "function" in choice:
@@ -115,7 +121,8 @@ def _responses_tools(request: ModelRequest) -> Json:
                 "strict": False,
             }
             for tool in request.tools
-        ],
+        ]
+        + hosted,
         "tool_choice": choice,
         "parallel_tool_calls": request.parallel_tool_calls,
     }
@@ -173,7 +180,7 @@ def _add_to_chat(messages: list[Json], item: Item) -> None:
             )
         case "note":
             _add_text(messages, "user", item["text"])
-        case "reasoning":
+        case "reasoning" | "hosted_call":
             pass
 
 
@@ -243,8 +250,19 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
                 yield item["output"]
             case "note":
                 yield item["text"]
+            case "hosted_call":
+                yield from _strings(item["data"])
             case "reasoning":
                 pass
+
+
+def _strings(data: Any) -> Iterable[str]:
+    """All strings in a JSON value."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for part in data.values() if isinstance(data, dict) else data:
+            yield from _strings(part)
 
 
 def _without_none(body: Json) -> Json:

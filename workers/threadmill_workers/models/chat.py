@@ -10,7 +10,7 @@ from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI
 
-from threadmill_shared.errors import ModelGarbled
+from threadmill_shared.errors import ModelGarbled, ModelRefused
 from threadmill_shared.model import (
     MessageEnded,
     ModelEvent,
@@ -40,6 +40,12 @@ class ChatModel:
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
+        if request.hosted:
+            raise ModelRefused(
+                f"The run asks for {request.hosted[0].type}, and a provider behind Chat "
+                "Completions has no hosted tools. This worker's THREADMILL_MODEL_API is chat; it "
+                "was another one where the run was enqueued."
+            )
 
         async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
             # The body goes around the package's walk over every message through all its types.

@@ -11,6 +11,8 @@ from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 
 from threadmill_shared.errors import ModelGarbled
 from threadmill_shared.model import (
+    CodeDelta,
+    HostedBegan,
     MessageEnded,
     ModelEvent,
     ModelRequest,
@@ -20,9 +22,12 @@ from threadmill_shared.model import (
     ToolCalled,
     TurnEnded,
     Usage,
+    shifted,
 )
 from threadmill_workers.models.bodies import responses_body, sent_texts
 from threadmill_workers.models.failures import StreamFailed
+from threadmill_workers.models.files import OpenAIFiles
+from threadmill_workers.models.hosted import KINDS, ended
 from threadmill_workers.models.streaming import stream_events
 
 _STOPS = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}
@@ -39,6 +44,7 @@ class ResponsesModel:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
+        self.files = OpenAIFiles(client)
         self._without_reasoning: set[str] = set()
         """Models that refused to be asked for encrypted reasoning."""
 
@@ -82,6 +88,9 @@ class ResponsesReader:
     def __init__(self) -> None:
         self.turn: TurnEnded | None = None
         self._in_message = False
+        self._in_call = False
+        self._has_code = False
+        """Whether the call's code has come in pieces."""
 
     def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
         """What this event means; most kinds mean nothing here."""
@@ -90,6 +99,11 @@ class ResponsesReader:
                 return self._text(event["delta"])
             case "response.output_item.done":
                 return self._item(event["item"])
+            case "response.code_interpreter_call_code.delta":
+                self._has_code = True
+                return (CodeDelta(event["delta"]),)
+            case "response.output_item.added":
+                return self._begin_call(event["item"])
             case "response.completed" | "response.incomplete":
                 return self._end(event["response"])
             case "response.failed":
@@ -121,27 +135,55 @@ class ResponsesReader:
                 return (ToolCalled(item["name"], item["arguments"], item.get("call_id") or ""),)
             case "reasoning":
                 return _reasoning(item)
+            case "code_interpreter_call" | "file_search_call":
+                return self._end_call(item)
             case _:
                 return ()
 
     def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        if self._in_message:
-            return self._end_message()
-        # Some servers send a short message whole.
         parts = item.get("content") or ()
-        text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
-        return (*self._text(text), *self._end_message())
+        annotations = _annotations(parts)
+        if self._in_message:
+            return self._end_message(annotations)
+        # Some servers send a short message whole.
+        return (*self._text("".join(map(_text_of, parts))), *self._end_message(annotations))
 
-    def _end_message(self) -> Sequence[ModelEvent]:
+    def _end_message(self, annotations: Sequence[dict[str, Any]] = ()) -> Sequence[ModelEvent]:
         if not self._in_message:
             return ()
         self._in_message = False
-        return (MessageEnded(),)
+        return (MessageEnded(annotations),)
+
+    def _begin_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
+        if item["type"] not in KINDS:
+            return ()
+        self._in_call, self._has_code = True, False
+        return (HostedBegan(KINDS[item["type"]]),)
+
+    def _end_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
+        begun = () if self._in_call else self._begin_call(item)
+        whole = () if self._has_code or not item.get("code") else (CodeDelta(item["code"]),)
+        self._in_call = False
+        return (*begun, *whole, ended(item))
 
     def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
         reason = (response.get("incomplete_details") or {}).get("reason", "")
         self.turn = TurnEnded(_STOPS.get(reason, Stop.END), _usage(response.get("usage")))
         return self._end_message()
+
+
+def _text_of(part: dict[str, Any]) -> str:
+    return part.get("text") or part.get("refusal") or ""
+
+
+def _annotations(parts: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """What a message cites, its places counted in the text of all its parts."""
+    found: list[dict[str, Any]] = []
+    before = 0
+    for part in parts:
+        found += [shifted(one, before) for one in part.get("annotations") or ()]
+        before += len(_text_of(part))
+    return tuple(found)
 
 
 def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:

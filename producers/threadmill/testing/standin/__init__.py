@@ -5,18 +5,21 @@ from threadmill.testing.standin.conversation import Request
 from threadmill.testing.standin.default_brain import converse
 from threadmill.testing.standin.faults import Answer, Fault
 from threadmill.testing.standin.records import Record
-from threadmill.testing.standin.replies import Call, Reasoning, Reply, Text
+from threadmill.testing.standin.replies import Call, Code, Found, Reasoning, Reply, Search, Text
 from threadmill.testing.standin.stand_in import StandIn
 
 __all__ = [
     "Answer",
     "Brain",
     "Call",
+    "Code",
     "Fault",
+    "Found",
     "Reasoning",
     "Record",
     "Reply",
     "Request",
+    "Search",
     "StandIn",
     "Text",
     "by_text",

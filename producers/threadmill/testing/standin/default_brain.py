@@ -4,6 +4,8 @@ It is deterministic. What it does follows from the user's last message:
 
 - `call NAME {...}`, any number of them: calls those tools, then reports their outputs;
 - a wish for some number of dice: the same with the tool `roll_dice`;
+- a wish for a plot, where it has a code interpreter: draws a sine, and shows it;
+- `search for ...`, where it has a file search: searches, and says what it has found;
 - `tokens=50`: says exactly 50 tokens; `delay=0.02`: takes 0.02 s from one token to the next;
 - anything else: answers, and says how many messages of the user it has seen.
 """
@@ -15,7 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from threadmill.testing.standin.conversation import Request, ToolOutput
-from threadmill.testing.standin.replies import Call, Part, Reply, Text
+from threadmill.testing.standin.plot import sine_plot
+from threadmill.testing.standin.replies import Call, Code, Part, Reply, Search, Text
 
 _NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 _DICE = re.compile(
@@ -24,6 +27,16 @@ _DICE = re.compile(
 _CALL = re.compile(r"\bcall\s+([A-Za-z0-9_-]+)\s*(?=\{)")
 _TOKENS = re.compile(r"\btokens=(\d{1,6})\b")
 _DELAY = re.compile(r"\bdelay=(\d*\.?\d+)")
+_PLOT = re.compile(r"\bplot\b", re.IGNORECASE)
+_PLOT_CODE = """import numpy as np
+import matplotlib.pyplot as plt
+
+x = np.linspace(0, 2 * np.pi, 240)
+plt.plot(x, np.sin(x))
+plt.savefig("/mnt/data/sine.png")
+print("drawn")
+"""
+_SEARCH = re.compile(r"\bsearch for (.+)", re.IGNORECASE)
 _GREETING = re.compile(r"\W*(hello|hi|hey|good (morning|afternoon|evening))\b", re.IGNORECASE)
 
 
@@ -35,12 +48,25 @@ def converse(request: Request) -> Reply:
 
 def _parts(request: Request) -> Sequence[Part]:
     outputs = request.tool_outputs
-    calls = [] if outputs or request.tool_choice == "none" else _calls(request)
+    may_call = request.tool_choice != "none"
+    calls = _calls(request) if may_call and not outputs else []
     if calls:
         return calls
+    if may_call and (hosted := _hosted(request)):
+        return hosted
     if wanted := _TOKENS.search(request.last_user_text):
         return [Text([f"{number} " for number in range(1, int(wanted[1]) + 1)])]
     return [Text(_report(outputs) if outputs else _small_talk(request))]
+
+
+def _hosted(request: Request) -> list[Part]:
+    text = request.last_user_text
+    if "code_interpreter" in request.tools and _PLOT.search(text):
+        shown = Text("Here is the plot of sin(x): sandbox:/mnt/data/sine.png", cites=["sine.png"])
+        return [Code(_PLOT_CODE, "drawn\n", {"sine.png": sine_plot()}), shown]
+    if "file_search" in request.tools and (wish := _SEARCH.search(text)):
+        return [Search([wish[1]]), Text("I have looked into the files.")]
+    return []
 
 
 def _calls(request: Request) -> list[Call]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from threadmill_shared.model import Stop, Usage
@@ -24,6 +24,8 @@ class Text:
 
     content: str | Sequence[str]
     """The text; or its tokens, where a test wants to say what they are."""
+    cites: Sequence[str] = ()
+    """Names of files that code has written or a search has found (Responses API)."""
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -74,7 +76,48 @@ class Reasoning:
         return tokens_of(self.summary)
 
 
-Part: TypeAlias = Text | Call | Reasoning
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Code that the provider's code interpreter has executed; only the Responses API has such."""
+
+    code: str
+    logs: str = ""
+    """What it has printed."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What it has written, by name; images among them are its outputs, too."""
+    status: Literal["completed", "failed"] = "completed"
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What is streamed of the code, one delta each."""
+        return tokens_of(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that a search has found."""
+
+    name: str
+    text: str
+    score: float = 1.0
+    file_id: str = "file-standin"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search in files that the provider has made; only the Responses API has such."""
+
+    queries: Sequence[str]
+    results: Sequence[Found] | None = None
+    """None: those files of the request's vector stores in which a word of a query stands."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """None are streamed."""
+        return ()
+
+
+Part: TypeAlias = Text | Call | Reasoning | Code | Search
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,21 @@ _PARTS = {
 }
 
 
+_TOOLS = frozenset({"function", "code_interpreter", "file_search"})
+_INCLUDABLE = frozenset(
+    {
+        "reasoning.encrypted_content",
+        "code_interpreter_call.outputs",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "message.output_text.logprobs",
+    }
+)
+_STATUSES = frozenset(
+    {"in_progress", "interpreting", "searching", "completed", "incomplete", "failed"}
+)
+
+
 def read(body: dict[str, Any], raw: bytes, headers: Mapping[str, str]) -> Request:
     """The request, whatever is wrong with it."""
     entries = list(_entries(_items(body)))
@@ -43,7 +58,10 @@ def read(body: dict[str, Any], raw: bytes, headers: Mapping[str, str]) -> Reques
         model=str(body.get("model")),
         instructions=instructions_of(body.get("instructions"), entries=entries),
         entries=entries,
-        tools=[str(tool.get("name")) for tool in dicts(body.get("tools"))],
+        tools=[
+            str(tool.get("name" if tool.get("type") == "function" else "type"))
+            for tool in dicts(body.get("tools"))
+        ],
         tool_choice=body.get("tool_choice"),
         max_tokens=natural(body.get("max_output_tokens")),
         stream=bool(body.get("stream")),
@@ -66,9 +84,13 @@ def check(request: Request) -> None:
         if body.get(name):
             raise BadRequest(f"The stand-in keeps nothing, so it cannot do {name!r}.", param=name)
     for index, tool in enumerate(dicts(body.get("tools"))):
-        if tool.get("type") != "function":
-            raise BadRequest("The stand-in knows tools of the type 'function' only.", param="tools")
-        check_function(tool, f"tools[{index}]")
+        if tool.get("type") not in _TOOLS:
+            known = ", ".join(sorted(_TOOLS))
+            raise BadRequest(f"The stand-in knows tools of these types: {known}.", param="tools")
+        if tool["type"] == "function":
+            check_function(tool, f"tools[{index}]")
+    for name in set(body.get("include") or ()) - _INCLUDABLE:
+        raise BadRequest(f"{name!r} cannot be included.", param="include", code="invalid_value")
     for index, item in enumerate(_items(body)):
         _check_item(item, f"input[{index}]", request.model)
     check_calls(request.entries, param="input", at_once=False)
@@ -101,6 +123,15 @@ def _check_item(item: dict[str, Any], param: str, model: str) -> None:
                 raise BadRequest(f"{param} has no 'output'.", param=f"{param}.output")
         case "reasoning":
             reasoning.check(item, param, model)
+        case "code_interpreter_call":
+            _check_strings(item, param, "id", "code", "container_id", "status")
+            _check_status(item, param)
+            _check_outputs(item, param)
+        case "file_search_call":
+            _check_strings(item, param, "id", "status")
+            _check_status(item, param)
+            if not isinstance(item.get("queries"), list):
+                raise BadRequest(f"{param} has no 'queries'.", param=f"{param}.queries")
         case unknown:
             raise BadRequest(f"There are no items of the type {unknown!r}.", param=f"{param}.type")
 
@@ -121,6 +152,19 @@ def _check_message(item: dict[str, Any], param: str) -> None:
                 param=f"{param}.content",
                 code="invalid_value",
             )
+
+
+def _check_status(item: dict[str, Any], param: str) -> None:
+    if item["status"] not in _STATUSES:
+        raise BadRequest(f"There is no status {item['status']!r}.", param=f"{param}.status")
+
+
+def _check_outputs(item: dict[str, Any], param: str) -> None:
+    if "outputs" not in item or not isinstance(item["outputs"], list | None):
+        raise BadRequest(f"{param} has no 'outputs'.", param=f"{param}.outputs")
+    for output in dicts(item["outputs"]):
+        if output.get("type") not in ("logs", "image"):
+            raise BadRequest(f"{param}.outputs are logs and images.", param=f"{param}.outputs")
 
 
 def _check_strings(item: dict[str, Any], param: str, *names: str) -> None:

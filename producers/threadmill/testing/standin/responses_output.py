@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from threadmill.testing.standin import reasoning
 from threadmill.testing.standin.conversation import Request, dicts
-from threadmill.testing.standin.replies import Call, Part, Reasoning, Reply, Text
+from threadmill.testing.standin.hosted_output import HostedOutput
+from threadmill.testing.standin.hosting import Hosting
+from threadmill.testing.standin.replies import Call, Code, Part, Reasoning, Reply, Search, Text
 from threadmill.testing.standin.sse import Frame, Kind, around, encode, encode_token, event
 from threadmill.testing.standin.usage import reasoning_tokens, usage_of
 from threadmill_shared.model import Stop
@@ -23,9 +25,10 @@ Json = dict[str, Any]
 class ResponsesOutput:
     """One reply as the Responses API gives it, streamed or whole."""
 
-    def __init__(self, request: Request, reply: Reply) -> None:
+    def __init__(self, request: Request, reply: Reply, hosting: Hosting) -> None:
         self._request = request
         self._reply = reply
+        self._hosted = HostedOutput(request, reply.parts, hosting)
         self._created_at = int(time.time())
         self._sequence = 0
 
@@ -86,6 +89,12 @@ class ResponsesOutput:
             case Reasoning():
                 empty = {"summary": []}
                 inner = self._summary_frames(part, place)
+            case Code():
+                empty = {"code": "", "outputs": None}
+                inner = self._code_frames(part, place)
+            case Search():
+                empty = {"queries": [], "results": None}
+                inner = self._search_frames(place)
         begun = done | {"status": "in_progress"} | empty
         yield self._frame("response.output_item.added", output_index=index, item=begun)
         yield from inner
@@ -95,8 +104,13 @@ class ResponsesOutput:
         here = {**place, "content_index": 0}
         yield self._frame("response.content_part.added", **here, part=_output_text(""))
         yield from self._deltas("response.output_text.delta", part.tokens, **here, logprobs=[])
+        annotations = self._hosted.annotations(part)
+        for number, annotation in enumerate(annotations):
+            added: Json = {"annotation_index": number, "annotation": annotation}
+            yield self._frame("response.output_text.annotation.added", **here, **added)
         yield self._frame("response.output_text.done", **here, text=part.text, logprobs=[])
-        yield self._frame("response.content_part.done", **here, part=_output_text(part.text))
+        done = _output_text(part.text, annotations)
+        yield self._frame("response.content_part.done", **here, part=done)
 
     def _argument_frames(self, part: Call, place: Json) -> Iterator[Frame]:
         name = "response.function_call_arguments"
@@ -112,6 +126,18 @@ class ResponsesOutput:
         yield self._frame(f"{name}_text.done", **here, text=part.summary)
         yield self._frame(f"{name}_part.done", **here, part=_summary_text(part.summary))
 
+    def _code_frames(self, part: Code, place: Json) -> Iterator[Frame]:
+        call = "response.code_interpreter_call"
+        yield self._frame(f"{call}.in_progress", **place)
+        yield from self._deltas(f"{call}_code.delta", part.tokens, **place)
+        yield self._frame(f"{call}_code.done", **place, code=part.code)
+        yield self._frame(f"{call}.interpreting", **place)
+        yield self._frame(f"{call}.completed", **place)
+
+    def _search_frames(self, place: Json) -> Iterator[Frame]:
+        for status in ("in_progress", "searching", "completed"):
+            yield self._frame(f"response.file_search_call.{status}", **place)
+
     def _items(self) -> list[Json]:
         return [self._item(index, part) for index, part in enumerate(self._reply.parts)]
 
@@ -122,7 +148,12 @@ class ResponsesOutput:
         match part:
             case Text():
                 head: Json = {"id": f"msg_{mark}", "type": "message", "role": "assistant"}
-                return head | {"content": [_output_text(part.text)], "status": status}
+                content = [_output_text(part.text, self._hosted.annotations(part))]
+                return head | {"content": content, "status": status}
+            case Code():
+                return self._hosted.code_item(f"ci_{mark}", part) | {"status": part.status}
+            case Search():
+                return self._hosted.search_item(f"fs_{mark}", index, part) | {"status": "completed"}
             case Call():
                 id = f"call_{mark}" if part.id is None else part.id
                 head = {"id": f"fc_{mark}", "type": "function_call", "call_id": id}
@@ -158,7 +189,7 @@ class ResponsesOutput:
             "temperature": body.get("temperature", 1.0),
             "text": body.get("text") or {"format": {"type": "text"}},
             "tool_choice": body.get("tool_choice") or "auto",
-            "tools": [_TOOL | tool for tool in dicts(body.get("tools"))],
+            "tools": [_told(tool) for tool in dicts(body.get("tools"))],
             "top_p": body.get("top_p", 1.0),
             "truncation": body.get("truncation") or "disabled",
             "usage": self._usage() if ended else None,
@@ -178,8 +209,17 @@ class ResponsesOutput:
 _TOOL: Json = {"description": None, "parameters": None, "strict": True}
 
 
-def _output_text(text: str) -> Json:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _told(tool: Json) -> Json:
+    return _TOOL | tool if tool.get("type") == "function" else tool
+
+
+def _output_text(text: str, annotations: Sequence[Json] = ()) -> Json:
+    return {
+        "type": "output_text",
+        "text": text,
+        "annotations": list(annotations),
+        "logprobs": [],
+    }
 
 
 def _summary_text(text: str) -> Json:

@@ -23,6 +23,8 @@ from threadmill.testing.standin.checks import BadRequest
 from threadmill.testing.standin.conversation import Api, Request
 from threadmill.testing.standin.exchange import Exchange, error_body
 from threadmill.testing.standin.faults import Answer, Interruption, Refusal
+from threadmill.testing.standin.hosting import Hosting
+from threadmill.testing.standin.hosting_routes import HostingRoutes
 from threadmill.testing.standin.output import Output
 from threadmill.testing.standin.records import Record, RecordLog
 from threadmill.testing.standin.replies import Reply
@@ -42,11 +44,14 @@ class Dialect:
     api: Api
     read: Callable[[dict[str, Any], bytes, Mapping[str, str]], Request]
     check: Callable[[Request], None]
-    output: Callable[[Request, Reply], Output]
+    output: Callable[[Request, Reply, Hosting], Output]
 
 
 RESPONSES = Dialect("responses", responses_input.read, responses_input.check, ResponsesOutput)
-CHAT = Dialect("chat", chat_input.read, chat_input.check, ChatOutput)
+CHAT = Dialect(
+    *("chat", chat_input.read, chat_input.check),
+    lambda request, reply, _: ChatOutput(request, reply),
+)
 
 
 class Service:
@@ -55,6 +60,7 @@ class Service:
     def __init__(self, brain: Brain, *, delay: float, strict: bool, records: RecordLog) -> None:
         self.brain = brain
         self.is_stopping = False
+        self.hosting = Hosting()
         self._delay = delay
         self._strict = strict
         self._records = records
@@ -65,6 +71,7 @@ class Service:
         app.router.add_post("/v1/responses", self._responses)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
+        HostingRoutes(self.hosting).add_to(app.router)
         app.router.add_route("*", "/{path:.*}", self._unknown)
         return app
 
@@ -81,7 +88,7 @@ class Service:
     async def _unknown(self, http: web.Request) -> web.StreamResponse:
         message = (
             f"The stand-in has no {http.method} {http.path}. It has POST /v1/responses, "
-            "POST /v1/chat/completions and GET /v1/models."
+            "POST /v1/chat/completions, GET /v1/models, files, containers and vector stores."
         )
         return _json(404, error_body(Refusal(404, message)))
 
@@ -112,7 +119,7 @@ class Service:
             return await exchange.refuse(answer)
         reply = answer.reply if isinstance(answer, Interruption) else answer
         reply = reply.limited(request.max_tokens)
-        output = dialect.output(request, reply)
+        output = dialect.output(request, reply, self.hosting)
         if isinstance(answer, Interruption):
             interrupt = exchange.interrupt if request.stream else exchange.interrupt_whole
             return await interrupt(output, answer)
@@ -131,6 +138,7 @@ class Service:
         record.body, record.headers, record.user_text = body, headers, request.last_user_text
         if self._strict:
             dialect.check(request)
+            self.hosting.check(request)
         return request
 
     async def _decide(self, request: Request, record: Record) -> Answer:

@@ -12,6 +12,7 @@ from typing import Self
 
 from threadmill.testing.standin.brain import Brain
 from threadmill.testing.standin.default_brain import converse
+from threadmill.testing.standin.hosting import Hosting
 from threadmill.testing.standin.records import Record, RecordLog
 from threadmill.testing.standin.server import Service
 from threadmill.testing.standin.serving import run, serve
@@ -106,6 +107,11 @@ class StandIn:
     def requests(self) -> list[Record]:
         """The requests so far in the order of their arrival; each is filled in while it goes."""
         return self._records.all()
+
+    @property
+    def hosting(self) -> Hosting:
+        """The files, containers and vector stores that it keeps, as a provider does."""
+        return self._service.hosting
 
     def forget(self) -> None:
         """Empty `requests`."""

@@ -30,6 +30,7 @@ local function set_lifetimes(bucket, run_id, thread_id, idem, log_ms, run_ms, no
   redis.call('PEXPIRE', bucket .. 'log:' .. run_id, log_ms)
   redis.call('PEXPIRE', bucket .. 'run:' .. run_id, run_ms)
   redis.call('PEXPIRE', bucket .. 'steps:' .. run_id, run_ms)
+  redis.call('PEXPIRE', bucket .. 'files:' .. run_id, run_ms)
   if idem and idem ~= '' then
     redis.call('PEXPIRE', idem, 86400000)
   end

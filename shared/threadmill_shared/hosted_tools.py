@@ -1,0 +1,107 @@
+"""Tools that the model's provider executes itself: what is said about them in a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from threadmill_shared.errors import BadTool
+
+_Ids = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+class _Hosted(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CodeInterpreter(_Hosted):
+    """The provider's sandbox for Python code. Give the class, or an instance with options."""
+
+    type: Literal["code_interpreter"] = "code_interpreter"
+    file_ids: _Ids = ()
+    """Files at the provider that the code can read."""
+    container: str | None = None
+    """An existing container's id; None: the provider makes one, and keeps it for the thread."""
+    memory_limit: Literal["1g", "4g", "16g", "64g"] | None = None
+    network_policy: dict[str, Any] | None = None
+
+
+class FileSearch(_Hosted):
+    """The provider's search in files. Give the class, or an instance with options."""
+
+    type: Literal["file_search"] = "file_search"
+    vector_store_ids: _Ids = ()
+    """The provider's vector stores; files attached to messages are searched besides."""
+    max_num_results: int | None = Field(default=None, ge=1, le=50)
+    filters: dict[str, Any] | None = None
+    ranking_options: dict[str, Any] | None = None
+
+
+HostedTool: TypeAlias = Annotated[CodeInterpreter | FileSearch, Field(discriminator="type")]
+
+_one: TypeAdapter[CodeInterpreter | FileSearch] = TypeAdapter(HostedTool)
+_RESOURCES = {"code_interpreter": "file_ids", "file_search": "vector_store_ids"}
+"""What `tool_resources` may name, by the tool's type."""
+
+
+def as_hosted(tool: Any) -> CodeInterpreter | FileSearch | None:
+    """The hosted tool that is meant: a class, an instance, `{"type": ...}`; None: it is none.
+
+    Raises:
+        BadTool: its options are wrong.
+    """
+    if tool is CodeInterpreter or tool is FileSearch:
+        made: CodeInterpreter | FileSearch = tool()
+        return made
+    if isinstance(tool, CodeInterpreter | FileSearch):
+        return tool
+    if not isinstance(tool, Mapping) or tool.get("type") not in _RESOURCES:
+        return None
+    given = {name: value for name, value in tool.items() if name != tool["type"]}
+    try:
+        # The Assistants API has a tool's options in an object of its own, named after the tool.
+        return _one.validate_python(given | dict(tool.get(tool["type"]) or {}))
+    except ValidationError as error:
+        raise BadTool(f"The tool {tool['type']!r} is not valid: {_first(error)}.") from None
+
+
+def hosted_tools(tools: Iterable[Any], resources: Mapping[str, Any]) -> tuple[HostedTool, ...]:
+    """The hosted ones among these tools, each with what `tool_resources` has for it.
+
+    Raises:
+        BadTool: one is given twice, has wrong options, or the resources are wrong.
+    """
+    found = [hosted for tool in tools if (hosted := as_hosted(tool)) is not None]
+    for hosted in found:
+        if sum(other.type == hosted.type for other in found) > 1:
+            raise BadTool(f"The tool {hosted.type!r} is given twice; join their options in one.")
+    ids = _checked_resources(resources)
+    return tuple(_with_ids(hosted, ids.get(hosted.type, ())) for hosted in found)
+
+
+def _with_ids(tool: HostedTool, ids: Sequence[str]) -> HostedTool:
+    name = _RESOURCES[tool.type]
+    known: tuple[str, ...] = getattr(tool, name)
+    return tool.model_copy(update={name: tuple(dict.fromkeys([*known, *ids]))})
+
+
+def _checked_resources(resources: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    ids: dict[str, Sequence[str]] = {}
+    for tool, given in resources.items():
+        name = _RESOURCES.get(tool)
+        if name is None or not isinstance(given, Mapping) or set(given) - {name}:
+            raise BadTool(
+                "tool_resources is {'code_interpreter': {'file_ids': [...]}, "
+                "'file_search': {'vector_store_ids': [...]}}, or one of the two."
+            )
+        ids[tool] = given.get(name) or ()
+        if isinstance(ids[tool], str) or not all(isinstance(id, str) and id for id in ids[tool]):
+            raise BadTool(f"tool_resources: {name} is a list of ids.")
+    return ids
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}"

@@ -1,0 +1,102 @@
+"""Calls that the model's provider executes itself: a step for each, told as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from threadmill_shared import ids
+from threadmill_shared.items import HostedCallItem
+from threadmill_shared.model import CodeDelta, HostedBegan, HostedEnded
+from threadmill_shared.records import RunRecord
+from threadmill_workers.batch import Batch
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.produced import ProducedFiles
+
+_BEGUN: dict[str, dict[str, Any]] = {
+    "code_interpreter": {"input": "", "outputs": []},
+    "file_search": {},
+}
+
+
+class HostedCalls:
+    """Writes the steps of one run's hosted calls; one is open at a time."""
+
+    def __init__(
+        self, held: HeldRun, produced: ProducedFiles, take_step: Callable[[], int]
+    ) -> None:
+        """No call is open.
+
+        Args:
+            held: where the steps are written.
+            produced: keeps what the calls have made.
+            take_step: gives the number of the run's next step.
+        """
+        self._held = held
+        self._produced = produced
+        self._take_step = take_step
+        self._step: int | None = None
+        self._kind = ""
+        self._code: list[str] = []
+
+    def begin(self, event: HostedBegan) -> None:
+        """A call begins."""
+        self.abandon()
+        step = self._step = self._take_step()
+        self._kind, self._code = event.kind, []
+        batch = Batch()
+        batch.step(step, self._body(step, event.kind, _BEGUN[event.kind]))
+        batch.set(next_step=step + 1)
+        batch.record("hb", step, self._id(step), event.kind)
+        self._held.put(batch)
+
+    def write_code(self, event: CodeDelta) -> None:
+        """The model goes on with the code of the call."""
+        if self._step is None or not event.text:
+            return
+        self._code.append(event.text)
+        batch = Batch()
+        batch.record("hd", self._step, [event.text])
+        self._held.put(batch)
+
+    async def end(self, event: HostedEnded) -> None:
+        """The call has ended; what it has made is kept first, since its step names it."""
+        if self._step is None:
+            self.begin(HostedBegan(event.kind))
+        images = await self._produced.keep_images(event.images)
+        step, self._step = self._step, None
+        assert step is not None  # noqa: S101  it was begun
+        details = event.details
+        if event.kind == "code_interpreter":
+            details = details | {"outputs": [*details["outputs"], *images]}
+        status = "failed" if event.failed else "completed"
+        body = self._body(step, event.kind, details)
+        batch = Batch()
+        batch.step(step, body, status)
+        batch.record("he", step, status, body)
+        self._held.put(batch)
+
+    def abandon(self) -> None:
+        """Close the step of a call whose stream has broken off."""
+        step, self._step = self._step, None
+        if step is None:
+            return
+        details = dict(_BEGUN[self._kind])
+        if self._code:
+            details["input"] = "".join(self._code)
+        body = self._body(step, self._kind, details)
+        batch = Batch()
+        batch.step(step, body, "cancelled")
+        batch.record("te", step, "cancelled", body)
+        self._held.put(batch)
+
+    def _id(self, step: int) -> str:
+        return ids.hosted_call_id(self._held.record.id, step)
+
+    def _body(self, step: int, kind: str, details: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "tool_calls", "hosted": [self._id(step), kind, details], "usage": None}
+
+
+def hosted_item(record: RunRecord, event: HostedEnded) -> HostedCallItem:
+    """The call as an item of the thread."""
+    return {"type": "hosted_call", "kind": event.kind, "data": event.data, "run_id": record.id}

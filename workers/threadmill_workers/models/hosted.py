@@ -1,0 +1,92 @@
+"""Hosted tools in the Responses API: what is asked for, and what its items mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
+from threadmill_shared.model import HostedEnded, HostedKind
+
+Json = dict[str, Any]
+
+KINDS: dict[str, HostedKind] = {
+    "code_interpreter_call": "code_interpreter",
+    "file_search_call": "file_search",
+}
+"""Items of hosted calls, by their type."""
+_INCLUDED = {
+    "code_interpreter": "code_interpreter_call.outputs",
+    "file_search": "file_search_call.results",
+}
+"""What is only sent when it is asked for."""
+
+
+def tool_bodies(tools: Sequence[HostedTool]) -> Iterator[Json]:
+    """The tools as a request names them; a search that has nowhere to search is left out."""
+    for tool in tools:
+        if isinstance(tool, CodeInterpreter):
+            yield {"type": tool.type, "container": tool.container or _new_container(tool)}
+        elif tool.vector_store_ids:
+            yield _search(tool)
+
+
+def included(tools: Sequence[HostedTool]) -> list[str]:
+    """What to ask for besides."""
+    return [_INCLUDED[tool.type] for tool in tools]
+
+
+def ended(item: Json) -> HostedEnded:
+    """The call that this item tells the end of."""
+    failed = item.get("status") in ("failed", "incomplete")
+    if item["type"] == "file_search_call":
+        return HostedEnded("file_search", _search_data(item), _search_details(item), (), failed)
+    outputs = item.get("outputs") or ()
+    logs = [one for one in outputs if one["type"] == "logs"]
+    images = [one["url"] for one in outputs if one["type"] == "image"]
+    details = {
+        "input": item.get("code") or "",
+        "outputs": [{"type": "logs", "logs": one["logs"]} for one in logs],
+    }
+    # Sent back without the images: each would be as long as a book, in every further request.
+    data = {name: item.get(name) for name in ("type", "id", "code", "container_id", "status")}
+    return HostedEnded("code_interpreter", data | {"outputs": logs}, details, images, failed)
+
+
+def _new_container(tool: CodeInterpreter) -> Json:
+    container: Json = {"type": "auto"}
+    if tool.file_ids:
+        container["file_ids"] = list(tool.file_ids)
+    if tool.memory_limit:
+        container["memory_limit"] = tool.memory_limit
+    if tool.network_policy:
+        container["network_policy"] = tool.network_policy
+    return container
+
+
+def _search(tool: FileSearch) -> Json:
+    body: Json = {"type": tool.type, "vector_store_ids": list(tool.vector_store_ids)}
+    for name in ("max_num_results", "filters", "ranking_options"):
+        if (value := getattr(tool, name)) is not None:
+            body[name] = value
+    return body
+
+
+def _search_data(item: Json) -> Json:
+    names = ("type", "id", "queries", "status", "results")
+    return {name: item[name] for name in names if item.get(name) is not None}
+
+
+def _search_details(item: Json) -> Json:
+    return {
+        "queries": list(item.get("queries") or ()),
+        "results": [
+            {
+                "file_id": one.get("file_id") or "",
+                "file_name": one.get("filename") or "",
+                "score": one.get("score") or 0.0,
+                "content": [{"type": "text", "text": one.get("text") or ""}],
+            }
+            for one in item.get("results") or ()
+        ],
+    }

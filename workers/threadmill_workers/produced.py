@@ -1,0 +1,168 @@
+"""What a run's code has made: kept in the store, since a producer has no key for the provider."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadmill_shared import errors, ids
+from threadmill_shared.files import File, harmless_name, image_type
+from threadmill_shared.model import ProviderFiles
+from threadmill_workers.holding import HeldRun
+
+logger = logging.getLogger("threadmill.worker")
+
+MOST_FILES = 50
+"""Files of one run."""
+_TOOLS = [{"type": "code_interpreter"}]
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Enclosed:
+    """What goes with a message."""
+
+    annotations: list[Json] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    attachments: list[Json] = field(default_factory=list)
+
+    def fields(self) -> Json | None:
+        """As it is stored and logged; None: there is nothing."""
+        found = {name: value for name, value in vars(self).items() if value}
+        return found or None
+
+
+class ProducedFiles:
+    """Keeps the files of one run, and tells what goes with its next message."""
+
+    def __init__(self, held: HeldRun, provider: ProviderFiles | None, limit: int) -> None:
+        """Nothing is made yet.
+
+        Args:
+            held: whose files they are.
+            provider: where they are fetched; None: there is no such place.
+            limit: bytes of one file.
+        """
+        self._held = held
+        self._run_id = held.record.id
+        self._provider = provider
+        self._limit = limit
+        self._kept: set[str] = set()
+        self._next = Enclosed()
+
+    async def keep_images(self, urls: Sequence[str]) -> list[Json]:
+        """Keep what code has drawn; returns it as outputs in the Assistants API's shape."""
+        outputs: list[Json] = []
+        for url in urls:
+            content = _content(url)
+            if content is None:
+                self._miss("image", "it is no image that can be read")
+                continue
+            name = f"image-{len(self._kept) + 1}.{image_type(content) or 'bin'}"
+            file_id = await self._keep(name, content)
+            if file_id is not None:
+                outputs.append({"type": "image", "image": {"file_id": file_id}})
+        return outputs
+
+    async def enclose(self, text: str, annotations: Sequence[Json]) -> Enclosed:
+        """What goes with a message that is whole.
+
+        Args:
+            text: what it says.
+            annotations: what it cites, in the Responses API's form.
+        """
+        made = [await self._annotation(text, one) for one in annotations]
+        enclosed, self._next = self._next, Enclosed()
+        enclosed.annotations = [one for one in made if one is not None]
+        return enclosed
+
+    async def _annotation(self, text: str, cited: Json) -> Json | None:
+        match cited.get("type"):
+            case "container_file_citation":
+                return await self._file_path(text, cited)
+            case "file_citation":
+                place = {"start_index": cited["index"], "end_index": cited["index"], "text": ""}
+                file = {"file_id": cited["file_id"], "filename": cited.get("filename")}
+                return {"type": "file_citation", **place, "file_citation": file}
+            case _:
+                return cited
+
+    async def _file_path(self, text: str, cited: Json) -> Json | None:
+        file_id = await self._fetch(cited)
+        if file_id is None:
+            return None
+        start, end = cited["start_index"], cited["end_index"]
+        place = {"start_index": start, "end_index": end, "text": text[start:end]}
+        return {"type": "file_path", **place, "file_path": {"file_id": file_id}}
+
+    async def _fetch(self, cited: Json) -> str | None:
+        name = harmless_name(cited.get("filename") or "", cited["file_id"])
+        if self._provider is None:
+            self._miss(name, "this worker's provider keeps no files")
+            return None
+        try:
+            content = await self._provider.fetch(
+                cited["container_id"], cited["file_id"], self._limit
+            )
+        except errors.TooLarge:
+            self._miss(name, self._too_large())
+        except errors.ModelError as error:
+            logger.warning("%s: a file could not be fetched: %s", self._run_id, error)
+            self._miss(name, f"the provider did not give it ({type(error).__name__})")
+        else:
+            return await self._keep(name, content)
+        return None
+
+    async def _keep(self, name: str, content: bytes) -> str | None:
+        file = File(ids.produced_file_id(self._run_id, content), name, content)
+        if len(content) > self._limit:
+            self._miss(name, self._too_large())
+            return None
+        if file.id not in self._kept and len(self._kept) >= MOST_FILES:
+            self._miss(name, f"a run keeps {MOST_FILES} files")
+            return None
+        try:
+            await self._held.keep("files", file.id, file.encoded())
+        except errors.StoreFull:
+            self._miss(name, "Redis has no room for it")
+            return None
+        self._kept.add(file.id)
+        self._attach(file)
+        return file.id
+
+    def _attach(self, file: File) -> None:
+        attachment: Json = {
+            "file_id": file.id,
+            "tools": _TOOLS,
+            "filename": file.name,
+            "bytes": len(file.content),
+        }
+        enclosed = self._next
+        # An image that was drawn may be cited too, by its name: then that is what it is called.
+        enclosed.attachments = [a for a in enclosed.attachments if a["file_id"] != file.id]
+        enclosed.attachments.append(attachment)
+        if image_type(file.content) and file.id not in enclosed.images:
+            enclosed.images.append(file.id)
+
+    def _too_large(self) -> str:
+        return f"it is larger than THREADMILL_FILE_BYTES allows ({self._limit})"
+
+    def _miss(self, name: str, why: str) -> None:
+        missing: Json = {"file_id": None, "tools": _TOOLS, "filename": name, "error": why}
+        self._next.attachments.append(missing)
+
+
+def _content(url: str) -> bytes | None:
+    """The bytes of a data URL."""
+    head, comma, data = url.partition(",")
+    if not head.startswith("data:") or not head.endswith(";base64") or not comma:
+        return None
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return None
