@@ -166,7 +166,7 @@ def test_code_that_was_executed_is_not_executed_again_when_the_stream_breaks_off
     standin: StandIn,
 ) -> None:
     begun = Reply([DRAW, Text("Here it is, and more.")])
-    standin.brain = scripted(Fault.drop(len(DRAW.tokens) + 2, reply=begun), Reply([SHOW]))
+    standin.brain = scripted(Fault.end(len(DRAW.tokens) + 2, reply=begun), Reply([SHOW]))
     run = say()
 
     assert run.status == "completed"
@@ -176,7 +176,7 @@ def test_code_that_was_executed_is_not_executed_again_when_the_stream_breaks_off
 
 
 def test_code_whose_stream_breaks_off_is_a_cancelled_step(standin: StandIn) -> None:
-    standin.brain = scripted(Fault.drop(3, reply=Reply([DRAW])), Reply([DRAW, SHOW]))
+    standin.brain = scripted(Fault.end(3, reply=Reply([DRAW])), Reply([DRAW, SHOW]))
     run = say()
     assert [step.status for step in run.steps] == ["cancelled", "completed", "completed"]
     assert standin.requests[-1].items[-1]["type"] == "message"
