@@ -79,6 +79,11 @@ class Story:
         self.tell("tb", opened.step, made)
         return opened
 
+    def begin_hosted(self, kind: str = "code_interpreter") -> OpenHosted:
+        opened = OpenHosted(self, next(self._steps), kind)
+        self.tell("hb", opened.step, opened.id, kind)
+        return opened
+
     def end(self, status: str = "completed", **results: Any) -> None:
         self.tell("r", status, results)
         self.tell("done")
@@ -104,6 +109,20 @@ class OpenMessage:
 
     def break_off(self, reason: str, step_status: str) -> None:
         self._story.tell("mi", self.message, self.step, self._text, reason, step_status, 1)
+
+
+class OpenHosted:
+    def __init__(self, story: Story, step: int, kind: str) -> None:
+        self.step, self.id = step, f"call_s{step}"
+        self._story = story
+        self._kind = kind
+
+    def write(self, code: str) -> None:
+        self._story.tell("hd", self.step, [code])
+
+    def end(self, status: str = "completed", **details: Any) -> None:
+        body = {"type": "tool_calls", "hosted": [self.id, self._kind, details], "usage": None}
+        self._story.tell("he", self.step, status, body)
 
 
 class OpenCalls:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from openai.types.beta import AssistantStreamEvent
@@ -14,14 +18,25 @@ from openai.types.beta.threads.runs import RunStep
 from pydantic import TypeAdapter
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
+from tests.acceptance.surroundings import embedded_environment, surroundings
 from tests.servers import RedisServer
 
-from threadmill import Assistant, CodeInterpreter, Event, FileSearch, Run, Thread, errors
+from threadmill import (
+    Assistant,
+    CodeInterpreter,
+    Event,
+    FileSearch,
+    PrintHandler,
+    Run,
+    Thread,
+    errors,
+)
+from threadmill.embedded_server import FOLDER, end_server
 from threadmill.testing import Call, Code, Fault, Found, Reply, Search, StandIn, Text, scripted
 from threadmill.testing.standin.hosting import VectorStore
 from threadmill.testing.standin.plot import sine_plot
 
+SCRIPTS = Path(__file__).parent / "scripts"
 PLOT = sine_plot()
 DRAW = Code("plot(x, sin(x))\nprint('drawn')\n", "drawn\n", {"plot.png": PLOT})
 SHOW = Text("Here it is: sandbox:/mnt/data/plot.png", ["plot.png"])
@@ -354,3 +369,58 @@ def test_a_worker_of_another_protocol_fails_the_run_and_says_so(
         with pytest.raises(errors.RunFailed, match="This worker's THREADMILL_MODEL_API is chat"):
             say()
         assert standin.requests == []
+
+
+# ---- what a script shows -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["worker", "embedded"])
+def test_row_11_the_pages_script_prints_a_link_to_the_image(
+    where: str, standin: StandIn, tmp_path: Path
+) -> None:
+    environment = embedded_environment() if where == "embedded" else dict(os.environ)
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(SCRIPTS / "plot.py")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    end_server(tmp_path / FOLDER)
+    code, link = ended.stdout.splitlines()[1], ended.stdout.splitlines()[-1]
+    assert code.startswith("  code_interpreter(import numpy")
+    found = re.fullmatch(r"  \(sine\.png: (file://\S+)\)", link)
+    assert found is not None, ended.stdout
+    path = Path(unquote(urlsplit(found[1]).path))
+    assert path.read_bytes() == PLOT
+    assert path.is_relative_to(tmp_path / ".threadmill" / "files")
+
+
+def test_a_file_that_cannot_be_written_here_does_not_end_the_printing(
+    standin: StandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / ".threadmill").write_text("in the way")
+    monkeypatch.chdir(tmp_path)
+    standin.brain = scripted(Reply([DRAW, SHOW]))
+    run = say(event_handler_class=PrintHandler)
+    assert run.status == "completed"
+    assert "(plot.png could not be downloaded (NotADirectoryError))" in capsys.readouterr().out
+
+
+async def test_a_link_is_printed_for_an_awaiting_caller_too(
+    standin: StandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    standin.brain = scripted(Reply([DRAW, SHOW]))
+    run = await Assistant(tools=[CodeInterpreter]).say_async("Plot", thread=Thread())
+    assert "(plot.png: file://" in capsys.readouterr().out
+    [path] = await run.download_async(tmp_path)
+    assert path.read_bytes() == PLOT

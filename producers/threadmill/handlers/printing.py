@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from threadmill.handlers.base import EventHandler
 from threadmill.printing import RunPrinter
+from threadmill.twins import drive_async
 from threadmill_shared import errors
 from threadmill_shared.events import Event
 
@@ -29,9 +31,12 @@ class PrintHandler(EventHandler):
         """Print the user's message."""
         self._printer.begin(run)
 
-    def on_event(self, event: Event) -> None:
-        """Print what the event adds."""
+    def on_event(self, event: Event) -> Coroutine[Any, Any, None] | None:
+        """Print what the event adds; files that code has made are downloaded, which is awaited."""
         self._printer.show(event)
+        if event.event == "thread.message.completed" and event.data["attachments"]:
+            return drive_async(self._printer.show_files(event.data))
+        return None
 
     def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
         """Print a line that says so, and the answer from its beginning."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill.printing.wording import cleaned, incomplete_note
+from threadmill.printing.wording import cleaned, file_names, incomplete_note, one_line
 from threadmill_shared.objects import Message, Step
 
+_NAME = 80
 NOT_FINISHED = "not finished"
 """The note of a card whose making nobody watches any more."""
 
@@ -24,6 +25,8 @@ class Speech:
     is_user: bool = False
     note: str = ""
     """What became of it, where that needs a word: `abandoned`."""
+    files: str = ""
+    """Names of the files that go with it."""
 
     @property
     def text(self) -> str:
@@ -39,6 +42,7 @@ class Speech:
             at=message.created_at,
             parts=[message.text],
             is_user=is_user,
+            files=", ".join(one_line(name, _NAME) for name in file_names(message.attachments)),
             note=""
             if message.status == "completed"
             else incomplete_note(message.incomplete_reason),
@@ -53,8 +57,12 @@ class Call:
     arguments: str
     """JSON, as the model wrote it."""
     output: str | None = None
+    logs: str = ""
+    """What the provider's tool has given, before it is known how that ended."""
     error: str = ""
     """The error's name, where the call failed; a stored call knows only that it did."""
+    kind: str = "function"
+    """`code_interpreter` and `file_search` are the provider's."""
     waits_for: str = ""
     """What somebody must do before it is over, while that is so."""
 
@@ -77,6 +85,9 @@ class Calls:
 
     def add(self, made: Any) -> None:
         """Add what a step's delta tells of one call."""
+        if made["type"] != "function":
+            self._add_hosted(made)
+            return
         function = made["function"]
         if made["index"] >= len(self.calls):
             self.calls[made["id"]] = Call(function["name"], "")
@@ -85,12 +96,35 @@ class Calls:
         if function.get("output") is not None:
             call.output, call.waits_for = function["output"], ""
 
+    def _add_hosted(self, made: Any) -> None:
+        kind = made["type"]
+        told = made[kind]
+        if "id" in made:
+            self.calls[made["id"]] = Call(kind, "", kind=kind)
+        call = list(self.calls.values())[made["index"]]
+        if kind == "code_interpreter":
+            call.arguments += told.get("input") or ""
+            logs = [one["logs"] for one in told.get("outputs") or () if one["type"] == "logs"]
+            call.logs += "".join(logs)
+        elif "results" in told:
+            call.arguments = ", ".join(told.get("queries", ()))
+            call.logs = "\n".join(one["file_name"] for one in told["results"])
+
+    def end(self, note: str) -> None:
+        """The step has ended."""
+        self.note = note
+        for call in self.calls.values():
+            if call.kind != "function" and note in ("", "failed"):
+                call.output, call.error = call.logs, note
+
     @classmethod
     def of(cls, step: Step) -> Calls:
         """The card of a stored step."""
         calls = {
             call.id: Call(
-                call.name, call.arguments, call.output, error="failed" if call.failed else ""
+                *(call.name, call.arguments, call.output),
+                error="failed" if call.failed else "",
+                kind=call.type,
             )
             for call in step.tool_calls
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from threadmill.printing.cards import Call, Calls, Card, Speech
 from threadmill.printing.floor import Floor
@@ -54,10 +55,10 @@ class Lines:
             self.begin(card)
         if isinstance(card, Calls):
             self._write_calls(card, is_over=True)
-        elif card.note:
+        elif card.note or card.files:
+            note = ", ".join(filter(None, (card.files, card.note)))
             self._write(
-                self._indented(f"({card.note})" if self._is_at_line_start else f" ({card.note})")
-                + "\n"
+                self._indented(f"({note})" if self._is_at_line_start else f" ({note})") + "\n"
             )
         elif not self._is_at_line_start:
             self._write("\n")
@@ -69,6 +70,10 @@ class Lines:
         self._write(f"{_INDENT}({cleaned(text)})\n")
         if self._card is None:
             self._floor.leave(self)
+
+    def link(self, path: Path) -> None:
+        """A file that is there now."""
+        self.notice(f"{path.name}: {path.as_uri()}")
 
     def _write(self, text: str) -> None:
         if text:

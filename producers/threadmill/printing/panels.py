@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
+from rich.style import Style
 from rich.text import Text
 
 from threadmill.printing.cards import Card
 from threadmill.printing.outlet import encoding_of
 from threadmill.printing.pen import Pen
+from threadmill.printing.pictures import picture, protocol_of
 from threadmill.printing.screen import Screen
 from threadmill.printing.views import View, view_of
 from threadmill.printing.wording import cleaned
+from threadmill_shared.files import image_type
 
 _INTERVAL = 1 / 12
 """Seconds between two paintings, at least."""
@@ -50,6 +54,18 @@ class Panels:
         line = Text(f"{self._pen.cross if is_bad else self._pen.dot} {cleaned(text)}")
         line.stylize("red" if is_bad else "dim")
         self._screen.stay(self._pen.lines(line, self._screen.size().columns))
+
+    def link(self, path: Path) -> None:
+        """A file that is there now; an image is shown below its link."""
+        columns = self._screen.size().columns
+        uri = path.as_uri()
+        link = (uri, Style(link=uri, color="blue"))
+        line = Text.assemble(f"{self._pen.arrow} {cleaned(path.name)}: ", link, overflow="fold")
+        self._screen.stay(self._pen.lines(line, columns))
+        protocol = protocol_of()
+        content = path.read_bytes() if protocol is not None else b""
+        if protocol is not None and image_type(content) is not None:
+            self._screen.draw(picture(content, protocol, columns))
 
 
 class LivePanel:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from threadmill.printing.cards import NOT_FINISHED, Calls, Speech
+from threadmill.printing.made_files import show_files
 from threadmill.printing.sheet import Sheet, open_sheet
 from threadmill.printing.wording import STARTED_ANEW, incomplete_note, notice_of, waiting_note
 from threadmill_shared.events import Event
@@ -76,6 +77,11 @@ class RunPrinter:
         self.end()
         if self._print_messages or self._print_steps:
             self._on_sheet().notice(STARTED_ANEW, is_bad=True)
+
+    async def show_files(self, data: Any) -> None:
+        """Download what goes with a message that is whole, and show where it is; an operation."""
+        if self._print_messages:
+            await show_files(self._on_sheet(), data["run_id"], data["attachments"])
 
     def end(self) -> None:
         """Leave on the terminal what there is."""
@@ -186,5 +192,5 @@ class RunPrinter:
     def _finish_calls(self, note: str) -> None:
         calls, self._calls = self._calls, None
         if calls is not None and calls.calls:
-            calls.note = note
+            calls.end(note)
             self._on_sheet().finish(calls)

@@ -75,6 +75,12 @@ class Screen:
         with self._lock:
             self.paint(lines, self._shown)
 
+    def draw(self, commands: str) -> None:
+        """Write what draws a picture; left out while a pane is shown, which it would scramble."""
+        with self._lock:
+            if self._owner is None:
+                self._outlet.write(commands)
+
     def release(self, owner: object, lines: Sequence[str]) -> None:
         """Add the lines that stay of the owner's pane, and free the place."""
         with self._lock:

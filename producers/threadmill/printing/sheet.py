@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Protocol, TextIO
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,9 @@ class Sheet(Protocol):
 
     def notice(self, text: str, *, is_bad: bool = False) -> None:
         """A line about the run itself."""
+
+    def link(self, path: Path) -> None:
+        """A file that is there now, by its whole path; an image is shown where that can be."""
 
 
 def open_sheet() -> Sheet:

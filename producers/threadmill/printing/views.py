@@ -11,10 +11,16 @@ from rich.padding import Padding
 from rich.text import Text
 
 from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Card, Speech
+from threadmill.printing.code_view import code_drawing
 from threadmill.printing.markdown import Blocks, blocks_of, count_closed
 from threadmill.printing.pen import Pen
 from threadmill.printing.wording import arguments_text, clock, first_lines, one_line
 
+_TITLES = {
+    "function": "Tool call",
+    "code_interpreter": "Code interpreter",
+    "file_search": "File search",
+}
 _NAME = 80
 _ARGUMENTS = 200
 _LINES = 12
@@ -81,7 +87,7 @@ class SpeechView:
             body,
             width,
             title=one_line(speech.speaker, _NAME),
-            subtitle=self._pen.joined(clock(speech.at), speech.note),
+            subtitle=self._pen.joined(clock(speech.at), speech.files, speech.note),
             style="blue" if speech.is_user else "dim" if speech.note else "green",
         )
         return lines[1:] if self._settled else lines
@@ -97,11 +103,12 @@ class CallsView:
     def lines(self, width: int, room: int | None = None) -> list[str]:  # noqa: ARG002  as below
         """See `View`."""
         calls = list(self._calls.calls.values())
+        kinds = {call.kind for call in calls}
         drawn = [part for call in calls for part in self._call(call)]
         return self._pen.panel(
             Group(*drawn),
             width,
-            title="Tool call" if len(calls) == 1 else "Tool calls",
+            title=_TITLES[kinds.pop()] if len(calls) == 1 else "Tool calls",
             subtitle=self._pen.joined(clock(self._calls.at), self._calls.note),
             style="cyan",
         )
@@ -111,6 +118,9 @@ class CallsView:
         return []
 
     def _call(self, call: Call) -> Iterator[RenderableType]:
+        if call.kind == "code_interpreter":
+            yield from code_drawing(call, self._pen, is_running=self._is_running(call))
+            return
         if self._is_running(call):
             yield Text.assemble((self._pen.dots, "yellow"), " ", _name(call))
             yield _below(_json(arguments_text(call.arguments, indent=2)))

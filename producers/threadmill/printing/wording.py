@@ -91,6 +91,11 @@ def notice_of(event: str, data: Any) -> str | None:
             return None
 
 
+def file_names(attachments: list[dict[str, Any]]) -> list[str]:
+    """The names of the files that go with a message."""
+    return [str(one.get("filename") or one.get("file_id")) for one in attachments]
+
+
 def waiting_note(waits_for: str, run_id: str, call_id: str) -> str:
     """What a call of a parked run waits for, and how it gets that."""
     if waits_for == "approval":
