@@ -43,6 +43,10 @@ def _as_its_thread(contents: Contents, bucket: str, thread_id: str, stored: Stor
     return stored.for_ever and f"{bucket}thread:{thread_id}" in contents
 
 
+def _attached(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
+    return stored.for_ever == (f"{bucket}thread:{thread_id}" in contents)
+
+
 def _line(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
     is_held = bool(contents.hash(f"{bucket}thread:{thread_id}").get("head"))
     return is_held and _index(contents, bucket, thread_id, stored)
@@ -77,6 +81,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "thread": _stays,
     "items": _as_its_thread,
     "messages": _as_its_thread,
+    "attached": _attached,
     "runs": _as_its_thread,
     "line": _line,
     "idem": _idempotency,

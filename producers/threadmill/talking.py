@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from threadmill.attaching import Files, read_files
 from threadmill.chat import converse
 from threadmill.checks import check_timeout
 from threadmill.client import current_client
@@ -35,9 +36,9 @@ class Talking(Lifecycle):
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
         *,
-        code_interpreter_files: Sequence[str] | None = None,
-        file_search_files: Sequence[str] | None = None,
-        image_files: Sequence[str] | None = None,
+        code_interpreter_files: Files = None,
+        file_search_files: Files = None,
+        image_files: Files = None,
         **run_options: Unpack[SayOptions],
     ) -> Run:
         """Say something, print the answer as it is made, and return the run when it has ended.
@@ -50,9 +51,9 @@ class Talking(Lifecycle):
                 hooks raises is raised when the run has ended.
             event_handler_kwargs: for its constructor.
             timeout: seconds to wait; None: as long as it takes.
-            code_interpreter_files: not supported yet.
-            file_search_files: not supported yet.
-            image_files: not supported yet.
+            code_interpreter_files: paths of files that the code interpreter can read.
+            file_search_files: paths of files that the file search looks into.
+            image_files: paths of images that the model is to see, or their https URLs.
             run_options: model, instructions (replaces), additional_instructions, tools (replaces),
                 additional_tools, tool_choice, temperature, top_p, max_completion_tokens,
                 parallel_tool_calls, response_format, truncation_strategy, metadata, when_busy,
@@ -65,8 +66,6 @@ class Talking(Lifecycle):
             CallerError: the request is wrong; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
-        if code_interpreter_files or file_search_files or image_files:
-            raise errors.Unsupported("Files with a message are not supported yet.")
         _refuse_no_message(message)
         return await self.perform(
             message,
@@ -74,7 +73,12 @@ class Talking(Lifecycle):
             event_handler_class,
             event_handler_kwargs,
             timeout,
-            run_options,
+            run_options
+            | {
+                "code_interpreter_files": code_interpreter_files,
+                "file_search_files": file_search_files,
+                "image_files": image_files,
+            },
         )
 
     say = blocking(_say)
@@ -101,6 +105,10 @@ class Talking(Lifecycle):
         when_busy: WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
+        *,
+        code_interpreter_files: Files = None,
+        file_search_files: Files = None,
+        image_files: Files = None,
         **run_options: Unpack[RunOptions],
     ) -> Run:
         """Say something, and return as soon as that is stored; a worker does the rest.
@@ -112,6 +120,9 @@ class Talking(Lifecycle):
                 `interrupt` cancels the run that holds the thread.
             idempotency_key: the same key on the same thread gives the same run, for 24 h.
             context: JSON that tools and the template see and the model does not.
+            code_interpreter_files: as for `say`, and the next two.
+            file_search_files: paths.
+            image_files: paths or URLs.
             run_options: as for `say`.
 
         Raises:
@@ -127,6 +138,9 @@ class Talking(Lifecycle):
             when_busy=when_busy,
             idempotency_key=idempotency_key,
             context=context,
+            code_interpreter_files=code_interpreter_files,
+            file_search_files=file_search_files,
+            image_files=image_files,
             **run_options,
         )
 
@@ -147,6 +161,9 @@ class Talking(Lifecycle):
         tools: Sequence[Any] | None = None,
         additional_tools: Sequence[Any] = (),
         result_type: Any = None,
+        code_interpreter_files: Files = None,
+        file_search_files: Files = None,
+        image_files: Files = None,
         **options: Any,
     ) -> Run:
         """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
@@ -187,6 +204,9 @@ class Talking(Lifecycle):
             options=options,
             local_tools=() if client.queue else tuple(one.spec.name for one in own_functions),
             result=None if expected is None else expected.form,
+            attached=await read_files(
+                client, code_interpreter_files, file_search_files, image_files
+            ),
         )
         enqueued = await client.hop(client.enqueue(ask, own_functions))
         run = await handle(enqueued.run_id)

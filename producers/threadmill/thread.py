@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic_core import from_json
 
+from threadmill.attaching import Files, read_files
 from threadmill.checks import check_limit
 from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.run_options import RunOptions, SayOptions
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
+from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.messages import user_message
 from threadmill_shared.objects import Message
 from threadmill_shared.refusals import thread_not_found
@@ -108,31 +110,50 @@ class Thread:
     refresh = blocking(_refresh)
     refresh_async = awaitable(_refresh)
 
-    async def _add(self, message: str, role: str = "user") -> Message:
+    async def _add(
+        self,
+        message: str,
+        role: str = "user",
+        code_interpreter_files: Files = None,
+        file_search_files: Files = None,
+        image_files: Files = None,
+    ) -> Message:
         """Add a message of the user.
+
+        Args:
+            message: what the user says.
+            role: `user`; a run adds the assistant's.
+            code_interpreter_files: paths of files that the code interpreter can read.
+            file_search_files: paths of files that the file search looks into.
+            image_files: paths of images that the model is to see, or their https URLs.
 
         Raises:
             ThreadLocked: a run holds the thread; `.run_id` names it.
             ThreadNotFound: there is no thread with this id.
-            BadMessage, TooLarge: the message cannot be one.
+            BadMessage, TooLarge: the message or a file cannot be one.
+            Unsupported: the provider has no hosted tools that could read its files.
         """
         if role != "user":
             raise errors.Unsupported("Only the user's messages can be added; a run adds the rest.")
-        [added] = await self._add_all([message])
+        client = current_client()
+        attached = await read_files(client, code_interpreter_files, file_search_files, image_files)
+        [added] = await self._add_all([message], attached)
         return added
 
     add = blocking(_add)
     add_async = awaitable(_add)
 
-    async def _add_all(self, texts: list[str]) -> list[Message]:
+    async def _add_all(self, texts: list[str], attached: Attached = NOTHING) -> list[Message]:
         client = current_client()
         for text in texts:
             check_message(text, client.settings)
-        items = [user_message(ids.new_message_id(), text) for text in texts]
+        items = [user_message(ids.new_message_id(), text, attached=attached) for text in texts]
         pairs = [(item["id"], item) for item in items]
         create = not self._is_known
         at = await client.hop(
-            client.store.add(self.id, pairs, create=create, metadata=self.metadata)
+            client.store.add(
+                self.id, pairs, create=create, metadata=self.metadata, attached=attached
+            )
         )
         return [Message.read(self.id, item, at) for item in items]
 

@@ -18,6 +18,7 @@ BUCKETS = 64
 
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
+_ATTACHED = re.compile(r"file_[0-9a-f]{32}")
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
 """Ours have 32 hex digits; imported ones keep the id that they had."""
 
@@ -77,6 +78,17 @@ def hosted_call_id(run_id: str, step: int) -> str:
 def produced_file_id(run_id: str, content: bytes) -> str:
     """The id of a file that a run has made: the same content is the same file."""
     return f"file_{run_id[4:]}_{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def attached_file_id(name: str, content: bytes) -> str:
+    """The id of a file that users attach: the same name and content are the same file."""
+    digest = hashlib.sha256(name.encode() + b"\0" + content).hexdigest()
+    return f"file_{digest[:32]}"
+
+
+def is_attached_file_id(id: str) -> bool:
+    """Whether it is one of these, and not an id of the provider's."""
+    return _ATTACHED.fullmatch(id) is not None
 
 
 def new_assistant_id() -> str:

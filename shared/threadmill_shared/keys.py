@@ -27,6 +27,7 @@ class Keys:
     | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
     | `messages:<thread>` | sorted set | message id -> position | the thread's |
+    | `attached:<thread>` | hash | files, the provider's ids of them | the thread's; before it 1 h |
     | `line:<thread>` | sorted set | runs that wait, in order | until empty |
     | `runs:<thread>` | sorted set | its runs by time of creation | the thread's |
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
@@ -94,6 +95,10 @@ class Keys:
     def messages(self, thread_id: str) -> str:
         """The positions of the thread's messages."""
         return f"{self.bucket(thread_id)}messages:{thread_id}"
+
+    def attached(self, thread_id: str) -> str:
+        """The files that are attached to the thread's messages."""
+        return f"{self.bucket(thread_id)}attached:{thread_id}"
 
     def line(self, thread_id: str) -> str:
         """The runs that wait for the thread."""

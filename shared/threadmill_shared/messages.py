@@ -6,25 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from threadmill_shared import ids
+from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.items import MessageItem, message_content, text_part
 from threadmill_shared.records import RunRecord
 
 
 def user_message(
-    message_id: str, text: str, metadata: Mapping[str, str] | None = None
+    message_id: str,
+    text: str,
+    metadata: Mapping[str, str] | None = None,
+    attached: Attached = NOTHING,
 ) -> MessageItem:
     """A user's message, as it is stored."""
-    return {
+    item: MessageItem = {
         "type": "message",
         "id": message_id,
         "role": "user",
-        "content": [text_part(text)],
+        "content": [text_part(text), *attached.images],
         "status": "completed",
         "run_id": None,
         "assistant_id": None,
         "assistant_name": None,
         "metadata": dict(metadata or {}),
     }
+    if attached.attachments:
+        item["attachments"] = list(attached.attachments)
+    return item
 
 
 def assistant_message(

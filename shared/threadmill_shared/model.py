@@ -6,7 +6,7 @@ provider never sees Redis.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -27,6 +27,8 @@ class ModelRequest:
     tools: Sequence[ToolSpec] = ()
     hosted: Sequence[HostedTool] = ()
     """Tools that the provider executes."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Images of the items as data URLs, by their files' ids."""
     tool_choice: str | dict[str, Any] | None = None
     """`none`, `auto`, `required`, `{"type": "function", "function": {"name": ...}}`, or
     `{"type": ...}` with a hosted tool's type."""
@@ -177,15 +179,30 @@ class Model(Protocol):
 
 
 class ProviderFiles(Protocol):
-    """The files that a provider keeps for its hosted tools."""
+    """The files that a provider keeps for its hosted tools. All may raise a ModelError."""
 
     async def fetch(self, container_id: str, file_id: str, limit: int) -> bytes:
         """A file that code has written.
 
         Raises:
             TooLarge: it has more bytes than `limit`.
-            ModelError: the provider does not give it.
         """
+        ...
+
+    async def upload(self, name: str, content: bytes, *, is_searched: bool) -> tuple[str, float]:
+        """Give it a file; returns its id there, and until when it is kept (seconds since 1970)."""
+        ...
+
+    async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
+        """Make a vector store of these files, and wait until they can be searched."""
+        ...
+
+    async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
+        """Add files to a vector store, and wait until they can be searched."""
+        ...
+
+    async def has_store(self, store_id: str) -> bool:
+        """Whether the vector store is there, and not forgotten."""
         ...
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from threadmill_shared import errors, ids
+from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.definition import Definition, ResultForm, RunOptions, RunRequest
 from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun, WhenBusy, content_digest
@@ -21,6 +22,7 @@ _OTHER_OPTIONS = (
     *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
     *("additional_instructions", "tools", "additional_tools", "event_handler_class"),
     "result_type",
+    *("code_interpreter_files", "file_search_files", "image_files"),
 )
 """What the ways to say something take beside `RunOptions`; told to whoever mistypes one."""
 
@@ -60,6 +62,8 @@ class Ask:
     """Names of the tools whose functions the caller has."""
     result: ResultForm | None = None
     """Where the options' `response_format` is the schema of a result that has to fit it."""
+    attached: Attached = NOTHING
+    """Files that go with the message."""
 
 
 def new_run(ask: Ask, settings: Settings) -> NewRun:
@@ -81,6 +85,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
         request=request,
         message_id=ids.new_message_id(),
         message=ask.message,
+        attached=ask.attached,
         when_busy=ask.when_busy,
         idempotency_key=ask.idempotency_key,
         content_digest=_digest(ask, request),
@@ -106,6 +111,9 @@ def _check(ask: Ask, settings: Settings) -> None:
         check_text(template, "What is given as instructions")
     if ask.definition.hosted:
         check_hosted(ask.definition.hosted[0].type, settings)
+    if ask.attached and ask.message is None:
+        raise errors.BadMessage("Files go with a message: use say, enqueue or thread.add.")
+    ask.attached.check(ask.definition.hosted)
     if ask.message is not None:
         check_message(ask.message, settings)
     if ask.context is not None:
@@ -138,7 +146,9 @@ def _digest(ask: Ask, request: RunRequest) -> str:
         _templates(ask),
         ask.context or {},
         sorted((tool.name, tool.digest) for tool in request.tools),
-        [tool.model_dump() for tool in request.hosted],
+        # What not every run has is left out, so that the others keep the digest they always had.
+        *([[tool.model_dump() for tool in request.hosted]] if request.hosted else ()),
+        *([ask.attached.named()] if ask.attached else ()),
         request.options.model_dump(),
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
+from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.records import Status
 
@@ -94,6 +95,8 @@ class NewRun:
     message_id: str = ""
     message: str | None = None
     """The user's text; None: the run takes the thread as it is."""
+    attached: Attached = NOTHING
+    """What goes with it."""
     when_busy: WhenBusy = "queue"
     idempotency_key: str | None = None
     content_digest: str = ""

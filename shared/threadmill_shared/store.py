@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from redis import exceptions as redis_errors
 
 from threadmill_shared import ids
+from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.connections import StoreClient, memory
 from threadmill_shared.items import ImportedItem, MessageItem
 from threadmill_shared.messages import assistant_message, user_message
@@ -80,6 +81,7 @@ class Store(StoreReader):
             StoreFull: Redis has no room for new runs.
         """
         await self._memory.refuse_when_full()
+        await self._attach(new.thread_id, new.attached)
         keyed = new.idempotency_key is not None
         reply = await self.scripts.run(
             "enqueue",
@@ -248,8 +250,16 @@ class Store(StoreReader):
         *,
         create: bool,
         metadata: Mapping[str, str] | None = None,
+        attached: Attached = NOTHING,
     ) -> int:
         """Add messages to a thread that no run holds; returns the server's time in milliseconds.
+
+        Args:
+            thread_id: whose they are to be.
+            messages: their ids, and they themselves.
+            create: whether the thread may be made now.
+            metadata: kept with the thread if it is made now.
+            attached: the files that they name.
 
         Raises:
             ThreadNotFound: the thread must exist and does not.
@@ -257,6 +267,7 @@ class Store(StoreReader):
             StoreFull: Redis has no room for them.
         """
         await self._memory.refuse_when_full()
+        await self._attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
         reply = await self.scripts.run(
             "add",
@@ -309,6 +320,25 @@ class Store(StoreReader):
         )
         refuse_thread(reply, thread_id, "messages can be imported")
         return int(reply[1])
+
+    async def _attach(self, thread_id: str, attached: Attached) -> None:
+        """Put files beside a thread, before the message that names them.
+
+        They stay where the message is refused: whoever tries again need not send them again, and
+        they go with the thread.
+        """
+        for file in attached.files:
+            if await self.read("HEXISTS", self.keys.attached(thread_id), file.id):
+                continue
+            keys = {"thread": self.keys.thread(thread_id)}
+            args = {
+                "bucket": self.keys.bucket(thread_id),
+                "thread_id": thread_id,
+                "file_id": file.id,
+                "file": file.encoded(),
+            }
+            # In a round trip of its own, which holds up nobody else's tokens.
+            await self.scripts.run_each("attach", [(keys, args)])
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
@@ -381,7 +411,7 @@ def _metadata(metadata: Mapping[str, str] | None) -> str:
 def _user_message(new: NewRun) -> str:
     if new.message is None:
         return ""
-    item = user_message(new.message_id, new.message)
+    item = user_message(new.message_id, new.message, attached=new.attached)
     item["run_id"] = new.run_id
     return to_json(item).decode()
 

@@ -388,7 +388,8 @@ def test_row_11_the_pages_script_prints_a_link_to_the_image(
         timeout=60,
         check=True,
     )
-    end_server(tmp_path / FOLDER)
+    if where == "embedded":
+        end_server(tmp_path / FOLDER)
     code, link = ended.stdout.splitlines()[1], ended.stdout.splitlines()[-1]
     assert code.startswith("  code_interpreter(import numpy")
     found = re.fullmatch(r"  \(sine\.png: (file://\S+)\)", link)

@@ -35,6 +35,7 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import RunRecord
 from threadmill_shared.tools.runner import ToolResult
+from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
@@ -79,6 +80,7 @@ class AnsweringModel:
         *,
         retries: int,
         file_bytes: int,
+        attached: AttachedFiles,
     ) -> None:
         """A model that answers in one run.
 
@@ -90,6 +92,7 @@ class AnsweringModel:
                 confirmed, the run may be another worker's.
             retries: how often a failed request is repeated.
             file_bytes: the limit for a file that the provider's tools make.
+            attached: the files of the thread's messages.
         """
         self.turn = held.record.turn
         self._held = held
@@ -102,6 +105,7 @@ class AnsweringModel:
         self._next_step = held.record.next_step
         self._usage = Usage(**(held.record.usage or {}))
         self._open: _Message | None = None
+        self._attached = attached
         self._produced = ProducedFiles(held, files_of(model), file_bytes)
         self._hosted = HostedCalls(held, self._produced, self._take_step)
 
@@ -203,12 +207,14 @@ class AnsweringModel:
 
     async def _request(self) -> ModelRequest:
         request, options = self._record.request, self._record.request.options
+        items = await self._history.items()
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,
-            items=await self._history.items(),
+            items=items,
             tools=request.tools,
-            hosted=request.hosted,
+            hosted=await self._attached.tools(items, request.hosted),
+            images=await self._attached.images(items),
             tool_choice=options.tool_choice,
             temperature=options.temperature,
             top_p=options.top_p,

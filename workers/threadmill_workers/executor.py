@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from threadmill_shared import errors
 from threadmill_shared.messaging import Sender
-from threadmill_shared.model import Model
+from threadmill_shared.model import Model, files_of
 from threadmill_shared.records import Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.runs import Dispatch
@@ -21,6 +21,7 @@ from threadmill_shared.store import Store
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.asking import AnsweringModel
+from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.calling import ToolCalls
 from threadmill_workers.claiming import claim
@@ -111,6 +112,7 @@ class Executor:
             *(held, means.model, history, may_begin),
             retries=means.settings.model_retries,
             file_bytes=means.settings.file_bytes,
+            attached=AttachedFiles(means.store, held, files_of(means.model)),
         )
         find_worker = Registry(means.store).worker_with_more
         outside = Outside(held, means.tools, find_worker)

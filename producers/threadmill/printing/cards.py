@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill.printing.wording import cleaned, file_names, incomplete_note, one_line
+from threadmill.printing.wording import cleaned, files_note, incomplete_note
 from threadmill_shared.objects import Message, Step
 
-_NAME = 80
 NOT_FINISHED = "not finished"
 """The note of a card whose making nobody watches any more."""
 
@@ -42,7 +41,7 @@ class Speech:
             at=message.created_at,
             parts=[message.text],
             is_user=is_user,
-            files=", ".join(one_line(name, _NAME) for name in file_names(message.attachments)),
+            files=files_note(message.attachments, _unnamed_images(message)),
             note=""
             if message.status == "completed"
             else incomplete_note(message.incomplete_reason),
@@ -133,3 +132,13 @@ class Calls:
 
 
 Card = Speech | Calls
+
+
+def _unnamed_images(message: Message) -> int:
+    """How many images it has that are none of its attachments."""
+    named = {attachment.get("file_id") for attachment in message.attachments}
+    return sum(
+        part.type == "image_url"
+        or (part.type == "image_file" and part.image_file.file_id not in named)
+        for part in message.content
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from typing import Any
 
 _PICTURES = {code: 0x2400 + code for code in range(0x20)}
@@ -91,9 +92,11 @@ def notice_of(event: str, data: Any) -> str | None:
             return None
 
 
-def file_names(attachments: list[dict[str, Any]]) -> list[str]:
-    """The names of the files that go with a message."""
-    return [str(one.get("filename") or one.get("file_id")) for one in attachments]
+def files_note(attachments: Iterable[dict[str, Any]], images: int) -> str:
+    """What goes with a message: the names of its files, and how many images."""
+    names = [one_line(str(one.get("filename") or one.get("file_id")), 80) for one in attachments]
+    count = [f"{images} image{'' if images == 1 else 's'}"] if images else []
+    return ", ".join([*names, *count])
 
 
 def waiting_note(waits_for: str, run_id: str, call_id: str) -> str:

@@ -19,6 +19,9 @@ if #rest > 0 and known[2] and known[2] ~= '' then
   return {'locked', known[2]}
 end
 redis.call('HSETNX', thread, 'created_at', now)
+if not known[1] then
+  redis.call('PERSIST', bucket .. 'attached:' .. thread_id)
+end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
 end

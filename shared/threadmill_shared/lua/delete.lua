@@ -21,7 +21,8 @@ if known[2] and known[2] ~= '' then
   return {'locked', known[2]}
 end
 -- First of all a write that frees memory: with it a full store lets the others through.
-redis.call('UNLINK', thread, bucket .. 'items:' .. thread_id, bucket .. 'messages:' .. thread_id)
+redis.call('UNLINK', thread, bucket .. 'items:' .. thread_id, bucket .. 'messages:' .. thread_id,
+  bucket .. 'attached:' .. thread_id)
 redis.call('SET', deleted, delete_id, 'PX', 60000) -- a repeated call is answered, not refused
 if redis.call('EXISTS', bucket .. 'runs:' .. thread_id) == 1 then
   redis.call('RENAME', bucket .. 'runs:' .. thread_id, bucket .. 'tomb:' .. thread_id)

@@ -45,6 +45,9 @@ if head ~= '' and redis.call('ZCARD', line) >= tonumber(max_waiting) then
 end
 
 redis.call('HSETNX', thread, 'created_at', now)
+if not known[1] then
+  redis.call('PERSIST', bucket .. 'attached:' .. thread_id)
+end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
 end

@@ -28,6 +28,7 @@ if #new > 0 and known[2] and known[2] ~= '' then
 end
 if not known[1] then
   redis.call('HSET', thread, 'created_at', created_at)
+  redis.call('PERSIST', bucket .. 'attached:' .. thread_id)
   if metadata ~= '' then
     redis.call('HSET', thread, 'metadata', metadata)
   end

@@ -16,6 +16,7 @@ from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records import Status
 from threadmill_shared.runs import Dispatch
 from threadmill_workers.asking import AnsweringModel
+from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 
@@ -159,7 +160,12 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
         pass
 
     asking = asyncio.ensure_future(
-        AnsweringModel(held, model, history, may_begin, retries=0, file_bytes=1000).ask()
+        AnsweringModel(
+            *(held, model, history, may_begin),
+            retries=0,
+            file_bytes=1000,
+            attached=AttachedFiles(scene.store, held, None),
+        ).ask()
     )
     await wait_until_async(lambda: model.said > 100)
     await fill()

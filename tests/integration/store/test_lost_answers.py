@@ -15,6 +15,8 @@ from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_message
 
 from threadmill_shared import ids
+from threadmill_shared.attached import Attached
+from threadmill_shared.files import File
 from threadmill_shared.items import ImportedItem
 from threadmill_shared.messages import user_message
 from threadmill_shared.parking import Answer, ParkedRuns
@@ -145,6 +147,17 @@ async def import_(story: Story) -> None:
     item = ImportedItem(id, to_json(user_message(id, "hello")).decode(), 1_700_000_000_000)
     await story.scene.store.bring_in(story.scene.thread_id, [item], created_at=1)
     assert await story.scene.texts() == ["hello"]
+
+
+@case
+async def attach(story: Story) -> None:
+    id, file = ids.new_message_id(), File("file_1", "a.csv", b"1,2")
+    store, thread_id = story.scene.store, story.scene.thread_id
+    story.lose()
+    message = user_message(id, "hello", attached=Attached(files=(file,)))
+    await store.add(thread_id, [(id, message)], create=True, attached=Attached(files=(file,)))
+    stored = await store.read("HGET", store.keys.attached(thread_id), file.id)
+    assert File.read(file.id, stored) == file
 
 
 @case

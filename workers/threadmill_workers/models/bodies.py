@@ -40,14 +40,14 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
 
 
 def _responses_input(request: ModelRequest) -> list[Json]:
-    entries = (_responses_entry(item, request.model) for item in request.items)
+    entries = (_responses_entry(item, request) for item in request.items)
     return _without_lone_reasoning([entry for entry in entries if entry is not None])
 
 
-def _responses_entry(item: Item, model: str) -> Json | None:
+def _responses_entry(item: Item, request: ModelRequest) -> Json | None:
     match item["type"]:
         case "message":
-            return _responses_message(item)
+            return _responses_message(item, request)
         case "tool_call":
             return {
                 "type": "function_call",
@@ -62,19 +62,20 @@ def _responses_entry(item: Item, model: str) -> Json | None:
                 "output": item["output"],
             }
         case "reasoning":
-            return item["data"] if item["model"] == model else None
+            return item["data"] if item["model"] == request.model else None
         case "hosted_call":
             return item["data"]
         case "note":
             return _users_words(item["text"])
 
 
-def _responses_message(item: MessageItem) -> Json | None:
+def _responses_message(item: MessageItem, request: ModelRequest) -> Json | None:
     text = message_text(item)
+    if item["role"] == "user":
+        urls = _image_urls(item, request)
+        return _users_words(text, urls) if text or urls else None
     if not text:
         return None
-    if item["role"] == "user":
-        return _users_words(text)
     # An assistant's message needs id and status to be one of the model's own.
     return {
         "type": "message",
@@ -85,9 +86,21 @@ def _responses_message(item: MessageItem) -> Json | None:
     }
 
 
-def _users_words(text: str) -> Json:
-    content = [{"type": "input_text", "text": text}]
+def _users_words(text: str, image_urls: Sequence[str] = ()) -> Json:
+    content: list[Json] = [{"type": "input_text", "text": text}] if text else []
+    content += [{"type": "input_image", "detail": "auto", "image_url": url} for url in image_urls]
     return {"type": "message", "role": "user", "content": content}
+
+
+def _image_urls(item: MessageItem, request: ModelRequest) -> list[str]:
+    """The images of a message; those that are not at hand are left out."""
+    urls = []
+    for part in item["content"]:
+        if part["type"] == "image_url":
+            urls.append(part["image_url"]["url"])
+        elif part["type"] == "image_file" and part["image_file"]["file_id"] in request.images:
+            urls.append(request.images[part["image_file"]["file_id"]])
+    return urls
 
 
 def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
@@ -161,12 +174,17 @@ def _chat_messages(request: ModelRequest) -> list[Json]:
     if request.instructions:
         messages.append({"role": "system", "content": request.instructions})
     for item in request.items:
-        _add_to_chat(messages, item)
+        _add_to_chat(messages, item, request)
     return messages
 
 
-def _add_to_chat(messages: list[Json], item: Item) -> None:
+def _add_to_chat(messages: list[Json], item: Item, request: ModelRequest) -> None:
     match item["type"]:
+        case "message" if item["role"] == "user" and (urls := _image_urls(item, request)):
+            text = message_text(item)
+            content: list[Json] = [{"type": "text", "text": text}] if text else []
+            content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+            messages.append({"role": "user", "content": content})
         case "message":
             _add_text(messages, item["role"], message_text(item))
         case "tool_call":

@@ -1,21 +1,33 @@
-"""The provider's files: what its code interpreter has written is fetched from there."""
+"""The provider's files: what its tools read is given to it, what code has written is fetched."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
 import httpx2
-from openai import APIError, AsyncOpenAI
+from openai import APIError, AsyncOpenAI, NotFoundError
+from openai.types import VectorStore
 
 from threadmill_shared.errors import ModelUnavailable, TooLarge
 from threadmill_workers.models import failures
 
 SECONDS = 120.0
-"""For one file, all tries together."""
+"""For one file, all tries together, or until some can be searched."""
 RETRIES = 2
+FILE_SECONDS = 30 * 86_400
+"""How long the provider keeps a file that it was given; the longest that it takes."""
+STORE_DAYS = 7
+"""How long it keeps a vector store that nobody uses."""
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 2.0
+"""Seconds between two looks whether files can be searched."""
+
+logger = logging.getLogger("threadmill.worker")
 
 
 class OpenAIFiles:
@@ -40,6 +52,52 @@ class OpenAIFiles:
                     raise TooLarge(f"The file has more than {limit} bytes.")
                 chunks.append(chunk)
         return b"".join(chunks)
+
+    async def upload(self, name: str, content: bytes, *, is_searched: bool) -> tuple[str, float]:
+        """See `ProviderFiles`."""
+        async with _named_failures():
+            file = await self._client.files.create(
+                file=(name, content),
+                purpose="assistants" if is_searched else "user_data",
+                expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
+            )
+        return file.id, file.expires_at or time.time() + FILE_SECONDS
+
+    async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
+        """See `ProviderFiles`."""
+        async with _named_failures():
+            store = await self._client.vector_stores.create(
+                name=name,
+                file_ids=list(file_ids),
+                expires_after={"anchor": "last_active_at", "days": STORE_DAYS},
+            )
+            await self._indexed(store)
+        return store.id
+
+    async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
+        """See `ProviderFiles`."""
+        async with _named_failures():
+            for file_id in file_ids:
+                await self._client.vector_stores.files.create(store_id, file_id=file_id)
+            await self._indexed(await self._client.vector_stores.retrieve(store_id))
+
+    async def has_store(self, store_id: str) -> bool:
+        """See `ProviderFiles`."""
+        async with _named_failures():
+            try:
+                store = await self._client.vector_stores.retrieve(store_id)
+            except NotFoundError:
+                return False
+        return store.status != "expired"
+
+    async def _indexed(self, store: VectorStore) -> None:
+        pause = FIRST_PAUSE
+        while store.file_counts.in_progress:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            store = await self._client.vector_stores.retrieve(store.id)
+        if store.file_counts.failed:
+            logger.warning("%d files of %s cannot be searched", store.file_counts.failed, store.id)
 
 
 @asynccontextmanager

@@ -1,0 +1,112 @@
+"""Files that a message attaches: read and checked here, before anything is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from threadmill.client import Client
+from threadmill_shared import errors, ids
+from threadmill_shared.attached import NOTHING, Attached
+from threadmill_shared.files import File, harmless_name, image_type
+from threadmill_shared.requests import check_hosted, check_text
+from threadmill_shared.settings import Settings
+
+MOST_FILES = 20
+"""Files and images of one message."""
+
+Files = Sequence[str | Path] | None
+
+
+async def read_files(
+    client: Client, code_interpreter_files: Files, file_search_files: Files, image_files: Files
+) -> Attached:
+    """Read what a message attaches.
+
+    Raises:
+        TypeError: one of them is no list of paths.
+        BadMessage: a file cannot be read, is empty, or is no image and ought to be one.
+        TooLarge: there are too many, or one is larger than `THREADMILL_FILE_BYTES`.
+        Unsupported: the provider has no hosted tools that could read it.
+    """
+    given = {
+        "code_interpreter": _checked("code_interpreter_files", code_interpreter_files),
+        "file_search": _checked("file_search_files", file_search_files),
+    }
+    images = _checked("image_files", image_files)
+    count = sum(map(len, given.values())) + len(images)
+    if not count:
+        return NOTHING
+    if count > MOST_FILES:
+        raise errors.TooLarge(f"A message has {count} files; {MOST_FILES} are allowed.")
+    for tool, paths in given.items():
+        if paths:
+            check_hosted(f"{tool}_files", client.settings)
+    read: Attached = await client.hop(asyncio.to_thread(_read, given, images, client.settings))
+    return read
+
+
+def _checked(name: str, files: Any) -> list[str]:
+    if files is None:
+        return []
+    if isinstance(files, str | bytes | Path) or not isinstance(files, Sequence):
+        raise TypeError(f"{name} is a list of paths, also where there is only one: [path].")
+    for file in files:
+        if not isinstance(file, str | Path):
+            raise TypeError(f"{name} is a list of paths, not of {type(file).__name__}.")
+        check_text(str(file), f"What stands in {name}")
+    return [str(file) for file in files]
+
+
+def _read(given: dict[str, list[str]], images: list[str], settings: Settings) -> Attached:
+    files: dict[str, File] = {}
+    tools: dict[str, list[dict[str, str]]] = {}
+    for tool, paths in given.items():
+        for path in paths:
+            file = _file(path, settings)
+            files[file.id] = file
+            if {"type": tool} not in tools.setdefault(file.id, []):
+                tools[file.id].append({"type": tool})
+    parts = [_image(image, files, settings) for image in images]
+    attachments = [
+        {
+            "file_id": id,
+            "tools": used_by,
+            "filename": files[id].name,
+            "bytes": len(files[id].content),
+        }
+        for id, used_by in tools.items()
+    ]
+    return Attached(tuple(files.values()), tuple(attachments), tuple(parts))
+
+
+def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, Any]:
+    if image.startswith("https://"):
+        return {"type": "image_url", "image_url": {"url": image}}
+    if "://" in image[:10]:
+        raise errors.BadMessage(f"An image is a path, or begins with https://, unlike {image!r}.")
+    file = _file(image, settings)
+    if image_type(file.content) is None:
+        raise errors.BadMessage(f"{image!r} is no PNG, JPEG, GIF or WebP image.")
+    files[file.id] = file
+    return {"type": "image_file", "image_file": {"file_id": file.id}}
+
+
+def _file(path: str, settings: Settings) -> File:
+    try:
+        with Path(path).open("rb") as opened:
+            content = opened.read(settings.file_bytes + 1)
+    except OSError as error:
+        raise errors.BadMessage(f"{path!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise errors.BadMessage(f"{path!r} is no path: {error}.") from error
+    if not content:
+        raise errors.BadMessage(f"{path!r} is empty.")
+    if len(content) > settings.file_bytes:
+        raise errors.TooLarge(
+            f"{path!r} is larger than THREADMILL_FILE_BYTES allows ({settings.file_bytes})."
+        )
+    name = harmless_name(path)
+    return File(ids.attached_file_id(name, content), name, content)

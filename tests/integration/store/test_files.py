@@ -1,0 +1,124 @@
+"""Files beside threads and runs: they live as long as what they belong to, and no longer."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.store.scene import Scene
+
+from threadmill_shared import ids
+from threadmill_shared.attached import Attached
+from threadmill_shared.files import (
+    File,
+    distinct_names,
+    harmless_name,
+    image_type,
+    produced_file,
+    produced_ids,
+)
+from threadmill_shared.messages import user_message
+from threadmill_shared.records import Status
+from threadmill_workers.batch import Batch
+from threadmill_workers.holding import LostRun
+
+FILE = File("file_1", "a.csv", b"\x00\xff1,2")
+ATTACHED = Attached(files=(FILE,))
+
+
+async def add(scene: Scene, text: str = "hello") -> None:
+    id = ids.new_message_id()
+    messages = [(id, user_message(id, text, attached=ATTACHED))]
+    await scene.store.add(scene.thread_id, messages, create=True, attached=ATTACHED)
+
+
+async def ttl(scene: Scene, key: str) -> int:
+    return int(await scene.store.read("PTTL", key))
+
+
+async def test_an_attached_file_belongs_to_its_thread_and_goes_with_it(scene: Scene) -> None:
+    key = scene.store.keys.attached(scene.thread_id)
+    await add(scene)
+    assert File.read(FILE.id, await scene.store.read("HGET", key, FILE.id)) == FILE
+    assert await ttl(scene, key) == -1
+    await add(scene, "again")
+    await scene.store.delete(scene.thread_id)
+    assert await ttl(scene, key) == -2
+
+
+async def test_a_file_for_a_thread_that_nobody_makes_goes_after_an_hour(scene: Scene) -> None:
+    key = scene.store.keys.attached(scene.thread_id)
+    await scene.store._attach(scene.thread_id, ATTACHED)
+    assert 0 < await ttl(scene, key) <= 3_600_000
+    await scene.store.add(scene.thread_id, [], create=True)
+    assert await ttl(scene, key) == -1
+
+
+async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Scene) -> None:
+    held = await scene.begin()
+    run_id, key = held.record.id, scene.store.keys.files(held.record.id)
+    await held.keep("files", FILE.id, FILE.encoded())
+    assert await ttl(scene, key) == -1
+    assert await produced_ids(scene.store, run_id) == [FILE.id]
+    assert await produced_file(scene.store, run_id, FILE.id) == FILE
+    assert await produced_file(scene.store, run_id, "file_2") is None
+
+    await held.finish(Status.COMPLETED, Batch())
+    record = await ttl(scene, scene.store.keys.run(run_id))
+    assert abs(await ttl(scene, key) - record) < 1000
+
+    with pytest.raises(LostRun):
+        await held.keep("files", "file_2", FILE.encoded())
+    assert await produced_ids(scene.store, run_id) == [FILE.id]
+    await scene.store.delete(scene.thread_id)
+    assert await ttl(scene, key) == -2
+
+
+async def test_an_attempt_that_was_taken_over_keeps_nothing(scene: Scene) -> None:
+    held = await scene.begin()
+    await scene.store.reclaim(await scene.record(held.record.id), max_deaths=3)
+    with pytest.raises(LostRun):
+        await held.keep("attached", "store", "{}")
+    assert await ttl(scene, scene.store.keys.attached(scene.thread_id)) == -2
+
+
+# ---- names and types ---------------------------------------------------------------------------
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("plot.png", "plot.png"),
+        ("/mnt/data/plot.png", "plot.png"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("../..", "file"),
+        ("", "file"),
+        (".bashrc", "bashrc"),
+        ("a\x1b[2J\nb.txt", "a_[2J_b.txt"),
+        ("CON.txt", "file_CON.txt"),
+        ("über.csv", "über.csv"),
+        ("x" * 300 + ".png", "x" * 96 + ".png"),
+        ("\udcff.txt", "_.txt"),
+    ],
+)
+async def test_a_name_from_outside_does_no_harm(given: str, name: str) -> None:
+    assert harmless_name(given) == name
+
+
+@pytest.mark.one_server
+async def test_names_that_are_taken_get_a_number() -> None:
+    names = distinct_names("plot.png")
+    assert [next(names) for _ in range(3)] == ["plot.png", "plot-1.png", "plot-2.png"]
+    assert [*zip(distinct_names("data"), range(2), strict=False)][1][0] == "data-1"
+
+
+@pytest.mark.one_server
+async def test_an_image_is_told_by_its_content() -> None:
+    beginnings = {
+        b"\x89PNG\r\n\x1a\n": "png",
+        b"\xff\xd8\xff\xe0": "jpeg",
+        b"GIF89a": "gif",
+        b"RIFF\0\0\0\0WEBP": "webp",
+        b"%PDF": None,
+        b"": None,
+    }
+    assert {begin: image_type(begin) for begin in beginnings} == beginnings

@@ -1,0 +1,176 @@
+"""Files that users have attached to messages: given to the provider once, and then named by its id.
+
+Code reads them from its container, a search from a vector store that the thread has at the
+provider; images go along in each request. The provider forgets what nobody has used for a while.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from threadmill_shared import errors, ids
+from threadmill_shared.files import File, image_type
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
+from threadmill_shared.items import Item, MessageItem
+from threadmill_shared.model import ProviderFiles
+from threadmill_shared.store import Store
+from threadmill_workers.holding import HeldRun
+
+_MARGIN_SECONDS = 3600
+"""A file that the provider forgets within this time is given to it again."""
+_STORE = "store"
+"""Where it is kept which vector store the thread has."""
+
+
+@dataclass
+class _VectorStore:
+    id: str
+    files: list[str] = field(default_factory=list)
+    """The provider's ids."""
+
+
+class AttachedFiles:
+    """Those of one run's thread."""
+
+    def __init__(self, store: Store, held: HeldRun, provider: ProviderFiles | None) -> None:
+        """Nothing is read yet.
+
+        Args:
+            store: where the files are.
+            held: the run; it may write what the provider calls them.
+            provider: whom they are given to; None: there is nobody.
+        """
+        self._store = store
+        self._held = held
+        self._provider = provider
+        self._key = store.keys.attached(held.record.thread_id)
+        self._images: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+        """The provider's ids, by ours."""
+        self._vector_store: _VectorStore | None = None
+
+    async def images(self, items: Sequence[Item]) -> Mapping[str, str]:
+        """The images of users' messages, as data URLs by our ids.
+
+        Raises:
+            ModelRefused: one is gone.
+        """
+        for message in _users(items):
+            for part in message["content"]:
+                if part["type"] == "image_file":
+                    await self._read_image(part["image_file"]["file_id"])
+        return self._images
+
+    async def tools(
+        self, items: Sequence[Item], tools: Sequence[HostedTool]
+    ) -> Sequence[HostedTool]:
+        """The run's hosted tools, with the files that these messages attach for them.
+
+        Raises:
+            ModelError: the provider does not take a file.
+            ModelRefused: one is gone.
+        """
+        if not tools or self._provider is None:
+            return tools
+        return [await self._with_files(tool, items, self._provider) for tool in tools]
+
+    async def _with_files(
+        self, tool: HostedTool, items: Sequence[Item], provider: ProviderFiles
+    ) -> HostedTool:
+        wanted = list(_attached_for(tool.type, items))
+        if not wanted:
+            return tool
+        uploaded = [await self._upload(attachment, provider) for attachment in wanted]
+        if isinstance(tool, CodeInterpreter):
+            return tool.model_copy(update={"file_ids": _joined(tool.file_ids, uploaded)})
+        store_id = await self._searchable(uploaded, provider)
+        return _searching(tool, store_id)
+
+    async def _read_image(self, file_id: str) -> None:
+        if file_id in self._images or not ids.is_attached_file_id(file_id):
+            return
+        file = await self._read(file_id, "An image")
+        data = base64.b64encode(file.content).decode()
+        self._images[file_id] = f"data:image/{image_type(file.content)};base64,{data}"
+
+    async def _upload(self, attachment: Mapping[str, Any], provider: ProviderFiles) -> str:
+        """The provider's id of an attached file, which it is given where it has not got it."""
+        file_id: str = attachment["file_id"]
+        if not ids.is_attached_file_id(file_id):
+            return file_id  # it is the provider's own already
+        if file_id not in self._known:
+            remembered = await self._remembered(f"{file_id}:at")
+            if remembered is None or remembered["until"] < time.time() + _MARGIN_SECONDS:
+                remembered = await self._give(file_id, attachment, provider)
+            self._known[file_id] = remembered["id"]
+        return self._known[file_id]
+
+    async def _give(
+        self, file_id: str, attachment: Mapping[str, Any], provider: ProviderFiles
+    ) -> dict[str, Any]:
+        file = await self._read(file_id, f"The file {attachment.get('filename')!r}")
+        is_searched = {"type": "file_search"} in attachment["tools"]
+        id, until = await provider.upload(file.name, file.content, is_searched=is_searched)
+        given = {"id": id, "until": until}
+        await self._remember(f"{file_id}:at", given)
+        return given
+
+    async def _searchable(self, file_ids: list[str], provider: ProviderFiles) -> str:
+        """The thread's vector store, with these files in it."""
+        found = self._vector_store
+        if found is None:
+            remembered = await self._remembered(_STORE)
+            if remembered is not None and await provider.has_store(remembered["id"]):
+                found = _VectorStore(**remembered)
+        missing = [id for id in file_ids if found is None or id not in found.files]
+        if found is None:
+            found = _VectorStore(await provider.make_store(self._held.record.thread_id, missing))
+        elif missing:
+            await provider.add_to_store(found.id, missing)
+        if missing:
+            found.files += missing
+            await self._remember(_STORE, vars(found))
+        self._vector_store = found
+        return found.id
+
+    async def _read(self, file_id: str, what: str) -> File:
+        # A round trip of its own: what other runs write meanwhile does not wait for its bytes.
+        [stored] = await self._store.gather([("HGET", self._key, file_id)])
+        if stored is None:
+            raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
+        return File.read(file_id, stored)
+
+    async def _remembered(self, name: str) -> dict[str, Any] | None:
+        stored = await self._store.read("HGET", self._key, name)
+        return None if stored is None else from_json(stored)
+
+    async def _remember(self, name: str, value: Mapping[str, Any]) -> None:
+        await self._held.keep("attached", name, to_json(value).decode())
+
+
+def _users(items: Iterable[Item]) -> Iterable[MessageItem]:
+    for item in items:
+        if item["type"] == "message" and item["role"] == "user":
+            yield item
+
+
+def _attached_for(tool: str, items: Iterable[Item]) -> Iterable[Mapping[str, Any]]:
+    for message in _users(items):
+        for attachment in message.get("attachments", ()):
+            if {"type": tool} in attachment.get("tools", ()) and attachment.get("file_id"):
+                yield attachment
+
+
+def _joined(known: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*known, *more]))
+
+
+def _searching(tool: FileSearch, store_id: str) -> FileSearch:
+    ids_ = _joined(tool.vector_store_ids, [store_id])
+    return tool.model_copy(update={"vector_store_ids": ids_})
