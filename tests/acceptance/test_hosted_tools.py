@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import openai
 import pytest
 from openai.types.beta import AssistantStreamEvent
 from openai.types.beta.threads import Message as OpenAIMessage
@@ -20,6 +21,7 @@ from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, surroundings
 from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 from threadmill import (
     Assistant,
@@ -32,7 +34,18 @@ from threadmill import (
     errors,
 )
 from threadmill.embedded_server import FOLDER, end_server
-from threadmill.testing import Call, Code, Fault, Found, Reply, Search, StandIn, Text, scripted
+from threadmill.testing import (
+    Call,
+    Code,
+    Fault,
+    Found,
+    Reply,
+    Request,
+    Search,
+    StandIn,
+    Text,
+    scripted,
+)
 from threadmill.testing.standin.hosting import VectorStore
 from threadmill.testing.standin.plot import sine_plot
 
@@ -215,6 +228,64 @@ def test_a_run_that_is_cancelled_closes_the_step_of_its_code(standin: StandIn) -
             break
     assert run.wait(10).status == "cancelled"
     assert run.steps[0].status == "cancelled"
+
+
+def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    def brain(request: Request) -> Reply:
+        if len(standin.requests) == 1:
+            return Reply([DRAW, Text("word " * 200)], delay=0.05)
+        return Reply([SHOW])
+
+    with (
+        StandIn(brain) as standin,
+        surroundings(redis_server.fresh_database(), standin, "responses"),
+        Workers(tmp_path) as workers,
+    ):
+        both = workers.start("hosted", 2)
+        run = Assistant.load("plotter").enqueue("Plot")
+        spoken = len(DRAW.tokens) + 5
+        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) > spoken, 20)
+        wait_until(lambda: run.refresh().steps[0].status == "completed", "the code is stored")
+        next(worker for worker in both if worker.name == run.worker).kill()
+
+        assert run.wait(30).status == "completed"
+        assert run.attempt == 2
+        assert [step.status for step in run.steps] == ["completed", "cancelled", "completed"]
+        assert [item["type"] for item in standin.requests[-1].items] == [
+            *("message", "code_interpreter_call"),
+        ]
+        [path] = run.download(tmp_path / "made")
+        assert path.read_bytes() == PLOT
+
+
+def test_a_handler_of_the_openai_package_is_told_of_code_and_images_once(
+    standin: StandIn,
+) -> None:
+    told: list[str] = []
+
+    class Handler(openai.AsyncAssistantEventHandler):
+        async def on_tool_call_created(self, tool_call: Any) -> None:
+            told.append(f"created {tool_call.type}")
+
+        async def on_tool_call_done(self, tool_call: Any) -> None:
+            told.append(f"done {tool_call.code_interpreter.input}")
+            told.extend(output.type for output in tool_call.code_interpreter.outputs)
+
+        async def on_image_file_done(self, image_file: Any) -> None:
+            told.append(f"image {image_file.file_id}")
+
+        async def on_message_done(self, message: Any) -> None:
+            told.append(f"message {len(message.content)}")
+
+    standin.brain = scripted(Reply([DRAW, SHOW]))
+    run = say(event_handler_class=Handler)
+    [image] = [p.image_file.file_id for p in run.messages[-1].content if p.type == "image_file"]
+    assert told == [
+        *("created code_interpreter", f"done {DRAW.code}", "logs", "image"),
+        *(f"image {image}", "message 2"),
+    ]
 
 
 # ---- files -------------------------------------------------------------------------------------
