@@ -7,7 +7,7 @@ from pathlib import Path
 
 from threadmill.client import Client
 from threadmill_shared import errors
-from threadmill_shared.files import File, distinct_names, produced_file, produced_ids
+from threadmill_shared.files import File, distinct_names, produced_ids, read_file
 
 
 async def download(client: Client, run_id: str, folder: str | Path) -> list[Path]:
@@ -31,7 +31,8 @@ async def download_file(
     client: Client, run_id: str, file_id: str, folder: str | Path
 ) -> Path | None:
     """Write one file of a run into a folder; None where it is gone."""
-    file = await client.hop(produced_file(client.store, run_id, file_id))
+    key = client.store.keys.files(run_id)
+    file = await client.hop(read_file(client.store, key, file_id))
     if file is None:
         return None
     path: Path = await client.hop(asyncio.to_thread(save, file, Path(folder)))

@@ -1,7 +1,8 @@
 """Files that runs make and users attach: their names, and how they lie in the store.
 
 Redis holds texts here, so a file's bytes are Base64: a third more than the file itself. They go in
-round trips of their own, and never hold up the tokens of other runs.
+pieces, each in a round trip of its own: one large command would hold up the tokens of other runs,
+in this process and in Redis. A file is there once its last field is, which names it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared.reading import StoreReader
 
+_PIECE = 256 * 1024
+"""Bytes that go in one command."""
 _NAME_CHARACTERS = 100
 _HARMFUL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u202a-\u202e\u2066-\u2069]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
@@ -35,16 +38,14 @@ class File:
     """Harmless: without folders, and with nothing that a shell or a terminal would obey."""
     content: bytes
 
-    def encoded(self) -> str:
-        """As it is stored under its id."""
-        data = base64.b64encode(self.content).decode()
-        return to_json({"name": self.name, "data": data}).decode()
-
-    @classmethod
-    def read(cls, id: str, stored: str) -> File:
-        """Build it from what is stored."""
-        fields = from_json(stored)
-        return cls(id, fields["name"], base64.b64decode(fields["data"]))
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """The fields of the hash that holds it, in the order in which they are to be written."""
+        count = 0
+        for at in range(0, len(self.content), _PIECE):
+            piece = base64.b64encode(self.content[at : at + _PIECE]).decode()
+            yield f"{self.id}/{count}", piece
+            count += 1
+        yield self.id, to_json({"name": self.name, "pieces": count}).decode()
 
 
 def harmless_name(name: str, otherwise: str = "file") -> str:
@@ -78,11 +79,19 @@ def image_type(content: bytes) -> str | None:
 
 async def produced_ids(store: StoreReader, run_id: str) -> list[str]:
     """The ids of the files that a run has made."""
-    return sorted(await store.read("HKEYS", store.keys.files(run_id)))
+    fields = await store.read("HKEYS", store.keys.files(run_id))
+    return sorted(field for field in fields if "/" not in field)
 
 
-async def produced_file(store: StoreReader, run_id: str, file_id: str) -> File | None:
-    """A file that a run has made; None where it is gone."""
-    # A round trip of its own: what others read and write meanwhile does not wait for its bytes.
-    [stored] = await store.gather([("HGET", store.keys.files(run_id), file_id)])
-    return File.read(file_id, stored) if stored else None
+async def read_file(store: StoreReader, key: str, file_id: str) -> File | None:
+    """A file in a hash of the store; None where it is not there."""
+    told = await store.read("HGET", key, file_id)
+    if told is None:
+        return None
+    known, pieces = from_json(told), []
+    for number in range(known["pieces"]):
+        [piece] = await store.gather([("HGET", key, f"{file_id}/{number}")])
+        if piece is None:  # it was deleted meanwhile
+            return None
+        pieces.append(base64.b64decode(piece))
+    return File(file_id, known["name"], b"".join(pieces))

@@ -331,14 +331,10 @@ class Store(StoreReader):
             if await self.read("HEXISTS", self.keys.attached(thread_id), file.id):
                 continue
             keys = {"thread": self.keys.thread(thread_id)}
-            args = {
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "file_id": file.id,
-                "file": file.encoded(),
-            }
-            # In a round trip of its own, which holds up nobody else's tokens.
-            await self.scripts.run_each("attach", [(keys, args)])
+            whose = {"bucket": self.keys.bucket(thread_id), "thread_id": thread_id}
+            for name, value in file.fields():
+                args = {**whose, "field": name, "value": value}
+                await self.scripts.run_each("attach", [(keys, args)])
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.

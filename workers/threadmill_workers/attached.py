@@ -7,6 +7,7 @@ provider; images go along in each request. The provider forgets what nobody has 
 from __future__ import annotations
 
 import base64
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.files import File, image_type
+from threadmill_shared.files import File, image_type, read_file
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.items import Item, MessageItem
 from threadmill_shared.model import ProviderFiles
@@ -140,18 +141,18 @@ class AttachedFiles:
         return found.id
 
     async def _read(self, file_id: str, what: str) -> File:
-        # A round trip of its own: what other runs write meanwhile does not wait for its bytes.
-        [stored] = await self._store.gather([("HGET", self._key, file_id)])
-        if stored is None:
+        file = await read_file(self._store, self._key, file_id)
+        if file is None:
             raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
-        return File.read(file_id, stored)
+        return file
 
     async def _remembered(self, name: str) -> dict[str, Any] | None:
         stored = await self._store.read("HGET", self._key, name)
         return None if stored is None else from_json(stored)
 
     async def _remember(self, name: str, value: Mapping[str, Any]) -> None:
-        await self._held.keep("attached", name, to_json(value).decode())
+        with contextlib.suppress(errors.StoreFull):  # then it is given to the provider once more
+            await self._held.keep("attached", name, to_json(value).decode())
 
 
 def _users(items: Iterable[Item]) -> Iterable[MessageItem]:

@@ -142,7 +142,7 @@ class HeldRun:
         self._refuse_when_lost()
 
     async def keep(self, kind: str, field: str, value: str) -> None:
-        """Keep something beside the run, as `keep.lua` says; large values hold up no other write.
+        """Keep something beside the run, as `keep.lua` says, in a round trip of its own.
 
         Raises:
             LostRun: the run is no longer ours.

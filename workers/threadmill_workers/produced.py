@@ -127,7 +127,8 @@ class ProducedFiles:
             self._miss(name, f"a run keeps {MOST_FILES} files")
             return None
         try:
-            await self._held.keep("files", file.id, file.encoded())
+            for field_name, value in file.fields():
+                await self._held.keep("files", field_name, value)
         except errors.StoreFull:
             self._miss(name, "Redis has no room for it")
             return None

@@ -1,5 +1,5 @@
--- A holder keeps something beside its run: a file that was made (`kind` is files), or what the
--- provider calls a file that is attached to the thread (attached). Written again it is the same.
+-- A holder keeps something beside its run: a piece of a file that was made (`kind` is files), or what
+-- the provider calls a file that is attached to the thread (attached). Written again it is the same.
 --
 -- keys: run
 -- args: bucket run_id token kind field value

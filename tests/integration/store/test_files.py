@@ -12,15 +12,16 @@ from threadmill_shared.files import (
     distinct_names,
     harmless_name,
     image_type,
-    produced_file,
     produced_ids,
+    read_file,
 )
 from threadmill_shared.messages import user_message
 from threadmill_shared.records import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 
-FILE = File("file_1", "a.csv", b"\x00\xff1,2")
+FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
+"""Large enough for several pieces."""
 ATTACHED = Attached(files=(FILE,))
 
 
@@ -37,7 +38,7 @@ async def ttl(scene: Scene, key: str) -> int:
 async def test_an_attached_file_belongs_to_its_thread_and_goes_with_it(scene: Scene) -> None:
     key = scene.store.keys.attached(scene.thread_id)
     await add(scene)
-    assert File.read(FILE.id, await scene.store.read("HGET", key, FILE.id)) == FILE
+    assert await read_file(scene.store, key, FILE.id) == FILE
     assert await ttl(scene, key) == -1
     await add(scene, "again")
     await scene.store.delete(scene.thread_id)
@@ -55,18 +56,20 @@ async def test_a_file_for_a_thread_that_nobody_makes_goes_after_an_hour(scene: S
 async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Scene) -> None:
     held = await scene.begin()
     run_id, key = held.record.id, scene.store.keys.files(held.record.id)
-    await held.keep("files", FILE.id, FILE.encoded())
+    for name, value in FILE.fields():
+        assert await read_file(scene.store, key, FILE.id) is None
+        await held.keep("files", name, value)
     assert await ttl(scene, key) == -1
     assert await produced_ids(scene.store, run_id) == [FILE.id]
-    assert await produced_file(scene.store, run_id, FILE.id) == FILE
-    assert await produced_file(scene.store, run_id, "file_2") is None
+    assert await read_file(scene.store, key, FILE.id) == FILE
+    assert await read_file(scene.store, key, "file_2") is None
 
     await held.finish(Status.COMPLETED, Batch())
     record = await ttl(scene, scene.store.keys.run(run_id))
     assert abs(await ttl(scene, key) - record) < 1000
 
     with pytest.raises(LostRun):
-        await held.keep("files", "file_2", FILE.encoded())
+        await held.keep("files", "file_2", "too late")
     assert await produced_ids(scene.store, run_id) == [FILE.id]
     await scene.store.delete(scene.thread_id)
     assert await ttl(scene, key) == -2

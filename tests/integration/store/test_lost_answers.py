@@ -16,7 +16,7 @@ from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_messa
 
 from threadmill_shared import ids
 from threadmill_shared.attached import Attached
-from threadmill_shared.files import File
+from threadmill_shared.files import File, read_file
 from threadmill_shared.items import ImportedItem
 from threadmill_shared.messages import user_message
 from threadmill_shared.parking import Answer, ParkedRuns
@@ -156,8 +156,7 @@ async def attach(story: Story) -> None:
     story.lose()
     message = user_message(id, "hello", attached=Attached(files=(file,)))
     await store.add(thread_id, [(id, message)], create=True, attached=Attached(files=(file,)))
-    stored = await store.read("HGET", store.keys.attached(thread_id), file.id)
-    assert File.read(file.id, stored) == file
+    assert await read_file(store, store.keys.attached(thread_id), file.id) == file
 
 
 @case
