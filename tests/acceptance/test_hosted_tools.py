@@ -288,6 +288,21 @@ def test_a_handler_of_the_openai_package_is_told_of_code_and_images_once(
     ]
 
 
+def test_a_tail_tells_code_and_images(standin: StandIn) -> None:
+    found = [Found("cats.txt", "Cats purr.")]
+    standin.brain = scripted(Reply([DRAW, Search(["cats"], found), SHOW]))
+    run = say(name="reader")
+    [image] = [p.image_file.file_id for p in run.messages[-1].content if p.type == "image_file"]
+    command = [sys.executable, "-m", "threadmill", "tail", run.id]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    told = re.sub(r" +", " ", told)
+    assert re.search(r"step\.delta plot\(x, sin\(x\)\)\n print\('drawn'\)\n", told), told
+    assert f"step.delta -> drawn {image}" in told
+    assert "step.delta -> cats.txt\n" in told
+    assert f"message.delta {image}\n" in told
+    assert told.endswith("done\n")
+
+
 # ---- files -------------------------------------------------------------------------------------
 
 

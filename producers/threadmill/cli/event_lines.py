@@ -1,4 +1,4 @@
-"""A run's events for human eyes: a line for each, and one line for the pieces of a message."""
+"""A run's events for human eyes: a line for each, and one line for the pieces of a text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STYLES = {
 
 
 class EventLines:
-    """Prints events; the deltas of one message follow each other on one line, as they come."""
+    """Prints events; the pieces of a message, or of code, follow each other as they come."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
@@ -38,26 +38,26 @@ class EventLines:
 
     def show(self, event: Event) -> None:
         """Print one event."""
-        if event.event == "thread.message.delta":
-            self._show_delta(event)
+        piece = _piece(event)
+        if piece:
+            self._show_piece(event, piece)
         else:
             self.end()
             self._begin(event, _details(event))
             self._write("\n")
 
     def end(self) -> None:
-        """End the line of the last message's deltas, if there is one."""
+        """End the line of the last text's pieces, if there is one."""
         if self._open is not None:
             self._write("\n")
         self._open = None
 
-    def _show_delta(self, event: Event) -> None:
-        text = "".join(part["text"]["value"] for part in event.data["delta"]["content"])
+    def _show_piece(self, event: Event, piece: str) -> None:
         if self._open != event.data["id"]:
             self.end()
             self._begin(event, "")
             self._open = event.data["id"]
-        self._write(_printable(text).replace("\n", f"\n{_INDENT}"))
+        self._write(_printable(piece).replace("\n", f"\n{_INDENT}"))
 
     def _begin(self, event: Event, details: str) -> None:
         self._write(f"{event.id:>{_NUMBER_WIDTH}}  ", "dim")
@@ -69,6 +69,17 @@ class EventLines:
 
     def _write(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), end="", soft_wrap=True)
+
+
+def _piece(event: Event) -> str:
+    """The text that a delta adds to a message or to code; empty where it adds something else."""
+    if event.event == "thread.message.delta":
+        parts = event.data["delta"]["content"]
+        return "".join(part["text"]["value"] for part in parts if part["type"] == "text")
+    if event.event == "thread.run.step.delta":
+        calls = event.data["delta"]["step_details"]["tool_calls"]
+        return "".join(call.get("code_interpreter", {}).get("input") or "" for call in calls)
+    return ""
 
 
 def _printable(text: str) -> str:
@@ -88,15 +99,31 @@ def _words(name: str, data: Any) -> str:
     if name.startswith("thread.run."):
         return _progress(name, data)
     if name.startswith("thread.message."):
-        return str((data.get("incomplete_details") or {}).get("reason") or "")
+        images = [
+            part["image_file"]["file_id"]
+            for part in data.get("delta", {}).get("content", ())
+            if part["type"] == "image_file"
+        ]
+        return " ".join(images) or str((data.get("incomplete_details") or {}).get("reason") or "")
     return json.dumps(data, ensure_ascii=False) if name.startswith("threadmill.") else ""
 
 
 def _call(call: dict[str, Any]) -> str:
+    if call["type"] != "function":
+        return _hosted(call["type"], call[call["type"]])
     function = call["function"]
     if "arguments" in function:
         return f"{function['name']}({function['arguments']})"
     return f"-> {function['output']}"
+
+
+def _hosted(kind: str, told: dict[str, Any]) -> str:
+    if "results" in told:
+        return f"-> {', '.join(one['file_name'] for one in told['results'])}"
+    outputs = told.get("outputs")
+    if not outputs:
+        return kind
+    return f"-> {''.join(one.get('logs') or one['image']['file_id'] + ' ' for one in outputs)}"
 
 
 def _progress(name: str, data: dict[str, Any]) -> str:
