@@ -53,6 +53,13 @@ async def test_a_file_for_a_thread_that_nobody_makes_goes_after_an_hour(scene: S
     assert await ttl(scene, key) == -1
 
 
+async def test_a_run_that_makes_its_thread_keeps_the_files_of_its_message(scene: Scene) -> None:
+    key = scene.store.keys.attached(scene.thread_id)
+    await scene.store._attach(scene.thread_id, ATTACHED)
+    await scene.enqueue("hello")
+    assert await ttl(scene, key) == -1
+
+
 async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Scene) -> None:
     held = await scene.begin()
     run_id, key = held.record.id, scene.store.keys.files(held.record.id)
