@@ -7,7 +7,7 @@ from pathlib import Path
 
 from threadmill.client import Client
 from threadmill_shared import errors
-from threadmill_shared.files import File, distinct_names, produced_ids, read_file
+from threadmill_shared.files import File, distinct_names, produced_files, read_file
 
 
 async def download(client: Client, run_id: str, folder: str | Path) -> list[Path]:
@@ -20,8 +20,8 @@ async def download(client: Client, run_id: str, folder: str | Path) -> list[Path
     if await client.hop(client.store.record(run_id)) is None:
         raise errors.RunLost(f"The record of {run_id} is gone, and with it its files.")
     paths = []
-    for file_id in await client.hop(produced_ids(client.store, run_id)):
-        path = await download_file(client, run_id, file_id, folder)
+    for file in await client.hop(produced_files(client.store, run_id)):
+        path = await download_file(client, run_id, file.id, folder)
         if path is not None:
             paths.append(path)
     return sorted(paths)

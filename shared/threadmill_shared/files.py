@@ -11,10 +11,12 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared.reading import StoreReader
+if TYPE_CHECKING:
+    from threadmill_shared.reading import StoreReader
 
 _PIECE = 256 * 1024
 """Bytes that go in one command."""
@@ -45,7 +47,13 @@ class File:
             piece = base64.b64encode(self.content[at : at + _PIECE]).decode()
             yield f"{self.id}/{count}", piece
             count += 1
-        yield self.id, to_json({"name": self.name, "pieces": count}).decode()
+        told = {
+            "name": self.name,
+            "pieces": count,
+            "bytes": len(self.content),
+            "image": image_type(self.content),
+        }
+        yield self.id, to_json(told).decode()
 
 
 def harmless_name(name: str, otherwise: str = "file") -> str:
@@ -77,10 +85,24 @@ def image_type(content: bytes) -> str | None:
     return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)
 
 
-async def produced_ids(store: StoreReader, run_id: str) -> list[str]:
-    """The ids of the files that a run has made."""
-    fields = await store.read("HKEYS", store.keys.files(run_id))
-    return sorted(field for field in fields if "/" not in field)
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A stored file without its content."""
+
+    id: str
+    name: str
+    bytes: int
+    image: str | None
+    """Its type, where it is an image."""
+
+
+async def produced_files(store: StoreReader, run_id: str) -> list[FileInfo]:
+    """The files that a run has made, by their ids."""
+    key = store.keys.files(run_id)
+    ids = sorted(field for field in await store.read("HKEYS", key) if "/" not in field)
+    told = await store.gather([("HGET", key, id) for id in ids])
+    found = ((id, from_json(stored)) for id, stored in zip(ids, told, strict=True) if stored)
+    return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
 
 
 async def read_file(store: StoreReader, key: str, file_id: str) -> File | None:

@@ -236,7 +236,7 @@ def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
     def brain(request: Request) -> Reply:
         if len(standin.requests) == 1:
             return Reply([DRAW, Text("word " * 200)], delay=0.05)
-        return Reply([SHOW])
+        return Reply([Text("Here it is.")])
 
     with (
         StandIn(brain) as standin,
@@ -258,6 +258,7 @@ def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
         ]
         [path] = run.download(tmp_path / "made")
         assert path.read_bytes() == PLOT
+        assert [part.type for part in run.messages[-1].content] == ["text", "image_file"]
 
 
 def test_a_handler_of_the_openai_package_is_told_of_code_and_images_once(

@@ -30,7 +30,6 @@ from threadmill_shared.model import (
     ToolCalled,
     TurnEnded,
     Usage,
-    files_of,
     shifted,
 )
 from threadmill_shared.records import RunRecord
@@ -79,8 +78,8 @@ class AnsweringModel:
         may_begin: Callable[[], Awaitable[None]],
         *,
         retries: int,
-        file_bytes: int,
         attached: AttachedFiles,
+        produced: ProducedFiles,
     ) -> None:
         """A model that answers in one run.
 
@@ -91,8 +90,8 @@ class AnsweringModel:
             may_begin: waits until the worker may begin something: while its lease is not
                 confirmed, the run may be another worker's.
             retries: how often a failed request is repeated.
-            file_bytes: the limit for a file that the provider's tools make.
             attached: the files of the thread's messages.
+            produced: keeps the files that the provider's tools make.
         """
         self.turn = held.record.turn
         self._held = held
@@ -106,7 +105,8 @@ class AnsweringModel:
         self._usage = Usage(**(held.record.usage or {}))
         self._open: _Message | None = None
         self._attached = attached
-        self._produced = ProducedFiles(held, files_of(model), file_bytes)
+        self._produced = produced
+        self._has_restored = False
         self._hosted = HostedCalls(held, self._produced, self._take_step)
 
     async def ask(self) -> Reply:
@@ -208,6 +208,9 @@ class AnsweringModel:
     async def _request(self) -> ModelRequest:
         request, options = self._record.request, self._record.request.options
         items = await self._history.items()
+        if not self._has_restored:
+            self._has_restored = True
+            await self._produced.restore(items)
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,

@@ -30,6 +30,7 @@ from threadmill_workers.holding import HeldRun, LostRun, Stop
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
 from threadmill_workers.outside import Outside
+from threadmill_workers.produced import ProducedFiles
 from threadmill_workers.results import Results
 from threadmill_workers.turn import Park, PassOn
 
@@ -108,11 +109,12 @@ class Executor:
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
         may_begin = means.lease.confirmed
+        provider = files_of(means.model)
         model = AnsweringModel(
             *(held, means.model, history, may_begin),
             retries=means.settings.model_retries,
-            file_bytes=means.settings.file_bytes,
-            attached=AttachedFiles(means.store, held, files_of(means.model)),
+            attached=AttachedFiles(means.store, held, provider),
+            produced=ProducedFiles(means.store, held, provider, means.settings.file_bytes),
         )
         find_worker = Registry(means.store).worker_with_more
         outside = Outside(held, means.tools, find_worker)

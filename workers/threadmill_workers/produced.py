@@ -5,13 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared import errors, ids
-from threadmill_shared.files import File, harmless_name, image_type
+from threadmill_shared.files import (
+    File,
+    FileInfo,
+    harmless_name,
+    image_type,
+    produced_files,
+)
+from threadmill_shared.items import Item
 from threadmill_shared.model import ProviderFiles
+from threadmill_shared.store import Store
 from threadmill_workers.holding import HeldRun
 
 logger = logging.getLogger("threadmill.worker")
@@ -40,20 +48,39 @@ class Enclosed:
 class ProducedFiles:
     """Keeps the files of one run, and tells what goes with its next message."""
 
-    def __init__(self, held: HeldRun, provider: ProviderFiles | None, limit: int) -> None:
+    def __init__(
+        self, store: Store, held: HeldRun, provider: ProviderFiles | None, limit: int
+    ) -> None:
         """Nothing is made yet.
 
         Args:
+            store: where they are.
             held: whose files they are.
             provider: where they are fetched; None: there is no such place.
             limit: bytes of one file.
         """
+        self._store = store
         self._held = held
         self._run_id = held.record.id
         self._provider = provider
         self._limit = limit
         self._kept: set[str] = set()
         self._next = Enclosed()
+
+    async def restore(self, items: Iterable[Item]) -> None:
+        """Take up what an earlier attempt has kept, and no message of these items has with it."""
+        if self._held.record.attempts < 2:
+            return
+        told = {
+            attachment["file_id"]
+            for item in items
+            if item["type"] == "message" and item["run_id"] == self._run_id
+            for attachment in item.get("attachments", ())
+        }
+        for file in await produced_files(self._store, self._run_id):
+            self._kept.add(file.id)
+            if file.id not in told:
+                self._attach(file)
 
     async def keep_images(self, urls: Sequence[str]) -> list[Json]:
         """Keep what code has drawn; returns it as outputs in the Assistants API's shape."""
@@ -133,21 +160,21 @@ class ProducedFiles:
             self._miss(name, "Redis has no room for it")
             return None
         self._kept.add(file.id)
-        self._attach(file)
+        self._attach(FileInfo(file.id, name, len(content), image_type(content)))
         return file.id
 
-    def _attach(self, file: File) -> None:
+    def _attach(self, file: FileInfo) -> None:
         attachment: Json = {
             "file_id": file.id,
             "tools": _TOOLS,
             "filename": file.name,
-            "bytes": len(file.content),
+            "bytes": file.bytes,
         }
         enclosed = self._next
         # An image that was drawn may be cited too, by its name: then that is what it is called.
         enclosed.attachments = [a for a in enclosed.attachments if a["file_id"] != file.id]
         enclosed.attachments.append(attachment)
-        if image_type(file.content) and file.id not in enclosed.images:
+        if file.image and file.id not in enclosed.images:
             enclosed.images.append(file.id)
 
     def _too_large(self) -> str:

@@ -12,7 +12,7 @@ from threadmill_shared.files import (
     distinct_names,
     harmless_name,
     image_type,
-    produced_ids,
+    produced_files,
     read_file,
 )
 from threadmill_shared.messages import user_message
@@ -67,7 +67,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
         assert await read_file(scene.store, key, FILE.id) is None
         await held.keep("files", name, value)
     assert await ttl(scene, key) == -1
-    assert await produced_ids(scene.store, run_id) == [FILE.id]
+    assert [file.id for file in await produced_files(scene.store, run_id)] == [FILE.id]
     assert await read_file(scene.store, key, FILE.id) == FILE
     assert await read_file(scene.store, key, "file_2") is None
 
@@ -77,7 +77,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
 
     with pytest.raises(LostRun):
         await held.keep("files", "file_2", "too late")
-    assert await produced_ids(scene.store, run_id) == [FILE.id]
+    assert [file.id for file in await produced_files(scene.store, run_id)] == [FILE.id]
     await scene.store.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
 

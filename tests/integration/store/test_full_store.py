@@ -19,6 +19,7 @@ from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
+from threadmill_workers.produced import ProducedFiles
 
 
 @pytest.fixture
@@ -163,8 +164,8 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
         AnsweringModel(
             *(held, model, history, may_begin),
             retries=0,
-            file_bytes=1000,
             attached=AttachedFiles(scene.store, held, None),
+            produced=ProducedFiles(scene.store, held, None, 1000),
         ).ask()
     )
     await wait_until_async(lambda: model.said > 100)
