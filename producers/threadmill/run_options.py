@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from threadmill.attaching import Files
 from threadmill_shared.runs import WhenBusy
 
 
@@ -31,6 +32,14 @@ class RunOptions(TypedDict, total=False):
     metadata: Mapping[str, str]
     result_type: Any
     """The type of `run.result`: whatever pydantic can read from JSON."""
+
+
+class FileOptions(TypedDict, total=False):
+    """What goes with a message."""
+
+    code_interpreter_files: Files
+    file_search_files: Files
+    image_files: Files
 
 
 class SayOptions(RunOptions, total=False):

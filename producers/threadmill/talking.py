@@ -16,7 +16,7 @@ from threadmill.lifecycle import Lifecycle
 from threadmill.offered_tools import functions, specs
 from threadmill.result_types import ResultType
 from threadmill.run import Run, handle
-from threadmill.run_options import RunOptions, SayOptions
+from threadmill.run_options import FileOptions, RunOptions, SayOptions
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
@@ -73,8 +73,8 @@ class Talking(Lifecycle):
             event_handler_class,
             event_handler_kwargs,
             timeout,
-            run_options
-            | {
+            run_options,
+            {
                 "code_interpreter_files": code_interpreter_files,
                 "file_search_files": file_search_files,
                 "image_files": image_files,
@@ -222,12 +222,13 @@ class Talking(Lifecycle):
         event_handler_kwargs: dict[str, Any] | None,
         timeout: float | None,
         run_options: SayOptions,
+        files: FileOptions | None = None,
     ) -> Run:
         """The operation behind all ways to run and wait."""
         check_timeout(timeout)
         told = listener(event_handler_class, event_handler_kwargs)
         self.pre_run_hook()
-        run = await self.submit(message, thread, **run_options)
+        run = await self.submit(message, thread, **(files or {}), **run_options)
         try:
             await follow(run, told, timeout)
         except KeyboardInterrupt:
