@@ -81,6 +81,16 @@ def hosted_tools(tools: Iterable[Any], resources: Mapping[str, Any]) -> tuple[Ho
     return tuple(_with_ids(hosted, ids.get(hosted.type, ())) for hosted in found)
 
 
+def tool_resources(tools: Iterable[HostedTool]) -> dict[str, dict[str, list[str]]]:
+    """The ids that these tools name, in the Assistants API's form."""
+    named = {
+        tool.type: (name, getattr(tool, name))
+        for tool in tools
+        for name in (_RESOURCES[tool.type],)
+    }
+    return {type: {name: list(ids)} for type, (name, ids) in named.items() if ids}
+
+
 def _with_ids(tool: HostedTool, ids: Sequence[str]) -> HostedTool:
     name = _RESOURCES[tool.type]
     known: tuple[str, ...] = getattr(tool, name)

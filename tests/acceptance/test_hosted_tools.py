@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -34,6 +35,7 @@ from threadmill import (
     errors,
 )
 from threadmill.embedded_server import FOLDER, end_server
+from threadmill.moving import export_file, import_file
 from threadmill.testing import (
     Call,
     Code,
@@ -512,3 +514,32 @@ async def test_a_link_is_printed_for_an_awaiting_caller_too(
     assert "(plot.png: file://" in capsys.readouterr().out
     [path] = await run.download_async(tmp_path)
     assert path.read_bytes() == PLOT
+
+
+# ---- moving ------------------------------------------------------------------------------------
+
+
+def test_what_the_providers_tools_did_is_exported_and_goes_on_where_it_is_imported(
+    standin: StandIn, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    thread = Thread()
+    standin.brain = scripted(Reply([DRAW, SHOW]))
+    say(thread=thread)
+    export_file(tmp_path / "saved.jsonl", [thread])
+    with (
+        StandIn() as elsewhere,
+        surroundings(redis_server.fresh_database(), elsewhere, "responses"),
+        Workers(tmp_path) as workers,
+    ):
+        workers.start("hosted")
+        import_file(tmp_path / "saved.jsonl")
+        assert say("Go on", thread=Thread(id=thread.id)).status == "completed"
+        kinds = [item["type"] for item in elsewhere.requests[-1].items]
+        assert kinds == ["message", "code_interpreter_call", "message", "message"]
+    steps = [
+        line
+        for line in map(json.loads, (tmp_path / "saved.jsonl").read_text().splitlines())
+        if line["object"] == "thread.run.step"
+    ]
+    [call] = steps[0]["step_details"]["tool_calls"]
+    assert call["code_interpreter"]["input"] == DRAW.code

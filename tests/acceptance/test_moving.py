@@ -17,7 +17,7 @@ from tests.acceptance.surroundings import surroundings
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
-from threadmill import Assistant, Message, Thread, errors
+from threadmill import Assistant, CodeInterpreter, Message, Thread, errors
 from threadmill.client import current_client
 from threadmill.moving import Imported, export_file, import_file, import_file_async
 from threadmill.testing import StandIn
@@ -38,6 +38,7 @@ AI = {
     "instructions": "Be {{ polite }}, {% as %} {# ever #}.",
     "tools": [
         {"type": "code_interpreter"},
+        {"type": "retrieval"},
         {
             "type": "function",
             "function": {
@@ -143,7 +144,7 @@ def test_assistants_threads_and_messages_come_in_whatever_their_order(file: Path
         messages=3,
         new_messages=3,
         skipped=2,
-        left_out=["asst_abc123 (Math Tutor): code_interpreter, temperature 0.2"],
+        left_out=["asst_abc123 (Math Tutor): retrieval, temperature 0.2"],
     )
     first, second, third = Thread(key="thread_abc123").refresh().get_messages()
     assert [first.text, second.text, third.text] == ["text 1", "text 2", "text 3"]
@@ -168,7 +169,8 @@ def test_an_assistant_is_loaded_by_its_old_id_with_its_instructions_word_by_word
         *("Math Tutor", "gpt-4o"),
         {"team": "blue"},
     )
-    assert [tool.name for tool in loaded.tools] == ["add"]
+    function, hosted = loaded.tools
+    assert (function.name, hosted) == ("add", CodeInterpreter())
     silent = Assistant.load("asst_abc123", tools=[])
     client = current_client()
     run = silent.enqueue("Hello!").cancel()
@@ -417,8 +419,7 @@ def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
     first = command("import", str(file))
     assert first.stdout == "1 assistant, 1 thread, 1 message: 1 assistant and 1 message were new\n"
     assert first.stderr == (
-        "not kept of asst_abc123 (Math Tutor): code_interpreter, temperature 0.2\n"
-        "skipped 1 run or step\n"
+        "not kept of asst_abc123 (Math Tutor): retrieval, temperature 0.2\nskipped 1 run or step\n"
     )
     out = command("export", "--key", "thread_abc123")
     assert [json.loads(line)["object"] for line in out.stdout.splitlines()] == [

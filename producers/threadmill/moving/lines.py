@@ -18,7 +18,9 @@ from pydantic import (
 
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition
+from threadmill_shared.hosted_tools import as_hosted, hosted_tools
 from threadmill_shared.items import (
+    HostedCallItem,
     MessageItem,
     NoteItem,
     ReasoningItem,
@@ -36,6 +38,7 @@ _ITEM_FIELDS: dict[str, frozenset[str]] = {
     "tool_call": ToolCallItem.__required_keys__,
     "tool_output": ToolOutputItem.__required_keys__,
     "reasoning": ReasoningItem.__required_keys__,
+    "hosted_call": HostedCallItem.__required_keys__,
     "note": NoteItem.__required_keys__,
 }
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
@@ -83,7 +86,7 @@ class AssistantLine(_Line):
 
         Raises:
             ValidationError: our own definition is not one.
-            BadTool: one of its functions has not the form of one.
+            BadTool: one of its tools has not the form of one.
         """
         if self.threadmill is not None:
             return Definition.model_validate(self.threadmill | {"id": self.id})
@@ -97,6 +100,7 @@ class AssistantLine(_Line):
             tools=tuple(
                 external_spec(tool) for tool in self.tools if tool.get("type") == "function"
             ),
+            hosted=hosted_tools(self.tools, self.tool_resources or {}),
             metadata=self.metadata or {},
             response_format=self.response_format,
         )
@@ -105,12 +109,16 @@ class AssistantLine(_Line):
         """What of it is not kept."""
         if self.threadmill is not None:
             return []
-        hosted = [str(tool.get("type")) for tool in self.tools if tool.get("type") != "function"]
+        unknown = [
+            str(tool.get("type"))
+            for tool in self.tools
+            if tool.get("type") != "function" and as_hosted(tool) is None
+        ]
         sampling = {"temperature": self.temperature, "top_p": self.top_p}
         changed = [
             f"{name} {value:g}" for name, value in sampling.items() if value not in (None, 1)
         ]
-        return [*hosted, *changed]
+        return [*unknown, *changed]
 
 
 class ThreadLine(_Line):

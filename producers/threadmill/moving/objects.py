@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from threadmill_shared.definition import Definition
 from threadmill_shared.events import run_object
+from threadmill_shared.hosted_tools import tool_resources
 from threadmill_shared.items import Item
 from threadmill_shared.objects import Message, Step, ToolCall
 from threadmill_shared.records import RunRecord
@@ -35,7 +36,9 @@ def assistant(definition: Definition) -> Json:
                 },
             }
             for tool in definition.tools
-        ],
+        ]
+        + [{"type": tool.type} for tool in definition.hosted],
+        "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,
         "response_format": definition.response_format or "auto",
         "threadmill": definition.model_dump(mode="json"),
@@ -114,5 +117,9 @@ def step(step: Step, record: RunRecord) -> Json:
 
 
 def _call(call: ToolCall) -> Json:
+    if call.type == "code_interpreter" and call.code_interpreter is not None:
+        return {"id": call.id, "type": call.type, call.type: call.code_interpreter.model_dump()}
+    if call.type == "file_search":
+        return {"id": call.id, "type": call.type, call.type: call.file_search or {}}
     function = {"name": call.name, "arguments": call.arguments, "output": call.output}
     return {"id": call.id, "type": "function", "function": function}
