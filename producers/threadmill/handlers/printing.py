@@ -31,12 +31,15 @@ class PrintHandler(EventHandler):
         """Print the user's message."""
         self._printer.begin(run)
 
-    def on_event(self, event: Event) -> Coroutine[Any, Any, None] | None:
-        """Print what the event adds; files that code has made are downloaded, which is awaited."""
+    def on_event(self, event: Event) -> None:
+        """Print what the event adds."""
         self._printer.show(event)
-        if event.event == "thread.message.completed" and event.data["attachments"]:
-            return drive_async(self._printer.show_files(event.data))
-        return None
+
+    def on_message_done(self, message: Any) -> Coroutine[Any, Any, None] | None:
+        """Download the files that go with the message, and print links to them."""
+        if not message.attachments:
+            return None
+        return drive_async(self._printer.show_files(message.to_dict()))
 
     def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
         """Print a line that says so, and the answer from its beginning."""
