@@ -118,9 +118,14 @@ def _refuse_bad_address(url: str) -> None:
         )
 
 
+def is_cluster(client: StoreClient) -> bool:
+    """Whether one call may only touch keys of one slot."""
+    return hasattr(client, "get_primaries")
+
+
 async def memory(client: StoreClient) -> list[dict[str, Any]]:
     """What `INFO memory` says: of the server, or of each node of a cluster that holds keys."""
-    if not hasattr(client, "get_primaries"):
+    if not is_cluster(client):
         return [await client.info("memory")]
     await client.initialize()
     return [await client.info("memory", target_nodes=node) for node in client.get_primaries()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -55,7 +55,7 @@ class StoreReader:
 
     async def parsed(self, run_id: str, found: Sequence[RawEntry]) -> list[Entry]:
         """Entries of the run's log as they are meant."""
-        entries = [Entry.read(id, _fields(fields)) for id, fields in found]
+        entries = [Entry.read(id, pairs(fields)) for id, fields in found]
         for entry in entries:
             for record in entry.records:
                 if record[0] == "mi" and record[3] is None:
@@ -75,7 +75,7 @@ class StoreReader:
             if not page:
                 break
             for _, raw in page:
-                fields = _fields(raw)
+                fields = pairs(raw)
                 found.append((from_json(fields["item"]), int(fields["t"])))
             first = int(page[-1][0].partition("-")[0]) + 1
         return found
@@ -83,7 +83,7 @@ class StoreReader:
     async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
         """At most `count` items up to position `last`, oldest first."""
         found = await self.read("XREVRANGE", self.keys.items(thread_id), last, "-", "COUNT", count)
-        return [from_json(_fields(raw)["item"]) for _, raw in reversed(found)]
+        return [from_json(pairs(raw)["item"]) for _, raw in reversed(found)]
 
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
@@ -201,7 +201,8 @@ class StoreReader:
     async def held_by(self, worker_id: str) -> list[str]:
         """The runs that are recorded as a worker's."""
         buckets = self.keys.buckets()
-        pages = await self.gather(("ZRANGE", f"{b}held:{worker_id}", 0, -1) for b in buckets)
+        ask = [("ZRANGE", f"{bucket}held:{worker_id}", 0, -1) for bucket in buckets]
+        pages = await self.scripts.ask(ask)
         return [run_id for page in pages for run_id in page]
 
     async def _position(self, key: str, message_id: str) -> int:
@@ -219,16 +220,17 @@ class StoreReader:
 
     async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
         found = await self.read("XRANGE", self.keys.log(run_id), since, until)
-        return abandoned_text([Entry.read(id, _fields(raw)) for id, raw in found], message)
+        return abandoned_text([Entry.read(id, pairs(raw)) for id, raw in found], message)
 
 
 def _message(thread_id: str, raw: Any) -> Message:
-    fields = _fields(raw)
+    fields = pairs(raw)
     item: MessageItem = from_json(fields["item"])
     return Message.read(thread_id, item, int(fields["t"]))
 
 
-def _fields(raw: Any) -> Mapping[str, str]:
+def pairs(raw: Any) -> dict[str, str]:
+    """A hash, or the fields of an entry of a stream, in either protocol of Redis."""
     return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
 
 

@@ -74,6 +74,8 @@ class ParkedCall:
 class Look:
     """What a sweep finds in the indexes of all buckets."""
 
+    now: int
+    """The server's time in milliseconds."""
     holders: frozenset[str]
     """Workers that hold runs."""
     overdue: list[str]

@@ -20,6 +20,7 @@ from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, is_full, is_passing
+from threadmill_shared.kept_connection import KeptConnection
 from threadmill_shared.wire import Wire
 
 Value = str | int | float
@@ -96,6 +97,7 @@ class ScriptRunner:
     def __init__(self, wire: Wire, *, patience: float) -> None:
         """A runner that repeats a call for `patience` seconds before `StoreUnavailable`."""
         self._wire = wire
+        self._kept = KeptConnection(wire.client)
         self.patience = patience
 
     async def run(
@@ -117,22 +119,22 @@ class ScriptRunner:
         reply: list[Any] = await self._repeat(lambda: self._send(wanted, call))
         return reply
 
-    async def run_each(
+    async def ask_each(
         self,
         name: str,
-        given: Sequence[tuple[Mapping[str, str], Mapping[str, Value]]],
+        given: Sequence[tuple[Mapping[str, str], Mapping[str, Value], Sequence[Value]]],
     ) -> list[list[Any]]:
-        """Run one script with each of these keys and arguments, in one round trip of its own.
+        """Ask one script that changes nothing, with each of these keys, arguments and rest.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience.
         """
         wanted = script(name)
-        calls = [wanted.call(keys, args) for keys, args in given]
+        calls = [wanted.call(*one) for one in given]
         try:
-            return await self.commands(calls)
+            return await self.ask(calls)
         except redis_errors.NoScriptError:
-            return await self.commands([wanted.in_full(call) for call in calls])
+            return await self.ask([wanted.in_full(call) for call in calls])
 
     async def command(self, *command: Any) -> Any:
         """Run one command that may be repeated.
@@ -151,6 +153,15 @@ class ScriptRunner:
         if not commands:
             return []
         replies: list[Any] = await self._repeat(lambda: self._wire.execute_all(commands))
+        return replies
+
+    async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that are asked again and again, over a connection that is kept for them.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        replies: list[Any] = await self._repeat(lambda: self._kept.ask(commands))
         return replies
 
     async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:

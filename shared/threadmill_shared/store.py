@@ -17,7 +17,7 @@ from redis import exceptions as redis_errors
 
 from threadmill_shared import ids
 from threadmill_shared.attached import NOTHING, Attached
-from threadmill_shared.connections import StoreClient, memory
+from threadmill_shared.connections import StoreClient, is_cluster, memory
 from threadmill_shared.items import ImportedItem, MessageItem
 from threadmill_shared.messages import assistant_message, user_message
 from threadmill_shared.reading import PAGE, StoreReader
@@ -196,29 +196,28 @@ class Store(StoreReader):
             return Reclaimed(reply[0])
         return Reclaimed("ok", Dispatch(record.id, reply[1], begun=True), int(reply[2]) / 1000)
 
-    async def look(self, now: int, *, overdue: int, unclaimed: int) -> Look:
+    async def look(self, at: int | None = None, *, overdue: int, unclaimed: int) -> Look:
         """Look at the indexes of all buckets, for a sweep.
 
         Args:
-            now: the server's time in milliseconds, or a later one.
+            at: a time of the server in milliseconds; None: what it is now.
             overdue: how many runs of one bucket to name at most.
             unclaimed: the same.
         """
-        counts = {"now": now, "overdue": overdue, "unclaimed": unclaimed}
-        replies = await self.scripts.run_each(
-            "look",
-            [
-                ({"deadlines": f"{bucket}deadlines"}, {"bucket": bucket, **counts})
-                for bucket in self.keys.buckets()
-            ],
+        buckets = self.keys.buckets()
+        together = [[bucket] for bucket in buckets] if is_cluster(self.client) else [buckets]
+        args = {"at": "" if at is None else at, "overdue": overdue, "unclaimed": unclaimed}
+        replies = await self.scripts.ask_each(
+            "look", [({"deadlines": f"{some[0]}deadlines"}, args, some) for some in together]
         )
         return Look(
-            holders=frozenset(worker for reply in replies for worker in reply[1]),
-            overdue=[run_id for reply in replies for run_id in reply[2]],
+            now=max(int(reply[1]) for reply in replies),
+            holders=frozenset(worker for reply in replies for worker in reply[2]),
+            overdue=[run_id for reply in replies for run_id in reply[3]],
             unclaimed=[
                 (run_id, score)
                 for reply in replies
-                for run_id, score in zip(reply[3][::2], reply[3][1::2], strict=True)
+                for run_id, score in zip(reply[4][::2], reply[4][1::2], strict=True)
             ],
         )
 

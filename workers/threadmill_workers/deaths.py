@@ -18,6 +18,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.cluster import RedisCluster
 
 from threadmill_shared.connections import ANSWER_SECONDS
+from threadmill_shared.reading import pairs
 from threadmill_shared.registry import Seen, WorkerInfo
 from threadmill_shared.store import Store
 from threadmill_workers.lease import BEAT_SECONDS
@@ -56,6 +57,8 @@ class Look:
     server: str
     registered: dict[str, str]
     """Registrations by worker."""
+    workers: list[WorkerInfo]
+    """The same, read."""
     without_lease: frozenset[str]
     asked: frozenset[int]
     """The connections that the server was asked for."""
@@ -64,8 +67,7 @@ class Look:
 
     def disconnected(self) -> frozenset[str]:
         """The workers whose connection the list would have, and does not."""
-        found = (WorkerInfo.read(id, text) for id, text in self.registered.items())
-        return frozenset(w.id for w in found if w.seen and self._is_gone(w.seen))
+        return frozenset(w.id for w in self.workers if w.seen and self._is_gone(w.seen))
 
     def _is_gone(self, seen: Seen) -> bool:
         return seen.server == self.server and seen.client in self.asked - self.connected
@@ -84,6 +86,7 @@ class Deaths:
         # The nodes of a cluster have lists of their own; no worker is registered with one there.
         self._may_ask = not isinstance(store.client, RedisCluster)
         self.server = ""
+        self._registered: dict[str, str] = {}
         self.workers: list[WorkerInfo] = []
         """Those that were registered at the last look."""
         self.is_alarmed = False
@@ -135,7 +138,7 @@ class Deaths:
             self._settled_since = begun_at
         self._looked_at = begun_at
         self.server = look.server
-        self.workers = [WorkerInfo.read(id, text) for id, text in look.registered.items()]
+        self._registered, self.workers = look.registered, look.workers
         return look if is_prompt else None
 
     async def _ask(self, holders: Iterable[str], at: float) -> Look:
@@ -144,25 +147,34 @@ class Deaths:
         seen = [worker.seen for worker in known.values() if worker.seen and self._may_ask]
         clients = [one.client for one in seen]
         keys = self._store.keys
-        registered, listed, info, *leases = await self._store.gather(
+        registered, listed, info, leases = await self._store.scripts.ask(
             [
                 ("HGETALL", keys.alive()),
                 ("CLIENT", "LIST", "ID", *clients) if clients else ("PING",),
                 ("INFO", "server") if self._may_ask else ("PING",),
-                *(("EXISTS", keys.lease(id)) for id in known),
+                ("MGET", *map(keys.lease, known)) if known else ("PING",),
             ]
         )
-        without_lease = {id for id, lives in zip(known, leases, strict=True) if not lives}
-        unregistered = set(holders) - registered.keys()
+        found = zip(known, leases if known else [], strict=True)
+        without_lease = {id for id, lease in found if lease is None}
+        registrations = pairs(registered)
+        unregistered = set(holders) - registrations.keys()
         connected = re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE)
         return Look(
             at=at,
             server=server_id(info),
-            registered=registered,
-            without_lease=frozenset(without_lease & registered.keys() | unregistered),
+            registered=registrations,
+            workers=self._read(registrations),
+            without_lease=frozenset(without_lease & registrations.keys() | unregistered),
             asked=frozenset(clients),
             connected=frozenset(map(int, connected)),
         )
+
+    def _read(self, registered: dict[str, str]) -> list[WorkerInfo]:
+        """Read the registrations, which change more rarely than they are looked at."""
+        if registered == self._registered:
+            return self.workers
+        return [WorkerInfo.read(id, text) for id, text in registered.items()]
 
     # ---- judging ---------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from threadmill_workers.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
 
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.3
 """Between two looks at the workers."""
 SWEEP_SECONDS = 0.75
 """Between two looks at the indexes."""
@@ -104,15 +104,14 @@ class Sweep:
 
     async def look_at_runs(self) -> None:
         """End what is overdue, and send what nobody has claimed."""
-        now = await self._store.now()
-        look = await self._store.look(now, overdue=PAGE, unclaimed=SAMPLE)
+        look = await self._store.look(overdue=PAGE, unclaimed=SAMPLE)
         self._holders = look.holders
         if look.overdue:
             # It may have changed since the last look at the workers, and with it the clock.
             self._note(await self._deaths.ask_server())
         if not self._is_server_new():
             await each(look.overdue, self._end_overdue, "end")
-        await self._resending.look(look.unclaimed, now, self._deaths.workers)
+        await self._resending.look(look.unclaimed, look.now, self._deaths.workers)
 
     async def _unanswered(self, run_id: str) -> dict[str, str]:
         calls = await self._parked.calls(run_id)

@@ -1,0 +1,58 @@
+"""A kept connection gives each question its own answers, whatever became of the last one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from redis import exceptions as redis_errors
+from tests.conftest import Run
+
+from threadmill_shared.connections import StoreClient, connect
+from threadmill_shared.kept_connection import KeptConnection
+
+ID = ("CLIENT", "ID")
+
+
+@pytest.fixture
+def client(redis_url: str, run: Run) -> Iterator[StoreClient]:
+    client = connect(redis_url, socket_timeout=0.5)
+    yield client
+    run(client.aclose())
+
+
+@pytest.fixture
+def kept(client: StoreClient) -> KeptConnection:
+    return KeptConnection(client)
+
+
+async def test_all_questions_go_over_one_connection_together_and_one_by_one(kept):
+    [first] = await kept.ask([ID])
+    assert await kept.ask([("ECHO", "a"), ID, ("ECHO", "b")]) == ["a", first, "b"]
+    assert await asyncio.gather(*(kept.ask([ID, ("ECHO", n)]) for n in range(50))) == [
+        [first, str(n)] for n in range(50)
+    ]
+
+
+async def test_an_error_is_raised_and_the_answers_behind_it_belong_to_their_question(kept):
+    [first] = await kept.ask([ID])
+    with pytest.raises(redis_errors.ResponseError, match="unknown command"):
+        await kept.ask([("ECHO", "a"), ("NOTHING",), ("ECHO", "b")])
+    assert await kept.ask([ID]) == [first]
+
+
+async def test_after_its_loss_the_next_question_connects_anew(kept, client):
+    [first] = await kept.ask([ID])
+    await client.execute_command("CLIENT", "KILL", "ID", first)
+    with pytest.raises(redis_errors.ConnectionError):
+        await kept.ask([ID])
+    assert await kept.ask([ID]) != [first]
+
+
+@pytest.mark.parametrize("gives_up", ["the caller", "the connection"])
+async def test_an_answer_that_nobody_waited_for_is_no_answer_to_the_next_question(kept, gives_up):
+    with pytest.raises((TimeoutError, redis_errors.TimeoutError)):
+        async with asyncio.timeout(0.1 if gives_up == "the caller" else None):
+            await kept.ask([("BLPOP", "nothing", "1"), ("ECHO", "late")])
+    assert await kept.ask([("ECHO", "new")]) == ["new"]
