@@ -22,7 +22,7 @@ from threadmill_shared.parking import Answer, ParkedRuns
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import Enqueued, ParkedCall, WaitsFor
+from threadmill_shared.runs import CANCEL_MS, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 NO_WORKER_SECONDS = 5.0
 """How long a caller waits in silence while no worker is alive."""
-FORCE_SECONDS = 1.0
-"""How long a worker has to carry a cancel out before it is done without it."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,8 @@ class Client:
         return ended.status
 
     async def _force(self, run_id: str) -> None:
-        await asyncio.sleep(FORCE_SECONDS)
-        ended = await self.store.force(run_id, grace_ms=int(FORCE_SECONDS * 1000))
+        await asyncio.sleep(CANCEL_MS / 1000)
+        ended = await self.store.force(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
             self._sender.send(ended.send)
 

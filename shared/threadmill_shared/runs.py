@@ -14,6 +14,9 @@ from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.records import Status
 
+CANCEL_MS = 1000
+"""How long a worker has to carry a cancel out before it is done without it."""
+
 WhenBusy = Literal["queue", "reject", "interrupt"]
 WaitsFor = Literal["output", "approval"]
 

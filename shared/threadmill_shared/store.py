@@ -29,7 +29,7 @@ from threadmill_shared.refusals import (
     run_not_found,
 )
 from threadmill_shared.replicas import Replicas, Witness
-from threadmill_shared.runs import Dispatch, Ended, Enqueued, Look, NewRun, Reclaimed
+from threadmill_shared.runs import CANCEL_MS, Dispatch, Ended, Enqueued, Look, NewRun, Reclaimed
 from threadmill_shared.scripts import store_full, unavailable
 
 logger = logging.getLogger("threadmill.store")
@@ -97,6 +97,7 @@ class Store(StoreReader):
                 "create": int(new.create_thread),
                 "metadata": _metadata(new.thread_metadata),
                 "when_busy": new.when_busy,
+                "cancel_ms": CANCEL_MS,
                 "max_waiting": new.max_waiting,
                 "wait_ms": "" if new.wait_seconds is None else int(new.wait_seconds * 1000),
                 "digest": new.content_digest if keyed else "",
@@ -120,7 +121,11 @@ class Store(StoreReader):
         reply = await self.scripts.run(
             "cancel",
             keys={"run": self.keys.run(run_id)},
-            args={"bucket": self.keys.bucket(run_id), "run_id": run_id},
+            args={
+                "bucket": self.keys.bucket(run_id),
+                "run_id": run_id,
+                "cancel_ms": CANCEL_MS,
+            },
         )
         if reply[0] == "gone":
             raise run_not_found(run_id)

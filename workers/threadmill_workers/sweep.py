@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from threadmill_shared.parking import ParkedRuns
 from threadmill_shared.records import Status
+from threadmill_shared.runs import CANCEL_MS
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
 from threadmill_workers.each import each
@@ -28,7 +29,6 @@ SWEEP_SECONDS = 0.75
 """Between two looks at the indexes."""
 ECONOMY = 8
 """So many workers look as often as one; with more of them, each looks more rarely."""
-CANCEL_GRACE_MS = 1000
 OVERDUE_GRACE_MS = 10_000
 NEW_SERVER_SECONDS = 10.0
 """The clock of a server that took over may differ: so long after it came, nothing expires."""
@@ -137,7 +137,7 @@ class Sweep:
         if record is None:
             return
         if record.status is Status.CANCELLING:
-            await self._takeover.end(run_id, CANCEL_GRACE_MS, None)
+            await self._takeover.end(run_id, CANCEL_MS, None)
         elif record.status is Status.REQUIRES_ACTION:
             await self._takeover.end(run_id, 0, await self._unanswered(run_id))
         elif record.started_at is None:

@@ -1,7 +1,7 @@
 -- Cancel a run: at once where nobody executes it, else its worker is told.
 --
 -- keys: run
--- args: bucket run_id
+-- args: bucket run_id cancel_ms
 -- rest: none
 --
 -- replies: {cancelled | cancelling | ended, status, the next run or '', its queue}
@@ -17,5 +17,5 @@ if record[2] then
   return {'ended', record[1], unclaimed and record[3] or '', unclaimed and record[4] or ''}
 end
 allow_when_full(run)
-local outcome, next_run, queue = cancel_run(bucket, run_id, clock())
+local outcome, next_run, queue = cancel_run(bucket, run_id, clock(), cancel_ms)
 return {outcome, redis.call('HGET', run, 'status'), next_run, queue}

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy max_waiting wait_ms digest message_id message
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -85,7 +85,7 @@ log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.ru
 if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'interrupts') then
   return {'waiting', run_id, ahead, '', ''}
 end
-local _, next_run, queue = cancel_run(bucket, head, now)
+local _, next_run, queue = cancel_run(bucket, head, now, cancel_ms)
 if next_run == run_id then
   return {'dispatch', run_id, 0, run_id, queue}
 end

@@ -16,6 +16,7 @@ from threadmill_shared import scripts
 from threadmill_shared.events import Record
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.keys import Keys
+from threadmill_shared.runs import CANCEL_MS
 from threadmill_workers.batch import Batch
 
 DAY = 86_400_000
@@ -112,6 +113,7 @@ class Commands:
                 "create": int(create),
                 "metadata": "",
                 "when_busy": when_busy,
+                "cancel_ms": CANCEL_MS,
                 "max_waiting": max_waiting,
                 "wait_ms": wait_ms,
                 "digest": content if key else "",
@@ -146,7 +148,7 @@ class Commands:
         return self._of_run("finish", run_id, args, rest or (0,) * 5, write)
 
     def cancel(self, run_id: str) -> Command:
-        return self._of_run("cancel", run_id, {})
+        return self._of_run("cancel", run_id, {"cancel_ms": CANCEL_MS})
 
     def force(
         self,

@@ -13,6 +13,8 @@ from tests.integration.store.commands import bucket_key
 from tests.integration.store.model import Model, Run, Thread, words
 from tests.leaks import TERMINAL, leaks
 
+from threadmill_shared.runs import CANCEL_MS
+
 HELD = frozenset({"in_progress", "requires_action", "cancelling"})
 
 
@@ -76,7 +78,7 @@ def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) 
         if run["status"] in ("in_progress", "queued", "requires_action") and "deadline" in run:
             wanted = float(run["deadline"])
         elif run["status"] == "cancelling":
-            wanted = float(run["cancelled_at"]) + 1000
+            wanted = float(run["cancelled_at"]) + CANCEL_MS
         if found.get(run_id) != wanted:
             yield f"{run_id} is {run['status']}, due at {wanted}, and stands at {found.get(run_id)}"
 

@@ -108,7 +108,8 @@ class Model:
     def answer(self, command: Command) -> Answer:
         """Do what the command does."""
         method: Callable[..., Answer] = getattr(self, f"_{command.script}")
-        args = {name: value for name, value in command.args.items() if name != "bucket"}
+        left_out = ("bucket", "cancel_ms")
+        args = {name: value for name, value in command.args.items() if name not in left_out}
         if command.script == "enqueue":
             rest = command.rest
             args["fields"] = dict(zip(rest[::2], rest[1::2], strict=True))

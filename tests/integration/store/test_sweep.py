@@ -11,7 +11,7 @@ from threadmill_shared import ids
 from threadmill_shared.connections import connect
 from threadmill_shared.records import Status
 from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.runs import CANCEL_MS, Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers import sweep
 from threadmill_workers.deaths import Dead
@@ -163,6 +163,6 @@ async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_sec
     await sweeping.sweep.look_at_runs()
     assert await scene.status(held.record.id) is Status.CANCELLING
 
-    await scene.passes(await scene.store.now() + sweep.CANCEL_GRACE_MS)
+    await scene.passes(await scene.store.now() + CANCEL_MS)
     await sweeping.sweep.look_at_runs()
     assert await scene.status(held.record.id) is Status.CANCELLED

@@ -1,9 +1,7 @@
 -- Cancel a run that is not at its end: at once where nobody executes it; else its worker is told,
--- and the deadline index says when somebody has to look whether the worker did it.
+-- and the deadline index says when somebody has to look whether the worker did it: after `cancel_ms`.
 -- Returns an outcome (cancelled, cancelling), the next run and its queue.
-local FORCE_AFTER_MS = 1000
-
-local function cancel_run(bucket, run_id, now)
+local function cancel_run(bucket, run_id, now, cancel_ms)
   local run = bucket .. 'run:' .. run_id
   local record = redis.call('HMGET', run, 'status', 'bell')
   if record[1] == 'queued' or record[1] == 'requires_action' then
@@ -13,7 +11,7 @@ local function cancel_run(bucket, run_id, now)
   if record[1] == 'in_progress' then
     redis.call('HSET', run, 'status', 'cancelling', 'cancelled_at', now)
     log(bucket, run_id, 1, '["r","cancelling",{}]', now)
-    redis.call('ZADD', bucket .. 'deadlines', now + FORCE_AFTER_MS, run_id)
+    redis.call('ZADD', bucket .. 'deadlines', now + cancel_ms, run_id)
     redis.call('PUBLISH', record[2], run_id)
   end
   return 'cancelling', '', ''
