@@ -47,6 +47,25 @@ def rejection(reason: str | None) -> Answer:
     return Answer(output, errors.ToolRejected.__name__)
 
 
+def unanswered(calls: Sequence[ParkedCall]) -> dict[str, str]:
+    """Why a run has expired that waited for these calls, for its `last_error`."""
+    outputs = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "output"]
+    decisions = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "approval"]
+    words = ["deadline:"]
+    if outputs:
+        words.append(
+            f"Nobody gave the output of {', '.join(outputs)} in time (THREADMILL_PARK_SECONDS). No "
+            "live worker has the function: load its module in a worker, or wait for the run "
+            "(run.wait()) in the process that has it."
+        )
+    if decisions:
+        words.append(
+            f"Nobody approved or rejected {', '.join(decisions)} in time "
+            "(THREADMILL_APPROVAL_SECONDS)."
+        )
+    return {"code": "server_error", "name": "deadline", "message": " ".join(words)}
+
+
 @dataclass(frozen=True)
 class _Parked:
     """One reading of a parked run."""

@@ -338,7 +338,7 @@ class Store(StoreReader):
             whose = {"bucket": self.keys.bucket(thread_id), "thread_id": thread_id}
             for name, value in file.fields():
                 args = {**whose, "field": name, "value": value}
-                await self.scripts.run_each("attach", [(keys, args)])
+                await self.scripts.run_apart("attach", keys=keys, args=args)
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.

@@ -40,6 +40,7 @@ from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
 from threadmill_workers.hosted_calls import HostedCalls, hosted_item
 from threadmill_workers.produced import Enclosed, ProducedFiles
+from threadmill_workers.provider import Provider
 from threadmill_workers.turn import CallMarks, OpenCall, Reply, calls_body, usage_fields
 
 OPEN_CALL_OUTPUT = (
@@ -76,6 +77,7 @@ class AnsweringModel:
         model: Model,
         history: History,
         may_begin: Callable[[], Awaitable[None]],
+        provider: Provider,
         *,
         retries: int,
         attached: AttachedFiles,
@@ -89,6 +91,7 @@ class AnsweringModel:
             history: what it is sent.
             may_begin: waits until the worker may begin something: while its lease is not
                 confirmed, the run may be another worker's.
+            provider: is told how the requests end.
             retries: how often a failed request is repeated.
             attached: the files of the thread's messages.
             produced: keeps the files that the provider's tools make.
@@ -99,6 +102,7 @@ class AnsweringModel:
         self._model = model
         self._history = history
         self._may_begin = may_begin
+        self._provider = provider
         self._retries = retries
         self._next_message = held.record.next_message
         self._next_step = held.record.next_step
@@ -124,6 +128,7 @@ class AnsweringModel:
                 if not self._history.shorten():
                     raise
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
+                self._provider.failed(self._record.id, error)
                 self.abandon_message()
                 tries += 1
                 if tries > self._retries:
@@ -200,6 +205,7 @@ class AnsweringModel:
                     output.append(event)
                     await self._commit(output)
                 elif type(event) is TurnEnded:
+                    self._provider.answered()
                     return await self._end_turn(output, event)
                 else:
                     output.append(event)

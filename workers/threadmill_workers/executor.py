@@ -31,6 +31,7 @@ from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
 from threadmill_workers.outside import Outside
 from threadmill_workers.produced import ProducedFiles
+from threadmill_workers.provider import Provider
 from threadmill_workers.results import Results
 from threadmill_workers.turn import Park, PassOn
 
@@ -58,6 +59,7 @@ class Executor:
         self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}
+        self._provider = Provider()
         self._closing = False
 
     async def execute(self, run_id: str, *, parent: str | None = None) -> None:
@@ -109,12 +111,12 @@ class Executor:
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
         may_begin = means.lease.confirmed
-        provider = files_of(means.model)
+        files = files_of(means.model)
         model = AnsweringModel(
-            *(held, means.model, history, may_begin),
+            *(held, means.model, history, may_begin, self._provider),
             retries=means.settings.model_retries,
-            attached=AttachedFiles(means.store, held, provider),
-            produced=ProducedFiles(means.store, held, provider, means.settings.file_bytes),
+            attached=AttachedFiles(means.store, held, files),
+            produced=ProducedFiles(means.store, held, files, means.settings.file_bytes),
         )
         find_worker = Registry(means.store).worker_with_more
         outside = Outside(held, means.tools, find_worker)
@@ -143,6 +145,7 @@ class Executor:
         done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
         if not done:
             await _cancelled(work)
+            logger.warning("%s expires: it is past THREADMILL_RUN_SECONDS", held.record.id)
             return _expired(model)
         if not work.cancelled():
             try:

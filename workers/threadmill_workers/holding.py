@@ -156,7 +156,7 @@ class HeldRun:
             "field": field,
             "value": value,
         }
-        [reply] = await self._store.scripts.run_each("keep", [(keys, args)])
+        reply = await self._store.scripts.run_apart("keep", keys=keys, args=args)
         if reply[0] != "ok":
             self._lose()
 

@@ -10,14 +10,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from threadmill_shared.parking import ParkedRuns
+from threadmill_shared.parking import ParkedRuns, unanswered
 from threadmill_shared.records import Status
 from threadmill_shared.runs import CANCEL_MS
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
 from threadmill_workers.each import each
+from threadmill_workers.naming import named
 from threadmill_workers.resending import SAMPLE, Resending
 from threadmill_workers.takeover import Takeover
 
@@ -110,37 +111,30 @@ class Sweep:
             # It may have changed since the last look at the workers, and with it the clock.
             self._note(await self._deaths.ask_server())
         if not self._is_server_new():
-            await each(look.overdue, self._end_overdue, "end")
+            await self._end_overdue(look.overdue)
         await self._resending.look(look.unclaimed, look.now, self._deaths.workers)
 
-    async def _unanswered(self, run_id: str) -> dict[str, str]:
-        calls = await self._parked.calls(run_id)
-        outputs = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "output"]
-        decisions = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "approval"]
-        words = ["deadline:"]
-        if outputs:
-            words.append(
-                f"Nobody gave the output of {', '.join(outputs)} in time "
-                "(THREADMILL_PARK_SECONDS). No live worker has the function: load its module in a "
-                "worker, or wait for the run (run.wait()) in the process that has it."
-            )
-        if decisions:
-            words.append(
-                f"Nobody approved or rejected {', '.join(decisions)} in time "
-                "(THREADMILL_APPROVAL_SECONDS)."
-            )
-        return {"code": "server_error", "name": "deadline", "message": " ".join(words)}
+    async def _end_overdue(self, run_ids: Sequence[str]) -> None:
+        expired = []
 
-    async def _end_overdue(self, run_id: str) -> None:
+        async def end(run_id: str) -> None:
+            if await self._end(run_id) is Status.EXPIRED:
+                expired.append(run_id)
+
+        await each(run_ids, end, "end")
+        if expired:
+            logger.warning("runs expire that nobody has ended in time: %s", named(expired))
+
+    async def _end(self, run_id: str) -> Status | None:
         """End a run, unless its worker still has time to do it."""
         record = await self._store.record(run_id)
         if record is None:
-            return
+            return None
         if record.status is Status.CANCELLING:
-            await self._takeover.end(run_id, CANCEL_MS, None)
-        elif record.status is Status.REQUIRES_ACTION:
-            await self._takeover.end(run_id, 0, await self._unanswered(run_id))
-        elif record.started_at is None:
-            await self._takeover.end(run_id, 0, UNCLAIMED)
-        else:
-            await self._takeover.end(run_id, OVERDUE_GRACE_MS, OVERDUE)
+            return await self._takeover.end(run_id, CANCEL_MS, None)
+        if record.status is Status.REQUIRES_ACTION:
+            error = unanswered(await self._parked.calls(run_id))
+            return await self._takeover.end(run_id, 0, error)
+        if record.started_at is None:
+            return await self._takeover.end(run_id, 0, UNCLAIMED)
+        return await self._takeover.end(run_id, OVERDUE_GRACE_MS, OVERDUE)

@@ -13,6 +13,7 @@ from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Dead
 from threadmill_workers.each import each
+from threadmill_workers.naming import named
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -58,6 +59,11 @@ class Takeover:
         if dead.registration and not await self._removes(dead):
             return
         held = await self._store.held_by(dead.worker)
+        if dead.registration or held:
+            name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
+            logger.warning(
+                "worker %s is dead (%s); its runs go on elsewhere: %s", name, why, named(held)
+            )
         take = partial(self._take_from, dead.worker, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
@@ -75,8 +81,6 @@ class Takeover:
         )
         if outcome == "lives":
             return False
-        name, why = worker.rpartition(":")[0], "lease" if dead.expired else "connection"
-        logger.warning("worker %s is dead (%s); its runs go on elsewhere", name, why)
         self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)
         return True
 
@@ -101,13 +105,20 @@ class Takeover:
         else:
             self._send(taken.send)
 
-    async def end(self, run_id: str, grace_ms: int, last_error: Mapping[str, str] | None) -> None:
-        """End a run that is being cancelled, or past its deadline, by so many milliseconds."""
+    async def end(
+        self, run_id: str, grace_ms: int, last_error: Mapping[str, str] | None
+    ) -> Status | None:
+        """End a run that is being cancelled, or past its deadline, by so many milliseconds.
+
+        Returns how it has ended; None: this has not ended it.
+        """
         ended = await self._store.force(
             run_id, status=Status.EXPIRED, grace_ms=grace_ms, last_error=last_error
         )
-        if ended is not None:
-            self._send(ended.send)
+        if ended is None:
+            return None
+        self._send(ended.send)
+        return ended.status
 
     async def _end_as_lost(self, record: RunRecord) -> None:
         message = (

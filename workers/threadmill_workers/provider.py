@@ -1,0 +1,46 @@
+"""Whether the model provider answers: the worker's log tells when it fails, and when no more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+logger = logging.getLogger("threadmill.worker")
+
+TELL_SECONDS = 10.0
+"""From one line that it fails to the next, at least: it may refuse one request in a hundred."""
+
+
+class Provider:
+    """What a process knows of its provider from the requests of all its runs."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """It has not been asked yet."""
+        self._clock = clock
+        self._failing_since: float | None = None
+        self._told_at = float("-inf")
+        self._failed = 0
+
+    def failed(self, run_id: str, error: Exception) -> None:
+        """A request has had no answer, or one that was of no use."""
+        now = self._clock()
+        self._failed += 1
+        if self._failing_since is None and now - self._told_at >= TELL_SECONDS:
+            self._failing_since = self._told_at = now
+            self._failed = 1
+            logger.warning(
+                "the provider fails (%s), %s among others; requests are repeated up to "
+                "THREADMILL_MODEL_RETRIES times",
+                *(type(error).__name__, run_id),
+            )
+
+    def answered(self) -> None:
+        """A request was answered."""
+        if self._failing_since is not None:
+            seconds = self._clock() - self._failing_since
+            self._failing_since = None
+            logger.warning(
+                "the provider answers again, after %d failed requests in %.0f s",
+                *(self._failed, seconds),
+            )
