@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
+from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.connections import StoreClient, is_full, is_passing
 from threadmill_shared.wire import Command
 
@@ -143,10 +144,7 @@ class _Server:
 
     async def close(self) -> None:
         """Give up what has no answer yet."""
-        for work in list(self._work):
-            work.cancel()
-        if self._work:
-            await asyncio.wait(self._work)
+        await cancel_all(self._work)
 
     async def _is_confirmed(self, mark: str, witness: Witness | None) -> bool:
         if self._can_ask and time.monotonic() - self._looked_at > LOOK_SECONDS:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from threadmill_shared import errors
+from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.cursor import Cursor
 from threadmill_shared.events import DONE, Entry, Event, Reader
@@ -84,8 +85,7 @@ class Bells:
     async def close(self) -> None:
         """End the subscription."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await cancel_all([self._task])
         if self._pubsub is not None:
             await self._pubsub.aclose()
 

@@ -8,11 +8,11 @@ callers need one connection, and a busy process pays for one round trip, not for
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.connections import StoreClient, is_passing
 
 logger = logging.getLogger("threadmill.store")
@@ -72,9 +72,7 @@ class Wire:
     async def close(self) -> None:
         """Stop sending, and close the connections."""
         if self._work is not None:
-            self._work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._work
+            await cancel_all([self._work])
         await self.client.aclose()
 
     async def _send_for_ever(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.messaging import Sender
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
@@ -78,10 +79,7 @@ class Upkeep:
 
     async def close(self) -> None:
         """End it all."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await cancel_all(self._tasks)
 
     async def probed(self, queue: str, until: int) -> None:
         """A probe has come through a queue: send again what was lost there until then."""
