@@ -8,10 +8,12 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from tests.waiting import wait_until_async
+
 from threadmill_shared import ids
 from threadmill_shared.connections import connect
 from threadmill_shared.definition import RunRequest
-from threadmill_shared.registry import WorkerInfo
+from threadmill_shared.registry import Seen, WorkerInfo
 from threadmill_shared.runs import Dispatch, NewRun, content_digest
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
@@ -77,8 +79,17 @@ async def beating(*workers: Registered) -> AsyncIterator[None]:
 async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Pulse]:
     """A worker that registers, never beats, and dies without a word at the end of the block."""
     async with open_pulse(url) as pulse:
-        await register(store, WorkerInfo(**{**vars(info), "seen": await pulse.seen()}))
+        seen = await pulse.seen()
+        await register(store, WorkerInfo(**{**vars(info), "seen": seen}))
         yield pulse
+    assert seen is not None
+    await wait_until_async(lambda: is_gone(store, seen), "the server has seen it go")
+
+
+async def is_gone(store: Store, seen: Seen) -> bool:
+    """Whether the server lists the connection no more."""
+    listed = await store.read("CLIENT", "LIST", "ID", seen.client)
+    return not listed
 
 
 async def register(store: Store, info: WorkerInfo) -> None:
