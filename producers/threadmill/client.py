@@ -22,7 +22,7 @@ from threadmill_shared.parking import Answer, ParkedRuns
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import CANCEL_MS, Enqueued, ParkedCall, WaitsFor
+from threadmill_shared.runs import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
@@ -123,8 +123,14 @@ class Client:
         enqueued = await self.store.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and nesting.execute_here(enqueued.send)):
-            self._sender.send(enqueued.send)
+            self._send(enqueued.send)
         return enqueued
+
+    def _send(self, dispatch: Dispatch | None) -> None:
+        if dispatch is not None and self.queue is not None:
+            # No process of an embedded server consumes the queue of what had begun.
+            dispatch = Dispatch(dispatch.run_id, dispatch.queue)
+        self._sender.send(dispatch)
 
     async def cancel(self, run_id: str) -> Status:
         """Record that a run is to be cancelled; returns its status then.
@@ -133,7 +139,7 @@ class Client:
             RunNotFound: there is no such run.
         """
         ended = await self.store.cancel(run_id)
-        self._sender.send(ended.send)
+        self._send(ended.send)
         if ended.status is Status.CANCELLING:
             self._in_background(self._force(run_id))
         return ended.status
@@ -142,7 +148,7 @@ class Client:
         await asyncio.sleep(CANCEL_MS / 1000)
         ended = await self.store.force(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
-            self._sender.send(ended.send)
+            self._send(ended.send)
 
     async def submit(
         self,
@@ -161,7 +167,7 @@ class Client:
         submit = self.parked.submit
         send = await submit(run_id, call_id, answer, waits_for=waits_for, taker=taker)
         await self.store.confirm(run_id)
-        self._sender.send(send)
+        self._send(send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
         """Allow a parked run's call, and have the run sent if it goes on.
@@ -169,7 +175,7 @@ class Client:
         Raises:
             RunNotFound, NotWaiting: as they say.
         """
-        self._sender.send(await self.parked.approve(run_id, call_id))
+        self._send(await self.parked.approve(run_id, call_id))
 
     async def view(self, run_id: str) -> RunView:
         """A run's record, messages and steps.
