@@ -14,6 +14,7 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 
+import redis
 from pydantic import SecretStr
 
 from threadmill.client import Client
@@ -40,6 +41,7 @@ def make_client(settings: Settings) -> Client:
     _refuse_base_install()
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder)
+    _worker.hold(url)
     _announce(folder)
     client = Client(settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}))
     client.queue = _worker.queue
@@ -81,6 +83,15 @@ class _EmbeddedWorker:
         self._lock = threading.Lock()
         self._is_hooked = False
         self._begun_with: tuple[str | None, ...] = ()
+        self._held: redis.Redis | None = None
+
+    def hold(self, url: str) -> None:
+        """Keep the server until the worker uses it.
+
+        Without a client it would end itself, and on a busy machine a worker takes its time.
+        """
+        self._held = redis.Redis.from_url(url)
+        self._held.ping()
 
     def ensure(self, settings: Settings) -> None:
         """Start it; anew where the provider or the server is another one than before."""
@@ -106,6 +117,9 @@ class _EmbeddedWorker:
         )
         self._thread.start()
         ready.wait(_STOP_SECONDS)
+        if self._held is not None and ready.is_set():
+            self._held.close()
+            self._held = None
 
     def _stop_before_exit(self) -> None:
         # Celery's pool threads are joined before atexit hooks run; a run in progress would hold the

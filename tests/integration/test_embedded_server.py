@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import redis
 from tests.waiting import wait_until
 
-from threadmill.embedded_server import end_server, ensure_server, find_program
+from threadmill.embedded_server import FOLDER, end_server, ensure_server, find_program
 
 KEEPER = """
 import sys
@@ -53,6 +54,30 @@ def test_a_server_that_is_used_is_not_ended_and_one_that_is_not_ends_at_once(fol
     assert end_server(folder)
     assert not is_kept(folder)
     assert end_server(folder)
+
+
+CLIENT = """
+from pathlib import Path
+from threadmill.client import current_client
+from threadmill.embedded_server import FOLDER, end_server
+current_client()
+assert not end_server(Path(FOLDER)), "nobody used it"
+"""
+
+
+def test_a_script_uses_its_server_from_the_beginning_however_late_its_worker_comes(
+    folder: Path,
+) -> None:
+    folder.mkdir()
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("THREADMILL_")}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", CLIENT],
+        cwd=folder,
+        env=environment,
+        check=True,
+        timeout=60,
+    )
+    assert end_server(folder / FOLDER)
 
 
 def test_a_server_that_was_ended_starts_again_on_its_data(folder: Path) -> None:
