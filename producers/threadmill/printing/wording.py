@@ -83,11 +83,15 @@ def notice_of(event: str, data: Any) -> str | None:
                 f"the model did not answer ({data['error']}); "
                 f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"
             )
-        case "thread.run.cancelled" | "thread.run.failed" | "thread.run.expired":
-            return end_notice(event.rpartition(".")[2], _error_message(data))
-        case "thread.run.incomplete":
-            details = data.get("incomplete_details") or {}
-            return end_notice("incomplete", details.get("detail") or details.get("reason"))
+        case "threadmill.result.invalid":
+            return one_line(f"the result is not as asked for: {data['error']}", 400)
+        case (
+            "thread.run.cancelled"
+            | "thread.run.failed"
+            | "thread.run.expired"
+            | "thread.run.incomplete"
+        ):
+            return end_notice(event.rpartition(".")[2], _reason(data))
         case _:
             return None
 
@@ -116,6 +120,8 @@ def incomplete_note(reason: str | None) -> str:
     return _INCOMPLETE.get(reason or "", f"incomplete: {reason}")
 
 
-def _error_message(data: Any) -> str | None:
-    error = data.get("last_error")
-    return error["message"] if error else None
+def _reason(data: Any) -> str | None:
+    """Why a run did not complete."""
+    details = data.get("incomplete_details") or {}
+    error = data.get("last_error") or {}
+    return error.get("message") or details.get("detail") or details.get("reason")
