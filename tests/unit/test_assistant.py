@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pydantic
@@ -97,3 +99,23 @@ def test_a_hosted_tool_is_refused_where_the_provider_has_none(
     definition = Assistant(tools=[CodeInterpreter]).definition()
     with pytest.raises(errors.Unsupported, match="THREADMILL_MODEL_API=responses"):
         new_run(Ask(definition, "Plot it"), Settings())
+
+
+OFFLINE = """
+import sys
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        raise AssertionError(f"{event} {arguments}")
+
+sys.addaudithook(refuse)
+import threadmill
+for name in threadmill.__all__:
+    getattr(threadmill, name)
+ai = threadmill.Assistant(name="Marvin", instructions="{{ self_.name }}", tools=[len])
+ai.default_thread
+"""
+
+
+def test_importing_and_defining_need_no_network() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", OFFLINE], check=True, timeout=60)
