@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.test_twins import OPERATIONS, methods
 
+import threadmill
+from threadmill import Assistant, Run, Thread
 from threadmill.cli.commands import COMMANDS
 from threadmill_shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+INTERNAL = OPERATIONS | {
+    *("definition", "functions", "note_registered"),
+    *("reference", "expect", "offer", "offers", "local_calls"),
+}
+"""Methods of the public classes that other modules of the package call, and users need not."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -112,6 +121,35 @@ def test_every_example_in_the_readme_is_python() -> None:
     assert len(examples) >= 5
     for example in examples:
         compile(example, "README.md", "exec")
+
+
+def test_every_example_in_the_guide_is_of_one_program_that_is_python() -> None:
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    examples = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 5
+    compile("\n".join(examples), "guide.md", "exec")
+
+
+def public_names() -> dict[str, object]:
+    """All that users import, and what they call of it, with the objects."""
+    called = {
+        f"{owner.__name__}.{name}": method
+        for owner in (Assistant, Thread, Run)
+        for name, method in sorted(methods(owner).items())
+        if name not in INTERNAL and not name.endswith("_async")
+    }
+    return {name: getattr(threadmill, name) for name in threadmill.__all__} | called
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_every_public_name_is_documented(name: str) -> None:
+    named = public_names()[name]
+    assert isinstance(named, str) or inspect.getdoc(named), f"{name} has no docstring"
+    documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    pattern = r"```.*?```|`[^`\n]+`"
+    quoted = [code for one in documents for code in re.findall(pattern, one, re.DOTALL)]
+    last = re.compile(rf"\b{name.rpartition('.')[2]}\b")
+    assert any(last.search(code) for code in quoted), f"no document shows {name}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,45 @@
+"""The guide's examples, which are one program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.acceptance.page.conftest import Play
+from tests.acceptance.surroundings import ROOT
+
+from threadmill.testing import Call, Reply, StandIn, by_text
+
+EXAMPLES = re.findall(
+    r"^```python\n(.*?)^```$", (ROOT / "docs" / "guide.md").read_text(), re.MULTILINE | re.DOTALL
+)
+
+
+def test_the_guides_examples_do_what_it_says(play: Play, provider: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "figures.csv").write_text("1,2,3\n")
+    tea, shown = Call("look_up", {"word": "tea"}), Call("orders", {})
+    provider.brain = by_text(
+        {
+            "Look up tea": [Reply([tea, shown]), "That is all."],
+            "Look up milk": [Reply([Call("look_up", {"word": "milk"})]), "A word."],
+            "Pay order 7 back": [Reply([Call("refund", {"order": 7})]), "It is done."],
+            "Where is the office?": '{"town": "Bonn", "people": 3}',
+        },
+        otherwise=provider.brain,
+    )
+    printed = play("\n".join(EXAMPLES))
+    orders = '["order 1 of Zaphod","order 2 of Zaphod","order 3 of Zaphod"]'
+    for line in (
+        "User: Hello, Marvin!",
+        "user None I have two questions.",
+        "completed",
+        f"tool_calls {[('look_up', 'tea is a word'), ('orders', orders)]}",
+        'refund {"order":7}',
+        "It is done.",
+        "look_up -> milk is a word",
+        "Bonn 3",
+        "True",
+        "[PosixPath('results/sine.png')]",
+        "thread.run.completed",
+    ):
+        assert line in printed, "\n".join(printed)
