@@ -17,6 +17,7 @@ import pytest
 from tests.contents import read_contents
 from tests.kinds import Servers
 from tests.leaks import leaks
+from tests.page_rows import PageRows
 from tests.programs import KINDS, default_kind
 from tests.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
 from tests.servers import RedisServer
@@ -117,6 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Reports())
+    config.pluginmanager.register(PageRows())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Of nohup, or of a script that goes on meanwhile: what tests start would not hear Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,7 +19,7 @@ import pytest
 QUIET = "quiet"
 TOGETHER = "together"
 APART = "apart"
-_PARTED_BY = ("api", "server_kind")
+_PARTED_BY = ("api", "server_kind", "setting")
 """Parameters that part a module into groups: what its fixtures start is different anyway."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,14 +25,22 @@ _OWN_TERMINAL = (
 class TypedTo:
     """A process whose stdin, stdout and stderr are a terminal."""
 
-    def __init__(self, *command: str, columns: int = 70, rows: int = 60) -> None:
+    def __init__(
+        self,
+        *command: str,
+        columns: int = 70,
+        rows: int = 60,
+        folder: Path | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self._terminal = Terminal(columns, rows)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _OWN_TERMINAL, *command],
+            cwd=folder,
             stdin=self._terminal.stream,
             stdout=self._terminal.stream,
             stderr=self._terminal.stream,
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONWARNINGS": "error"},
+            env={**environment, "TERM": "xterm-256color", "PYTHONWARNINGS": "error"},
         )
 
     def press(self, keys: str) -> None:

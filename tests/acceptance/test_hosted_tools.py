@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import openai
 import pytest
@@ -20,7 +18,7 @@ from openai.types.beta.threads.runs import RunStep
 from pydantic import TypeAdapter
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import embedded_environment, surroundings
+from tests.acceptance.surroundings import surroundings
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
@@ -34,7 +32,6 @@ from threadmill import (
     Thread,
     errors,
 )
-from threadmill.embedded_server import FOLDER, end_server
 from threadmill.moving import export_file, import_file
 from threadmill.testing import (
     Call,
@@ -100,7 +97,7 @@ def assert_of_openais_types(events: Iterable[Event]) -> None:
 # ---- the code interpreter ----------------------------------------------------------------------
 
 
-def test_row_11_code_is_executed_and_its_image_can_be_fetched_by_any_producer(
+def test_code_is_executed_and_its_image_can_be_fetched_by_any_producer(
     standin: StandIn, tmp_path: Path
 ) -> None:
     standin.brain = scripted(Reply([DRAW, SHOW]))
@@ -121,7 +118,7 @@ def test_row_11_code_is_executed_and_its_image_can_be_fetched_by_any_producer(
     assert (path.name, path.read_bytes()) == ("plot.png", PLOT)
 
 
-def test_row_12_functions_and_the_code_interpreter_work_together_in_one_turn(
+def test_functions_and_the_code_interpreter_work_together_in_one_turn(
     standin: StandIn,
 ) -> None:
     visit = Call("visit_url", {"url": "https://example.org"})
@@ -461,31 +458,6 @@ def test_a_worker_of_another_protocol_fails_the_run_and_says_so(
 
 
 # ---- what a script shows -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("where", ["worker", "embedded"])
-def test_row_11_the_pages_script_prints_a_link_to_the_image(
-    where: str, standin: StandIn, tmp_path: Path
-) -> None:
-    environment = embedded_environment() if where == "embedded" else dict(os.environ)
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPTS / "plot.py")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    if where == "embedded":
-        end_server(tmp_path / FOLDER)
-    code, link = ended.stdout.splitlines()[1], ended.stdout.splitlines()[-1]
-    assert code.startswith("  code_interpreter(import numpy")
-    found = re.fullmatch(r"  \(sine\.png: (file://\S+)\)", link)
-    assert found is not None, ended.stdout
-    path = Path(unquote(urlsplit(found[1]).path))
-    assert path.read_bytes() == PLOT
-    assert path.is_relative_to(tmp_path / ".threadmill" / "files")
 
 
 def test_a_file_that_cannot_be_written_here_does_not_end_the_printing(

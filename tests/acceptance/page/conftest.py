@@ -1,7 +1,7 @@
-"""The page's examples as scripts, which are played in two places.
+"""The page's examples as scripts, each of which is played in two settings.
 
 Embedded, a script brings its own server and worker. Remote, separate worker processes execute its
-runs, and have never seen it.
+runs, and have never seen it. A test is named after the row of the page that it plays.
 """
 
 from __future__ import annotations
@@ -10,70 +10,116 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
+from tests.acceptance.terminals import TypedTo
 from tests.servers import RedisServer
 
 from threadmill.embedded_server import FOLDER, end_server
-from threadmill.testing import StandIn, converse
+from threadmill.testing import Answer, Request, StandIn, converse
 
-Play = Callable[[str], list[str]]
+ANNOUNCEMENT = (
+    "threadmill: embedded server and worker, data in ./.threadmill/ "
+    "(set THREADMILL_REDIS_URL to use your own)"
+)
 
-ANNOUNCED = "threadmill: embedded server and worker, data in "
+
+@pytest.fixture(scope="module", params=["embedded", "remote"])
+def setting(request: pytest.FixtureRequest) -> str:
+    """Where the scripts' runs are executed."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[StandIn]:
+def lasting_provider() -> Iterator[StandIn]:
     with StandIn() as standin:
         yield standin
 
 
-@pytest.fixture(scope="module", params=["embedded", "remote"])
+@pytest.fixture
+def provider(lasting_provider: StandIn) -> StandIn:
+    """The provider, as if nobody had asked it anything; it tells its instructions if asked to."""
+    lasting_provider.brain = _answer
+    lasting_provider.forget()
+    return lasting_provider
+
+
+def _answer(request: Request) -> Answer | str:
+    is_asked = request.last_user_text == "instructions?"
+    return request.instructions or "none" if is_asked else converse(request)
+
+
+@pytest.fixture(scope="module")
 def environment(
-    request: pytest.FixtureRequest,
+    setting: str,
     redis_server: RedisServer,
-    provider: StandIn,
+    lasting_provider: StandIn,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, str]]:
-    """The environment of the scripts; a place for each of the two."""
+    """The environment of the scripts."""
     url = redis_server.fresh_database()
     with (
-        surroundings(url, provider, "responses"),
+        surroundings(url, lasting_provider, "responses"),
         Workers(tmp_path_factory.mktemp("workers")) as workers,
     ):
-        if request.param == "remote":
+        if setting == "remote":
             workers.start("bot", 2)
             yield dict(os.environ)
         else:
             yield embedded_environment()
 
 
-@pytest.fixture
-def play(environment: dict[str, str], provider: StandIn, tmp_path: Path) -> Iterator[Play]:
-    """Plays a script to its end, and gives the lines that it has printed."""
-    provider.brain = converse
-    provider.forget()
+@dataclass(frozen=True)
+class Play:
+    """Plays scripts in a folder of their own, with warnings as errors."""
 
-    def play(source: str) -> list[str]:
-        (tmp_path / "script.py").write_text(textwrap.dedent(source))
+    folder: Path
+    environment: dict[str, str]
+    setting: str
+
+    def __call__(self, source: str, *arguments: str) -> list[str]:
+        """Play a script to its end; the lines that it has printed."""
         ended = subprocess.run(
-            [sys.executable, "-W", "error", "script.py"],
-            cwd=tmp_path,
-            env=environment,
+            [*self._command(source), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=stretched(30),
+            timeout=stretched(60),
             check=False,
         )
-        assert ended.returncode == 0, ended.stderr
-        told = [line for line in ended.stderr.splitlines() if not line.startswith(ANNOUNCED)]
-        assert told == []
-        return [line for line in ended.stdout.splitlines() if not line.startswith(ANNOUNCED)]
+        assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+        assert ended.stderr.splitlines() == self.announced()
+        return ended.stdout.splitlines()
 
-    yield play
+    def in_terminal(self, source: str) -> str:
+        """Play a script to its end in a terminal; what is to be seen there."""
+        with TypedTo(
+            *self._command(source), folder=self.folder, environment=self.environment
+        ) as terminal:
+            assert terminal.ends(stretched(60)) == 0, terminal.text()
+            return terminal.text()
+
+    def announced(self) -> list[str]:
+        """All that a script tells on stderr."""
+        return [ANNOUNCEMENT] if self.setting == "embedded" else []
+
+    def _command(self, source: str) -> list[str]:
+        (self.folder / "script.py").write_text(textwrap.dedent(source))
+        return [sys.executable, "-W", "error", "script.py"]
+
+
+@pytest.fixture
+def play(
+    setting: str, environment: dict[str, str], provider: StandIn, tmp_path: Path
+) -> Iterator[Play]:
+    yield Play(tmp_path, environment, setting)
     if (tmp_path / FOLDER).is_dir():
         end_server(tmp_path / FOLDER)

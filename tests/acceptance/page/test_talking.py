@@ -23,6 +23,79 @@ def test_row_1_quickstart(play: Play) -> None:
     assert returned == "Run completed"
 
 
+def test_row_2_plain_functions_are_tools(play: Play) -> None:
+    printed = play("""
+        from threadmill import Assistant
+
+        def cry() -> str:
+            return "boo hoo"
+
+        def sob() -> str:
+            return "sniff"
+
+        ai = Assistant(
+            name="Marvin",
+            # any specific instructions for how this assistant should behave
+            instructions="You the Paranoid Android.",
+            # any tools or additional abilities the assistant should have
+            tools=[cry, sob]
+        )
+        ai.say("call cry {} and call sob {}")
+    """)
+    assert printed == [
+        "User: call cry {} and call sob {}",
+        "  cry({}) -> boo hoo",
+        "  sob({}) -> sniff",
+        "Marvin: cry answered: boo hoo. sob answered: sniff.",
+    ]
+
+
+def test_row_3_what_is_said_again_goes_on_with_the_default_thread(play: Play) -> None:
+    printed = play("""
+        from threadmill import Assistant
+
+        ai = Assistant()
+        first = ai.say('Hi!')
+        second = ai.say('Bye!')
+        assert first.thread_id == second.thread_id == ai.default_thread.id
+        print([message.role for message in ai.default_thread.get_messages()])
+    """)
+    assert printed[0] == "User: Hi!"
+    assert printed[1].startswith("Assistant: Hello!")
+    assert printed[2] == "User: Bye!"
+    assert "I have seen 2 messages" in printed[3]
+    assert printed[4:] == ["['user', 'assistant', 'user', 'assistant']"]
+
+
+def test_row_4_threads_are_known_by_id_or_key(play: Play) -> None:
+    play("""
+        from threadmill import Assistant, Thread, errors
+
+        ai = Assistant()
+
+        # load a thread from an existing ID (or pass id=None to start a new thread)
+        thread = Thread(id=None)
+
+        # post a message to the thread
+        ai.say('hi', thread=thread)
+        thread_id = thread.id
+        run = ai.say('hi', thread=Thread(id=thread_id))
+        assert run.thread_id == thread_id
+        assert "I have seen 2 messages" in run.text
+
+        assert ai.say('hi', thread=Thread(key="user-42")).thread_id == Thread(key="user-42").id
+        assert "I have seen 2 messages" in ai.say('hi', thread=Thread(key="user-42")).text
+        assert ai.default_thread.get_messages() == []
+
+        try:
+            ai.say('hi', thread=Thread(id="thread_" + 32 * "0"))
+        except errors.ThreadNotFound:
+            pass
+        else:
+            raise AssertionError("an unknown id is a thread's")
+    """)
+
+
 def test_row_5_without_a_handler_nothing_is_printed(play: Play) -> None:
     assert play("""
         from threadmill import Assistant
