@@ -33,3 +33,22 @@ def test_runs_are_executed_by_the_worker_that_has_their_tool_whoever_takes_them_
         assert run.worker == able.name
         assert "threadmill.run.takeover" not in {event.event for event in run.events()}
     assert max(run.attempt for run in runs) == 2  # some were taken by the other one first
+
+
+def test_a_run_whose_tools_are_spread_over_workers_goes_to_and_fro_only_for_its_calls(
+    workers: Workers,
+) -> None:
+    workers.start("toolbox")
+    workers.start("careful")
+    tools = {t.name: t for name in ("toolbox", "careful") for t in Assistant.load(name).tools}
+    assistant = Assistant(tools=[tools[name] for name in ("show_int", "count_calls", "look_up")])
+
+    run = assistant.enqueue('call look_up {"order": 7} call show_int {"value": 7}').wait(20)
+
+    assert run.status == "completed"
+    [last] = [step for step in run.steps if step.type == "message_creation"]
+    assert last.status == "completed"
+    outputs = [c.output or "" for s in run.steps for c in s.tool_calls if c.output is not None]
+    assert any(output.startswith("7 looked up by") for output in outputs)
+    assert "int 7" in outputs
+    assert run.attempt <= 3

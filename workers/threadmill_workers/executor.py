@@ -164,7 +164,12 @@ class Executor:
         raise LostRun(held.record.id)
 
     async def _is_handed_over(self, held: HeldRun) -> bool:
-        """Give a run to a worker that has more of its tools, if there is one."""
+        """Give a run that has not begun to a worker that has more of its tools, if there is one.
+
+        Later its calls say where it goes: one that was passed on for a call must not be sent back.
+        """
+        if held.record.turn:
+            return False
         wanted = [tool for tool in held.record.request.tools if not tool.is_external]
         here = sum(bool(self._means.tools.find(tool.identity, tool.digest)) for tool in wanted)
         if here == len(wanted):
