@@ -11,12 +11,13 @@ import contextlib
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from threadmill.bridge import BridgeClosed
-from threadmill.twins import Hop, callers_loop
+from threadmill.twins import callers_loop
 from threadmill_shared import errors
 from threadmill_shared.definition import Publishable
 from threadmill_shared.parking import INTERRUPTED_OUTPUT, LEASE_SECONDS, Answer
@@ -36,6 +37,8 @@ KEEP_SECONDS = LEASE_SECONDS / 3
 """Between two signs that a call is being executed."""
 RETRY_SECONDS = 1.0
 """Before Redis is asked again that did not answer."""
+_OURS = ("ok", "kept")
+"""What `take` answers to whom the call belongs; `kept` also where the first answer was lost."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class LocalCalls:
     """Executes the calls of one run while somebody of this process waits for it.
 
     Async functions run on the event loop of whoever awaits the run. Where a thread waits, they have
-    a loop of their own. Sync functions run in threads, side by side.
+    a loop of their own. Sync functions run in threads, side by side. What is said to Redis about a
+    call is said on the bridge: a function may block its loop for longer than a lease lasts.
     """
 
     def __init__(self, client: Client, run_id: str, functions: Sequence[Tool]) -> None:
@@ -68,6 +72,7 @@ class LocalCalls:
         self._run_id = run_id
         self._functions = functions
         self._callers_loop = callers_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: ToolRunner | None = None
         self._begun: set[str] = set()
         self._under_way = 0
@@ -75,13 +80,23 @@ class LocalCalls:
 
     def look(self) -> None:
         """Execute what the run waits for, as far as it is this process's; returns at once."""
-        loop = self._callers_loop or self._client.functions_loop()
-        with contextlib.suppress(RuntimeError):  # it is closed: the process ends
-            asyncio.run_coroutine_threadsafe(self._safely(self._look()), loop)
+        self._loop = self._callers_loop or self._client.functions_loop()
+        work = self._safely(self._look())
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # it is closed: the process ends
+            work.close()
 
     def close(self) -> None:
         """Begin no further call. Those that are under way go on, and submit their outputs."""
         self._is_closed = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # as above
+                self._loop.call_soon_threadsafe(self._end_when_idle)
+
+    def _end_when_idle(self) -> None:
+        if self._is_closed and not self._under_way and self._runner is not None:
+            self._runner.close()
 
     async def _safely(self, work: Coroutine[Any, Any, None]) -> None:
         self._under_way += 1
@@ -93,16 +108,15 @@ class LocalCalls:
             logger.error("a call of %s was not executed: %s", self._run_id, type(error).__name__)
         finally:
             self._under_way -= 1
-            if self._is_closed and not self._under_way and self._runner is not None:
-                self._runner.close()
+            self._end_when_idle()
 
     async def _look(self) -> None:
         client, run_id = self._client, self._run_id
-        calls = await _patiently(lambda: client.hop(client.parked.calls(run_id)))
+        calls = await self._on_bridge(_patiently(partial(client.parked.calls, run_id)))
         new = [c for c in calls if c.waits_for == "output" and c.id not in self._begun]
         if not new or self._is_closed:
             return
-        record = await _patiently(lambda: client.hop(client.store.record(run_id)))
+        record = await self._on_bridge(_patiently(partial(client.store.record, run_id)))
         jobs = [job for call in new if record and (job := self._job(call, record)) is not None]
         jobs = [job for job in jobs if job.call.id not in self._begun]
         self._begun.update(job.call.id for job in jobs)
@@ -123,27 +137,16 @@ class LocalCalls:
     async def _do(self, job: _Job) -> None:
         """Execute a call, unless another process does; if that one is lost, go on after it."""
         taker = secrets.token_hex(8)
-        outcome = await self._take(job, taker)
+        outcome = await self._on_bridge(self._take(job, taker))
         while outcome == "taken" and not self._is_closed:
             await asyncio.sleep(KEEP_SECONDS)
-            outcome = await self._take(job, taker)
+            outcome = await self._on_bridge(self._take(job, taker))
         if outcome == "lapsed":
-            await self._submit(job, _after_a_lost_process(job.spec), "")
-        elif outcome == "ok":
+            await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
+        elif outcome in _OURS:
             result = await self._execute(job, taker)
             if result is not None:
-                await self._submit(job, _answer(result), taker)
-
-    async def _take(self, job: _Job, taker: str) -> str:
-        may_repeat = job.spec.on_interrupt == "retry"
-        take, ids = self._client.parked.take, (self._run_id, job.call.id, taker)
-        outcome = await _patiently(lambda: self._client.hop(take(*ids, may_repeat=may_repeat)))
-        if outcome == "ok":
-            # What a failover may lose would be executed by another process, too.
-            store = self._client.store
-            while not await _patiently(lambda: self._client.hop(store.confirm(self._run_id))):
-                await asyncio.sleep(RETRY_SECONDS)
-        return outcome
+                await self._on_bridge(self._submit(job, _answer(result), taker))
 
     async def _execute(self, job: _Job, taker: str) -> ToolResult | None:
         """What the function gives; None where nobody wants to know any more."""
@@ -157,27 +160,13 @@ class LocalCalls:
         )
         runner = self._ensure_runner()
         work = asyncio.ensure_future(runner.call(job.tool, job.call.arguments, context))
-        kept = asyncio.ensure_future(self._keep(job, taker))
+        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, taker)))
         try:
             await asyncio.wait([work, kept], return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else None
         finally:
             work.cancel()
             kept.cancel()
-
-    async def _keep(self, job: _Job, taker: str) -> None:
-        """Keep others from the call, until it is no longer this process's."""
-        while True:
-            await asyncio.sleep(KEEP_SECONDS)
-            if await self._take(job, taker) not in ("ok", "kept"):
-                return
-
-    async def _submit(self, job: _Job, answer: Answer, taker: str) -> None:
-        submit, ids = self._client.submit, (self._run_id, job.call.id)
-        try:
-            await _patiently(lambda: self._client.hop(submit(*ids, answer, taker=taker)))
-        except errors.CallerError as error:
-            logger.info("the output of %s is not wanted: %s", job.call.id, type(error).__name__)
 
     def _ensure_runner(self) -> ToolRunner:
         if self._runner is None:
@@ -188,12 +177,48 @@ class LocalCalls:
             )
         return self._runner
 
+    # ---- what is done on the bridge --------------------------------------------------------------
 
-async def _patiently(ask: Callable[[], Hop[T]]) -> T:
+    async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(self._client.hop(work).future)
+
+    async def _take(self, job: _Job, taker: str) -> str:
+        may_repeat = job.spec.on_interrupt == "retry"
+        ids = (self._run_id, job.call.id, taker)
+        take = partial(self._client.parked.take, *ids, may_repeat=may_repeat)
+        outcome = await _patiently(take)
+        # What a failover may lose would be executed by another process, too.
+        while outcome in _OURS and not await self._is_confirmed():
+            await asyncio.sleep(RETRY_SECONDS)
+            outcome = await _patiently(take)  # meanwhile the lease may have lapsed
+        return outcome
+
+    async def _keep(self, job: _Job, taker: str) -> None:
+        """Keep others from the call, until it is no longer this process's."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if await self._take(job, taker) not in _OURS:
+                return
+
+    async def _submit(self, job: _Job, answer: Answer, taker: str) -> None:
+        submit = partial(self._client.submit, self._run_id, job.call.id, answer, taker=taker)
+        try:
+            await _patiently(submit)
+            while not await self._is_confirmed():
+                await asyncio.sleep(RETRY_SECONDS)
+                await _patiently(submit)  # nobody else could give what a failover has lost
+        except errors.CallerError as error:
+            logger.info("the output of %s is not wanted: %s", job.call.id, type(error).__name__)
+
+    async def _is_confirmed(self) -> bool:
+        return await _patiently(partial(self._client.store.confirm, self._run_id))
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until Redis answers: what a function has given must not be lost with an outage."""
     while True:
         try:
-            return await asyncio.wrap_future(ask().future)
+            return await ask()
         except errors.InfrastructureError as error:
             logger.warning("Redis does not answer; waiting (%s)", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)

@@ -20,7 +20,7 @@ from tests.acceptance.scripts import callers
 from tests.waiting import wait_until
 
 from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
-from threadmill.client import close_client
+from threadmill.client import close_client, current_client
 from threadmill.testing import StandIn
 from threadmill_shared.objects import ToolCall
 from threadmill_shared.parking import LEASE_SECONDS
@@ -238,3 +238,42 @@ def test_nobody_waits_and_the_run_expires_and_says_why(monkeypatch: pytest.Monke
     assert "run.wait()" in run.last_error.message
     thread = Thread(id=run.thread_id)
     assert Assistant().enqueue("Hello!", thread=thread).wait(20).status == "completed"
+
+
+def test_threads_of_functions_end_with_the_wait() -> None:
+    ai = Assistant(tools=[where])
+
+    def tool_threads() -> int:
+        return sum("threadmill-tool" in thread.name for thread in threading.enumerate())
+
+    before = tool_threads()
+    for _ in range(3):
+        ai.say("call where {}", event_handler_class=None, timeout=20)
+        ai.enqueue("call where {}").wait(20)
+    wait_until(lambda: tool_threads() <= before, "the threads end", 5)
+
+
+def test_a_call_is_executed_though_the_answer_that_it_is_taken_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parked = current_client().parked
+    take = parked.take
+
+    async def taken_twice(*ids: str, may_repeat: bool) -> str:
+        await take(*ids, may_repeat=may_repeat)  # what the runner of scripts does, too
+        return await take(*ids, may_repeat=may_repeat)
+
+    monkeypatch.setattr(parked, "take", taken_twice)
+    run = Assistant(tools=[where]).enqueue("call where {}").wait(20)
+    assert outputs(run) == [str(os.getpid())]
+
+
+def test_a_function_that_blocks_its_loop_is_not_taken_for_lost(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    seconds = LEASE_SECONDS + 3
+    arguments = json.dumps({"path": str(path), "seconds": seconds})
+    with script(f"call note_blocking {arguments}") as process:
+        run = Run.load(said(process))
+        wait_until(path.exists, "the function is called")
+        run.wait(seconds + 15)
+        assert outputs(run) == [str(process.pid)]

@@ -32,7 +32,13 @@ def note_once(path: str, seconds: float = 0) -> str:
     return note(path, seconds)
 
 
-ai = Assistant("caller", tools=[note, note_again, note_once])
+@tool
+async def note_blocking(path: str, seconds: float) -> str:
+    """The same; it holds up the loop that it runs on."""
+    return note(path, seconds)
+
+
+ai = Assistant("caller", tools=[note, note_again, note_once, note_blocking])
 
 if __name__ == "__main__":
     from tests.acceptance.scripts import callers  # the module, not the script: others find it too
