@@ -132,3 +132,12 @@ async def test_an_image_is_told_by_its_content() -> None:
         b"": None,
     }
     assert {begin: image_type(begin) for begin in beginnings} == beginnings
+
+
+async def test_a_name_is_made_harmless_again_where_it_is_read(scene: Scene) -> None:
+    key = scene.store.keys.attached(scene.thread_id)
+    file = File("file_1", "../../evil.sh", b"x")
+    await scene.store._attach(scene.thread_id, Attached(files=(file,)))
+    read = await read_file(scene.store, key, file.id)
+    assert read is not None
+    assert read.name == "evil.sh"
