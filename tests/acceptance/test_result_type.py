@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import said_to
@@ -224,3 +224,37 @@ def test_another_worker_goes_on_counting_where_the_first_was_killed(
     run.wait(30)
     assert (run.status, run.last_error and run.last_error.name) == ("failed", "ResultInvalid")
     assert run.attempt == 2
+
+
+class Word(BaseModel):
+    word: str = Field(pattern=r"^\p{Lu}\p{Ll}+$")
+    parts: dict[Annotated[str, Field(pattern=r"^\p{Lu}$")], int] = {}
+
+
+def test_patterns_mean_what_they_mean_to_pydantic(standin: StandIn) -> None:
+    standin.brain = scripted('{"word": "bonn"}', '{"word": "Ärger", "parts": {"A": 1}}')
+    run = ask(Word)
+    assert run.result == Word(word="Ärger", parts={"A": 1})
+    assert "does not match" in str(standin.requests[-1].body)
+
+
+def test_a_pattern_does_not_hold_up_a_worker_whatever_the_model_says(standin: StandIn) -> None:
+    class Slow(BaseModel):
+        word: str = Field(pattern=r"^(a+)+$")
+
+    standin.brain = scripted(f'{{"word": "{"a" * 60}!"}}', '{"word": "aa"}')
+    assert ask(Slow).result == Slow(word="aa")
+
+
+def test_a_pattern_that_only_the_caller_understands_is_left_to_the_caller(
+    standin: StandIn,
+) -> None:
+    class Ahead(BaseModel):
+        model_config = ConfigDict(regex_engine="python-re")
+
+        word: str = Field(pattern=r"^a(?=b)")
+
+    standin.brain = scripted('{"word": "ac"}')
+    run = ask(Ahead)
+    with pytest.raises(errors.ResultInvalid):
+        _ = run.result

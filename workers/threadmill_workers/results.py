@@ -71,13 +71,10 @@ class Results:
     def _schema(self) -> Validator:
         if self._validator is None:
             # Takes a tenth of a second, and few runs need it.
-            from jsonschema import Draft202012Validator  # noqa: PLC0415
-            from referencing import Registry  # noqa: PLC0415
+            from threadmill_workers.schemas import validator_of  # noqa: PLC0415
 
             asked: Any = self._held.record.request.options.response_format
-            schema = asked["json_schema"]["schema"]
-            # With a registry of its own it fetches nothing from anywhere.
-            self._validator = Draft202012Validator(schema, registry=Registry())
+            self._validator = validator_of(asked["json_schema"]["schema"])
         return self._validator
 
 
