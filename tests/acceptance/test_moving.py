@@ -440,3 +440,22 @@ def test_the_commands_refuse_what_is_wrong(file: Path) -> None:
     assert command("export").returncode == 2
     assert command("export", "--all", "--key", "x").returncode == 2
     assert load_settings().namespace == "threadmill"
+
+
+def test_a_conversation_whose_files_stayed_behind_goes_on_without_them(
+    lasting: Lasting, provider: StandIn, tmp_path: Path
+) -> None:
+    lasting.workers.start("hosted")
+    thread = Thread()
+    table = tmp_path / "data.csv"
+    table.write_text("x,y\n1,2\n")
+    thread.add("Look at this", code_interpreter_files=[table])
+    path = tmp_path / "exported.jsonl"
+    export_file(path, [thread])
+    thread.delete()
+    import_file(path)
+    again = Thread(id=thread.id)
+    [message] = again.get_messages()
+    assert message.attachments[0]["filename"] == "data.csv"
+    ai = Assistant(tools=[CodeInterpreter])
+    assert ai.say("Hello!", again, event_handler_class=None, timeout=20).status == "completed"

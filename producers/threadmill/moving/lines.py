@@ -170,7 +170,7 @@ class MessageLine(_Line):
             details = self.incomplete_details or {}
             item["reason"] = str(details.get("reason") or "run_failed")
         if self.attachments:
-            item["attachments"] = self.attachments
+            item["attachments"] = [_left_behind(one) for one in self.attachments]
         Message.read("", item, 0)
         return item
 
@@ -244,6 +244,12 @@ def _as_template(instructions: str) -> str:
     if not re.search(r"\{[{%#]", instructions):
         return instructions
     return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
+
+
+def _left_behind(attachment: dict[str, Any]) -> dict[str, Any]:
+    """An attachment that no tool reads where its content was ours: that is not in the file."""
+    is_ours = ids.is_attached_file_id(str(attachment.get("file_id")))
+    return {**attachment, "tools": []} if is_ours else attachment
 
 
 def _known_part(part: dict[str, Any]) -> dict[str, Any]:
