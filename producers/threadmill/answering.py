@@ -42,7 +42,8 @@ class Answering:
         """
         client = current_client()
         texts = {id: _text(value, client) for id, value in _by_call(outputs).items()}
-        waiting = {call.id for call in await client.hop(client.parked.calls(self.id))}
+        parked = await client.hop(client.parked.calls(self.id))
+        waiting = {call.id for call in parked if call.waits_for == "output"}
         # Those first that will be refused, so that nothing is stored then.
         for call_id in sorted(texts, key=waiting.__contains__):
             await client.hop(client.submit(self.id, call_id, Answer(texts[call_id])))

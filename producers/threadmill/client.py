@@ -175,7 +175,9 @@ class Client:
         Raises:
             RunNotFound, NotWaiting: as they say.
         """
-        self._send(await self.parked.approve(run_id, call_id))
+        send = await self.parked.approve(run_id, call_id)
+        await self.store.confirm(run_id)
+        self._send(send)
 
     async def view(self, run_id: str) -> RunView:
         """A run's record, messages and steps.

@@ -242,6 +242,19 @@ def test_another_output_or_one_that_nobody_waits_for_is_refused_and_nothing_is_s
         run.submit_tool_outputs({second.id: "b"})
 
 
+def test_nothing_is_stored_where_one_output_is_for_a_call_that_waits_for_an_approval() -> None:
+    refund = next(tool for tool in Assistant.load("careful").tools if tool.name == "refund")
+    ai = Assistant(tools=[LOOKUP, refund])
+    run = ai.enqueue('call search {} call refund {"order": 1}')
+    calls = {call.waits_for: call for call in parked(run)}
+    outputs = {calls["output"].id: "a", calls["approval"].id: "b"}
+    for given in (outputs, dict(reversed(outputs.items()))):
+        with pytest.raises(errors.NotWaiting):
+            run.submit_tool_outputs(given)
+    assert len(parked(run)) == 2
+    run.cancel()
+
+
 def test_an_output_for_a_run_that_is_not_parked_yet_is_refused() -> None:
     run = Assistant(tools=[LOOKUP]).enqueue("tokens=40 delay=0.05")
     with pytest.raises(errors.NotWaiting):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.acceptance.processes import Workers
 from tests.waiting import wait_until
@@ -52,3 +54,19 @@ def test_a_run_whose_tools_are_spread_over_workers_goes_to_and_fro_only_for_its_
     assert any(output.startswith("7 looked up by") for output in outputs)
     assert "int 7" in outputs
     assert run.attempt <= 3
+
+
+def test_a_call_that_is_to_be_repeated_is_not_said_to_be_unknown_where_its_tool_is_not(
+    workers: Workers, tmp_path: Path
+) -> None:
+    workers.start("toolbox")
+    workers.start("perils")
+    tools = {t.name: t for name in ("toolbox", "perils") for t in Assistant.load(name).tools}
+    assistant = Assistant(tools=[tools[name] for name in ("show_int", "fail", "die_again")])
+
+    context = {"notes": str(tmp_path / "notes")}
+    run = assistant.enqueue("call die_again {}", context=context).wait(30)
+
+    assert run.status == "failed"
+    assert run.last_error is not None
+    assert "no live worker has its function" in run.last_error.message

@@ -40,7 +40,8 @@ class Outside:
     def waits_for(self, call: OpenCall) -> WaitsFor | None:
         """Whom the call waits for; None: it is for this worker."""
         spec = self.spec(call)
-        if spec is None or call.is_begun:
+        # A call that was begun and is not repeated ends here: that needs no function.
+        if spec is None or (call.is_begun and spec.on_interrupt != "retry"):
             return None
         if spec.needs_approval and not call.is_approved:
             return "approval"
