@@ -132,8 +132,9 @@ class Registry:
         lifetime = PUBLISHED_DAYS * 86_400
         for definition in definitions:
             key = self._keys.published(definition.name)
-            while not await self._put(key, definition, lifetime):
-                pass  # another worker was faster: its version is the one to compare with
+            # 0: another worker was faster, and its version is the one to compare with.
+            while not await self._put(key, await self._stored(key), definition, lifetime):
+                pass
             await self._store.read("EXPIRE", key, lifetime)
             await self._store.read("ZADD", self._keys.names(), time.time(), definition.name)
         oldest = time.time() - lifetime
@@ -159,14 +160,20 @@ class Registry:
         """
         key = self._keys.created(definition.id)
         while True:
-            if not await self._store.read("EXISTS", key):
+            stored = await self._stored(key)
+            if stored is None:
                 raise await self._not_found(definition.id)
-            if version := await self._put(key, definition):
+            if version := await self._put(key, stored, definition):
                 return version
 
-    async def _put(self, key: str, definition: Definition, lifetime: int | None = None) -> int:
-        """Its version, as it stands there now; 0 where somebody else was faster."""
-        stored = await self._store.read("GET", key)
+    async def _stored(self, key: str) -> str | None:
+        found: str | None = await self._store.read("GET", key)
+        return found
+
+    async def _put(
+        self, key: str, stored: str | None, definition: Definition, lifetime: int | None = None
+    ) -> int:
+        """Its version, as it stands there now; 0 where it is not `stored` any more."""
         version = _version(stored)
         if stored and _same(stored, definition):
             return version
