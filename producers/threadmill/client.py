@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 NO_WORKER_SECONDS = 5.0
 """How long a caller waits in silence while no worker is alive."""
+_DISPATCHED = ("thread.run.queued", "threadmill.run.dispatched")
+"""Events behind which a run may be claimed."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,16 @@ class Client:
         Raises:
             RunNotFound, RunLost: as they say.
         """
+
+        def look(record: RunRecord) -> None:
+            if record.status is Status.REQUIRES_ACTION:
+                on_parked()
+            elif record.status is Status.QUEUED:
+                _execute_child(record)
+
         watch = self._watch_for_workers(run_id)
         try:
-            await self.tails.ended(run_id, on_parked)
+            await self.tails.ended(run_id, look)
         finally:
             watch.cancel()
 
@@ -216,6 +225,10 @@ class Client:
         watch = self._watch_for_workers(run_id)
         try:
             async for events in self.tails.follow(run_id, after):
+                if nesting.parent_here() and any(event.event in _DISPATCHED for event in events):
+                    record = await self.store.record(run_id)
+                    if record is not None and record.status is Status.QUEUED:
+                        _execute_child(record)
                 yield events
         finally:
             watch.cancel()
@@ -250,6 +263,12 @@ class Client:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.warning("work in the background failed: %s", type(error).__name__)
+
+
+def _execute_child(record: RunRecord) -> None:
+    """Execute a run here that a tool waits for: its parent may have the last slot."""
+    if record.parent is not None and record.parent == nesting.parent_here():
+        nesting.execute_here(Dispatch(record.id, "", begun=True))
 
 
 _current: Client | None = None

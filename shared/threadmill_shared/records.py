@@ -87,6 +87,8 @@ class RunRecord:
     """How long it may wait for an output from outside."""
     approval_ms: int
     """How long it may wait for somebody's decision."""
+    parent: str | None
+    """The run whose tool has enqueued it."""
 
     @classmethod
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
@@ -130,6 +132,7 @@ class RunRecord:
             open_step=number("open_step") if fields.get("open_step") else None,
             park_ms=number("park_ms"),
             approval_ms=number("approval_ms"),
+            parent=fields.get("parent"),
         )
 
 

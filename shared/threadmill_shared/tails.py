@@ -21,7 +21,7 @@ from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.connections import PASSING, StoreClient
 from threadmill_shared.cursor import Cursor
 from threadmill_shared.events import DONE, Entry, Event, Reader
-from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.records import RunRecord
 from threadmill_shared.refusals import run_not_found
 from threadmill_shared.store import Store
 
@@ -223,10 +223,12 @@ class Tails:
                 if not events:
                     await self._rings(bell)
 
-    async def ended(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> RunRecord:
+    async def ended(
+        self, run_id: str, on_look: Callable[[RunRecord], None] = lambda _: None
+    ) -> RunRecord:
         """Wait until the run has ended, and return its record.
 
-        `on_parked` is called whenever the run is found parked, perhaps more than once for one time.
+        `on_look` is called with each record that is read meanwhile, also where nothing has changed.
         Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
 
         Raises:
@@ -237,8 +239,7 @@ class Tails:
         async with self._bells.listen(self._store.keys.log(run_id)) as bell:
             record = await self._record(run_id)
             while not record.status.is_terminal:
-                if record.status is Status.REQUIRES_ACTION:
-                    on_parked()
+                on_look(record)
                 await self._rings(bell)
                 bell.clear()
                 record = await self._record(run_id, known=True)
