@@ -77,11 +77,13 @@ class Answering:
 
         Raises:
             NotWaiting: no such call waits for an approval (yet, or any more).
+            TooLarge: the reason is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
         check_text(call_id, "A call's id")
+        client = current_client()
         if reason is not None:
             check_text(reason, "A reason")
-        client = current_client()
+            _check_size(reason, "A reason", client)
         answer = rejection(reason)
         await client.hop(client.submit(self.id, call_id, answer, waits_for="approval"))
         await self._refresh()
@@ -111,9 +113,13 @@ def _by_call(outputs: Any) -> dict[str, Any]:
 
 def _text(value: Any, client: Client) -> str:
     text = render_output(value)
+    _check_size(text, "An output", client)
+    return text
+
+
+def _check_size(text: str, what: str, client: Client) -> None:
     size, most = len(text.encode()), client.settings.max_tool_output_bytes
     if size > most:
         raise errors.TooLarge(
-            f"An output has {size} bytes; THREADMILL_MAX_TOOL_OUTPUT_BYTES allows {most}."
+            f"{what} has {size} bytes; THREADMILL_MAX_TOOL_OUTPUT_BYTES allows {most}."
         )
-    return text

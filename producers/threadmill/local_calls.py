@@ -81,7 +81,7 @@ class LocalCalls:
     def look(self) -> None:
         """Execute what the run waits for, as far as it is this process's; returns at once."""
         self._loop = self._callers_loop or self._client.functions_loop()
-        work = self._safely(self._look())
+        work = self._safely(self._look)
         try:
             asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # it is closed: the process ends
@@ -98,10 +98,10 @@ class LocalCalls:
         if self._is_closed and not self._under_way and self._runner is not None:
             self._runner.close()
 
-    async def _safely(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
         self._under_way += 1
         try:
-            await work
+            await work()
         except BridgeClosed:
             pass
         except Exception as error:  # noqa: BLE001  nobody awaits this
@@ -120,7 +120,7 @@ class LocalCalls:
         jobs = [job for call in new if record and (job := self._job(call, record)) is not None]
         jobs = [job for job in jobs if job.call.id not in self._begun]
         self._begun.update(job.call.id for job in jobs)
-        await asyncio.gather(*(self._safely(self._do(job)) for job in jobs))
+        await asyncio.gather(*(self._safely(partial(self._do, job)) for job in jobs))
 
     def _job(self, call: ParkedCall, record: RunRecord) -> _Job | None:
         spec = next((spec for spec in record.request.tools if spec.name == call.name), None)

@@ -242,6 +242,15 @@ def test_another_output_or_one_that_nobody_waits_for_is_refused_and_nothing_is_s
         run.submit_tool_outputs({second.id: "b"})
 
 
+def test_a_reason_that_is_larger_than_an_output_may_be_is_refused() -> None:
+    run = careful('call refund {"order": 1}')
+    [call] = parked(run)
+    with pytest.raises(errors.TooLarge, match="A reason has 300000 bytes"):
+        run.reject(call.id, "x" * 300_000)
+    assert parked(run) == [call]
+    run.cancel()
+
+
 def test_nothing_is_stored_where_one_output_is_for_a_call_that_waits_for_an_approval() -> None:
     refund = next(tool for tool in Assistant.load("careful").tools if tool.name == "refund")
     ai = Assistant(tools=[LOOKUP, refund])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ from tests.waiting import wait_until
 
 from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
 from threadmill.client import close_client, current_client
+from threadmill.local_calls import LocalCalls
 from threadmill.testing import StandIn
+from threadmill.twins import drive_async
 from threadmill_shared.objects import ToolCall
 from threadmill_shared.parking import LEASE_SECONDS
 
@@ -277,3 +280,15 @@ def test_a_function_that_blocks_its_loop_is_not_taken_for_lost(tmp_path: Path) -
         wait_until(path.exists, "the function is called")
         run.wait(seconds + 15)
         assert outputs(run) == [str(process.pid)]
+
+
+def test_who_looks_for_calls_when_its_loop_has_ended_leaves_nothing_behind() -> None:
+    run = Assistant(tools=[where]).enqueue("Hello!")
+
+    async def made_here() -> LocalCalls:
+        return run.local_calls()
+
+    local = asyncio.run(drive_async(made_here()))
+    local.look()
+    local.close()
+    gc.collect()  # what was never awaited says so now
