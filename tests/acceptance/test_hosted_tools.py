@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,40 @@ def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
         [path] = run.download(tmp_path / "made")
         assert path.read_bytes() == PLOT
         assert [part.type for part in run.messages[-1].content] == ["text", "image_file"]
+
+
+@pytest.mark.parametrize("stage", ["code", "text"])
+def test_a_message_that_is_open_beside_a_hosted_call_is_closed_when_its_worker_dies(
+    redis_server: RedisServer, tmp_path: Path, stage: str
+) -> None:
+    visit = Call("visit_url", {"url": "https://example.org"})
+    said, code = Text("I look."), Code("x = 1\n" * 50)
+    first = [said, visit, code] if stage == "code" else [said, visit, DRAW, Text("word " * 200)]
+    before = said.tokens + visit.tokens + (() if stage == "code" else DRAW.tokens)
+
+    def brain(request: Request) -> Reply:
+        if len(standin.requests) == 1:
+            return Reply(first, delay=0.05)
+        return Reply([Text("Here it is.")])
+
+    with (
+        StandIn(brain) as standin,
+        surroundings(redis_server.fresh_database(), standin, "responses"),
+        Workers(tmp_path) as workers,
+    ):
+        both = workers.start("hosted", 2)
+        run = Assistant.load("plotter").enqueue("Plot")
+        spoken = len(before) + 5
+        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) > spoken, 20)
+        wait_until(lambda: len(run.refresh().steps) == 2, "the code's step is there")
+        next(worker for worker in both if worker.name == run.worker).kill()
+
+        assert run.wait(30).status == "completed"
+        assert {step.status for step in run.steps} <= {"cancelled", "completed"}
+        told = Counter(event.event.removeprefix("thread.") for event in run.events())
+        assert told["message.created"] == 2
+        assert told["message.incomplete"] == told["message.completed"] == 1
+        assert told["run.step.completed"] + told["run.step.cancelled"] == len(run.steps)
 
 
 def test_a_handler_of_the_openai_package_is_told_of_code_and_images_once(

@@ -259,6 +259,7 @@ class AnsweringModel:
         batch.step(message.step, {"type": "message_creation", "message": message.number})
         batch.set(
             open_message=message.number,
+            message_step=message.step,
             next_message=self._next_message,
             next_step=self._next_step,
         )

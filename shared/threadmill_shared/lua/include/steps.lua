@@ -15,21 +15,25 @@ local function write_step(bucket, run_id, step, status, body, now)
 end
 
 -- Close the message and the step that an attempt left open, and say so in the log. The text of an
--- abandoned message stays where it is, in the log: a reader joins it from event `open_from` on.
+-- abandoned message stays where it is, in the log: a reader joins it from event `open_from` on. The
+-- step is the message's own, or that of a call which the provider executes before the message ends.
 local function close_open(bucket, run_id, step_status, reason, now)
   local run = bucket .. 'run:' .. run_id
-  local open = redis.call('HMGET', run, 'open_step', 'open_message', 'open_from')
-  local step, message = open[1], open[2]
-  if not step or step == '' then
-    return
-  end
-  local began = write_step(bucket, run_id, step, step_status, '', now)
-  if message and message ~= '' then
-    local record = '["mi",' .. message .. ',' .. step .. ',null,"' .. reason .. '","' .. step_status
+  local open = redis.call('HMGET', run, 'open_step', 'open_message', 'open_from', 'message_step')
+  local step, message = open[1] or '', open[2] or ''
+  local own = open[4] or step -- a worker of an earlier version has not said which step is its own
+  if message ~= '' and own ~= '' then
+    local began = write_step(bucket, run_id, own, step_status, '', now)
+    local record = '["mi",' .. message .. ',' .. own .. ',null,"' .. reason .. '","' .. step_status
       .. '",' .. open[3] .. ']'
     log(bucket, run_id, 2, record, now, began)
     redis.call('HSET', run, 'open_message', '')
-  else
+    if own == step then
+      return
+    end
+  end
+  if step ~= '' then
+    local began = write_step(bucket, run_id, step, step_status, '', now)
     local body = redis.call('HGET', bucket .. 'steps:' .. run_id, step)
     log(bucket, run_id, 1, '["te",' .. step .. ',"' .. step_status .. '",' .. body .. ']', now, began)
   end
