@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
 
 from threadmill_shared import errors, ids
-from threadmill_shared.items import Item
-from threadmill_shared.messages import assistant_message
+from threadmill_shared.items import Item, message_text
 from threadmill_shared.model import (
     CodeDelta,
     HostedBegan,
@@ -30,42 +27,24 @@ from threadmill_shared.model import (
     ToolCalled,
     TurnEnded,
     Usage,
-    shifted,
 )
 from threadmill_shared.records import RunRecord
-from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
 from threadmill_workers.hosted_calls import HostedCalls, hosted_item
+from threadmill_workers.message import Numbers, WrittenMessage
 from threadmill_workers.produced import Enclosed, ProducedFiles
 from threadmill_workers.provider import Provider
-from threadmill_workers.turn import CallMarks, OpenCall, Reply, calls_body, usage_fields
+from threadmill_workers.resuming import unfinished_turn
+from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
 
 OPEN_CALL_OUTPUT = (
     "The run ended before this call had an output. Whether it had an effect is not known."
 )
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 20.0
-
-
-@dataclass
-class _Message:
-    """The message that the model is writing."""
-
-    number: int
-    step: int
-    texts: list[str] = field(default_factory=list)
-    ended: bool = False
-    annotations: list[dict[str, Any]] = field(default_factory=list)
-    """What it cites, in the Responses API's form."""
-    before: int = 0
-    """Characters before those that are being written now, where a second message goes on."""
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
 
 
 class AnsweringModel:
@@ -104,14 +83,13 @@ class AnsweringModel:
         self._may_begin = may_begin
         self._provider = provider
         self._retries = retries
-        self._next_message = held.record.next_message
-        self._next_step = held.record.next_step
+        self._numbers = Numbers(held.record.next_message, held.record.next_step)
         self._usage = Usage(**(held.record.usage or {}))
-        self._open: _Message | None = None
         self._attached = attached
         self._produced = produced
         self._has_restored = False
-        self._hosted = HostedCalls(held, self._produced, self._take_step)
+        self._message = WrittenMessage(held, produced, self._numbers)
+        self._hosted = HostedCalls(held, produced, self._numbers.take_step)
 
     async def ask(self) -> Reply:
         """One reply of the model, with as many tries as are worth it.
@@ -137,44 +115,11 @@ class AnsweringModel:
 
     async def left_open(self) -> Reply | None:
         """The turn to go on with: an earlier attempt has left calls of it without an output."""
-        if self._record.attempts < 2:
-            return None
-        marks = await self._held.call_marks()
-        if self._record.open_step is not None:
-            return await self._resumed(self._record.open_step, marks)
-        calls = await self._stored_calls(marks)
-        if not calls:
-            return None
-        reply = Reply(calls=calls)
-        self._open_calls(reply)
-        reply.batch.set(next_step=self._next_step)
+        reply = await unfinished_turn(self._held, self._history)
+        if reply is not None and reply.step < 0:
+            self._open_calls(reply)
+            reply.batch.set(next_step=self._numbers.step)
         return reply
-
-    async def _resumed(self, step: int, marks: CallMarks) -> Reply:
-        """The turn for which the run was parked; some of its calls may have their outputs."""
-        body = await self._held.open_step_body()
-        made = {id: output for id, _, _, output in body["calls"]}
-        results = {
-            id: ToolResult(output, failed=id in body["failed"])
-            for id, output in made.items()
-            if output is not None
-        }
-        calls = await self._stored_calls(marks, made)
-        return Reply(calls=calls, results=results, step=step, usage=Usage(**body["usage"] or {}))
-
-    async def _stored_calls(
-        self, marks: CallMarks, wanted: Collection[str] = ()
-    ) -> tuple[OpenCall, ...]:
-        """Those of the thread's calls that are wanted, or have no output."""
-        return tuple(
-            OpenCall(
-                *(item["id"], item["name"], item["arguments"], item["provider_id"]),
-                is_begun=marks.is_begun(item["id"]),
-                is_approved=marks.is_approved(item["id"]),
-            )
-            for item in await self._history.items()
-            if item["type"] == "tool_call" and (item["id"] in wanted or marks.is_open(item["id"]))
-        )
 
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
         wait = _pause(error, tries)
@@ -190,11 +135,13 @@ class AnsweringModel:
         async with aclosing(self._model.stream(await self._request())) as stream:
             async for event in stream:
                 if type(event) is TextDelta:
-                    self._write_text(event.text, output)
+                    if not self._message.is_open:
+                        output.append(MessageEnded())  # its place among the turn's items
+                    self._message.write(event.text)
                     if self._held.finds_no_room:
                         await self._held.stored()
                 elif type(event) is MessageEnded:
-                    self._note_end(event)
+                    self._message.note_end(event)
                 elif type(event) is HostedBegan:
                     await self._commit(output)
                     self._hosted.begin(event)
@@ -232,67 +179,14 @@ class AnsweringModel:
             response_format=options.response_format,
         )
 
-    # ---- the message being written ---------------------------------------------------------------
-
-    def _write_text(self, text: str, output: list[ModelEvent]) -> None:
-        message = self._open
-        if message is None:
-            message = self._begin_message()
-            output.append(MessageEnded())  # the message's place among the turn's items
-        elif message.ended:
-            message.ended = False
-            message.before = len(message.text) + 2
-            text = "\n\n" + text  # a second message of one turn continues the first
-        message.texts.append(text)
-        self._held.delta(message.number, text)
-
-    def _note_end(self, event: MessageEnded) -> None:
-        if self._open is not None:
-            self._open.ended = True
-            before = self._open.before
-            self._open.annotations += [shifted(one, before) for one in event.annotations]
-
-    def _begin_message(self) -> _Message:
-        message = self._open = _Message(self._next_message, self._take_step())
-        self._next_message += 1
-        batch = Batch()
-        batch.step(message.step, {"type": "message_creation", "message": message.number})
-        batch.set(
-            open_message=message.number,
-            message_step=message.step,
-            next_message=self._next_message,
-            next_step=self._next_step,
-        )
-        batch.record("mb", message.number, message.step)
-        self._held.put(batch)
-        return message
-
-    def _take_step(self) -> int:
-        self._next_step += 1
-        return self._next_step - 1
-
     def abandon_message(self) -> None:
         """Close what is being written; a message's text stays in the log and is no item."""
         self._hosted.abandon()
-        if self._open is not None:
-            self._held.put(self._incomplete("run_failed", "cancelled"))
+        self._message.abandon()
 
     def partial_message(self, reason: str, step_status: str) -> Batch:
         """What closes the message being written at the run's end; its text is an item."""
-        message, batch = self._open, Batch()
-        if message is None:
-            return batch
-        batch.item(assistant_message(self._record, message.number, message.text, reason=reason))
-        batch.extend(self._incomplete(reason, step_status))
-        return batch
-
-    def _incomplete(self, reason: str, step_status: str) -> Batch:
-        message, self._open, batch = self._open, None, Batch()
-        assert message is not None  # noqa: S101  both callers looked
-        batch.step(message.step, None, step_status)
-        batch.set(open_message="")
-        batch.record("mi", message.number, message.step, message.text, reason, step_status)
-        return batch
+        return self._message.partial(reason, step_status)
 
     # ---- the end of a turn -----------------------------------------------------------------------
 
@@ -304,7 +198,7 @@ class AnsweringModel:
         """
         if any(type(event) is ToolCalled for event in output):
             return
-        enclosed = await self._enclose()
+        enclosed = await self._message.enclose()
         so_far = Reply()
         self._store_items(so_far, output, enclosed, is_last=False)
         output.clear()
@@ -312,14 +206,8 @@ class AnsweringModel:
             so_far.batch.set(deaths=0)  # the run has got on
             self._held.put(so_far.batch)
 
-    async def _enclose(self) -> Enclosed:
-        """What goes with the message that is whole now."""
-        if self._open is None:
-            return Enclosed()
-        return await self._produced.enclose(self._open.text, self._open.annotations)
-
     async def _end_turn(self, output: Sequence[ModelEvent], ended: TurnEnded) -> Reply:
-        enclosed = await self._enclose()
+        enclosed = await self._message.enclose()
         reply = Reply(ended.stop, ended.usage)
         self.turn += 1
         self._usage += ended.usage
@@ -330,7 +218,7 @@ class AnsweringModel:
         if reply.calls:
             self._open_calls(reply)
         reply.batch.set(
-            turn=self.turn, next_step=self._next_step, usage=_json_usage(self._usage), deaths=0
+            turn=self.turn, next_step=self._numbers.step, usage=_json_usage(self._usage), deaths=0
         )
         return reply
 
@@ -357,34 +245,23 @@ class AnsweringModel:
                 self._end_message(reply, enclosed, has_usage=is_last and not reply.calls)
 
     def _end_message(self, reply: Reply, enclosed: Enclosed, *, has_usage: bool) -> None:
-        message, batch = self._open, reply.batch
-        if message is None:
+        if not self._message.is_open:
             return
         if reply.stop is not Stop.END:
             reason = "max_tokens" if reply.stop is Stop.LENGTH else "content_filter"
-            batch.extend(self.partial_message(reason, "completed"))
+            reply.batch.extend(self._message.partial(reason, "completed"))
             return
-        self._open, reply.text = None, message.text
         usage = usage_fields(reply.usage) if has_usage else None
-        fields = enclosed.fields()
-        body = {"type": "message_creation", "message": message.number, "usage": usage}
-        batch.step(message.step, body, "completed")
-        batch.set(open_message="")
-        if enclosed.images:
-            batch.record("mf", message.number, 1, enclosed.images)
-        with_fields = () if fields is None else (fields,)
-        batch.record("me", message.number, message.step, message.text, usage, *with_fields)
-        self._add(
-            reply,
-            assistant_message(self._record, message.number, message.text, enclosed=fields),
-        )
+        item = self._message.complete(reply.batch, enclosed, usage)
+        reply.text = message_text(item)
+        self._add(reply, item)
 
     def _add(self, reply: Reply, item: Item) -> None:
         reply.batch.item(item)
         self._history.append(item)
 
     def _open_calls(self, reply: Reply) -> None:
-        reply.step = self._take_step()
+        reply.step = self._numbers.take_step()
         calls, batch = reply.calls, reply.batch
         batch.step(reply.step, calls_body(calls, {}, None))
         batch.record("tb", reply.step, [[call.id, call.name, call.arguments] for call in calls])

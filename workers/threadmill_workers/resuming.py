@@ -1,0 +1,55 @@
+"""Where a run is to go on that an earlier attempt has begun."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from threadmill_shared.model import Usage
+from threadmill_shared.tools.runner import ToolResult
+from threadmill_workers.history import History
+from threadmill_workers.holding import HeldRun
+from threadmill_workers.turn import CallMarks, OpenCall, Reply
+
+
+async def unfinished_turn(held: HeldRun, history: History) -> Reply | None:
+    """The turn of which calls have no output; None where there is none.
+
+    That of a run that was parked goes on with its step. Any other step was closed when its worker
+    was lost: what is left of the turn needs another one, and its number is -1.
+    """
+    record = held.record
+    if record.attempts < 2:
+        return None
+    marks = await held.call_marks()
+    if record.open_step is not None:
+        return await _parked_turn(held, history, record.open_step, marks)
+    calls = await _stored_calls(history, marks)
+    return Reply(calls=calls) if calls else None
+
+
+async def _parked_turn(held: HeldRun, history: History, step: int, marks: CallMarks) -> Reply:
+    """The turn for which the run was parked; some of its calls may have their outputs."""
+    body = await held.open_step_body()
+    made = {id: output for id, _, _, output in body["calls"]}
+    results = {
+        id: ToolResult(output, failed=id in body["failed"])
+        for id, output in made.items()
+        if output is not None
+    }
+    calls = await _stored_calls(history, marks, made)
+    return Reply(calls=calls, results=results, step=step, usage=Usage(**body["usage"] or {}))
+
+
+async def _stored_calls(
+    history: History, marks: CallMarks, wanted: Collection[str] = ()
+) -> tuple[OpenCall, ...]:
+    """Those of the thread's calls that are wanted, or have no output."""
+    return tuple(
+        OpenCall(
+            *(item["id"], item["name"], item["arguments"], item["provider_id"]),
+            is_begun=marks.is_begun(item["id"]),
+            is_approved=marks.is_approved(item["id"]),
+        )
+        for item in await history.items()
+        if item["type"] == "tool_call" and (item["id"] in wanted or marks.is_open(item["id"]))
+    )
