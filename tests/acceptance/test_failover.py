@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.acceptance.processes import Workers
+from tests.acceptance.scripts import callers
 from tests.acceptance.surroundings import surroundings
 from tests.servers import ReplicatedRedis, SentinelFleet
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
 from threadmill.testing import StandIn
+from threadmill_shared.parking import LEASE_SECONDS
 
 pytestmark = pytest.mark.apart
 
@@ -124,3 +129,31 @@ def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(
 
         replicated.resume_replica()
         assert run.wait(20).status == "completed"
+
+
+def test_a_function_of_the_caller_that_waits_for_a_replica_stays_its_own(
+    standin: StandIn, tmp_path: Path
+) -> None:
+    with (
+        ReplicatedRedis(tmp_path) as replicated,
+        surroundings(replicated.primary.url(), standin, "responses"),
+        Workers(tmp_path) as workers,
+    ):
+        workers.start("toolbox")
+        path = tmp_path / "notes"
+        run = callers.ai.enqueue(f"call note {json.dumps({'path': str(path)})}")
+        wait_until(lambda: run.refresh().status == "requires_action", "it parks", 20)
+        replicated.pause_replica()
+
+        began = time.monotonic()
+        others = [threading.Thread(target=Run.load(run.id).wait) for _ in range(2)]
+        for other in others:
+            other.start()
+        wait_until(lambda: time.monotonic() - began > LEASE_SECONDS + 5, "a lease passes", 30)
+        assert not path.exists()
+
+        replicated.resume_replica()
+        for other in others:
+            other.join(20)
+        [call] = [call for step in run.refresh().steps for call in step.tool_calls]
+        assert path.read_text().splitlines() == [call.output]
