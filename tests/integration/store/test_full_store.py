@@ -20,6 +20,7 @@ from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
 from threadmill_workers.produced import ProducedFiles
+from threadmill_workers.provider import Provider
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
 
     asking = asyncio.ensure_future(
         AnsweringModel(
-            *(held, model, history, may_begin),
+            *(held, model, history, may_begin, Provider()),
             retries=0,
             attached=AttachedFiles(scene.store, held, None),
             produced=ProducedFiles(scene.store, held, None, 1000),
