@@ -155,6 +155,9 @@ class ParkedRuns:
             if reply[0] in ("ok", "again"):
                 begun = reply[2] == run_id
                 return Dispatch(reply[2], reply[3], begun=begun) if reply[2] else None
+            if reply[0] == "ended" and answer.end is not None:
+                # Perhaps this very call ended it, and the name of the next run was lost.
+                return Dispatch(reply[2], reply[3]) if reply[2] else None
             if reply[0] != "moved":
                 raise _refusal(reply[0], run_id, call_id, parked)
 
