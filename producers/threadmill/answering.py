@@ -27,8 +27,8 @@ class Answering:
     ) -> Self:
         """Give calls their outputs, from any process; the last one lets the run go on.
 
-        What is no `str` is given to the model as JSON. The same output again changes nothing. Outputs
-        are stored one by one: where an error comes, `required_action` names what still waits.
+        What is no `str` is given to the model as JSON. The same output again changes nothing.
+        Outputs are stored one by one: after an error `required_action` names what still waits.
 
         Args:
             outputs: by call id, as `required_action` names them; or in the Assistants API's form,

@@ -97,7 +97,7 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
 def _file(path: str, settings: Settings) -> File:
     try:
         if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for
-            raise errors.BadMessage(f"{path!r} is no file.")
+            raise errors.BadMessage(f"{path!r} cannot be read: it is no file.")
         with Path(path).open("rb") as opened:
             content = opened.read(settings.file_bytes + 1)
     except OSError as error:
