@@ -1,6 +1,7 @@
-"""The store as producers see it: create, cancel, add and delete. Every change is one script.
+"""What may be done to runs from outside: create, cancel, take away. Every change is one script.
 
-What a holder of a run writes is the worker's business; reading is in `threadmill_shared.reading`.
+What a holder of a run writes is the worker's business; threads are in `thread_store`, answers to
+parked runs in `parking`, reading in `reading`.
 """
 
 from __future__ import annotations
@@ -8,48 +9,32 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic_core import to_json
-from redis import exceptions as redis_errors
 
 from threadmill_shared import ids
-from threadmill_shared.attached import NOTHING, Attached
-from threadmill_shared.connections import StoreClient, is_cluster, memory
-from threadmill_shared.items import ImportedItem, MessageItem
+from threadmill_shared.connections import StoreClient, is_cluster
 from threadmill_shared.messages import assistant_message, user_message
-from threadmill_shared.reading import PAGE, StoreReader
 from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.refusals import (
-    ENQUEUE_REFUSALS,
-    enqueue_refusal,
-    refuse_thread,
-    run_not_found,
-)
+from threadmill_shared.refusals import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.replicas import Replicas, Witness
 from threadmill_shared.runs import CANCEL_MS, Dispatch, Ended, Enqueued, Look, NewRun, Reclaimed
-from threadmill_shared.scripts import store_full, unavailable
+from threadmill_shared.thread_store import ThreadStore, as_json
 
 logger = logging.getLogger("threadmill.store")
 
-FULL = 0.9
-"""Share of `maxmemory` from which on nothing new is taken in."""
-WARNING_SECONDS = 10.0
-"""Between two warnings of one process that there is no room, at least."""
 FIRST_RESEND_PAUSE_MS = 2_000
 LONGEST_RESEND_PAUSE_MS = 300_000
 """Between two sends of a run that nobody claims; doubling from the first to the longest."""
 
 
-class Store(StoreReader):
+class Store(ThreadStore):
     """Threads, runs and logs of one namespace."""
 
     def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
         """A store on a client from `connect`; a call is repeated for `patience` seconds."""
         super().__init__(client, namespace, patience=patience)
-        self._memory = _Memory(client)
         self._replicas = Replicas(client)
 
     async def close(self) -> None:
@@ -66,10 +51,6 @@ class Store(StoreReader):
         """
         return await self._replicas.confirm(self.keys.mark(id), witness)
 
-    def tell_that_it_is_full(self) -> None:
-        """Say in the log that Redis takes nothing in; now and then, whoever finds it so."""
-        self._memory.warn()
-
     async def enqueue(self, new: NewRun) -> Enqueued:
         """Create a run.
 
@@ -80,7 +61,7 @@ class Store(StoreReader):
             IdempotencyMismatch: the key was used with other content.
             StoreFull: Redis has no room for new runs.
         """
-        await self._memory.refuse_when_full()
+        await self._room.refuse_when_full()
         await self._attach(new.thread_id, new.attached)
         keyed = new.idempotency_key is not None
         reply = await self.scripts.run(
@@ -95,7 +76,7 @@ class Store(StoreReader):
                 "run_id": new.run_id,
                 "thread_id": new.thread_id,
                 "create": int(new.create_thread),
-                "metadata": _metadata(new.thread_metadata),
+                "metadata": as_json(new.thread_metadata),
                 "when_busy": new.when_busy,
                 "cancel_ms": CANCEL_MS,
                 "max_waiting": new.max_waiting,
@@ -246,166 +227,6 @@ class Store(StoreReader):
             },
         )
         return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] != "moved" else None
-
-    async def add(
-        self,
-        thread_id: str,
-        messages: Sequence[tuple[str, MessageItem]],
-        *,
-        create: bool,
-        metadata: Mapping[str, str] | None = None,
-        attached: Attached = NOTHING,
-    ) -> int:
-        """Add messages to a thread that no run holds; returns the server's time in milliseconds.
-
-        Args:
-            thread_id: whose they are to be.
-            messages: their ids, and they themselves.
-            create: whether the thread may be made now.
-            metadata: kept with the thread if it is made now.
-            attached: the files that they name.
-
-        Raises:
-            ThreadNotFound: the thread must exist and does not.
-            ThreadLocked: a run holds it.
-            StoreFull: Redis has no room for them.
-        """
-        await self._memory.refuse_when_full()
-        await self._attach(thread_id, attached)
-        flat = [text for id, item in messages for text in (id, to_json(item).decode())]
-        reply = await self.scripts.run(
-            "add",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "create": int(create),
-                "metadata": _metadata(metadata),
-            },
-            rest=flat,
-        )
-        refuse_thread(reply, thread_id, "messages can be added")
-        return int(reply[2])
-
-    async def bring_in(
-        self,
-        thread_id: str,
-        items: Sequence[ImportedItem],
-        *,
-        created_at: int,
-        metadata: Mapping[str, str] | None = None,
-        key: str | None = None,
-    ) -> int:
-        """Add a part of a conversation that was led elsewhere; returns how many messages were new.
-
-        Args:
-            thread_id: made if there is no such thread.
-            items: in their order; a message that is there already is left out.
-            created_at: of a thread that is made now, in milliseconds.
-            metadata: kept with a thread that is made now.
-            key: the user's own name for it, kept with a thread that is made now.
-
-        Raises:
-            ThreadLocked: a run holds it.
-            StoreFull: Redis has no room for them.
-        """
-        await self._memory.refuse_when_full()
-        reply = await self.scripts.run(
-            "import",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "created_at": created_at,
-                "metadata": _metadata(metadata),
-                "key": key or "",
-            },
-            rest=[value for item in items for value in (item.message_id, item.text, item.at)],
-        )
-        refuse_thread(reply, thread_id, "messages can be imported")
-        return int(reply[1])
-
-    async def _attach(self, thread_id: str, attached: Attached) -> None:
-        """Put files beside a thread, before the message that names them.
-
-        They stay where the message is refused: whoever tries again need not send them again, and
-        they go with the thread.
-        """
-        for file in attached.files:
-            if await self.read("HEXISTS", self.keys.attached(thread_id), file.id):
-                continue
-            keys = {"thread": self.keys.thread(thread_id)}
-            whose = {"bucket": self.keys.bucket(thread_id), "thread_id": thread_id}
-            for name, value in file.fields():
-                args = {**whose, "field": name, "value": value}
-                await self.scripts.run_apart("attach", keys=keys, args=args)
-
-    async def delete(self, thread_id: str) -> None:
-        """Delete a thread and its runs.
-
-        Raises:
-            ThreadNotFound: it does not exist.
-            ThreadLocked: a run holds it.
-        """
-        reply = await self.scripts.run(
-            "delete",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "delete_id": secrets.token_hex(8),
-            },
-        )
-        refuse_thread(reply, thread_id, "it can be deleted")
-        tomb = self.keys.tomb(thread_id)
-        while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
-            gone = [key(run) for run in page for key in self._keys_of_a_run()]
-            await self.scripts.command("UNLINK", *gone)
-            await self.scripts.command("ZREM", tomb, *page)
-
-    def _keys_of_a_run(self) -> tuple[Any, ...]:
-        keys = self.keys
-        return (keys.run, keys.log, keys.steps, keys.calls, keys.files)
-
-
-class _Memory:
-    """Looks once a second whether the server has room for new runs."""
-
-    def __init__(self, client: StoreClient) -> None:
-        self._client = client
-        self._looked_at = float("-inf")
-        self._full = False
-        self._warned_at = float("-inf")
-
-    def warn(self) -> None:
-        if time.monotonic() - self._warned_at > WARNING_SECONDS:
-            self._warned_at = time.monotonic()
-            logger.warning("Redis is full (maxmemory); what runs write waits until there is room")
-
-    async def refuse_when_full(self) -> None:
-        if time.monotonic() - self._looked_at > 1:
-            self._looked_at = time.monotonic()
-            self._full = await self._is_full()
-        if self._full:
-            raise store_full()
-
-    async def _is_full(self) -> bool:
-        try:
-            servers = await memory(self._client)
-        except (redis_errors.TimeoutError, TimeoutError) as error:
-            raise unavailable(error) from error  # what follows would wait as long again
-        except Exception:  # noqa: BLE001  it is forbidden, or a connection that was idle is lost:
-            return False  # what follows is repeated, and the server's own limit still holds
-        return any(_is_full(info) for info in servers)
-
-
-def _is_full(info: Mapping[str, Any]) -> bool:
-    limit = int(info.get("maxmemory", 0))
-    return limit > 0 and int(info["used_memory"]) >= FULL * limit
-
-
-def _metadata(metadata: Mapping[str, str] | None) -> str:
-    return to_json(metadata).decode() if metadata else ""
 
 
 def _user_message(new: NewRun) -> str:
