@@ -11,6 +11,7 @@ import contextlib
 import logging
 import secrets
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,8 +36,12 @@ T = TypeVar("T")
 
 KEEP_SECONDS = LEASE_SECONDS / 3
 """Between two signs that a call is being executed."""
+PATIENCE_SECONDS = LEASE_SECONDS / 2
+"""Within so long a process that lives has given a sign, once Redis answers again."""
 RETRY_SECONDS = 1.0
 """Before Redis is asked again that did not answer."""
+SAY_SECONDS = 10.0
+"""Between two lines that say so."""
 _OURS = ("ok", "kept")
 """What `take` answers to whom the call belongs; `kept` also where the first answer was lost."""
 
@@ -136,19 +141,42 @@ class LocalCalls:
 
     async def _do(self, job: _Job) -> None:
         """Execute a call, unless another process does; if that one is lost, go on after it."""
-        taker = secrets.token_hex(8)
-        outcome = await self._on_bridge(self._take(job, taker))
-        while outcome == "taken" and not self._is_closed:
-            await asyncio.sleep(KEEP_SECONDS)
-            outcome = await self._on_bridge(self._take(job, taker))
-        if outcome == "lapsed":
-            await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
-        elif outcome in _OURS:
-            result = await self._execute(job, taker)
-            if result is not None:
-                await self._on_bridge(self._submit(job, _answer(result), taker))
+        try:
+            while not self._is_closed and not await self._is_done(job, secrets.token_hex(8)):
+                await asyncio.sleep(KEEP_SECONDS)
+        finally:
+            self._begun.discard(job.call.id)
 
-    async def _execute(self, job: _Job, taker: str) -> ToolResult | None:
+    async def _is_done(self, job: _Job, taker: str) -> bool:
+        """Take a call and see it through; whether nobody has to look at it any more."""
+        outcome, who = await self._on_bridge(self._take(job, taker))
+        if outcome == "silent":
+            # It may only not have been heard, as long as Redis stood still or was full.
+            await asyncio.sleep(PATIENCE_SECONDS)
+            if self._is_closed:
+                return True
+            outcome, _ = await self._on_bridge(self._take(job, taker, doubted=who))
+            if outcome in (*_OURS, "lapsed"):
+                logger.warning("the process that executed %s is lost", job.call.id)
+        if outcome == "lapsed":
+            return await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
+        if outcome in _OURS:
+            return await self._see_through(job, taker)
+        return outcome == "gone"
+
+    async def _see_through(self, job: _Job, taker: str) -> bool:
+        """Execute a call and submit what it gives, and keep others from it until that is stored."""
+        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, taker)))
+        try:
+            result = await self._execute(job, kept)
+            if result is None:
+                logger.info("%s is no longer this process's", job.call.id)
+                return False
+            return await self._on_bridge(self._submit(job, _answer(result), taker))
+        finally:
+            kept.cancel()
+
+    async def _execute(self, job: _Job, kept: asyncio.Task[None]) -> ToolResult | None:
         """What the function gives; None where nobody wants to know any more."""
         context = CallContext(
             run_id=self._run_id,
@@ -160,13 +188,11 @@ class LocalCalls:
         )
         runner = self._ensure_runner()
         work = asyncio.ensure_future(runner.call(job.tool, job.call.arguments, context))
-        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, taker)))
         try:
             await asyncio.wait([work, kept], return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else None
         finally:
             work.cancel()
-            kept.cancel()
 
     def _ensure_runner(self) -> ToolRunner:
         if self._runner is None:
@@ -182,33 +208,38 @@ class LocalCalls:
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(self._client.hop(work).future)
 
-    async def _take(self, job: _Job, taker: str) -> str:
+    async def _take(self, job: _Job, taker: str, doubted: str = "") -> tuple[str, str]:
         may_repeat = job.spec.on_interrupt == "retry"
         ids = (self._run_id, job.call.id, taker)
-        take = partial(self._client.parked.take, *ids, may_repeat=may_repeat)
-        outcome = await _patiently(take)
+        take = partial(self._client.parked.take, *ids, may_repeat=may_repeat, doubted=doubted)
+        outcome, who = await _patiently(take)
         # What a failover may lose would be executed by another process, too.
         while outcome in _OURS and not await self._is_confirmed():
             await asyncio.sleep(RETRY_SECONDS)
-            outcome = await _patiently(take)  # meanwhile the lease may have lapsed
-        return outcome
+            outcome, who = await _patiently(take)  # meanwhile the lease may have lapsed
+        return outcome, who
 
     async def _keep(self, job: _Job, taker: str) -> None:
         """Keep others from the call, until it is no longer this process's."""
         while True:
             await asyncio.sleep(KEEP_SECONDS)
-            if await self._take(job, taker) not in _OURS:
+            outcome, _ = await self._take(job, taker)
+            if outcome not in _OURS:
                 return
 
-    async def _submit(self, job: _Job, answer: Answer, taker: str) -> None:
+    async def _submit(self, job: _Job, answer: Answer, taker: str) -> bool:
+        """Whether that is the end of the call; not where another process has it after all."""
         submit = partial(self._client.submit, self._run_id, job.call.id, answer, taker=taker)
         try:
             await _patiently(submit)
             while not await self._is_confirmed():
                 await asyncio.sleep(RETRY_SECONDS)
                 await _patiently(submit)  # nobody else could give what a failover has lost
+        except errors.CallTaken:
+            return False
         except errors.CallerError as error:
             logger.info("the output of %s is not wanted: %s", job.call.id, type(error).__name__)
+        return True
 
     async def _is_confirmed(self) -> bool:
         return await _patiently(partial(self._client.store.confirm, self._run_id))
@@ -216,11 +247,15 @@ class LocalCalls:
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     """Ask until Redis answers: what a function has given must not be lost with an outage."""
+    said_at = float("-inf")
     while True:
         try:
             return await ask()
         except errors.InfrastructureError as error:
-            logger.warning("Redis does not answer; waiting (%s)", type(error).__name__)
+            if time.monotonic() - said_at >= SAY_SECONDS:
+                said_at = time.monotonic()
+                what = "is full" if isinstance(error, errors.StoreFull) else "does not answer"
+                logger.warning("Redis %s; waiting (%s)", what, type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 
 

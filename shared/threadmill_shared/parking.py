@@ -101,7 +101,9 @@ class ParkedRuns:
         """
         return (await self._read(run_id)).calls()
 
-    async def take(self, run_id: str, call_id: str, taker: str, *, may_repeat: bool) -> str:
+    async def take(
+        self, run_id: str, call_id: str, taker: str, *, may_repeat: bool, doubted: str = ""
+    ) -> tuple[str, str]:
         """Take a call, to execute it; or say that one goes on with it.
 
         Args:
@@ -109,20 +111,24 @@ class ParkedRuns:
             call_id: the call, which waits for its output.
             taker: who takes it: a word that nobody else has.
             may_repeat: whether it may be executed once more, after a taker that was lost.
+            doubted: a taker that was `silent` when this process looked before.
 
         Returns:
-            `ok`: it is the taker's. `kept`: it still is. `gone`: nobody waits for its output (any
-            more). `taken`: another process executes it. `lapsed`: another process has begun it and
-            is lost, and it may not be repeated.
+            A word, and a taker or an empty string. `ok`: it is the taker's. `kept`: it still is.
+            `gone`: nobody waits for its output (any more). `taken`: another process executes it.
+            `silent`: it has given no sign for too long, perhaps because Redis stood still; look
+            again in a while, and name it as `doubted`. `lapsed`: it is lost, and the call may not
+            be repeated.
         """
         args = {
             "call_id": call_id,
             "taker": taker,
             "lease_ms": int(LEASE_SECONDS * 1000),
             "may_repeat": int(may_repeat),
+            "doubted": doubted,
         }
-        reply = await self._run("take", run_id, args)
-        return str(reply[0])
+        word, *who = await self._run("take", run_id, args)
+        return str(word), str(who[0]) if who else ""
 
     async def submit(
         self,

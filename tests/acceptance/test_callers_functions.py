@@ -13,14 +13,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker
 from tests.acceptance.scripts import callers
 from tests.waiting import wait_until
 
-from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
+from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call, local_calls
 from threadmill.client import close_client, current_client
 from threadmill.local_calls import LocalCalls
 from threadmill.testing import StandIn
@@ -229,6 +231,43 @@ def test_after_a_process_that_was_lost_another_goes_on_as_the_functions_author_w
     assert failed.last_error.name == "ToolInterrupted"
     executions = {path.name: len(path.read_text().splitlines()) for path in tmp_path.iterdir()}
     assert executions == {"note": 1, "note_again": 2, "note_once": 1}
+
+
+def test_a_call_is_executed_where_the_answer_that_it_was_taken_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parked = current_client().parked
+    take = parked.take
+
+    async def take_twice(*ids: str, **how: Any) -> tuple[str, str]:
+        await take(*ids, **how)
+        return await take(*ids, **how)
+
+    monkeypatch.setattr(parked, "take", take_twice)
+    run = Assistant(tools=[where]).enqueue("call where {}").wait(20)
+    assert outputs(run) == [str(os.getpid())]
+
+
+def test_who_has_lost_a_call_to_another_process_goes_on_when_that_one_is_lost(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local_calls, "KEEP_SECONDS", 0.2)
+    monkeypatch.setattr(local_calls, "PATIENCE_SECONDS", 0.2)
+    path = tmp_path / "notes"
+    arguments = json.dumps({"path": str(path), "seconds": 60})
+    run = callers.ai.enqueue(f"call note_again {arguments}")
+    waiting = threading.Thread(target=run.wait, args=(30,))
+    waiting.start()
+    wait_until(path.exists, "the function is called")
+    [call] = Run.load(run.id).required_action.tool_calls  # type: ignore[union-attr]
+
+    lost = f"lost {int(time.time() * 1000) + 1000}"  # it has taken the call meanwhile
+    with redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"]) as client:
+        client.hset(current_client().store.keys.calls(run.id), f"@{call.id}", lost)
+
+    waiting.join()
+    assert outputs(run.refresh()) == [str(os.getpid())]
+    assert len(path.read_text().splitlines()) == 2
 
 
 def test_nobody_waits_and_the_run_expires_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from tests.acceptance.processes import Worker, Workers
+from tests.acceptance.scripts import callers
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
@@ -121,6 +126,34 @@ def test_runs_outlive_a_redis_that_is_killed_and_started_again(
 
     assert_undisturbed(runs, followers, fleet)
     assert enqueued.wait(20).status == "completed"
+
+
+def test_a_callers_function_is_called_once_while_redis_stands_still(
+    server: RedisServer, workers: Workers, tmp_path: Path
+) -> None:
+    workers.start("toolbox")
+    path = tmp_path / "notes"
+    arguments = json.dumps({"path": str(path), "seconds": PAUSE_SECONDS + 6})
+    both = f"call note {arguments} call note_again {arguments}"
+    command = [sys.executable, "-m", callers.__name__, both]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as caller:
+        assert caller.stdout is not None
+        run = Run.load(caller.stdout.readline().strip())
+        wait_until(lambda: path.exists() and len(path.read_text().split()) == 2, "both are called")
+        waiting = threading.Thread(target=wait_patiently, args=(run,))
+        waiting.start()  # and so this process would call them if the other one were lost
+        with standing_still(server):
+            time.sleep(PAUSE_SECONDS + 1)  # longer than the lease of a call
+        waiting.join()
+        assert caller.wait(10) == 0
+    assert [call.output for step in run.steps for call in step.tool_calls] == [str(caller.pid)] * 2
+
+
+def wait_patiently(run: Run) -> None:
+    with contextlib.suppress(errors.StoreUnavailable):
+        run.wait(60)
+        return
+    wait_patiently(run)
 
 
 @pytest.fixture

@@ -176,9 +176,17 @@ class Commands:
         return self._of_run("park", run_id, args, rest, write)
 
     def take(
-        self, run_id: str, call: str, taker: str, *, lease_ms: int = HOUR, may_repeat: int = 0
+        self,
+        run_id: str,
+        call: str,
+        taker: str,
+        *,
+        lease_ms: int = HOUR,
+        may_repeat: int = 0,
+        doubted: str = "",
     ) -> Command:
         args = {"call_id": call, "taker": taker, "lease_ms": lease_ms, "may_repeat": may_repeat}
+        args |= {"doubted": doubted}
         return self._of_run("take", run_id, args)
 
     def submit(
@@ -268,7 +276,7 @@ OUTCOMES = {
     "force": "ok again gone ended moved early",
     "yield": "ok again stale rewound refused cancelling",
     "park": "ok again stale rewound refused cancelling",
-    "take": "ok kept gone taken lapsed",
+    "take": "ok kept gone taken silent lapsed",
     "submit": "ok again gone ended idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",

@@ -199,7 +199,9 @@ class StoreMachine(Driver):
         self._park(run, ["output"], 0, luck)
         for call, _ in waiting_calls(run):
             for taker in ("first", "second"):
-                self.send(self.commands.take(run.id, call, taker, lease_ms=0), CALM)
+                take = partial(self.commands.take, run.id, call, taker, lease_ms=0)
+                self.send(take(), CALM)
+                self.send(take(doubted="first"), CALM)
         self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.runs("parked"))
@@ -228,6 +230,7 @@ class StoreMachine(Driver):
         take = partial(self.commands.take, run.id, call, may_repeat=may_repeat)
         self.send(take("first", lease_ms=lease_ms), luck)
         self.send(take("second", lease_ms=lease_ms), CALM)
+        self.send(take("second", lease_ms=lease_ms, doubted="first"), CALM)
         who = run.calls[f"@{call}"]
         self._submit(run, call, CALM, taker="third")
         self._submit(run, call, CALM, taker=who, ahead=-1)

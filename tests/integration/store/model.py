@@ -313,7 +313,13 @@ class Model:
         return ["ok"]
 
     def _take(
-        self, run_id: str, call_id: str, taker: str, lease_ms: int, may_repeat: int
+        self,
+        run_id: str,
+        call_id: str,
+        taker: str,
+        lease_ms: int,
+        may_repeat: int,
+        doubted: str,
     ) -> Answer:
         run = self.runs.get(run_id)
         if run is None or run.place != "parked" or run.calls.get(f"?{call_id}") != "output":
@@ -321,13 +327,15 @@ class Model:
         who = run.calls.get(f"@{call_id}")
         if who not in (None, taker) and call_id not in run.lapsed:
             return ["taken"]
+        if who not in (None, taker, doubted):
+            return ["silent", who]
         if who not in (None, taker) and not may_repeat:
             return ["lapsed"]
         run.calls[f"@{call_id}"] = taker
         run.lapsed.discard(call_id)
         if lease_ms == 0:
             run.lapsed.add(call_id)
-        run.park_ms = max(run.park_ms, lease_ms)
+        run.park_ms = max(run.park_ms, 2 * lease_ms)
         return ["kept" if who == taker else "ok"]
 
     def _submit(

@@ -1,0 +1,70 @@
+"""take: one process executes a parked run's call, and one that is lost is looked at twice."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.store.test_lost_answers import CALL, parking
+from tests.nodes import ask_all
+
+from threadmill_shared import errors
+from threadmill_shared import parking as parked_runs
+from threadmill_shared.parking import ParkedRuns
+
+
+async def parked(scene):
+    """A parked run's calls, and its id."""
+    held = await scene.begin()
+    await held.park(parking(held, "output"), 600_000)
+    return ParkedRuns(scene.store), held.record.id
+
+
+@pytest.fixture
+def lapsing(monkeypatch):
+    """Leases lapse at once."""
+    monkeypatch.setattr(parked_runs, "LEASE_SECONDS", 0)
+    return monkeypatch
+
+
+async def test_a_taker_that_is_silent_is_lost_at_the_second_look(scene, lapsing):
+    runs, run_id = await parked(scene)
+    await runs.take(run_id, CALL, "first", may_repeat=False)
+
+    for may_repeat in (True, False):
+        found = await runs.take(run_id, CALL, "second", may_repeat=may_repeat)
+        assert found == ("silent", "first")
+
+    found = await runs.take(run_id, CALL, "second", may_repeat=False, doubted="first")
+    assert found == ("lapsed", "")
+    found = await runs.take(run_id, CALL, "second", may_repeat=True, doubted="first")
+    assert found == ("ok", "")
+
+
+async def test_a_taker_that_was_silent_and_lives_keeps_its_call(scene, lapsing):
+    runs, run_id = await parked(scene)
+    await runs.take(run_id, CALL, "first", may_repeat=True)
+    assert (await runs.take(run_id, CALL, "second", may_repeat=True))[0] == "silent"
+
+    lapsing.undo()
+    assert await runs.take(run_id, CALL, "first", may_repeat=True) == ("kept", "")
+
+    found = await runs.take(run_id, CALL, "second", may_repeat=True, doubted="first")
+    assert found == ("taken", "")
+
+
+async def test_a_full_store_takes_no_call_away_and_lets_nobody_begin_one(
+    scene, lapsing, client, run
+):
+    runs, run_id = await parked(scene)
+    try:
+        await ask_all(client, "config_set", "maxmemory", 1)
+        with pytest.raises(errors.StoreFull):
+            await runs.take(run_id, CALL, "second", may_repeat=True)
+        await ask_all(client, "config_set", "maxmemory", 0)
+
+        await runs.take(run_id, CALL, "first", may_repeat=True)
+        lapsing.undo()
+        await ask_all(client, "config_set", "maxmemory", 1)
+        assert await runs.take(run_id, CALL, "first", may_repeat=True) == ("kept", "")
+    finally:
+        await ask_all(client, "config_set", "maxmemory", 0)
+    assert await runs.take(run_id, CALL, "second", may_repeat=True) == ("taken", "")
