@@ -1,5 +1,7 @@
 """Keeps a folder's embedded server: starts it, and ends it when it has had no clients for a while.
 
+One that was killed is started again, with what its append-only file has: nobody else would do it.
+
 Run as a program of its own, with nothing of threadmill imported:
 `python -P keeper.py SERVER_PROGRAM FOLDER SOCKET`.
 """
@@ -31,11 +33,20 @@ def main(program: str, folder: Path, socket: Path) -> None:
     The lock on the file `keeper` is held until the process is gone, however it ends.
     """
     fcntl.flock(os.open(folder / "keeper", os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
+    while _was_killed(_command(program, folder, socket), folder, socket):
+        sys.stderr.write("the server was killed; it is started again\n")
+
+
+def _was_killed(command: list[str], folder: Path, socket: Path) -> bool:
+    """Run the server to its end; whether something killed it that had run for a while."""
     socket.unlink(missing_ok=True)
-    server = subprocess.Popen(_command(program, folder, socket), cwd=folder)  # noqa: S603
+    began = time.monotonic()
+    server = subprocess.Popen(command, cwd=folder)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
         _watch(server, folder, socket)
+        has_run = time.monotonic() - began > LOOK_SECONDS  # else it would die again and again
+        return has_run and server.wait() < 0 and server.returncode != -signal.SIGTERM
     finally:
         # Whatever went wrong, a deleted folder for instance: nobody else would end it.
         server.terminate()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import redis
 from tests.waiting import wait_until
 
 from threadmill.embedded_server import FOLDER, end_server, ensure_server, find_program
+from threadmill.keeper import LOOK_SECONDS
 
 KEEPER = """
 import sys
@@ -59,6 +61,7 @@ def test_a_server_that_is_used_is_not_ended_and_one_that_is_not_ends_at_once(fol
 CLIENT = """
 from pathlib import Path
 from threadmill.client import current_client
+from threadmill.keeper import LOOK_SECONDS
 from threadmill.embedded_server import FOLDER, end_server
 current_client()
 assert not end_server(Path(FOLDER)), "nobody used it"
@@ -78,6 +81,26 @@ def test_a_script_uses_its_server_from_the_beginning_however_late_its_worker_com
         timeout=60,
     )
     assert end_server(folder / FOLDER)
+
+
+def test_a_server_that_was_killed_is_started_again_with_its_data(folder: Path) -> None:
+    url = ensure_server(folder)
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        client.set("kept", "yes")
+        killed = psutil.Process(client.info("server")["process_id"])
+        wait_until(lambda: time.time() - killed.create_time() > 2 * LOOK_SECONDS, "it has run")
+        killed.kill()
+        wait_until(lambda: kept(url) == b"yes", "it is there again")
+        assert client.info("server")["process_id"] != killed.pid
+    assert end_server(folder)
+    assert not is_kept(folder)
+
+
+def kept(url: str) -> bytes | None:
+    with contextlib.suppress(redis.RedisError), contextlib.closing(redis.Redis.from_url(url)) as c:
+        found: bytes | None = c.get("kept")
+        return found
+    return None
 
 
 def test_a_server_that_was_ended_starts_again_on_its_data(folder: Path) -> None:
