@@ -233,21 +233,6 @@ def test_after_a_process_that_was_lost_another_goes_on_as_the_functions_author_w
     assert executions == {"note": 1, "note_again": 2, "note_once": 1}
 
 
-def test_a_call_is_executed_where_the_answer_that_it_was_taken_was_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    parked = current_client().parked
-    take = parked.take
-
-    async def take_twice(*ids: str, **how: Any) -> tuple[str, str]:
-        await take(*ids, **how)
-        return await take(*ids, **how)
-
-    monkeypatch.setattr(parked, "take", take_twice)
-    run = Assistant(tools=[where]).enqueue("call where {}").wait(20)
-    assert outputs(run) == [str(os.getpid())]
-
-
 def test_who_has_lost_a_call_to_another_process_goes_on_when_that_one_is_lost(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -301,9 +286,9 @@ def test_a_call_is_executed_though_the_answer_that_it_is_taken_was_lost(
     parked = current_client().parked
     take = parked.take
 
-    async def taken_twice(*ids: str, may_repeat: bool) -> str:
-        await take(*ids, may_repeat=may_repeat)  # what the runner of scripts does, too
-        return await take(*ids, may_repeat=may_repeat)
+    async def taken_twice(*ids: str, **how: Any) -> tuple[str, str]:
+        await take(*ids, **how)  # what the runner of scripts does, too
+        return await take(*ids, **how)
 
     monkeypatch.setattr(parked, "take", taken_twice)
     run = Assistant(tools=[where]).enqueue("call where {}").wait(20)

@@ -15,7 +15,7 @@ CODE = "".join(
     for file in sorted((ROOT / folder).rglob("*.py"))
 )
 _VARIABLE = re.compile(
-    r"run_\.\.\.|web1:4711|\(\.\.\.\)|\((?:lease|connection|\w+Error|ModelUnavailable)\)"
+    r"(?:run|call)_\.\.\.|web1:4711|\(\.\.\.\)|\((?:lease|connection|\w+Error|ModelUnavailable)\)"
     r"|\b30 beats; |\b\d+ \(|, \.\.\.|\b40 failed|\b12 s\b"
 )
 
