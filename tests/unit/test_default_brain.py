@@ -8,10 +8,10 @@ from threadmill.testing import Call, Reply, Request, Text, converse
 from threadmill.testing.standin.conversation import Message, ToolCall, ToolResult
 
 
-def asked(*entries, tools=(), tool_choice=None) -> Request:
+def asked(*entries, tools=(), tool_choice=None, api="responses", body=None) -> Request:
     entries = [Message("user", e) if isinstance(e, str) else e for e in entries]
     return Request(
-        api="responses",
+        api=api,
         model="m",
         instructions="",
         entries=entries,
@@ -20,7 +20,7 @@ def asked(*entries, tools=(), tool_choice=None) -> Request:
         max_tokens=None,
         stream=True,
         headers={},
-        body={},
+        body=body or {},
         raw=b"",
     )
 
@@ -116,3 +116,68 @@ def test_control_words_make_exactly_so_many_tokens_at_that_pace():
 
 def test_without_control_words_the_servers_pace_is_kept():
     assert converse(asked("Hello!")).delay is None
+
+
+LOOK_UP = {
+    "name": "look_up",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "word": {"type": "string"},
+            "times": {"anyOf": [{"type": "null"}, {"type": "integer"}]},
+            "by": {"$ref": "#/$defs/By"},
+            "left_out": {"type": "string"},
+        },
+        "required": ["word", "times", "by"],
+        "$defs": {"By": {"enum": ["letter", "sound"]}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("api", "offer"),
+    [
+        ("responses", {"type": "function", **LOOK_UP}),
+        ("chat", {"type": "function", "function": LOOK_UP}),
+    ],
+)
+def test_a_tool_that_is_named_is_called_with_the_words_that_follow(api, offer):
+    body = {"tools": [offer]}
+    request = asked("Now look up tea, 2 times!", tools=["look_up"], api=api, body=body)
+    [(name, arguments)] = calls(converse(request))
+    assert (name, json.loads(arguments)) == ("look_up", {"word": "tea", "times": 2, "by": "letter"})
+
+
+@pytest.mark.parametrize("text", ["Look upwards", "call unknown {} and look up tea", "tea"])
+def test_a_tool_that_is_not_named_or_not_meant_is_not_called(text):
+    body = {"tools": [{"type": "function", **LOOK_UP}]}
+    assert not calls(converse(asked(text, tools=["look_up"], body=body)))
+
+
+PLACE = {
+    "type": "object",
+    "properties": {
+        "town": {"type": "string"},
+        "people": {"type": "integer", "minimum": 3},
+        "doors": {"type": "array", "items": {"type": "boolean"}},
+    },
+    "required": ["town", "people", "doors"],
+}
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("responses", {"text": {"format": {"type": "json_schema", "schema": PLACE}}}),
+        ("chat", {"response_format": {"type": "json_schema", "json_schema": {"schema": PLACE}}}),
+    ],
+)
+def test_a_result_has_the_type_that_was_asked_for(api, body):
+    text = only_text(converse(asked("Where is it?", api=api, body=body)))
+    assert json.loads(text) == {"town": "town", "people": 3, "doors": [True]}
+
+
+def test_a_schema_that_contains_itself_comes_to_an_end():
+    node = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+    body = {"text": {"format": {"type": "json_schema", "schema": node}}}
+    assert only_text(converse(asked("Go!", body=body))).startswith('{"next": {"next": ')

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from threadmill.testing.standin.default_brain import converse
+from threadmill.testing.standin import default_brain
 from threadmill.testing.standin.records import RecordLog
 from threadmill.testing.standin.server import Service
 from threadmill.testing.standin.serving import run, serve
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m threadmill.testing.standin",
         description="A stand-in for a model provider: OpenAI's Responses API and Chat Completions.",
+        epilog=f"What it does with a message:\n{default_brain.__doc__}".replace("`", ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
@@ -41,7 +43,7 @@ async def _serve(host: str, port: int, delay: float) -> None:
         sys.stdout.write(f"stand-in on http://{host}:{port}/v1\n")
         sys.stdout.flush()
 
-    service = Service(converse, delay=delay, strict=True, records=RecordLog(0))
+    service = Service(default_brain.converse, delay=delay, strict=True, records=RecordLog(0))
     await serve(service, host, port, stop=stop, on_start=tell)
 
 

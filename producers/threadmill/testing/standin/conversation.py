@@ -89,6 +89,23 @@ class Request:
         return outputs
 
     @property
+    def functions(self) -> dict[str, Mapping[str, Any]]:
+        """The schema of the arguments of each function that is offered."""
+        tools = [tool for tool in dicts(self.body.get("tools")) if tool.get("type") == "function"]
+        offered = tools if self.api == "responses" else dicts([t.get("function") for t in tools])
+        return {str(one.get("name")): one.get("parameters") or {} for one in offered}
+
+    @property
+    def result_schema(self) -> Mapping[str, Any] | None:
+        """The schema that the answer is to fit; None where it may be any text."""
+        if self.api == "responses":
+            asked = (self.body.get("text") or {}).get("format") or {}
+        else:
+            asked = (self.body.get("response_format") or {}).get("json_schema") or {}
+        schema = asked.get("schema")
+        return schema if isinstance(schema, Mapping) else None
+
+    @property
     def key(self) -> str:
         """Part of every id in the answer: the same for the same request, else another."""
         return hashlib.blake2b(self.raw, digest_size=10).hexdigest()

@@ -4,8 +4,11 @@ It is deterministic. What it does follows from the user's last message:
 
 - `call NAME {...}`, any number of them: calls those tools, then reports their outputs;
 - a wish for some number of dice: the same with the tool `roll_dice`;
+- the name of a tool, as in "look up tea" for `look_up`: calls it, with arguments of the types that
+  it takes, from the words that follow the name;
 - a wish for a plot, where it has a code interpreter: draws a sine, and shows it;
 - `search for ...`, where it has a file search: searches, and says what it has found;
+- anything at all, where a result of a type is asked for: JSON of that type;
 - `tokens=50`: says exactly 50 tokens; `delay=0.02`: takes 0.02 s from one token to the next;
 - anything else: answers, and says how many messages of the user it has seen.
 """
@@ -14,9 +17,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from threadmill.testing.standin.conversation import Request, ToolOutput
+from threadmill.testing.standin.making_up import made_up
 from threadmill.testing.standin.plot import sine_plot
 from threadmill.testing.standin.replies import Call, Code, Part, Reply, Search, Text
 
@@ -54,6 +59,8 @@ def _parts(request: Request) -> Sequence[Part]:
         return calls
     if may_call and (hosted := _hosted(request)):
         return hosted
+    if (schema := request.result_schema) is not None:
+        return [Text(json.dumps(made_up(schema)))]
     if wanted := _TOKENS.search(request.last_user_text):
         return [Text([f"{number} " for number in range(1, int(wanted[1]) + 1)])]
     return [Text(_report(outputs) if outputs else _small_talk(request))]
@@ -71,10 +78,18 @@ def _hosted(request: Request) -> list[Part]:
 
 def _calls(request: Request) -> list[Call]:
     text = request.last_user_text
-    calls = [call for call in _spelled_calls(text) if call.name in request.tools]
-    if not calls and "roll_dice" in request.tools and (wish := _DICE.search(text)):
-        calls = [Call("roll_dice", {"n_dice": _number(wish[1].lower())})]
-    return calls
+    if spelled := list(_spelled_calls(text)):
+        return [call for call in spelled if call.name in request.tools]
+    if "roll_dice" in request.tools and (wish := _DICE.search(text)):
+        return [Call("roll_dice", {"n_dice": _number(wish[1].lower())})]
+    return list(_named_calls(text, request.functions))
+
+
+def _named_calls(text: str, functions: Mapping[str, Any]) -> Iterator[Call]:
+    for name, parameters in functions.items():
+        words = re.escape(name).replace("_", r"[\s_-]+")
+        if named := re.search(rf"\b{words}\b", text, re.IGNORECASE):
+            yield Call(name, made_up(parameters, text[named.end() :]))
 
 
 def _spelled_calls(text: str) -> Iterator[Call]:
