@@ -502,6 +502,26 @@ def test_logs_name_tool_call_and_class_and_nothing_that_was_said(function, caplo
     assert SECRET not in "".join(capfd.readouterr())
 
 
+def raise_it(error):
+    raise error
+
+
+def failing_sync():
+    raise_it(ValueError(SECRET))
+
+
+async def failing_async():
+    raise_it(ValueError(SECRET))
+
+
+@pytest.mark.parametrize("function", [failing_sync, failing_async])
+def test_the_log_says_where_a_tool_failed(function, caplog):
+    play(lambda runner: runner.call(as_tool(function), "{}", context("call_7")))
+    line, raised = (f.__code__.co_firstlineno + 1 for f in (function, raise_it))
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.endswith(f"ValueError at {__file__}:{line} (raised at {__file__}:{raised})")
+
+
 def test_a_stuck_tool_keeps_no_process_from_ending():
     script = """
         import asyncio, threading

@@ -6,9 +6,11 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from threadmill_shared.errors import TooLarge, ToolArgumentsInvalid, ToolError, ToolTimedOut
@@ -24,6 +26,8 @@ from threadmill_shared.tools import (
 from threadmill_shared.tools.threads import ToolThreads
 
 logger = logging.getLogger(__name__)
+
+_OUR_FOLDER = str(Path(__file__).parent)
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds."""
@@ -44,6 +48,8 @@ class ToolResult:
     """The tool wants the run to end; its data is plain JSON."""
     error: str | None = None
     """Name of the error's class, for events and logs; never what it says."""
+    place: str | None = field(default=None, compare=False)
+    """File and line of the exception, for logs."""
 
 
 _Made = ToolResult | Awaitable[Any]
@@ -89,8 +95,8 @@ class ToolRunner:
             raise RuntimeError("this ToolRunner is closed")
         result = await self._call(tool, arguments, context)
         if result.error is not None:
-            name = tool.spec.name
-            logger.warning("tool %s failed in call %s: %s", name, context.call_id, result.error)
+            what = f"{result.error} at {result.place}" if result.place else result.error
+            logger.warning("tool %s failed in call %s: %s", tool.spec.name, context.call_id, what)
         return result
 
     def close(self) -> None:
@@ -210,10 +216,24 @@ def _raised(error: BaseException) -> ToolResult:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception of the tool's author, with a faulty __str__
         text = ""
-    return _failure(type(error), f"{name}: {text}" if text else name)
+    return _failure(type(error), f"{name}: {text}" if text else name, _place(error))
 
 
-def _failure(kind: type[BaseException], message: str) -> ToolResult:
+def _place(error: BaseException) -> str | None:
+    """The line of the tool at which it failed, and the one that raised; None if it is not its own.
+
+    No text of either: logs do not show what is said.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    places = [f"{frame.f_code.co_filename}:{line}" for frame, line in frames]
+    places = [place for place in places if not place.startswith(_OUR_FOLDER)]
+    if not places:
+        return None
+    first, last = places[0], places[-1]
+    return first if first == last else f"{first} (raised at {last})"
+
+
+def _failure(kind: type[BaseException], message: str, place: str | None = None) -> ToolResult:
     if len(message) > _ERROR_LENGTH:
         message = message[:_ERROR_LENGTH] + "..."
-    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__)
+    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__, place=place)
