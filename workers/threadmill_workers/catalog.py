@@ -40,7 +40,14 @@ class Catalog:
             self.tools.register(value)
         elif isinstance(value, Publishable):
             definition = value.definition()
-            self.definitions[definition.name] = definition
+            known = self.definitions.setdefault(definition.name, definition)
+            if known != definition:
+                logger.warning(
+                    "two assistants are called %r; who asks for it by its name gets the later one. "
+                    "Give one another name",
+                    definition.name,
+                )
+                self.definitions[definition.name] = definition
             for tool in value.functions():
                 self.tools.register(tool)
 
