@@ -252,8 +252,9 @@ def test_messages_of_one_second_keep_their_order(
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "EOF"),
-        ("[]", "an object"),
+        ("{", "each line is an object, whole .*EOF"),
+        ("[]", r"in no list .*jq -c '.data\[\]'"),
+        ('{"object": "list", "data": []}', "in no list; `jq"),
         ('{"object": "vector_store"}', "its 'object' is not assistant, thread"),
         (message(9, 10, role="system"), "role: "),
         (message(9, 10, id="9"), "'9' is not a message's id"),

@@ -41,6 +41,7 @@ _ITEM_FIELDS: dict[str, frozenset[str]] = {
     "hosted_call": HostedCallItem.__required_keys__,
     "note": NoteItem.__required_keys__,
 }
+_AS_LINES = "`jq -c '.data[]'` writes the lists of the Assistants API so, `jq -c '.[]'` an array"
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 _LATEST = 10_000_000_000
 """Seconds since the epoch; a later time is in milliseconds by mistake."""
@@ -230,6 +231,10 @@ def _check(line: Line) -> None:
 
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
+    is_list = first.get("ctx", {}).get("tag") == "list"
+    if is_list or (not first["loc"] and first["type"] in {"json_invalid", "dict_type"}):
+        reason = "" if is_list else f" ({first['msg']})"
+        return f"each line is an object, whole and in no list{reason}; {_AS_LINES}"
     if first["type"].startswith("union_tag"):
         kinds = "assistant, thread, thread.message, thread.run, thread.run.step or threadmill.item"
         return f"its 'object' is not {kinds}"
