@@ -123,7 +123,9 @@ def _make(
     if isinstance(function, type) or not callable(function):
         message = (
             f"{_short(function)} cannot be a tool: pass a function, a method of an instance, or "
-            "a callable object, each itself and not its name, schema or class."
+            "a callable object, each itself and not its name or class. The provider's own tools "
+            "are CodeInterpreter and FileSearch; a tool without a function is "
+            '{"type": "function", "function": {...}}.'
         )
         raise BadTool(message)
     return Tool(function, options, namespace)
