@@ -216,8 +216,8 @@ class Registry:
         published = f" Published are: {', '.join(names)}." if names else ""
         return errors.AssistantNotFound(
             f"No assistant {id_or_name!r} is known.{published} A module-level assistant is known "
-            "once a worker has loaded its module (threadmill worker MODULE), any other one after "
-            "create()."
+            "by its name once a worker has loaded its module (threadmill worker MODULE), any other "
+            "one by its id after create()."
         )
 
     async def workers(self) -> list[WorkerInfo]:

@@ -148,6 +148,13 @@ def test_a_tool_that_is_named_is_called_with_the_words_that_follow(api, offer):
     assert (name, json.loads(arguments)) == ("look_up", {"word": "tea", "times": 2, "by": "letter"})
 
 
+@pytest.mark.parametrize("word", ["tea", "http://localhost:80/a.b", "x"])
+def test_a_word_ends_before_the_punctuation_that_follows(word):
+    body = {"tools": [{"type": "function", **LOOK_UP}]}
+    [(_, arguments)] = calls(converse(asked(f'Look up "{word}".', tools=["look_up"], body=body)))
+    assert json.loads(arguments)["word"] == word
+
+
 @pytest.mark.parametrize("text", ["Look upwards", "call unknown {} and look up tea", "tea"])
 def test_a_tool_that_is_not_named_or_not_meant_is_not_called(text):
     body = {"tools": [{"type": "function", **LOOK_UP}]}

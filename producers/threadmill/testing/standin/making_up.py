@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_WORD = re.compile(r"[^\s.,;:!?\"']+")
+_WORD = re.compile(r"[^\s\"']*[^\s\"'.,;:!?]")
 _DEPTH = 20
 """How deep a value is filled; a schema may contain itself."""
 
