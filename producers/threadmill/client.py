@@ -61,7 +61,7 @@ class Client:
         self._sender = Sender(settings)  # first, since it may refuse: no thread is left then
         self.settings = settings
         self.queue: str | None = None
-        """Name of the queue for this process's runs; None: the assistant's."""
+        """Name of the embedded worker's queue, where all runs of this process go; None: theirs."""
         self._bridge = Bridge()
         self._functions: Bridge | None = None
         self._functions_lock = threading.Lock()
@@ -125,14 +125,8 @@ class Client:
         enqueued = await self.store.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and nesting.execute_here(enqueued.send)):
-            self._send(enqueued.send)
+            self._sender.send(enqueued.send)
         return enqueued
-
-    def _send(self, dispatch: Dispatch | None) -> None:
-        if dispatch is not None and self.queue is not None:
-            # No process of an embedded server consumes the queue of what had begun.
-            dispatch = Dispatch(dispatch.run_id, dispatch.queue)
-        self._sender.send(dispatch)
 
     async def cancel(self, run_id: str) -> Status:
         """Record that a run is to be cancelled; returns its status then.
@@ -141,7 +135,7 @@ class Client:
             RunNotFound: there is no such run.
         """
         ended = await self.store.cancel(run_id)
-        self._send(ended.send)
+        self._sender.send(ended.send)
         if ended.status is Status.CANCELLING:
             self._in_background(self._force(run_id))
         return ended.status
@@ -150,7 +144,7 @@ class Client:
         await asyncio.sleep(CANCEL_MS / 1000)
         ended = await self.store.force(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
-            self._send(ended.send)
+            self._sender.send(ended.send)
 
     async def submit(
         self,
@@ -169,7 +163,7 @@ class Client:
         submit = self.parked.submit
         send = await submit(run_id, call_id, answer, waits_for=waits_for, taker=taker)
         await self.store.confirm(run_id)
-        self._send(send)
+        self._sender.send(send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
         """Allow a parked run's call, and have the run sent if it goes on.
@@ -179,7 +173,7 @@ class Client:
         """
         send = await self.parked.approve(run_id, call_id)
         await self.store.confirm(run_id)
-        self._send(send)
+        self._sender.send(send)
 
     async def view(self, run_id: str) -> RunView:
         """A run's record, messages and steps.

@@ -69,14 +69,14 @@ def offer(settings: Settings, tools: list[Tool]) -> None:
 
 def to_own_queue(new: NewRun, settings: Settings) -> NewRun:
     """The run, in the queue of this process."""
-    return dataclasses.replace(new, queue=Queues(settings.namespace).own(_worker.queue))
+    return dataclasses.replace(new, queue=Queues(settings.namespace).embedded(_worker.queue))
 
 
 class _EmbeddedWorker:
     """The worker of this process."""
 
     def __init__(self) -> None:
-        self.queue = f"process-{os.getpid()}-{os.urandom(4).hex()}"
+        self.queue = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.tools = ToolRegistry()
         self._process: door.WorkerProcess | None = None
         self._thread: threading.Thread | None = None
@@ -106,7 +106,7 @@ class _EmbeddedWorker:
     def _start(self, settings: Settings) -> None:
         make_model = door.model_factory(settings)
         catalog = door.Catalog(tools=self.tools)
-        queue = Queues(settings.namespace).own(self.queue)
+        queue = Queues(settings.namespace).embedded(self.queue)
         process = door.WorkerProcess(settings, catalog, make_model, own_queue=queue)
         process.start()
         self._process = process

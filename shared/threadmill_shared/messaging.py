@@ -65,6 +65,14 @@ class Queues:
         """The queue of an assistant or a process that has one of its own; None: the common one."""
         return f"{self.namespace}.{name}" if name else self.common
 
+    def embedded(self, name: str) -> str:
+        """The queue of an embedded worker, which consumes no other one."""
+        return self.own(f"process-{name}")
+
+    def of_begun(self, queue: str) -> str:
+        """Where a run of this queue goes once it has begun."""
+        return queue if queue.startswith(self.embedded("")) else self.begun
+
 
 def declared(name: str, *, no_ack: bool = False) -> Any:
     """A queue of the default exchange, which leads a message to the queue of its routing key.
@@ -184,7 +192,9 @@ class Sender:
     def send(self, dispatch: Dispatch | None) -> None:
         """Send a run to its queue, soon; returns at once. None: there is nothing to send."""
         if dispatch is not None:
-            name = self._queues.begun if dispatch.begun else dispatch.queue
+            name = dispatch.queue
+            if dispatch.begun:
+                name = self._queues.of_begun(name)
             loss = (
                 "it is stored, and a worker sends it again when nobody has claimed it for a while"
             )

@@ -99,6 +99,7 @@ BRAIN: dict[str, Answer | str | list[Answer | str]] = {
     "Slow": [SLOW, "Second."],
     "Own": [SLOW, Reply([Call("who")]), "Never."],
     "Three": "Third.",
+    "Pay back": [Reply([Call("refund", {"order": 7})]), "It is done."],
 }
 
 
@@ -144,6 +145,13 @@ def ended(stage: Stage) -> list[str]:
     return []
 
 
+def approved_by_another_process(stage: Stage) -> list[str]:
+    script = stage.start("approve")
+    command = [sys.executable, "-m", "threadmill", "approve", script.line()]
+    subprocess.run(command, cwd=stage.folder, env=embedded_environment(), check=True)
+    return script.output()
+
+
 def processes_of(folder: Path) -> list[psutil.Process]:
     """Those that were started in the folder or for it."""
     return [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs(p, folder)]
@@ -162,6 +170,7 @@ STORIES: list[Callable[[Stage], list[str]]] = [
     killed_with_functions_of_its_own,
     two_at_once,
     killed_between_two_says,
+    approved_by_another_process,
 ]
 AT_ONCE = 2
 """More would only wait for a processor, which other test processes use too."""
@@ -230,6 +239,12 @@ def test_two_scripts_in_one_folder_never_execute_each_others_functions(outcomes:
         assert told == [f"who answered: {name}."]
     (first_began, first_ended), (second_began, second_ended) = times
     assert max(first_began, second_began) < min(first_ended, second_ended), "not at the same time"
+
+
+def test_a_run_that_another_process_approved_goes_on_at_once_and_not_after_it_is_missed(
+    outcomes: Outcomes,
+) -> None:
+    assert outcomes["approved_by_another_process"].result() == ["It is done."]
 
 
 def test_nothing_of_a_folder_is_left_soon_after_its_last_script(outcomes: Outcomes) -> None:
