@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import to_jsonable_python
 
 from threadmill.offered_tools import functions, specs
 from threadmill.run import Run
 from threadmill.thread import Thread
 from threadmill_shared import ids
-from threadmill_shared.definition import Definition, Publishable
+from threadmill_shared.definition import Definition, Publishable, RunOptions
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
@@ -44,6 +46,16 @@ class AssistantFields(BaseModel, Publishable):
     """Name of a queue of its own, for workers of its own."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
     """The conversation of a `say` that names no thread."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_fields(cls, given: Any) -> Any:
+        fields = cls.model_fields
+        has_aliases = any(field.validation_alias for field in fields.values())  # of a subclass
+        if isinstance(given, dict) and cls.model_config["extra"] == "forbid" and not has_aliases:
+            for name in given.keys() - fields.keys():
+                raise ValueError(_not_a_field(name, fields))
+        return given
 
     _version: int | None = PrivateAttr(default=None)
     """The number of the registered definition that this one was read from, or stored as."""
@@ -99,3 +111,11 @@ class AssistantFields(BaseModel, Publishable):
 
     def post_run_hook(self, run: Run) -> None:
         """Called with the run when it has ended; derive to use it."""
+
+
+def _not_a_field(name: str, known: Iterable[str]) -> str:
+    if name in RunOptions.model_fields:
+        return f"{name!r} is an option of a run and no field of an assistant: say(..., {name}=...)."
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{name!r} is not a field of an assistant.{hint} Known are: {', '.join(known)}."

@@ -36,6 +36,19 @@ def test_an_unknown_field_is_an_error() -> None:
         Assistant(colour="red")
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("instruction", "Did you mean 'instructions'"),
+        ("temperature", r"say\(..., temperature=...\)"),
+        ("colour", "Known are: name, id, "),
+    ],
+)
+def test_an_unknown_field_is_told_with_what_may_be_meant(name: str, advice: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=f"'{name}' is .*{advice}"):
+        Assistant(**{name: 0.5})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("model", ["", " ", "\n"])
 def test_a_model_without_a_name_is_refused(model: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="model"):
