@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,16 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
     return {"type": "image_file", "image_file": {"file_id": file.id}}
 
 
+def _content(path: str, most: int) -> bytes:
+    if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "it is no file")
+    with Path(path).open("rb") as opened:
+        return opened.read(most)
+
+
 def _file(path: str, settings: Settings) -> File:
     try:
-        if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for
-            raise errors.BadMessage(f"{path!r} cannot be read: it is no file.")
-        with Path(path).open("rb") as opened:
-            content = opened.read(settings.file_bytes + 1)
+        content = _content(path, settings.file_bytes + 1)
     except OSError as error:
         raise errors.BadMessage(f"{path!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -221,7 +221,7 @@ def test_an_image_is_seen_through_chat_completions_too(
     ("options", "error", "said"),
     [
         ({"code_interpreter_files": ["gone.csv"]}, errors.BadMessage, "cannot be read"),
-        ({"code_interpreter_files": ["."]}, errors.BadMessage, "cannot be read"),
+        ({"code_interpreter_files": ["."]}, errors.BadMessage, "^'.' cannot be read: it is"),
         ({"code_interpreter_files": ["empty"]}, errors.BadMessage, "is empty"),
         ({"code_interpreter_files": ["large"]}, errors.TooLarge, "THREADMILL_FILE_BYTES"),
         ({"code_interpreter_files": ["data.csv"] * 21}, errors.TooLarge, "20 are allowed"),
