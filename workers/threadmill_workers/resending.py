@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from threadmill_shared.counts import counted
 from threadmill_shared.messaging import Queues
 from threadmill_shared.registry import WorkerInfo
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
+from threadmill_workers.naming import named
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -120,8 +120,7 @@ class Resending:
                 sent += [] if dispatch is None else [dispatch.run_id]
         if sent:
             logger.warning(
-                "%s of queue %s had not been claimed and are sent again, %s among them",
-                *(counted(len(sent), "run"), queue, sent[0]),
+                "sent again to queue %s, since nobody had claimed them: %s", queue, named(sent)
             )
         await self._store.read("UNLINK", self._store.keys.probe(queue))
 

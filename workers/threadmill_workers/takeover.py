@@ -61,9 +61,8 @@ class Takeover:
         held = await self._store.held_by(dead.worker)
         if dead.registration or held:
             name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
-            logger.warning(
-                "worker %s is dead (%s); its runs go on elsewhere: %s", name, why, named(held)
-            )
+            what = f"its runs go on elsewhere: {named(held)}" if held else "it held no run"
+            logger.warning("worker %s is dead (%s); %s", name, why, what)
         take = partial(self._take_from, dead.worker, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
