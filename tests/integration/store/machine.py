@@ -194,6 +194,14 @@ class StoreMachine(Driver):
 
     @precondition(lambda self: self._in_progress())
     @rule(pick=picks, luck=lucks)
+    def park_and_fail(self, pick: int, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        self._park(run, ["output"], HOUR, luck)
+        if run.place == "parked":
+            self._execute_outside(run, waiting_calls(run)[0][0], HOUR, 0, "failed", luck)
+
+    @precondition(lambda self: self._in_progress())
+    @rule(pick=picks, luck=lucks)
     def park_and_expire(self, pick: int, luck: Luck) -> None:
         run = _pick(self._in_progress(), pick)
         self._park(run, ["output"], 0, luck)
