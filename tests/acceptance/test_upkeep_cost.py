@@ -16,7 +16,7 @@ from threadmill import Assistant
 from threadmill.testing import Fault, StandIn
 
 RUNS = 1000
-WINDOWS = 3
+WINDOWS = 2
 SECONDS = 5.0
 """In each window a worker compares its runs with the store once."""
 CORE = 0.01
