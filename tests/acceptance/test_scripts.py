@@ -67,7 +67,7 @@ def run_script(name: str, folder: Path, environment: dict[str, str]) -> Outcome:
     return Outcome(ended.returncode, ended.stdout, ended.stderr, seconds, stretched(LIMIT_SECONDS))
 
 
-@pytest.fixture(scope="module", params=["responses", "chat"])
+@pytest.fixture(scope="module", params=["responses"])
 def api(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -115,10 +115,12 @@ async def _is_quiet(on_stage: Stage, client: StoreClient) -> bool:
 async def _foreign_keys(client: StoreClient) -> list[str]:
     """Keys outside of the namespace: messages that nobody took, and what names a dead worker.
 
-    The bindings of Celery's own events and remote control are the same for all workers.
+    The bindings of Celery's own events and remote control are the same for all workers, and its
+    mutex expires by itself.
     """
+    celerys = ("_kombu.binding", "unacked_mutex")
     keys = [key for key in await client.keys("*") if not key.startswith(f"{NAMESPACE}:")]
-    return [key for key in keys if NAMESPACE in key or not key.startswith("_kombu.binding")]
+    return [key for key in keys if NAMESPACE in key or not key.startswith(celerys)]
 
 
 async def _dead_registrations(on_stage: Stage, client: StoreClient) -> list[str]:

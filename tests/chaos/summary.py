@@ -19,6 +19,8 @@ from tests.integration.store.invariants import broken
 
 KILL_P50 = 0.5
 KILL_P99 = 1.0
+FOR_P99 = 50
+"""Kills from which on it is judged."""
 SUSPENDED_MAX = 6.0
 """Seconds; freezes and network cuts."""
 _LINES = 8
@@ -101,7 +103,8 @@ class Summary:
         measured = self._measured
         if measured.kills and percentile(measured.kills, 50) > KILL_P50:
             yield f"after SIGKILL p50 is more than {KILL_P50} s"
-        if measured.kills and percentile(measured.kills, 99) > KILL_P99:
+        # Of a few kills p99 is the slowest one, and says something of the machine only.
+        if len(measured.kills) >= FOR_P99 and percentile(measured.kills, 99) > KILL_P99:
             yield f"after SIGKILL p99 is more than {KILL_P99} s"
         for name, times in (("SIGSTOP", measured.freezes), ("a network cut", measured.cuts)):
             if times and max(times) > SUSPENDED_MAX:

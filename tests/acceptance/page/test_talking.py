@@ -42,12 +42,12 @@ def test_row_2_plain_functions_are_tools(play: Play) -> None:
         )
         ai.say("call cry {} and call sob {}")
     """)
-    assert printed == [
-        "User: call cry {} and call sob {}",
-        "  cry({}) -> boo hoo",
-        "  sob({}) -> sniff",
-        "Marvin: cry answered: boo hoo. sob answered: sniff.",
-    ]
+    user, *calls, answer = printed
+    assert user == "User: call cry {} and call sob {}"
+    # They are called side by side, so either may be the first to end.
+    assert sorted(calls) == ["  cry({}) -> boo hoo", "  sob({}) -> sniff"]
+    assert "cry answered: boo hoo." in answer
+    assert "sob answered: sniff." in answer
 
 
 def test_row_3_what_is_said_again_goes_on_with_the_default_thread(play: Play) -> None:
