@@ -48,7 +48,6 @@ bench: $(INSTALLED) ## Measure against the bare SDK and a plain Celery task
 requirements: $(INSTALLED) ## Pin what pyproject.toml asks for; ARGS=--upgrade renews the pins
 	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/pip-compile --quiet \
 		--generate-hashes --allow-unsafe --strip-extras --no-emit-options \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--build-deps-for wheel --build-deps-for editable --extra dev \
 		--output-file requirements-dev.txt $(ARGS) pyproject.toml
 

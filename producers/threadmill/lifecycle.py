@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import PrivateAttr
@@ -12,12 +11,13 @@ from threadmill.assistant_fields import AssistantFields
 from threadmill.client import current_client
 from threadmill.registration import Entry, Registration
 from threadmill.twins import awaitable, blocking, drive, drive_async
+from threadmill.with_block import WithBlock
 from threadmill_shared import errors, ids
 from threadmill_shared.definition import Definition
 from threadmill_shared.requests import check_text
 
 
-class Lifecycle(AssistantFields):
+class Lifecycle(WithBlock, AssistantFields):
     """An assistant that can be created, loaded, saved and deleted."""
 
     _registration: Registration = PrivateAttr(default_factory=Registration)
@@ -159,33 +159,10 @@ class Lifecycle(AssistantFields):
         self._entries.append(entry)
         return self
 
-    async def _exit(self) -> None:
+    async def _exit(self, _error: BaseException | None) -> None:
         client, entry = current_client(), self._entries.pop()
         try:
             await client.hop(self._registration.exit(entry, self, client.registry))
         except BaseException:  # a cancelled task must not leave its entry behind
             await client.hop(self._registration.exit(entry, self, client.registry))
             raise
-
-    def __enter__(self) -> Self:
-        """Register the assistant until the outermost `with` is left; not where it has an id."""
-        return drive(self._enter())
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        drive(self._exit())
-
-    async def __aenter__(self) -> Self:
-        return await drive_async(self._enter())
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await drive_async(self._exit())

@@ -20,6 +20,7 @@ from threadmill.run_options import FileOptions, RunOptions, SayOptions
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
+from threadmill_shared.definition import Definition
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.requests import Ask
 from threadmill_shared.runs import WhenBusy
@@ -132,7 +133,7 @@ class Talking(Lifecycle):
             StoreUnavailable: Redis does not answer.
         """
         _refuse_no_message(message)
-        return await self.submit(
+        return await self.request_run(
             message,
             thread,
             when_busy=when_busy,
@@ -147,7 +148,7 @@ class Talking(Lifecycle):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def submit(
+    async def request_run(
         self,
         message: str | None,
         thread: Thread | None,
@@ -167,52 +168,43 @@ class Talking(Lifecycle):
         **options: Any,
     ) -> Run:
         """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
-        if thread is not None and not isinstance(thread, Thread):
-            raise TypeError(
-                f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
-                "that exists, Thread(key=...) for one of your own name."
-            )
-        expected = None if result_type is None else ResultType(result_type)
-        if expected is not None:
-            if options.get("response_format") is not None:
-                raise TypeError("Give result_type or response_format, not both.")
-            options["response_format"] = expected.response_format
+        _refuse_no_thread(thread)
+        expected = _expected(result_type, options)
         client = current_client()
         await self.adopt()
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
-        if instructions is None:
-            instructions = self.get_instructions(thread)
-        own = client.settings.model if self.model is None else self.model
-        definition = self.definition().model_copy(
-            update={
-                "tools": specs(offered),
-                "hosted": hosted_tools(offered, self.tool_resources),
-                "model": own if model is None else model,
-            }
-        )
         own_functions = functions(offered)
+        files = (code_interpreter_files, file_search_files, image_files)
         ask = Ask(
-            definition=definition,
+            definition=self._definition_for(offered, model, client.settings.model),
             message=message,
             self_=self,
             thread=thread.reference() if thread else None,
             when_busy=when_busy,
             idempotency_key=idempotency_key,
             context=context,
-            instructions=instructions,
+            instructions=self.get_instructions(thread) if instructions is None else instructions,
             additional_instructions=additional_instructions,
             options=options,
             local_tools=() if client.queue else tuple(one.spec.name for one in own_functions),
             result=None if expected is None else expected.form,
-            attached=await read_files(
-                client, code_interpreter_files, file_search_files, image_files
-            ),
+            attached=await read_files(client, *files),
         )
         enqueued = await client.hop(client.enqueue(ask, own_functions))
         run = await handle(enqueued.run_id)
         run.offer(own_functions)
         run.expect(expected)
         return run
+
+    def _definition_for(self, tools: list[Any], model: str | None, default: str) -> Definition:
+        """The definition of one run, which may have other tools and another model."""
+        own = default if self.model is None else self.model
+        changed = {
+            "tools": specs(tools),
+            "hosted": hosted_tools(tools, self.tool_resources),
+            "model": own if model is None else model,
+        }
+        return self.definition().model_copy(update=changed)
 
     async def perform(
         self,
@@ -228,7 +220,7 @@ class Talking(Lifecycle):
         check_timeout(timeout)
         told = listener(event_handler_class, event_handler_kwargs)
         self.pre_run_hook()
-        run = await self.submit(message, thread, **(files or {}), **run_options)
+        run = await self.request_run(message, thread, **(files or {}), **run_options)
         try:
             await follow(run, told, timeout)
         except KeyboardInterrupt:
@@ -238,6 +230,25 @@ class Talking(Lifecycle):
         if told is not None and told.failure is not None:
             raise told.failure
         return run.raise_for_status()
+
+
+def _refuse_no_thread(thread: Any) -> None:
+    if thread is not None and not isinstance(thread, Thread):
+        raise TypeError(
+            f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one that "
+            "exists, Thread(key=...) for one of your own name."
+        )
+
+
+def _expected(result_type: Any, options: dict[str, Any]) -> ResultType[Any] | None:
+    """The type of the result, which the options then ask for."""
+    if result_type is None:
+        return None
+    if options.get("response_format") is not None:
+        raise TypeError("Give result_type or response_format, not both.")
+    expected = ResultType(result_type)
+    options["response_format"] = expected.response_format
+    return expected
 
 
 def _refuse_no_message(message: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic_core import from_json
@@ -13,7 +12,8 @@ from threadmill.checks import check_limit
 from threadmill.client import current_client
 from threadmill.run import Run, handle
 from threadmill.run_options import RunOptions, SayOptions
-from threadmill.twins import awaitable, blocking, drive, drive_async
+from threadmill.twins import awaitable, blocking
+from threadmill.with_block import WithBlock
 from threadmill_shared import errors, ids
 from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.messages import user_message
@@ -31,7 +31,7 @@ _depths = threading.Lock()
 """For all handles, since one with a lock of its own could not be copied."""
 
 
-class Thread:
+class Thread(WithBlock):
     """One conversation: an ordered list of messages, and what the assistant did between them.
 
     A new thread is stored at its first use. While a run holds it, nobody else writes to it.
@@ -218,7 +218,7 @@ class Thread:
     ) -> Run:
         """Have an assistant answer the thread; returns as soon as that is stored."""
         _refuse_name(assistant)
-        return await assistant.submit(
+        return await assistant.request_run(
             None,
             self,
             when_busy=when_busy,
@@ -273,29 +273,6 @@ class Thread:
         except errors.ThreadLocked:
             if error is None:  # else it would hide why the block was left while a run goes on
                 raise
-
-    def __enter__(self) -> Self:
-        """Store a new thread until the outermost `with` is left; one with id or key stays."""
-        return drive(self._enter())
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        drive(self._exit(error))
-
-    async def __aenter__(self) -> Self:
-        return await drive_async(self._enter())
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await drive_async(self._exit(error))
 
 
 def _refuse_name(assistant: Any) -> None:

@@ -32,6 +32,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared import ids
+from threadmill_shared.event_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.items import image_part, message_content
 from threadmill_shared.records import RunRecord
 
@@ -105,7 +106,7 @@ class Reader:
 
     def __init__(self, run: RunRecord) -> None:
         self._run = run
-        self._base = _run_object(run)
+        self._objects = RunObjects(run)
         self._kinds: dict[str, Callable[..., Iterator[tuple[str, Any]]]] = {
             "r": self._status,
             "mb": self._message_begins,
@@ -134,13 +135,13 @@ class Reader:
 
     def _status(self, entry: Entry, status: str, results: dict[str, Any]) -> Iterator[Any]:
         name = "created" if status == "created" else status
-        yield f"thread.run.{name}", self._base | _run_progress(status, results, entry.at)
+        yield f"thread.run.{name}", self._objects.run(status, results, entry.at)
 
     def _message_begins(self, entry: Entry, message: int, step: int) -> Iterator[Any]:
-        of_step = self._step(step, {"message": message}, "in_progress", entry.at, None)
+        of_step = self._objects.step(step, {"message": message}, "in_progress", entry.at, None)
         yield "thread.run.step.created", of_step
         yield "thread.run.step.in_progress", of_step
-        of_message = self._message(message, "in_progress", [], entry.at)
+        of_message = self._objects.message(message, "in_progress", [], entry.at)
         yield "thread.message.created", of_message
         yield "thread.message.in_progress", of_message
 
@@ -172,12 +173,12 @@ class Reader:
         content = message_content(text, enclosed)
         yield (
             "thread.message.completed",
-            self._message(message, "completed", content, entry.began) | done,
+            self._objects.message(message, "completed", content, entry.began) | done,
         )
         body = {"message": message, "usage": usage}
         yield (
             "thread.run.step.completed",
-            self._step(step, body, "completed", entry.began, entry.at),
+            self._objects.step(step, body, "completed", entry.began, entry.at),
         )
 
     def _message_incomplete(
@@ -190,24 +191,24 @@ class Reader:
         content = message_content(text or "", {})
         yield (
             "thread.message.incomplete",
-            self._message(message, "incomplete", content, entry.began) | ended,
+            self._objects.message(message, "incomplete", content, entry.began) | ended,
         )
         body = {"message": message}
         yield (
             f"thread.run.step.{status}",
-            self._step(step, body, status, entry.began, entry.at),
+            self._objects.step(step, body, status, entry.began, entry.at),
         )
 
     def _tools_begin(self, entry: Entry, step: int, calls: list[list[str]]) -> Iterator[Any]:
-        of_step = self._step(step, {"calls": []}, "in_progress", entry.at, None)
+        of_step = self._objects.step(step, {"calls": []}, "in_progress", entry.at, None)
         yield "thread.run.step.created", of_step
         yield "thread.run.step.in_progress", of_step
         yield (
             "thread.run.step.delta",
-            self._step_delta(
+            self._objects.step_delta(
                 step,
                 [
-                    _call(id, {"name": name, "arguments": arguments, "output": None})
+                    function_call(id, {"name": name, "arguments": arguments, "output": None})
                     | {"index": at}
                     for at, (id, name, arguments) in enumerate(calls)
                 ],
@@ -219,25 +220,30 @@ class Reader:
     ) -> Iterator[Any]:
         # Without the call's id: whoever puts deltas together would continue it, as any other text.
         made = {"index": index, "type": "function", "function": {"output": output}}
-        yield "thread.run.step.delta", self._step_delta(step, [made])
+        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
     def _tools_end(
         self, entry: Entry, step: int, status: str, body: dict[str, Any]
     ) -> Iterator[Any]:
-        yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
+        yield (
+            f"thread.run.step.{status}",
+            self._objects.step(step, body, status, entry.began, entry.at),
+        )
 
     def _hosted_begins(self, entry: Entry, step: int, call: str, kind: str) -> Iterator[Any]:
         details: dict[str, Any] = {"input": "", "outputs": []} if kind == CODE else {}
-        of_step = self._step(step, {"hosted": [call, kind, details]}, "in_progress", entry.at, None)
+        of_step = self._objects.step(
+            step, {"hosted": [call, kind, details]}, "in_progress", entry.at, None
+        )
         yield "thread.run.step.created", of_step
         yield "thread.run.step.in_progress", of_step
-        made = {"index": 0, **_hosted_call(call, kind, details)}
-        yield "thread.run.step.delta", self._step_delta(step, [made])
+        made = {"index": 0, **hosted_call(call, kind, details)}
+        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
     def _hosted_code(self, _entry: Entry, step: int, texts: list[str]) -> Iterator[Any]:
         for text in texts:
             made = {"index": 0, "type": CODE, CODE: {"input": text}}
-            yield "thread.run.step.delta", self._step_delta(step, [made])
+            yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
     def _hosted_ends(
         self, entry: Entry, step: int, status: str, body: dict[str, Any]
@@ -247,8 +253,11 @@ class Reader:
             outputs = details["outputs"]
             details = {"outputs": [{"index": at, **one} for at, one in enumerate(outputs)]}
         made = {"index": 0, "type": kind, kind: details}
-        yield "thread.run.step.delta", self._step_delta(step, [made])
-        yield f"thread.run.step.{status}", self._step(step, body, status, entry.began, entry.at)
+        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
+        yield (
+            f"thread.run.step.{status}",
+            self._objects.step(step, body, status, entry.began, entry.at),
+        )
 
     def _message_images(
         self, _entry: Entry, message: int, first: int, files: list[str]
@@ -266,174 +275,3 @@ class Reader:
 
     def _done(self, _entry: Entry) -> Iterator[Any]:
         yield DONE, "[DONE]"
-
-    def _message(
-        self, message: int, status: str, content: list[dict[str, Any]], began: int
-    ) -> dict[str, Any]:
-        return {
-            "id": ids.run_message_id(self._run.id, message),
-            "object": "thread.message",
-            "created_at": began // 1000,
-            "thread_id": self._run.thread_id,
-            "run_id": self._run.id,
-            "assistant_id": self._run.request.assistant_id,
-            "role": "assistant",
-            "status": status,
-            "completed_at": None,
-            "incomplete_at": None,
-            "incomplete_details": None,
-            "content": content,
-            "attachments": [],
-            "metadata": {},
-        }
-
-    def _step(
-        self, step: int, body: dict[str, Any], status: str, began: int, ended: int | None
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "id": ids.step_id(self._run.id, step),
-            "object": "thread.run.step",
-            "created_at": began // 1000,
-            "run_id": self._run.id,
-            "thread_id": self._run.thread_id,
-            "assistant_id": self._run.request.assistant_id,
-            "status": status,
-            "cancelled_at": None,
-            "completed_at": None,
-            "expired_at": None,
-            "failed_at": None,
-            "last_error": None,
-            "usage": body.get("usage"),
-            "metadata": {},
-            **_step_details(self._run.id, body),
-        }
-        if ended is not None:
-            found[f"{status}_at"] = ended // 1000
-        return found
-
-    def _step_delta(self, step: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": ids.step_id(self._run.id, step),
-            "object": "thread.run.step.delta",
-            "delta": {"step_details": {"type": "tool_calls", "tool_calls": calls}},
-        }
-
-
-def _call(id: str, function: dict[str, Any]) -> dict[str, Any]:
-    return {"id": id, "type": "function", "function": function}
-
-
-def _hosted_call(id: str, kind: str, details: dict[str, Any]) -> dict[str, Any]:
-    return {"id": id, "type": kind, kind: details}
-
-
-def _step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    if "message" in body:
-        creation = {"message_id": ids.run_message_id(run_id, body["message"])}
-        details: dict[str, Any] = {"type": "message_creation", "message_creation": creation}
-    elif "hosted" in body:
-        details = {"type": "tool_calls", "tool_calls": [_hosted_call(*body["hosted"])]}
-    else:
-        calls = [
-            _call(id, {"name": name, "arguments": arguments, "output": output})
-            for id, name, arguments, output in body["calls"]
-        ]
-        details = {"type": "tool_calls", "tool_calls": calls}
-    return {"type": details["type"], "step_details": details}
-
-
-def _run_object(run: RunRecord) -> dict[str, Any]:
-    request, options = run.request, run.request.options
-    return {
-        "id": run.id,
-        "object": "thread.run",
-        "created_at": run.created_at // 1000,
-        "thread_id": run.thread_id,
-        "assistant_id": request.assistant_id,
-        "model": request.model,
-        "instructions": request.instructions,
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                    "strict": False,
-                },
-            }
-            for tool in request.tools
-        ]
-        + [{"type": tool.type} for tool in request.hosted],
-        "metadata": options.metadata,
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "max_completion_tokens": options.max_completion_tokens,
-        "max_prompt_tokens": None,
-        "truncation_strategy": {
-            "type": "auto",
-            "last_messages": None,
-            **(options.truncation_strategy or {}),
-        },
-        "tool_choice": options.tool_choice or "auto",
-        "parallel_tool_calls": options.parallel_tool_calls is not False,
-        "response_format": options.response_format or "auto",
-        "required_action": None,
-    }
-
-
-def run_object(run: RunRecord) -> dict[str, Any]:
-    """The Assistants API's object of a run as its record has it."""
-    results = {
-        "started_at": run.started_at,
-        "usage": run.usage,
-        "last_error": run.last_error,
-        "reason": run.reason,
-    }
-    return _run_object(run) | _run_progress(run.status, results, run.ended_at or run.created_at)
-
-
-_ENDS = {
-    "cancelled": "cancelled_at",
-    "failed": "failed_at",
-    "completed": "completed_at",
-    "incomplete": "completed_at",
-}
-
-
-def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
-    def seconds(name: str) -> int | None:
-        return results[name] // 1000 if results.get(name) else None
-
-    progress: dict[str, Any] = {
-        "status": "queued" if status == "created" else status,
-        "started_at": seconds("started_at"),
-        "expires_at": seconds("expires_at"),
-        "cancelled_at": None,
-        "completed_at": None,
-        "failed_at": None,
-        "usage": results.get("usage"),
-        "last_error": results.get("last_error"),
-        "incomplete_details": _incomplete_details(results.get("reason")),
-    }
-    if "required" in results:
-        progress["required_action"] = _required_action(results["required"])
-    if status in _ENDS:
-        progress[_ENDS[status]] = at // 1000
-    return progress
-
-
-def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
-    calls = [
-        _call(id, {"name": name, "arguments": arguments}) | {"waits_for": waits_for}
-        for id, name, arguments, waits_for in required
-    ]
-    return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
-
-
-def _incomplete_details(reason: str | None) -> dict[str, Any] | None:
-    # The Assistants API knows two reasons; ours stands beside them under a name of its own.
-    if reason is None:
-        return None
-    known = reason in ("max_completion_tokens", "max_prompt_tokens")
-    return {"reason": reason if known else None, "detail": reason}

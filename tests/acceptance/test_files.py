@@ -22,15 +22,11 @@ from threadmill.embedded_server import FOLDER, end_server
 from threadmill.testing import Reply, Request, Search, StandIn, Text
 from threadmill.testing.standin.plot import sine_plot
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
 SCRIPTS = Path(__file__).parent / "scripts"
 PLOT = sine_plot()
 READER = Assistant(name="reader", tools=[CodeInterpreter, FileSearch])
-
-
-@pytest.fixture(scope="module", params=["responses"])
-def api(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module", autouse=True)

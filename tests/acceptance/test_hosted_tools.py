@@ -49,16 +49,12 @@ from threadmill.testing import (
 from threadmill.testing.standin.hosting import VectorStore
 from threadmill.testing.standin.plot import sine_plot
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
 SCRIPTS = Path(__file__).parent / "scripts"
 PLOT = sine_plot()
 DRAW = Code("plot(x, sin(x))\nprint('drawn')\n", "drawn\n", {"plot.png": PLOT})
 SHOW = Text("Here it is: sandbox:/mnt/data/plot.png", ["plot.png"])
-
-
-@pytest.fixture(scope="module", params=["responses"])
-def api(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,7 @@ FREE_OF_IO = {
     *("reference", "expect", "offer", "offers", "local_calls", "result_as", "raise_for_status"),
 }
 """Methods that only look at what the handle has, or change that."""
-OPERATIONS = {"adopt", "submit", "perform"}
+OPERATIONS = {"adopt", "request_run", "perform"}
 """Coroutines behind several of the methods; both twins of these await them."""
 
 
