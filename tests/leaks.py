@@ -35,10 +35,6 @@ def _as_its_run(contents: Contents, bucket: str, run_id: str, stored: Stored) ->
     return stored.for_ever == _lives(contents, bucket, run_id)
 
 
-def _of_a_live_run(contents: Contents, bucket: str, run_id: str, stored: Stored) -> bool:
-    return stored.for_ever and _lives(contents, bucket, run_id)
-
-
 def _as_its_thread(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
     return stored.for_ever and f"{bucket}thread:{thread_id}" in contents
 
@@ -77,7 +73,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "log": _as_its_run,
     "steps": _as_its_run,
     "files": _as_its_run,
-    "calls": _of_a_live_run,
+    "calls": _as_its_run,
     "thread": _stays,
     "items": _as_its_thread,
     "messages": _as_its_thread,

@@ -12,15 +12,16 @@ import atexit
 import contextlib
 import sys
 import threading
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from threadmill.twins import Hop
+from threadmill_shared.cancelling import cancel_others
 
 T = TypeVar("T")
 
-_CLOSE_SECONDS = 3.0
+_CLOSE_SECONDS = 5.0
 
 
 class BridgeClosed(RuntimeError):
@@ -58,15 +59,15 @@ class Bridge:
         work.close()
         raise BridgeClosed("The connections of this handle are closed. Load it anew.")
 
-    def close(self) -> None:
-        """Cancel what is under way, and end the thread."""
+    def close(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Cancel what is under way, do what is to be done `last`, and end the thread."""
         atexit.unregister(self.close)
         if not self._thread.is_alive():
             return
         with self._lock:
             if not self._is_closed:
                 self._is_closed = True
-                asyncio.run_coroutine_threadsafe(self._unwind(), self._loop)
+                asyncio.run_coroutine_threadsafe(self._unwind(last), self._loop)
         self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
@@ -86,18 +87,15 @@ class Bridge:
 
         sys.set_asyncgen_hooks(firstiter=note)
 
-    async def _unwind(self) -> None:
-        while tasks := _other_tasks():
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+    async def _unwind(self, last: Callable[[], Awaitable[None]] | None) -> None:
+        await cancel_others()
         # Only now, and in order: what somebody iterates over cannot be closed. The loop's own
         # `shutdown_asyncgens` would close all at once.
         for generator in list(self._generators):
             with contextlib.suppress(Exception):
                 await generator.aclose()
+        if last is not None:
+            with contextlib.suppress(Exception):
+                await last()
+        await cancel_others()
         self._loop.stop()
-
-
-def _other_tasks() -> set[asyncio.Task[Any]]:
-    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}

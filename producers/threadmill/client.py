@@ -99,8 +99,7 @@ class Client:
         if self._functions is not None:
             self._functions.close()
         self._sender.close()
-        drive_briefly(self._on_bridge(self._shut()))
-        self._bridge.close()
+        self._bridge.close(self._shut)
 
     async def _shut(self) -> None:
         await self._bells.close()

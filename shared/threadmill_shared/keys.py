@@ -23,7 +23,7 @@ class Keys:
     | `log:<run>` | stream | its events; also its bell (a channel) | `log_seconds` after its end |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
     | `files:<run>` | hash | files that it has made, in Base64, by id | as the record |
-    | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | until it ends |
+    | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | as the record |
     | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |
     | `items:<thread>` | stream | its items, by position | the thread's |
     | `messages:<thread>` | sorted set | message id -> position | the thread's |
@@ -40,7 +40,8 @@ class Keys:
 
     Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
     (`approval`, `output`); `+<call>` it was approved; `@<call>` the process that has taken it, and
-    until when; `=<call>` the digest of the output that somebody outside gave.
+    until when; `=<call>` the digest of the output that somebody outside gave. At the run's end `+`
+    and `=` stay.
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);

@@ -159,11 +159,7 @@ class ParkedRuns:
             args = _submission(parked, call_id, answer) | {"waits_for": waits_for, "taker": taker}
             reply = await self._run("submit", run_id, args)
             if reply[0] in ("ok", "again"):
-                begun = reply[2] == run_id
-                return Dispatch(reply[2], reply[3], begun=begun) if reply[2] else None
-            if reply[0] == "ended" and answer.end is not None:
-                # Perhaps this very call ended it, and the name of the next run was lost.
-                return Dispatch(reply[2], reply[3]) if reply[2] else None
+                return _dispatch(run_id, *reply[2:])
             if reply[0] != "moved":
                 raise _refusal(reply[0], run_id, call_id, parked)
 
@@ -182,7 +178,7 @@ class ParkedRuns:
         )
         if reply[0] not in ("ok", "again"):
             raise _refusal(reply[0], run_id, call_id, parked)
-        return Dispatch(reply[1], reply[2], begun=True) if reply[1] else None
+        return _dispatch(run_id, *reply[1:])
 
     async def _read(self, run_id: str) -> _Parked:
         store, keys = self._store, self._keys
@@ -247,6 +243,11 @@ def _submission(parked: _Parked, call_id: str, answer: Answer) -> dict[str, str 
         "end_field": field,
         "end_value": to_json(value).decode() if answer.end else "",
     }
+
+
+def _dispatch(run_id: str, send: str, queue: str) -> Dispatch | None:
+    """What is to be sent: the run itself, which had begun, or the next where it has ended."""
+    return Dispatch(send, queue, begun=send == run_id) if send else None
 
 
 def _digest(answer: Answer) -> str:

@@ -137,8 +137,9 @@ def test_a_decision_counts_once() -> None:
         run.reject(call.id)
     run.wait(20)
     assert [c.failed for c in made(run)] == [False]
+    run.approve(call.id)  # nor does it when the run has ended
     with pytest.raises(errors.NotWaiting, match="is completed"):
-        run.approve(call.id)
+        run.reject(call.id)
 
 
 def test_a_function_of_the_caller_that_was_approved_runs_in_the_callers_process() -> None:

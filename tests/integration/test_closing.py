@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import wait
 
 import pytest
+from redis import Redis
 
+from threadmill.client import Client
 from threadmill_shared.connections import connect
+from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells
 
@@ -44,3 +48,22 @@ async def test_bells_close_whatever_they_do(redis_url: str, turns: int) -> None:
     await bells.close()
     assert time.monotonic() - begun < 1
     await client.aclose()
+
+
+@pytest.mark.parametrize("milliseconds", range(1, 9))
+def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
+    redis_url: str, milliseconds: int
+) -> None:
+    client = Client(Settings(redis_url=redis_url))
+
+    async def ask() -> None:
+        while True:
+            await client.store.wire.execute_all([("PING",)])
+
+    asking = [client.hop(ask()).future for _ in range(3)]
+    wait(asking, timeout=milliseconds / 1000)
+    client.close()
+    assert all(one.cancelled() for one in asking)
+    with Redis.from_url(redis_url) as server:
+        database = str(server.get_connection_kwargs()["db"])
+        assert len([one for one in server.client_list() if one["db"] == database]) == 1

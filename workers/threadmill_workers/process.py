@@ -16,6 +16,7 @@ from celery.worker import WorkController, state
 from kombu.asynchronous import set_event_loop
 
 from threadmill_shared import errors, nesting
+from threadmill_shared.cancelling import cancel_others
 from threadmill_shared.connections import connect
 from threadmill_shared.messaging import Queues, Sender, make_app
 from threadmill_shared.model import Model
@@ -314,6 +315,7 @@ class WorkerProcess:
 
     async def _shut(self) -> None:
         await self._upkeep.close()
+        await cancel_others()
         await self._bells.close()
         await self._model.close()
         await self._store.close()

@@ -7,14 +7,12 @@
 -- replies: {cancelled | cancelling | ended, status, the next run or '', its queue}
 -- refusals: {gone}
 -- include: clock full_store log items steps hold dispatch head end_run cancel_run
-local record = redis.call('HMGET', run, 'status', 'ended_at', 'next', 'next_queue')
+local record = redis.call('HMGET', run, 'status', 'ended_at')
 if not record[1] then
   return {'gone'}
 end
 if record[2] then
-  -- Perhaps this very call ended it, and the name of the next run was lost with the answer.
-  local unclaimed = record[3] and redis.call('ZSCORE', bucket .. 'dispatched', record[3])
-  return {'ended', record[1], unclaimed and record[3] or '', unclaimed and record[4] or ''}
+  return {'ended', record[1], still_to_send(bucket, run_id)}
 end
 allow_when_full(run)
 local outcome, next_run, queue = cancel_run(bucket, run_id, clock(), cancel_ms)

@@ -9,14 +9,13 @@
 -- replies: {ok | again, status, the run to be sent or '', its queue}
 -- refusals:
 --   gone      there is no such run
---   ended     it has ended; names its status, and as in cancel.lua the run to be sent
---   idle      it does not wait for this from the caller
+--   idle      it does not wait for this from the caller, perhaps since it has ended
 --   taken     another process executes the call
 --   other     it has another output already
 --   moved     read again
 -- include: clock log items steps hold dispatch head end_run resume taken
 local calls = bucket .. 'calls:' .. run_id
-local record = redis.call('HMGET', run, 'status', 'events', 'thread_id', 'next', 'next_queue')
+local record = redis.call('HMGET', run, 'status', 'events', 'thread_id')
 if not record[1] then
   return {'gone'}
 end
@@ -25,12 +24,7 @@ if given and given ~= digest then
   return {'other'}
 end
 if given then
-  local send, queue = still_to_send(bucket, run_id)
-  return {'again', record[1], send, queue}
-end
-if redis.call('HEXISTS', run, 'ended_at') == 1 then
-  local unclaimed = record[4] and redis.call('ZSCORE', bucket .. 'dispatched', record[4])
-  return {'ended', record[1], unclaimed and record[4] or '', unclaimed and record[5] or ''}
+  return {'again', record[1], still_to_send(bucket, run_id)}
 end
 if record[1] ~= 'requires_action' or redis.call('HGET', calls, '?' .. call_id) ~= waits_for then
   return {'idle'}

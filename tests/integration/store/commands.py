@@ -277,7 +277,7 @@ OUTCOMES = {
     "yield": "ok again stale rewound refused cancelling",
     "park": "ok again stale rewound refused cancelling",
     "take": "ok kept gone taken silent lapsed",
-    "submit": "ok again gone ended idle taken other moved",
+    "submit": "ok again gone idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
     "add": "ok again no_thread locked",

@@ -244,7 +244,7 @@ class Model:
         if run is None:
             return ["gone"]
         if run.has_ended:
-            return ["ended", run.status, *self._next_to_send(run)]
+            return ["ended", run.status, *self._still_to_send(run)]
         next_run, queue = self._cancel_run(run)
         return [run.status, run.status, next_run, queue]
 
@@ -365,8 +365,6 @@ class Model:
             if given != digest:
                 return ["other"]
             return ["again", run.status, *self._still_to_send(run)]
-        if run.has_ended:
-            return ["ended", run.status, *self._next_to_send(run)]
         if run.place != "parked" or run.calls.get(f"?{call_id}") != waits_for:
             return ["idle"]
         who = run.calls.get(f"@{call_id}", "")
@@ -408,12 +406,9 @@ class Model:
         return run.id, run.queue
 
     def _still_to_send(self, run: Run) -> tuple[str, str]:
-        return (run.id, run.queue) if run.place == "dispatched" else ("", "")
-
-    def _next_to_send(self, run: Run) -> tuple[str, str]:
-        following = self.runs.get(run.next[0])
-        is_unclaimed = following is not None and following.place == "dispatched"
-        return run.next if is_unclaimed else ("", "")
+        sent = self.runs.get(run.next[0]) if run.has_ended else run
+        is_unclaimed = sent is not None and sent.place == "dispatched"
+        return (sent.id, sent.queue) if is_unclaimed else ("", "")
 
     def _is_due(self, run: Run, *, lost: bool) -> bool:
         """Whether it may be ended without its holder; limits here are nothing, or an hour."""
@@ -548,7 +543,7 @@ class Model:
         for call, closing_output in run.calls.items():
             if call.startswith("call_"):
                 thread.add("", closing_output)
-        run.calls.clear()
+        run.calls = {mark: value for mark, value in run.calls.items() if mark[0] in "+="}
         run.log += [f"r:{status}", "done"]
         self._move(run, "ended", status=status)
         if thread.head != run.id:

@@ -13,6 +13,8 @@ local REASON = {
   incomplete = 'max_tokens', completed = 'run_failed',
 }
 
+-- Approvals (+) and answers (=) of outsiders stay: who repeats one, since what the store said to it was
+-- lost, is to hear the same again, though the run may have ended meanwhile.
 local function close_calls(bucket, run_id, thread_id, now)
   local calls = bucket .. 'calls:' .. run_id
   local open = redis.call('HGETALL', calls)
@@ -20,8 +22,10 @@ local function close_calls(bucket, run_id, thread_id, now)
     if string.sub(open[i], 1, 5) == 'call_' then -- what else is known of a call has a mark before it
       add_item(bucket, thread_id, '', open[i + 1], now)
     end
+    if not string.find(open[i], '^[+=]') then
+      redis.call('HDEL', calls, open[i])
+    end
   end
-  redis.call('DEL', calls)
 end
 
 local function set_lifetimes(bucket, run_id, thread_id, idem, log_ms, run_ms, now)
@@ -30,6 +34,7 @@ local function set_lifetimes(bucket, run_id, thread_id, idem, log_ms, run_ms, no
   redis.call('PEXPIRE', bucket .. 'log:' .. run_id, log_ms)
   redis.call('PEXPIRE', bucket .. 'run:' .. run_id, run_ms)
   redis.call('PEXPIRE', bucket .. 'steps:' .. run_id, run_ms)
+  redis.call('PEXPIRE', bucket .. 'calls:' .. run_id, run_ms)
   redis.call('PEXPIRE', bucket .. 'files:' .. run_id, run_ms)
   if idem and idem ~= '' then
     redis.call('PEXPIRE', idem, 86400000)

@@ -25,11 +25,3 @@ local function resume_if_answered(bucket, run_id, now)
   dispatch(bucket, run_id, 0, now)
   return run_id, record[2]
 end
-
--- Whoever repeats the call that resumed a run is told again to send it, until a worker has it.
-local function still_to_send(bucket, run_id)
-  if not redis.call('ZSCORE', bucket .. 'dispatched', run_id) then
-    return '', ''
-  end
-  return run_id, redis.call('HGET', bucket .. 'run:' .. run_id, 'queue')
-end
