@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from redis import Redis
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.requests import is_speaking
 from tests.waiting import wait_until
@@ -45,3 +46,21 @@ def test_a_second_signal_gives_runs_back_at_once(
     workers.start("bot")
     run.wait(10)
     assert (run.status, run.attempt) == ("completed", 2)
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)
+def test_an_idle_worker_does_not_wait_until_its_queue_has_been_empty_for_a_second(
+    workers: Workers, redis_url: str
+) -> None:
+    with Redis.from_url(redis_url) as server:
+        [worker] = workers.start("bot")
+        before = unblocked(server)
+        worker.terminate()
+        assert worker.ends()
+        assert unblocked(server) == before + 1
+
+
+def unblocked(server: Redis) -> int:
+    """How often a client was told to wait for no message any more."""
+    found: dict[str, dict[str, int]] = server.info("commandstats")
+    return found.get("cmdstat_client|unblock", {"calls": 0})["calls"]

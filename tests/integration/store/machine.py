@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 from tests.integration.store.commands import HOUR, Write
@@ -434,9 +434,11 @@ class StoreMachine(Driver):
         self.counts.moves += self.model.moves
 
 
-def run(server: Server, counts: Counts, how: settings) -> None:
-    """Run the state machine; it raises what it finds."""
+def run(server: Server, counts: Counts, how: settings, *, number: int = 0) -> None:
+    """Run the state machine for the time of this number; it raises what it finds."""
     make: Any = partial(StoreMachine, server, counts)
+    if how.derandomize:  # so it is in CI, where each time would else repeat the first
+        make = seed(number)(make)
     run_state_machine_as_test(make, settings=how)
 
 

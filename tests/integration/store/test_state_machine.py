@@ -68,8 +68,8 @@ def test_the_store_does_what_its_model_does_whatever_is_sent_in_whatever_order(
         run(server, counts, settings(ROUND, max_examples=EXAMPLES_ELSEWHERE))
         return
     try:
-        for _ in range(ROUNDS):
-            run(server, counts, ROUND)
+        for number in range(ROUNDS):
+            run(server, counts, ROUND, number=number)
             if not rare(counts):
                 break
     finally:
