@@ -15,6 +15,9 @@ PROCESSES ?= 4
 # Further arguments for the command behind a target: make test ARGS='-k flower'
 ARGS ?=
 
+# Tests start hundreds of interpreters; without bytecode each would compile all modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test chaos lint bench requirements clean
 

@@ -20,6 +20,8 @@ from threadmill.client import close_client
 from threadmill.moving import export_file, import_file
 from threadmill.testing import StandIn
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
 PRINT_EVENTS = """
     import dataclasses, json, sys
     from threadmill import Run
@@ -54,7 +56,6 @@ def test_a_say_with_a_tool_call_goes_through_and_another_process_tails_it(
     assert seen[-1].event == "done"
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)
 def test_threads_and_assistants_of_all_nodes_are_exported_and_imported(
     environment: None, tmp_path: Path
 ) -> None:
@@ -85,7 +86,6 @@ def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None
     standin.wait_until(lambda requests: requests[0].closed_early)
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)
 def test_a_run_of_a_killed_worker_goes_on_elsewhere(workers: Workers, standin: StandIn) -> None:
     [killed] = workers.start("bot")
     run = Assistant(name="plain").enqueue("tokens=200 delay=0.05")
@@ -99,7 +99,6 @@ def test_a_run_of_a_killed_worker_goes_on_elsewhere(workers: Workers, standin: S
     assert run.text.split()[-1] == "200"
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part
 def test_without_a_broker_nothing_starts(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from tests.waiting import wait_until
 from threadmill import Thread
 from threadmill.testing import StandIn
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
 SECRET = "a-text-of-a-user"
 
 
@@ -147,7 +149,6 @@ def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
     assert [request.user_text for request in standin.requests] == ["Hello!"]
 
 
-@pytest.mark.parametrize("api", ["responses"], indirect=True)  # no provider takes part
 def test_a_say_waits_at_the_door_until_a_worker_comes(workers: Workers) -> None:
     thread = Thread(key="early")
     [first] = workers.start(SCRIBE)

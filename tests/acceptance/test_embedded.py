@@ -23,6 +23,8 @@ from tests.waiting import wait_until
 from threadmill.embedded_server import FOLDER, end_server
 from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text
 
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
 SCRIPTS = Path(__file__).parent / "scripts"
 LEFT_SECONDS = 20
 """How long after the last script of a folder a process of it may be left."""
@@ -175,12 +177,6 @@ STORIES: list[Callable[[Stage], list[str]]] = [
 AT_ONCE = 2
 """More would only wait for a processor, which other test processes use too."""
 Outcomes = dict[str, Future[list[str]]]
-
-
-@pytest.fixture(scope="module", params=["responses", "chat"])
-def api(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")
