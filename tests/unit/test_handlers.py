@@ -502,3 +502,20 @@ def test_a_long_text_costs_little_where_no_snapshot_is_wanted() -> None:
         for _call in dispatcher.calls(delta):
             pass
     assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("on_text_detla", "on_text_delta"),
+        ("on_message_deltas", "on_message_delta"),
+        ("on_step_done", "on_run_step_done"),
+    ],
+)
+def test_a_method_that_is_almost_a_hook_is_warned_of(name: str, meant: str) -> None:
+    with pytest.warns(UserWarning, match=f"Mine.{name} is no hook and is never called; {meant} is"):
+        type("Mine", (EventHandler,), {name: lambda self: None})
+
+
+def test_other_methods_of_a_handler_are_its_own_affair() -> None:
+    type("Mine", (EventHandler,), {"on_a_sunny_day": lambda self: None, "_on_text_delta": None})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import errors
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from threadmill.run import Run
 
 logger = logging.getLogger("threadmill")
+
+_ALIKE = 0.85
+"""From 0 to 1: how much a name is to look like a hook's for a misspelling of it."""
 
 
 class Listener:
@@ -50,6 +55,19 @@ class EventHandler(Listener):
     follows one run. What a hook raises ends the telling, not the run: `on_exception` and `on_end`
     are called, and the caller of `say` gets it once the run has ended.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of a method whose name is almost a hook's: it would never be called."""
+        super().__init_subclass__(**kwargs)
+        hooks = [name for name in dir(EventHandler) if name.startswith("on_")]
+        for name in vars(cls):
+            if name.startswith("_") or name in hooks:
+                continue
+            if near := get_close_matches(name, hooks, 1, _ALIKE):
+                warnings.warn(
+                    f"{cls.__name__}.{name} is no hook and is never called; {near[0]} is one.",
+                    stacklevel=2,
+                )
 
     def on_begin(self, run: Run) -> Any:
         """The run was enqueued; its events follow."""
