@@ -14,11 +14,12 @@ class Snapshot:
     def __init__(self, url: str, namespace: str) -> None:
         self._url = url
         self._pattern = f"{namespace}:*"
-        with self._client() as client:
-            self._kept = {
-                key: (max(client.pttl(key), 0), client.dump(key))
-                for key in client.scan_iter(self._pattern)
-            }
+        with self._client() as client, client.pipeline() as transaction:
+            keys = list(client.scan_iter(self._pattern))
+            for key in keys:
+                transaction.pttl(key).dump(key)
+            found = iter(transaction.execute())  # at once: a record and its log fit together
+        self._kept = {key: (max(next(found), 0), next(found)) for key in keys}
 
     def restore(self) -> None:
         """Put the store back to it, at once: no command of anybody else comes in between."""

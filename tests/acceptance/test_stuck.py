@@ -94,7 +94,7 @@ def test_what_comes_while_a_worker_drains_is_executed_by_another_one_at_once(
     workers: Workers, notes: Path, standin: StandIn
 ) -> None:
     [draining] = workers.start("perils", THREADMILL_DRAIN_SECONDS="20")
-    long = begin("tokens=150 delay=0.03", notes)
+    long = begin("tokens=300 delay=0.04", notes)
     wait_until(lambda: long.refresh().worker, "the run has a worker")
     os.kill(draining.pid, 15)
     late = [begin("Hello!", notes) for _ in range(10)]
