@@ -37,8 +37,8 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check
 	$(BIN)/ruff check --quiet --target-version py314 --select E9,F,PLE,W
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --python-version 3.11
-	$(BIN)/mypy --python-version 3.14 --no-warn-unreachable
+	$(BIN)/mypy --python-version 3.14 --no-warn-unreachable & newest=$$!; \
+		$(BIN)/mypy --python-version 3.11 && wait $$newest
 	set -e; for folder in $(SCRIPTS); do \
 		MYPYPATH=$$folder $(BIN)/mypy --explicit-package-bases $$folder; \
 	done
@@ -64,6 +64,6 @@ $(INSTALLED): requirements-dev.txt pyproject.toml
 		echo "threadmill needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 			"Name one: make PYTHON=python3.13 ..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	$(PIP) install --quiet --no-compile --require-hashes --requirement requirements-dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

@@ -30,7 +30,6 @@ async def execute(count: int) -> None:
     await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
 
 
-@pytest.mark.quiet
 @pytest.mark.parametrize("api", ["responses"], indirect=True)
 async def test_after_2000_runs_a_worker_has_the_memory_it_had_after_500(
     workers: Workers, standin: StandIn, report: Callable[[str], None]

@@ -259,7 +259,7 @@ def test_replacing_all_workers_under_load_fails_no_run_and_repeats_no_finished_c
     def feed() -> None:
         while not over.is_set():
             runs.append(begin("Go!", notes))
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     feeding = threading.Thread(target=feed)
     feeding.start()
