@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +84,7 @@ async def test_the_pauses_begin_anew_with_a_claim(scene):
 async def test_of_two_that_found_it_one_sends_it(scene, client):
     run_id = (await scene.enqueue()).run_id
     found = await seen(scene, run_id)
+    await asyncio.sleep(0.002)  # nobody looks in the very millisecond in which it was enqueued
     assert await scene.store.resend(run_id, found)
     assert await scene.store.resend(run_id, found) is None
     assert client.outcomes[-1] == "moved"
