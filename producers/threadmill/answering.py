@@ -57,6 +57,8 @@ class Answering:
     async def _approve(self, call_id: str) -> Self:
         """Allow a call that waits for an approval; it is executed where its function is.
 
+        Allowing it again changes nothing, also when the run has ended.
+
         Raises:
             NotWaiting: no such call waits for an approval (yet, or any more).
         """
