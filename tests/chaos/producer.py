@@ -2,10 +2,11 @@
 
     python -m tests.chaos.producer NAME SEED OUTSTANDING FILE
 
-It notes in FILE what it is about to say, and then the run. While it waits for a run, it executes
-the calls of its own functions. A successor says again, with the same idempotency key, what was
-noted and has no run, and waits for the others; if OUTSTANDING is 0, no more than that. SIGUSR1: it
-dies at its next send, when the run is stored and no worker knows of it. SIGTERM: it ends in order.
+It notes in FILE what it is about to say, then the run, and the run's end. While it waits for a run,
+it executes the calls of its own functions. A successor says again, with the same idempotency key,
+what was noted and has no run, and waits for the others; if OUTSTANDING is 0, no more than that.
+SIGUSR1: it dies at its next send, when the run is stored and no worker knows of it. SIGTERM: it
+ends in order.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ SAYS_PER_THREAD = 25
 OPEN_THREADS = 60
 """Cold threads that a producer talks on at a time."""
 _PAUSE = 0.2
-_LATEST = 150
-"""Of the runs that a predecessor has begun, so many can still go on."""
 
 
 class MortalSender(Sender):
@@ -67,8 +66,8 @@ class Producer:
         self._waits: set[asyncio.Task[None]] = set()
         self._said: Counter[str] = Counter()
         self._pending: dict[str, str] = {}
-        self._begun: list[str] = []
-        """Runs that a predecessor may have waited for."""
+        self._begun: dict[str, None] = {}
+        """Runs that no predecessor has seen end."""
         self._remember()
         self._dice = random.Random(f"{seed}/{name}/{self._said.total()}")
         self.stop = asyncio.Event()
@@ -95,8 +94,9 @@ class Producer:
                 self._pending[line["key"]] = line["text"]
             elif line["what"] == "run":
                 self._pending.pop(line["key"], None)
-                self._begun.append(line["run"])
-        self._begun = self._begun[-_LATEST:]
+                self._begun[line["run"]] = None
+            elif line["what"] == "ended":
+                self._begun.pop(line["run"], None)
 
     def _next(self) -> Say:
         thread = self._thread()
@@ -143,6 +143,7 @@ class Producer:
                 # By its id: the functions are found in the module that this process has loaded.
                 status = (await (await Run.load_async(run_id)).wait_async()).status
             await asyncio.sleep(_PAUSE)
+        self._ledger.add("ended", producer=self._name, run=run_id)
         at_its_end()
 
     async def _may_go_on(self) -> bool:
