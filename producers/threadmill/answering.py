@@ -80,6 +80,7 @@ class Answering:
 
         Raises:
             NotWaiting: no such call waits for an approval (yet, or any more).
+            OutputMismatch: it was rejected before, for another reason.
             TooLarge: the reason is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
         check_text(call_id, "A call's id")

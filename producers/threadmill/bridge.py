@@ -17,11 +17,14 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from threadmill.twins import Hop
-from threadmill_shared.cancelling import cancel_others
+from threadmill_shared.cancelling import AGAIN_SECONDS, cancel_others
 
 T = TypeVar("T")
 
-_CLOSE_SECONDS = 5.0
+_CANCEL_SECONDS = 3.0
+_CLOSE_SECONDS = 6.0
+"""For all of it: what was cancelled ends, connections are closed."""
+_CLOSED = "The connections of this handle are closed. Load it anew."
 
 
 class BridgeClosed(RuntimeError):
@@ -31,7 +34,9 @@ class BridgeClosed(RuntimeError):
 class Bridge:
     """A thread that runs an event loop."""
 
-    def __init__(self, name: str = "threadmill-bridge") -> None:
+    def __init__(self, name: str = "threadmill-bridge", *, is_patient: bool = False) -> None:
+        """A thread is started; a patient one gives what it cancels at its end time to clean up."""
+        self._again_after = None if is_patient else AGAIN_SECONDS
         self._loop = asyncio.new_event_loop()
         self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
         self._is_closed = False
@@ -51,13 +56,22 @@ class Bridge:
 
         Raises:
             BridgeClosed: it was closed, or belongs to the process that this one was forked from.
+                The result is this error, too, if it is closed before the work is done.
         """
         if self._thread.is_alive():  # asked before the lock, which a fork may have left taken
             with self._lock:
                 if not self._is_closed:
-                    return Hop(asyncio.run_coroutine_threadsafe(work, self._loop))
+                    return Hop(asyncio.run_coroutine_threadsafe(self._done(work), self._loop))
         work.close()
-        raise BridgeClosed("The connections of this handle are closed. Load it anew.")
+        raise BridgeClosed(_CLOSED)
+
+    async def _done(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._is_closed:
+                raise
+            raise BridgeClosed(_CLOSED) from None
 
     def close(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
         """Cancel what is under way, do what is to be done `last`, and end the thread."""
@@ -88,7 +102,7 @@ class Bridge:
         sys.set_asyncgen_hooks(firstiter=note)
 
     async def _unwind(self, last: Callable[[], Awaitable[None]] | None) -> None:
-        await cancel_others()
+        await cancel_others(_CANCEL_SECONDS, again_after=self._again_after)
         # Only now, and in order: what somebody iterates over cannot be closed. The loop's own
         # `shutdown_asyncgens` would close all at once.
         for generator in list(self._generators):
@@ -97,5 +111,4 @@ class Bridge:
         if last is not None:
             with contextlib.suppress(Exception):
                 await last()
-        await cancel_others()
         self._loop.stop()

@@ -91,15 +91,15 @@ class Client:
         """
         with self._functions_lock:
             if self._functions is None:
-                self._functions = Bridge("threadmill-functions")
+                self._functions = Bridge("threadmill-functions", is_patient=True)
             return self._functions.loop
 
     def close(self) -> None:
         """Send what is left, and close the connections."""
         if self._functions is not None:
             self._functions.close()
-        self._sender.close()
         self._bridge.close(self._shut)
+        self._sender.close()  # when nobody gives it anything any more
 
     async def _shut(self) -> None:
         await self._bells.close()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+AGAIN_SECONDS = 0.1
 
-async def cancel_all(tasks: Iterable[asyncio.Future[Any]], *, again_after: float = 0.1) -> None:
+
+async def cancel_all(
+    tasks: Iterable[asyncio.Future[Any]], *, again_after: float | None = AGAIN_SECONDS
+) -> None:
     """Cancel tasks, and wait until they have ended.
 
     On Python 3.11 `asyncio.wait_for`, with which redis-py sends, may swallow a cancellation. A task
     that goes on for it is cancelled again after some seconds; else whoever waits for its end would
-    wait for ever.
+    wait for ever. None: only once, for tasks that may have to clean up.
     """
     pending = list(tasks)
     while pending := [task for task in pending if not task.done()]:
@@ -21,10 +26,12 @@ async def cancel_all(tasks: Iterable[asyncio.Future[Any]], *, again_after: float
         await asyncio.wait(pending, timeout=again_after)
 
 
-async def cancel_others() -> None:
-    """Cancel all tasks of this event loop but the own one, and wait until they have ended.
+async def cancel_others(seconds: float, *, again_after: float | None = AGAIN_SECONDS) -> None:
+    """Cancel all tasks of this event loop but the own one, and wait for their ends for so long.
 
     Connections are closed after that: whoever still asked for something would open them again.
     """
-    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-        await cancel_all(tasks, again_after=0.3)  # some have something to do at their end
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                await cancel_all(tasks, again_after=again_after)

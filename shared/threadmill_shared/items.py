@@ -43,6 +43,12 @@ class ToolCallItem(TypedDict):
     run_id: str
 
 
+OPEN_CALL_OUTPUT = (
+    "The run ended before this call had an output. Whether it had an effect is not known."
+)
+"""What a call gave that was begun, or may have been, when its run ended."""
+
+
 class ToolOutputItem(TypedDict):
     """What the call gave; every call of a thread at rest has exactly one."""
 

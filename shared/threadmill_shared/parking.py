@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.events import encode
+from threadmill_shared.items import OPEN_CALL_OUTPUT
 from threadmill_shared.reading import StoreReader
 from threadmill_shared.records import Status
 from threadmill_shared.refusals import run_not_found
@@ -173,9 +174,9 @@ class ParkedRuns:
         parked = await self._read(run_id)
         data = {"call_id": call_id, "name": parked_name(parked.body, call_id)}
         record = encode(("x", "threadmill.tool.approved", data))
-        reply = await self._run(
-            "approve", run_id, {"call_id": call_id, "count": 1, "records": record}
-        )
+        closing = from_json(parked.marks.get(call_id, "{}")) | {"output": OPEN_CALL_OUTPUT}
+        args = {"closing": to_json(closing).decode(), "count": 1, "records": record}
+        reply = await self._run("approve", run_id, {"call_id": call_id, **args})
         if reply[0] not in ("ok", "again"):
             raise _refusal(reply[0], run_id, call_id, parked)
         return _dispatch(run_id, *reply[1:])
@@ -265,7 +266,9 @@ def _refusal(outcome: str, run_id: str, call_id: str, parked: _Parked) -> errors
                 f"process is lost, the call is free after {LEASE_SECONDS:g} s."
             )
         case "other":
-            return errors.OutputMismatch(f"{call_id} of {run_id} has another output already.")
+            return errors.OutputMismatch(
+                f"{call_id} of {run_id} was answered before, with another output."
+            )
     waiting = ", ".join(f"{c.id} ({c.name}: {c.waits_for})" for c in parked.calls())
     return errors.NotWaiting(
         f"{run_id} is {parked.status} and does not wait for this answer to {call_id}. "

@@ -176,6 +176,38 @@ def test_a_cancel_ends_a_run_that_waits_at_once_and_the_thread_can_go_on(standin
     assert output in str(standin.requests[-1].body)
 
 
+def test_of_a_call_that_was_approved_nobody_says_that_it_was_not_executed(standin: StandIn) -> None:
+    thread = Thread()
+    run = careful('call ship {"seconds": 5}', thread)
+    [call] = parked(run)
+    run.approve(call.id)
+    wait_until(lambda: run.refresh().status == "in_progress", "it is executed")
+    assert run.cancel().wait(20).status == "cancelled"
+    assert careful("Hello!", thread).wait(20).status == "completed"
+    told = str(standin.requests[-1].body)
+    assert "Whether it had an effect is not known." in told
+    assert "not executed" not in told
+
+
+def test_after_the_last_decision_a_callers_function_is_waited_for_less_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mine() -> str:
+        return "nobody is there to call it"
+
+    monkeypatch.setenv("THREADMILL_PARK_SECONDS", "0.5")
+    close_client()
+    text = 'call refund {"order": 1} call mine {}'
+    run = Assistant.load("careful").enqueue(text, additional_tools=[mine])
+    decided, _ = parked(run)
+    run.approve(decided.id)
+    wait_until(lambda: run.refresh().status == "expired", "it expires", 15)
+    assert run.last_error is not None
+    assert "Nobody gave the output of mine (call_" in run.last_error.message
+    monkeypatch.undo()
+    close_client()
+
+
 def test_an_interrupt_takes_the_place_of_a_run_that_waits() -> None:
     thread = Thread()
     run = careful('call refund {"order": 1}', thread)
@@ -233,7 +265,7 @@ def test_another_output_or_one_that_nobody_waits_for_is_refused_and_nothing_is_s
     run = Assistant(tools=[LOOKUP]).enqueue("call search {} call search {}")
     first, second = parked(run)
     run.submit_tool_outputs({first.id: "a"})
-    with pytest.raises(errors.OutputMismatch, match="another output already"):
+    with pytest.raises(errors.OutputMismatch, match="before, with another output"):
         run.submit_tool_outputs({second.id: "b", first.id: "other"})
     with pytest.raises(errors.NotWaiting, match=f"It waits for: {second.id} "):
         run.submit_tool_outputs({second.id: "b", "call_of_nobody": "c"})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
 from concurrent.futures import wait
 
 import pytest
 from redis import Redis
 
+from threadmill.bridge import Bridge, BridgeClosed
 from threadmill.client import Client
+from threadmill_shared.cancelling import cancel_others
 from threadmill_shared.connections import connect
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
@@ -63,7 +67,45 @@ def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
     asking = [client.hop(ask()).future for _ in range(3)]
     wait(asking, timeout=milliseconds / 1000)
     client.close()
-    assert all(one.cancelled() for one in asking)
+    for one in asking:
+        with pytest.raises(BridgeClosed, match="Load it anew"):
+            one.result()
     with Redis.from_url(redis_url) as server:
         database = str(server.get_connection_kwargs()["db"])
         assert len([one for one in server.client_list() if one["db"] == database]) == 1
+
+
+def test_what_a_patient_bridge_cancels_at_its_end_has_time_to_clean_up() -> None:
+    done: list[str] = []
+    begun = threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.5)
+            done.append("cleaned up")
+
+    bridge = Bridge("patient", is_patient=True)
+    hop = bridge.hop(work())
+    begun.wait()
+    bridge.close()
+    assert done == ["cleaned up"]
+    assert hop.future.done()
+
+
+async def test_tasks_that_ignore_their_cancellation_are_not_waited_for_for_ever() -> None:
+    async def stubborn() -> None:
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+
+    over = asyncio.Event()
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0)
+    begun = time.monotonic()
+    await cancel_others(0.3)
+    assert 0.3 <= time.monotonic() - begun < 1
+    over.set()
+    await task

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from threadmill_shared import errors, ids
-from threadmill_shared.items import Item, message_text
+from threadmill_shared.items import OPEN_CALL_OUTPUT, Item, message_text
 from threadmill_shared.model import (
     CodeDelta,
     HostedBegan,
@@ -40,9 +40,6 @@ from threadmill_workers.provider import Provider
 from threadmill_workers.resuming import unfinished_turn
 from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
 
-OPEN_CALL_OUTPUT = (
-    "The run ended before this call had an output. Whether it had an effect is not known."
-)
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 20.0
 

@@ -91,7 +91,7 @@ class HeldRun:
         self._interrupt: Callable[[], object] = lambda: None
 
     async def call_marks(self) -> CallMarks:
-        """What is stored of the run's tool calls that have no output."""
+        """What is stored of the run's tool calls: which are open, begun, approved."""
         return CallMarks(await self._store.read("HGETALL", self._store.keys.calls(self.record.id)))
 
     async def open_step_body(self) -> dict[str, Any]:

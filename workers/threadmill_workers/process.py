@@ -43,6 +43,7 @@ T = TypeVar("T")
 CLOSE_SECONDS = 4.4
 """How long a worker that ends takes at most to give its runs back, the time of tools included."""
 CONSUMER_PAUSE_SECONDS = 0.5
+_LEAVE_SECONDS = 0.5
 """How long a consumer that has ended by itself rests before it is started again."""
 
 
@@ -315,7 +316,7 @@ class WorkerProcess:
 
     async def _shut(self) -> None:
         await self._upkeep.close()
-        await cancel_others()
+        await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
         await self._bells.close()
         await self._model.close()
         await self._store.close()

@@ -37,7 +37,7 @@ class OpenCall:
 
 
 class CallMarks:
-    """What is stored of a run's tool calls that have no output."""
+    """What is stored of a run's tool calls: which are open, begun, approved."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._fields = fields

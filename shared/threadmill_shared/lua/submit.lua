@@ -47,5 +47,5 @@ if end_status ~= '' then
   redis.call('HSET', run, end_field, end_value)
   return {'ok', end_status, end_run(bucket, run_id, end_status, now)}
 end
-local send, queue = resume_if_answered(bucket, run_id, now)
+local send, queue = resume_if_answered(bucket, run_id, waits_for, now)
 return {'ok', redis.call('HGET', run, 'status'), send, queue}

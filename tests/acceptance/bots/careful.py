@@ -1,6 +1,7 @@
 """An assistant with tools that somebody has to approve; each says who executed it."""
 
 import os
+import time
 
 from threadmill import Assistant, tool
 
@@ -11,9 +12,16 @@ def refund(order: int) -> str:
     return f"{order} refunded by {os.getpid()}"
 
 
+@tool(needs_approval=True)
+def ship(seconds: float) -> str:
+    """Send something; that takes a while."""
+    time.sleep(seconds)
+    return "shipped"
+
+
 def look_up(order: int) -> str:
     """Look an order up; nobody needs to approve that."""
     return f"{order} looked up by {os.getpid()}"
 
 
-ai = Assistant("careful", tools=[refund, look_up])
+ai = Assistant("careful", tools=[refund, ship, look_up])

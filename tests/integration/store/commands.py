@@ -95,6 +95,7 @@ class Commands:
         fields = {
             "queue": "tm",
             "limit_ms": limit_ms,
+            "park_ms": 3_600_000,
             "log_ms": DAY,
             "run_ms": DAY,
             "request": "{}",
@@ -213,7 +214,8 @@ class Commands:
     def approve(self, run_id: str, call: str) -> Command:
         write = Write(records=(["x", "threadmill.tool.approved", {}],))
         count, records, _ = write.encoded()
-        args = {"call_id": call, "count": count, "records": records}
+        args = {"call_id": call, "closing": f"{call} was approved", "count": count}
+        args |= {"records": records}
         return self._of_run("approve", run_id, args)
 
     def reclaim(

@@ -385,7 +385,7 @@ class Model:
             return ["ok", end_status, *run.next]
         return ["ok", None, *self._resume(run)]
 
-    def _approve(self, run_id: str, call_id: str, count: int, records: str) -> Answer:
+    def _approve(self, run_id: str, call_id: str, closing: str, count: int, records: str) -> Answer:
         run = self.runs.get(run_id)
         if run is None:
             return ["gone"]
@@ -393,7 +393,7 @@ class Model:
             was_approved = f"+{call_id}" in run.calls
             return ["again", *self._still_to_send(run)] if was_approved else ["idle"]
         del run.calls[f"?{call_id}"]
-        run.calls[f"+{call_id}"] = "1"
+        run.calls |= {f"+{call_id}": "1", call_id: closing}
         run.log.append("x:threadmill.tool.approved")
         return ["ok", *self._resume(run)]
 

@@ -1,20 +1,31 @@
--- A parked run goes on once nothing is left that it waits for: any worker may claim it, with the time
--- that was left to it. Returns the run and its queue where it is to be sent, else two empty strings.
-local function waits_for_more(calls)
-  for _, name in ipairs(redis.call('HKEYS', calls)) do
-    if string.sub(name, 1, 1) == '?' then
-      return true
+-- What a parked run waits for: 'approval' while anybody has to decide, else 'output', else nothing.
+local function waited_for(calls)
+  local found
+  local marks = redis.call('HGETALL', calls)
+  for i = 1, #marks, 2 do
+    if string.sub(marks[i], 1, 1) == '?' and found ~= 'approval' then
+      found = marks[i + 1]
     end
   end
-  return false
+  return found
 end
 
-local function resume_if_answered(bucket, run_id, now)
+-- A call that waited for `was` has been answered. A parked run goes on once nothing is left that it
+-- waits for: any worker may claim it, with the time that was left to it. After the last decision it
+-- may still wait for functions, for which it has less time. Returns the run and its queue where it is to
+-- be sent, else two empty strings.
+local function resume_if_answered(bucket, run_id, was, now)
   local run = bucket .. 'run:' .. run_id
-  if waits_for_more(bucket .. 'calls:' .. run_id) then
+  local record = redis.call('HMGET', run, 'left_ms', 'queue', 'deadline', 'park_ms')
+  local waits_for = waited_for(bucket .. 'calls:' .. run_id)
+  if waits_for then
+    local deadline = now + record[4]
+    if was == 'approval' and waits_for == 'output' and deadline < record[3] + 0 then
+      redis.call('HSET', run, 'deadline', digits(deadline))
+      redis.call('ZADD', bucket .. 'deadlines', digits(deadline), run_id)
+    end
     return '', ''
   end
-  local record = redis.call('HMGET', run, 'left_ms', 'queue')
   local deadline = digits(now + record[1])
   -- The next claim is no takeover.
   redis.call('HSET', run, 'status', 'queued', 'deadline', deadline, 'handed_over', 1)
