@@ -60,6 +60,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=KINDS, help="the one kind of server to test with")
+    parser.addoption(
+        "--every-api", action="store_true", help="with either model API, also where one is enough"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{QUIET}: measures; nothing else is tested meanwhile",
         f"{APART}: any process may execute it, whoever executes the rest of its module",
         "one_server: a test of the store that says nothing of a cluster",
+        "any_api: one of the model APIs is enough; --every-api has both",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
         config.addinivalue_line("markers", marker)
@@ -166,9 +170,23 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
     yield
+    if not config.getoption("--every-api"):
+        _ask_one_api(config, items)
     put_quiet_ones_last(items)
     if folder := _shared_folder(config):
         Groups(folder).write(items, config.workerinput["workerid"])  # type: ignore[attr-defined]
+
+
+def _ask_one_api(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what would only be said again, to the other model API."""
+
+    def says_nothing_new(item: pytest.Item) -> bool:
+        params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+        return bool(item.get_closest_marker("any_api")) and params.get("api") == "chat"
+
+    left_out = [item for item in items if says_nothing_new(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -14,6 +14,8 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Reply, Request, StandIn, Text, converse
 
+pytestmark = pytest.mark.any_api
+
 WITHIN_SECONDS = 0.1
 
 CANCEL = """

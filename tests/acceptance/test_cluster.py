@@ -20,7 +20,7 @@ from threadmill.client import close_client
 from threadmill.moving import export_file, import_file
 from threadmill.testing import StandIn
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = pytest.mark.any_api
 
 PRINT_EVENTS = """
     import dataclasses, json, sys

@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 from threadmill import Thread
 from threadmill.testing import StandIn
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = pytest.mark.any_api
 
 SECRET = "a-text-of-a-user"
 

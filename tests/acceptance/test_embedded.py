@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 from threadmill.embedded_server import FOLDER, end_server
 from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = pytest.mark.any_api
 
 SCRIPTS = Path(__file__).parent / "scripts"
 LEFT_SECONDS = 20

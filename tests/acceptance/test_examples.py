@@ -15,6 +15,7 @@ pytestmark = pytest.mark.together("installations")  # they are made once per pro
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
 
 
+@pytest.mark.any_api
 @pytest.mark.parametrize("api", ["responses", "chat"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_the_tests_of_an_example_pass_against_the_wheel(

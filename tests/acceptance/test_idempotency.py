@@ -10,7 +10,7 @@ from tests.acceptance.processes import Script, Workers
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import StandIn
 
-pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+pytestmark = pytest.mark.any_api
 
 KEYS = {"order-7": "the shop's thread", "order-8": None}
 """Idempotency keys, and the keys of the threads that they are used on; None: a new thread."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Literal
 
+import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import by_thread, said_to
 
@@ -15,6 +16,8 @@ from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, Text
 from threadmill_shared.connections import connect
 from threadmill_shared.store import Store
+
+pytestmark = pytest.mark.any_api
 
 THREADS = 20
 SAYS = 6

@@ -389,6 +389,7 @@ SAY = """
 """
 
 
+@pytest.mark.any_api
 @pytest.mark.parametrize("api", ["responses", "chat"])
 def test_a_say_goes_through_what_the_procfile_starts_and_flower_shows_its_id(
     api: str, redis_port: int, tmp_path: Path

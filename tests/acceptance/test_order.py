@@ -16,6 +16,8 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Reply, Request, StandIn, Text
 
+pytestmark = pytest.mark.any_api
+
 HOT = 20
 COLD_THREADS = 30
 COLD_SAYS = 3

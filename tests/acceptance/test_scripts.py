@@ -23,6 +23,8 @@ from tests.servers import RedisServer
 from threadmill.embedded_server import FOLDER, end_server
 from threadmill.testing import StandIn
 
+pytestmark = pytest.mark.any_api
+
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIBE = "tests.acceptance.scripts.scribe"
 SPEAKERS = {
@@ -65,12 +67,6 @@ def run_script(name: str, folder: Path, environment: dict[str, str]) -> Outcome:
     )
     seconds = time.monotonic() - began
     return Outcome(ended.returncode, ended.stdout, ended.stderr, seconds, stretched(LIMIT_SECONDS))
-
-
-@pytest.fixture(scope="module", params=["responses"])
-def api(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture(scope="module")
