@@ -112,18 +112,7 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "assistant_id": request.assistant_id,
         "model": request.model,
         "instructions": request.instructions,
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                    "strict": False,
-                },
-            }
-            for tool in request.tools
-        ]
+        "tools": [_not_strict(tool.api_form()) for tool in request.tools]
         + [{"type": tool.type} for tool in request.hosted],
         "metadata": options.metadata,
         "temperature": options.temperature,
@@ -140,6 +129,10 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "response_format": options.response_format or "auto",
         "required_action": None,
     }
+
+
+def _not_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    return tool | {"function": tool["function"] | {"strict": False}}
 
 
 def run_object(run: RunRecord) -> dict[str, Any]:

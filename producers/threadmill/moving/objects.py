@@ -26,17 +26,7 @@ def assistant(definition: Definition) -> Json:
         "description": definition.description,
         "model": definition.model,
         "instructions": definition.instructions,
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in definition.tools
-        ]
+        "tools": [tool.api_form() for tool in definition.tools]
         + [{"type": tool.type} for tool in definition.hosted],
         "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,

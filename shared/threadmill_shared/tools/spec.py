@@ -35,6 +35,15 @@ class ToolSpec(BaseModel):
     """What happens to a call that was begun when its worker died."""
     needs_approval: bool = False
 
+    def api_form(self) -> dict[str, Any]:
+        """The tool as the API has it: the form that `external_spec` reads."""
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": self.parameters,
+        }
+        return {"type": "function", "function": function}
+
     @property
     def is_external(self) -> bool:
         """Whether there is no function: whoever follows the run gives its calls their outputs."""

@@ -236,17 +236,7 @@ def _chat_tools(request: ModelRequest) -> Json:
     if not request.tools:
         return {}
     return {
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.parameters,
-                },
-            }
-            for tool in request.tools
-        ],
+        "tools": [tool.api_form() for tool in request.tools],
         "tool_choice": request.tool_choice,
         "parallel_tool_calls": request.parallel_tool_calls,
     }
