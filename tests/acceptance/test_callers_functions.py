@@ -217,7 +217,7 @@ def test_after_a_process_that_was_lost_another_goes_on_as_the_functions_author_w
         arguments = json.dumps({"path": str(path), "seconds": 60})
         with script(f"call {name} {arguments}") as process:
             run = Run.load(said(process))
-            wait_until(path.exists, "the function is called")
+            wait_until(lambda: path.exists() and path.read_text(), "the function is called")
         return run
 
     reported, repeated, failed = map(begun_and_lost, ("note", "note_again", "note_once"))
