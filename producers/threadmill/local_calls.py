@@ -184,6 +184,7 @@ class LocalCalls:
             call_id=job.call.id,
             attempt=job.record.attempts,
             idempotency_key=job.call.id,
+            assistant=job.record.request.assistant_name,
             context=job.record.context,
         )
         runner = self._ensure_runner()

@@ -31,6 +31,7 @@ def context(call_id="call_1"):
         call_id=call_id,
         attempt=2,
         idempotency_key="key-1",
+        assistant="Marvin",
         context={"user": "eve"},
     )
 
@@ -496,8 +497,9 @@ def test_logs_name_tool_call_and_class_and_nothing_that_was_said(function, caplo
     play(scene)
     ours = [record.getMessage() for record in caplog.records if "tool" in record.name]
     assert len(ours) == 2
-    assert ours[0].startswith(f"tool {function.__name__} failed in call call_7: ")
-    assert ours[1].endswith("call_8: ToolArgumentsInvalid")
+    where = "run_00a, thread_00a, assistant 'Marvin'"
+    assert ours[0].startswith(f"tool {function.__name__} failed in call call_7 of {where}: ")
+    assert ours[1].endswith(f"call_8 of {where}: ToolArgumentsInvalid")
     assert SECRET not in caplog.text
     assert SECRET not in "".join(capfd.readouterr())
 

@@ -130,6 +130,7 @@ class ToolCalls:
             call_id=call.id,
             attempt=self._record.attempts,
             idempotency_key=call.id,
+            assistant=self._record.request.assistant_name,
             context=self._record.context,
         )
         await self._may_begin()

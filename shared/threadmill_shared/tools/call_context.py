@@ -27,6 +27,8 @@ class CallContext:
     """1 for the run's first claim; higher after a worker died or gave the run back."""
     idempotency_key: str
     """The same for every execution of this call, so that an outside service can tell repeats."""
+    assistant: str = ""
+    """Name of the assistant that made the call."""
     context: dict[str, Any] = field(default_factory=dict)
     """The JSON that was given at enqueue: who the user is, which tenant. No model sees it."""
 

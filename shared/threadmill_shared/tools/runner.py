@@ -96,7 +96,11 @@ class ToolRunner:
         result = await self._call(tool, arguments, context)
         if result.error is not None:
             what = f"{result.error} at {result.place}" if result.place else result.error
-            logger.warning("tool %s failed in call %s: %s", tool.spec.name, context.call_id, what)
+            logger.warning(
+                "tool %s failed in call %s of %s, %s, assistant %r: %s",
+                *(tool.spec.name, context.call_id, context.run_id, context.thread_id),
+                *(context.assistant, what),
+            )
         return result
 
     def close(self) -> None:
