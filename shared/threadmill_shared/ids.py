@@ -17,6 +17,7 @@ BUCKETS = 64
 """Fixed for ever: stored ids depend on it."""
 
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
+_TASK = re.compile(rf"{_RUN.pattern}\.([0-9]{{1,6}})\.[0-9a-f]{{8}}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
 _ATTACHED = re.compile(r"file_[0-9a-f]{32}")
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
@@ -73,6 +74,20 @@ def call_id(run_id: str, turn: int, index: int) -> str:
 def hosted_call_id(run_id: str, step: int) -> str:
     """Our identity of a call that the provider executed; such a call is a step of its own."""
     return f"call_{run_id[4:]}_s{step}"
+
+
+def new_task_id(run_id: str, attempt: int) -> str:
+    """A fresh id for a Celery task that sends a run out to be executed.
+
+    No two sends share one: once somebody has revoked an id, workers drop whatever carries it.
+    """
+    return f"{run_id}.{attempt}.{secrets.token_hex(4)}"
+
+
+def attempt_of_task(task_id: str) -> int:
+    """The attempt that a task's id names; 1 if it is not one of ours."""
+    found = _TASK.fullmatch(task_id)
+    return int(found[1]) if found else 1
 
 
 def produced_file_id(run_id: str, content: bytes) -> str:

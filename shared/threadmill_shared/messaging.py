@@ -12,13 +12,14 @@ import logging
 import queue
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 
@@ -152,6 +153,7 @@ class _Letter:
     task: str
     args: tuple[Any, ...]
     queue: str
+    id: str
     loss: str
     """What it means when it cannot be sent."""
 
@@ -171,19 +173,38 @@ class _Removal:
         return f"could not remove queue {self.queue}"
 
 
+@dataclass(frozen=True)
+class _TaskEvents:
+    """What monitors are to be told."""
+
+    events: list[Mapping[str, Any]]
+    loss: str = "monitors such as Flower miss them"
+
+    def __str__(self) -> str:
+        return "could not send events of tasks"
+
+
+_Job = _Letter | _Removal | _TaskEvents
+
+
 class Sender:
     """Sends to Celery, in a thread of its own: publishing blocks, and may block long."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, hostname: str = "") -> None:
         """A sender that has not connected yet.
+
+        Args:
+            settings: with the broker's URL.
+            hostname: the worker that events are of; only workers send events.
 
         Raises:
             NotConfigured: Celery cannot use the broker's URL.
         """
         check_broker(settings)
         self._settings = settings
+        self._hostname = hostname
         self._queues = Queues(settings.namespace)
-        self._outbox: queue.SimpleQueue[_Letter | _Removal | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.failures = 0
         """How many messages could not be sent."""
         self._thread: threading.Thread | None = None
@@ -198,21 +219,26 @@ class Sender:
             loss = (
                 "it is stored, and a worker sends it again when nobody has claimed it for a while"
             )
-            self._put(_Letter(EXECUTE, (dispatch.run_id,), name, loss))
+            task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
+            self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
+
+    def send_events(self, events: list[Mapping[str, Any]]) -> None:
+        """Tell monitors of tasks, soon."""
+        self._put(_TaskEvents(events))
 
     def send_probe(self, queue: str, now: int) -> None:
         """Send a probe to a queue, soon: it finds out what has been lost there until now."""
-        self._put(_Letter(PROBE, (queue, now), queue, "another one follows"))
+        self._put(_Letter(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
 
     def send_ping(self, queue: str, number: int) -> None:
         """Send a ping to a worker's own queue, soon; it finds out whether its consumer hears."""
-        self._put(_Letter(PING, (number,), queue, "another one follows"))
+        self._put(_Letter(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
 
     def remove(self, queue: str) -> None:
         """Remove the queue of a worker that is dead, soon: nobody else would ever consume it."""
         self._put(_Removal(queue))
 
-    def _put(self, letter: _Letter | _Removal) -> None:
+    def _put(self, job: _Job) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -220,7 +246,7 @@ class Sender:
                 )
                 self._thread.start()
                 atexit.register(self.close)
-        self._outbox.put(letter)
+        self._outbox.put(job)
 
     def close(self) -> None:
         """Send what is left, and end the thread."""
@@ -233,16 +259,16 @@ class Sender:
 
     def _work(self) -> None:
         publisher: _Publisher | None = None
-        while (letter := self._outbox.get()) is not None:
+        while (job := self._outbox.get()) is not None:
             try:
-                publisher = publisher or _Publisher(self._settings)
-                publisher.carry_out(letter)
+                publisher = publisher or _Publisher(self._settings, self._hostname)
+                publisher.carry_out(job)
             except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
                 self.failures += 1
                 if publisher is not None:
                     publisher.drop()
                     publisher = None  # a broken channel stays broken; the next one connects anew
-                logger.warning("%s (%s); %s", letter, type(error).__name__, letter.loss)
+                logger.warning("%s (%s); %s", job, type(error).__name__, job.loss)
         if publisher is not None:
             publisher.close()
 
@@ -250,8 +276,10 @@ class Sender:
 class _Publisher:
     """The sender's connection to the broker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hostname: str) -> None:
         self._app = make_app(settings)
+        self._hostname = hostname
+        self._events: Any = None
         self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
             "socket_timeout": _SEND_SECONDS,
             "max_retries": 1,  # by default it would try to connect for ever, in silence
@@ -260,20 +288,35 @@ class _Publisher:
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
 
-    def carry_out(self, letter: _Letter | _Removal) -> None:
-        if isinstance(letter, _Letter):
-            self._publish(letter)
-            return
-        channel = self._connection.default_channel
-        channel.queue_purge(letter.queue)  # the runs are found by their index
-        channel.queue_delete(letter.queue)
+    def carry_out(self, job: _Job) -> None:
+        match job:
+            case _Letter():
+                self._publish(job)
+            case _TaskEvents(events):
+                self._tell(events)
+            case _Removal(queue):
+                channel = self._connection.default_channel
+                channel.queue_purge(queue)  # the runs are found by their index
+                channel.queue_delete(queue)
+
+    def _tell(self, events: list[Mapping[str, Any]]) -> None:
+        if self._events is None:
+            self._events = self._app.events.Dispatcher(
+                self._connection,
+                hostname=self._hostname,
+                buffer_group={"task"},
+                buffer_while_offline=False,  # this connection is given up, and the next one is new
+            )
+        for event in events:
+            self._events.send(**event)
+        self._events.flush()
 
     def _publish(self, letter: _Letter) -> None:
         self._app.send_task(
             letter.task,
             args=list(letter.args),
             queue=declared(letter.queue),
-            task_id=str(uuid.uuid4()),  # a fresh one: a revoked id would be dropped in silence
+            task_id=letter.id,
             producer=self._producer,
             retry=False,
         )

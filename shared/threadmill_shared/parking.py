@@ -74,6 +74,7 @@ class _Parked:
     status: Status
     events: int
     step: int
+    attempts: int
     body: dict[str, Any]
     marks: Mapping[str, str]
 
@@ -160,7 +161,7 @@ class ParkedRuns:
             args = _submission(parked, call_id, answer) | {"waits_for": waits_for, "taker": taker}
             reply = await self._run("submit", run_id, args)
             if reply[0] in ("ok", "again"):
-                return _dispatch(run_id, *reply[2:])
+                return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
             if reply[0] != "moved":
                 raise _refusal(reply[0], run_id, call_id, parked)
 
@@ -179,22 +180,27 @@ class ParkedRuns:
         reply = await self._run("approve", run_id, {"call_id": call_id, **args})
         if reply[0] not in ("ok", "again"):
             raise _refusal(reply[0], run_id, call_id, parked)
-        return _dispatch(run_id, *reply[1:])
+        return _dispatch(run_id, *reply[1:], attempts=parked.attempts)
 
     async def _read(self, run_id: str) -> _Parked:
         store, keys = self._store, self._keys
         fields, marks = await store.gather(
             [
-                ("HMGET", keys.run(run_id), "status", "events", "open_step"),
+                ("HMGET", keys.run(run_id), "status", "events", "open_step", "attempts"),
                 ("HGETALL", keys.calls(run_id)),
             ]
         )
-        status, events, step = fields
+        status, events, step, attempts = fields
         if status is None:
             raise run_not_found(run_id)
         body = await store.read("HGET", keys.steps(run_id), step) if step else None
         return _Parked(
-            Status(status), int(events), int(step or 0), from_json(body) if body else {}, marks
+            status=Status(status),
+            events=int(events),
+            step=int(step or 0),
+            attempts=int(attempts),
+            body=from_json(body) if body else {},
+            marks=marks,
         )
 
     async def _run(self, script: str, run_id: str, args: Mapping[str, Any]) -> Sequence[Any]:
@@ -246,9 +252,13 @@ def _submission(parked: _Parked, call_id: str, answer: Answer) -> dict[str, str 
     }
 
 
-def _dispatch(run_id: str, send: str, queue: str) -> Dispatch | None:
+def _dispatch(run_id: str, send: str, queue: str, *, attempts: int) -> Dispatch | None:
     """What is to be sent: the run itself, which had begun, or the next where it has ended."""
-    return Dispatch(send, queue, begun=send == run_id) if send else None
+    if not send:
+        return None
+    if send != run_id:
+        return Dispatch(send, queue)
+    return Dispatch(send, queue, begun=True, attempt=attempts + 1)
 
 
 def _digest(answer: Answer) -> str:

@@ -51,6 +51,7 @@ class RunRecord:
     created_at: int
     started_at: int | None
     ended_at: int | None
+    deadline: int | None
     attempts: int
     worker: str | None
     """`host:pid` of the last holder."""
@@ -89,6 +90,21 @@ class RunRecord:
     """How long it may wait for somebody's decision."""
     parent: str | None
     """The run whose tool has enqueued it."""
+    task: str
+    """The id of the Celery task that has claimed it last."""
+    is_forced: bool
+    """Whether its end was forced upon an attempt that held it."""
+
+    @property
+    def says(self) -> bool:
+        """Whether the run came with a message of the user's; else it runs the thread as it was."""
+        return bool(self.message_id)
+
+    @property
+    def seconds(self) -> float:
+        """From its first claim, or without one from its creation, to its end; 0 before that."""
+        begun_at = self.started_at or self.created_at
+        return max(0, (self.ended_at or begun_at) - begun_at) / 1000
 
     @classmethod
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
@@ -108,6 +124,7 @@ class RunRecord:
             created_at=number("created_at"),
             started_at=number("started_at") or None,
             ended_at=number("ended_at") or None,
+            deadline=number("deadline") or None,
             attempts=number("attempts"),
             worker=fields.get("worker"),
             holder=fields.get("holder", ""),
@@ -133,6 +150,8 @@ class RunRecord:
             park_ms=number("park_ms"),
             approval_ms=number("approval_ms"),
             parent=fields.get("parent"),
+            task=fields.get("task", ""),
+            is_forced=bool(fields.get("forced")),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -29,6 +29,8 @@ class Dispatch:
     queue: str
     begun: bool = False
     """Whether it had begun before, and so belongs to the queue for those."""
+    attempt: int = field(default=1, compare=False)
+    """Number of the attempt that it is sent for; only the task's id names it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Enqueued:
     send: Dispatch | None
     created: bool
     """False where the idempotency key belonged to a run already."""
+    report: Dispatch | None = None
+    """The run that this one has interrupted, if no worker held it; see `Ended.report`."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class Ended:
 
     status: Status
     send: Dispatch | None
+    report: Dispatch | None = None
+    """The ended run itself, if it has ended without its worker. It is sent once more, so that a
+    worker logs its end and its task shows it."""
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,13 @@ class Store(ThreadStore):
             },
             rest=_run_fields(new),
         )
-        outcome, run_id, ahead, send, queue = reply
+        outcome, run_id, ahead, send, queue, ended = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
         await self.confirm(run_id)
-        return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
+        report = await self.report(ended) if ended else None
+        dispatch = _dispatch(send, queue)
+        return Enqueued(run_id, int(ahead), dispatch, outcome != "same", report)
 
     async def cancel(self, run_id: str) -> Ended:
         """Cancel a run; where a worker executes it, the worker is told and ends it.
@@ -110,8 +112,19 @@ class Store(ThreadStore):
         )
         if reply[0] == "gone":
             raise run_not_found(run_id)
-        _, status, send, queue = reply
-        return Ended(Status(status), _dispatch(send, queue))
+        outcome, status, send, queue = reply
+        # Where a call has had to be repeated, "ended" may be the answer to its own effect.
+        report = None if outcome == "cancelling" else await self.report(run_id)
+        return Ended(Status(status), _dispatch(send, queue), report)
+
+    async def report(self, run_id: str) -> Dispatch | None:
+        """The run, to be sent once more, if it has ended without a worker and none knows of it."""
+        fields = ("ended_at", "token", "reported_by", "queue", "attempts")
+        found = await self.read("HMGET", self.keys.run(run_id), *fields)
+        ended_at, token, reported_by, queue, attempts = found
+        if not ended_at or token or reported_by:
+            return None
+        return Dispatch(run_id, queue, attempt=int(attempts))
 
     async def force(
         self,
@@ -153,7 +166,8 @@ class Store(ThreadStore):
                 },
             )
             if reply[0] in ("ok", "again"):
-                return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
+                send = _dispatch(reply[2], reply[3])
+                return Ended(Status(reply[1]), send, await self.report(run_id))
             if reply[0] != "moved":
                 return None
 
@@ -180,7 +194,8 @@ class Store(ThreadStore):
         )
         if reply[0] not in ("ok", "again"):
             return Reclaimed(reply[0])
-        return Reclaimed("ok", Dispatch(record.id, reply[1], begun=True), int(reply[2]) / 1000)
+        dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
+        return Reclaimed("ok", dispatch, int(reply[2]) / 1000)
 
     async def look(self, at: int | None = None, *, overdue: int, unclaimed: int) -> Look:
         """Look at the indexes of all buckets, for a sweep.
@@ -226,7 +241,10 @@ class Store(ThreadStore):
                 "longest_pause_ms": LONGEST_RESEND_PAUSE_MS,
             },
         )
-        return Dispatch(run_id, reply[1], begun=bool(reply[2])) if reply[0] != "moved" else None
+        if reply[0] == "moved":
+            return None
+        attempts = int(reply[2])
+        return Dispatch(run_id, reply[1], begun=attempts > 0, attempt=attempts + 1)
 
 
 def _user_message(new: NewRun) -> str:

@@ -76,8 +76,8 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     ),
     "an unknown assistant": (
         door.say,
-        {"assistant": SECRET, "message": SECRET},
-        "AssistantNotFound",
+        {"assistant": "nobody", "message": SECRET},
+        "AssistantNotFound: No assistant 'nobody' is known",
     ),
     "an unknown thread": (
         door.say,
@@ -141,7 +141,9 @@ def test_wrong_arguments_are_logged_as_errors_without_what_they_say(
     wait_until(lambda: len(texts(Thread(key="after"))) == 2, "an answer to the last one")
 
     for name, (_, _, words) in WRONG.items():
-        assert words in error_about(sent[name], worker), name
+        line = error_about(sent[name], worker)
+        assert words in line, name
+        assert f"assistant {sent[name]['kwargs']['assistant']!r}" in line
     assert "keyword arguments" in error_about(by_position, worker)
     assert "there is no task named threadmill.sya" in error_about(unknown_task, worker)
     assert SECRET not in worker.log()

@@ -67,7 +67,7 @@ def test_a_sender_whose_connection_broke_makes_another_one(
     class Breaking:
         """A publisher whose channel is dead for good after the first message."""
 
-        def __init__(self, _: Settings) -> None:
+        def __init__(self, *_: object) -> None:
             self.sent = 0
             self.is_dropped = False
             made.append(self)

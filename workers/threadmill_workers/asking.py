@@ -208,6 +208,7 @@ class AnsweringModel:
         reply = Reply(ended.stop, ended.usage)
         self.turn += 1
         self._usage += ended.usage
+        self._held.tokens = self._usage.total_tokens
         called = [event for event in output if type(event) is ToolCalled]
         if ended.stop is Stop.END:
             reply.calls = self._name_calls(called)

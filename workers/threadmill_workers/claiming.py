@@ -49,8 +49,21 @@ class Holder:
         return Holder(f"{self.name}:{secrets.token_hex(4)}", self.bell)
 
 
-async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
-    """Take a queued run, or return None where it is not to be had (or not yet, or no more)."""
+async def claim(
+    store: Store, holder: Holder, run_id: str, task_id: str = ""
+) -> HeldRun | RunRecord | None:
+    """Take a queued run.
+
+    Args:
+        store: where the run is.
+        holder: who takes it.
+        run_id: the run.
+        task_id: the Celery task that asks for it.
+
+    Returns:
+        The run; or its record, if it has ended without a worker and this is the first to know; or
+        None, if it is not to be had (or not yet, or no more).
+    """
     reply = await store.scripts.run(
         "claim",
         keys={"run": store.keys.run(run_id)},
@@ -61,8 +74,11 @@ async def claim(store: Store, holder: Holder, run_id: str) -> HeldRun | None:
             "worker_name": holder.name,
             "bell": holder.bell,
             "claim": secrets.token_hex(8),
+            "task": task_id,
         },
     )
+    if reply[0] == "ended":
+        return RunRecord.read(run_id, pairs(reply[1]))
     if reply[0] not in ("claimed", "again"):
         logger.debug("%s is not to be claimed: %s", run_id, reply[0])
         return None

@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pydantic_core import to_json
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
 from threadmill_shared.messaging import Sender
 from threadmill_shared.model import Model, files_of
-from threadmill_shared.records import Status
+from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
+from threadmill_shared.task_labels import TaskLabel
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.asking import AnsweringModel
@@ -33,6 +35,9 @@ from threadmill_workers.outside import Outside
 from threadmill_workers.produced import ProducedFiles
 from threadmill_workers.provider import Provider
 from threadmill_workers.results import Results
+from threadmill_workers.run_ends import RunEnd
+from threadmill_workers.task_events import TaskEvents
+from threadmill_workers.task_outcomes import GIVEN_BACK, PARKED, TAKEN_OVER, TaskOutcome
 from threadmill_workers.turn import Park, PassOn
 
 logger = logging.getLogger("threadmill.worker")
@@ -49,6 +54,7 @@ class Means:
     model: Model
     tools: ToolRegistry
     runner: ToolRunner
+    events: TaskEvents
 
 
 class Executor:
@@ -62,52 +68,74 @@ class Executor:
         self._provider = Provider()
         self._closing = False
 
-    async def execute(self, run_id: str, *, parent: str | None = None) -> None:
+    async def execute(self, run_id: str, *, task_id: str = "", parent: str | None = None) -> None:
         """Execute a run, if it is there to be claimed; a message delivered again does nothing.
 
-        A run that a tool enqueued has the tool's run as its parent, and is cancelled with it.
+        A run that has ended without a worker is reported, to the log and to Celery's monitors.
+
+        Args:
+            run_id: the run.
+            task_id: the Celery task that asks for it; empty: nobody is told of one.
+            parent: the run of the tool that has enqueued this one, which is cancelled with it.
         """
         if parent is not None and parent in self._running:
             self._children.setdefault(parent, set()).add(run_id)
         await self._means.lease.confirmed()
         if self._closing:
-            self._means.sender.send(Dispatch(run_id, "", begun=True))
+            attempt = ids.attempt_of_task(task_id)
+            self._means.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
             return
+        match await self._claim(run_id, task_id):
+            case HeldRun() as held:
+                await self._execute_held(held, task_id)
+            case RunRecord() as record:
+                self._report(record, task_id)
+
+    async def _claim(self, run_id: str, task_id: str) -> HeldRun | RunRecord | None:
         self._claiming.append(run_id)
         try:
-            held = await claim(self._means.store, self._means.lease.holder, run_id)
+            return await claim(self._means.store, self._means.lease.holder, run_id, task_id)
         finally:
             self._claiming.remove(run_id)
-        if held is None:
-            return
+
+    def _report(self, record: RunRecord, task_id: str) -> None:
+        """Tell how a run has ended that no worker held then."""
+        if record.is_forced:
+            self._means.events.taken_over(record.task)
+        RunEnd.of(record).log()
+        outcome = TaskOutcome.of_end(record.status, record.last_error)
+        self._means.events.began(task_id, TaskLabel.of(record))
+        self._means.events.ended(task_id, outcome, record.seconds)
+
+    async def _execute_held(self, held: HeldRun, task_id: str) -> None:
+        run_id, begun_at = held.record.id, time.monotonic()
         if (former := self._running.get(run_id)) is not None:
             former.stop(Stop.LOST)  # the run was taken from this worker, and has come back to it
         self._running[run_id] = held
+        self._means.events.began(task_id, TaskLabel.of(held.record))
         try:
-            await self._perform_or_fail(held)
+            outcome = await self._perform_or_fail(held)
         except LostRun:
-            if held.refusal:
-                await self._give_up(held)
-            else:
-                logger.info("%s was taken over or has ended elsewhere", run_id)
+            outcome = await self._let_lost(held)
         finally:
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]
                 self._children.pop(run_id, None)
+        self._means.events.ended(task_id, outcome, time.monotonic() - begun_at)
 
-    async def _perform_or_fail(self, held: HeldRun) -> None:
+    async def _perform_or_fail(self, held: HeldRun) -> TaskOutcome:
         try:
-            await self._perform(held)
+            return await self._perform(held)
         except LostRun:
             raise
         except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
             logger.error("%s could not be executed: %s", held.record.id, type(error).__name__)
-            await self._finish(held, _failed(error))
+            return await self._finish(held, _failed(error))
 
-    async def _perform(self, held: HeldRun) -> None:
+    async def _perform(self, held: HeldRun) -> TaskOutcome:
         record, means = held.record, self._means
-        if await self._is_handed_over(held):
-            return
+        if (outcome := await self._handed_over(held)) is not None:
+            return outcome
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
         may_begin = means.lease.confirmed
@@ -123,13 +151,12 @@ class Executor:
         calls = ToolCalls(held, outside, means.tools, means.runner, history, may_begin)
         match await self._outcome(held, model, calls, Results(held, history)):
             case Ending() as ending:
-                await self._finish(held, ending)
+                return await self._finish(held, ending)
             case Park() as park:
-                await self._park(held, park, model)
+                return await self._park(held, park, model)
             case PassOn(queue):
-                await self._pass_on(held, queue)
-            case None:
-                await self._give_back(held, model)
+                return await self._pass_on(held, queue)
+        return await self._give_back(held, model)
 
     async def _outcome(
         self, held: HeldRun, model: AnsweringModel, calls: ToolCalls, results: Results
@@ -145,7 +172,6 @@ class Executor:
         done, _ = await asyncio.wait([work], timeout=max(held.seconds_left, 0))
         if not done:
             await _cancelled(work)
-            logger.warning("%s expires: it is past THREADMILL_RUN_SECONDS", held.record.id)
             return _expired(model)
         if not work.cancelled():
             try:
@@ -163,35 +189,32 @@ class Executor:
             return None
         raise LostRun(held.record.id)
 
-    async def _is_handed_over(self, held: HeldRun) -> bool:
+    async def _handed_over(self, held: HeldRun) -> TaskOutcome | None:
         """Give a run that has not begun to a worker that has more of its tools, if there is one.
 
         Later its calls say where it goes: one that was passed on for a call must not be sent back.
         """
         if held.record.turn:
-            return False
+            return None
         wanted = [tool for tool in held.record.request.tools if not tool.is_external]
         here = sum(bool(self._means.tools.find(tool.identity, tool.digest)) for tool in wanted)
         if here == len(wanted):
-            return False
+            return None
         # More of them: two that each have a half would pass the run on for ever.
         worker = await Registry(self._means.store).worker_with_more(wanted, here)
-        if worker is None:
-            return False
-        await self._pass_on(held, worker.queue)
-        return True
+        return None if worker is None else await self._pass_on(held, worker.queue)
 
-    async def _pass_on(self, held: HeldRun, queue: str) -> None:
+    async def _pass_on(self, held: HeldRun, queue: str) -> TaskOutcome:
         passed_on = Batch()
         passed_on.set(handed_over=1)
         held.put(passed_on)
         dispatch = await held.give_back()
-        if dispatch is not None:
-            self._means.sender.send(Dispatch(dispatch.run_id, queue))
-        else:  # it was being cancelled meanwhile
-            self._means.sender.send(await held.finish(Status.CANCELLED, Batch()))
+        if dispatch is None:  # it was being cancelled meanwhile
+            return await self._finish(held, Ending(Status.CANCELLED, Batch()))
+        self._means.sender.send(replace(dispatch, queue=queue, begun=False))
+        return GIVEN_BACK
 
-    async def _finish(self, held: HeldRun, ending: Ending) -> None:
+    async def _finish(self, held: HeldRun, ending: Ending) -> TaskOutcome:
         fields: dict[str, str | int] = {}
         for name, value in (
             ("reason", ending.reason),
@@ -203,6 +226,9 @@ class Executor:
         self._means.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
         if ending.status in (Status.CANCELLED, Status.EXPIRED):
             await self._cancel_children(held.record.id)
+        if held.ended_as is None:  # the store has gone back to an earlier state
+            return GIVEN_BACK
+        return _told(held, held.ended_as, ending.error)
 
     async def _cancel_children(self, run_id: str) -> None:
         for child in self._children.pop(run_id, ()):
@@ -213,28 +239,44 @@ class Executor:
         with contextlib.suppress(errors.RunNotFound):
             ended = await self._means.store.cancel(run_id)
             self._means.sender.send(ended.send)
+            self._means.sender.send(ended.report)
 
-    async def _give_up(self, held: HeldRun) -> None:
+    async def revoked(self, run_id: str, task_id: str) -> None:
+        """Cancel a run whose task somebody has revoked; that task shows its end."""
+        await self.cancel(run_id)
+        await self.execute(run_id, task_id=task_id)
+
+    async def _let_lost(self, held: HeldRun) -> TaskOutcome:
+        if held.refusal:
+            return await self._give_up(held)
+        logger.info("%s was taken over or has ended elsewhere", held.record.id)
+        return TAKEN_OVER
+
+    async def _give_up(self, held: HeldRun) -> TaskOutcome:
         """End a run that the store refuses to write for; asking its model again would not help."""
         message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
         error = {"code": "server_error", "name": held.refusal, "message": message}
         ended = await self._means.store.force(
             held.record.id, status=Status.FAILED, lost=held.token, last_error=error
         )
-        self._means.sender.send(ended.send if ended is not None else None)
+        if ended is None:
+            return TAKEN_OVER
+        self._means.sender.send(ended.send)
+        return _told(held, ended.status, error)
 
-    async def _park(self, held: HeldRun, park: Park, model: AnsweringModel) -> None:
-        if await held.park(park.batch, park.wait_ms):
-            logger.info("%s waits for an answer from outside", held.record.id)
-        else:
-            await self._give_back(held, model)
+    async def _park(self, held: HeldRun, park: Park, model: AnsweringModel) -> TaskOutcome:
+        if not await held.park(park.batch, park.wait_ms):
+            return await self._give_back(held, model)
+        logger.info("%s waits for an answer from outside", held.record.id)
+        return PARKED
 
-    async def _give_back(self, held: HeldRun, model: AnsweringModel) -> None:
+    async def _give_back(self, held: HeldRun, model: AnsweringModel) -> TaskOutcome:
         dispatch = await held.give_back()
         if dispatch is None:  # it was being cancelled: that is how it ends, with what it has said
             partial = model.partial_message("run_cancelled", "cancelled")
-            dispatch = await held.finish(Status.CANCELLED, partial)
+            return await self._finish(held, Ending(Status.CANCELLED, partial))
         self._means.sender.send(dispatch)
+        return GIVEN_BACK
 
     def stop(self, run_id: str) -> None:
         """Interrupt a run that was cancelled; nothing where it is not executed here."""
@@ -272,6 +314,13 @@ class Executor:
     def running(self) -> int:
         """Runs in progress."""
         return len(self._running)
+
+
+def _told(held: HeldRun, status: Status, error: Mapping[str, str] | None) -> TaskOutcome:
+    """Log how a held run has ended; returns what its task is to show."""
+    error = error if status in (Status.FAILED, Status.EXPIRED) else None
+    RunEnd(held.record, status, held.seconds, held.tokens, error).log()
+    return TaskOutcome.of_end(status, error)
 
 
 async def _cancelled(work: asyncio.Future[Ending | Park | PassOn]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Any, NoReturn
@@ -67,6 +68,10 @@ class HeldRun:
         """Until the deadline, at the time of the claim."""
         self.position = position
         """Of the thread's last item, at the time of the claim."""
+        self.tokens = (record.usage or {}).get("total_tokens", 0)
+        """What the run's model requests have cost so far."""
+        self.ended_as: Status | None = None
+        """How the run has ended, once `finish` has ended it."""
         self.stop_reason: Stop | None = None
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
@@ -75,6 +80,7 @@ class HeldRun:
         self.refusal = ""
         """The class of the error with which the store has refused a write for good."""
         self._store = store
+        self._claimed_at = time.monotonic()
         self.token = token
         """Proves this attempt to the scripts."""
         self._serial = 0
@@ -89,6 +95,15 @@ class HeldRun:
         self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pause = _FIRST_PAUSE
         self._interrupt: Callable[[], object] = lambda: None
+
+    @property
+    def seconds(self) -> float:
+        """Since the run's first claim, whoever has executed it meanwhile."""
+        record, since_claim = self.record, time.monotonic() - self._claimed_at
+        if record.started_at is None or record.deadline is None:
+            return since_claim
+        claimed_at = record.deadline / 1000 - self.seconds_left  # by the server's clock
+        return max(0, claimed_at - record.started_at / 1000) + since_claim
 
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls: which are open, begun, approved."""
@@ -319,6 +334,7 @@ class HeldRun:
         )
         if reply[0] == "rewound":
             return await self.give_back()
+        self.ended_as = Status(reply[1])
         await self.ask_replica()
         return Dispatch(reply[2], reply[3]) if reply[2] else None
 
@@ -357,7 +373,7 @@ class HeldRun:
             if self._is_rewound:  # our end of the run would not fit; the sweep ends it by force
                 self._lose()
             return None
-        return Dispatch(self.record.id, reply[1], begun=True)
+        return Dispatch(self.record.id, reply[1], begun=True, attempt=self.record.attempts + 1)
 
     async def _take_stored_serial(self) -> None:
         key = self._store.keys.run(self.record.id)

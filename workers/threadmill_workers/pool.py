@@ -52,7 +52,7 @@ class RunPool(TaskPool):
         if accept_callback is not None:
             accept_callback(os.getpid(), begun_at)
         try:
-            future: Future[None] = begin(*args[2]["args"])
+            future: Future[None] = begin(args[1], *args[2]["args"])
         except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
             logger.error("a run message was not understood: %s", type(error).__name__)
             done((SUCCEEDED, None, 0.0))
@@ -65,7 +65,7 @@ class RunPool(TaskPool):
 
 
 def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
-    # Celery takes every end for a success: how a run ended is in the store, not in its task.
+    # Celery takes every end for a success; monitors are told how it was by `TaskEvents`.
     if not ended.cancelled() and (error := ended.exception()) is not None:
         logger.error("a run could not be executed here: %s", type(error).__name__)
     done((SUCCEEDED, None, time.monotonic() - begun_at))

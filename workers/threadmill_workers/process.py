@@ -32,6 +32,7 @@ from threadmill_workers.consumer import RunConsumer, declared
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pool import RunPool
+from threadmill_workers.task_events import TaskEvents
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.upkeep import Upkeep
 from threadmill_workers.watchdog import Watchdog
@@ -76,7 +77,9 @@ class WorkerProcess:
         self.queues = [self._own_queue] if own_queue else self._common_queues()
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
-        self._sender = Sender(settings)
+        self._hostname = f"threadmill@{self.holder.id}"
+        self._sender = Sender(settings, hostname=self._hostname)
+        self._events = TaskEvents(self._loop, self._sender.send_events)
         self._lease = self._make_lease()
         self._runner = ToolRunner(
             settings.tool_threads,
@@ -173,7 +176,7 @@ class WorkerProcess:
         app.conf.task_queues = declared(self.queues, self.settings.namespace)
         self._controller = WorkController(
             app=app,
-            hostname=f"threadmill@{self.holder.id}",
+            hostname=self._hostname,
             concurrency=self.settings.concurrency,
             consumer_cls=RunConsumer,
             pool_cls=RunPool,
@@ -228,6 +231,7 @@ class WorkerProcess:
     def _give_all_back(self, tool_seconds: float) -> None:
         nesting.withdraw()
         self.call(self._executor.close(tool_seconds))
+        self.call(self._flush_events())
         self._sender.close()
         self._lease.close()
         self.call(self._shut())
@@ -241,9 +245,10 @@ class WorkerProcess:
 
     # ---- what the tasks ask for ------------------------------------------------------------------
 
-    def begin(self, run_id: str) -> Future[None]:
+    def begin(self, run_id: str, task_id: str) -> Future[None]:
         """Begin to execute a run; done when this process is done with it."""
-        return asyncio.run_coroutine_threadsafe(self._executor.execute(run_id), self._loop)
+        work = self._executor.execute(run_id, task_id=task_id)
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def probed(self, queue: str, until: int) -> Future[None]:
         """Send again what was lost in a queue until then; done when that is done."""
@@ -253,9 +258,10 @@ class WorkerProcess:
         """Take a message of this process to itself."""
         return asyncio.run_coroutine_threadsafe(self._upkeep.pinged(number), self._loop)
 
-    def cancel(self, run_id: str) -> None:
-        """Cancel a run, soon."""
-        _report(asyncio.run_coroutine_threadsafe(self._executor.cancel(run_id), self._loop))
+    def revoked(self, run_id: str, task_id: str) -> None:
+        """Cancel a run, soon, because somebody has revoked its task."""
+        work = self._executor.revoked(run_id, task_id)
+        _report(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _begin_child(self, run_id: str, parent: str) -> None:
         work = self._executor.execute(run_id, parent=parent)
@@ -269,6 +275,7 @@ class WorkerProcess:
         definition = await Registry(self._store).load(assistant)
         enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
         self._sender.send(enqueued.send)
+        self._sender.send(enqueued.report)
         return enqueued.run_id
 
     # ---- on the loop -----------------------------------------------------------------------------
@@ -296,11 +303,13 @@ class WorkerProcess:
             model=self._model,
             tools=self.catalog.tools,
             runner=self._runner,
+            events=self._events,
         )
         self._executor = Executor(means)
         self._upkeep = Upkeep(
             *(self.settings, self._store, self._bells, self._sender, self._executor, self._lease),
             self._make_watchdog(),
+            on_taken=self._events.taken_over,
             own_queue=self._own_queue if self._is_alone else None,
         )
         self._upkeep.begin()
@@ -313,6 +322,9 @@ class WorkerProcess:
         except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
             logger.warning("Redis is full (maxmemory); this worker's assistants are not published")
+
+    async def _flush_events(self) -> None:
+        self._events.flush()
 
     async def _shut(self) -> None:
         await self._upkeep.close()

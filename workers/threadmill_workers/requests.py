@@ -9,8 +9,18 @@ from celery.worker.request import Request
 
 HIDDEN = "(hidden)"
 
+_REFUSED = re.compile(r"'refused: (\w+)'")
+"""What a task has returned that refused its arguments, as Celery prints it."""
 _ONE_ID = re.compile(r"[(\[]'run_[0-9a-f]{32}',?[)\]]")
 """The arguments of our own run messages, as Celery prints them."""
+
+
+def refused(error: Exception) -> str:
+    """What a task returns that refuses its arguments; monitors are told that it failed.
+
+    To raise the error would have Celery log it, and with it what was sent.
+    """
+    return f"refused: {type(error).__name__}"
 
 
 class PrivateRequest(Request):
@@ -28,6 +38,12 @@ class PrivateRequest(Request):
     def may_be_shown(self) -> bool:
         """Whether the arguments hold no text."""
         return False
+
+    def send_event(self, type: str, **fields: Any) -> None:
+        """Tell monitors of the task; one that was refused has failed."""
+        if (found := _REFUSED.fullmatch(str(fields.get("result")))) is not None:
+            type, fields = "task-failed", {"exception": f"{found[1]}('refused')", "traceback": ""}
+        super().send_event(type, **fields)
 
     def info(self, safe: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002, ARG002
         """What remote control shows; never the arguments themselves."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.runs import Dispatch, Ended
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Dead
 from threadmill_workers.each import each
@@ -33,6 +33,7 @@ class Takeover:
         *,
         max_deaths: int,
         remove_queue: Callable[[str], None] = lambda _: None,
+        on_taken: Callable[[str], None] = lambda _: None,
     ) -> None:
         """A takeover that hands what is to be executed to `send`.
 
@@ -42,11 +43,13 @@ class Takeover:
             max_deaths: how often a run's worker may die in its tool calls without any of them
                 ever being finished.
             remove_queue: removes the queue that only a dead worker consumed.
+            on_taken: told the id of a task whose run was taken from its worker.
         """
         self._store = store
         self._send = send
         self._max_deaths = max_deaths
         self._remove_queue = remove_queue
+        self._on_taken = on_taken
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def bury(self, dead: Dead, *, count: bool = True) -> None:
@@ -93,6 +96,8 @@ class Takeover:
         """Take a run from its holder; `count`: the holder died."""
         max_deaths = self._max_deaths if count else None
         taken = await self._store.reclaim(record, max_deaths=max_deaths)
+        if taken.outcome != "moved":
+            self._on_taken(record.task)
         if taken.outcome == "cancelling":
             await self.end(record.id, 0, None)
         elif taken.outcome == "spent":
@@ -116,7 +121,7 @@ class Takeover:
         )
         if ended is None:
             return None
-        self._send(ended.send)
+        self._send_after(ended)
         return ended.status
 
     async def _end_as_lost(self, record: RunRecord) -> None:
@@ -131,4 +136,9 @@ class Takeover:
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:
-            self._send(ended.send)
+            self._send_after(ended)
+
+    def _send_after(self, ended: Ended) -> None:
+        """Send the next run of the thread, and the ended one, whose task is to report its end."""
+        self._send(ended.send)
+        self._send(ended.report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
@@ -11,17 +12,22 @@ from typing import Any, Protocol
 from celery import Celery, Task, signals
 
 from threadmill_shared import errors, ids
+from threadmill_shared.definition import RunOptions
 from threadmill_shared.messaging import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.requests import Ask, ThreadRef
-from threadmill_workers.requests import PrivateRequest, RunRequest
+from threadmill_workers.requests import HIDDEN, PrivateRequest, RunRequest, refused
 
 logger = logging.getLogger("threadmill.worker")
+
+_NAME_CHARACTERS = 100
+_REASON_CHARACTERS = 500
+"""Of what others have sent, as much as a log line shows."""
 
 
 class Desk(Protocol):
     """What the tasks ask of the worker process."""
 
-    def begin(self, run_id: str) -> Future[None]:
+    def begin(self, run_id: str, task_id: str) -> Future[None]:
         """Begin to execute a run; done when this process is done with it."""
         ...
 
@@ -33,8 +39,8 @@ class Desk(Protocol):
         """Take a message of this process to itself."""
         ...
 
-    def cancel(self, run_id: str) -> None:
-        """Cancel a run."""
+    def revoked(self, run_id: str, task_id: str) -> None:
+        """Cancel a run, because somebody has revoked its task."""
         ...
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
@@ -48,12 +54,12 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
-    def say(task: Task, *unnamed: Any, **arguments: Any) -> None:
-        _enqueue(desk, namespace, task, unnamed, arguments, says=True)
+    def say(task: Task, *unnamed: Any, **arguments: Any) -> str:
+        return _enqueue(desk, namespace, task, unnamed, arguments, says=True)
 
     @app.task(name=RUN, **private)
-    def run(task: Task, *unnamed: Any, **arguments: Any) -> None:
-        _enqueue(desk, namespace, task, unnamed, arguments, says=False)
+    def run(task: Task, *unnamed: Any, **arguments: Any) -> str:
+        return _enqueue(desk, namespace, task, unnamed, arguments, says=False)
 
     _ = say, run
 
@@ -61,35 +67,42 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
 def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
     """Runs, and messages of workers to workers: they need no thread."""
 
-    def register(name: str, begin: Callable[..., Future[None]], **options: Any) -> Task:
+    def register(name: str, begin: Callable[..., Future[None]]) -> Task:
         # `begin` is what our pool calls; the body serves whoever runs the task in another one.
         # Celery gives a task that is shared to every later app of the process, with this desk.
-        @app.task(name=name, Request=RunRequest, begin=staticmethod(begin), shared=False, **options)
-        def task(*arguments: Any) -> None:
-            begin(*arguments).result()
+        # Of runs monitors are told by `TaskEvents`; the others are our own affair.
+        @app.task(
+            name=name,
+            Request=RunRequest,
+            begin=staticmethod(begin),
+            bind=True,
+            shared=False,
+            send_events=False,
+        )
+        def task(task: Task, *arguments: Any) -> None:
+            begin(task.request.id, *arguments).result()
 
         return task
 
-    def begin(run_id: str) -> Future[None]:
-        return desk.begin(ids.checked_run_id(run_id))
+    def begin(task_id: str, run_id: str) -> Future[None]:
+        return desk.begin(ids.checked_run_id(run_id), task_id)
 
-    def begin_probe(queue: str, until: int) -> Future[None]:
+    def begin_probe(_: str, queue: str, until: int) -> Future[None]:
         return desk.probed(str(queue), int(until))
 
-    def begin_ping(number: int) -> Future[None]:
+    def begin_ping(_: str, number: int) -> Future[None]:
         return desk.pinged(int(number))
 
     def revoked(request: Any, **_: Any) -> None:
         for run_id in request.args or ():
             with contextlib.suppress(errors.RunNotFound):  # anybody can send anything
-                desk.cancel(ids.checked_run_id(run_id))
+                desk.revoked(ids.checked_run_id(run_id), request.id)
 
     execute = register(EXECUTE, begin)
     # Who revokes a run's task wants the run to end. Celery itself would only drop the message.
     signals.task_revoked.connect(revoked, sender=execute, weak=False)
-    # These are our own affair; events of them would fill Flower.
-    register(PROBE, begin_probe, send_events=False)
-    register(PING, begin_ping, send_events=False)
+    register(PROBE, begin_probe)
+    register(PING, begin_ping)
 
 
 def _enqueue(
@@ -100,33 +113,56 @@ def _enqueue(
     arguments: dict[str, Any],
     *,
     says: bool,
-) -> None:
-    """Enqueue what another service asked for. The task's id is the idempotency key."""
+) -> str:
+    """Enqueue what another service asked for. The task's id is the idempotency key.
+
+    Returns:
+        The run's id, or what `PrivateRequest` takes for a refusal.
+    """
     try:
         if unnamed:
             raise WrongArgumentsError(f"{task.name} takes keyword arguments only")
         request = _DoorRequest(namespace, task.request.id, arguments, says=says)
         run_id = desk.enqueue_named(request.assistant, request.ask)
     except (errors.CallerError, TypeError) as error:
-        logger.error("task %s was refused: %s", task.request.id, _described(error))
+        assistant = str(arguments.get("assistant", ""))[:_NAME_CHARACTERS]
+        what = (task.name, task.request.id, assistant, _described(error))
+        logger.error("%s was refused (task %s, assistant %r): %s", *what)
+        return refused(error)
     except errors.InfrastructureError as error:
         logger.warning("task %s is tried again: %s", task.request.id, type(error).__name__)
         raise task.retry(exc=_Unreachable(), countdown=5, max_retries=None) from None
     else:
         logger.info("task %s became %s", task.request.id, run_id)
+        return run_id
 
 
 class WrongArgumentsError(TypeError):
     """The task's arguments are not those that it takes. Its words quote none of them."""
 
 
+_SAYABLE = (
+    *(errors.AssistantNotFound, errors.BadMessage, errors.TooLarge, errors.Unsupported),
+    *(errors.IdempotencyMismatch, errors.ThreadLocked, errors.ThreadFull, WrongArgumentsError),
+)
+"""Errors whose words quote nothing of what was sent but an assistant's name."""
+
+
 def _described(error: Exception) -> str:
-    """What is wrong; an error's own words may quote what was sent, and are not for the log."""
-    if isinstance(error, WrongArgumentsError):
-        return str(error)
-    if isinstance(error, TypeError):
-        return "TypeError: an argument has the wrong type, or a value that is not known."
-    return f"{type(error).__name__}: {(type(error).__doc__ or '').partition(chr(10))[0]}"
+    """What is wrong, in one line. It quotes no text that was sent: that is not for the log."""
+    if isinstance(error, _SAYABLE):
+        what = str(error)
+    elif isinstance(error, TypeError):
+        what = re.sub(r"'([^']*)'", _only_known, str(error))
+    else:
+        what = (type(error).__doc__ or "").partition("\n")[0]
+    return f"{type(error).__name__}: {' '.join(what.split())[:_REASON_CHARACTERS]}"
+
+
+def _only_known(quoted: re.Match[str]) -> str:
+    """A quoted name, if it is an option's: whoever sends anything may send it as a name, too."""
+    name = quoted[1].partition(".")[0]
+    return f"'{name}'" if name in RunOptions.model_fields else HIDDEN
 
 
 class _Unreachable(Exception):

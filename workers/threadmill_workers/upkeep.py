@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.messaging import Sender
@@ -39,6 +40,7 @@ class Upkeep:
         lease: Lease,
         watchdog: Watchdog,
         *,
+        on_taken: Callable[[str], None] = lambda _: None,
         own_queue: str | None = None,
     ) -> None:
         """Upkeep that has not begun.
@@ -51,6 +53,7 @@ class Upkeep:
             executor: what executes runs here.
             lease: who this worker is.
             watchdog: watches this worker's consumer.
+            on_taken: told the id of a task whose run was taken from its worker.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
         self._bells = bells
@@ -60,7 +63,10 @@ class Upkeep:
         self._watchdog = watchdog
         self._own_queue = own_queue
         takeover = Takeover(
-            *(store, self._send), max_deaths=settings.max_attempts, remove_queue=sender.remove
+            *(store, self._send),
+            max_deaths=settings.max_attempts,
+            remove_queue=sender.remove,
+            on_taken=on_taken,
         )
         self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
         self._sweep = Sweep(store, takeover, self._resending)
@@ -107,5 +113,5 @@ class Upkeep:
     def _send(self, dispatch: Dispatch | None) -> None:
         """Send a run that was found; a worker that is alone takes it itself."""
         if dispatch is not None and self._own_queue is not None:
-            dispatch = Dispatch(dispatch.run_id, self._own_queue)
+            dispatch = replace(dispatch, queue=self._own_queue, begun=False)
         self._sender.send(dispatch)

@@ -1,14 +1,18 @@
 -- A worker takes a queued run that is at its thread's head, under a new token.
 --
+-- A run that has ended without a holder is not claimed: the first task that asks for it reports its end.
+--
 -- keys: run
--- args: bucket run_id worker worker_name bell claim
+-- args: bucket run_id worker worker_name bell claim task
 -- rest: none
 --
--- replies: {claimed | again, token, milliseconds left, last position of the thread, the record}
+-- replies:
+--   {claimed | again, token, milliseconds left, last position of the thread, the record}
+--   {ended, the record}
 -- refusals: {gone}, {taken}, {waiting}
 -- include: clock log hold
 local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempts', 'started_at',
-  'limit_ms', 'deadline', 'handed_over')
+  'limit_ms', 'deadline', 'handed_over', 'ended_at')
 local status, thread_id = record[1], record[3]
 if not status then
   return {'gone'}
@@ -22,6 +26,13 @@ end
 local mine = record[2] and string.sub(record[2], -#claim) == claim
 if mine and (status == 'in_progress' or status == 'cancelling') then
   return answer('again', record[2], record[7])
+end
+-- Who held a run to its end has reported that; its token is still there.
+if record[9] and record[2] == '' then
+  redis.call('HSETNX', run, 'reported_by', claim)
+  if redis.call('HGET', run, 'reported_by') == claim then
+    return {'ended', redis.call('HGETALL', run)}
+  end
 end
 if status ~= 'queued' then
   return {'taken'}
@@ -38,7 +49,7 @@ local deadline = record[5] and record[7] or digits(now + record[6])
 redis.call('ZREM', bucket .. 'dispatched', run_id)
 redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'attempts', attempt,
   'holder', worker, 'worker', worker_name, 'bell', bell, 'started_at', started_at,
-  'deadline', deadline)
+  'deadline', deadline, 'task', task)
 hold(bucket, worker, run_id, now)
 redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'

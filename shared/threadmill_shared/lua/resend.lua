@@ -5,13 +5,13 @@
 -- args: bucket run_id seen resend_id first_pause_ms longest_pause_ms
 -- rest: none
 --
--- replies: {ok | again, the run's own queue, 1 where it had begun}
+-- replies: {ok | again, the run's own queue, how many attempts it has had}
 -- refusals: {moved}: it was claimed, has ended, or somebody else has sent it again
 -- include: clock
 local dispatched = bucket .. 'dispatched'
 local function answer(outcome)
   local record = redis.call('HMGET', run, 'queue', 'attempts')
-  return {outcome, record[1], tonumber(record[2]) > 0 and 1 or 0}
+  return {outcome, record[1], tonumber(record[2])}
 end
 if redis.call('EXISTS', run) == 0 then
   redis.call('ZREM', dispatched, run_id) -- somebody has deleted its record by hand

@@ -127,7 +127,13 @@ class Commands:
 
     def claim(self, run_id: str, worker: str, claim: str) -> Command:
         name = worker.rpartition(":")[0]
-        args = {"worker": worker, "worker_name": name, "bell": f"tm:bell:{worker}", "claim": claim}
+        args = {
+            "worker": worker,
+            "worker_name": name,
+            "bell": f"tm:bell:{worker}",
+            "claim": claim,
+            "task": f"{run_id}.1.{claim[:8]}",
+        }
         return self._of_run("claim", run_id, args)
 
     def append(self, run_id: str, token: str, serial: int, write: Write) -> Command:
@@ -271,7 +277,7 @@ def bucket_key(id: str) -> str:
 
 OUTCOMES = {
     "enqueue": "dispatch waiting again same mismatch no_thread locked full",
-    "claim": "claimed again gone taken waiting",
+    "claim": "claimed again ended gone taken waiting",
     "append": "ok again stale rewound refused",
     "finish": "ok again stale rewound refused",
     "cancel": "cancelled cancelling ended gone",
@@ -290,7 +296,7 @@ OUTCOMES = {
 CHANGING = frozenset(
     {
         *(("enqueue", word) for word in ("dispatch", "waiting")),
-        ("claim", "claimed"),
+        *(("claim", word) for word in ("claimed", "ended")),
         ("take", "kept"),
         *(("cancel", word) for word in ("cancelled", "cancelling")),
         *((script, "ok") for script in OUTCOMES),

@@ -54,14 +54,14 @@ class Scene:
     async def enqueue(self, text: str | None = "hello", **options: Any) -> Enqueued:
         return await self.store.enqueue(self.new_run(text, **options))
 
-    async def claim(self, run_id: str, holder: Holder = HOLDER) -> HeldRun | None:
+    async def claim(self, run_id: str, holder: Holder = HOLDER) -> HeldRun | RunRecord | None:
         return await claim(self.store, holder, run_id)
 
     async def begin(self, text: str | None = "hello", **options: Any) -> HeldRun:
         """Enqueue a run and claim it."""
         enqueued = await self.enqueue(text, **options)
         held = await self.claim(enqueued.run_id)
-        assert held is not None
+        assert isinstance(held, HeldRun)
         return held
 
     async def send(self, command: Command) -> list[Any]:

@@ -20,7 +20,8 @@ async def test_a_queued_run_is_cancelled_at_once_and_its_message_stays(scene, cl
     ended = await scene.store.cancel(run.run_id)
 
     assert client.outcomes[-1] == "cancelled"
-    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
+    send, report = Dispatch(following.run_id, "tm"), Dispatch(run.run_id, "tm")
+    assert ended == Ended(Status.CANCELLED, send, report)
     assert await scene.texts() == ["first", "second"]
     assert (await scene.event_names(run.run_id))[-2:] == ["thread.run.cancelled", "done"]
 
@@ -31,7 +32,7 @@ async def test_a_waiting_run_is_cancelled_at_once_and_leaves_no_message(scene, c
 
     ended = await scene.store.cancel(waiting.run_id)
 
-    assert ended == Ended(Status.CANCELLED, None)
+    assert ended == Ended(Status.CANCELLED, None, Dispatch(waiting.run_id, "tm"))
     assert await scene.texts() == ["first"]
     assert await scene.members(f"line:{scene.thread_id}") == []
     assert await scene.status(holder.run_id) is Status.QUEUED
@@ -84,7 +85,8 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
     ended = await scene.store.cancel(run.run_id)
 
     assert client.outcomes[-2:] == ["cancelled", "ended"]
-    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
+    send, report = Dispatch(following.run_id, "tm"), Dispatch(run.run_id, "tm")
+    assert ended == Ended(Status.CANCELLED, send, report)
 
 
 async def test_a_late_cancel_does_not_name_a_next_run_that_is_claimed_already(scene):
@@ -93,4 +95,5 @@ async def test_a_late_cancel_does_not_name_a_next_run_that_is_claimed_already(sc
     await scene.store.cancel(run.run_id)
     await scene.claim(following.run_id)
 
-    assert await scene.store.cancel(run.run_id) == Ended(Status.CANCELLED, None)
+    report = Dispatch(run.run_id, "tm")
+    assert await scene.store.cancel(run.run_id) == Ended(Status.CANCELLED, None, report)

@@ -8,7 +8,9 @@ import pytest
 from tests.integration.store.scene import HOLDER, OTHER, write_partly
 
 from threadmill_shared import ids
-from threadmill_shared.records import Status
+from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.runs import Dispatch
+from threadmill_workers.batch import Batch
 
 
 async def test_a_queued_run_at_the_head_is_claimed(scene, client):
@@ -59,13 +61,44 @@ async def test_a_message_that_comes_before_the_runs_turn_changes_nothing(scene, 
 
 
 async def test_a_message_that_comes_after_the_runs_end_changes_nothing(scene, client):
-    enqueued = await scene.enqueue()
-    await scene.store.cancel(enqueued.run_id)
+    held = await scene.begin()
+    await held.finish(Status.COMPLETED, Batch())
     before = await scene.contents()
 
-    assert await scene.claim(enqueued.run_id) is None
+    assert await scene.claim(held.record.id) is None
     assert client.outcomes[-1] == "taken"
     assert await scene.contents() == before
+
+
+async def test_of_an_end_without_a_worker_the_first_message_tells_and_no_other(scene, client):
+    enqueued = await scene.enqueue()
+    ended = await scene.store.cancel(enqueued.run_id)
+    assert ended.report == Dispatch(enqueued.run_id, "tm")
+
+    record = await scene.claim(enqueued.run_id)
+    assert isinstance(record, RunRecord)
+    assert record.status is Status.CANCELLED
+    assert await scene.claim(enqueued.run_id) is None
+    assert client.outcomes[-2:] == ["ended", "taken"]
+    assert (await scene.store.cancel(enqueued.run_id)).report is None
+
+
+async def test_a_lost_answer_tells_of_the_end_to_the_one_that_asks_again(scene, client):
+    enqueued = await scene.enqueue()
+    await scene.store.cancel(enqueued.run_id)
+
+    client.lose_next_answer()
+
+    assert isinstance(await scene.claim(enqueued.run_id), RunRecord)
+    assert client.outcomes[-2:] == ["ended", "ended"]
+
+
+async def test_an_interrupted_run_that_nobody_held_is_to_be_reported(scene):
+    first = await scene.enqueue("first")
+
+    second = await scene.enqueue("second", when_busy="interrupt")
+
+    assert second.report == Dispatch(first.run_id, "tm")
 
 
 async def test_a_message_of_a_run_that_is_not_there_changes_nothing(scene, client):

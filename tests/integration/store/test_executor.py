@@ -21,6 +21,7 @@ from threadmill_shared.tools import ToolRegistry
 from threadmill_workers import executor
 from threadmill_workers.claiming import Holder
 from threadmill_workers.executor import Executor, Means
+from threadmill_workers.task_events import TaskEvents
 
 
 @dataclass
@@ -80,12 +81,15 @@ class Bench:
     def __post_init__(self) -> None:
         self.lease.may_begin.set()
         means: dict[str, Any] = {"lease": self.lease, "sender": self.outbox, "runner": None}
+        self.told: list[Any] = []
+        events = TaskEvents(asyncio.get_running_loop(), self.told.extend)
         self.executor = Executor(
             Means(
                 settings=Settings(),
                 store=self.scene.store,
                 model=self.model,
                 tools=ToolRegistry(),
+                events=events,
                 **means,
             )
         )

@@ -97,7 +97,7 @@ async def test_a_cancelled_run_that_nobody_executes_is_ended(scene, worker):
     await worker.compare()
 
     assert await scene.status(held.record.id) is Status.CANCELLED
-    assert worker.sent == [Dispatch(following.run_id, "tm")]
+    assert worker.sent == [Dispatch(following.run_id, "tm"), Dispatch(held.record.id, "tm")]
 
 
 @pytest.mark.parametrize("has_ended", [True, False])

@@ -1,0 +1,54 @@
+"""The one line of the log that tells how a run has ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from threadmill_shared.records import RunRecord, Status
+
+logger = logging.getLogger("threadmill.worker")
+
+_LEVELS = {
+    Status.FAILED: logging.WARNING,
+    Status.EXPIRED: logging.WARNING,
+    Status.INCOMPLETE: logging.INFO,
+    Status.CANCELLED: logging.INFO,
+    Status.COMPLETED: logging.DEBUG,
+}
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run has ended, without anything that was said in it."""
+
+    record: RunRecord
+    """As it was claimed, or as it is stored now."""
+    status: Status
+    seconds: float
+    """Since the run's first claim."""
+    tokens: int
+    error: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, record: RunRecord) -> RunEnd:
+        """The end of a run that is stored as ended."""
+        tokens = (record.usage or {}).get("total_tokens", 0)
+        return cls(record, record.status, record.seconds, tokens, record.last_error)
+
+    def log(self) -> None:
+        """Write the line, at a level that says how much it matters."""
+        record = self.record
+        words = [
+            f"{record.id} {self.status}",
+            f"thread {record.thread_id}",
+            f"assistant {record.request.assistant_name!r}",
+            f"{self.seconds:.3f} s",
+            f"attempt {record.attempts}",
+            f"{self.tokens} tokens",
+        ]
+        if self.error is not None:
+            # Never its message, which may quote a user or a provider.
+            words.append(f"error {self.error.get('code')} {self.error.get('name')}")
+        logger.log(_LEVELS.get(self.status, logging.INFO), ", ".join(words))

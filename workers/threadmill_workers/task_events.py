@@ -1,0 +1,73 @@
+"""What Celery's monitors, such as Flower, are told of runs' tasks.
+
+Celery itself would tell them of messages: a task would have succeeded whatever became of its run,
+and all tasks would have one name. So Celery's own events of these tasks are off, and a run's task
+is announced once its run is claimed, with what the run's record says.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from threadmill_shared.task_labels import TaskLabel
+from threadmill_workers.task_outcomes import TAKEN_OVER, TaskOutcome, TaskState
+
+GATHER_SECONDS = 0.25
+"""How long events are gathered before they are sent together."""
+
+Event = Mapping[str, Any]
+SendEvents = Callable[[list[Event]], None]
+
+
+class TaskEvents:
+    """Tells monitors of runs; used on one event loop."""
+
+    def __init__(self, loop: AbstractEventLoop, send: SendEvents) -> None:
+        """Nothing is told yet.
+
+        Args:
+            loop: where it is used.
+            send: sends events, soon.
+        """
+        self._loop = loop
+        self._send = send
+        self._gathered: list[Event] = []
+
+    def began(self, task_id: str, label: TaskLabel) -> None:
+        """A task has claimed its run, or is about to report the end of one."""
+        shown = {"name": label.name, "args": "()", "kwargs": label.arguments}
+        # Celery's monitors miss these fields if they are left out.
+        unused = {"root_id": task_id, "parent_id": None, "retries": 0, "eta": None, "expires": None}
+        self._tell("task-received", task_id, **shown, **unused)
+        self._tell("task-started", task_id)
+
+    def ended(self, task_id: str, outcome: TaskOutcome, seconds: float) -> None:
+        """A task has ended, after so many seconds."""
+        match outcome.state:
+            case TaskState.SUCCESS:
+                fields: dict[str, Any] = {"result": outcome.detail, "runtime": seconds}
+            case TaskState.REVOKED:
+                fields = {"terminated": False, "signum": None, "expired": False}
+            case TaskState.FAILURE | TaskState.RETRY:
+                fields = {"exception": outcome.detail, "traceback": ""}
+        self._tell(outcome.state, task_id, **fields)
+
+    def taken_over(self, task_id: str) -> None:
+        """A task's run was taken from its worker, which may not be able to tell."""
+        self.ended(task_id, TAKEN_OVER, 0)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        events, self._gathered = self._gathered, []
+        if events:
+            self._send(events)
+
+    def _tell(self, type: str, task_id: str, **fields: Any) -> None:
+        if not task_id:  # a tool's process executes the runs that it waits for without Celery
+            return
+        if not self._gathered:
+            self._loop.call_later(GATHER_SECONDS, self.flush)
+        self._gathered.append({"type": type, "uuid": task_id, "timestamp": time.time(), **fields})
