@@ -19,11 +19,11 @@ import pytest
 import redis
 from tests.acceptance import door
 from tests.acceptance.broker import Broker, Envelope, listening
+from tests.acceptance.flowers import running_flower
 from tests.acceptance.processes import Worker
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
 from tests.acceptance.surroundings import embedded_environment, surroundings
-from tests.acceptance.test_operated import CREDENTIAL, Flower
-from tests.ports import free_port
+from tests.acceptance.test_operated import Flower
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
@@ -47,7 +47,7 @@ FOREIGN: list[dict[str, Any]] = [
     ),
     door.run("f2", assistant="secretive", thread_key=MARK, instructions=MARK),
     door.say("f3", assistant="secretive", message=MARK, **{MARK: MARK}),
-    door.say("f4", assistant=MARK, message=MARK),
+    door.say("f4", assistant="nobody", message=MARK),
     door.say("f5", assistant="secretive", message={MARK: MARK}),
     door.say("f6", assistant="secretive", message=MARK, thread_id=MARK),
     door.say("f7", assistant="secretive", message=MARK, instructions=f"{{{{ {MARK} }}}}"),
@@ -97,7 +97,7 @@ def seen(
         StandIn(brain, strict=False) as standin,
         surroundings(url, standin, request.param),
         listening(url) as broker,
-        _flower(folder) as flower,
+        running_flower(folder) as flower,
         _worker(folder) as worker,
     ):
         wait_until(flower.workers, "the worker in Flower", 30)
@@ -156,27 +156,6 @@ def _worker(folder: Path) -> Iterator[Worker]:
     finally:
         worker.kill()
         print(worker.log())
-
-
-@contextlib.contextmanager
-def _flower(folder: Path) -> Iterator[Flower]:
-    port = free_port()
-    settings = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": CREDENTIAL, "FLOWER_DEBUG": "true"}
-    with (folder / "flower.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "threadmill_workers.flower", "--logging=debug"],
-            cwd=folder,
-            env=os.environ | settings,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        flower = Flower(port)
-        wait_until(lambda: flower.ask("/api/tasks")[0] == 200, "Flower answers", 30)
-        yield flower
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _pages(flower: Flower, worker: str) -> dict[str, str]:

@@ -21,17 +21,29 @@ from flower.command import apply_env_options, extract_settings, setup_logging
 from flower.events import Events
 from flower.options import options
 from flower.urls import settings as web_settings
+from flower.views import monitor
 from tornado.ioloop import IOLoop
+from tornado.web import authenticated
 
 from threadmill_shared import errors
+from threadmill_shared.messaging import Queues, declared
 from threadmill_shared.settings import load_settings
+from threadmill_shared.task_labels import is_label
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+TASK_COLUMNS = "name,state,exception,uuid,kwargs,received,runtime,worker"
+"""Of the list of tasks; `kwargs` has a run's thread, assistant and id."""
 
-_CONTENT = ("result", "exception", "traceback")
-"""Fields of Celery's task events that hold what a task made of its arguments."""
+_SHOWN = {
+    "result": re.compile(r"completed|incomplete|'run_[0-9a-f]{32}'"),
+    "exception": re.compile(
+        r"\w{1,60}\('(server_error|rate_limit_exceeded|invalid_prompt|refused)'\)"
+        r"|parked|given back|taken over"
+    ),
+}
+"""What may be remembered of what a task has come to: words of ours, and no others."""
 
 _ONLY_IDS = re.compile(r"[(\[{]((('[a-z_]+': )?'(run|thread)_[0-9a-f]{32}'(, |,)?)*)[)\]}]")
 """An argument list, as Celery prints it, in which every value is a run's or a thread's id."""
@@ -44,11 +56,18 @@ def ids_only(event: Mapping[str, Any]) -> dict[str, Any]:
     its content and not by its task's name: other services share the broker, and a service that
     sends `threadmill.say` may announce the user's message itself (`task_send_sent_event`).
     """
-    kept = {field: value for field, value in event.items() if field not in _CONTENT}
+    kept = {field: value for field, value in event.items() if field != "traceback"}
+    for field, shown in _SHOWN.items():
+        if field in kept and not shown.fullmatch(str(kept[field])):
+            del kept[field]
     for field in ("args", "kwargs"):
-        if field in kept and not _ONLY_IDS.fullmatch(str(kept[field])):
+        if field in kept and not _may_be_shown(str(kept[field])):
             kept[field] = "hidden"
     return kept
+
+
+def _may_be_shown(arguments: str) -> bool:
+    return _ONLY_IDS.fullmatch(arguments) is not None or is_label(arguments)
 
 
 class IdsOnlyEvents(Events):  # type: ignore[misc]  # Flower ships no types
@@ -59,6 +78,15 @@ class IdsOnlyEvents(Events):  # type: ignore[misc]  # Flower ships no types
         super().on_event(ids_only(event))
 
 
+class Metrics(monitor.Metrics):  # type: ignore[misc]  # Flower ships no types
+    """Flower's Prometheus endpoint, behind the password like all other pages."""
+
+    @authenticated
+    async def get(self) -> None:
+        """The metrics, as Flower has them."""
+        await super().get()
+
+
 def read_options(argv: Sequence[str]) -> None:
     """Set Flower's options: safe defaults, then the environment, then the command line.
 
@@ -66,6 +94,7 @@ def read_options(argv: Sequence[str]) -> None:
         NotConfigured: there is no password, so that everybody could look in.
     """
     options.read_only = True
+    options.tasks_columns = TASK_COLUMNS
     apply_env_options()
     options.parse_command_line(list(argv))
     options.address = options.address or LOOPBACK
@@ -75,12 +104,17 @@ def read_options(argv: Sequence[str]) -> None:
         )
     extract_settings()
     setup_logging()
+    logging.getLogger("flower.inspector").addFilter(_OnlyErrors())
 
 
 def build(broker: str) -> Flower:
     """Build the Flower that watches this broker, from the options as they are set."""
     app = Celery("threadmill", broker=broker, set_as_current=False)
     app.conf.update(task_serializer="json", accept_content=["json"])
+    # What Flower shows as long as no worker has told which queues it consumes.
+    queues = Queues(load_settings().namespace)
+    app.conf.task_default_queue = queues.common
+    app.conf.task_queues = [declared(name) for name in (queues.begun, queues.door)]
     app.conf.broker_transport_options = load_settings().celery_options()
     loop = IOLoop.current()
     events = IdsOnlyEvents(
@@ -95,7 +129,26 @@ def build(broker: str) -> Flower:
     )
     flower = Flower(capp=app, options=options, events=events, io_loop=loop, **web_settings)
     _forget_task_lists(flower)
+    _protect_metrics(flower)
     return flower
+
+
+def _protect_metrics(flower: Flower) -> None:
+    """Answer for Flower's own handler, which asks for no password."""
+    prefix = (options.url_prefix or "").strip("/")
+    path = f"/{prefix}/metrics" if prefix else "/metrics"
+    flower.add_handlers(".*", [(re.escape(path), Metrics)])
+
+
+class _OnlyErrors(logging.Filter):
+    """Lets pass what Flower's inspector reports, but for that no worker has answered it.
+
+    Without a worker it would report four failures for every look at a page; the page shows that
+    there is none.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "Inspect method %s failed"
 
 
 def _forget_task_lists(flower: Flower) -> None:
