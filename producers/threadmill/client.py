@@ -22,6 +22,7 @@ from threadmill_shared.parking import Answer, ParkedRuns
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.retirements import warn_of_retirement
 from threadmill_shared.runs import CANCEL_MS, Dispatch, Ended, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
@@ -115,6 +116,7 @@ class Client:
             StoreUnavailable, StoreFull: as they say.
         """
         new = new_run(ask, self.settings)
+        warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
         if self.queue is not None:
             from threadmill import embedded  # noqa: PLC0415  only where it is in use

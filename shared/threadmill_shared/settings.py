@@ -34,8 +34,8 @@ class Settings(BaseSettings):
     embedded: bool = True
     """Whether a script without a Redis URL may start an embedded server and worker."""
 
-    model: str = "gpt-4.1-mini"
-    """The model of an assistant that names none."""
+    model: str = "gpt-5.4-mini"
+    """The model of an assistant that names none; docs/adr/0012 says why it is this one."""
     model_api: Literal["responses", "chat"] = "responses"
     """The provider's protocol: OpenAI's Responses API, or Chat Completions."""
     model_retries: int = Field(default=5, ge=0)

@@ -28,7 +28,7 @@ from threadmill_workers.takeover import Takeover
 NAMESPACE = "tm"
 LOOKS_SECONDS = 0.25
 REQUEST = RunRequest(
-    assistant_id="asst_1", assistant_name="Ada", model="gpt-4.1-mini", instructions="Be brief."
+    assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
 
 

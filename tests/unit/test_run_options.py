@@ -13,7 +13,7 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolSpec
 
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")
-ADA = Definition(id="asst_1", name="Ada", model="gpt-4.1-mini", tools=(ROLL,))
+ADA = Definition(id="asst_1", name="Ada", model="gpt-5.4-mini", tools=(ROLL,))
 SCHEMA = {"name": "dice", "schema": {"type": "object"}, "strict": True}
 FUNCTION = {"type": "function", "function": {"name": "roll"}}
 

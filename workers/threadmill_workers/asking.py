@@ -29,6 +29,7 @@ from threadmill_shared.model import (
     Usage,
 )
 from threadmill_shared.records import RunRecord
+from threadmill_shared.retirements import explained
 from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History
@@ -40,6 +41,8 @@ from threadmill_workers.provider import Provider
 from threadmill_workers.resuming import unfinished_turn
 from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
 
+NOT_FOUND = 404
+"""The status with which a provider says that it has no such model."""
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 20.0
 
@@ -102,6 +105,11 @@ class AnsweringModel:
                 self.abandon_message()
                 if not self._history.shorten():
                     raise
+            except errors.ModelRefused as error:
+                if error.status != NOT_FOUND:
+                    raise
+                text = explained(str(error), self._record.request.model)
+                raise errors.ModelRefused(text, status=error.status) from None
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
                 self._provider.failed(self._record.id, error)
                 self.abandon_message()

@@ -16,6 +16,7 @@ from threadmill_shared.messaging import Sender
 from threadmill_shared.model import Model, files_of
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
+from threadmill_shared.retirements import warn_of_retirement
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
@@ -136,6 +137,7 @@ class Executor:
         record, means = held.record, self._means
         if (outcome := await self._handed_over(held)) is not None:
             return outcome
+        warn_of_retirement(record.request.model)
         strategy = record.request.options.truncation_strategy
         history = History(means.store, record.thread_id, held.position, strategy)
         may_begin = means.lease.confirmed

@@ -24,7 +24,7 @@ from threadmill_workers.holding import HeldRun
 HOLDER = Holder("host:1:aaaa", "tm:bell:host:1:aaaa")
 OTHER = Holder("host:2:bbbb", "tm:bell:host:2:bbbb")
 REQUEST = RunRequest(
-    assistant_id="asst_1", assistant_name="Ada", model="gpt-4.1-mini", instructions="Be brief."
+    assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
 
 

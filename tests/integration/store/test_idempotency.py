@@ -17,7 +17,7 @@ from threadmill_shared.store import Store
 from threadmill_shared.tools import ToolSpec
 from threadmill_workers.batch import Batch
 
-ADA = Definition(id="asst_1", name="Ada", model="gpt-4.1-mini")
+ADA = Definition(id="asst_1", name="Ada", model="gpt-5.4-mini")
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")
 
 
