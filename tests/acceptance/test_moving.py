@@ -22,6 +22,7 @@ from threadmill.client import current_client
 from threadmill.moving import Imported, export_file, import_file, import_file_async
 from threadmill.testing import StandIn
 from threadmill.twins import drive
+from threadmill_shared.retirements import find_retirement, today
 from threadmill_shared.settings import load_settings
 
 T = TypeVar("T")
@@ -145,6 +146,7 @@ def test_assistants_threads_and_messages_come_in_whatever_their_order(file: Path
         new_messages=3,
         skipped=2,
         left_out=["asst_abc123 (Math Tutor): retrieval, temperature 0.2"],
+        retiring={"gpt-4o": 1},
     )
     first, second, third = Thread(key="thread_abc123").refresh().get_messages()
     assert [first.text, second.text, third.text] == ["text 1", "text 2", "text 3"]
@@ -309,6 +311,126 @@ async def test_the_async_twin(file: Path) -> None:
     assert (await import_file_async(write(file, message(1, 10)))).new_messages == 1
 
 
+# ---- models --------------------------------------------------------------------------------------
+
+
+def announced(model: str) -> str:
+    found = find_retirement(model)
+    assert found is not None
+    return found.announced(today())
+
+
+def assistants(*models: str) -> list[dict[str, Any]]:
+    """One of each of these models, `asst_0` and so on."""
+    return [{**AI, "id": f"asst_{n}", "model": model} for n, model in enumerate(models)]
+
+
+def stored_models(number: int) -> list[str | None]:
+    return [Assistant.load(f"asst_{n}").model for n in range(number)]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_models_are_replaced_and_the_others_stay_and_those_that_go_are_counted(file: Path) -> None:
+    write(file, *assistants("gpt-4", "gpt-4o", "gpt-4", "mine", "gpt-4o"))
+    models = {"gpt-4": "gpt-5.4-mini", "mine": "gpt-4o", "gpt-5.4-mini": "no-chain", "none": "x"}
+    for dry_run in (True, False):
+        found = import_file(file, dry_run=dry_run, map_model=models)
+        assert found.mapped == {"gpt-4": 2, "mine": 1, "gpt-5.4-mini": 0, "none": 0}
+        assert found.retiring == {"gpt-4o": 3}
+    assert stored_models(5) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-4o", "gpt-4o"]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_models_of_what_we_exported_ourselves_are_replaced_too(file: Path) -> None:
+    ai = Assistant(name="Ada", instructions="{{ 1 + 1 }}", model="gpt-4o")
+    ai.create()
+    export_file(file)
+    assert ai.id is not None
+    identity = ai.id
+    ai.delete()
+    assert import_file(file, map_model={"gpt-4o": "gpt-5.4-mini"}).mapped == {"gpt-4o": 1}
+    loaded = Assistant.load(identity)
+    assert (loaded.model, loaded.instructions) == ("gpt-5.4-mini", "{{ 1 + 1 }}")
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("models", "error"),
+    [
+        ({"gpt-4o": ""}, errors.CallerError),
+        ({" ": "gpt-5.4-mini"}, errors.CallerError),
+        ({"gpt-4o": "\ud800"}, errors.CallerError),
+        ({"gpt-4o": None}, TypeError),
+        ({4: "gpt-5.4-mini"}, TypeError),
+        ("gpt-4o=gpt-5.4-mini", TypeError),
+        ([("gpt-4o", "gpt-5.4-mini")], TypeError),
+    ],
+)
+def test_what_is_no_mapping_of_models_is_refused_and_nothing_is_written(
+    file: Path, models: Any, error: type[Exception]
+) -> None:
+    write(file, *assistants("gpt-4o"), message(1, 10))
+    for dry_run in (True, False):
+        with pytest.raises(error):
+            import_file(file, dry_run=dry_run, map_model=models)
+    with pytest.raises(errors.AssistantNotFound):
+        Assistant.load("asst_0")
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_command_replaces_models_and_says_which(file: Path) -> None:
+    write(file, *assistants("gpt-4", "gpt-4o", "gpt-4", "gpt-5.4-mini"))
+    words = ("import", str(file), "--map-model", "gpt-4=gpt-5.4-mini", "--map-model", "none=mine")
+    replaces = "1 assistant has it: --map-model gpt-4o=NEW replaces it"
+    for done in (command(*words, "--dry-run"), command(*words)):
+        assert done.returncode == 0
+        told = [line for line in done.stderr.splitlines() if not line.startswith("not kept")]
+        assert told == [
+            "gpt-4 becomes gpt-5.4-mini in 2 assistants",
+            "warning: --map-model: no assistant in the file has the model none",
+            f"warning: {announced('gpt-4o')} {replaces}",
+        ]
+    assert stored_models(4) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-5.4-mini"]
+    again = command("import", str(file), "--map-model", "gpt-4=another")
+    assert "4 assistants were there already: nothing was changed of what is there" in again.stderr
+    assert stored_models(4) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-5.4-mini"]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_command_warns_of_a_model_that_goes_and_was_given_by_the_option(file: Path) -> None:
+    write(file, *assistants("mine"))
+    done = command("import", str(file), "--dry-run", "--map-model", "mine=gpt-4o")
+    assert done.stderr.endswith(
+        f"warning: {announced('gpt-4o')} 1 assistant has it: name another one in --map-model\n"
+    )
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["gpt-4o"], "'gpt-4o' must be OLD=NEW"),
+        (["=gpt-5.4-mini"], "must be OLD=NEW"),
+        (["gpt-4o="], "must be OLD=NEW"),
+        (["gpt-4o= "], "must be OLD=NEW"),
+        (["gpt-4o=a=b"], "must be OLD=NEW"),
+        ([""], "must be OLD=NEW"),
+        (["gpt-4o=a", "gpt-4o=b"], "gpt-4o is given more than once"),
+        (["gpt-4o=a", " gpt-4o =a"], "gpt-4o is given more than once"),
+    ],
+)
+def test_the_command_refuses_what_is_no_pair_of_models(
+    file: Path, options: list[str], reason: str
+) -> None:
+    write(file, *assistants("gpt-4o"))
+    words = [word for option in options for word in ("--map-model", option)]
+    done = command("import", str(file), *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert reason in done.stderr
+    with pytest.raises(errors.AssistantNotFound):
+        Assistant.load("asst_0")
+
+
 # ---- out -----------------------------------------------------------------------------------------
 
 
@@ -421,6 +543,7 @@ def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
     assert first.stdout == "1 assistant, 1 thread, 1 message: 1 assistant and 1 message were new\n"
     assert first.stderr == (
         "not kept of asst_abc123 (Math Tutor): retrieval, temperature 0.2\nskipped 1 run or step\n"
+        f"warning: {announced('gpt-4o')} 1 assistant has it: --map-model gpt-4o=NEW replaces it\n"
     )
     out = command("export", "--key", "thread_abc123")
     assert [json.loads(line)["object"] for line in out.stdout.splitlines()] == [

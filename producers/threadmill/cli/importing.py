@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli.connection import use_store
 from threadmill_shared.counts import counted
 
+if TYPE_CHECKING:
+    from threadmill.moving import Imported
+
+
+def _models(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """What `--map-model` says, as a mapping.
+
+    Raises:
+        BadParameter: one has another form, or names a model again.
+    """
+    models: dict[str, str] = {}
+    for text in given:
+        old, equals, new = (part.strip() for part in text.partition("="))
+        if not (old and equals and new) or "=" in new:
+            raise click.BadParameter(f"{text!r} must be OLD=NEW, two names of models.")
+        if old in models:
+            raise click.BadParameter(f"{old} is given more than once; name it once.")
+        models[old] = new
+    return models
+
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check the file, and write nothing.")
-def import_(file: Path, *, dry_run: bool) -> None:
+@click.option(
+    "--map-model",
+    "models",
+    metavar="OLD=NEW",
+    multiple=True,
+    callback=_models,
+    help="Store assistants of the model OLD with NEW; may be given more than once.",
+)
+def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
     """Import the assistants, threads and messages of FILE.
 
     It has one JSON object of the Assistants API a line. What is there already stays as it is, so an
@@ -23,16 +55,39 @@ def import_(file: Path, *, dry_run: bool) -> None:
         use_store()
     from threadmill.moving import import_file
 
-    found = import_file(file, dry_run=dry_run)
+    found = import_file(file, dry_run=dry_run, map_model=models)
     for left_out in found.left_out:
         click.echo(f"not kept of {left_out}", err=True)
     if found.skipped:
         click.echo(f"skipped {counted(found.skipped, 'run or step', 'runs and steps')}", err=True)
+    for line in _told_of_models(found, models, dry_run=dry_run):
+        click.echo(line, err=True)
     click.echo(
         f"{counted(found.assistants, 'assistant')}, {counted(found.threads, 'thread')}, "
         f"{counted(found.messages, 'message')}: "
         + ("nothing was written" if dry_run else _new(found.new_assistants, found.new_messages))
     )
+
+
+def _told_of_models(found: Imported, models: Mapping[str, str], *, dry_run: bool) -> Iterator[str]:
+    from threadmill_shared.retirements import find_retirement, today
+
+    for old, number in found.mapped.items():
+        if number:
+            yield f"{old} becomes {models[old]} in {counted(number, 'assistant')}"
+        else:
+            yield f"warning: --map-model: no assistant in the file has the model {old}"
+    there = found.assistants - found.new_assistants
+    if not dry_run and there and any(found.mapped.values()):
+        users = counted(there, "assistant was", "assistants were")
+        yield f"{users} there already: nothing was changed of what is there"
+    for model, number in found.retiring.items():
+        if retirement := find_retirement(model):
+            cure = f"--map-model {model}=NEW replaces it"
+            if model in models.values():
+                cure = "name another one in --map-model"
+            users = counted(number, "assistant has it", "assistants have it")
+            yield f"warning: {retirement.announced(today())} {users}: {cure}"
 
 
 def _new(assistants: int, messages: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,10 @@ from threadmill.moving.index import Index, open_index
 from threadmill.moving.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import ids
+from threadmill_shared.definition import Definition
 from threadmill_shared.items import ImportedItem
+from threadmill_shared.requests import check_model
+from threadmill_shared.retirements import find_retirement
 
 _PART = 200
 """Messages, and what goes with them, in one script."""
@@ -35,9 +39,16 @@ class Imported:
     """Runs and steps, which a conversation goes on without."""
     left_out: list[str] = field(default_factory=list)
     """What of an assistant was not kept, one sentence each."""
+    mapped: dict[str, int] = field(default_factory=dict)
+    """The models of `map_model`, each with the number of assistants in the file that name it."""
+    retiring: dict[str, int] = field(default_factory=dict)
+    """Models that OpenAI has shut down or announced to, each with the number of assistants that
+    are left with it."""
 
 
-async def _import_file(path: str | Path, *, dry_run: bool = False) -> Imported:
+async def _import_file(
+    path: str | Path, *, dry_run: bool = False, map_model: Mapping[str, str] | None = None
+) -> Imported:
     """Import assistants, threads and messages.
 
     The file is read twice: first all of it is checked, then it is stored. What is there already
@@ -48,19 +59,23 @@ async def _import_file(path: str | Path, *, dry_run: bool = False) -> Imported:
     Args:
         path: a file of lines, each a JSON object of the Assistants API, in any order.
         dry_run: check only.
+        map_model: models of assistants in the file, each with the one to store in its place.
 
     Raises:
-        CallerError: a line is wrong; its number, and why. Nothing was written.
+        TypeError: `map_model` is no mapping, or a model in it no str.
+        CallerError: a line is wrong; its number, and why. Or a model in `map_model` is empty.
+            Nothing was written.
         ThreadLocked: a run holds a thread that is to grow; what came before it was written.
         StoreUnavailable, StoreFull: as they say. The import can be repeated.
         OSError: the file cannot be read.
     """
+    models = _checked(map_model)
     if dry_run:
         file, index = open_index(path)
         with file, closing(index):
-            return _found(index)
+            return _found(index, models)
     client = current_client()
-    imported: Imported = await client.hop(_import(path, client))
+    imported: Imported = await client.hop(_import(path, client, models))
     return imported
 
 
@@ -68,36 +83,61 @@ import_file = blocking(_import_file)
 import_file_async = awaitable(_import_file)
 
 
-async def _import(path: str | Path, client: Client) -> Imported:
+def _checked(map_model: Mapping[str, str] | None) -> dict[str, str]:
+    if not isinstance(map_model, Mapping | None):
+        raise TypeError(f"map_model is a mapping of models, not {type(map_model).__name__}.")
+    models = dict(map_model or {})
+    for model in (*models, *models.values()):
+        check_model(model)
+    return models
+
+
+async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -> Imported:
     file, index = await asyncio.to_thread(open_index, path)
     with file, closing(index):
-        imported = _found(index)
-        for place in index.assistants:
-            line = index.line(place)
-            if isinstance(line, AssistantLine):
-                is_new = await client.registry.create_once(line.definition())
-                imported.new_assistants += is_new
+        imported = _found(index, models)
+        for line in _assistants(index):
+            is_new = await client.registry.create_once(_mapped(line.definition(), models))
+            imported.new_assistants += is_new
         for thread_id, start in index.threads():
             imported.new_messages += await _import_thread(client, index, thread_id, start)
         return imported
 
 
-def _found(index: Index) -> Imported:
-    left_out = [note for start in index.assistants if (note := _left_out(index, start))]
+def _found(index: Index, models: Mapping[str, str]) -> Imported:
+    named = Counter(line.definition().model for line in _assistants(index))
+    used: Counter[str] = Counter()
+    for model, number in named.items():
+        used[models.get(model, model)] += number
     return Imported(
         assistants=len(index.assistants),
         threads=index.count_threads(),
         messages=index.messages,
         skipped=index.skipped,
-        left_out=left_out,
+        left_out=[
+            f"{line.id} ({line.name}): {', '.join(left_out)}"
+            for line in _assistants(index)
+            if (left_out := line.left_out())
+        ],
+        mapped={model: named[model] for model in models},
+        retiring={model: number for model, number in used.items() if find_retirement(model)},
     )
 
 
-def _left_out(index: Index, start: int) -> str:
-    line = index.line(start)
-    if not isinstance(line, AssistantLine) or not (left_out := line.left_out()):
-        return ""
-    return f"{line.id} ({line.name}): {', '.join(left_out)}"
+def _assistants(index: Index) -> Iterator[AssistantLine]:
+    for start in index.assistants:
+        line = index.line(start)
+        assert isinstance(line, AssistantLine)  # noqa: S101  the index says so
+        yield line
+
+
+def _mapped(definition: Definition, models: Mapping[str, str]) -> Definition:
+    """The definition with the model that takes its model's place.
+
+    A thread's reasoning keeps the name of the model that wrote it: to another one it is not sent.
+    """
+    model = models.get(definition.model, definition.model)
+    return definition.model_copy(update={"model": model})
 
 
 async def _import_thread(client: Client, index: Index, old_id: str, start: int | None) -> int:
