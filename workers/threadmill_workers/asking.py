@@ -10,6 +10,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from itertools import takewhile
+from typing import Any
 
 from threadmill_shared import errors, ids
 from threadmill_shared.items import OPEN_CALL_OUTPUT, Item, message_text
@@ -43,6 +45,8 @@ from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
+_CALLS = ("tool_call", "hosted_call")
+"""Items that are calls, of functions and of the provider's tools."""
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 20.0
 
@@ -176,7 +180,7 @@ class AnsweringModel:
             tools=request.tools,
             hosted=await self._attached.tools(items, request.hosted),
             images=await self._attached.images(items),
-            tool_choice=options.tool_choice,
+            tool_choice=_tool_choice(self._record, items),
             temperature=options.temperature,
             top_p=options.top_p,
             max_completion_tokens=options.max_completion_tokens,
@@ -274,6 +278,19 @@ class AnsweringModel:
         for call in calls:
             closing = call.output(OPEN_CALL_OUTPUT, failed=True, run_id=self._record.id)
             batch.open_call(call.id, closing)
+
+
+def _tool_choice(record: RunRecord, items: Sequence[Item]) -> str | dict[str, Any] | None:
+    """What the run wants of this request. A call is forced until the run has made one.
+
+    Forced in each turn, a model could never answer. The calls are looked for among what is stored,
+    so that whoever goes on with the run knows of them.
+    """
+    choice = record.request.options.tool_choice
+    if choice in (None, "none", "auto"):
+        return choice
+    own = takewhile(lambda item: item.get("run_id") == record.id, reversed(items))
+    return "auto" if any(item["type"] in _CALLS for item in own) else choice
 
 
 def _reasoning_item(record: RunRecord, event: Reasoned) -> Item:
