@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors, ids
+from threadmill_shared import errors, ids, lenient
 from threadmill_shared.files import File, image_type, read_file
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.items import Item, MessageItem
@@ -107,7 +107,8 @@ class AttachedFiles:
             return file_id  # it is the provider's own already
         if file_id not in self._known:
             remembered = await self._remembered(f"{file_id}:at")
-            if remembered is None or remembered["until"] < time.time() + _MARGIN_SECONDS:
+            needed_until = time.time() + _MARGIN_SECONDS
+            if remembered is None or lenient.number(remembered["until"]) < needed_until:
                 remembered = await self._give(file_id, attachment, provider)
             self._known[file_id] = remembered["id"]
         return self._known[file_id]

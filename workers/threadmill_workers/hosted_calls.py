@@ -52,7 +52,7 @@ class HostedCalls:
 
     def write_code(self, event: CodeDelta) -> None:
         """The model goes on with the code of the call."""
-        if self._step is None or not event.text:
+        if self._step is None or self._kind != "code_interpreter" or not event.text:
             return
         self._code.append(event.text)
         batch = Batch()
@@ -61,7 +61,7 @@ class HostedCalls:
 
     async def end(self, event: HostedEnded) -> None:
         """The call has ended; what it has made is kept first, since its step names it."""
-        if self._step is None:
+        if self._step is None or self._kind != event.kind:
             self.begin(HostedBegan(event.kind))
         images = await self._produced.keep_images(event.images)
         step, self._step = self._step, None

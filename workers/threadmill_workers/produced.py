@@ -113,7 +113,8 @@ class ProducedFiles:
             case "container_file_citation":
                 return await self._file_path(text, cited)
             case "file_citation":
-                place = {"start_index": cited["index"], "end_index": cited["index"], "text": ""}
+                at = cited.get("index", len(text))  # one without a place is of the whole text
+                place = {"start_index": at, "end_index": at, "text": ""}
                 file = {"file_id": cited["file_id"], "filename": cited.get("filename")}
                 return {"type": "file_citation", **place, "file_citation": file}
             case _:
@@ -121,14 +122,14 @@ class ProducedFiles:
 
     async def _file_path(self, text: str, cited: Json) -> Json | None:
         file_id = await self._fetch(cited)
-        if file_id is None:
-            return None
-        start, end = cited["start_index"], cited["end_index"]
+        start, end = cited.get("start_index"), cited.get("end_index")
+        if file_id is None or start is None or end is None:
+            return None  # a file whose link has no place is attached all the same
         place = {"start_index": start, "end_index": end, "text": text[start:end]}
         return {"type": "file_path", **place, "file_path": {"file_id": file_id}}
 
     async def _fetch(self, cited: Json) -> str | None:
-        name = harmless_name(cited.get("filename") or "", cited["file_id"])
+        name = harmless_name(cited.get("filename") or "", harmless_name(cited["file_id"]))
         if self._provider is None:
             self._miss(name, "this worker's provider keeps no files")
             return None

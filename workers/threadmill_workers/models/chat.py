@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +10,7 @@ from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI
 
+from threadmill_shared import lenient
 from threadmill_shared.errors import ModelGarbled, ModelRefused
 from threadmill_shared.model import (
     MessageEnded,
@@ -17,10 +18,10 @@ from threadmill_shared.model import (
     ModelRequest,
     Stop,
     TextDelta,
-    ToolCalled,
     TurnEnded,
     Usage,
 )
+from threadmill_workers.models import told
 from threadmill_workers.models.bodies import chat_body, sent_texts
 from threadmill_workers.models.failures import StreamFailed
 from threadmill_workers.models.streaming import stream_events
@@ -73,9 +74,9 @@ class _Call:
 
     def add(self, piece: dict[str, Any]) -> None:
         function = piece.get("function") or {}
-        self.id = self.id or piece.get("id") or ""
-        self.name = self.name or function.get("name") or ""
-        self.arguments += function.get("arguments") or ""
+        self.id = self.id or lenient.text(piece.get("id"))
+        self.name = self.name or lenient.text(function.get("name"))
+        self.arguments += lenient.text(function.get("arguments"))
 
 
 class ChatReader:
@@ -94,13 +95,14 @@ class ChatReader:
         if event.get("error"):
             raise StreamFailed(event["error"])
         if usage := event.get("usage"):
-            self._usage = _usage(usage)
-        if not (choices := event["choices"]):
+            self._usage = told.usage(usage, "prompt_tokens", "completion_tokens")
+        choices = event.get("choices") if "usage" in event else event["choices"]
+        if not choices:
             return ()
         choice = choices[0]
         events = self._delta(choice.get("delta") or {})
         if (reason := choice.get("finish_reason")) and self._stop is None:
-            events += self._finish(_STOPS.get(reason, Stop.END))
+            events += self._finish(_STOPS.get(lenient.text(reason), Stop.END))
         return events
 
     def close(self) -> TurnEnded:
@@ -124,10 +126,10 @@ class ChatReader:
 
     def _call_of(self, piece: dict[str, Any]) -> _Call:
         """The call that this piece goes on with, or a new one."""
-        index = piece.get("index") or 0
+        index, id = piece.get("index") or 0, lenient.text(piece.get("id"))
         call = self._at.get(index)
         # Some servers give every call the index 0 and tell them apart by their ids only.
-        if call is None or (call.id and piece.get("id") and piece["id"] != call.id):
+        if call is None or (call.id and id and id != call.id):
             call = self._at[index] = _Call()
             self._calls.append(call)
         return call
@@ -137,10 +139,5 @@ class ChatReader:
         events: list[ModelEvent] = [MessageEnded()] if self._in_message else []
         if stop is Stop.END:
             # A reply that was cut has cut its last call, too.
-            events += [ToolCalled(call.name, call.arguments, call.id) for call in self._calls]
+            events += [told.called(call.name, call.arguments, call.id) for call in self._calls]
         return events
-
-
-def _usage(usage: Mapping[str, int]) -> Usage:
-    prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens") or 0
-    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion)

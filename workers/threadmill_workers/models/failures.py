@@ -18,6 +18,7 @@ from typing import Any
 
 from openai import APIConnectionError, APIError, APIStatusError
 
+from threadmill_shared import lenient
 from threadmill_shared.errors import (
     ContextTooLong,
     ModelError,
@@ -25,6 +26,7 @@ from threadmill_shared.errors import (
     ModelRefused,
     ModelUnavailable,
 )
+from threadmill_shared.tools import encodable
 
 _WORD = re.compile(r"[\w.\[\]-]{1,80}")
 """What a code, type or param may look like; anything else may be text."""
@@ -155,8 +157,8 @@ def _complaint(
     if not isinstance(body, Mapping):
         return Complaint(status, (), body if isinstance(body, str) else "", retry_after)
     code = body.get("code")
-    if status is None and isinstance(code, int):
-        status = code
+    if status is None:
+        status = lenient.count(code)
     words = tuple(
         word
         for name in ("code", "type", "param")
@@ -184,7 +186,7 @@ def _number(text: str | None) -> float | None:
 def _seconds_until(date: str) -> float | None:
     try:
         moment = email.utils.parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -200,7 +202,7 @@ def _described(complaint: Complaint, private: Iterable[str]) -> str:
     parts: list[Any] = [] if complaint.status is None else [f"HTTP {complaint.status}"]
     parts += [word for word in dict.fromkeys(complaint.words) if not _quotes(word, private)]
     text = f" ({', '.join(parts)})" if parts else ""
-    message = " ".join(complaint.message.split())
+    message = encodable(" ".join(complaint.message.split()))
     if _may_be_told(complaint.status, message, private):
         text += f": {message.rstrip('.')}"
     return text

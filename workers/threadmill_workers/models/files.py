@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import httpx2
 from openai import APIError, AsyncOpenAI, NotFoundError
-from openai.types import VectorStore
+from openai.types import FileObject, VectorStore
 
-from threadmill_shared.errors import ModelUnavailable, TooLarge
+from threadmill_shared import lenient
+from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
 from threadmill_workers.models import failures
 
 SECONDS = 120.0
@@ -61,7 +62,8 @@ class OpenAIFiles:
                 purpose="assistants" if is_searched else "user_data",
                 expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
             )
-        return file.id, file.expires_at or time.time() + FILE_SECONDS
+            until = lenient.count(file.expires_at) or time.time() + FILE_SECONDS
+            return _id_of(file), until
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
         """See `ProviderFiles`."""
@@ -72,7 +74,7 @@ class OpenAIFiles:
                 expires_after={"anchor": "last_active_at", "days": STORE_DAYS},
             )
             await self._indexed(store)
-        return store.id
+            return _id_of(store)
 
     async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
         """See `ProviderFiles`."""
@@ -88,7 +90,7 @@ class OpenAIFiles:
                 store = await self._client.vector_stores.retrieve(store_id)
             except NotFoundError:
                 return False
-        return store.status != "expired"
+            return store.status != "expired"
 
     async def _indexed(self, store: VectorStore) -> None:
         pause = FIRST_PAUSE
@@ -98,6 +100,14 @@ class OpenAIFiles:
             store = await self._client.vector_stores.retrieve(store.id)
         if store.file_counts.failed:
             logger.warning("%d files of %s cannot be searched", store.file_counts.failed, store.id)
+
+
+def _id_of(made: FileObject | VectorStore) -> str:
+    # The package does not look whether it is there.
+    id: object = made.id
+    if not isinstance(id, str) or not id:
+        raise TypeError
+    return id
 
 
 @asynccontextmanager
@@ -111,4 +121,11 @@ async def _named_failures() -> AsyncGenerator[None, None]:
     except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
         raise ModelUnavailable(
             f"The model provider did not give or take a file ({type(error).__name__})."
+        ) from None
+    except (ModelError, TooLarge):
+        raise
+    except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
+        raise ModelGarbled(
+            "The model provider's answer about a file cannot be read"
+            f" ({type(error).__name__}); check that OPENAI_BASE_URL names an API that has files."
         ) from None

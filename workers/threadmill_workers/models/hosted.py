@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from threadmill_shared import lenient
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.model import HostedEnded, HostedKind
 
@@ -41,16 +42,18 @@ def ended(item: Json) -> HostedEnded:
     failed = item.get("status") in ("failed", "incomplete")
     if item["type"] == "file_search_call":
         return HostedEnded("file_search", _search_data(item), _search_details(item), (), failed)
-    outputs = item.get("outputs") or ()
-    logs = [one for one in outputs if one["type"] == "logs"]
-    images = [one["url"] for one in outputs if one["type"] == "image"]
-    details = {
-        "input": item.get("code") or "",
-        "outputs": [{"type": "logs", "logs": one["logs"]} for one in logs],
-    }
+    outputs = lenient.objects(item.get("outputs"))
+    logs = [_logs(one) for one in outputs if one.get("type") == "logs"]
+    images = [lenient.text(one.get("url")) for one in outputs if one.get("type") == "image"]
+    details = {"input": lenient.text(item.get("code")), "outputs": logs}
     # Sent back without the images: each would be as long as a book, in every further request.
-    data = {name: item.get(name) for name in ("type", "id", "code", "container_id", "status")}
-    return HostedEnded("code_interpreter", data | {"outputs": logs}, details, images, failed)
+    data = {name: item.get(name) for name in ("type", "id", "container_id", "status")}
+    stored = lenient.storable(data | {"code": details["input"], "outputs": logs})
+    return HostedEnded("code_interpreter", stored, details, images, failed)
+
+
+def _logs(output: Json) -> Json:
+    return {"type": "logs", "logs": lenient.text(output.get("logs"))}
 
 
 def _new_container(tool: CodeInterpreter) -> Json:
@@ -74,19 +77,21 @@ def _search(tool: FileSearch) -> Json:
 
 def _search_data(item: Json) -> Json:
     names = ("type", "id", "queries", "status", "results")
-    return {name: item[name] for name in names if item.get(name) is not None}
+    kept = {name: item[name] for name in names if item.get(name) is not None}
+    return lenient.json_object(lenient.storable(kept))
 
 
 def _search_details(item: Json) -> Json:
     return {
-        "queries": list(item.get("queries") or ()),
-        "results": [
-            {
-                "file_id": one.get("file_id") or "",
-                "file_name": one.get("filename") or "",
-                "score": one.get("score") or 0.0,
-                "content": [{"type": "text", "text": one.get("text") or ""}],
-            }
-            for one in item.get("results") or ()
-        ],
+        "queries": lenient.texts(item.get("queries")),
+        "results": [_result(one) for one in lenient.objects(item.get("results"))],
+    }
+
+
+def _result(found: Json) -> Json:
+    return {
+        "file_id": lenient.text(found.get("file_id")),
+        "file_name": lenient.text(found.get("filename")),
+        "score": lenient.number(found.get("score")),
+        "content": [{"type": "text", "text": lenient.text(found.get("text"))}],
     }

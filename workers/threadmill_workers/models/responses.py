@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from itertools import chain
 from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 
+from threadmill_shared import lenient
 from threadmill_shared.errors import ModelGarbled
 from threadmill_shared.model import (
     CodeDelta,
@@ -19,11 +20,9 @@ from threadmill_shared.model import (
     Reasoned,
     Stop,
     TextDelta,
-    ToolCalled,
     TurnEnded,
-    Usage,
-    shifted,
 )
+from threadmill_workers.models import told
 from threadmill_workers.models.bodies import responses_body, sent_texts
 from threadmill_workers.models.failures import StreamFailed
 from threadmill_workers.models.files import OpenAIFiles
@@ -100,14 +99,13 @@ class ResponsesReader:
             case "response.output_item.done":
                 return self._item(event["item"])
             case "response.code_interpreter_call_code.delta":
-                self._has_code = True
-                return (CodeDelta(event["delta"]),)
+                return self._code(event["delta"])
             case "response.output_item.added":
                 return self._begin_call(event["item"])
             case "response.completed" | "response.incomplete":
-                return self._end(event["response"])
+                return self._end(lenient.json_object(event.get("response")))
             case "response.failed":
-                raise StreamFailed(event["response"].get("error"))
+                raise StreamFailed(lenient.json_object(event.get("response")).get("error"))
             case "error":
                 raise StreamFailed(event.get("error") or event)
             case _:
@@ -127,12 +125,19 @@ class ResponsesReader:
         self._in_message = True
         return (TextDelta(delta),)
 
+    def _code(self, delta: object) -> Sequence[ModelEvent]:
+        if not isinstance(delta, str):
+            raise TypeError
+        self._has_code = True
+        return (CodeDelta(delta),)
+
     def _item(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         match item["type"]:
             case "message":
                 return self._message(item)
             case "function_call" if item.get("status") != "incomplete":
-                return (ToolCalled(item["name"], item["arguments"], item.get("call_id") or ""),)
+                parts = (item.get("name"), item.get("arguments"), item.get("call_id"))
+                return (told.called(*parts),)
             case "reasoning":
                 return _reasoning(item)
             case "code_interpreter_call" | "file_search_call":
@@ -142,11 +147,9 @@ class ResponsesReader:
 
     def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         parts = item.get("content") or ()
-        annotations = _annotations(parts)
-        if self._in_message:
-            return self._end_message(annotations)
         # Some servers send a short message whole.
-        return (*self._text("".join(map(_text_of, parts))), *self._end_message(annotations))
+        whole = () if self._in_message else self._text("".join(map(_text_of, parts)))
+        return (*whole, *self._end_message(told.citations(parts)))
 
     def _end_message(self, annotations: Sequence[dict[str, Any]] = ()) -> Sequence[ModelEvent]:
         if not self._in_message:
@@ -162,13 +165,15 @@ class ResponsesReader:
 
     def _end_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         begun = () if self._in_call else self._begin_call(item)
-        whole = () if self._has_code or not item.get("code") else (CodeDelta(item["code"]),)
+        code = lenient.text(item.get("code"))
+        whole = () if self._has_code or not code else (CodeDelta(code),)
         self._in_call = False
         return (*begun, *whole, ended(item))
 
     def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
-        reason = (response.get("incomplete_details") or {}).get("reason", "")
-        self.turn = TurnEnded(_STOPS.get(reason, Stop.END), _usage(response.get("usage")))
+        reason = lenient.text(lenient.json_object(response.get("incomplete_details")).get("reason"))
+        usage = told.usage(response.get("usage"), "input_tokens", "output_tokens")
+        self.turn = TurnEnded(_STOPS.get(reason, Stop.END), usage)
         return self._end_message()
 
 
@@ -176,27 +181,9 @@ def _text_of(part: dict[str, Any]) -> str:
     return part.get("text") or part.get("refusal") or ""
 
 
-def _annotations(parts: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """What a message cites, its places counted in the text of all its parts."""
-    found: list[dict[str, Any]] = []
-    before = 0
-    for part in parts:
-        found += [shifted(one, before) for one in part.get("annotations") or ()]
-        before += len(_text_of(part))
-    return tuple(found)
-
-
 def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
     """The item, if it carries its content: by its id alone a provider that stores nothing fails."""
     if not item.get("encrypted_content") and not item.get("content"):
         return ()
-    return (
-        Reasoned({name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}),
-    )
-
-
-def _usage(usage: Mapping[str, int] | None) -> Usage:
-    if not usage:
-        return Usage()
-    prompt, completion = usage["input_tokens"], usage["output_tokens"]
-    return Usage(prompt, completion, usage.get("total_tokens") or prompt + completion)
+    kept = {name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}
+    return (Reasoned(lenient.storable(kept)),)

@@ -12,7 +12,7 @@ import httpx2
 from openai import APIError, AsyncAPIResponse
 from pydantic_core import from_json
 
-from threadmill_shared.errors import ModelGarbled, ModelUnavailable
+from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable
 from threadmill_shared.model import ModelEvent, TurnEnded
 from threadmill_workers.models import failures
 from threadmill_workers.models.sse import EventSplitter
@@ -38,7 +38,7 @@ class Reader(Protocol):
 
         Raises:
             StreamFailed: the provider reports an error.
-            LookupError, TypeError, AttributeError: it is not of the protocol.
+            Exception: it is not of the protocol.
         """
         ...
 
@@ -83,6 +83,20 @@ async def stream_events(
 def _named_failures(private: Iterable[str]) -> Generator[None, None, None]:
     """Raise what failed as our errors, without causes: a traceback would show their quotes."""
     try:
+        with _known_failures(private):
+            yield
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
+        raise ModelGarbled(
+            f"The model provider's answer cannot be read ({type(error).__name__}); check that"
+            " OPENAI_BASE_URL names an OpenAI-compatible API."
+        ) from None
+
+
+@contextmanager
+def _known_failures(private: Iterable[str]) -> Generator[None, None, None]:
+    try:
         yield
     except APIError as error:
         raise failures.from_sdk(error, private) from None
@@ -114,7 +128,9 @@ def _read(reader: Reader, data: bytes) -> Sequence[ModelEvent]:
         return ()
     try:
         return reader.read(from_json(data))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (failures.StreamFailed, ModelError):
+        raise
+    except Exception as error:  # noqa: BLE001  an event may hold anything, in any place
         raise ModelGarbled(
             "The model provider sent an event that is not of its protocol"
             f" ({type(error).__name__}); check that OPENAI_BASE_URL and THREADMILL_MODEL_API fit"

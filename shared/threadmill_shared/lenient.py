@@ -1,0 +1,89 @@
+"""Single values of JSON that others have written, made into what can be stored and sent back.
+
+A provider may send anything in any place, and so may a file that is imported. What is stored is
+read for ever, by workers, producers, printers and exports. So each value is read once, where it
+enters, by one of these; none of them raises. What was stored before they were is read by them too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+MAX_DEPTH = 64
+"""What is nested deeper becomes null. Of all parsers in wide use none takes less, and what is put
+around the value here must fit, too."""
+_MAX_COUNT = 2**53 - 1
+"""The largest integer that every reader of JSON keeps exactly."""
+_INTEGERS = range(-(2**63), 2**63)
+
+
+def text(value: object) -> str:
+    """A text as it is, nothing for null, and JSON for anything else."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(storable(value)).decode()
+
+
+def count(value: object) -> int | None:
+    """A whole number from 0 on; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= _MAX_COUNT else None
+
+
+def number(value: object) -> float:
+    """A number that JSON knows; 0 where it is none."""
+    found = storable(value)
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
+def json_object(value: object) -> dict[str, Any]:
+    """An object as it is, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[dict[str, Any]]:
+    """The objects in a list; none for anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def texts(value: object) -> list[str]:
+    """The members of a list as texts; none for anything else."""
+    return [text(one) for one in value] if isinstance(value, list) else []
+
+
+def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """The value with null for what JSON has no word for, and for what is too deep or too large."""
+    if isinstance(value, dict | list):
+        return _members(value, depth - 1) if depth > 0 else None
+    return value if _is_plain(value) else None
+
+
+def _members(value: dict[str, Any] | list[Any], depth: int) -> Any:
+    if isinstance(value, list):
+        return [storable(one, depth) for one in value]
+    return {name: storable(one, depth) for name, one in value.items()}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str) or (isinstance(value, int) and value in _INTEGERS)
+
+
+def is_object(arguments: str) -> bool:
+    """Whether a text is one JSON object, strictly, that parsers of any kind can read."""
+    try:
+        value = from_json(arguments, allow_inf_nan=False)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and not _is_deep(value, arguments)
+
+
+def _is_deep(value: Any, written: str) -> bool:
+    # Nearly always few brackets answer that.
+    brackets = written.count("[") + written.count("{")
+    return brackets > MAX_DEPTH and storable(value) != value

@@ -1,0 +1,63 @@
+"""What a provider tells beside its text, made into what is usable whatever was sent.
+
+What is not usable counts as not told: a run must not fail for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from threadmill_shared import lenient
+from threadmill_shared.model import ToolCalled, Usage, shifted
+
+Json = dict[str, Any]
+
+_NEEDED = {
+    "file_citation": ("file_id",),
+    "container_file_citation": ("container_id", "file_id"),
+}
+"""The texts without which a citation names nothing."""
+_PLACES = ("start_index", "end_index", "index")
+_NAME_LENGTH = 200
+"""Characters of a name that a model has made up; those of tools have at most 64."""
+
+
+def usage(told: object, prompt: str, completion: str) -> Usage:
+    """Tokens, from an object that has them under these names."""
+    counts = lenient.json_object(told)
+    read = lenient.count(counts.get(prompt)) or 0
+    written = lenient.count(counts.get(completion)) or 0
+    return Usage(read, written, lenient.count(counts.get("total_tokens")) or read + written)
+
+
+def called(name: object, arguments: object, id: object) -> ToolCalled:
+    """A call of a tool; of one that is not usable the model is told so."""
+    provider_id = id if isinstance(id, str) else ""
+    return ToolCalled(lenient.text(name)[:_NAME_LENGTH], lenient.text(arguments), provider_id)
+
+
+def citations(parts: object) -> tuple[Json, ...]:
+    """What a message cites, its places counted in the text of all its parts."""
+    found: list[Json] = []
+    before = 0
+    for part in lenient.objects(parts):
+        told = map(_citation, lenient.objects(part.get("annotations")))
+        found += [shifted(one, before) for one in told if one is not None]
+        before += len(lenient.text(part.get("text") or part.get("refusal")))
+    return tuple(found)
+
+
+def _citation(told: Json) -> Json | None:
+    """What is cited, without a place that is none; None where it names nothing."""
+    kind = told.get("type")
+    if not isinstance(kind, str):
+        return None
+    if not all(isinstance(told.get(n), str) and told[n] for n in _NEEDED.get(kind, ())):
+        return None
+    cited: Json = lenient.storable(told)
+    for name in _PLACES:
+        if lenient.count(cited.get(name)) is None:
+            cited.pop(name, None)
+    if not isinstance(cited.get("filename"), str):
+        cited.pop("filename", None)
+    return cited
