@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from threadmill_shared import lenient
 from threadmill_shared.items import Item
 from threadmill_shared.reading import PAGE
 from threadmill_shared.store import Store
@@ -44,7 +45,8 @@ class History:
         """What to send, oldest first."""
         if self._items is None:
             self._items = await self._read()
-            self._call_ids = {i["provider_id"] for i in self._items if i["type"] == "tool_call"}
+            calls = (item for item in self._items if item["type"] == "tool_call")
+            self._call_ids = {lenient.text(call["provider_id"]) for call in calls}
         return self._items
 
     def append(self, item: Item) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from threadmill_shared.items import Item, MessageItem, message_text
+from threadmill_shared import lenient
+from threadmill_shared.items import Item, MessageItem, ToolCallItem, message_text
 from threadmill_shared.model import ModelRequest
 from threadmill_workers.models.hosted import KINDS, included, tool_bodies
+from threadmill_workers.models.taken_back import taken_back
 
 Json = dict[str, Any]
 _REASONING = ["reasoning.encrypted_content"]
+_CALLS = ("function_call", *KINDS)
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+_NAME_LENGTH = 64
+"""Characters of a function's name; providers take no more, and tools have no longer ones."""
 
 # ---- Responses ---------------------------------------------------------------------------------
 
@@ -51,22 +57,21 @@ def _responses_entry(item: Item, request: ModelRequest) -> Json | None:
         case "tool_call":
             return {
                 "type": "function_call",
-                "call_id": item["provider_id"],
-                "name": item["name"],
-                "arguments": item["arguments"],
+                "call_id": lenient.text(item["provider_id"]),
+                **_function(item),
             }
         case "tool_output":
             return {
                 "type": "function_call_output",
-                "call_id": item["provider_id"],
-                "output": item["output"],
+                "call_id": lenient.text(item["provider_id"]),
+                "output": lenient.text(item["output"]),
             }
         case "reasoning":
-            return item["data"] if item["model"] == request.model else None
+            return taken_back(item["data"]) if item["model"] == request.model else None
         case "hosted_call":
-            return item["data"]
+            return taken_back(item["data"])
         case "note":
-            return _users_words(item["text"])
+            return _users_words(lenient.text(item["text"]))
 
 
 def _responses_message(item: MessageItem, request: ModelRequest) -> Json | None:
@@ -109,7 +114,7 @@ def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
     used = False
     for entry in reversed(entries):
         if entry["type"] != "reasoning":
-            is_call = entry["type"] == "function_call" or entry["type"] in KINDS
+            is_call = entry["type"] in _CALLS
             used = is_call or entry.get("role") == "assistant"
         elif not used:
             continue
@@ -188,16 +193,15 @@ def _add_to_chat(messages: list[Json], item: Item, request: ModelRequest) -> Non
         case "message":
             _add_text(messages, item["role"], message_text(item))
         case "tool_call":
-            call = {"name": item["name"], "arguments": _json_object(item["arguments"])}
+            id, call = lenient.text(item["provider_id"]), _function(item)
             _assistant(messages).setdefault("tool_calls", []).append(
-                {"id": item["provider_id"], "type": "function", "function": call}
+                {"id": id, "type": "function", "function": call}
             )
         case "tool_output":
-            messages.append(
-                {"role": "tool", "tool_call_id": item["provider_id"], "content": item["output"]}
-            )
+            id, output = lenient.text(item["provider_id"]), lenient.text(item["output"])
+            messages.append({"role": "tool", "tool_call_id": id, "content": output})
         case "note":
-            _add_text(messages, "user", item["text"])
+            _add_text(messages, "user", lenient.text(item["text"]))
         case "reasoning" | "hosted_call":
             pass
 
@@ -219,19 +223,6 @@ def _assistant(messages: list[Json]) -> Json:
     return messages[-1]
 
 
-def _json_object(arguments: str) -> str:
-    """The arguments; an empty object where a model wrote none or broke its JSON.
-
-    Many servers parse them for their prompt template, and would refuse the thread ever after. The
-    call's output tells the model what was wrong.
-    """
-    try:
-        whole = isinstance(json.loads(arguments), dict)
-    except ValueError:
-        whole = False
-    return arguments if whole else "{}"
-
-
 def _chat_tools(request: ModelRequest) -> Json:
     if not request.tools:
         return {}
@@ -245,6 +236,21 @@ def _chat_tools(request: ModelRequest) -> Json:
 # ---- both ----------------------------------------------------------------------------------------
 
 
+def _function(call: ToolCallItem) -> Json:
+    """Name and arguments of a call, in a form that every provider takes back.
+
+    A model may make up any name, and write no JSON or break it. Providers check both, and servers
+    parse the arguments for their prompt template: they would refuse the thread ever after. The
+    call's output tells the model what was wrong.
+    """
+    name = _NOT_IN_NAMES.sub("_", lenient.text(call["name"]))[:_NAME_LENGTH]
+    arguments = lenient.text(call["arguments"])
+    return {
+        "name": name or "unnamed",
+        "arguments": arguments if lenient.is_object(arguments) else "{}",
+    }
+
+
 def sent_texts(request: ModelRequest) -> Iterable[str]:
     """All that users, models and tools wrote in this request, and the instructions."""
     yield request.instructions
@@ -253,13 +259,13 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
             case "message":
                 yield message_text(item)
             case "tool_call":
-                yield item["arguments"]
+                yield lenient.text(item["arguments"])
             case "tool_output":
-                yield item["output"]
+                yield lenient.text(item["output"])
             case "note":
-                yield item["text"]
+                yield lenient.text(item["text"])
             case "hosted_call":
-                yield from _strings(item["data"])
+                yield from _strings(lenient.storable(item["data"]))
             case "reasoning":
                 pass
 

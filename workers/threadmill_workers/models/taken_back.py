@@ -1,0 +1,72 @@
+"""Items that a provider has made, as it takes them back with the conversation.
+
+It refuses a request in which one of them lacks something, and with it the thread ever after. So
+what is not whole is left out: the model has no need of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from threadmill_shared import lenient
+
+Json = dict[str, Any]
+
+_STATUSES = frozenset(
+    {"in_progress", "searching", "interpreting", "completed", "incomplete", "failed"}
+)
+_RESULT: dict[str, Callable[[object], object]] = {
+    "file_id": lenient.text,
+    "filename": lenient.text,
+    "score": lenient.number,
+    "text": lenient.text,
+    "attributes": lenient.json_object,
+}
+
+
+def taken_back(data: object) -> Json | None:
+    """The item that was stored as this; None where it is not whole."""
+    item = lenient.json_object(lenient.storable(data))
+    make = _KINDS.get(lenient.text(item.get("type")))
+    return None if make is None else make(item)
+
+
+def _reasoning(item: Json) -> Json | None:
+    content, encrypted = item.get("content"), item.get("encrypted_content")
+    if not isinstance(item.get("id", ""), str) or not isinstance(item.get("summary", []), list):
+        return None
+    if not isinstance(content, list | None) or not isinstance(encrypted, str | None):
+        return None
+    return item if content or encrypted else None
+
+
+def _code(item: Json) -> Json | None:
+    if not _has_texts(item, "id", "container_id", "code"):
+        return None
+    return item | {"status": _status(item), "outputs": lenient.objects(item.get("outputs"))}
+
+
+def _search(item: Json) -> Json | None:
+    if not _has_texts(item, "id"):
+        return None
+    results = item.get("results")
+    kept = [_result(one) for one in lenient.objects(results)]
+    made = item | {"status": _status(item), "queries": lenient.texts(item.get("queries"))}
+    return made if results is None else made | {"results": kept}
+
+
+_KINDS = {"reasoning": _reasoning, "code_interpreter_call": _code, "file_search_call": _search}
+
+
+def _has_texts(item: Json, *names: str) -> bool:
+    return all(isinstance(item.get(name), str) for name in names)
+
+
+def _status(item: Json) -> str:
+    status = lenient.text(item.get("status"))
+    return status if status in _STATUSES else "completed"
+
+
+def _result(found: Json) -> Json:
+    return {n: make(found[n]) for n, make in _RESULT.items() if found.get(n) is not None}
