@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from threadmill_shared import ids
+from threadmill_shared import ids, lenient
 from threadmill_shared.records import RunRecord
 
 
@@ -76,8 +76,9 @@ class RunObjects:
         }
 
 
-def function_call(id: str, function: dict[str, Any]) -> dict[str, Any]:
-    """A call of a function."""
+def function_call(id: str, name: object, arguments: object, **more: Any) -> dict[str, Any]:
+    """A call of a function, with the name and the arguments that a model wrote."""
+    function = {"name": lenient.text(name), "arguments": lenient.text(arguments), **more}
     return {"id": id, "type": "function", "function": function}
 
 
@@ -95,7 +96,7 @@ def step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
         details = {"type": "tool_calls", "tool_calls": [hosted_call(*body["hosted"])]}
     else:
         calls = [
-            function_call(id, {"name": name, "arguments": arguments, "output": output})
+            function_call(id, name, arguments, output=output)
             for id, name, arguments, output in body["calls"]
         ]
         details = {"type": "tool_calls", "tool_calls": calls}
@@ -178,7 +179,7 @@ def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, An
 
 def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
     calls = [
-        function_call(id, {"name": name, "arguments": arguments}) | {"waits_for": waits_for}
+        function_call(id, name, arguments) | {"waits_for": waits_for}
         for id, name, arguments, waits_for in required
     ]
     return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}

@@ -31,7 +31,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from threadmill_shared import ids
+from threadmill_shared import ids, lenient
 from threadmill_shared.event_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.items import image_part, message_content
 from threadmill_shared.records import RunRecord
@@ -208,8 +208,7 @@ class Reader:
             self._objects.step_delta(
                 step,
                 [
-                    function_call(id, {"name": name, "arguments": arguments, "output": None})
-                    | {"index": at}
+                    function_call(id, name, arguments, output=None) | {"index": at}
                     for at, (id, name, arguments) in enumerate(calls)
                 ],
             ),
@@ -250,7 +249,7 @@ class Reader:
     ) -> Iterator[Any]:
         _, kind, details = body["hosted"]
         if kind == CODE:
-            outputs = details["outputs"]
+            outputs = lenient.objects(details.get("outputs"))
             details = {"outputs": [{"index": at, **one} for at, one in enumerate(outputs)]}
         made = {"index": 0, "type": kind, kind: details}
         yield "thread.run.step.delta", self._objects.step_delta(step, [made])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import ids
+from threadmill_shared import ids, lenient
 from threadmill_shared.items import MessageItem
 from threadmill_shared.runs import ParkedCall
 
@@ -184,12 +184,16 @@ class RequiredAction(_Frozen):
         return cls(submit_tool_outputs=RequiredOutputs(tool_calls=waiting))
 
 
+Tokens = Annotated[int, BeforeValidator(lambda value: lenient.count(value) or 0)]
+"""What a provider did not count is 0; it may have been stored as it was told."""
+
+
 class Usage(_Frozen):
     """Tokens as the provider counted them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
+    total_tokens: Tokens = 0
 
 
 class LastError(_Frozen):
@@ -247,8 +251,8 @@ def _functions(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         failed = id in body.get("failed", ())
         yield {
             "id": id,
-            "name": name,
-            "arguments": arguments,
+            "name": lenient.text(name),
+            "arguments": lenient.text(arguments),
             "output": output,
             "failed": failed,
         }
@@ -258,12 +262,22 @@ def _hosted(body: Mapping[str, Any], status: str) -> Iterator[dict[str, Any]]:
     if "hosted" not in body:
         return
     id, kind, details = body["hosted"]
-    call = {"id": id, "type": kind, "name": kind, kind: details, "failed": status == "failed"}
-    if kind == "code_interpreter":
-        logs = [one["logs"] for one in details["outputs"] if one["type"] == "logs"]
-        call |= {"arguments": details["input"], "output": "".join(logs)}
-    else:
-        found = [f"{one['file_name']} ({one['score']:.2f})" for one in details.get("results", ())]
-        queries = to_json(details.get("queries", ())).decode()
-        call |= {"arguments": queries, "output": "\n".join(found)}
+    call = {"id": id, "type": kind, "name": kind, "failed": status == "failed"}
+    call |= _code_run(details) if kind == "code_interpreter" else _file_search(details)
     yield call if status != "in_progress" else call | {"output": None}
+
+
+def _code_run(details: Mapping[str, Any]) -> dict[str, Any]:
+    code, outputs = lenient.text(details.get("input")), lenient.objects(details.get("outputs"))
+    logs = [lenient.text(one.get("logs")) for one in outputs if one.get("type") == "logs"]
+    run = {"input": code, "outputs": outputs}
+    return {"arguments": code, "output": "".join(logs), "code_interpreter": run}
+
+
+def _file_search(details: Mapping[str, Any]) -> dict[str, Any]:
+    found = [
+        f"{lenient.text(one.get('file_name'))} ({lenient.number(one.get('score')):.2f})"
+        for one in lenient.objects(details.get("results"))
+    ]
+    queries = to_json(details.get("queries", ())).decode()
+    return {"arguments": queries, "output": "\n".join(found), "file_search": details}

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors
+from threadmill_shared import errors, lenient
 from threadmill_shared.events import encode
 from threadmill_shared.items import OPEN_CALL_OUTPUT
 from threadmill_shared.reading import StoreReader
@@ -82,7 +82,7 @@ class _Parked:
         if self.status is not Status.REQUIRES_ACTION:
             return []
         return [
-            ParkedCall(id, name, arguments, self.marks[f"?{id}"])  # type: ignore[arg-type]
+            ParkedCall(id, lenient.text(name), lenient.text(arguments), self.marks[f"?{id}"])  # type: ignore[arg-type]
             for id, name, arguments, _ in self.body.get("calls", ())
             if f"?{id}" in self.marks
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from threadmill_shared import lenient
 from threadmill_shared.model import Usage
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.history import History
@@ -46,7 +47,9 @@ async def _stored_calls(
     """Those of the thread's calls that are wanted, or have no output."""
     return tuple(
         OpenCall(
-            *(item["id"], item["name"], item["arguments"], item["provider_id"]),
+            item["id"],
+            *(lenient.text(item["name"]), lenient.text(item["arguments"])),
+            lenient.text(item["provider_id"]),
             is_begun=marks.is_begun(item["id"]),
             is_approved=marks.is_approved(item["id"]),
         )

@@ -73,7 +73,7 @@ async def _export(file: TextIO, threads: list[Thread] | None, client: Client) ->
                 exported.messages += 1
             case "thread.run":
                 exported.runs += 1
-        file.write(to_json(line).decode() + "\n")
+        file.write(to_json(line, inf_nan_mode="null").decode() + "\n")
     return exported
 
 
