@@ -163,6 +163,36 @@ def test_after_two_objections_the_run_fails_and_says_what_was_wrong(standin: Sta
         run.result_as(Place)
 
 
+class Nest(BaseModel):
+    inner: Nest | list[Nest] | None = None
+
+
+DEEP_NEST = '{"inner": ' * 190 + "null" + "}" * 190
+MULTIPLE = Annotated[float, Field(multiple_of=0.5)]
+
+
+@pytest.mark.parametrize(
+    ("result_type", "wrong", "right"),
+    [
+        (Nest, f'{{"result": {DEEP_NEST}}}', '{"result": {"inner": null}}'),
+        (Nest, '{"result": ' + "[" * 20_000, '{"result": {"inner": null}}'),
+        (MULTIPLE, '{"result": ' + "9" * 400 + "}", '{"result": 1.5}'),
+        (MULTIPLE, '{"result": NaN}', '{"result": 1.5}'),
+    ],
+    ids=["deep and valid", "brackets", "a long number", "no number"],
+)
+def test_of_a_result_that_cannot_be_checked_the_model_is_told_so(
+    standin: StandIn, result_type: Any, wrong: str, right: str
+) -> None:
+    standin.brain = scripted(wrong, right)
+    run = ask(result_type)
+    assert run.messages[-1].text == right
+    assert len(standin.requests) == 2
+    standin.brain = scripted(wrong, wrong, wrong)
+    with pytest.raises(errors.RunFailed, match="ResultInvalid"):
+        ask(result_type)
+
+
 def test_the_next_run_of_the_thread_has_two_objections_of_its_own(standin: StandIn) -> None:
     standin.brain = scripted("one", "two", PLACE, "four", "five", PLACE)
     thread = Thread()

@@ -40,9 +40,12 @@ class Results:
             data = from_json(reply.text)
         except ValueError as error:
             return f"It is not JSON: {error}."
-        faults = sorted(self._schema().iter_errors(data), key=lambda fault: fault.json_path)
-        told = [f"{fault.json_path}: {fault.message[:_LONGEST]}" for fault in faults[:_TOLD]]
-        return "\n".join(told) or None
+        validator = self._schema()
+        try:
+            return _faults(validator, data)
+        except Exception as error:  # noqa: BLE001  it may be nested too deeply, a number too large
+            name = type(error).__name__
+            return f"It cannot be checked ({name}); write less nested values and smaller numbers."
 
     async def reject(self, reply: Reply, objection: str) -> None:
         """Store a turn that ended with a wrong result, and what the model is told about it.
@@ -76,6 +79,12 @@ class Results:
             asked: Any = self._held.record.request.options.response_format
             self._validator = validator_of(asked["json_schema"]["schema"])
         return self._validator
+
+
+def _faults(validator: Validator, data: Any) -> str | None:
+    faults = sorted(validator.iter_errors(data), key=lambda fault: fault.json_path)
+    told = [f"{fault.json_path[:_LONGEST]}: {fault.message[:_LONGEST]}" for fault in faults[:_TOLD]]
+    return "\n".join(told) or None
 
 
 def _note(objection: str, run_id: str) -> NoteItem:
