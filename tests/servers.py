@@ -61,7 +61,7 @@ class RedisServer:
     @contextlib.contextmanager
     def connected(self, database: int = 0) -> Iterator[Any]:
         """A client of this server."""
-        client: Any = redis.Redis(port=self.port, db=database, decode_responses=True)
+        client = self._client(self.port, db=database, decode_responses=True)
         with contextlib.closing(client):
             yield client
 
@@ -108,7 +108,7 @@ class RedisServer:
         return True
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
-        command = [self._program, "--port", str(port), "--bind", "127.0.0.1"]
+        command = [self._program, *self._port_options(port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--databases", str(DATABASES), "--save", ""]
         command += ["--appendonly", "yes" if self._appendonly else "no", *self._options]
         if self._is_clustered:
@@ -118,8 +118,14 @@ class RedisServer:
         with (self._folder / "redis.log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
+    def _port_options(self, port: int) -> list[str]:
+        return ["--port", str(port)]
+
+    def _client(self, port: int, **options: Any) -> Any:
+        return redis.Redis(port=port, **options)
+
     def _answers(self, port: int) -> bool:
-        with contextlib.closing(redis.Redis(port=port, socket_timeout=1)) as client:
+        with contextlib.closing(self._client(port, socket_timeout=1)) as client:
             try:
                 client.ping()  # it is refused as long as the data are being loaded
                 return bool(client.info("server")["process_id"] == self.pid)

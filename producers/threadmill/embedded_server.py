@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -43,7 +44,7 @@ def ensure_server(folder: Path) -> str:
     with _locked(folder / "lock"):
         if not _answers(socket):
             _start(folder, socket)
-    return f"unix://{socket}"
+    return f"unix://{quote(str(socket))}"
 
 
 def end_server(folder: Path) -> bool:

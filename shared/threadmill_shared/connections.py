@@ -1,25 +1,31 @@
 """Connections to the store: one URL form for each way to run Redis.
 
-`redis://`, `rediss://`, `unix://` (one server), `redis+sentinel://h1:26379,h2/service/0`, and
-`redis+cluster://h1:6379,h2`. redis-py repeats commands by default, scripts too; that is off here,
-because only the caller knows whether a repeat is the same call.
+`redis://`, `unix://` (one server), `redis+sentinel://h1:26379,h2/service/0`, and
+`redis+cluster://h1:6379,h2`; with TLS `rediss://`, `rediss+sentinel://`, `rediss+cluster://`.
+redis-py repeats commands by default, scripts too; that is off here, because only the caller knows
+whether a repeat is the same call.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import redis.asyncio as redis_asyncio
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
-from threadmill_shared import errors
 from threadmill_shared.cluster import Cluster
+from threadmill_shared.server_url import ServerUrl, parse
+from threadmill_shared.tls import check_tls, explain
 
 StoreClient = Any
 """A `redis.asyncio.Redis` or a `Cluster`; both know `execute_command`, `pipeline`, `pubsub`."""
@@ -50,6 +56,13 @@ ANSWER_SECONDS = 5.0
 """How long one command may take before its connection is given up."""
 CONNECT_SECONDS = 3.0
 MAX_CONNECTIONS = 64
+_DEFAULTS: dict[str, Any] = {
+    "decode_responses": True,
+    "socket_timeout": ANSWER_SECONDS,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_keepalive": True,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 def is_passing(error: BaseException) -> bool:
@@ -74,48 +87,46 @@ def _says(error: BaseException, words: tuple[str, ...]) -> bool:
 def connect(url: str, **options: Any) -> StoreClient:
     """A client for the URL; it connects at its first command.
 
+    Args:
+        url: as THREADMILL_REDIS_URL has it.
+        options: of its connections; they come before those of the URL.
+
     Raises:
-        NotConfigured: the URL has a form that is not known.
+        NotConfigured: the URL cannot be read, or a file that it names cannot.
     """
-    shared: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),
-        **options,
+    server = parse(url)
+    check_tls(server)
+    shared = _DEFAULTS | dict(server.options) | server.login | options
+    pool = {
+        "max_connections": shared.pop("max_connections", MAX_CONNECTIONS),
+        "timeout": shared.pop("timeout", ANSWER_SECONDS),
     }
-    scheme = url.partition("://")[0]
-    if scheme == "redis+sentinel":
-        return _through_sentinel(url, shared)
-    if scheme == "redis+cluster":
-        return _to_cluster(url, shared)
-    if scheme == "unix":
-        shared.pop("socket_keepalive")
-    elif scheme not in ("redis", "rediss"):
-        raise errors.NotConfigured(
-            f"A Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or "
-            f"redis+cluster://, not with {scheme}://."
-        )
-    _refuse_bad_address(url)
-    pool = BlockingConnectionPool.from_url(
-        url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_SECONDS, **shared
-    )
-    return redis_asyncio.Redis.from_pool(pool)
+    if server.kind == "sentinel":
+        return _through_sentinel(server, shared, pool)
+    if server.kind == "cluster":
+        return _to_cluster(server, shared | {"max_connections": pool["max_connections"]})
+    of_pool: Any = BlockingConnectionPool(**pool, **_place(server), db=server.database, **shared)
+    return redis_asyncio.Redis.from_pool(of_pool)
 
 
-def _refuse_bad_address(url: str) -> None:
-    """Find out what redis-py would find out late, or not at all: it takes `/abc` for database 0."""
-    parts = urlsplit(url)
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise errors.NotConfigured(f"The Redis URL has no valid port: {error}.") from None
-    database = parts.path.strip("/")
-    if parts.scheme != "unix" and database and not database.isdigit():
-        raise errors.NotConfigured(
-            f"The Redis URL ends with the number of a database, like /0, and not with /{database}."
-        )
+def _place(server: ServerUrl) -> dict[str, Any]:
+    if server.kind == "unix":
+        return {"connection_class": _SocketConnection, "path": server.path}
+    [(host, port)] = server.hosts
+    kind = Connection if server.tls is None else SSLConnection
+    return {"connection_class": kind, "host": host, "port": port, **(server.tls or {})}
+
+
+class _SocketConnection(UnixDomainSocketConnection):
+    """A connection to a Unix socket; it takes the options of others, and needs no keepalive."""
+
+    def __init__(self, *, socket_keepalive: bool = True, **options: Any) -> None:  # noqa: ARG002
+        super().__init__(**options)
+
+
+def _secured(server: ServerUrl) -> dict[str, Any]:
+    """What clients, rather than connections, take for TLS."""
+    return {} if server.tls is None else {"ssl": True, **server.tls}
 
 
 def is_cluster(client: StoreClient) -> bool:
@@ -131,29 +142,48 @@ async def memory(client: StoreClient) -> list[dict[str, Any]]:
     return [await client.info("memory", target_nodes=node) for node in client.get_primaries()]
 
 
-def _through_sentinel(url: str, shared: dict[str, Any]) -> StoreClient:
-    parts = urlsplit(url)
-    service, _, database = parts.path.strip("/").partition("/")
-    if not service:
-        raise errors.NotConfigured(
-            "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
-        )
-    make: Any = Sentinel  # has no types
+def _through_sentinel(
+    server: ServerUrl, shared: dict[str, Any], pool: dict[str, Any]
+) -> StoreClient:
+    make: Any = _Sentinels  # has no types
+    login = {name: shared.pop(name) for name in ("username", "password") if name in shared}
     to_sentinels = {
         "socket_timeout": CONNECT_SECONDS,
         "socket_connect_timeout": CONNECT_SECONDS,
         # By default one that is down would be tried for seconds before the next one is asked.
         "retry": Retry(NoBackoff(), 0),
+        **_secured(server),
     }
-    sentinel = make(_hosts(parts.netloc, 26379), sentinel_kwargs=to_sentinels, **shared)
+    sentinel = make(server.hosts, sentinel_kwargs=to_sentinels, **shared, **_secured(server))
     return sentinel.master_for(
-        service,
-        connection_pool_class=_PrimaryPool,
-        max_connections=MAX_CONNECTIONS,
-        timeout=ANSWER_SECONDS,
-        db=int(database or 0),
-        **_login(parts.netloc),
+        server.service, connection_pool_class=_PrimaryPool, **pool, db=server.database, **login
     )
+
+
+class _Sentinels(Sentinel):
+    """Sentinels that say why none of them could be asked, if TLS is the reason."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        """Ask for the primary's address.
+
+        Raises:
+            ConnectionError: TLS to a sentinel fails.
+            MasterNotFoundError: none of them knows a primary.
+        """
+        make: Any = super()
+        try:
+            return await make.discover_master(service_name)
+        except MasterNotFoundError:
+            if not self.sentinel_kwargs.get("ssl"):
+                raise
+        # redis-py has kept the names of the errors alone, and all options of each connection.
+        for sentinel in self.sentinels:
+            try:
+                await sentinel.ping()
+            except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
+                if explain(error) is not None:
+                    raise
+        raise MasterNotFoundError(f"No sentinel knows a primary of {service_name!r}.")
 
 
 class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
@@ -169,21 +199,6 @@ class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
         await self.sentinel_manager.aclose()
 
 
-def _to_cluster(url: str, shared: dict[str, Any]) -> StoreClient:
-    parts = urlsplit(url)
-    nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
-    return Cluster(nodes, shared | _login(parts.netloc))
-
-
-def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:
-    hosts = []
-    for address in netloc.rpartition("@")[2].split(","):
-        host, _, port = address.partition(":")
-        hosts.append((host, int(port or default_port)))
-    return hosts
-
-
-def _login(netloc: str) -> dict[str, str]:
-    user, _, password = netloc.rpartition("@")[0].partition(":")
-    found = {"username": unquote(user), "password": unquote(password)}
-    return {name: value for name, value in found.items() if value}
+def _to_cluster(server: ServerUrl, shared: dict[str, Any]) -> StoreClient:
+    nodes = [ClusterNode(host, port) for host, port in server.hosts]
+    return Cluster(nodes, shared | _secured(server))

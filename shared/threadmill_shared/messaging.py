@@ -19,9 +19,10 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from threadmill_shared import errors, ids
+from threadmill_shared import ids
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
+from threadmill_shared.tls import explain
 
 logger = logging.getLogger("threadmill.messaging")
 
@@ -91,7 +92,9 @@ def _nameless_exchange() -> Any:
 
 def make_app(settings: Settings) -> Celery:
     """The Celery app, for sending and for executing: JSON only, no results, no prefetching."""
-    app = Celery("threadmill", broker=settings.celery_url(), set_as_current=False)
+    broker = settings.celery_settings()
+    app = Celery("threadmill", broker=broker["broker_url"], set_as_current=False)
+    app.conf.update(broker)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -101,12 +104,12 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            **settings.celery_options(),
             # A broker that has frozen or vanished answers nothing; so long until it is noticed.
             "socket_timeout": 8.0,
             "health_check_interval": 5,
             "socket_connect_timeout": _SEND_SECONDS,
             "socket_keepalive": True,
+            **broker.get("broker_transport_options", {}),
         },
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
@@ -119,31 +122,6 @@ def make_app(settings: Settings) -> Celery:
     # Celery gives a queue of the nameless exchange its own default one instead; so that is it.
     app.amqp.default_exchange = _nameless_exchange()
     return app
-
-
-def check_broker(settings: Settings) -> None:
-    """Find out, without a connection, whether Celery knows this kind of broker.
-
-    Raises:
-        NotConfigured: it does not, or a package for it is missing.
-    """
-    url = settings.celery_url()
-    if settings.broker_url is None:
-        return  # the store's URL, whose forms are all known
-    scheme, separator, _ = url.partition("://")
-    if not separator:
-        raise errors.NotConfigured(
-            "THREADMILL_BROKER_URL has no scheme. Write it like redis://localhost:6379/0 or "
-            "amqp://localhost:5672//."
-        )
-    try:
-        make_app(settings).connection_for_write().get_transport_cls()
-    except (ImportError, KeyError, ValueError) as error:
-        raise errors.NotConfigured(
-            f"Celery cannot use THREADMILL_BROKER_URL ({scheme}, {type(error).__name__}). Set it "
-            "to a Redis or a RabbitMQ, for example redis://localhost:6379/0 or "
-            "amqp://localhost:5672//."
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -200,7 +178,7 @@ class Sender:
         Raises:
             NotConfigured: Celery cannot use the broker's URL.
         """
-        check_broker(settings)
+        settings.celery_settings()
         self._settings = settings
         self._hostname = hostname
         self._queues = Queues(settings.namespace)
@@ -268,7 +246,8 @@ class Sender:
                 if publisher is not None:
                     publisher.drop()
                     publisher = None  # a broken channel stays broken; the next one connects anew
-                logger.warning("%s (%s); %s", job, type(error).__name__, job.loss)
+                reason = explain(error) or type(error).__name__
+                logger.warning("%s (%s); %s", job, reason, job.loss)
         if publisher is not None:
             publisher.close()
 
@@ -280,8 +259,9 @@ class _Publisher:
         self._app = make_app(settings)
         self._hostname = hostname
         self._events: Any = None
+        given = settings.celery_settings().get("broker_transport_options", {})
         self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
-            "socket_timeout": _SEND_SECONDS,
+            "socket_timeout": given.get("socket_timeout", _SEND_SECONDS),
             "max_retries": 1,  # by default it would try to connect for ever, in silence
             "interval_start": 0,
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,7 +22,11 @@ from redis import exceptions as redis_errors
 from threadmill_shared import errors
 from threadmill_shared.connections import PASSING, is_full, is_passing
 from threadmill_shared.kept_connection import KeptConnection
+from threadmill_shared.tls import explain
 from threadmill_shared.wire import Wire
+
+_CUT = ("reset by peer", "closed by server")
+"""What a server that speaks TLS does to a client that does not."""
 
 Value = str | int | float
 Call = tuple[Any, ...]
@@ -193,10 +198,14 @@ class ScriptRunner:
                     raise store_full() from error
                 if not is_passing(error):
                     raise misfit(error) or error from error
-                if time.monotonic() >= give_up:
+                if time.monotonic() >= give_up or self._cannot_pass(error):
                     raise unavailable(error) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+    def _cannot_pass(self, error: Exception) -> bool:
+        """Whether waiting helps nobody: TLS fails. What waits for ever outlives that too."""
+        return self.patience < math.inf and explain(error) is not None
 
     async def _send(self, wanted: Script, call: Call) -> Any:
         try:
@@ -216,10 +225,16 @@ def misfit(error: Exception) -> errors.NotConfigured | None:
 
 
 def unavailable(error: Exception) -> errors.StoreUnavailable:
-    """The error for a Redis that does not answer; the address is masked by the client already."""
+    """The error for a Redis that does not answer; the client's words hold no password."""
+    if reason := explain(error):
+        return errors.StoreUnavailable(
+            f"Redis cannot be reached: {reason}. Check THREADMILL_REDIS_URL."
+        )
+    is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
         f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL "
         "and that the server is running; a call that may have been carried out can be repeated."
+        + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from functools import lru_cache
-from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
-
-_SENTINEL = "redis+sentinel://"
+from threadmill_shared.celery_broker import celery_settings
+from threadmill_shared.server_url import BROKER, STORE
 
 logger = logging.getLogger("threadmill")
 
@@ -97,49 +96,22 @@ class Settings(BaseSettings):
         return self.redis_url.get_secret_value()
 
     def celery_url(self) -> str:
-        """The broker's URL, as kombu spells it; through Sentinel, see `celery_options` too.
+        """The broker's URL, as kombu spells it; `celery_settings` has what goes with it.
 
         Raises:
-            NotConfigured: none is set, it names no service, or the store's cannot serve as one.
+            NotConfigured: as `celery_settings` does.
         """
-        url = self._broker()
-        if url.startswith("redis+cluster"):
-            raise errors.NotConfigured(
-                "Celery cannot use a Redis Cluster as its broker. Set THREADMILL_BROKER_URL to a "
-                "standalone Redis or to RabbitMQ."
-            )
-        if url.startswith(_SENTINEL):
-            return _kombu_sentinels(url)
-        return url.replace("unix://", "redis+socket://", 1)
+        return str(self.celery_settings()["broker_url"])
 
-    def celery_options(self) -> dict[str, str]:
-        """The transport options without which kombu cannot use `celery_url`.
+    def celery_settings(self) -> dict[str, Any]:
+        """Celery's settings for the broker: its URL, and what its connections are like.
 
         Raises:
-            NotConfigured: none is set.
+            NotConfigured: no URL is set, it cannot be read, or the store cannot serve as a broker.
         """
-        url = self._broker()
-        return {"master_name": _service(url)} if url.startswith(_SENTINEL) else {}
-
-    def _broker(self) -> str:
-        return self.broker_url.get_secret_value() if self.broker_url else self.store_url()
-
-
-def _service(url: str) -> str:
-    return urlsplit(url).path.strip("/").partition("/")[0]
-
-
-def _kombu_sentinels(url: str) -> str:
-    """One URL per Sentinel, as kombu has it; it takes the service's name as an option."""
-    if not _service(url):
-        raise errors.NotConfigured(
-            "A Sentinel URL names the service: redis+sentinel://host1,host2/service/0."
-        )
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    database = parts.path.strip("/").partition("/")[2] or "0"
-    addresses = [host if ":" in host else f"{host}:26379" for host in hosts.split(",")]
-    return ";".join(f"sentinel://{login}{at}{address}/{database}" for address in addresses)
+        if self.broker_url is None:
+            return celery_settings(self.store_url(), STORE)
+        return celery_settings(self.broker_url.get_secret_value(), BROKER)
 
 
 _OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_APP"}
@@ -166,13 +138,5 @@ def load_settings() -> Settings:
     except ValidationError as error:
         # Without the values themselves: one of them may be a password in the wrong place.
         wrong = [f"THREADMILL_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
-        raise errors.NotConfigured(f"{'; '.join(wrong)}.") from None
-
-
-def masked(url: str) -> str:
-    """The URL without its password, for messages and logs."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+    # Raised out here, so that the first error, which quotes the values, is not in its context.
+    raise errors.NotConfigured(f"{'; '.join(wrong)}.")

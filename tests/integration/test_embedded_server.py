@@ -16,10 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from pydantic import SecretStr
 from tests.waiting import wait_until
 
 from threadmill.embedded_server import FOLDER, end_server, ensure_server, find_program
 from threadmill.keeper import LOOK_SECONDS
+from threadmill_shared.connections import connect
+from threadmill_shared.messaging import make_app
+from threadmill_shared.settings import Settings
 
 KEEPER = """
 import sys
@@ -130,3 +134,15 @@ def _is_deleted(folder: Path) -> bool:
     """Delete it; the server may be writing a file meanwhile, and then it is not empty."""
     shutil.rmtree(folder, ignore_errors=True)
     return not folder.exists()
+
+
+async def test_a_folder_may_have_a_name_that_is_no_part_of_a_url(folder: Path) -> None:
+    odd = folder / "a#b?c=d%41 e@f"
+    url = ensure_server(odd)
+    client = connect(url)
+    try:
+        assert await client.ping()
+    finally:
+        await client.aclose()
+    with make_app(Settings(redis_url=SecretStr(url))).connection_for_write() as connection:
+        assert connection.default_channel.client.ping()

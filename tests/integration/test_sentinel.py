@@ -76,7 +76,7 @@ async def test_a_closed_client_leaves_no_connection_to_a_sentinel(fleet: Sentine
 
 
 def test_a_url_without_a_service_is_refused() -> None:
-    with pytest.raises(errors.NotConfigured, match="names the service"):
+    with pytest.raises(errors.NotConfigured, match="name the service"):
         connect("redis+sentinel://127.0.0.1:1")
 
 

@@ -51,7 +51,7 @@ def test_sentinels_are_spelt_as_kombu_reads_them() -> None:
 
 
 def test_sentinels_without_a_service_are_refused() -> None:
-    with pytest.raises(errors.NotConfigured, match="names the service"):
+    with pytest.raises(errors.NotConfigured, match="name the service"):
         Sender(settings("redis+sentinel://one,two"))
 
 

@@ -27,7 +27,7 @@ from tornado.web import authenticated
 
 from threadmill_shared import errors
 from threadmill_shared.messaging import Queues, declared
-from threadmill_shared.settings import load_settings
+from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.task_labels import is_label
 
 logger = logging.getLogger(__name__)
@@ -107,15 +107,20 @@ def read_options(argv: Sequence[str]) -> None:
     logging.getLogger("flower.inspector").addFilter(_OnlyErrors())
 
 
-def build(broker: str) -> Flower:
-    """Build the Flower that watches this broker, from the options as they are set."""
-    app = Celery("threadmill", broker=broker, set_as_current=False)
-    app.conf.update(task_serializer="json", accept_content=["json"])
+def build(settings: Settings) -> Flower:
+    """Build the Flower that watches these settings' broker, from the options as they are set.
+
+    Raises:
+        NotConfigured: the broker's URL cannot be read, or Celery cannot use it.
+    """
+    broker = settings.celery_settings()
+    app = Celery("threadmill", broker=broker["broker_url"], set_as_current=False)
+    app.conf.update(broker, task_serializer="json", accept_content=["json"])
     # What Flower shows as long as no worker has told which queues it consumes.
-    queues = Queues(load_settings().namespace)
+    queues = Queues(settings.namespace)
     app.conf.task_default_queue = queues.common
     app.conf.task_queues = [declared(name) for name in (queues.begun, queues.door)]
-    app.conf.broker_transport_options = load_settings().celery_options()
+    _secure_management(app)
     loop = IOLoop.current()
     events = IdsOnlyEvents(
         app,
@@ -151,6 +156,13 @@ class _OnlyErrors(logging.Filter):
         return record.msg != "Inspect method %s failed"
 
 
+def _secure_management(app: Celery) -> None:
+    """Ask RabbitMQ's management API over TLS too; Flower would send it the password in plain."""
+    with app.connection() as connection:
+        if connection.transport_cls == "amqps" and not options.broker_api:
+            options.broker_api = f"https://{connection.hostname}:15671/api/"
+
+
 def _forget_task_lists(flower: Flower) -> None:
     """Ask workers for no lists of tasks: they come with raw arguments, past the events."""
     inspector = flower.inspector
@@ -165,7 +177,7 @@ def main() -> None:
     """Run Flower until SIGTERM or SIGINT."""
     try:
         read_options(sys.argv)
-        flower = build(load_settings().celery_url())
+        flower = build(load_settings())
     except errors.NotConfigured as error:
         sys.exit(str(error))
     port = flower.start_http_server()
