@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from celery.worker import WorkController, state
+from celery.worker import state
 from kombu.asynchronous import set_event_loop
 
 from threadmill_shared import errors, nesting
@@ -29,6 +29,7 @@ from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.claiming import Holder
 from threadmill_workers.consumer import RunConsumer, declared
+from threadmill_workers.controller import Controller
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pool import RunPool
@@ -86,7 +87,7 @@ class WorkerProcess:
             settings.tool_seconds,
             max_output_bytes=settings.max_tool_output_bytes,
         )
-        self._controller: WorkController | None = None
+        self._controller: Controller | None = None
         self._is_stopping = threading.Event()
 
     def _common_queues(self) -> list[str]:
@@ -174,7 +175,7 @@ class WorkerProcess:
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
         app.conf.task_queues = declared(self.queues, self.settings.namespace)
-        self._controller = WorkController(
+        self._controller = Controller(
             app=app,
             hostname=self._hostname,
             concurrency=self.settings.concurrency,

@@ -1,0 +1,188 @@
+"""A fleet whose Redis speaks TLS and asks for a password: all of it works by one URL, the password
+is shown by nobody, and where the certificate is not the right one nobody goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.acceptance.processes import BOTS, Workers
+from tests.acceptance.surroundings import surroundings
+from tests.acceptance.test_operated import CREDENTIAL, Flower
+from tests.certificates import Authority, needs_openssl
+from tests.ports import free_port
+from tests.servers import RedisServer
+from tests.tls_servers import Stranger, TlsRedis
+from tests.waiting import wait_until
+
+from threadmill import Assistant
+from threadmill.testing import StandIn
+
+PASSWORD = "QZXJ/2031@home"
+ENCODED = "QZXJ%2F2031%40home"
+HERE = "IP:127.0.0.1"
+
+pytestmark = [needs_openssl, pytest.mark.any_api]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ca")
+
+
+@pytest.fixture
+def server(authority: Authority, tmp_path: Path) -> Iterator[TlsRedis]:
+    (tmp_path / "redis").mkdir()
+    own = authority.sign("server", HERE)
+    socket = ("--unixsocket", str(tmp_path / "redis.sock"))
+    with TlsRedis(tmp_path / "redis", authority, own, "--requirepass", PASSWORD, *socket) as server:
+        yield server
+
+
+@contextmanager
+def watching(folder: Path) -> Iterator[tuple[Flower, Path]]:
+    """A Flower, and the file of its log."""
+    port, log = free_port(), folder / "flower.log"
+    settings = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": CREDENTIAL, "FLOWER_DEBUG": "true"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "threadmill_workers.flower", "--logging=debug"],
+            cwd=folder,
+            env=os.environ | settings,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        flower = Flower(port)
+        wait_until(lambda: flower.ask("/api/tasks")[0] == 200, "Flower answers", 30)
+        yield flower, log
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def pages(flower: Flower) -> str:
+    """What Flower shows of its broker, its workers and their settings."""
+    [worker] = flower.workers()
+    paths = ["/broker", "/api/queues/length", "/workers", f"/worker/{worker}", "/api/tasks"]
+    answers = [flower.ask(path) for path in [*paths, "/api/workers?refresh=1"]]
+    assert {status for status, _ in answers} == {200}
+    return "\n".join(text for _, text in answers)
+
+
+@pytest.mark.parametrize("kind", ["tls", "socket"])
+def test_a_say_goes_through_and_nobody_shows_a_piece_of_the_password(
+    server: TlsRedis, authority: Authority, standin: StandIn, tmp_path: Path, kind: str
+) -> None:
+    urls = {
+        "tls": f"{server.url(login=f':{ENCODED}@')}?ssl_ca_certs={authority.file}&socket_timeout=6",
+        "socket": f"unix://:{ENCODED}@{tmp_path}/redis.sock?db=1",
+    }
+    (tmp_path / "flower").mkdir()
+    with (
+        surroundings(urls[kind], standin, "responses"),
+        Workers(tmp_path) as workers,
+        watching(tmp_path / "flower") as (flower, log),
+    ):
+        [worker] = workers.start("bot")
+        wait_until(flower.workers, "the worker in Flower", 30)
+        run = Assistant.load("plain").say("Hello!", event_handler_class=None)
+        assert run.status == "completed"
+        wait_until(flower.tasks, "the run's task in Flower", 30)
+        shown = wait_until(lambda: _with_settings(pages(flower)), "the worker's settings", 30)
+        told = f"{shown}\n{worker.log()}\n{log.read_text()}"
+    assert "QZXJ" not in told
+    assert "2031%40" not in told
+    assert "nsecure" not in told
+
+
+def _with_settings(shown: str) -> str:
+    return shown if "broker_transport_options" in shown else ""
+
+
+def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
+    standin: StandIn, tmp_path: Path
+) -> None:
+    with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
+        url = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
+        with surroundings(url, standin, "responses"):
+            ended = subprocess.run(
+                [sys.executable, "-m", "threadmill", "worker", "bot"],
+                cwd=BOTS,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        assert ended.returncode == 1
+        assert "certificate could not be verified" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert not stranger.heard
+
+
+def test_a_worker_and_flower_tell_a_stranger_in_the_brokers_place_nothing_and_say_why(
+    redis_server: RedisServer, standin: StandIn, tmp_path: Path
+) -> None:
+    with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
+        broker = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
+        url = redis_server.fresh_database()
+        with surroundings(url, standin, "responses", THREADMILL_BROKER_URL=broker):
+            log = tmp_path / "worker.log"
+            with log.open("wb") as output:
+                worker = subprocess.Popen(
+                    [sys.executable, "-m", "threadmill", "worker", "bot"],
+                    cwd=BOTS,
+                    stdout=output,
+                    stderr=output,
+                )
+            try:
+                wait_until(lambda: "certificate verify failed" in log.read_text(), "why", 30)
+                with watching(tmp_path) as (flower, flowers_log):
+                    assert flower.ask("/broker")[0] == 200
+                    wait_until(lambda: stranger.refused > 3, "all have tried")
+                    told = flowers_log.read_text() + flower.ask("/broker")[1]
+            finally:
+                worker.terminate()
+                worker.wait(20)
+        told += log.read_text()
+        assert not stranger.heard
+        assert "QZXJ" not in told
+
+
+WORKER = ["threadmill", "worker", "bot"]
+COMMANDS = [WORKER, ["threadmill", "say", "plain", "Hello"], ["threadmill", "dev", "bot"]]
+BY_VARIABLE = {
+    "THREADMILL_REDIS_URL": [*COMMANDS, ["threadmill_workers.health"]],
+    "THREADMILL_BROKER_URL": [*COMMANDS, ["threadmill_workers.flower"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "command"),
+    [(variable, command) for variable, commands in BY_VARIABLE.items() for command in commands],
+)
+@pytest.mark.parametrize("url", ["redis://:QZXJ/2031@127.0.0.1:1/0", "redis://h?no_option=QZXJ"])
+def test_every_command_refuses_a_malformed_url_in_one_line(
+    standin: StandIn, redis_server: RedisServer, command: list[str], variable: str, url: str
+) -> None:
+    with surroundings(redis_server.url(), standin, "responses", FLOWER_BASIC_AUTH=CREDENTIAL):
+        ended = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=BOTS,
+            env=os.environ | {variable: url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    said = ended.stdout + ended.stderr
+    assert variable in said
+    assert "Traceback" not in said
+    assert "QZXJ" not in said
