@@ -21,10 +21,10 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.testing import Call, Fault, Reply, StandIn, by_text
+from threadmill.testing import Answer, Call, Fault, Reply, StandIn, by_text
 
 FOLDER = Path(__file__).parent
-ANSWERS = {
+ANSWERS: dict[str, Answer | list[Answer | str]] = {
     "Where is order 7?": [Reply([Call("look_up", {"order": 7})]), "On its way."],
     "Pay order 7 back": [Reply([Call("refund", {"order": 7})]), "Paid back."],
     "Write a novel": Fault.hang(40),
