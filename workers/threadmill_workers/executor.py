@@ -32,6 +32,7 @@ from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun, LostRun, Stop
 from threadmill_workers.lease import Lease
 from threadmill_workers.loop import Ending, run_turns
+from threadmill_workers.naming import fault
 from threadmill_workers.outside import Outside
 from threadmill_workers.produced import ProducedFiles
 from threadmill_workers.provider import Provider
@@ -130,7 +131,7 @@ class Executor:
         except LostRun:
             raise
         except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
-            logger.error("%s could not be executed: %s", held.record.id, type(error).__name__)
+            logger.error("%s could not be executed: %s", held.record.id, fault(error))
             return await self._finish(held, _failed(error))
 
     async def _perform(self, held: HeldRun) -> TaskOutcome:
@@ -183,7 +184,7 @@ class Executor:
             except LostRun:
                 raise
             except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
-                logger.error("%s failed: %s", held.record.id, type(error).__name__)
+                logger.error("%s failed: %s", held.record.id, fault(error))
                 return _failed(error)
         if held.stop_reason is Stop.CANCEL:
             return Ending(Status.CANCELLED, model.partial_message("run_cancelled", "cancelled"))

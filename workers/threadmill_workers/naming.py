@@ -1,10 +1,19 @@
-"""Naming runs in the log: how many, and a few of them."""
+"""Naming runs and errors in the log."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 FEW = 3
+
+
+def fault(error: BaseException) -> str:
+    """An unexpected error's class and line, and none of its words, which may quote a user."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def named(run_ids: Sequence[str]) -> str:
