@@ -72,7 +72,9 @@ class Lifecycle(WithBlock, AssistantFields):
 
     @classmethod
     def _fields_of(cls, found: Definition) -> dict[str, Any]:
-        fields: dict[str, Any] = found.model_dump(exclude={"fields", "tools", "hosted", "version"})
+        fields: dict[str, Any] = found.known()
+        for name in ("fields", "tools", "hosted", "version"):
+            del fields[name]
         own = {name: value for name, value in found.fields.items() if name in cls.model_fields}
         return {**fields, **own, "tools": [*found.tools, *found.hosted]}
 

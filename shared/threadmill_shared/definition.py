@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from threadmill_shared.hosted_tools import HostedTool
+from threadmill_shared.stored import Stored
 from threadmill_shared.tools import Tool, ToolSpec
 
 ResultForm = Literal["whole", "wrapped"]
 """Whether a run's last message is its result, or an object that has it as `result`."""
 
 
-class Definition(BaseModel):
+class Definition(Stored):
     """An assistant as it is stored and published: everything but its Python functions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     version: int | None = None
@@ -38,10 +37,8 @@ class Definition(BaseModel):
     """Further fields of a subclass, for the template."""
 
 
-class RunOptions(BaseModel):
+class RunOptions(Stored):
     """What a caller may set for one run; an unknown option is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tool_choice: str | dict[str, Any] | None = None
     """`none`, `auto`, `required`, or one function in the Assistants API's form."""
@@ -81,10 +78,8 @@ class RunOptions(BaseModel):
         )
 
 
-class RunRequest(BaseModel):
+class RunRequest(Stored):
     """The snapshot that a run works with: later changes of its assistant do not touch it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     assistant_id: str
     assistant_name: str

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from threadmill_shared.errors import BadTool
+from threadmill_shared.stored import Stored
 
 _Ids = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
-class _Hosted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CodeInterpreter(_Hosted):
+class CodeInterpreter(Stored):
     """The provider's sandbox for Python code. Give the class, or an instance with options."""
 
     type: Literal["code_interpreter"] = "code_interpreter"
@@ -28,7 +25,7 @@ class CodeInterpreter(_Hosted):
     network_policy: dict[str, Any] | None = None
 
 
-class FileSearch(_Hosted):
+class FileSearch(Stored):
     """The provider's search in files. Give the class, or an instance with options."""
 
     type: Literal["file_search"] = "file_search"

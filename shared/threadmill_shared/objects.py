@@ -14,7 +14,8 @@ from threadmill_shared.runs import ParkedCall
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Of what a later release has stored, only what is known here is shown.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Text(_Frozen):

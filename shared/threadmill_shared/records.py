@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared import errors
 from threadmill_shared.definition import RunRequest
 from threadmill_shared.items import MessageItem
+from threadmill_shared.stored import unreadable
 
 
 class Status(StrEnum):
@@ -94,6 +96,8 @@ class RunRecord:
     """The id of the Celery task that has claimed it last."""
     is_forced: bool
     """Whether its end was forced upon an attempt that held it."""
+    unreadable: tuple[str, ...] = ()
+    """Names of the fields that this release cannot read; they are empty here."""
 
     @property
     def says(self) -> bool:
@@ -108,19 +112,35 @@ class RunRecord:
 
     @classmethod
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
-        """Build the record from the hash's fields."""
+        """Build the record from the hash's fields.
+
+        One that can be read in part only is a record all the same: whoever ends runs needs it, and
+        its thread must not stay locked.
+
+        Raises:
+            StoreIncompatible: its status is none that this release knows.
+        """
+        failed: list[str] = []
 
         def number(name: str) -> int:
             return int(fields.get(name) or 0)
 
-        def value(name: str) -> Any:
-            return from_json(fields[name]) if fields.get(name) else None
+        def value(name: str, kind: type[Any] = object) -> Any:
+            try:
+                found = from_json(fields[name]) if fields.get(name) else None
+            except ValueError:
+                failed.append(name)
+                return None
+            if found is not None and not isinstance(found, kind):
+                failed.append(name)
+                return None
+            return found
 
         return cls(
             id=run_id,
             thread_id=fields["thread_id"],
-            status=Status(fields["status"]),
-            request=RunRequest.model_validate_json(fields["request"]),
+            status=_status(run_id, fields["status"]),
+            request=_request(fields.get("request", ""), failed),
             created_at=number("created_at"),
             started_at=number("started_at") or None,
             ended_at=number("ended_at") or None,
@@ -134,12 +154,12 @@ class RunRecord:
             first=number("first"),
             final=number("final"),
             message_id=fields.get("message_id", ""),
-            waiting_message=value("message"),
-            usage=value("usage"),
-            last_error=value("last_error"),
+            waiting_message=value("message", dict),
+            usage=value("usage", dict),
+            last_error=value("last_error", dict),
             reason=value("reason"),
             data=value("data"),
-            context=value("context") or {},
+            context=value("context", dict) or {},
             queue=fields["queue"],
             open_message=fields.get("open_message", ""),
             open_from=number("open_from"),
@@ -152,7 +172,36 @@ class RunRecord:
             parent=fields.get("parent"),
             task=fields.get("task", ""),
             is_forced=bool(fields.get("forced")),
+            unreadable=tuple(failed),
         )
+
+    def refuse_unreadable(self) -> None:
+        """Refuse to execute a run that this release cannot read.
+
+        Raises:
+            StoreIncompatible: it is one.
+        """
+        if self.unreadable:
+            raise unreadable(self.id, self.unreadable)
+
+
+_NO_REQUEST = RunRequest(assistant_id="", assistant_name="", model="", instructions="")
+"""In place of one that cannot be read."""
+
+
+def _request(text: str, failed: list[str]) -> RunRequest:
+    try:
+        return RunRequest.read(text, "request")
+    except errors.StoreIncompatible:
+        failed.append("request")
+        return _NO_REQUEST
+
+
+def _status(run_id: str, word: str) -> Status:
+    try:
+        return Status(word)
+    except ValueError:
+        raise unreadable(run_id, ["status"]) from None
 
 
 def pairs(flat: Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:

@@ -77,7 +77,7 @@ class Registry:
         self._keys = store.keys
 
     async def check_format(self) -> None:
-        """Mark a new store with the format's number, and refuse one of a later format.
+        """Mark the store with the format's number, and refuse one of a later format.
 
         Raises:
             StoreIncompatible: a newer threadmill has written this store.
@@ -88,6 +88,8 @@ class Registry:
             await self._store.read("SET", key, FORMAT, "NX")
             stored = await self._store.read("GET", key)
         found = int(stored or FORMAT)
+        if found < FORMAT:  # workers of an older release start no more
+            await self._store.read("SET", key, FORMAT)
         if found > FORMAT:
             raise errors.StoreIncompatible(
                 f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
@@ -178,12 +180,13 @@ class Registry:
         if stored and _same(stored, definition):
             return version
         new = definition.model_copy(update={"version": version + 1})
+        fields = _unknown_fields(stored) | new.model_dump(mode="json")
         reply = await self._store.scripts.run(
             "replace",
             keys={"place": key},
             args={
                 "was": stored or "",
-                "becomes": new.model_dump_json(),
+                "becomes": to_json(fields).decode(),
                 "lifetime": lifetime or "",
             },
         )
@@ -204,11 +207,12 @@ class Registry:
 
         Raises:
             AssistantNotFound: there is none.
+            StoreIncompatible: this release cannot read it.
         """
         for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
             found = await self._store.read("GET", key)
             if found:
-                return Definition.model_validate_json(found)
+                return Definition.read(found, f"The definition of {id_or_name!r}")
         raise await self._not_found(id_or_name)
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
@@ -242,14 +246,34 @@ class Registry:
 
 
 def _version(stored: str | None) -> int:
-    # Of what a later version of this package has written, only this is known.
-    return int(from_json(stored).get("version") or 0) if stored else 0
+    return int(_fields(stored).get("version") or 0)
+
+
+def _fields(stored: str | None) -> dict[str, Any]:
+    """Of any release; none where it is damaged."""
+    try:
+        fields = from_json(stored) if stored else {}
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _same(stored: str, definition: Definition) -> bool:
-    fields = from_json(stored)
-    fields["version"] = definition.version
-    return bool(fields == definition.model_dump(mode="json"))
+    """Whether they differ only in what this release does not know, and in the version.
+
+    What two releases write of the same assistant must not make each of them store it anew.
+    """
+    try:
+        found = Definition.read(stored, "")
+    except errors.StoreIncompatible:  # it is damaged, and stored anew
+        return False
+    return found.known() | {"version": None} == definition.known() | {"version": None}
+
+
+def _unknown_fields(stored: str | None) -> dict[str, Any]:
+    """What a later release has stored besides: it stays, whoever stores the rest anew."""
+    known = Definition.model_fields
+    return {name: value for name, value in _fields(stored).items() if name not in known}
 
 
 def published_name(tool: ToolSpec) -> str:

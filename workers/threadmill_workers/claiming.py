@@ -9,6 +9,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 
+from threadmill_shared.definition import RunRequest
 from threadmill_shared.keys import Keys
 from threadmill_shared.records import RunRecord, pairs
 from threadmill_shared.store import Store
@@ -84,4 +85,21 @@ async def claim(
         return None
     _, token, left, position, fields = reply
     record = RunRecord.read(run_id, pairs(fields))
+    _warn_of_unknown(record.request)
     return HeldRun(store, record, token, int(left) / 1000, int(position))
+
+
+def _warn_of_unknown(request: RunRequest) -> None:
+    """Say it, once for each name, where this worker does not do all that a run asks for."""
+    for stored in (request, request.options, *request.tools, *request.hosted):
+        for name in (stored.model_extra or {}).keys() - _unknown:
+            _unknown.add(name)
+            logger.warning(
+                "a run was enqueued by a newer threadmill with %r, which this worker does not "
+                "know and leaves out. Upgrade the workers first (docs/upgrading.md)",
+                name,
+            )
+
+
+_unknown: set[str] = set()
+"""What this process has warned of."""

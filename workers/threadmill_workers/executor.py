@@ -136,6 +136,7 @@ class Executor:
 
     async def _perform(self, held: HeldRun) -> TaskOutcome:
         record, means = held.record, self._means
+        record.refuse_unreadable()
         if (outcome := await self._handed_over(held)) is not None:
             return outcome
         warn_of_retirement(record.request.model)

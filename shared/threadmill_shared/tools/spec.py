@@ -8,17 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from threadmill_shared.errors import BadTool
+from threadmill_shared.stored import Stored
 
 OnInterrupt = Literal["report", "retry", "fail"]
 
 
-class ToolSpec(BaseModel):
+class ToolSpec(Stored):
     """What is known of a tool wherever its function is not: all but the function itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The name that the model sees: letters, digits, `_` and `-`, at most 64."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic_core import from_json, to_json
 from tests.conftest import Run
-from tests.integration.store.scene import HOLDER, Scene
+from tests.integration.store.scene import HOLDER, Scene, write_partly
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
@@ -216,3 +218,58 @@ async def test_a_run_whose_writes_are_refused_for_good_fails_and_asks_its_model_
     assert record.status is Status.FAILED
     assert (record.last_error or {})["name"] == "UnicodeEncodeError"
     assert bench.model.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("request", "{"),
+        ("request", '{"assistant_id": "asst_1"}'),
+        ("context", "no JSON, and a secret"),
+    ],
+)
+async def test_a_run_that_cannot_be_read_fails_and_the_next_one_of_its_thread_is_sent(
+    bench, scene, caplog, field, text
+):
+    run_id, following = (await scene.enqueue()).run_id, (await scene.enqueue()).run_id
+    await scene.store.read("HSET", scene.store.keys.run(run_id), field, text)
+    await asyncio.wait_for(bench.begin(run_id), 5)
+    record = await scene.record(run_id)
+    assert record.status is Status.FAILED
+    assert record.last_error is not None
+    assert record.last_error["name"] == "StoreIncompatible"
+    assert f"({field})" in record.last_error["message"]
+    assert "Upgrade the workers first" in record.last_error["message"]
+    assert (await scene.event_names(run_id))[-2:] == ["thread.run.failed", "done"]
+    assert [one.run_id for one in bench.outbox.sent] == [following]
+    assert bench.model.asked == 0
+    assert "secret" not in caplog.text + str(record.last_error)
+
+
+async def test_a_run_with_what_a_later_release_knows_is_executed_and_told_of_once(
+    bench, scene, caplog
+):
+    name = f"of_a_later_release_{secrets.token_hex(4)}"
+    for _ in range(2):
+        enqueued = await scene.enqueue(thread_id=ids.new_thread_id())
+        key = scene.store.keys.run(enqueued.run_id)
+        request = from_json(await scene.store.read("HGET", key, "request"))
+        request["options"][name] = "a secret"
+        await scene.store.read("HSET", key, "request", to_json(request))
+        asked = bench.model.asked
+        bench.begin(enqueued.run_id)
+        await wait_until_async(lambda asked=asked: bench.model.asked > asked)
+    assert caplog.text.count(name) == 1
+    assert "a secret" not in caplog.text
+    await bench.executor.close()
+
+
+async def test_a_run_that_cannot_be_read_ends_by_force_like_any_other(bench, scene):
+    held = await scene.begin()
+    await write_partly(held, "Half")
+    await held.stored()
+    await scene.store.read("HSET", scene.store.keys.run(held.record.id), "request", "{")
+    ended = await scene.store.force(held.record.id, status=Status.FAILED, lost=held.token)
+    assert ended is not None
+    assert ended.status is Status.FAILED
+    assert await scene.texts() == ["hello", "Half"]

@@ -21,3 +21,10 @@ async def test_a_store_of_a_later_format_is_refused(scene):
     with pytest.raises(errors.StoreIncompatible, match="Upgrade this worker"):
         await Registry(scene.store).check_format()
     await scene.store.read("DEL", scene.store.keys.format())
+
+
+async def test_a_store_of_an_earlier_format_is_marked_with_this_one(scene):
+    await scene.store.read("SET", scene.store.keys.format(), FORMAT - 1)
+    await Registry(scene.store).check_format()
+    assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
+    await scene.store.read("DEL", scene.store.keys.format())

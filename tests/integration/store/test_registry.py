@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic_core import from_json, to_json
 from tests.integration.store.scene import Scene
 
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition
 from threadmill_shared.registry import Registry
+from threadmill_shared.tools import ToolSpec
 
 
 async def test_a_definition_that_is_deleted_while_it_is_saved_stays_deleted(
@@ -31,3 +33,65 @@ async def test_a_definition_that_is_deleted_while_it_is_saved_stays_deleted(
     monkeypatch.undo()
     with pytest.raises(errors.AssistantNotFound):
         await registry.load(definition.id)
+
+
+ADA = Definition(
+    id="asst_1",
+    name="Ada",
+    model="m",
+    version=1,
+    tools=(ToolSpec(name="roll", parameters={}, identity="dice:roll", digest="d1"),),
+)
+
+
+async def stored(scene: Scene, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = from_json(await scene.store.read("GET", key))
+    return found
+
+
+async def store_as_later(scene: Scene, key: str) -> dict[str, Any]:
+    """As a later release may have stored it: with fields that this one does not know."""
+    fields = ADA.model_dump(mode="json") | {"guard": "strict"}
+    fields["tools"][0] |= {"signed_by": "a manager"}
+    await scene.store.read("SET", key, to_json(fields).decode())
+    return fields
+
+
+async def test_what_a_later_release_has_published_is_not_published_anew(scene: Scene) -> None:
+    key = scene.store.keys.published("Ada")
+    fields = await store_as_later(scene, key)
+    for definition in (ADA, ADA.model_copy(update={"version": None})):
+        await Registry(scene.store).publish([definition])
+        assert await stored(scene, key) == fields
+    await scene.store.read("DEL", key, scene.store.keys.names())
+
+
+async def test_what_an_older_release_has_published_is_not_published_anew(scene: Scene) -> None:
+    key = scene.store.keys.published("Ada")
+    fields = ADA.model_dump(mode="json")
+    del fields["hosted"]  # as if it had come later
+    await scene.store.read("SET", key, to_json(fields).decode())
+    await Registry(scene.store).publish([ADA])
+    assert await stored(scene, key) == fields
+    await scene.store.read("DEL", key, scene.store.keys.names())
+
+
+async def test_whoever_saves_leaves_what_only_a_later_release_knows(scene: Scene) -> None:
+    registry, key = Registry(scene.store), scene.store.keys.created(ADA.id)
+    fields = await store_as_later(scene, key)
+    loaded = await registry.load(ADA.id)
+    assert await registry.save(loaded.model_copy(update={"instructions": "Be brief."})) == 2
+    changed = fields | {"instructions": "Be brief.", "version": 2}
+    assert await stored(scene, key) == changed
+    await registry.delete(ADA.id)
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"id": 7}'])
+async def test_a_damaged_definition_is_named_and_published_anew(scene: Scene, damaged: str) -> None:
+    registry, key = Registry(scene.store), scene.store.keys.published("Ada")
+    await scene.store.read("SET", key, damaged)
+    with pytest.raises(errors.StoreIncompatible, match="The definition of 'Ada'"):
+        await registry.load("Ada")
+    await registry.publish([ADA])
+    assert await registry.load("Ada") == ADA
+    await scene.store.read("DEL", key, scene.store.keys.names())

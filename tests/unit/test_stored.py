@@ -1,0 +1,218 @@
+"""What two releases read of each other while both share a store."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from threadmill_shared import errors
+from threadmill_shared.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
+from threadmill_shared.objects import Message, Step
+from threadmill_shared.records import RunRecord
+from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.runs import content_digest
+from threadmill_shared.settings import Settings
+from threadmill_shared.stored import Stored, later_field
+from threadmill_shared.tools import ToolSpec
+
+ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")
+HOSTED = (CodeInterpreter(file_ids=("file_1",)), FileSearch(vector_store_ids=("vs_1",)))
+ADA = Definition(id="asst_1", name="Ada", model="m", tools=(ROLL,), hosted=HOSTED)
+REQUEST = RunRequest(assistant_id="asst_1", assistant_name="Ada", model="m", instructions="Hi.")
+
+FIRST_FORMAT: dict[type[Stored], str] = {
+    Definition: "id version name description instructions model tools hosted metadata "
+    "response_format queue fields",
+    RunOptions: "tool_choice temperature top_p max_completion_tokens parallel_tool_calls "
+    "response_format truncation_strategy metadata",
+    RunRequest: "assistant_id assistant_name assistant_version model instructions tools "
+    "local_tools hosted options result max_turns",
+    ToolSpec: "name description parameters identity digest timeout on_interrupt needs_approval",
+    CodeInterpreter: "type file_ids container memory_limit network_policy",
+    FileSearch: "type vector_store_ids max_num_results filters ranking_options",
+}
+"""What the first release writes, set or not, and therefore every later one."""
+
+BARE: dict[type[Stored], Stored] = {
+    Definition: Definition(id="asst_1", name="Ada", model="m"),
+    RunOptions: RunOptions(),
+    RunRequest: REQUEST,
+    ToolSpec: ROLL,
+    CodeInterpreter: CodeInterpreter(),
+    FileSearch: FileSearch(),
+}
+
+
+class LaterOptions(RunOptions):
+    """The options as a later release may have them."""
+
+    effort: str | None = later_field()
+    shares: tuple[str, ...] = later_field(())
+
+
+class LaterSpec(ToolSpec):
+    """A tool as a later release may have it."""
+
+    signed_by: str | None = later_field()
+
+
+@pytest.mark.parametrize("model", FIRST_FORMAT, ids=lambda model: model.__name__)
+def test_what_is_not_set_is_written_only_if_the_first_release_wrote_it(
+    model: type[Stored],
+) -> None:
+    written = json.loads(BARE[model].model_dump_json())
+    assert list(written) == FIRST_FORMAT[model].split(), (
+        "declare a new field by later_field: an older release refuses to read it, and compares "
+        "what is stored with all that it writes itself"
+    )
+
+
+def test_a_later_field_is_written_and_put_into_digests_only_if_it_is_set() -> None:
+    plain, later = RunOptions(temperature=1), LaterOptions(temperature=1)
+    assert later.model_dump_json() == plain.model_dump_json()
+    assert content_digest(later.model_dump()) == content_digest(plain.model_dump())
+    set_ = LaterOptions(temperature=1, effort="high", shares=("a",))
+    assert json.loads(set_.model_dump_json())["effort"] == "high"
+    assert content_digest(set_.model_dump()) != content_digest(plain.model_dump())
+
+
+def with_unknown(value: Any) -> Any:
+    """The same JSON with a field more in every object that is one of ours."""
+    if isinstance(value, dict):
+        known = {name: with_unknown(one) for name, one in value.items()}
+        return known | {"of_a_later_release": [1]}
+    return [with_unknown(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("model", FIRST_FORMAT, ids=lambda model: model.__name__)
+def test_what_is_unknown_in_the_store_is_kept_and_written_again(model: type[Stored]) -> None:
+    stored = json.loads(BARE[model].model_dump_json()) | {"of_a_later_release": {"a": 1}}
+    found = model.read(json.dumps(stored), "it")
+    assert json.loads(found.model_dump_json()) == stored
+    assert found.known() == json.loads(BARE[model].model_dump_json())
+
+
+def test_it_is_kept_however_deep_it_lies() -> None:
+    stored = ADA.model_dump(mode="json")
+    stored["tools"] = with_unknown(stored["tools"])
+    stored["hosted"] = with_unknown(stored["hosted"])
+    found = Definition.read(json.dumps(stored), "it")
+    assert found.model_dump(mode="json") == stored
+    assert found.known()["hosted"] == ADA.model_dump(mode="json")["hosted"]
+
+
+def test_a_run_is_given_a_tool_as_whole_as_it_was_read() -> None:
+    later = LaterSpec(**ROLL.model_dump(), signed_by="a manager")
+    stored = json.dumps(ADA.model_dump(mode="json") | {"tools": [later.model_dump()]})
+    request = new_run(Ask(Definition.read(stored, "it"), "hello"), Settings()).request
+    [spec] = json.loads(request.model_dump_json())["tools"]
+    assert spec["signed_by"] == "a manager"
+
+
+@pytest.mark.parametrize("model", FIRST_FORMAT, ids=lambda model: model.__name__)
+def test_what_a_caller_gives_is_refused_as_ever_if_it_is_unknown(model: type[Stored]) -> None:
+    fields = BARE[model].model_dump()
+    with pytest.raises(ValueError, match="of_a_later_release"):
+        model(**fields, of_a_later_release=1)
+    with pytest.raises(ValueError, match="of_a_later_release"):
+        model.model_validate(fields | {"of_a_later_release": 1})
+
+
+def test_a_mistyped_option_is_refused_with_a_hint() -> None:
+    with pytest.raises(TypeError, match="Did you mean 'temperature'"):
+        new_run(Ask(ADA, "hello", options={"temprature": 1}), Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", ""),
+        ("[]", ""),
+        ('{"id": "asst_1", "name": "Ada"}', "model"),
+        ('{"id": "1", "name": "a", "model": "m", "metadata": {"secret": 7}}', "metadata"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do_and_without_its_words(
+    text: str, field: str
+) -> None:
+    with pytest.raises(errors.StoreIncompatible, match="Upgrade the workers first") as caught:
+        Definition.read(text, "The definition of 'Ada'")
+    assert field in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+# ---- a run's record ----------------------------------------------------------------------------
+
+
+def fields(**changed: str) -> dict[str, str]:
+    return {
+        "thread_id": "thread_1",
+        "status": "queued",
+        "queue": "tm",
+        "request": REQUEST.model_dump_json(),
+        "context": '{"tenant": "acme"}',
+    } | changed
+
+
+def test_a_record_with_fields_of_a_later_release_is_read() -> None:
+    later = REQUEST.model_dump(mode="json") | {"options": LaterOptions(effort="high").model_dump()}
+    record = RunRecord.read("run_1", fields(request=json.dumps(later), priority="7"))
+    record.refuse_unreadable()
+    assert record.request.options.model_extra == {"effort": "high"}
+    assert record.context == {"tenant": "acme"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"request": "{"},
+        {"request": "{}"},
+        {"request": '{"assistant_id": 7}'},
+        {"request": ""},
+        {"context": "tenant: acme"},
+        {"context": '["acme"]'},
+        {"usage": "7"},
+        {"last_error": "{"},
+        {"message": "{"},
+    ],
+    ids=str,
+)
+def test_a_record_that_is_damaged_can_be_ended_and_not_executed(broken: dict[str, str]) -> None:
+    record = RunRecord.read("run_1", fields(**broken))
+    assert (record.status, record.thread_id) == ("queued", "thread_1")
+    with pytest.raises(errors.StoreIncompatible, match=f"run_1 .*{next(iter(broken))}") as caught:
+        record.refuse_unreadable()
+    assert "acme" not in str(caught.value)
+
+
+def test_a_status_of_a_later_release_is_an_error_of_ours() -> None:
+    with pytest.raises(errors.StoreIncompatible, match=r"run_1 .*status"):
+        RunRecord.read("run_1", fields(status="postponed"))
+
+
+# ---- what users read ---------------------------------------------------------------------------
+
+
+def test_messages_and_steps_of_a_later_release_are_shown_without_what_is_new() -> None:
+    part = {"type": "text", "text": {"value": "Hi.", "annotations": [], "tone": "kind"}}
+    item: Any = {
+        "type": "message",
+        "id": "msg_1",
+        "role": "user",
+        "content": [part | {"seen": 1}],
+        "status": "completed",
+        "run_id": None,
+        "assistant_id": None,
+        "assistant_name": None,
+        "metadata": {},
+        "priority": 7,
+    }
+    assert Message.read("thread_1", item, 1000).text == "Hi."
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cached_tokens": 1}
+    body = {"type": "message_creation", "message": 0, "usage": usage, "priority": 7}
+    [step] = Step.read_all("run_1", {"0": json.dumps(body), "0:began": "1000"})
+    assert step.usage is not None
+    assert step.usage.total_tokens == 2
