@@ -32,10 +32,11 @@ class Worker:
         folder: Path,
         environment: Mapping[str, str],
         prefix: tuple[str, ...] = (),
+        python: str = sys.executable,
     ) -> None:
         """Start it; `prefix` goes before its command, and becomes it."""
         self._log = log
-        command = [*prefix, sys.executable, "-m", "threadmill", "worker", *modules]
+        command = [*prefix, python, "-m", "threadmill", "worker", *modules]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -111,13 +112,18 @@ class Workers:
         self._all: list[Worker] = []
 
     def start(
-        self, module: str, count: int = 1, folder: Path = BOTS, **environment: str
+        self,
+        module: str,
+        count: int = 1,
+        folder: Path = BOTS,
+        python: str = sys.executable,
+        **environment: str,
     ) -> list[Worker]:
         """Start workers that load `folder/module.py`, and wait until they are ready."""
         started = []
         for _ in range(count):
             log = self._logs / f"worker-{len(self._all)}.log"
-            worker = Worker(log, (module,), folder, environment)
+            worker = Worker(log, (module,), folder, environment, python=python)
             self._all.append(worker)
             started.append(worker)
         for worker in started:
