@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from threadmill.thread import Thread
     from threadmill_shared.events import Event
     from threadmill_shared.objects import Message, Step
+    from threadmill_shared.templates import Template
     from threadmill_shared.tools import ENDRUN_TOKEN, EndRun, current_call, tool
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PrintHandler",
     "Run",
     "Step",
+    "Template",
     "Thread",
     "current_call",
     "errors",
@@ -54,6 +56,7 @@ _HOMES = {
     "PrintHandler": "threadmill.handlers",
     "Run": "threadmill.run",
     "Step": "threadmill_shared.objects",
+    "Template": "threadmill_shared.templates",
     "Thread": "threadmill.thread",
     "current_call": "threadmill_shared.tools",
     "pprint_messages": "threadmill.printing",

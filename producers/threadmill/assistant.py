@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill.talking import Talking
 
+if TYPE_CHECKING:
+    from threadmill_shared.templates import Template
+
 _POSITIONAL = ("name", "instructions", "model", "tools")
 
 
@@ -21,7 +24,7 @@ class Assistant(Talking):
         def __init__(
             self,
             name: str = "Assistant",
-            instructions: str = "",
+            instructions: str | Template = "",
             model: str | None = None,
             tools: Sequence[Any] = (),
             *,

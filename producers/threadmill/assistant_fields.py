@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
 from threadmill.offered_tools import functions, specs
@@ -16,6 +16,7 @@ from threadmill_shared import ids
 from threadmill_shared.definition import Definition, Publishable, RunOptions
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.settings import load_settings
+from threadmill_shared.templates import Template
 from threadmill_shared.tools import Tool
 
 
@@ -32,7 +33,8 @@ class AssistantFields(BaseModel, Publishable):
     are not given are read from there at the first use."""
     description: str | None = None
     instructions: str = ""
-    """A Jinja template; it sees `self_`, this assistant, and `context`."""
+    """A Jinja template, given as a str or a `Template`; it sees `self_`, this assistant, and
+    `context`."""
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: list[Any] = Field(default_factory=list)
@@ -56,6 +58,11 @@ class AssistantFields(BaseModel, Publishable):
             for name in given.keys() - fields.keys():
                 raise ValueError(_not_a_field(name, fields))
         return given
+
+    @field_validator("instructions", mode="before")
+    @classmethod
+    def _template_source(cls, given: Any) -> Any:
+        return given.source if isinstance(given, Template) else given
 
     _version: int | None = PrivateAttr(default=None)
     """The number of the registered definition that this one was read from, or stored as."""
@@ -99,7 +106,10 @@ class AssistantFields(BaseModel, Publishable):
         return list(self.tools)
 
     def get_instructions(self, thread: Thread | None = None) -> str:  # noqa: ARG002  Marvin's signature
-        """The template of the next run's instructions; derive to change it."""
+        """The template of the next run's instructions; derive to change it.
+
+        What it returns is rendered, be it a str or a `Template`.
+        """
         return self.instructions
 
     def clear_default_thread(self) -> None:

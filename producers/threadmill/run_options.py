@@ -7,15 +7,16 @@ from typing import Any, TypedDict
 
 from threadmill.attaching import Files
 from threadmill_shared.runs import WhenBusy
+from threadmill_shared.templates import Template
 
 
 class RunOptions(TypedDict, total=False):
     """Options of `enqueue`, and of all other ways to begin a run."""
 
     model: str | None
-    instructions: str | None
-    """In place of the assistant's."""
-    additional_instructions: str | None
+    instructions: str | Template | None
+    """In place of the assistant's; a str is sent as it stands, a `Template` is rendered."""
+    additional_instructions: str | Template | None
     """Behind the assistant's."""
     tools: Sequence[Any] | None
     """In place of the assistant's."""

@@ -24,6 +24,7 @@ from threadmill_shared.definition import Definition
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.requests import Ask
 from threadmill_shared.runs import WhenBusy
+from threadmill_shared.templates import Template
 
 
 class Talking(Lifecycle):
@@ -55,10 +56,11 @@ class Talking(Lifecycle):
             code_interpreter_files: paths of files that the code interpreter can read.
             file_search_files: paths of files that the file search looks into.
             image_files: paths of images that the model is to see, or their https URLs.
-            run_options: model, instructions (replaces), additional_instructions, tools (replaces),
-                additional_tools, tool_choice, temperature, top_p, max_completion_tokens,
-                parallel_tool_calls, response_format, truncation_strategy, metadata, when_busy,
-                idempotency_key, context, result_type (the type of `run.result`).
+            run_options: model, instructions (replaces) and additional_instructions (each a text, or
+                a `Template` to be rendered), tools (replaces), additional_tools, tool_choice,
+                temperature, top_p, max_completion_tokens, parallel_tool_calls, response_format,
+                truncation_strategy, metadata, when_busy, idempotency_key, context, result_type
+                (the type of `run.result`).
 
         Raises:
             RunFailed: the run failed or expired; `.run` tells why.
@@ -157,8 +159,8 @@ class Talking(Lifecycle):
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
         model: str | None = None,
-        instructions: str | None = None,
-        additional_instructions: str | None = None,
+        instructions: str | Template | None = None,
+        additional_instructions: str | Template | None = None,
         tools: Sequence[Any] | None = None,
         additional_tools: Sequence[Any] = (),
         result_type: Any = None,
@@ -183,7 +185,7 @@ class Talking(Lifecycle):
             when_busy=when_busy,
             idempotency_key=idempotency_key,
             context=context,
-            instructions=self.get_instructions(thread) if instructions is None else instructions,
+            instructions=self._template(thread) if instructions is None else instructions,
             additional_instructions=additional_instructions,
             options=options,
             local_tools=() if client.queue else tuple(one.spec.name for one in own_functions),
@@ -195,6 +197,10 @@ class Talking(Lifecycle):
         run.offer(own_functions)
         run.expect(expected)
         return run
+
+    def _template(self, thread: Thread | None) -> Template | None:
+        own: Any = self.get_instructions(thread)  # a subclass may return a Template as well
+        return own if own is None or isinstance(own, Template) else Template(own)
 
     def _definition_for(self, tools: list[Any], model: str | None, default: str) -> Definition:
         """The definition of one run, which may have other tools and another model."""

@@ -13,10 +13,17 @@ from pydantic_core import PydanticSerializationError, to_json
 from threadmill_shared import errors, ids
 from threadmill_shared.attached import NOTHING, Attached
 from threadmill_shared.definition import Definition, ResultForm, RunOptions, RunRequest
+from threadmill_shared.instructions import (
+    Instructions,
+    digested,
+    hint_at_templates,
+    rendered,
+    source,
+)
 from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun, WhenBusy, content_digest
 from threadmill_shared.settings import Settings
-from threadmill_shared.templates import render
+from threadmill_shared.templates import Template
 
 _OTHER_OPTIONS = (
     *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
@@ -55,8 +62,10 @@ class Ask:
     when_busy: WhenBusy = "queue"
     idempotency_key: str | None = None
     context: Mapping[str, Any] | None = None
-    instructions: str | None = None
-    additional_instructions: str | None = None
+    instructions: Instructions | None = None
+    """In place of the assistant's; a str is sent as it stands."""
+    additional_instructions: Instructions | None = None
+    """Behind them."""
     options: Mapping[str, Any] = field(default_factory=dict)
     local_tools: tuple[str, ...] = ()
     """Names of the tools whose functions the caller has."""
@@ -107,8 +116,10 @@ def _check(ask: Ask, settings: Settings) -> None:
     check_model(ask.definition.model)
     if ask.idempotency_key is not None:
         check_key(ask.idempotency_key, "An idempotency key")
-    for template in _templates(ask):
-        check_text(template, "What is given as instructions")
+    if ask.instructions is None:
+        check_text(ask.definition.instructions, "An assistant's instructions")
+    for name in ("instructions", "additional_instructions"):
+        _check_instructions(getattr(ask, name), name)
     if ask.definition.hosted:
         check_hosted(ask.definition.hosted[0].type, settings)
     if ask.attached and ask.message is None:
@@ -143,7 +154,7 @@ def _digest(ask: Ask, request: RunRequest) -> str:
         request.assistant_name,
         request.model,
         ask.message,
-        _templates(ask),
+        digested(_parts(ask)),
         ask.context or {},
         sorted((tool.name, tool.digest) for tool in request.tools),
         # What not every run has is left out, so that the others keep the digest they always had.
@@ -235,18 +246,29 @@ def _thread_for(ask: Ask, settings: Settings) -> ThreadRef:
     return ThreadRef(ids.derived_thread_id(*words), create=True)
 
 
-def _templates(ask: Ask) -> list[str]:
-    template = ask.definition.instructions if ask.instructions is None else ask.instructions
-    return [part for part in (template, ask.additional_instructions) if part]
+def _check_instructions(given: Any, name: str) -> None:
+    if given is None:
+        return
+    what = f"The run option {name!r}"
+    if not isinstance(given, Instructions):
+        found = type(given).__name__
+        raise TypeError(f"{what} must be a str or a threadmill.Template, not {found}.")
+    check_text(source(given), what)
+    hint_at_templates(name, given)
+
+
+def _parts(ask: Ask) -> list[Instructions]:
+    own = ask.instructions
+    first = Template(ask.definition.instructions) if own is None else own
+    return [part for part in (first, ask.additional_instructions) if part and source(part)]
 
 
 def _instructions(ask: Ask) -> str:
     self_ = ask.definition if ask.self_ is None else ask.self_
-    context = dict(ask.context or {})
-    rendered = [render(part, self_=self_, context=context) for part in _templates(ask)]
-    for text in rendered:  # what a template computes may be no Unicode, though itself it is
+    texts = rendered(_parts(ask), self_=self_, context=dict(ask.context or {}))
+    for text in texts:  # what a template computes may be no Unicode, though itself it is
         check_text(text, "What the instructions say")
-    return "\n\n".join(rendered)
+    return "\n\n".join(texts)
 
 
 def _options(ask: Ask) -> RunOptions:

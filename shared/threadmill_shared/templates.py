@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from types import BuiltinMethodType, FunctionType, MethodType, TracebackType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined, UndefinedError
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError
+from jinja2 import Template as CompiledTemplate
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -25,6 +28,33 @@ _VALUES = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 _SEQUENCES = (str, bytes, list, tuple)
 _JINJA_OWN = (Macro, LoopContext, BlockReference, Cycler, Joiner, Undefined)
 _JINJA_CLASSES = (dict, Cycler, Joiner, Namespace)
+
+
+_SYNTAX = re.compile(r"\{[{%#]")
+"""What a template begins with that says more than its own words."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """Instructions that are to be rendered: a Jinja template, which sees `self_` and `context`.
+
+    The instructions of an assistant are one anyway; those of a run are plain text without this.
+
+    Raises:
+        TypeError: the source is no str.
+    """
+
+    source: str
+    """Jinja2 source; never build it from what users have written."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, str):
+            raise TypeError(f"A template's source must be a str, not {type(self.source).__name__}.")
+
+
+def has_syntax(text: str) -> bool:
+    """Whether the text would be another one if it were rendered as a template."""
+    return _SYNTAX.search(text) is not None
 
 
 def render(template: str, *, self_: Any, context: dict[str, Any]) -> str:
@@ -94,7 +124,7 @@ _sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False)
 
 
 @lru_cache(maxsize=_COMPILED)
-def _compiled(template: str) -> Template:
+def _compiled(template: str) -> CompiledTemplate:
     try:
         return _sandbox.from_string(template)
     except Exception as error:

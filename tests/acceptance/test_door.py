@@ -67,6 +67,30 @@ def test_a_run_takes_the_thread_as_it_is(standin: StandIn) -> None:
     assert "I have seen 2 messages" in texts(thread)[2] or 'You said: "Two"' in texts(thread)[2]
 
 
+PLAIN = "They are called {{ context.token }}, {% if %}, {# so #}, {}."
+
+
+def test_texts_are_sent_as_they_stand_and_templates_rendered(
+    standin: StandIn, worker: Worker
+) -> None:
+    given = {"additional_instructions": PLAIN, **template("{{ self_.name }}/{{ context.token }}")}
+    common = {"assistant": "scribe", "context": {"token": "t0k3n"}, **given}
+    thread = Thread(key="channel-3").create(["One"])
+    door.send(door.run(new_id(), thread_key="channel-3", **common))
+    wait_until(lambda: len(texts(thread)) == 2, "an answer")
+    door.send(door.say(new_id(), thread_key="channel-3", message="Two", **common))
+    wait_until(lambda: len(texts(thread)) == 4, "another answer")
+    for request in standin.requests:
+        told = request.body.get("instructions") or request.body["messages"][0]["content"]
+        assert told == f"scribe/t0k3n\n\n{PLAIN}"
+    assert worker.log().count("contains template syntax and is sent as it stands") == 1
+    assert "They are called" not in worker.log()
+
+
+def template(source: str) -> dict[str, Any]:
+    return {"instructions": {"template": source}}
+
+
 WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "no message": (door.say, {"assistant": "scribe"}, "missing: message"),
     "an unknown argument": (
@@ -90,9 +114,26 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
         "BadMessage",
     ),
     "a template that is none": (
-        door.say,
-        {"assistant": "scribe", "message": SECRET, "instructions": f"{{{{ {SECRET} }}}}"},
+        *(door.say, {"assistant": "scribe", "message": SECRET} | template(f"{{{{ {SECRET} }}}}")),
         "BadTemplate",
+    ),
+    **{
+        f"a template of {what}": (
+            *(door.say, {"assistant": "scribe", "message": SECRET, "instructions": given}),
+            "instructions must be a text, or {'template': a text}",
+        )
+        for what, given in {
+            "a number": {"template": 3},
+            "nothing": {"template": None},
+            "too much": {"template": SECRET, SECRET: SECRET},
+            "no word": {},
+            "a list": [SECRET],
+            "another word": {"text": SECRET},
+        }.items()
+    },
+    "an instruction that is none": (
+        *(door.run, {"assistant": "scribe", "thread_key": "k", "additional_instructions": 3}),
+        "additional_instructions must be a text",
     ),
     "an unknown option": (
         door.say,

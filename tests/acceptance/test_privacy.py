@@ -33,6 +33,9 @@ from threadmill.testing import StandIn, by_text
 SCRIPTS = Path(__file__).parent / "scripts"
 SECRETIVE = "tests.acceptance.scripts.secretive"
 
+WRONG = f"{{{{ {MARK} }}}}"
+"""A template that cannot be rendered."""
+
 FOREIGN: list[dict[str, Any]] = [
     door.say("f0", assistant="secretive", message=wish("say"), thread_key=MARK),
     door.say(
@@ -50,7 +53,9 @@ FOREIGN: list[dict[str, Any]] = [
     door.say("f4", assistant="nobody", message=MARK),
     door.say("f5", assistant="secretive", message={MARK: MARK}),
     door.say("f6", assistant="secretive", message=MARK, thread_id=MARK),
-    door.say("f7", assistant="secretive", message=MARK, instructions=f"{{{{ {MARK} }}}}"),
+    door.say("f7", assistant="secretive", message=MARK, instructions={"template": WRONG}),
+    door.say("f16", assistant="secretive", message=wish("say"), instructions=WRONG),
+    door.say("f17", assistant="secretive", message=MARK, instructions={MARK: MARK}),
     door.say("f8", assistant="strict", message=MARK, context={MARK: MARK}),
     door.say("f9", assistant="secretive", message=MARK, options={MARK: MARK}),
     door.say("f10", assistant="secretive", message=MARK, options={"temperature": MARK}),

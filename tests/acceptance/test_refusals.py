@@ -18,7 +18,7 @@ from tests.acceptance.processes import Script
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-from threadmill import Assistant, Thread, errors
+from threadmill import Assistant, Template, Thread, errors
 from threadmill.client import close_client
 
 pytestmark = [
@@ -57,12 +57,12 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
         "when_busy is one of queue, reject, interrupt",
     ),
     "a template that is none": (
-        lambda thread: ai.enqueue("Hello!", thread=thread, instructions="Be {{ brief"),
+        lambda thread: ai.enqueue("Hello!", thread=thread, instructions=Template("Be {{ brief")),
         errors.BadTemplate,
         "Line 1 of the instructions cannot be read",
     ),
     "a template with an unknown name": (
-        lambda thread: ai.say("Hello!", thread=thread, instructions="Be {{ mood }}."),
+        lambda thread: ai.say("Hello!", thread, instructions=Template("Be {{ mood }}.")),
         errors.BadTemplate,
         "mood",
     ),
@@ -114,7 +114,27 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "instructions that are no text": (
         lambda thread: ai.say("Hello!", thread, instructions=5),
         TypeError,
-        "instructions is a str, not int",
+        "run option 'instructions' must be a str or a threadmill.Template, not int",
+    ),
+    "a Celery message's template": (
+        lambda thread: ai.say("Hello!", thread, additional_instructions={"template": "Be brief."}),
+        TypeError,
+        "'additional_instructions' must be a str or a threadmill.Template, not dict",
+    ),
+    "a template without a text": (
+        lambda thread: ai.say("Hello!", thread, instructions=Template(5)),  # type: ignore[arg-type]  # that is the point
+        TypeError,
+        "A template's source must be a str, not int",
+    ),
+    "a template for a message": (
+        lambda thread: ai.say(Template("Hello!"), thread),  # type: ignore[arg-type]  # that is the point
+        errors.BadMessage,
+        "A message is a str, not Template",
+    ),
+    "instructions that are too large": (
+        lambda thread: ai.say("Hello!", thread, instructions="x" * 262_145),
+        errors.TooLarge,
+        "instructions have 262145 bytes; 262144 are allowed",
     ),
     "an idempotency key that is no Unicode": (
         lambda thread: ai.enqueue("Hello!", thread, idempotency_key="\ud800"),
@@ -124,10 +144,10 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "instructions that are no Unicode": (
         lambda thread: ai.say("Hello!", thread, additional_instructions="\ud800"),
         errors.CallerError,
-        "instructions is valid Unicode",
+        "'additional_instructions' is valid Unicode",
     ),
     "instructions that become no Unicode": (
-        lambda thread: ai.say("Hello!", thread, instructions=r"{{ '\ud800' }}"),
+        lambda thread: ai.say("Hello!", thread, instructions=Template(r"{{ '\ud800' }}")),
         errors.CallerError,
         "What the instructions say is valid Unicode",
     ),

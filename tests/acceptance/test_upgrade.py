@@ -136,6 +136,7 @@ class Load(threading.Thread):
         self.late: list[Said] = []
         """Runs that wait for an approval, whose time comes when all is upgraded."""
         self.failure: BaseException | None = None
+        self._long: list[str] = []
 
     def run(self) -> None:
         kinds = itertools.cycle(KINDS.values())
@@ -156,6 +157,12 @@ class Load(threading.Thread):
         for _ in self._producers:
             said = self._twice(KINDS["approval"], f"parked-{len(self.late)}", len(self.late))
             self.late.append(said)
+
+    def begin_long(self) -> list[str]:
+        """One more long run, on a thread of its own; returns the latest of them."""
+        number = len(self._long)
+        self._long.append(self._twice(KINDS["long"], f"long-{number}", number).run_id)
+        return self._long[-10:]
 
     def _say(self, kind: Kind) -> None:
         number = next(self._numbers)
@@ -201,16 +208,16 @@ class Fleet:
         killed, stopped = self._now
         self._now = []
         self.start(release)
-        held = wait_until(lambda: self._held_by(killed), "it has long runs", 20)
+        held = wait_until(lambda: self._held_by(killed), "it has a long run", 30)
         killed.kill()
         self.struck += [(run_id, release) for run_id in held]
         stopped.terminate()
         assert stopped.ends()
 
     def _held_by(self, worker: Worker) -> list[str]:
-        """Runs that it will not have ended when it dies."""
-        long = [one.run_id for one in self._load.said[-60:] if one.kind is KINDS["long"]]
-        looks = {run_id: self._eye.ask("look", run_id) for run_id in long}
+        """Runs that it will not have ended when it dies; one more is said at each look."""
+        run_ids = self._load.begin_long()
+        looks = {run_id: self._eye.ask("look", run_id) for run_id in run_ids}
         return [id for id, look in looks.items() if look[:2] == ["in_progress", worker.name]]
 
 

@@ -15,6 +15,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.definition import RunOptions
 from threadmill_shared.messaging import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.requests import Ask, ThreadRef
+from threadmill_shared.templates import Template
 from threadmill_workers.requests import HIDDEN, PrivateRequest, RunRequest, refused
 
 logger = logging.getLogger("threadmill.worker")
@@ -191,6 +192,8 @@ class _DoorRequest:
         self._namespace = namespace
         self._task_id = task_id
         self._arguments = dict(arguments)
+        for name in {"instructions", "additional_instructions"} & arguments.keys():
+            self._arguments[name] = _instructions(name, arguments[name])
         self.assistant = str(self._arguments.pop("assistant"))
         self._thread = self._thread_ref(
             self._arguments.pop("thread_key", None), self._arguments.pop("thread_id", None)
@@ -215,3 +218,14 @@ class _DoorRequest:
             idempotency_key=self._task_id,
             **rest,
         )
+
+
+def _instructions(name: str, given: Any) -> str | Template | None:
+    """A text as it is, and what asks for rendering as a template."""
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, dict) and given.keys() == {"template"}:
+        source = given["template"]
+        if isinstance(source, str):
+            return Template(source)
+    raise WrongArgumentsError(f"{name} must be a text, or {{'template': a text}}")

@@ -61,7 +61,7 @@ def linked(lines: list[str]) -> list[Path]:
 
 def test_row_10_instructions_are_a_template_that_sees_self_(play: Play) -> None:
     play("""
-        from threadmill import Assistant, errors
+        from threadmill import Assistant, Template, errors
 
         ai = Assistant(instructions="Mention the word 'banana' as often as possible")
         assert ai.say("instructions?").text == "Mention the word 'banana' as often as possible"
@@ -83,7 +83,7 @@ def test_row_10_instructions_are_a_template_that_sees_self_(play: Play) -> None:
             thread = ai.default_thread
             before = thread.get_messages()
             try:
-                ai.say("Hello!", instructions=bad)
+                ai.say("Hello!", instructions=Template(bad))
             except errors.BadTemplate:
                 assert thread.get_messages() == before
             else:

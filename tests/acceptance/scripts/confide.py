@@ -6,7 +6,7 @@ import logging
 
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, options, secretive, wish
 
-from threadmill import Assistant, Run, Thread, errors
+from threadmill import Assistant, Run, Template, Thread, errors
 
 logging.basicConfig(level=logging.DEBUG)
 
@@ -29,4 +29,5 @@ list(Run.load(run.id).events())
 with contextlib.suppress(errors.AssistantNotFound):
     Assistant.load(MARK)
 with contextlib.suppress(errors.BadTemplate):
-    secretive.enqueue(MARK, instructions=f"{{{{ {MARK} }}}}")
+    secretive.enqueue(MARK, instructions=Template(f"{{{{ {MARK} }}}}"))
+secretive.say(wish("say"), Thread(), None, instructions=f"{{{{ {MARK} }}}}")
