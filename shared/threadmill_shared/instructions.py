@@ -37,10 +37,9 @@ def rendered(parts: Sequence[Instructions], *, self_: Any, context: dict[str, An
         BadTemplate: a template cannot be rendered.
         TooLarge: a text is over the limit.
     """
+    variables = {"self_": self_, "context": context}
     return [
-        _checked(part)
-        if isinstance(part, str)
-        else render(part.source, self_=self_, context=context)
+        _checked(part) if isinstance(part, str) else render(part.source, **variables)
         for part in parts
     ]
 

@@ -21,6 +21,7 @@ from threadmill import (
     PrintHandler,
     Run,
     Step,
+    Template,
     Thread,
     current_call,
     errors,
@@ -146,6 +147,9 @@ def talking(ai: Assistant, thread: Thread) -> None:
     )
     assert_type(ai.enqueue("Hello!", thread, "reject", "monday", {"user": 7}), Run)
     ai.enqueue("Hello!", result_type=Place, temperature=0)
+    ai.enqueue("Hello!", instructions=Template("{{ self_.name }}"), additional_instructions=None)
+    thread.run(ai, additional_instructions=Template("{{ context.tenant }}"))
+    assert_type(Assistant("Ada", Template("{{ self_.name }}")).instructions, str)
 
 
 async def talking_async(ai: Assistant, thread: Thread) -> None:
