@@ -35,6 +35,7 @@ from threadmill_shared import ids, lenient
 from threadmill_shared.event_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.items import image_part, message_content
 from threadmill_shared.records import RunRecord
+from threadmill_shared.stored import unreadable
 
 DONE = "done"
 CODE = "code_interpreter"
@@ -125,9 +126,15 @@ class Reader:
         }
 
     def events(self, entry: Entry, after: int = 0) -> Iterator[Event]:
-        """The entry's events whose numbers are greater than `after`."""
+        """The entry's events whose numbers are greater than `after`.
+
+        Raises:
+            StoreIncompatible: a later release has written it.
+        """
         number = entry.first
         for record in entry.records:
+            if record[0] not in self._kinds:
+                raise unreadable(f"The log of {self._run.id}", [record[0]])
             for name, data in self._kinds[record[0]](entry, *record[1:]):
                 if number > after:
                     yield Event(number, name, data)

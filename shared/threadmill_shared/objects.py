@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from threadmill_shared import ids, lenient
 from threadmill_shared.items import MessageItem
 from threadmill_shared.runs import ParkedCall
+from threadmill_shared.stored import reading
 
 
 class _Frozen(BaseModel):
@@ -89,7 +90,11 @@ class Message(_Frozen):
 
     @classmethod
     def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:
-        """Build the message from a thread's item; `at` is its time in milliseconds."""
+        """Build the message from a thread's item; `at` is its time in milliseconds.
+
+        Raises:
+            ValidationError: the item is none of a message.
+        """
         return cls(
             id=item["id"],
             thread_id=thread_id,
@@ -223,7 +228,11 @@ class Step(_Frozen):
 
     @classmethod
     def read_all(cls, run_id: str, fields: Mapping[str, str]) -> list[Step]:
-        """Build a run's steps, in order, from the hash that holds them."""
+        """Build a run's steps, in order, from the hash that holds them.
+
+        Raises:
+            StoreIncompatible: this release cannot read one.
+        """
         numbers = sorted(int(name) for name in fields if ":" not in name)
         return [cls._read(run_id, number, fields) for number in numbers]
 
@@ -232,19 +241,19 @@ class Step(_Frozen):
         body = from_json(fields[str(number)])
         status, _, ended = fields.get(f"{number}:ended", "in_progress").partition(" ")
         message = body.get("message")
-        return cls.model_validate(
-            {
-                "id": ids.step_id(run_id, number),
-                "run_id": run_id,
-                "type": body["type"],
-                "status": status,
-                "created_at": int(fields[f"{number}:began"]) // 1000,
-                "ended_at": int(ended) // 1000 if ended else None,
-                "message_id": None if message is None else ids.run_message_id(run_id, message),
-                "tool_calls": [*_functions(body), *_hosted(body, status)],
-                "usage": body.get("usage"),
-            }
-        )
+        values = {
+            "id": ids.step_id(run_id, number),
+            "run_id": run_id,
+            "type": body["type"],
+            "status": status,
+            "created_at": int(fields[f"{number}:began"]) // 1000,
+            "ended_at": int(ended) // 1000 if ended else None,
+            "message_id": None if message is None else ids.run_message_id(run_id, message),
+            "tool_calls": [*_functions(body), *_hosted(body, status)],
+            "usage": body.get("usage"),
+        }
+        with reading(values["id"]):
+            return cls.model_validate(values)
 
 
 def _functions(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from threadmill_shared.keys import Keys
 from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import RunRecord
 from threadmill_shared.scripts import ScriptRunner, unavailable
+from threadmill_shared.stored import reading
 from threadmill_shared.wire import Wire
 
 PAGE = 200
@@ -89,15 +90,13 @@ class StoreReader:
         """The run's messages, the user's first."""
         if record.waiting_message is not None:
             waiting = record.waiting_message
-            return [Message.read(record.thread_id, waiting, record.created_at)]
+            return [_message(record.thread_id, waiting, record.created_at)]
         if not record.first:
             return []
         last = record.final or await self.last_position(record.thread_id)
         items = await self.items(record.thread_id, record.first, last)
         return [
-            Message.read(record.thread_id, item, at)
-            for item, at in items
-            if item["type"] == "message"
+            _message(record.thread_id, item, at) for item, at in items if item["type"] == "message"
         ]
 
     async def last_position(self, thread_id: str) -> int:
@@ -129,7 +128,7 @@ class StoreReader:
         positions = sorted(_scores(found))
         commands = [("XRANGE", self.keys.items(thread_id), at, at) for at in positions]
         pages = await self.gather(commands)
-        return [_message(thread_id, raw) for page in pages for _, raw in page]
+        return [_raw_message(thread_id, raw) for page in pages for _, raw in page]
 
     async def runs(self, thread_id: str, limit: int) -> list[RunRecord]:
         """The thread's newest runs, oldest first."""
@@ -223,10 +222,14 @@ class StoreReader:
         return abandoned_text([Entry.read(id, pairs(raw)) for id, raw in found], message)
 
 
-def _message(thread_id: str, raw: Any) -> Message:
+def _raw_message(thread_id: str, raw: Any) -> Message:
     fields = pairs(raw)
-    item: MessageItem = from_json(fields["item"])
-    return Message.read(thread_id, item, int(fields["t"]))
+    return _message(thread_id, from_json(fields["item"]), int(fields["t"]))
+
+
+def _message(thread_id: str, item: MessageItem, at: int) -> Message:
+    with reading(item["id"]):
+        return Message.read(thread_id, item, at)
 
 
 def pairs(raw: Any) -> dict[str, str]:

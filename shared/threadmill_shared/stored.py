@@ -7,7 +7,8 @@ is set. `docs/upgrading.md` has the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from pydantic import (
@@ -38,12 +39,8 @@ class Stored(BaseModel):
         Raises:
             StoreIncompatible: this release cannot read it.
         """
-        try:
+        with reading(what):
             return cls.model_validate_json(text, extra="allow")
-        except ValidationError as error:
-            # Only the outermost names: further in, they may be somebody's own.
-            fields = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
-            raise unreadable(what, sorted(fields)) from None
 
     def known(self) -> dict[str, Any]:
         """Its fields as JSON, without what only another release knows."""
@@ -63,6 +60,21 @@ def later_field(default: Any = None) -> Any:
     it would write itself.
     """
     return Field(default=default, exclude_if=lambda value: value == default)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Reads what is stored; `what` names it in the error.
+
+    Raises:
+        StoreIncompatible: this release cannot read it.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        # Only the outermost names: further in, they may be somebody's own.
+        fields = {str(one["loc"][0]) for one in error.errors() if one["loc"]}
+        raise unreadable(what, sorted(fields)) from None
 
 
 def unreadable(what: str, fields: Iterable[str]) -> errors.StoreIncompatible:

@@ -9,6 +9,7 @@ import pytest
 
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.events import Entry, Reader
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared.objects import Message, Step
 from threadmill_shared.records import RunRecord
@@ -193,26 +194,45 @@ def test_a_status_of_a_later_release_is_an_error_of_ours() -> None:
         RunRecord.read("run_1", fields(status="postponed"))
 
 
+def test_an_event_of_a_later_release_is_an_error_of_ours() -> None:
+    reader = Reader(RunRecord.read("run_1", fields()))
+    with pytest.raises(errors.StoreIncompatible, match=r"The log of run_1 .*\(zz\)"):
+        list(reader.events(Entry(1, [["zz", "a secret"]], 1000, 1000)))
+
+
 # ---- what users read ---------------------------------------------------------------------------
 
 
+PART = {"type": "text", "text": {"value": "Hi.", "annotations": [], "tone": "kind"}, "seen": 1}
+ITEM: Any = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "user",
+    "content": [PART],
+    "status": "completed",
+    "run_id": None,
+    "assistant_id": None,
+    "assistant_name": None,
+    "metadata": {},
+    "priority": 7,
+}
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cached_tokens": 1}
+BODY = {"type": "message_creation", "message": 0, "usage": USAGE, "priority": 7}
+
+
+def step(body: dict[str, Any]) -> Step:
+    [found] = Step.read_all("run_1", {"0": json.dumps(body), "0:began": "1000"})
+    return found
+
+
 def test_messages_and_steps_of_a_later_release_are_shown_without_what_is_new() -> None:
-    part = {"type": "text", "text": {"value": "Hi.", "annotations": [], "tone": "kind"}}
-    item: Any = {
-        "type": "message",
-        "id": "msg_1",
-        "role": "user",
-        "content": [part | {"seen": 1}],
-        "status": "completed",
-        "run_id": None,
-        "assistant_id": None,
-        "assistant_name": None,
-        "metadata": {},
-        "priority": 7,
-    }
-    assert Message.read("thread_1", item, 1000).text == "Hi."
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cached_tokens": 1}
-    body = {"type": "message_creation", "message": 0, "usage": usage, "priority": 7}
-    [step] = Step.read_all("run_1", {"0": json.dumps(body), "0:began": "1000"})
-    assert step.usage is not None
-    assert step.usage.total_tokens == 2
+    assert Message.read("thread_1", ITEM, 1000).text == "Hi."
+    usage = step(BODY).usage
+    assert usage is not None
+    assert usage.total_tokens == 2
+
+
+def test_what_cannot_be_shown_is_an_error_of_ours_that_quotes_nothing() -> None:
+    with pytest.raises(errors.StoreIncompatible, match=r"step_\w+ .*type") as caught:
+        step(BODY | {"type": "a secret"})
+    assert "secret" not in str(caught.value)

@@ -184,3 +184,13 @@ async def test_a_page_of_messages_takes_a_few_round_trips(scene, client, numbere
     assert await texts(scene, 10) == "0123456789"
     assert trips <= 3
     assert len(numbered) == 10
+
+
+async def test_a_message_that_cannot_be_read_is_an_error_of_ours_that_quotes_nothing(scene):
+    item = user_message(ids.new_message_id(), "Hello!")
+    await scene.store.add(
+        scene.thread_id, [(item["id"], item | {"status": "a secret"})], create=True
+    )
+    with pytest.raises(errors.StoreIncompatible, match=rf"{item['id']} .*\(status\)") as caught:
+        await scene.store.messages(scene.thread_id, 10, None, None)
+    assert "secret" not in str(caught.value)
