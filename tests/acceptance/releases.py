@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ def last_release(folder: Path) -> str:
     It has the dependencies of the present environment. Without a history the test is skipped.
     """
     source = folder / "source"
-    with tarfile.open(fileobj=io.BytesIO(_archive())) as archive:
-        archive.extractall(source, filter="data")
+    with zipfile.ZipFile(io.BytesIO(_archive())) as archive:
+        archive.extractall(source)
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     scheme = {"base": str(environment), "platbase": str(environment)}
@@ -54,7 +54,7 @@ def _archive() -> bytes:
     shallow = subprocess.run(
         [*git, "rev-parse", "--is-shallow-repository"], capture_output=True, check=True, text=True
     )
-    archive = [*git, "archive", "--format=tar", LAST_RELEASE, *_PACKAGES.values()]
+    archive = [*git, "archive", "--format=zip", LAST_RELEASE, *_PACKAGES.values()]
     made = subprocess.run(archive, capture_output=True, check=False)
     if made.returncode != 0 and shallow.stdout.strip() == "true":
         pytest.skip(f"this git history does not go back to {LAST_RELEASE}")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from threadmill.moving.lines import AssistantLine, read_line
+from threadmill.moving.objects import assistant
 from threadmill_shared import errors
 from threadmill_shared.definition import Definition, RunOptions, RunRequest
 from threadmill_shared.events import Entry, Reader
@@ -236,3 +238,11 @@ def test_what_cannot_be_shown_is_an_error_of_ours_that_quotes_nothing() -> None:
     with pytest.raises(errors.StoreIncompatible, match=r"step_\w+ .*type") as caught:
         step(BODY | {"type": "a secret"})
     assert "secret" not in str(caught.value)
+
+
+def test_an_export_of_what_a_later_release_has_stored_comes_in_again() -> None:
+    stored = ADA.model_dump(mode="json") | {"guard": "strict"}
+    exported = assistant(Definition.read(json.dumps(stored), "it"))
+    line = read_line(json.dumps(exported).encode())
+    assert isinstance(line, AssistantLine)
+    assert line.definition().model_dump(mode="json") == stored

@@ -90,7 +90,8 @@ class AssistantLine(_Line):
             BadTool: one of its tools has not the form of one.
         """
         if self.threadmill is not None:
-            return Definition.model_validate(self.threadmill | {"id": self.id})
+            # What a later release has stored besides is exported, and comes in again.
+            return Definition.model_validate(self.threadmill | {"id": self.id}, extra="allow")
         return Definition(
             id=self.id,
             version=1,
