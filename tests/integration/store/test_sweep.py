@@ -54,13 +54,23 @@ async def test_a_run_that_is_overdue_is_ended(scene, sweeping):
 
 async def test_one_run_that_cannot_be_read_keeps_no_other_from_its_end(scene, sweeping, caplog):
     unreadable = await overdue(scene)
-    await scene.store.read("HSET", scene.store.keys.run(unreadable), "request", '{"of": "later"}')
+    await scene.store.read("HSET", scene.store.keys.run(unreadable), "status", "of later")
     other = await overdue(Scene(scene.store, "thread_3f" + ids.new_thread_id()[9:]))
 
     await sweeping.sweep.look_at_runs()
 
     assert await scene.status(other) is Status.EXPIRED
     assert f"could not end {unreadable}" in caplog.text
+    await scene.store.read("HSET", scene.store.keys.run(unreadable), "status", "in_progress")
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(unreadable) is Status.EXPIRED
+
+
+async def test_a_run_whose_request_cannot_be_read_is_ended_like_any_other(scene, sweeping):
+    run_id = await overdue(scene)
+    await scene.store.read("HSET", scene.store.keys.run(run_id), "request", '{"of": "later"}')
+    await sweeping.sweep.look_at_runs()
+    assert await scene.status(run_id) is Status.EXPIRED
 
 
 async def test_a_registration_of_a_later_version_keeps_nobody_from_finding_the_dead(
