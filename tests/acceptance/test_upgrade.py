@@ -199,7 +199,10 @@ class Fleet:
         """Runs whose worker was killed, and the release that has to go on with them."""
 
     def start(self, release: str) -> None:
-        started = self._workers.start("upgraded", 2, python=self._pythons[release])
+        # So the first to publish it is the last release once, and this one once.
+        clerk = "changed" if self.names["last"] else "first"
+        python = self._pythons[release]
+        started = self._workers.start("upgraded", 2, python=python, CLERK=clerk)
         self._now += started
         self.names[release] |= {worker.name for worker in started}
 
@@ -369,9 +372,9 @@ def assert_door_tasks(producers: list[Producer]) -> None:
 
 
 def assert_definitions(old: Producer, new: Producer) -> None:
-    """Workers of both releases have published the same ones: once."""
-    for name in ("clerk", "plotter"):
-        assert old.ask("definition", name)["version"] == 1
+    """Workers of both releases have published the same ones: each version once."""
+    for name, version in (("clerk", 2), ("plotter", 1)):
+        assert old.ask("definition", name)["version"] == version
         assert_shows(new.ask("definition", name), old.ask("definition", name), name)
     for maker, changer in ((old, new), (new, old)):
         id = maker.ask("create", "made")

@@ -1,6 +1,7 @@
 """Assistants of a service that is upgraded: with all that the last release knew already."""
 
 import asyncio
+import os
 
 from threadmill import Assistant, CodeInterpreter, current_call, tool
 
@@ -30,7 +31,7 @@ def refund(order: int) -> str:
 
 clerk = Assistant(
     name="clerk",
-    description="Does what is asked.",
+    description=os.environ["CLERK"],  # it is changed while the fleet is upgraded
     instructions="You are {{ self_.name }}, and work for {{ context.tenant | default('all') }}.",
     model="gpt-test",
     tools=[add, tenant, dawdle, refund],
