@@ -22,7 +22,7 @@ from threadmill_shared.instructions import (
 )
 from threadmill_shared.messaging import Queues
 from threadmill_shared.runs import NewRun, WhenBusy, content_digest
-from threadmill_shared.settings import Settings
+from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 from threadmill_shared.templates import Template
 
 _OTHER_OPTIONS = (
@@ -152,7 +152,7 @@ def _digest(ask: Ask, request: RunRequest) -> str:
     """Of all that makes the answer another one; where a tool's function lives does not."""
     return content_digest(
         request.assistant_name,
-        request.model,
+        _digested_model(request.model),
         ask.message,
         digested(_parts(ask)),
         ask.context or {},
@@ -162,6 +162,14 @@ def _digest(ask: Ask, request: RunRequest) -> str:
         *([ask.attached.named()] if ask.attached else ()),
         request.options.model_dump(),
     )
+
+
+def _digested_model(model: str) -> str:
+    """The model in a digest. The default is there as the one that the first release had.
+
+    So a new default changes no digest, and a repeat of a call by another release is the same call.
+    """
+    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL else model
 
 
 def check_hosted(what: str, settings: Settings) -> None:

@@ -16,6 +16,9 @@ from threadmill_shared.server_url import BROKER, STORE
 
 logger = logging.getLogger("threadmill")
 
+DEFAULT_MODEL = "gpt-5.4-mini"
+FIRST_DEFAULT_MODEL = "gpt-4.1-mini"
+"""Digests of idempotency keys name it, whatever the default is now."""
 NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
 
@@ -33,7 +36,7 @@ class Settings(BaseSettings):
     embedded: bool = True
     """Whether a script without a Redis URL may start an embedded server and worker."""
 
-    model: str = "gpt-5.4-mini"
+    model: str = DEFAULT_MODEL
     """The model of an assistant that names none; docs/adr/0012 says why it is this one."""
     model_api: Literal["responses", "chat"] = "responses"
     """The provider's protocol: OpenAI's Responses API, or Chat Completions."""

@@ -13,7 +13,7 @@ from threadmill_shared import errors
 from threadmill_shared.definition import Definition
 from threadmill_shared.requests import Ask, new_run
 from threadmill_shared.runs import content_digest
-from threadmill_shared.settings import Settings
+from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 
 ADA = Definition(id="asst_1", name="Ada", model="m", instructions="{{ self_.name }} is kind.")
 SYNTAX = ["{{ context.token }}", "{% if %}", "{# hidden #}", "{{", "{%", "{{ 7 * 7 }}"]
@@ -123,3 +123,13 @@ def test_what_is_registered_is_a_template() -> None:
         new_run(
             replace(ask(), definition=ADA.model_copy(update={"instructions": "{{"})), Settings()
         )
+
+
+def test_a_new_default_model_leaves_the_digest_as_it_was() -> None:
+    def of(model: str) -> str:
+        given = ask()
+        changed = replace(given, definition=given.definition.model_copy(update={"model": model}))
+        return new_run(changed, Settings()).content_digest
+
+    assert of(DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL)
+    assert len({of(DEFAULT_MODEL), of("gpt-4.1"), of("another")}) == 3
