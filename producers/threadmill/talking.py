@@ -180,6 +180,7 @@ class Talking(Lifecycle):
         ask = Ask(
             definition=self._definition_for(offered, model, client.settings.model),
             message=message,
+            names_model=self._names_model(model),
             self_=self,
             thread=thread.reference() if thread else None,
             when_busy=when_busy,
@@ -201,6 +202,10 @@ class Talking(Lifecycle):
     def _template(self, thread: Thread | None) -> Template | None:
         own: Any = self.get_instructions(thread)  # a subclass may return a Template as well
         return own if own is None or isinstance(own, Template) else Template(own)
+
+    def _names_model(self, model: str | None) -> bool:
+        """Whether the caller's code names the model of a run."""
+        return model is not None or (self.model is not None and not self._is_registered)
 
     def _definition_for(self, tools: list[Any], model: str | None, default: str) -> Definition:
         """The definition of one run, which may have other tools and another model."""

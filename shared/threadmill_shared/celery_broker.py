@@ -25,7 +25,7 @@ from threadmill_shared.server_url import (
 )
 from threadmill_shared.tls import check_tls
 
-_NEXT_URL = re.compile(r";(?=[a-z][a-z0-9+.-]*://)")
+_NEXT_URL = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """Between two brokers of a list, of which Celery takes the next one if one is lost."""
 _UNREADABLE = {"ssl_min_version", "ssl_include_verify_flags", "ssl_exclude_verify_flags"}
 """kombu would pass their text on, and its settings say what a URL does not."""
@@ -40,7 +40,7 @@ def celery_settings(url: str, variable: str) -> dict[str, Any]:
     """
     urls = _NEXT_URL.split(url.strip())
     schemes = [_checked_scheme(one, variable) for one in urls]
-    if variable == BROKER and schemes[0].partition("+")[0] not in _OURS:
+    if variable == BROKER and not any(map(_is_ours, schemes)):
         _refuse_unknown(";".join(urls), variable)
         return {"broker_url": ";".join(urls)}
     servers = [parse(one, variable) for one in urls]
@@ -56,6 +56,10 @@ def celery_settings(url: str, variable: str) -> dict[str, Any]:
     if first.kind == "amqp":
         return {"broker_url": broker_url} | _of_amqp(servers)
     return {"broker_url": broker_url} | _of_redis(first)
+
+
+def _is_ours(scheme: str) -> bool:
+    return scheme.partition("+")[0] in _OURS
 
 
 def _checked_scheme(url: str, variable: str) -> str:
@@ -80,7 +84,7 @@ def _refuse_unknown(url: str, variable: str) -> None:
         connection = make(url)
         connection.get_transport_cls()
         connection.as_uri()
-    except (ImportError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  each transport has errors of its own
         kind = type(error).__name__
     else:
         return

@@ -24,8 +24,8 @@ def source(part: Instructions) -> str:
 def digested(parts: Sequence[Instructions]) -> list[Any]:
     """What tells these from others, for a digest.
 
-    A text is told from a template only if rendering would change it: all others have the digest
-    that they had when every text was a template, so that a key of that time still means its run.
+    A text is told from a template only if it has template syntax: all others have the digest that
+    they had when every text was a template, so that a key of that time still means its run.
     """
     return [{"text": part} if _is_only_text(part) else source(part) for part in parts]
 

@@ -34,6 +34,8 @@ RUN = "threadmill.run"
 
 _SEND_SECONDS = 3.0
 """How long one send may take; the broker may be frozen."""
+_RESENT = "it is stored, and a worker sends it again when nobody has claimed it for a while"
+_UNREPORTED = "it has ended, and no worker logs or shows that"
 _EXIT_SECONDS = 3.0
 """How long a process that ends waits for its last sends."""
 
@@ -194,9 +196,7 @@ class Sender:
             name = dispatch.queue
             if dispatch.begun:
                 name = self._queues.of_begun(name)
-            loss = (
-                "it is stored, and a worker sends it again when nobody has claimed it for a while"
-            )
+            loss = _UNREPORTED if dispatch.is_report else _RESENT
             task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
             self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 

@@ -84,13 +84,13 @@ class Registry:
         """
         key = self._keys.format()
         stored = await self._store.read("GET", key)
-        if stored is None:  # only then, since a full server takes nothing in
-            await self._store.read("SET", key, FORMAT, "NX")
+        # Only where it is older, since a full server takes nothing in; and only in the place of
+        # what was read, since a later release may raise it meanwhile.
+        while int(stored or 0) < FORMAT:
+            args = {"was": stored or "", "becomes": FORMAT, "lifetime": ""}
+            await self._store.scripts.run("replace", keys={"place": key}, args=args)
             stored = await self._store.read("GET", key)
-        found = int(stored or FORMAT)
-        if found < FORMAT:  # workers of an older release start no more
-            await self._store.read("SET", key, FORMAT)
-        if found > FORMAT:
+        if (found := int(stored or 0)) > FORMAT:
             raise errors.StoreIncompatible(
                 f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
                 "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."

@@ -38,6 +38,18 @@ TOOL_CHOICES = ("none", "auto", "required")
 """What may be chosen besides one of the run's tools."""
 
 
+class OptionError(TypeError):
+    """A run option is not known, or cannot have the value that it was given.
+
+    Attributes:
+        reason: what is wrong, in words of ours: a log may say it, since it quotes nothing.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class ThreadRef:
     """The thread that a run is for."""
@@ -55,6 +67,9 @@ class Ask:
 
     definition: Definition
     message: str | None
+    names_model: bool = False
+    """Whether the caller has named the model. That of a registered assistant may be the default of
+    the process that has registered it."""
     self_: Any = None
     """What the instructions' template sees as `self_`; None: the definition."""
     thread: ThreadRef | None = None
@@ -112,7 +127,8 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
 
 def _check(ask: Ask, settings: Settings) -> None:
     if ask.when_busy not in get_args(WhenBusy):
-        raise TypeError(f"when_busy is one of {', '.join(get_args(WhenBusy))}.")
+        message = f"when_busy must be one of {', '.join(get_args(WhenBusy))}."
+        raise OptionError(message, reason=message)
     check_model(ask.definition.model)
     if ask.idempotency_key is not None:
         check_key(ask.idempotency_key, "An idempotency key")
@@ -152,7 +168,7 @@ def _digest(ask: Ask, request: RunRequest) -> str:
     """Of all that makes the answer another one; where a tool's function lives does not."""
     return content_digest(
         request.assistant_name,
-        _digested_model(request.model),
+        _digested_model(ask),
         ask.message,
         digested(_parts(ask)),
         ask.context or {},
@@ -164,12 +180,13 @@ def _digest(ask: Ask, request: RunRequest) -> str:
     )
 
 
-def _digested_model(model: str) -> str:
+def _digested_model(ask: Ask) -> str:
     """The model in a digest. The default is there as the one that the first release had.
 
     So a new default changes no digest, and a repeat of a call by another release is the same call.
     """
-    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL else model
+    model = ask.definition.model
+    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL and not ask.names_model else model
 
 
 def check_hosted(what: str, settings: Settings) -> None:
@@ -286,7 +303,7 @@ def _options(ask: Ask) -> RunOptions:
     try:
         return RunOptions.model_validate(options)
     except ValidationError as error:
-        raise TypeError(_explain(error)) from None
+        raise _option_error(error) from None
 
 
 def _tool_choice(choice: Any, definition: Definition) -> Any:
@@ -301,27 +318,42 @@ def _tool_choice(choice: Any, definition: Definition) -> Any:
     for name, function in functions.items():
         if choice in (name, function):
             return function
-    raise TypeError(
-        f"The run option 'tool_choice' is not valid: it is one of {', '.join(TOOL_CHOICES)}, or "
-        f"one of the run's tools ({', '.join(functions) or 'there are none'})."
+    words = f"it must be {', '.join(TOOL_CHOICES)}, or one of the run's tools"
+    raise OptionError(
+        f"The run option 'tool_choice' is not valid: {words} "
+        f"({', '.join(functions) or 'there are none'}).",
+        reason=f"tool_choice is not valid: {words}.",
     )
 
 
-def _explain(error: ValidationError) -> str:
+def _option_error(error: ValidationError) -> OptionError:
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"])
+    option = str(first["loc"][0]) if first["loc"] else "options"
     if first["type"] == "extra_forbidden":
-        known = sorted({*RunOptions.model_fields, *_OTHER_OPTIONS})
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        return f"{name!r} is not a run option.{hint} Known are: {', '.join(known)}."
+        return _unknown_option(name)
     reason = first["msg"].removeprefix("Value error, ")
-    return f"The run option {name!r} is not valid: {reason}."
+    return OptionError(
+        f"The run option {name!r} is not valid: {reason}.",
+        reason=f"{option} is not valid: {reason}.",
+    )
+
+
+def _unknown_option(name: str) -> OptionError:
+    known = sorted({*RunOptions.model_fields, *_OTHER_OPTIONS})
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    options = ", ".join(sorted(RunOptions.model_fields))
+    return OptionError(
+        f"{name!r} is not a run option.{hint} Known are: {', '.join(known)}.",
+        reason=f"a name in options is not known.{hint} Known are: {options}.",
+    )
 
 
 def _check_context(context: Any) -> None:
     if not isinstance(context, Mapping):
-        raise TypeError(f"context is a mapping of JSON values, not {type(context).__name__}.")
+        message = f"context must be a mapping of JSON values, not {type(context).__name__}."
+        raise OptionError(message, reason=message)
     try:
         size = len(to_json(context))
     except (PydanticSerializationError, ValueError) as error:

@@ -31,6 +31,8 @@ class Dispatch:
     """Whether it had begun before, and so belongs to the queue for those."""
     attempt: int = field(default=1, compare=False)
     """Number of the attempt that it is sent for; only the task's id names it."""
+    is_report: bool = field(default=False, compare=False)
+    """Whether the run has ended, and a worker is only to report that."""
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def is_secure(scheme: str) -> bool:
 
 
 def split_scheme(url: str, variable: str) -> tuple[str, str]:
-    """A URL's scheme, and what follows it.
+    """A URL's scheme in lower case, and what follows it.
 
     Raises:
         NotConfigured: it has none, or characters that no URL has.
@@ -124,7 +124,7 @@ def split_scheme(url: str, variable: str) -> tuple[str, str]:
         if variable == BROKER:
             examples += " or amqp://localhost:5672//"
         raise _malformed(variable, f"has no scheme: it must look like {examples}")
-    return scheme, rest
+    return scheme.lower(), rest  # as kombu and redis-py take it, so that no check is passed by
 
 
 def split_rest(rest: str, variable: str, *, is_socket: bool = False) -> tuple[str, str, str]:

@@ -124,7 +124,7 @@ class Store(ThreadStore):
         ended_at, token, reported_by, queue, attempts = found
         if not ended_at or token or reported_by:
             return None
-        return Dispatch(run_id, queue, attempt=int(attempts))
+        return Dispatch(run_id, queue, attempt=int(attempts), is_report=True)
 
     async def force(
         self,

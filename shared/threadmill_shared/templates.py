@@ -53,7 +53,7 @@ class Template:
 
 
 def has_syntax(text: str) -> bool:
-    """Whether the text would be another one if it were rendered as a template."""
+    """Whether the text has what a template is made of; rendering else touches line ends alone."""
     return _SYNTAX.search(text) is not None
 
 

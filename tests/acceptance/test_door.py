@@ -138,7 +138,27 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "an unknown option": (
         door.say,
         {"assistant": "scribe", "message": SECRET, "options": {SECRET: SECRET}},
-        "TypeError",
+        "OptionError",
+    ),
+    "an unknown option in quotes": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": {f"it's {SECRET}": 1, "x'": 'y"'}},
+        "OptionError: a name in options is not known",
+    ),
+    "a mistyped option": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": {"temprature": 1}},
+        "Did you mean 'temperature'?",
+    ),
+    "an option in the wrong form": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": {"response_format": SECRET}},
+        "response_format is not valid: it is 'auto', {'type': 'text'}",
+    ),
+    "a name in a name": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "options": {"metadata": {f"a'b {SECRET}": 1}}},
+        "metadata is not valid: Input should be a valid string",
     ),
     "options that are none": (
         door.say,
@@ -148,12 +168,12 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "an unknown way to wait": (
         door.say,
         {"assistant": "scribe", "message": SECRET, "when_busy": SECRET},
-        "TypeError",
+        "OptionError: when_busy must be one of queue, reject, interrupt",
     ),
     "a context that is none": (
         door.say,
         {"assistant": "scribe", "message": SECRET, "context": SECRET},
-        "TypeError",
+        "OptionError: context must be a mapping",
     ),
     "a run without a thread": (door.run, {"assistant": "scribe"}, "thread_key or a thread_id"),
     "a message for a run": (

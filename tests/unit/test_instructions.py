@@ -126,10 +126,12 @@ def test_what_is_registered_is_a_template() -> None:
 
 
 def test_a_new_default_model_leaves_the_digest_as_it_was() -> None:
-    def of(model: str) -> str:
+    def of(model: str, *, named: bool = False) -> str:
         given = ask()
-        changed = replace(given, definition=given.definition.model_copy(update={"model": model}))
+        definition = given.definition.model_copy(update={"model": model})
+        changed = replace(given, definition=definition, names_model=named)
         return new_run(changed, Settings()).content_digest
 
-    assert of(DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL)
-    assert len({of(DEFAULT_MODEL), of("gpt-4.1"), of("another")}) == 3
+    assert of(DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL, named=True)
+    named = {of(model, named=True) for model in (DEFAULT_MODEL, FIRST_DEFAULT_MODEL, "another")}
+    assert len(named) == 3

@@ -202,7 +202,7 @@ def test_tls_options_that_cannot_be_used_are_refused_before_a_connection(query: 
     [
         *("redis://h:0", "redis://h:65536", "redis://h:x", "redis://h/x", "redis://a,b", "h:6379"),
         *("redis://[::1", "redis://h/1?db=2", "redis+cluster://h/1", "unix://run/x", "", " "),
-        *("http://h", "amqp://h", "sentinel://h", "redis://h/0#x", "redis://%ff@h", "REDIS://h"),
+        *("http://h", "amqp://h", "sentinel://h", "redis://h/0#x", "redis://%ff@h"),
     ],
 )
 def test_a_url_that_leads_nowhere_is_refused(url: str) -> None:
@@ -231,6 +231,31 @@ def test_brokers_of_a_list_must_be_alike() -> None:
     assert settings["broker_url"] == "amqps://a:5671/;amqps://b:5671/"
     with pytest.raises(errors.NotConfigured, match="same scheme"):
         of(broker="rediss://a;redis://b").celery_settings()
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "redis", "amqps", "rediss+sentinel"])
+def test_the_case_of_a_scheme_changes_nothing(scheme: str) -> None:
+    place = f"://:hush-hush@h{'/main' if 'sentinel' in scheme else ''}"
+    alike = of(broker=f"{scheme}{place}").celery_settings()
+    for spelt in (scheme.upper(), scheme.title()):
+        assert of(broker=f"{spelt}{place}").celery_settings() == alike
+    if not scheme.startswith("amqp"):
+        assert parse(f"{scheme.upper()}{place}") == parse(f"{scheme}{place}")
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://;rediss://:p@h", "rediss://:p@h;MEMORY://", "SENTINEL://h"]
+)
+def test_no_url_of_a_list_passes_the_checks_by(url: str) -> None:
+    with pytest.raises(errors.NotConfigured):
+        of(broker=url).celery_settings()
+
+
+@pytest.mark.parametrize("scheme", ["confluentkafka", "qpid", "nothing", "sqs"])
+def test_a_broker_that_kombu_cannot_use_is_refused_in_one_line(scheme: str) -> None:
+    with pytest.raises(errors.NotConfigured, match=r"Set it to a Redis or a RabbitMQ") as refused:
+        of(broker=f"{scheme}://user:hush-hush@h").celery_settings()
+    assert "hush" not in str(refused.value)
 
 
 def test_celery_finds_nothing_insecure_in_a_url_alone(caplog: pytest.LogCaptureFixture) -> None:

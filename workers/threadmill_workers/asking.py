@@ -41,7 +41,7 @@ from threadmill_workers.message import Numbers, WrittenMessage
 from threadmill_workers.produced import Enclosed, ProducedFiles
 from threadmill_workers.provider import Provider
 from threadmill_workers.resuming import unfinished_turn
-from threadmill_workers.turn import OpenCall, Reply, calls_body, usage_fields
+from threadmill_workers.turn import OpenCall, Reply, calls_body, stored_usage, usage_fields
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
@@ -88,7 +88,7 @@ class AnsweringModel:
         self._provider = provider
         self._retries = retries
         self._numbers = Numbers(held.record.next_message, held.record.next_step)
-        self._usage = Usage(**(held.record.usage or {}))
+        self._usage = stored_usage(held.record.usage)
         self._attached = attached
         self._produced = produced
         self._has_restored = False

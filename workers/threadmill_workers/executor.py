@@ -100,6 +100,15 @@ class Executor:
         finally:
             self._claiming.remove(run_id)
 
+    async def report_end(self, report: Dispatch | None) -> None:
+        """Report the end of a run that no worker held, unless somebody has; as `Ended` names it."""
+        if report is None:
+            return
+        task_id = ids.new_task_id(report.run_id, report.attempt)
+        found = await self._claim(report.run_id, task_id)
+        if isinstance(found, RunRecord):
+            self._report(found, task_id)
+
     def _report(self, record: RunRecord, task_id: str) -> None:
         """Tell how a run has ended that no worker held then."""
         if record.is_forced:
@@ -118,7 +127,7 @@ class Executor:
         try:
             outcome = await self._perform_or_fail(held)
         except LostRun:
-            outcome = await self._let_lost(held)
+            outcome = await self._let_lost(held, task_id)
         finally:
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]
@@ -243,20 +252,24 @@ class Executor:
         with contextlib.suppress(errors.RunNotFound):
             ended = await self._means.store.cancel(run_id)
             self._means.sender.send(ended.send)
-            self._means.sender.send(ended.report)
+            await self.report_end(ended.report)
 
     async def revoked(self, run_id: str, task_id: str) -> None:
         """Cancel a run whose task somebody has revoked; that task shows its end."""
-        await self.cancel(run_id)
-        await self.execute(run_id, task_id=task_id)
+        with contextlib.suppress(errors.RunNotFound):
+            ended = await self._means.store.cancel(run_id)
+            self._means.sender.send(ended.send)
+            found = await self._claim(run_id, task_id) if ended.report is not None else None
+            if isinstance(found, RunRecord):
+                self._report(found, task_id)
 
-    async def _let_lost(self, held: HeldRun) -> TaskOutcome:
+    async def _let_lost(self, held: HeldRun, task_id: str) -> TaskOutcome:
         if held.refusal:
-            return await self._give_up(held)
+            return await self._give_up(held, task_id)
         logger.info("%s was taken over or has ended elsewhere", held.record.id)
         return TAKEN_OVER
 
-    async def _give_up(self, held: HeldRun) -> TaskOutcome:
+    async def _give_up(self, held: HeldRun, task_id: str) -> TaskOutcome:
         """End a run that the store refuses to write for; asking its model again would not help."""
         message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
         error = {"code": "server_error", "name": held.refusal, "message": message}
@@ -266,7 +279,11 @@ class Executor:
         if ended is None:
             return TAKEN_OVER
         self._means.sender.send(ended.send)
-        return _told(held, ended.status, error)
+        found = await self._claim(held.record.id, task_id)
+        if not isinstance(found, RunRecord):  # somebody else has reported it already
+            return TAKEN_OVER
+        RunEnd.of(found).log()
+        return TaskOutcome.of_end(found.status, found.last_error)
 
     async def _park(self, held: HeldRun, park: Park, model: AnsweringModel) -> TaskOutcome:
         if not await held.park(park.batch, park.wait_ms):

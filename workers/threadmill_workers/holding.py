@@ -26,7 +26,7 @@ from threadmill_shared.runs import Dispatch
 from threadmill_shared.scripts import Call, script
 from threadmill_shared.store import Store
 from threadmill_workers.batch import Batch
-from threadmill_workers.turn import CallMarks
+from threadmill_workers.turn import CallMarks, stored_usage
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -68,7 +68,7 @@ class HeldRun:
         """Until the deadline, at the time of the claim."""
         self.position = position
         """Of the thread's last item, at the time of the claim."""
-        self.tokens = (record.usage or {}).get("total_tokens", 0)
+        self.tokens = stored_usage(record.usage).total_tokens
         """What the run's model requests have cost so far."""
         self.ended_as: Status | None = None
         """How the run has ended, once `finish` has ended it."""

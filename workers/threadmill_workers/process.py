@@ -276,7 +276,7 @@ class WorkerProcess:
         definition = await Registry(self._store).load(assistant)
         enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
         self._sender.send(enqueued.send)
-        self._sender.send(enqueued.report)
+        await self._executor.report_end(enqueued.report)
         return enqueued.run_id
 
     # ---- on the loop -----------------------------------------------------------------------------

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from threadmill_shared import lenient
-from threadmill_shared.model import Usage
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
-from threadmill_workers.turn import CallMarks, OpenCall, Reply
+from threadmill_workers.turn import CallMarks, OpenCall, Reply, stored_usage
 
 
 async def unfinished_turn(held: HeldRun, history: History) -> Reply | None:
@@ -38,7 +37,7 @@ async def _parked_turn(held: HeldRun, history: History, step: int, marks: CallMa
         if output is not None
     }
     calls = await _stored_calls(history, marks, made)
-    return Reply(calls=calls, results=results, step=step, usage=Usage(**body["usage"] or {}))
+    return Reply(calls=calls, results=results, step=step, usage=stored_usage(body["usage"]))
 
 
 async def _stored_calls(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from threadmill_shared.records import RunRecord, Status
+from threadmill_workers.turn import stored_usage
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -34,7 +35,7 @@ class RunEnd:
     @classmethod
     def of(cls, record: RunRecord) -> RunEnd:
         """The end of a run that is stored as ended."""
-        tokens = (record.usage or {}).get("total_tokens", 0)
+        tokens = stored_usage(record.usage).total_tokens
         return cls(record, record.status, record.seconds, tokens, record.last_error)
 
     def log(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from threadmill_shared.records import RunRecord, Status
@@ -21,6 +21,10 @@ AT_ONCE = 50
 """Runs that are taken over at the same time."""
 
 Send = Callable[[Dispatch | None], None]
+Report = Callable[[Dispatch | None], Awaitable[None]]
+
+
+async def _report_nothing(_: Dispatch | None) -> None: ...
 
 
 class Takeover:
@@ -34,6 +38,7 @@ class Takeover:
         max_deaths: int,
         remove_queue: Callable[[str], None] = lambda _: None,
         on_taken: Callable[[str], None] = lambda _: None,
+        report: Report = _report_nothing,
     ) -> None:
         """A takeover that hands what is to be executed to `send`.
 
@@ -44,12 +49,14 @@ class Takeover:
                 ever being finished.
             remove_queue: removes the queue that only a dead worker consumed.
             on_taken: told the id of a task whose run was taken from its worker.
+            report: logs and shows the end of a run that no worker held.
         """
         self._store = store
         self._send = send
         self._max_deaths = max_deaths
         self._remove_queue = remove_queue
         self._on_taken = on_taken
+        self._report = report
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def bury(self, dead: Dead, *, count: bool = True) -> None:
@@ -121,7 +128,7 @@ class Takeover:
         )
         if ended is None:
             return None
-        self._send_after(ended)
+        await self._follow_up(ended)
         return ended.status
 
     async def _end_as_lost(self, record: RunRecord) -> None:
@@ -136,9 +143,9 @@ class Takeover:
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:
-            self._send_after(ended)
+            await self._follow_up(ended)
 
-    def _send_after(self, ended: Ended) -> None:
-        """Send the next run of the thread, and the ended one, whose task is to report its end."""
+    async def _follow_up(self, ended: Ended) -> None:
+        """Send the next run of the thread, and report the end of this one."""
         self._send(ended.send)
-        self._send(ended.report)
+        await self._report(ended.report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
@@ -12,11 +11,10 @@ from typing import Any, Protocol
 from celery import Celery, Task, signals
 
 from threadmill_shared import errors, ids
-from threadmill_shared.definition import RunOptions
 from threadmill_shared.messaging import EXECUTE, PING, PROBE, RUN, SAY
-from threadmill_shared.requests import Ask, ThreadRef
+from threadmill_shared.requests import Ask, OptionError, ThreadRef
 from threadmill_shared.templates import Template
-from threadmill_workers.requests import HIDDEN, PrivateRequest, RunRequest, refused
+from threadmill_workers.requests import PrivateRequest, RunRequest, refused
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -153,17 +151,13 @@ def _described(error: Exception) -> str:
     """What is wrong, in one line. It quotes no text that was sent: that is not for the log."""
     if isinstance(error, _SAYABLE):
         what = str(error)
+    elif isinstance(error, OptionError):
+        what = error.reason
     elif isinstance(error, TypeError):
-        what = re.sub(r"'([^']*)'", _only_known, str(error))
+        what = "an argument has the wrong type, or a value that it cannot have."
     else:
         what = (type(error).__doc__ or "").partition("\n")[0]
     return f"{type(error).__name__}: {' '.join(what.split())[:_REASON_CHARACTERS]}"
-
-
-def _only_known(quoted: re.Match[str]) -> str:
-    """A quoted name, if it is an option's: whoever sends anything may send it as a name, too."""
-    name = quoted[1].partition(".")[0]
-    return f"'{name}'" if name in RunOptions.model_fields else HIDDEN
 
 
 class _Unreachable(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from threadmill_shared import lenient
 from threadmill_shared.items import ToolOutputItem
 from threadmill_shared.model import Stop, Usage
 from threadmill_shared.tools.runner import ToolResult
@@ -98,6 +99,13 @@ def calls_body(
     made = [[call.id, call.name, call.arguments, outputs.get(call.id)] for call in calls]
     failed = [id for id, result in results.items() if result.failed]
     return {"type": "tool_calls", "calls": made, "failed": failed, "usage": usage}
+
+
+def stored_usage(fields: Mapping[str, Any] | None) -> Usage:
+    """Tokens as they were stored; what another release has stored besides is left out."""
+    known = fields or {}
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return Usage(*(lenient.count(known.get(name)) or 0 for name in names))
 
 
 def usage_fields(usage: Usage) -> dict[str, int]:

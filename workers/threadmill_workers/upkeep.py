@@ -67,6 +67,7 @@ class Upkeep:
             max_deaths=settings.max_attempts,
             remove_queue=sender.remove,
             on_taken=on_taken,
+            report=executor.report_end,
         )
         self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
         self._sweep = Sweep(store, takeover, self._resending)

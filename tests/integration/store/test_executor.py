@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from threadmill_shared.tools import ToolRegistry
 from threadmill_workers import executor
 from threadmill_workers.claiming import Holder
 from threadmill_workers.executor import Executor, Means
+from threadmill_workers.holding import Stop
 from threadmill_workers.task_events import TaskEvents
 
 
@@ -84,14 +86,14 @@ class Bench:
         self.lease.may_begin.set()
         means: dict[str, Any] = {"lease": self.lease, "sender": self.outbox, "runner": None}
         self.told: list[Any] = []
-        events = TaskEvents(asyncio.get_running_loop(), self.told.extend)
+        self.events = TaskEvents(asyncio.get_running_loop(), self.told.extend)
         self.executor = Executor(
             Means(
                 settings=Settings(),
                 store=self.scene.store,
                 model=self.model,
                 tools=ToolRegistry(),
-                events=events,
+                events=self.events,
                 **means,
             )
         )
@@ -103,15 +105,16 @@ class Bench:
         if self.begun:
             await asyncio.wait(self.begun)
 
-    def begin(self, run_id: str) -> asyncio.Future[None]:
-        self.begun.append(asyncio.ensure_future(self.executor.execute(run_id)))
+    def begin(self, run_id: str, task_id: str = "task") -> asyncio.Future[None]:
+        work = self.executor.execute(run_id, task_id=task_id)
+        self.begun.append(asyncio.ensure_future(work))
         return self.begun[-1]
 
-    async def begin_and_ask(self) -> str:
+    async def begin_and_ask(self, task_id: str = "task") -> str:
         """A run in the middle of its answer."""
         run_id = (await self.scene.enqueue(thread_id=ids.new_thread_id())).run_id
         asked = self.model.asked
-        self.begin(run_id)
+        self.begin(run_id, task_id)
         await wait_until_async(lambda: self.model.asked > asked)
         return run_id
 
@@ -273,3 +276,46 @@ async def test_a_run_that_cannot_be_read_ends_by_force_like_any_other(bench, sce
     assert ended is not None
     assert ended.status is Status.FAILED
     assert await scene.texts() == ["hello", "Half"]
+
+
+async def test_an_end_without_a_worker_is_logged_and_shown_once(bench, caplog):
+    caplog.set_level(logging.INFO, logger="threadmill.worker")
+    run_id = (await bench.scene.enqueue()).run_id
+    ended = await bench.scene.store.cancel(run_id)
+
+    await bench.executor.report_end(ended.report)
+    await bench.executor.report_end(ended.report)
+    await bench.begin(run_id)
+    bench.events.flush()
+
+    assert len([line for line in caplog.messages if f"{run_id} cancelled, " in line]) == 1
+    assert [one["type"] for one in bench.told] == ["task-received", "task-started", "task-revoked"]
+
+
+async def test_a_revoked_task_shows_the_end_of_its_run_and_no_other_one_does(bench, caplog):
+    run_id = (await bench.scene.enqueue()).run_id
+
+    await bench.executor.revoked(run_id, "the-revoked-one")
+    await bench.begin(run_id)
+    bench.events.flush()
+
+    assert {one["uuid"] for one in bench.told} == {"the-revoked-one"}
+    assert bench.told[-1]["type"] == "task-revoked"
+
+
+async def test_a_run_that_the_store_refuses_to_write_for_fails_once_in_log_and_monitors(
+    bench, caplog, monkeypatch
+):
+    caplog.set_level(logging.INFO, logger="threadmill.worker")
+    run_id = await bench.begin_and_ask("first-task")
+    [held] = bench.executor.held()
+    held.refusal = "ResponseError"
+
+    held.stop(Stop.LOST)
+    await asyncio.wait(bench.begun)
+    await bench.executor.execute(run_id, task_id="second-task")
+    bench.events.flush()
+
+    assert len([line for line in caplog.messages if f"{run_id} failed, " in line]) == 1
+    assert [one["type"] for one in bench.told] == ["task-received", "task-started", "task-failed"]
+    assert bench.told[-1]["exception"] == "ResponseError('server_error')"

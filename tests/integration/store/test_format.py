@@ -23,6 +23,23 @@ async def test_a_store_of_a_later_format_is_refused(scene):
     await scene.store.read("DEL", scene.store.keys.format())
 
 
+async def test_a_later_format_that_is_raised_meanwhile_stays(scene, monkeypatch):
+    registry, key = Registry(scene.store), scene.store.keys.format()
+    read = scene.store.read
+
+    async def read_and_be_late(*command):
+        found = await read(*command)
+        if command == ("GET", key) and found is None:
+            await read("SET", key, FORMAT + 1)
+        return found
+
+    monkeypatch.setattr(scene.store, "read", read_and_be_late)
+    with pytest.raises(errors.StoreIncompatible):
+        await registry.check_format()
+    assert await read("GET", key) == str(FORMAT + 1)
+    await read("DEL", key)
+
+
 async def test_a_store_of_an_earlier_format_is_marked_with_this_one(scene):
     await scene.store.read("SET", scene.store.keys.format(), FORMAT - 1)
     await Registry(scene.store).check_format()

@@ -45,9 +45,13 @@ class Comparison:
     holder: Holder = HOLDER
     executor: Executing = field(default_factory=Executing)
     sent: list[Dispatch | None] = field(default_factory=list)
+    reported: list[Dispatch | None] = field(default_factory=list)
 
     async def compare(self) -> None:
-        takeover = Takeover(self.scene.store, self.sent.append, max_deaths=3)
+        async def report(dispatch: Dispatch | None) -> None:
+            self.reported.append(dispatch)
+
+        takeover = Takeover(self.scene.store, self.sent.append, max_deaths=3, report=report)
         lease = Leased(self.holder)
         await Strays(self.scene.store, self.executor, lease, takeover).compare()
 
@@ -97,7 +101,8 @@ async def test_a_cancelled_run_that_nobody_executes_is_ended(scene, worker):
     await worker.compare()
 
     assert await scene.status(held.record.id) is Status.CANCELLED
-    assert worker.sent == [Dispatch(following.run_id, "tm"), Dispatch(held.record.id, "tm")]
+    assert worker.sent == [Dispatch(following.run_id, "tm")]
+    assert worker.reported == [Dispatch(held.record.id, "tm")]
 
 
 @pytest.mark.parametrize("has_ended", [True, False])
