@@ -84,6 +84,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "tomb": _expires,
     "deleted": _expires,
     "dispatched": _index,
+    "unreported": _expires,
     "held": _index,
     "holders": _holders,
     "parked": _index,

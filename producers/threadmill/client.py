@@ -23,7 +23,7 @@ from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import Registry
 from threadmill_shared.requests import Ask, new_run
 from threadmill_shared.retirements import warn_of_retirement
-from threadmill_shared.runs import CANCEL_MS, Dispatch, Ended, Enqueued, ParkedCall, WaitsFor
+from threadmill_shared.runs import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store import Store
 from threadmill_shared.tails import Bells, Tails
@@ -127,7 +127,6 @@ class Client:
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and nesting.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
-        self._sender.send(enqueued.report)
         return enqueued
 
     async def cancel(self, run_id: str) -> Status:
@@ -137,7 +136,7 @@ class Client:
             RunNotFound: there is no such run.
         """
         ended = await self.store.cancel(run_id)
-        self._send_after(ended)
+        self._sender.send(ended.send)
         if ended.status is Status.CANCELLING:
             self._in_background(self._force(run_id))
         return ended.status
@@ -146,12 +145,7 @@ class Client:
         await asyncio.sleep(CANCEL_MS / 1000)
         ended = await self.store.force(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
-            self._send_after(ended)
-
-    def _send_after(self, ended: Ended) -> None:
-        """Send what is to be sent after a run's end: the next one, and the ended one's report."""
-        self._sender.send(ended.send)
-        self._sender.send(ended.report)
+            self._sender.send(ended.send)
 
     async def submit(
         self,
@@ -171,8 +165,6 @@ class Client:
         send = await submit(run_id, call_id, answer, waits_for=waits_for, taker=taker)
         await self.store.confirm(run_id)
         self._sender.send(send)
-        if answer.end is not None:
-            self._sender.send(await self.store.report(run_id))
 
     async def approve(self, run_id: str, call_id: str) -> None:
         """Allow a parked run's call, and have the run sent if it goes on.

@@ -159,11 +159,19 @@ def _of_amqp(servers: list[ServerUrl]) -> dict[str, Any]:
 
 
 def _tls_of_amqp(tls: Mapping[str, Any], servers: list[ServerUrl]) -> dict[str, Any]:
-    """As py-amqp has it, which compares the host's name only if it is given one."""
+    """As py-amqp has it, which compares the host's name only if it is given one.
+
+    Raises:
+        NotConfigured: there are several names, and kombu would compare all servers with the first.
+    """
     renamed = {name.removeprefix("ssl_"): value for name, value in tls.items()}
-    compares_names = renamed.pop("check_hostname") and renamed["cert_reqs"] is not ssl.CERT_NONE
-    if compares_names:
-        names = {host for server in servers for host, _ in server.hosts}
-        # None: kombu takes the one to which it connects.
-        renamed["server_hostname"] = names.pop() if len(names) == 1 else None
-    return renamed
+    if not renamed.pop("check_hostname") or renamed["cert_reqs"] is ssl.CERT_NONE:
+        return renamed
+    names = {host for server in servers for host, _ in server.hosts}
+    if len(names) > 1:
+        raise errors.NotConfigured(
+            f"All amqps:// URLs in {BROKER} must name the same host: Celery compares each server's "
+            "certificate with the first name. Use one name for all servers, or "
+            "ssl_check_hostname=false, which checks the certificates' CA only."
+        )
+    return renamed | {"server_hostname": names.pop()}

@@ -33,6 +33,7 @@ class Keys:
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
     | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread | 1 h, 1 min |
     | `dispatched` | sorted set | index: queued runs at a head, by when to look | until empty |
+    | `unreported` | sorted set | index: ended without a holder, by when to report | as its runs |
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a run | until empty |

@@ -34,8 +34,10 @@ RUN = "threadmill.run"
 
 _SEND_SECONDS = 3.0
 """How long one send may take; the broker may be frozen."""
-_RESENT = "it is stored, and a worker sends it again when nobody has claimed it for a while"
-_UNREPORTED = "it has ended, and no worker logs or shows that"
+_DISPATCHERS = 50
+"""So many workers events are sent of over one connection before what is kept of them is dropped."""
+_UNSENT_EVENTS = 10_000
+"""Events that are kept while the broker is away."""
 _EXIT_SECONDS = 3.0
 """How long a process that ends waits for its last sends."""
 
@@ -158,7 +160,7 @@ class _TaskEvents:
     """What monitors are to be told."""
 
     events: list[Mapping[str, Any]]
-    loss: str = "monitors such as Flower miss them"
+    loss: str = "monitors such as Flower are told when the broker is back"
 
     def __str__(self) -> str:
         return "could not send events of tasks"
@@ -185,6 +187,8 @@ class Sender:
         self._hostname = hostname
         self._queues = Queues(settings.namespace)
         self._outbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._unsent: list[Mapping[str, Any]] = []
+        """Events that wait for the broker."""
         self.failures = 0
         """How many messages could not be sent."""
         self._thread: threading.Thread | None = None
@@ -196,7 +200,9 @@ class Sender:
             name = dispatch.queue
             if dispatch.begun:
                 name = self._queues.of_begun(name)
-            loss = _UNREPORTED if dispatch.is_report else _RESENT
+            loss = (
+                "it is stored, and a worker sends it again when nobody has claimed it for a while"
+            )
             task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
             self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 
@@ -246,10 +252,24 @@ class Sender:
                 if publisher is not None:
                     publisher.drop()
                     publisher = None  # a broken channel stays broken; the next one connects anew
-                reason = explain(error) or type(error).__name__
-                logger.warning("%s (%s); %s", job, reason, job.loss)
+                self._note_failure(job, explain(error) or type(error).__name__)
+            else:
+                self._send_unsent()
         if publisher is not None:
             publisher.close()
+
+    def _note_failure(self, job: _Job, reason: str) -> None:
+        is_first = not self._unsent
+        if isinstance(job, _TaskEvents):
+            self._unsent = [*self._unsent, *job.events][-_UNSENT_EVENTS:]
+        if is_first or not isinstance(job, _TaskEvents):  # events come four times a second
+            logger.warning("%s (%s); %s", job, reason, job.loss)
+
+    def _send_unsent(self) -> None:
+        """The broker is there: have it told what it has missed."""
+        unsent, self._unsent = self._unsent, []
+        if unsent:
+            self._outbox.put(_TaskEvents(unsent))
 
 
 class _Publisher:
@@ -258,7 +278,7 @@ class _Publisher:
     def __init__(self, settings: Settings, hostname: str) -> None:
         self._app = make_app(settings)
         self._hostname = hostname
-        self._events: Any = None
+        self._dispatchers: dict[str, Any] = {}
         given = settings.celery_settings().get("broker_transport_options", {})
         self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
             "socket_timeout": given.get("socket_timeout", _SEND_SECONDS),
@@ -280,16 +300,23 @@ class _Publisher:
                 channel.queue_delete(queue)
 
     def _tell(self, events: list[Mapping[str, Any]]) -> None:
-        if self._events is None:
-            self._events = self._app.events.Dispatcher(
+        for event in events:
+            fields = dict(event)
+            self._dispatcher(fields.pop("hostname", self._hostname)).send(**fields)
+        for dispatcher in self._dispatchers.values():
+            dispatcher.flush()
+
+    def _dispatcher(self, hostname: str) -> Any:
+        if hostname not in self._dispatchers:
+            if len(self._dispatchers) >= _DISPATCHERS:
+                self._dispatchers.clear()
+            self._dispatchers[hostname] = self._app.events.Dispatcher(
                 self._connection,
-                hostname=self._hostname,
+                hostname=hostname,
                 buffer_group={"task"},
                 buffer_while_offline=False,  # this connection is given up, and the next one is new
             )
-        for event in events:
-            self._events.send(**event)
-        self._events.flush()
+        return self._dispatchers[hostname]
 
     def _publish(self, letter: _Letter) -> None:
         self._app.send_task(

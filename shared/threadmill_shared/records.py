@@ -185,7 +185,7 @@ class RunRecord:
             raise unreadable(self.id, self.unreadable)
 
 
-_NO_REQUEST = RunRequest(assistant_id="", assistant_name="", model="", instructions="")
+_NO_REQUEST = RunRequest(assistant_id="", assistant_name="(unreadable)", model="", instructions="")
 """In place of one that cannot be read."""
 
 

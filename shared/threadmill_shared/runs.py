@@ -31,8 +31,6 @@ class Dispatch:
     """Whether it had begun before, and so belongs to the queue for those."""
     attempt: int = field(default=1, compare=False)
     """Number of the attempt that it is sent for; only the task's id names it."""
-    is_report: bool = field(default=False, compare=False)
-    """Whether the run has ended, and a worker is only to report that."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,6 @@ class Enqueued:
     send: Dispatch | None
     created: bool
     """False where the idempotency key belonged to a run already."""
-    report: Dispatch | None = None
-    """The run that this one has interrupted, if no worker held it; see `Ended.report`."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +51,6 @@ class Ended:
 
     status: Status
     send: Dispatch | None
-    report: Dispatch | None = None
-    """The ended run itself, if it has ended without its worker. It is sent once more, so that a
-    worker logs its end and its task shows it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +87,8 @@ class Look:
     """Runs that are past their deadline, or were to be cancelled by now."""
     unclaimed: list[tuple[str, str]]
     """Runs that ought to have been claimed by now, and their places in the index."""
+    unreported: list[str]
+    """Runs that have ended without a holder, and of which no worker has reported that."""
 
 
 @dataclass(frozen=True)

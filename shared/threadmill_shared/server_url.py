@@ -177,6 +177,8 @@ class _Given:
         """What the path leads to."""
         if self.kind == "amqp":
             return {"path": path.removeprefix("/")}
+        if self.kind == "unix" and not path.strip("/"):
+            raise _malformed(self.variable, "must name the path of a socket")
         if self.kind == "unix":
             return {"path": path, "database": self.either("db", 0)}
         path = path.strip("/")

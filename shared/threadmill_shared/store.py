@@ -87,13 +87,11 @@ class Store(ThreadStore):
             },
             rest=_run_fields(new),
         )
-        outcome, run_id, ahead, send, queue, ended = reply
+        outcome, run_id, ahead, send, queue = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
         await self.confirm(run_id)
-        report = await self.report(ended) if ended else None
-        dispatch = _dispatch(send, queue)
-        return Enqueued(run_id, int(ahead), dispatch, outcome != "same", report)
+        return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
 
     async def cancel(self, run_id: str) -> Ended:
         """Cancel a run; where a worker executes it, the worker is told and ends it.
@@ -112,19 +110,8 @@ class Store(ThreadStore):
         )
         if reply[0] == "gone":
             raise run_not_found(run_id)
-        outcome, status, send, queue = reply
-        # Where a call has had to be repeated, "ended" may be the answer to its own effect.
-        report = None if outcome == "cancelling" else await self.report(run_id)
-        return Ended(Status(status), _dispatch(send, queue), report)
-
-    async def report(self, run_id: str) -> Dispatch | None:
-        """The run, to be sent once more, if it has ended without a worker and none knows of it."""
-        fields = ("ended_at", "token", "reported_by", "queue", "attempts")
-        found = await self.read("HMGET", self.keys.run(run_id), *fields)
-        ended_at, token, reported_by, queue, attempts = found
-        if not ended_at or token or reported_by:
-            return None
-        return Dispatch(run_id, queue, attempt=int(attempts), is_report=True)
+        _, status, send, queue = reply
+        return Ended(Status(status), _dispatch(send, queue))
 
     async def force(
         self,
@@ -166,8 +153,7 @@ class Store(ThreadStore):
                 },
             )
             if reply[0] in ("ok", "again"):
-                send = _dispatch(reply[2], reply[3])
-                return Ended(Status(reply[1]), send, await self.report(run_id))
+                return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
                 return None
 
@@ -220,6 +206,7 @@ class Store(ThreadStore):
                 for reply in replies
                 for run_id, score in zip(reply[4][::2], reply[4][1::2], strict=True)
             ],
+            unreported=[run_id for reply in replies for run_id in reply[5]],
         )
 
     async def resend(self, run_id: str, seen: str) -> Dispatch | None:

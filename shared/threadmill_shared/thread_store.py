@@ -142,6 +142,7 @@ class ThreadStore(StoreReader):
         while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
             gone = [key(run) for run in page for key in self._keys_of_a_run()]
             await self.scripts.command("UNLINK", *gone)
+            await self.scripts.command("ZREM", f"{self.keys.bucket(thread_id)}unreported", *page)
             await self.scripts.command("ZREM", tomb, *page)
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:

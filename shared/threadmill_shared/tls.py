@@ -6,6 +6,7 @@ import logging
 import re
 import ssl
 from functools import cache
+from pathlib import Path
 
 from redis.asyncio.connection import RedisSSLContext
 
@@ -30,9 +31,13 @@ def check_tls(server: ServerUrl, variable: str = STORE) -> None:
     if server.tls["ssl_cert_reqs"] is ssl.CERT_NONE:
         _warn_of_strangers(variable)
     given = {name.removeprefix("ssl_"): value for name, value in server.tls.items()}
+    if "keyfile" in given and "certfile" not in given:
+        raise errors.NotConfigured(f"ssl_keyfile in {variable} needs ssl_certfile, too.")
+    if not Path(given.get("ca_path", ".")).is_dir():
+        raise errors.NotConfigured(f"ssl_ca_path in {variable} must be a folder.")
     try:
         RedisSSLContext(**given).get()
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
     else:
         return

@@ -7,7 +7,6 @@ The names are redis-py's. Of the TLS options Celery has the same ones, and only 
 from __future__ import annotations
 
 import difflib
-import math
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from threadmill_shared import errors
 MIN_CONNECTIONS = 4
 """A process asks, listens and writes over connections of their own, at the same time."""
 
+MAX_SECONDS = 86_400
 _TRUE = ("1", "true", "t", "yes", "y")
 _FALSE = ("0", "false", "f", "no", "n")
 
@@ -33,7 +33,7 @@ class Option:
 
 def _seconds(text: str) -> float:
     value = float(text)
-    if not 0 < value < math.inf:
+    if not 0 < value <= MAX_SECONDS:
         raise ValueError
     return value
 
@@ -81,7 +81,7 @@ def _verify_flags(text: str) -> list[ssl.VerifyFlags]:
     return [ssl.VerifyFlags[name.strip()] for name in text.strip("[]").split(",")]
 
 
-_SECONDS = Option(_seconds, "a number of seconds above 0")
+_SECONDS = Option(_seconds, f"a number of seconds above 0, at most {MAX_SECONDS}")
 _FLAG = Option(_flag, "true or false")
 _TEXT = Option(str, "a text")
 

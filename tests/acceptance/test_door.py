@@ -163,7 +163,7 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "options that are none": (
         door.say,
         {"assistant": "scribe", "message": SECRET, "options": SECRET},
-        "TypeError",
+        "options must be an object",
     ),
     "an unknown way to wait": (
         door.say,
@@ -174,6 +174,15 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
         door.say,
         {"assistant": "scribe", "message": SECRET, "context": SECRET},
         "OptionError: context must be a mapping",
+    ),
+    "an empty key": (
+        *(door.say, {"assistant": "scribe", "message": SECRET, "thread_key": ""}),
+        "CallerError",
+    ),
+    "a key and an id": (
+        door.say,
+        {"assistant": "scribe", "message": SECRET, "thread_key": SECRET, "thread_id": SECRET},
+        "a thread_key or a thread_id, not both",
     ),
     "a run without a thread": (door.run, {"assistant": "scribe"}, "thread_key or a thread_id"),
     "a message for a run": (

@@ -227,8 +227,12 @@ def test_a_rabbitmq_is_not_verified_if_that_is_asked_for() -> None:
 
 
 def test_brokers_of_a_list_must_be_alike() -> None:
-    settings = of(broker="amqps://a;amqps://b").celery_settings()
-    assert settings["broker_url"] == "amqps://a:5671/;amqps://b:5671/"
+    settings = of(broker="amqps://a;amqps://a:5673").celery_settings()
+    assert settings["broker_url"] == "amqps://a:5671/;amqps://a:5673/"
+    with pytest.raises(errors.NotConfigured, match="must name the same host"):
+        of(broker="amqps://a;amqps://b").celery_settings()
+    by_ca = of(broker=";".join(f"amqps://{h}?ssl_check_hostname=false" for h in "ab"))
+    assert "server_hostname" not in by_ca.celery_settings()["broker_use_ssl"]
     with pytest.raises(errors.NotConfigured, match="same scheme"):
         of(broker="rediss://a;redis://b").celery_settings()
 
@@ -429,3 +433,18 @@ def test_a_file_of_cas_is_named_in_the_url_of_both(tmp_path: Path) -> None:
     url = f"rediss://h?ssl_ca_certs={authorities}"
     assert client_options(url)["ssl_ca_certs"] == authorities
     assert broker_options(url)["ssl_ca_certs"] == authorities
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("rediss://h?ssl_keyfile=k.pem", "ssl_keyfile in THREADMILL_REDIS_URL needs ssl_certfile"),
+        ("rediss://h?ssl_ca_path=/nowhere", "ssl_ca_path in THREADMILL_REDIS_URL must be a folder"),
+        ("redis://h?socket_timeout=1e10", "socket_timeout .* at most 86400"),
+        ("unix://", "must name the path of a socket"),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(url: str, words: str) -> None:
+    for read in (lambda: connect(url), lambda: of(url).celery_settings()):
+        with pytest.raises(errors.NotConfigured, match=words):
+            read()

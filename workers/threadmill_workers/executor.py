@@ -39,7 +39,7 @@ from threadmill_workers.provider import Provider
 from threadmill_workers.results import Results
 from threadmill_workers.run_ends import RunEnd
 from threadmill_workers.task_events import TaskEvents
-from threadmill_workers.task_outcomes import GIVEN_BACK, PARKED, TAKEN_OVER, TaskOutcome
+from threadmill_workers.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
 from threadmill_workers.turn import Park, PassOn
 
 logger = logging.getLogger("threadmill.worker")
@@ -77,7 +77,7 @@ class Executor:
 
         Args:
             run_id: the run.
-            task_id: the Celery task that asks for it; empty: nobody is told of one.
+            task_id: the Celery task that asks for it.
             parent: the run of the tool that has enqueued this one, which is cancelled with it.
         """
         if parent is not None and parent in self._running:
@@ -87,6 +87,8 @@ class Executor:
             attempt = ids.attempt_of_task(task_id)
             self._means.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
             return
+        if parent is not None:  # it came without a message, and is to be seen all the same
+            task_id = ids.new_task_id(run_id, 1)
         match await self._claim(run_id, task_id):
             case HeldRun() as held:
                 await self._execute_held(held, task_id)
@@ -100,39 +102,38 @@ class Executor:
         finally:
             self._claiming.remove(run_id)
 
-    async def report_end(self, report: Dispatch | None) -> None:
-        """Report the end of a run that no worker held, unless somebody has; as `Ended` names it."""
-        if report is None:
-            return
-        task_id = ids.new_task_id(report.run_id, report.attempt)
-        found = await self._claim(report.run_id, task_id)
+    async def report_end(self, run_id: str) -> None:
+        """Report the end of a run that no worker held, unless somebody has."""
+        task_id = ids.new_task_id(run_id, 0)
+        found = await self._claim(run_id, task_id)
         if isinstance(found, RunRecord):
             self._report(found, task_id)
 
     def _report(self, record: RunRecord, task_id: str) -> None:
         """Tell how a run has ended that no worker held then."""
         if record.is_forced:
-            self._means.events.taken_over(record.task)
+            self._means.events.taken_over(record)
         RunEnd.of(record).log()
-        outcome = TaskOutcome.of_end(record.status, record.last_error)
-        self._means.events.began(task_id, TaskLabel.of(record))
-        self._means.events.ended(task_id, outcome, record.seconds)
+        label, outcome = TaskLabel.of(record), TaskOutcome.of_end(record.status, record.last_error)
+        self._means.events.began(task_id, label)
+        self._means.events.ended(task_id, label, outcome, record.seconds)
 
     async def _execute_held(self, held: HeldRun, task_id: str) -> None:
-        run_id, begun_at = held.record.id, time.monotonic()
+        run_id, label, begun_at = held.record.id, TaskLabel.of(held.record), time.monotonic()
         if (former := self._running.get(run_id)) is not None:
             former.stop(Stop.LOST)  # the run was taken from this worker, and has come back to it
         self._running[run_id] = held
-        self._means.events.began(task_id, TaskLabel.of(held.record))
+        self._means.events.began(task_id, label)
         try:
-            outcome = await self._perform_or_fail(held)
+            outcome: TaskOutcome | None = await self._perform_or_fail(held)
         except LostRun:
             outcome = await self._let_lost(held, task_id)
         finally:
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]
                 self._children.pop(run_id, None)
-        self._means.events.ended(task_id, outcome, time.monotonic() - begun_at)
+        if outcome is not None:
+            self._means.events.ended(task_id, label, outcome, time.monotonic() - begun_at)
 
     async def _perform_or_fail(self, held: HeldRun) -> TaskOutcome:
         try:
@@ -252,24 +253,25 @@ class Executor:
         with contextlib.suppress(errors.RunNotFound):
             ended = await self._means.store.cancel(run_id)
             self._means.sender.send(ended.send)
-            await self.report_end(ended.report)
 
     async def revoked(self, run_id: str, task_id: str) -> None:
         """Cancel a run whose task somebody has revoked; that task shows its end."""
         with contextlib.suppress(errors.RunNotFound):
             ended = await self._means.store.cancel(run_id)
             self._means.sender.send(ended.send)
-            found = await self._claim(run_id, task_id) if ended.report is not None else None
-            if isinstance(found, RunRecord):
-                self._report(found, task_id)
+            if ended.status.is_terminal:
+                found = await self._claim(run_id, task_id)
+                if isinstance(found, RunRecord):
+                    self._report(found, task_id)
 
-    async def _let_lost(self, held: HeldRun, task_id: str) -> TaskOutcome:
+    async def _let_lost(self, held: HeldRun, task_id: str) -> TaskOutcome | None:
+        """What the task shows; None: whoever has taken the run tells what becomes of it."""
         if held.refusal:
             return await self._give_up(held, task_id)
         logger.info("%s was taken over or has ended elsewhere", held.record.id)
-        return TAKEN_OVER
+        return None
 
-    async def _give_up(self, held: HeldRun, task_id: str) -> TaskOutcome:
+    async def _give_up(self, held: HeldRun, task_id: str) -> TaskOutcome | None:
         """End a run that the store refuses to write for; asking its model again would not help."""
         message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
         error = {"code": "server_error", "name": held.refusal, "message": message}
@@ -277,11 +279,11 @@ class Executor:
             held.record.id, status=Status.FAILED, lost=held.token, last_error=error
         )
         if ended is None:
-            return TAKEN_OVER
+            return None
         self._means.sender.send(ended.send)
         found = await self._claim(held.record.id, task_id)
         if not isinstance(found, RunRecord):  # somebody else has reported it already
-            return TAKEN_OVER
+            return None
         RunEnd.of(found).log()
         return TaskOutcome.of_end(found.status, found.last_error)
 

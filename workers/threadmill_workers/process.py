@@ -33,7 +33,7 @@ from threadmill_workers.controller import Controller
 from threadmill_workers.executor import Executor, Means
 from threadmill_workers.lease import Lease, Loop
 from threadmill_workers.pool import RunPool
-from threadmill_workers.task_events import TaskEvents
+from threadmill_workers.task_events import TaskEvents, hostname
 from threadmill_workers.tasks import register_tasks
 from threadmill_workers.upkeep import Upkeep
 from threadmill_workers.watchdog import Watchdog
@@ -78,7 +78,7 @@ class WorkerProcess:
         self.queues = [self._own_queue] if own_queue else self._common_queues()
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="threadmill-loop", daemon=True)
-        self._hostname = f"threadmill@{self.holder.id}"
+        self._hostname = hostname(self.holder.id)
         self._sender = Sender(settings, hostname=self._hostname)
         self._events = TaskEvents(self._loop, self._sender.send_events)
         self._lease = self._make_lease()
@@ -276,7 +276,6 @@ class WorkerProcess:
         definition = await Registry(self._store).load(assistant)
         enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
         self._sender.send(enqueued.send)
-        await self._executor.report_end(enqueued.report)
         return enqueued.run_id
 
     # ---- on the loop -----------------------------------------------------------------------------

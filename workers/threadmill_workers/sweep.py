@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from threadmill_shared.parking import ParkedRuns, unanswered
 from threadmill_shared.records import Status
@@ -18,7 +18,6 @@ from threadmill_shared.runs import CANCEL_MS
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
 from threadmill_workers.each import each
-from threadmill_workers.naming import named
 from threadmill_workers.resending import SAMPLE, Resending
 from threadmill_workers.takeover import Takeover
 
@@ -50,11 +49,18 @@ UNCLAIMED = {
 class Sweep:
     """Looks at the workers, and at the indexes of all buckets, again and again."""
 
-    def __init__(self, store: Store, takeover: Takeover, resending: Resending) -> None:
-        """A sweep; `takeover` and `resending` do what follows from what it finds."""
+    def __init__(
+        self,
+        store: Store,
+        takeover: Takeover,
+        resending: Resending,
+        report: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """A sweep; `takeover`, `resending` and `report` do what follows from what it finds."""
         self._store = store
         self._takeover = takeover
         self._resending = resending
+        self._report = report
         self._parked = ParkedRuns(store)
         self._deaths = Deaths(store)
         self._holders: frozenset[str] = frozenset()
@@ -111,30 +117,21 @@ class Sweep:
             # It may have changed since the last look at the workers, and with it the clock.
             self._note(await self._deaths.ask_server())
         if not self._is_server_new():
-            await self._end_overdue(look.overdue)
+            await each(look.overdue, self._end, "end")
         await self._resending.look(look.unclaimed, look.now, self._deaths.workers)
+        await each(look.unreported, self._report, "report the end of")
 
-    async def _end_overdue(self, run_ids: Sequence[str]) -> None:
-        expired = []
-
-        async def end(run_id: str) -> None:
-            if await self._end(run_id) is Status.EXPIRED:
-                expired.append(run_id)
-
-        await each(run_ids, end, "end")
-        if expired:
-            logger.warning("runs expire that nobody has ended in time: %s", named(expired))
-
-    async def _end(self, run_id: str) -> Status | None:
+    async def _end(self, run_id: str) -> None:
         """End a run, unless its worker still has time to do it."""
         record = await self._store.record(run_id)
         if record is None:
-            return None
+            return
         if record.status is Status.CANCELLING:
-            return await self._takeover.end(run_id, CANCEL_MS, None)
-        if record.status is Status.REQUIRES_ACTION:
+            await self._takeover.end(run_id, CANCEL_MS, None)
+        elif record.status is Status.REQUIRES_ACTION:
             error = unanswered(await self._parked.calls(run_id))
-            return await self._takeover.end(run_id, 0, error)
-        if record.started_at is None:
-            return await self._takeover.end(run_id, 0, UNCLAIMED)
-        return await self._takeover.end(run_id, OVERDUE_GRACE_MS, OVERDUE)
+            await self._takeover.end(run_id, 0, error)
+        elif record.started_at is None:
+            await self._takeover.end(run_id, 0, UNCLAIMED)
+        else:
+            await self._takeover.end(run_id, OVERDUE_GRACE_MS, OVERDUE)

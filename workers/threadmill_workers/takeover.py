@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from threadmill_shared.records import RunRecord, Status
 from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch, Ended
+from threadmill_shared.runs import Dispatch
 from threadmill_shared.store import Store
 from threadmill_workers.deaths import Dead
 from threadmill_workers.each import each
@@ -21,10 +21,6 @@ AT_ONCE = 50
 """Runs that are taken over at the same time."""
 
 Send = Callable[[Dispatch | None], None]
-Report = Callable[[Dispatch | None], Awaitable[None]]
-
-
-async def _report_nothing(_: Dispatch | None) -> None: ...
 
 
 class Takeover:
@@ -37,8 +33,7 @@ class Takeover:
         *,
         max_deaths: int,
         remove_queue: Callable[[str], None] = lambda _: None,
-        on_taken: Callable[[str], None] = lambda _: None,
-        report: Report = _report_nothing,
+        on_taken: Callable[[RunRecord], None] = lambda _: None,
     ) -> None:
         """A takeover that hands what is to be executed to `send`.
 
@@ -48,15 +43,13 @@ class Takeover:
             max_deaths: how often a run's worker may die in its tool calls without any of them
                 ever being finished.
             remove_queue: removes the queue that only a dead worker consumed.
-            on_taken: told the id of a task whose run was taken from its worker.
-            report: logs and shows the end of a run that no worker held.
+            on_taken: told the record, as it was, of a run that goes on with another worker.
         """
         self._store = store
         self._send = send
         self._max_deaths = max_deaths
         self._remove_queue = remove_queue
         self._on_taken = on_taken
-        self._report = report
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def bury(self, dead: Dead, *, count: bool = True) -> None:
@@ -103,8 +96,8 @@ class Takeover:
         """Take a run from its holder; `count`: the holder died."""
         max_deaths = self._max_deaths if count else None
         taken = await self._store.reclaim(record, max_deaths=max_deaths)
-        if taken.outcome != "moved":
-            self._on_taken(record.task)
+        if taken.outcome == "ok":
+            self._on_taken(record)
         if taken.outcome == "cancelling":
             await self.end(record.id, 0, None)
         elif taken.outcome == "spent":
@@ -128,7 +121,7 @@ class Takeover:
         )
         if ended is None:
             return None
-        await self._follow_up(ended)
+        self._send(ended.send)
         return ended.status
 
     async def _end_as_lost(self, record: RunRecord) -> None:
@@ -138,14 +131,8 @@ class Takeover:
             "THREADMILL_MAX_ATTEMPTS."
         )
         error = {"code": "server_error", "name": "worker_lost", "message": message}
-        logger.error("%s has cost too many workers; it fails as worker_lost", record.id)
         ended = await self._store.force(
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:
-            await self._follow_up(ended)
-
-    async def _follow_up(self, ended: Ended) -> None:
-        """Send the next run of the thread, and report the end of this one."""
-        self._send(ended.send)
-        await self._report(ended.report)
+            self._send(ended.send)

@@ -12,6 +12,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from threadmill_shared.records import RunRecord
 from threadmill_shared.task_labels import TaskLabel
 from threadmill_workers.task_outcomes import TAKEN_OVER, TaskOutcome, TaskState
 
@@ -38,14 +39,15 @@ class TaskEvents:
 
     def began(self, task_id: str, label: TaskLabel) -> None:
         """A task has claimed its run, or is about to report the end of one."""
-        shown = {"name": label.name, "args": "()", "kwargs": label.arguments}
         # Celery's monitors miss these fields if they are left out.
         unused = {"root_id": task_id, "parent_id": None, "retries": 0, "eta": None, "expires": None}
-        self._tell("task-received", task_id, **shown, **unused)
-        self._tell("task-started", task_id)
+        self._tell("task-received", task_id, label, unused)
+        self._tell("task-started", task_id, label, {})
 
-    def ended(self, task_id: str, outcome: TaskOutcome, seconds: float) -> None:
-        """A task has ended, after so many seconds."""
+    def ended(
+        self, task_id: str, label: TaskLabel, outcome: TaskOutcome, seconds: float, worker: str = ""
+    ) -> None:
+        """A task has ended, after so many seconds; in another worker than this one if named."""
         match outcome.state:
             case TaskState.SUCCESS:
                 fields: dict[str, Any] = {"result": outcome.detail, "runtime": seconds}
@@ -53,11 +55,16 @@ class TaskEvents:
                 fields = {"terminated": False, "signum": None, "expired": False}
             case TaskState.FAILURE | TaskState.RETRY:
                 fields = {"exception": outcome.detail, "traceback": ""}
-        self._tell(outcome.state, task_id, **fields)
+        self._tell(outcome.state, task_id, label, fields, worker)
 
-    def taken_over(self, task_id: str) -> None:
-        """A task's run was taken from its worker, which may not be able to tell."""
-        self.ended(task_id, TAKEN_OVER, 0)
+    def taken_over(self, record: RunRecord) -> None:
+        """A run was taken from its worker, which may not be able to tell what became of its task.
+
+        Args:
+            record: as it was when that worker still held the run.
+        """
+        if record.task:
+            self.ended(record.task, TaskLabel.of(record), TAKEN_OVER, 0, record.holder)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -65,9 +72,24 @@ class TaskEvents:
         if events:
             self._send(events)
 
-    def _tell(self, type: str, task_id: str, **fields: Any) -> None:
-        if not task_id:  # a tool's process executes the runs that it waits for without Celery
-            return
+    def _tell(
+        self,
+        type: str,
+        task_id: str,
+        label: TaskLabel,
+        fields: Mapping[str, Any],
+        worker: str = "",
+    ) -> None:
         if not self._gathered:
             self._loop.call_later(GATHER_SECONDS, self.flush)
-        self._gathered.append({"type": type, "uuid": task_id, "timestamp": time.time(), **fields})
+        # With each event: a monitor may have missed the ones before.
+        shown = {"name": label.name, "args": "()", "kwargs": label.arguments}
+        event = {"type": type, "uuid": task_id, "timestamp": time.time(), **shown, **fields}
+        if worker:
+            event["hostname"] = hostname(worker)
+        self._gathered.append(event)
+
+
+def hostname(worker_id: str) -> str:
+    """A worker's name among Celery's."""
+    return f"threadmill@{worker_id}"

@@ -12,7 +12,7 @@ from celery import Celery, Task, signals
 
 from threadmill_shared import errors, ids
 from threadmill_shared.messaging import EXECUTE, PING, PROBE, RUN, SAY
-from threadmill_shared.requests import Ask, OptionError, ThreadRef
+from threadmill_shared.requests import Ask, OptionError, ThreadRef, check_key
 from threadmill_shared.templates import Template
 from threadmill_workers.requests import PrivateRequest, RunRequest, refused
 
@@ -188,6 +188,10 @@ class _DoorRequest:
         self._arguments = dict(arguments)
         for name in {"instructions", "additional_instructions"} & arguments.keys():
             self._arguments[name] = _instructions(name, arguments[name])
+        if not isinstance(arguments.get("options", {}), Mapping):
+            raise WrongArgumentsError("options must be an object")
+        if {"thread_key", "thread_id"} <= arguments.keys():
+            raise WrongArgumentsError("a thread has a thread_key or a thread_id, not both")
         self.assistant = str(self._arguments.pop("assistant"))
         self._thread = self._thread_ref(
             self._arguments.pop("thread_key", None), self._arguments.pop("thread_id", None)
@@ -199,7 +203,8 @@ class _DoorRequest:
         if id is not None:
             return ThreadRef(ids.checked_thread_id(id), create=False)
         if key is not None:
-            return ThreadRef(ids.keyed_thread_id(self._namespace, str(key)), create=True)
+            check_key(key, "thread_key")
+            return ThreadRef(ids.keyed_thread_id(self._namespace, key), create=True)
         return None
 
     def ask(self, definition: Any) -> Ask:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from threadmill_shared.cancelling import cancel_all
 from threadmill_shared.messaging import Sender
+from threadmill_shared.records import RunRecord
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store import Store
@@ -40,7 +41,7 @@ class Upkeep:
         lease: Lease,
         watchdog: Watchdog,
         *,
-        on_taken: Callable[[str], None] = lambda _: None,
+        on_taken: Callable[[RunRecord], None] = lambda _: None,
         own_queue: str | None = None,
     ) -> None:
         """Upkeep that has not begun.
@@ -53,7 +54,7 @@ class Upkeep:
             executor: what executes runs here.
             lease: who this worker is.
             watchdog: watches this worker's consumer.
-            on_taken: told the id of a task whose run was taken from its worker.
+            on_taken: told the record of a run that goes on with another worker.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
         self._bells = bells
@@ -67,10 +68,9 @@ class Upkeep:
             max_deaths=settings.max_attempts,
             remove_queue=sender.remove,
             on_taken=on_taken,
-            report=executor.report_end,
         )
         self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
-        self._sweep = Sweep(store, takeover, self._resending)
+        self._sweep = Sweep(store, takeover, self._resending, executor.report_end)
         self._strays = Strays(store, executor, lease, takeover)
         self._tasks: list[asyncio.Task[None]] = []
 

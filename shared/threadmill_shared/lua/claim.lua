@@ -15,6 +15,7 @@ local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempt
   'limit_ms', 'deadline', 'handed_over', 'ended_at')
 local status, thread_id = record[1], record[3]
 if not status then
+  redis.call('ZREM', bucket .. 'unreported', run_id)
   return {'gone'}
 end
 local now = clock()
@@ -30,6 +31,7 @@ end
 -- Who held a run to its end has reported that; its token is still there.
 if record[9] and record[2] == '' then
   redis.call('HSETNX', run, 'reported_by', claim)
+  redis.call('ZREM', bucket .. 'unreported', run_id)
   if redis.call('HGET', run, 'reported_by') == claim then
     return {'ended', redis.call('HGETALL', run)}
   end

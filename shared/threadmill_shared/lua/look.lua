@@ -7,11 +7,12 @@
 --
 -- replies: {ok, the server's time, workers that hold runs, at most so many runs of a bucket whose time
 --   is over, at most so many of a bucket that ought to have been claimed by now, each followed by its
---   place in the index}; at the time `at`, or where it is empty now
+--   place in the index, at most `overdue` of a bucket whose end nobody has reported by now}; at the
+--   time `at`, or where it is empty now
 -- include: clock
 local now = clock()
 local time = at == '' and now or at
-local holders, is_known, ended, waiting = {}, {}, {}, {}
+local holders, is_known, late, waiting, unreported = {}, {}, {}, {}, {}
 
 local function add(found, to)
   for i = 1, #found do
@@ -26,8 +27,10 @@ for _, bucket in ipairs(rest) do
       holders[#holders + 1] = worker
     end
   end
-  add(redis.call('ZRANGEBYSCORE', bucket .. 'deadlines', '-inf', time, 'LIMIT', 0, overdue), ended)
+  add(redis.call('ZRANGEBYSCORE', bucket .. 'deadlines', '-inf', time, 'LIMIT', 0, overdue), late)
   add(redis.call('ZRANGEBYSCORE', bucket .. 'dispatched', '-inf', time, 'WITHSCORES', 'LIMIT', 0,
     unclaimed), waiting)
+  add(redis.call('ZRANGEBYSCORE', bucket .. 'unreported', '-inf', time, 'LIMIT', 0, overdue),
+    unreported)
 end
-return {'ok', now, holders, ended, waiting}
+return {'ok', now, holders, late, waiting, unreported}

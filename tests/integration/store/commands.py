@@ -296,7 +296,7 @@ OUTCOMES = {
 CHANGING = frozenset(
     {
         *(("enqueue", word) for word in ("dispatch", "waiting")),
-        *(("claim", word) for word in ("claimed", "ended")),
+        *(("claim", word) for word in ("claimed", "ended", "gone")),
         ("take", "kept"),
         *(("cancel", word) for word in ("cancelled", "cancelling")),
         *((script, "ok") for script in OUTCOMES),

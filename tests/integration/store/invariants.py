@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -64,6 +64,10 @@ def _misplaced(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Ite
         wanted = 0 if run["status"] in TERMINAL else 1
         if places[run_id] != wanted:
             yield f"{run_id} is {run['status']} and stands in {places[run_id]} places"
+    for _, _, stored in contents.of_kind("unreported"):
+        for run_id in stored.value:
+            if run_id in runs and (runs[run_id]["status"] not in TERMINAL or runs[run_id]["token"]):
+                yield f"{run_id} is unreported, and is {runs[run_id]['status']}"
 
 
 def _wrong_deadlines(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
@@ -95,6 +99,7 @@ def entry_words(records: str) -> tuple[str, ...]:
 def differences(model: Model, contents: Contents) -> list[str]:
     """Where the store is not as the model says that it ought to be."""
     wanted, found = dict(_wanted(model)), dict(_found(contents))
+    found["unreported"] &= model.runs.keys()  # of a deleted thread's runs a claim finds out
     return [
         f"{name}:\n  ought to be {wanted.get(name)}\n  and is      {found.get(name)}"
         for name in sorted(wanted.keys() | found.keys())
@@ -109,6 +114,7 @@ def _wanted(model: Model) -> Iterator[tuple[str, Any]]:
         yield thread_id, _wanted_thread(thread)
     yield "dispatched", {run.id for run in model.runs.values() if run.place == "dispatched"}
     yield "parked", {run.id for run in model.runs.values() if run.place == "parked"}
+    yield "unreported", {run.id for run in model.runs.values() if run.is_unreported}
     held = [run for run in model.runs.values() if run.place == "held"]
     yield "held", {(run.holder, run.id) for run in held}
     yield "holders", {(bucket_key(run.id), run.holder) for run in held}
@@ -140,6 +146,7 @@ def _found(contents: Contents) -> Iterator[tuple[str, Any]]:
         yield name, _found_thread(contents, f"{bucket}:", name)
     yield "dispatched", _members(contents, "dispatched")
     yield "parked", _members(contents, "parked")
+    yield "unreported", _members(contents, "unreported")
     yield "held", {(holder, id) for _, holder, s in contents.of_kind("held") for id in s.value}
     yield "holders", {(f"{b}:", id) for b, _, s in contents.of_kind("holders") for id in s.value}
     yield "deadlines", _members(contents, "deadlines")
@@ -177,5 +184,5 @@ def _found_thread(contents: Contents, bucket: str, thread_id: str) -> tuple[Any,
     )
 
 
-def _members(contents: Contents, kind: str) -> Iterable[str]:
+def _members(contents: Contents, kind: str) -> set[str]:
     return {run_id for _, _, stored in contents.of_kind(kind) for run_id in stored.value}

@@ -78,6 +78,11 @@ class Run:
     def has_ended(self) -> bool:
         return self.place == "ended"
 
+    @property
+    def is_unreported(self) -> bool:
+        """Whether it has ended without a holder, and no claim was told of that."""
+        return self.has_ended and not self.token and not self.reported_by
+
 
 @dataclass
 class Thread:
@@ -146,14 +151,14 @@ class Model:
             return self._enqueued_before(known)
         if digest and idem in self.keys and self.keys[idem][0] in self.runs:
             owner, content = self.keys[idem]
-            return ["same" if content == digest else "mismatch", owner, 0, "", "", ""]
+            return ["same" if content == digest else "mismatch", owner, 0, "", ""]
         thread = self.threads.get(thread_id)
         if thread is None and not create:
-            return ["no_thread", "", 0, "", "", ""]
+            return ["no_thread", "", 0, "", ""]
         if thread is not None and thread.head and when_busy == "reject":
-            return ["locked", thread.head, 0, "", "", ""]
+            return ["locked", thread.head, 0, "", ""]
         if thread is not None and thread.head and len(thread.line) >= max_waiting:
-            return ["full", thread.head, len(thread.line), "", "", ""]
+            return ["full", thread.head, len(thread.line), "", ""]
 
         thread = self.threads.setdefault(thread_id, Thread())
         run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
@@ -165,14 +170,14 @@ class Model:
         if not thread.head:
             self._move(run, "dispatched", came_from="new")
             self._take_head(run)
-            return ["dispatch", run_id, 0, run_id, run.queue, ""]
+            return ["dispatch", run_id, 0, run_id, run.queue]
         return self._join_line(thread, run, interrupts=when_busy == "interrupt")
 
     def _enqueued_before(self, run: Run) -> Answer:
         line = self.threads[run.thread].line
         if run.id in line:
-            return ["again", run.id, line.index(run.id) + 1, "", "", ""]
-        return ["again", run.id, 0, run.id, run.queue, ""]
+            return ["again", run.id, line.index(run.id) + 1, "", ""]
+        return ["again", run.id, 0, run.id, run.queue]
 
     def _join_line(self, thread: Thread, run: Run, *, interrupts: bool) -> Answer:
         self._move(run, "waiting", came_from="new")
@@ -183,12 +188,11 @@ class Model:
         run.log.append("x:threadmill.run.waiting")
         head = self.runs[thread.head]
         if not interrupts or head.interrupts:
-            return ["waiting", run.id, at + 1, "", "", ""]
+            return ["waiting", run.id, at + 1, "", ""]
         next_run, queue = self._cancel_run(head)
-        ended = head.id if head.has_ended else ""
         if next_run == run.id:
-            return ["dispatch", run.id, 0, run.id, queue, ended]
-        return ["waiting", run.id, at + 1, next_run, queue, ended]
+            return ["dispatch", run.id, 0, run.id, queue]
+        return ["waiting", run.id, at + 1, next_run, queue]
 
     def _claim(
         self, run_id: str, worker: str, worker_name: str, bell: str, claim: str, task: str

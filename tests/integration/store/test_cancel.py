@@ -20,8 +20,7 @@ async def test_a_queued_run_is_cancelled_at_once_and_its_message_stays(scene, cl
     ended = await scene.store.cancel(run.run_id)
 
     assert client.outcomes[-1] == "cancelled"
-    send, report = Dispatch(following.run_id, "tm"), Dispatch(run.run_id, "tm")
-    assert ended == Ended(Status.CANCELLED, send, report)
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
     assert await scene.texts() == ["first", "second"]
     assert (await scene.event_names(run.run_id))[-2:] == ["thread.run.cancelled", "done"]
 
@@ -32,7 +31,7 @@ async def test_a_waiting_run_is_cancelled_at_once_and_leaves_no_message(scene, c
 
     ended = await scene.store.cancel(waiting.run_id)
 
-    assert ended == Ended(Status.CANCELLED, None, Dispatch(waiting.run_id, "tm"))
+    assert ended == Ended(Status.CANCELLED, None)
     assert await scene.texts() == ["first"]
     assert await scene.members(f"line:{scene.thread_id}") == []
     assert await scene.status(holder.run_id) is Status.QUEUED
@@ -85,8 +84,7 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
     ended = await scene.store.cancel(run.run_id)
 
     assert client.outcomes[-2:] == ["cancelled", "ended"]
-    send, report = Dispatch(following.run_id, "tm"), Dispatch(run.run_id, "tm")
-    assert ended == Ended(Status.CANCELLED, send, report)
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
 
 
 async def test_a_late_cancel_does_not_name_a_next_run_that_is_claimed_already(scene):
@@ -95,5 +93,4 @@ async def test_a_late_cancel_does_not_name_a_next_run_that_is_claimed_already(sc
     await scene.store.cancel(run.run_id)
     await scene.claim(following.run_id)
 
-    report = Dispatch(run.run_id, "tm")
-    assert await scene.store.cancel(run.run_id) == Ended(Status.CANCELLED, None, report)
+    assert await scene.store.cancel(run.run_id) == Ended(Status.CANCELLED, None)

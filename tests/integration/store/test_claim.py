@@ -9,7 +9,6 @@ from tests.integration.store.scene import HOLDER, OTHER, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.runs import Dispatch
 from threadmill_workers.batch import Batch
 
 
@@ -70,17 +69,32 @@ async def test_a_message_that_comes_after_the_runs_end_changes_nothing(scene, cl
     assert await scene.contents() == before
 
 
-async def test_of_an_end_without_a_worker_the_first_message_tells_and_no_other(scene, client):
+async def test_of_an_end_without_a_holder_the_first_message_is_told_and_no_other(scene, client):
     enqueued = await scene.enqueue()
-    ended = await scene.store.cancel(enqueued.run_id)
-    assert ended.report == Dispatch(enqueued.run_id, "tm")
+    await scene.store.cancel(enqueued.run_id)
+    assert await scene.members("unreported") == [enqueued.run_id]
 
     record = await scene.claim(enqueued.run_id)
     assert isinstance(record, RunRecord)
     assert record.status is Status.CANCELLED
+    assert await scene.members("unreported") == []
     assert await scene.claim(enqueued.run_id) is None
     assert client.outcomes[-2:] == ["ended", "taken"]
-    assert (await scene.store.cancel(enqueued.run_id)).report is None
+
+
+async def test_what_a_holder_has_ended_is_not_to_be_reported(scene):
+    held = await scene.begin()
+    await held.finish(Status.COMPLETED, Batch())
+    assert await scene.members("unreported") == []
+
+
+async def test_an_unreported_run_that_is_gone_leaves_the_index(scene):
+    enqueued = await scene.enqueue()
+    await scene.store.cancel(enqueued.run_id)
+    await scene.store.read("DEL", scene.store.keys.run(enqueued.run_id))
+
+    assert await scene.claim(enqueued.run_id) is None
+    assert await scene.members("unreported") == []
 
 
 async def test_a_lost_answer_tells_of_the_end_to_the_one_that_asks_again(scene, client):
@@ -96,9 +110,9 @@ async def test_a_lost_answer_tells_of_the_end_to_the_one_that_asks_again(scene, 
 async def test_an_interrupted_run_that_nobody_held_is_to_be_reported(scene):
     first = await scene.enqueue("first")
 
-    second = await scene.enqueue("second", when_busy="interrupt")
+    await scene.enqueue("second", when_busy="interrupt")
 
-    assert second.report == Dispatch(first.run_id, "tm")
+    assert await scene.members("unreported") == [first.run_id]
 
 
 async def test_a_message_of_a_run_that_is_not_there_changes_nothing(scene, client):

@@ -23,8 +23,7 @@ async def test_a_cancelled_run_whose_worker_is_silent_ends_with_its_partial_mess
     ended = await scene.store.force(held.record.id)
 
     assert client.outcomes[-1] == "ok"
-    send, report = Dispatch(following.run_id, "tm"), Dispatch(held.record.id, "tm")
-    assert ended == Ended(Status.CANCELLED, send, report)
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
     [_, partial, _] = await scene.store.messages(scene.thread_id, 10, None, None)
     assert (partial.text, partial.status) == ("Once upon a time", "incomplete")
     assert partial.incomplete_reason == "run_cancelled"
@@ -57,7 +56,7 @@ async def test_a_run_past_its_deadline_expires_with_an_error(scene):
 
     ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
 
-    assert ended == Ended(Status.EXPIRED, None, Dispatch(held.record.id, "tm"))
+    assert ended == Ended(Status.EXPIRED, None)
     record = await scene.record(held.record.id)
     assert record.last_error == error
     [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
@@ -72,7 +71,7 @@ async def test_a_run_that_is_being_cancelled_ends_as_cancelled_whatever_is_wante
 
     ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
 
-    assert ended == Ended(Status.CANCELLED, None, Dispatch(held.record.id, "tm"))
+    assert ended == Ended(Status.CANCELLED, None)
     assert (await scene.record(held.record.id)).last_error is None
     [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
     assert partial.incomplete_reason == "run_cancelled"
@@ -161,7 +160,7 @@ async def test_a_run_that_nobody_goes_on_with_ends_at_its_deadline_too(scene):
 
     ended = await scene.store.force(held.record.id, status=Status.EXPIRED)
 
-    assert ended == Ended(Status.EXPIRED, None, Dispatch(held.record.id, "tm"))
+    assert ended == Ended(Status.EXPIRED, None)
     assert await scene.members("dispatched") == []
 
 
@@ -173,7 +172,7 @@ async def test_a_run_that_has_waited_too_long_for_its_first_claim_expires(scene,
 
     ended = await scene.store.force(waiting.run_id, status=Status.EXPIRED)
 
-    assert ended == Ended(Status.EXPIRED, None, Dispatch(waiting.run_id, "tm"))
+    assert ended == Ended(Status.EXPIRED, None)
     assert (await scene.event_names(waiting.run_id))[-2:] == ["thread.run.expired", "done"]
 
 
@@ -213,5 +212,4 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
     ended = await scene.store.force(held.record.id)
 
     assert client.outcomes[-2:] == ["ok", "again"]
-    send, report = Dispatch(following.run_id, "tm"), Dispatch(held.record.id, "tm")
-    assert ended == Ended(Status.CANCELLED, send, report)
+    assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))

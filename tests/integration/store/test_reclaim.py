@@ -177,8 +177,7 @@ async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
     ended = await scene.store.force(
         held.record.id, status=Status.FAILED, lost=held.token, last_error=error
     )
-    send, report = Dispatch(following.run_id, "tm"), Dispatch(held.record.id, "tm")
-    assert ended == Ended(Status.FAILED, send, report)
+    assert ended == Ended(Status.FAILED, Dispatch(following.run_id, "tm"))
     assert (await scene.record(held.record.id)).last_error == error
 
 

@@ -45,13 +45,9 @@ class Comparison:
     holder: Holder = HOLDER
     executor: Executing = field(default_factory=Executing)
     sent: list[Dispatch | None] = field(default_factory=list)
-    reported: list[Dispatch | None] = field(default_factory=list)
 
     async def compare(self) -> None:
-        async def report(dispatch: Dispatch | None) -> None:
-            self.reported.append(dispatch)
-
-        takeover = Takeover(self.scene.store, self.sent.append, max_deaths=3, report=report)
+        takeover = Takeover(self.scene.store, self.sent.append, max_deaths=3)
         lease = Leased(self.holder)
         await Strays(self.scene.store, self.executor, lease, takeover).compare()
 
@@ -102,7 +98,7 @@ async def test_a_cancelled_run_that_nobody_executes_is_ended(scene, worker):
 
     assert await scene.status(held.record.id) is Status.CANCELLED
     assert worker.sent == [Dispatch(following.run_id, "tm")]
-    assert worker.reported == [Dispatch(held.record.id, "tm")]
+    assert await worker.scene.members("unreported") == [held.record.id]
 
 
 @pytest.mark.parametrize("has_ended", [True, False])

@@ -29,14 +29,24 @@ class Sweeping:
     sweep: Sweep
     takeover: Takeover
     sent: list[Dispatch | None] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def sweeping(store: Store) -> Sweeping:
     sent: list[Dispatch | None] = []
+    reported: list[str] = []
+
+    async def report(run_id: str) -> None:
+        reported.append(run_id)
+
     takeover = Takeover(store, sent.append, max_deaths=3)
     resending = Resending(store, sent.append, lambda queue, now: None)
-    return Sweeping(Sweep(store, takeover, resending), takeover, sent)
+    return Sweeping(Sweep(store, takeover, resending, report), takeover, sent, reported)
+
+
+async def nothing(_: str) -> None:
+    """Report no end."""
 
 
 async def overdue(scene: Scene) -> str:
@@ -113,7 +123,7 @@ async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_en
     await scene.store.read("ACL", "SETUSER", "limited", *rules)
     poor = Store(connect(redis_url.replace("://", "://limited:secret@")), "tm")
     takeover = Takeover(poor, sweeping.sent.append, max_deaths=3)
-    limited = Sweep(poor, takeover, Resending(poor, sweeping.sent.append, lambda *_: None))
+    limited = Sweep(poor, takeover, Resending(poor, sweeping.sent.append, lambda *_: None), nothing)
     run_id = await overdue(scene)
 
     await limited.look_at_workers()
@@ -176,3 +186,15 @@ async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_sec
     await scene.passes(await scene.store.now() + CANCEL_MS)
     await sweeping.sweep.look_at_runs()
     assert await scene.status(held.record.id) is Status.CANCELLED
+
+
+async def test_a_sweep_reports_the_ends_that_nobody_has_reported_in_time(scene, sweeping):
+    run_id = (await scene.enqueue()).run_id
+    await scene.store.cancel(run_id)
+    await sweeping.sweep.look_at_runs()
+    assert sweeping.reported == []  # the message that was sent for the run may come
+
+    await scene.passes((await scene.record(run_id)).ended_at + 2000)
+    await sweeping.sweep.look_at_runs()
+
+    assert sweeping.reported == [run_id]

@@ -57,6 +57,11 @@ local function end_run(bucket, run_id, status, now)
     .. ',"last_error":' .. (record[5] or 'null') .. ',"reason":' .. (record[6] or 'null')
     .. ',"started_at":' .. (record[9] or 'null') .. '}],["done"]'
   redis.call('HSET', run, 'status', status, 'ended_at', now, 'terminal', terminal)
+  if redis.call('HGET', run, 'token') == '' then
+    -- No holder knows that it has ended: a worker is to log and show it, at the latest in a while.
+    redis.call('ZADD', bucket .. 'unreported', digits(now + LOOK_AFTER_MS), run_id)
+    redis.call('PEXPIRE', bucket .. 'unreported', record[8])
+  end
   log(bucket, run_id, 2, terminal, now)
   redis.call('ZREM', bucket .. 'dispatched', run_id)
   redis.call('ZREM', bucket .. 'parked', run_id)
