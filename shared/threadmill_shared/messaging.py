@@ -19,7 +19,7 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from threadmill_shared import ids
+from threadmill_shared import errors, ids
 from threadmill_shared.runs import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.tls import explain
@@ -34,6 +34,8 @@ RUN = "threadmill.run"
 
 _SEND_SECONDS = 3.0
 """How long one send may take; the broker may be frozen."""
+_ONE_TRY = {"max_retries": 1, "interval_start": 0}
+"""By default kombu would try to connect for ever, in silence."""
 _DISPATCHERS = 50
 """So many workers events are sent of over one connection before what is kept of them is dropped."""
 _UNSENT_EVENTS = 10_000
@@ -126,6 +128,28 @@ def make_app(settings: Settings) -> Celery:
     # Celery gives a queue of the nameless exchange its own default one instead; so that is it.
     app.amqp.default_exchange = _nameless_exchange()
     return app
+
+
+def check_certificate(settings: Settings) -> None:
+    """Find out whether the broker's certificate can be verified; one that is away is waited for.
+
+    Raises:
+        NotConfigured: it cannot be verified, or Celery cannot use the broker.
+    """
+    if not settings.celery_settings().get("broker_use_ssl"):
+        return
+    app = make_app(settings)
+    app.conf.broker_transport_options |= {"socket_timeout": _SEND_SECONDS, **_ONE_TRY}
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_SEND_SECONDS)
+            _ = connection.default_channel
+    except Exception as error:  # noqa: BLE001  each transport has errors of its own
+        reason = explain(error)
+    else:
+        return
+    if reason is not None:
+        raise errors.NotConfigured(f"The broker cannot be used: {reason}.")
 
 
 @dataclass(frozen=True)
@@ -282,8 +306,7 @@ class _Publisher:
         given = settings.celery_settings().get("broker_transport_options", {})
         self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
             "socket_timeout": given.get("socket_timeout", _SEND_SECONDS),
-            "max_retries": 1,  # by default it would try to connect for ever, in silence
-            "interval_start": 0,
+            **_ONE_TRY,
         }
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)

@@ -126,33 +126,30 @@ def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
         assert not stranger.heard
 
 
-def test_a_worker_and_flower_tell_a_stranger_in_the_brokers_place_nothing_and_say_why(
-    redis_server: RedisServer, standin: StandIn, tmp_path: Path
+@pytest.mark.parametrize(
+    "command", [["threadmill", "worker", "bot"], ["threadmill_workers.flower"]]
+)
+def test_worker_and_flower_do_not_start_where_the_brokers_certificate_is_anothers(
+    redis_server: RedisServer, standin: StandIn, tmp_path: Path, command: str
 ) -> None:
     with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         broker = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
-        url = redis_server.fresh_database()
-        with surroundings(url, standin, "responses", THREADMILL_BROKER_URL=broker):
-            log = tmp_path / "worker.log"
-            with log.open("wb") as output:
-                worker = subprocess.Popen(
-                    [sys.executable, "-m", "threadmill", "worker", "bot"],
-                    cwd=BOTS,
-                    stdout=output,
-                    stderr=output,
-                )
-            try:
-                wait_until(lambda: "certificate verify failed" in log.read_text(), "why", 30)
-                with watching(tmp_path) as (flower, flowers_log):
-                    assert flower.ask("/broker")[0] == 200
-                    wait_until(lambda: stranger.refused > 3, "all have tried")
-                    told = flowers_log.read_text() + flower.ask("/broker")[1]
-            finally:
-                worker.terminate()
-                worker.wait(20)
-        told += log.read_text()
-        assert not stranger.heard
+        given = {"THREADMILL_BROKER_URL": broker, "FLOWER_BASIC_AUTH": CREDENTIAL}
+        with surroundings(redis_server.fresh_database(), standin, "responses", **given):
+            ended = subprocess.run(
+                [sys.executable, "-m", *command.split()],
+                cwd=BOTS,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        told = ended.stdout + ended.stderr
+        assert ended.returncode == 1
+        assert "The broker cannot be used: the server's certificate could not be verified" in told
+        assert "Traceback" not in told
         assert "QZXJ" not in told
+        assert not stranger.heard
 
 
 WORKER = ["threadmill", "worker", "bot"]

@@ -17,6 +17,7 @@ from types import FrameType
 
 from threadmill_shared import errors
 from threadmill_shared.counts import counted
+from threadmill_shared.messaging import check_certificate
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings
 from threadmill_workers.catalog import Catalog, load_catalog
@@ -67,7 +68,7 @@ def run_worker(
         StoreUnavailable: Redis does not answer.
     """
     make_model = model_factory(settings)
-    settings.celery_url()
+    check_certificate(settings)
     worker = WorkerProcess(settings, load_catalog(modules), make_model)
     worker.start()
     gc.collect()

@@ -26,7 +26,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import authenticated
 
 from threadmill_shared import errors
-from threadmill_shared.messaging import Queues, declared
+from threadmill_shared.messaging import Queues, check_certificate, declared
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.task_labels import is_label
 
@@ -177,7 +177,9 @@ def main() -> None:
     """Run Flower until SIGTERM or SIGINT."""
     try:
         read_options(sys.argv)
-        flower = build(load_settings())
+        settings = load_settings()
+        check_certificate(settings)
+        flower = build(settings)
     except errors.NotConfigured as error:
         sys.exit(str(error))
     port = flower.start_http_server()

@@ -96,9 +96,18 @@ async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -
     file, index = await asyncio.to_thread(open_index, path)
     with file, closing(index):
         imported = _found(index, models)
+        mapped, used = Counter[str](), Counter[str]()
         for line in _assistants(index):
-            is_new = await client.registry.create_once(_mapped(line.definition(), models))
-            imported.new_assistants += is_new
+            given = line.definition()
+            stored = _mapped(given, models)
+            if await client.registry.create_once(stored):
+                imported.new_assistants += 1
+                mapped[given.model] += 1
+            else:  # what is there stays as it is
+                stored = await client.registry.load(given.id)
+            used[stored.model] += 1
+        imported.mapped = {model: mapped[model] for model in models}
+        imported.retiring = _retiring(used)
         for thread_id, start in index.threads():
             imported.new_messages += await _import_thread(client, index, thread_id, start)
         return imported
@@ -120,8 +129,12 @@ def _found(index: Index, models: Mapping[str, str]) -> Imported:
             if (left_out := line.left_out())
         ],
         mapped={model: named[model] for model in models},
-        retiring={model: number for model, number in used.items() if find_retirement(model)},
+        retiring=_retiring(used),
     )
+
+
+def _retiring(used: Mapping[str, int]) -> dict[str, int]:
+    return {model: number for model, number in used.items() if find_retirement(model)}
 
 
 def _assistants(index: Index) -> Iterator[AssistantLine]:

@@ -72,7 +72,7 @@ class AssistantLine(_Line):
     name: str | None = None
     description: str | None = None
     instructions: str | None = None
-    model: str
+    model: str = Field(pattern=r"\S")
     tools: list[dict[str, Any]] = []
     tool_resources: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
