@@ -126,9 +126,7 @@ def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
         assert not stranger.heard
 
 
-@pytest.mark.parametrize(
-    "command", [["threadmill", "worker", "bot"], ["threadmill_workers.flower"]]
-)
+@pytest.mark.parametrize("command", ["threadmill worker bot", "threadmill_workers.flower"])
 def test_worker_and_flower_do_not_start_where_the_brokers_certificate_is_anothers(
     redis_server: RedisServer, standin: StandIn, tmp_path: Path, command: str
 ) -> None:
