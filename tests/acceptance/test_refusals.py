@@ -54,7 +54,7 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "an unknown when_busy": (
         lambda thread: ai.enqueue("Hello!", thread=thread, when_busy="wait"),  # type: ignore[arg-type]  # that is the point
         TypeError,
-        "when_busy is one of queue, reject, interrupt",
+        "when_busy must be one of queue, reject, interrupt",
     ),
     "a template that is none": (
         lambda thread: ai.enqueue("Hello!", thread=thread, instructions=Template("Be {{ brief")),
