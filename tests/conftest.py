@@ -23,8 +23,8 @@ from tests.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_on
 from tests.servers import RedisServer
 from tests.slots import one_slot_per_script
 
-from threadmill_shared.connections import StoreClient, connect
-from threadmill_shared.store import Store
+from threadmill_shared.store.connections import StoreClient, connect
+from threadmill_shared.store.runs import Store
 
 NAMESPACE = "tm"
 

@@ -10,7 +10,7 @@ TERMINAL = frozenset({"cancelled", "failed", "completed", "incomplete", "expired
 
 
 def leaks(contents: Contents) -> list[str]:
-    """The keys whose lifetime is not the one that `threadmill_shared.keys` promises for them."""
+    """The keys whose lifetime is not the one that `store/keys.py` promises for them."""
     return [
         f"{key}: {'no TTL' if stored.for_ever else 'a TTL'}, {stored.value}"
         for key, stored in contents.items()

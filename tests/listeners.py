@@ -10,7 +10,7 @@ from threadmill import EventHandler
 from threadmill.handlers.listening import Told, listener
 from threadmill.run import Run
 from threadmill.twins import drive_briefly
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 HOOKS = (
     *("on_event", "on_run_step_created", "on_run_step_delta", "on_run_step_done"),

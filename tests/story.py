@@ -8,10 +8,10 @@ from typing import Any
 
 from threadmill.handlers import EventHandler
 from threadmill.run import Run
-from threadmill_shared.definition import RunRequest
-from threadmill_shared.events import Entry, Reader, count
-from threadmill_shared.objects import Message
-from threadmill_shared.records import RunRecord
+from threadmill_shared.events.decoder import Entry, Reader, count
+from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.objects import Message
+from threadmill_shared.records.run import RunRecord
 
 RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from threadmill.printing import pprint_messages, pprint_run, pprint_steps
     from threadmill.run import Run
     from threadmill.thread import Thread
-    from threadmill_shared.events import Event
-    from threadmill_shared.objects import Message, Step
-    from threadmill_shared.templates import Template
+    from threadmill_shared.events.decoder import Event
+    from threadmill_shared.instructions.templates import Template
+    from threadmill_shared.records.objects import Message, Step
     from threadmill_shared.tools import ENDRUN_TOKEN, EndRun, current_call, tool
 
 __all__ = [
@@ -49,14 +49,14 @@ _HOMES = {
     "Assistant": "threadmill.assistant",
     "CodeInterpreter": "threadmill.hosted_tools",
     "EndRun": "threadmill_shared.tools",
-    "Event": "threadmill_shared.events",
+    "Event": "threadmill_shared.events.decoder",
     "EventHandler": "threadmill.handlers",
     "FileSearch": "threadmill.hosted_tools",
-    "Message": "threadmill_shared.objects",
+    "Message": "threadmill_shared.records.objects",
     "PrintHandler": "threadmill.handlers",
     "Run": "threadmill.run",
-    "Step": "threadmill_shared.objects",
-    "Template": "threadmill_shared.templates",
+    "Step": "threadmill_shared.records.objects",
+    "Template": "threadmill_shared.instructions.templates",
     "Thread": "threadmill.thread",
     "current_call": "threadmill_shared.tools",
     "pprint_messages": "threadmill.printing",

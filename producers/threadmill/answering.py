@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from threadmill.client import Client, current_client
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
-from threadmill_shared.parking import Answer, rejection
-from threadmill_shared.requests import check_text
+from threadmill_shared.run_request import check_text
+from threadmill_shared.store.parked_runs import Answer, rejection
 from threadmill_shared.tools import render_output
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from threadmill.talking import Talking
 
 if TYPE_CHECKING:
-    from threadmill_shared.templates import Template
+    from threadmill_shared.instructions.templates import Template
 
 _POSITIONAL = ("name", "instructions", "model", "tools")
 

@@ -13,10 +13,10 @@ from threadmill.offered_tools import functions, specs
 from threadmill.run import Run
 from threadmill.thread import Thread
 from threadmill_shared import ids
-from threadmill_shared.definition import Definition, Publishable, RunOptions
 from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.instructions.templates import Template
+from threadmill_shared.records.definition import Definition, Publishable, RunOptions
 from threadmill_shared.settings import load_settings
-from threadmill_shared.templates import Template
 from threadmill_shared.tools import Tool
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from threadmill.twins import Hop
-from threadmill_shared.cancelling import AGAIN_SECONDS, cancel_others
+from threadmill_shared.cancellation import AGAIN_SECONDS, cancel_others
 
 T = TypeVar("T")
 

@@ -13,20 +13,20 @@ from typing import Any, TypeVar
 from threadmill.bridge import Bridge
 from threadmill.nested import as_child
 from threadmill.twins import Hop, drive_briefly
-from threadmill_shared import errors, nesting
-from threadmill_shared.connections import connect
-from threadmill_shared.events import Event
-from threadmill_shared.messaging import Sender
-from threadmill_shared.objects import Message, Step
-from threadmill_shared.parking import Answer, ParkedRuns
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.registry import Registry
-from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.retirements import warn_of_retirement
-from threadmill_shared.runs import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
+from threadmill_shared import child_runs, errors
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.events.decoder import Event
+from threadmill_shared.events.follow import Bells, Tails
+from threadmill_shared.records.changes import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
+from threadmill_shared.records.objects import Message, Step
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.retirements.announcements import warn_of_retirement
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings, load_settings
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells, Tails
+from threadmill_shared.store.assistants import Registry
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.parked_runs import Answer, ParkedRuns
+from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import Tool
 
 logger = logging.getLogger("threadmill")
@@ -125,7 +125,7 @@ class Client:
             new = embedded.to_own_queue(new, self.settings)
         enqueued = await self.store.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
-        if not (is_own and nesting.execute_here(enqueued.send)):
+        if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
         return enqueued
 
@@ -220,7 +220,7 @@ class Client:
         watch = self._watch_for_workers(run_id)
         try:
             async for events in self.tails.follow(run_id, after):
-                if nesting.parent_here() and any(event.event in _DISPATCHED for event in events):
+                if child_runs.parent_here() and any(event.event in _DISPATCHED for event in events):
                     record = await self.store.record(run_id)
                     if record is not None and record.status is Status.QUEUED:
                         _execute_child(record)
@@ -262,8 +262,8 @@ class Client:
 
 def _execute_child(record: RunRecord) -> None:
     """Execute a run here that a tool waits for: its parent may have the last slot."""
-    if record.parent is not None and record.parent == nesting.parent_here():
-        nesting.execute_here(Dispatch(record.id, "", begun=True))
+    if record.parent is not None and record.parent == child_runs.parent_here():
+        child_runs.execute_here(Dispatch(record.id, "", begun=True))
 
 
 _current: Client | None = None

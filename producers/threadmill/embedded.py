@@ -20,8 +20,8 @@ from pydantic import SecretStr
 from threadmill.client import Client
 from threadmill.embedded_server import FOLDER, ensure_server
 from threadmill_shared import errors
-from threadmill_shared.messaging import Queues
-from threadmill_shared.runs import NewRun
+from threadmill_shared.broker.sender import Queues
+from threadmill_shared.records.changes import NewRun
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import Tool, ToolRegistry
 from threadmill_workers import door

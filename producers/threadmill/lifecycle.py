@@ -13,8 +13,8 @@ from threadmill.registration import Entry, Registration
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill.with_block import WithBlock
 from threadmill_shared import errors, ids
-from threadmill_shared.definition import Definition
-from threadmill_shared.requests import check_text
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.run_request import check_text
 
 
 class Lifecycle(WithBlock, AssistantFields):

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from threadmill.bridge import BridgeClosed
 from threadmill.twins import callers_loop
 from threadmill_shared import errors
-from threadmill_shared.definition import Publishable
-from threadmill_shared.parking import INTERRUPTED_OUTPUT, LEASE_SECONDS, Answer
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.runs import ParkedCall
+from threadmill_shared.records.changes import ParkedCall
+from threadmill_shared.records.definition import Publishable
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, Answer
 from threadmill_shared.tools import CallContext, Tool, ToolSpec
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from threadmill_shared import errors
-from threadmill_shared.runs import NewRun
-from threadmill_shared.store import Store
+from threadmill_shared.records.changes import NewRun
+from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 DEEPEST = 20

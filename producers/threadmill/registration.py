@@ -10,8 +10,8 @@ import asyncio
 from typing import Protocol
 
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition
-from threadmill_shared.registry import Registry
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.store.assistants import Registry
 
 
 class Registered(Protocol):

@@ -9,7 +9,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
-from threadmill_shared.definition import ResultForm
+from threadmill_shared.records.definition import ResultForm
 
 T = TypeVar("T")
 

@@ -19,10 +19,10 @@ from threadmill.local_calls import LocalCalls
 from threadmill.result_types import ResultType, plain_result
 from threadmill.twins import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids
-from threadmill_shared.definition import ResultForm
-from threadmill_shared.events import Event
-from threadmill_shared.objects import LastError, Message, RequiredAction, Step, Usage
-from threadmill_shared.records import Status
+from threadmill_shared.events.decoder import Event
+from threadmill_shared.records.definition import ResultForm
+from threadmill_shared.records.objects import LastError, Message, RequiredAction, Step, Usage
+from threadmill_shared.records.run import Status
 from threadmill_shared.tools import Tool
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from threadmill.attaching import Files
-from threadmill_shared.runs import WhenBusy
-from threadmill_shared.templates import Template
+from threadmill_shared.instructions.templates import Template
+from threadmill_shared.records.changes import WhenBusy
 
 
 class RunOptions(TypedDict, total=False):

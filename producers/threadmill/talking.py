@@ -20,11 +20,11 @@ from threadmill.run_options import FileOptions, RunOptions, SayOptions
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition
 from threadmill_shared.hosted_tools import hosted_tools
-from threadmill_shared.requests import Ask
-from threadmill_shared.runs import WhenBusy
-from threadmill_shared.templates import Template
+from threadmill_shared.instructions.templates import Template
+from threadmill_shared.records.changes import WhenBusy
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.run_request import Ask
 
 
 class Talking(Lifecycle):

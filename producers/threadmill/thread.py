@@ -15,13 +15,13 @@ from threadmill.run_options import RunOptions, SayOptions
 from threadmill.twins import awaitable, blocking
 from threadmill.with_block import WithBlock
 from threadmill_shared import errors, ids
-from threadmill_shared.attached import NOTHING, Attached
-from threadmill_shared.messages import user_message
-from threadmill_shared.objects import Message
-from threadmill_shared.refusals import thread_not_found
-from threadmill_shared.requests import ThreadRef, check_key, check_message, check_text
-from threadmill_shared.runs import WhenBusy
+from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.changes import WhenBusy
+from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.objects import Message
+from threadmill_shared.run_request import ThreadRef, check_key, check_message, check_text
 from threadmill_shared.settings import load_settings
+from threadmill_shared.store.replies import thread_not_found
 
 if TYPE_CHECKING:
     from threadmill.assistant import Assistant

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.items import Item
+from threadmill_shared.records.items import Item
 from threadmill_shared.tools import ToolSpec
 
 

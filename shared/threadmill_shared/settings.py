@@ -11,8 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
-from threadmill_shared.celery_broker import celery_settings
-from threadmill_shared.server_url import BROKER, STORE
+from threadmill_shared.servers.celery_settings import celery_settings
+from threadmill_shared.servers.url import BROKER, STORE
 
 logger = logging.getLogger("threadmill")
 

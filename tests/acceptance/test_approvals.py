@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Run, Thread, errors, tool
 from threadmill.client import close_client
 from threadmill.testing import StandIn
-from threadmill_shared.objects import RequiredCall, ToolCall
+from threadmill_shared.records.objects import RequiredCall, ToolCall
 
 pytestmark = [
     pytest.mark.parametrize("api", ["responses"], indirect=True),

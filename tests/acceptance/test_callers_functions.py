@@ -27,8 +27,8 @@ from threadmill.client import close_client, current_client
 from threadmill.local_calls import LocalCalls
 from threadmill.testing import StandIn
 from threadmill.twins import drive_async
-from threadmill_shared.objects import ToolCall
-from threadmill_shared.parking import LEASE_SECONDS
+from threadmill_shared.records.objects import ToolCall
+from threadmill_shared.store.parked_runs import LEASE_SECONDS
 
 pytestmark = [
     pytest.mark.parametrize("api", ["responses"], indirect=True),

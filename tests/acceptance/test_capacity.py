@@ -13,7 +13,7 @@ from tests.acceptance.processes import Worker, Workers
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run
-from threadmill_shared.keys import Keys
+from threadmill_shared.store.keys import Keys
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 

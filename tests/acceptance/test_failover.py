@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
 from threadmill.testing import StandIn
-from threadmill_shared.parking import LEASE_SECONDS
+from threadmill_shared.store.parked_runs import LEASE_SECONDS
 
 pytestmark = pytest.mark.apart
 

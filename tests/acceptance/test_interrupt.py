@@ -14,8 +14,8 @@ from tests.acceptance.requests import by_thread, said_to
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, Text
-from threadmill_shared.connections import connect
-from threadmill_shared.store import Store
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 
 pytestmark = pytest.mark.any_api
 

@@ -22,7 +22,7 @@ from threadmill.client import current_client
 from threadmill.moving import Imported, export_file, import_file, import_file_async
 from threadmill.testing import StandIn
 from threadmill.twins import drive
-from threadmill_shared.retirements import find_retirement, today
+from threadmill_shared.retirements.announcements import find_retirement, today
 from threadmill_shared.settings import load_settings
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from tests.servers import RedisServer
 from threadmill import Assistant, Event, Message, Run, Thread
 from threadmill.client import close_client
 from threadmill.testing import Answer, Call, Fault, Record, Reply, StandIn, Text, by_text
-from threadmill_shared.keys import Keys
+from threadmill_shared.store.keys import Keys
 
 RETRY_AFTER = 1.5
 """Seconds; more than a worker would wait by itself before its first retry."""

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 from threadmill import Assistant, errors
 from threadmill.testing import ScriptedModel
 from threadmill.testing.workers import Workers
-from threadmill_shared import retirements
+from threadmill_shared.retirements import announcements
 
 SCRIPT = Path(__file__).parent / "scripts" / "retiring.py"
 SOON, GONE = "gpt-4.1-mini", "gpt-4"
@@ -30,7 +30,7 @@ pytestmark = [
 def openai_itself(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever uses OpenAI; nothing here connects to it."""
     monkeypatch.delenv("OPENAI_BASE_URL")
-    monkeypatch.setattr(retirements, "_warned", set())
+    monkeypatch.setattr(announcements, "_warned", set())
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tests.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.testing import Reply, StandIn, Text
-from threadmill_shared.connections import connect
-from threadmill_shared.store import Store
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_workers.door import TOOL_SECONDS
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)

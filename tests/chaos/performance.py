@@ -20,7 +20,7 @@ from tests.chaos.summary import Evidence, Summary
 from tests.contents import Contents, parts, read_contents
 from tests.waiting import wait_until_async
 
-from threadmill_shared.connections import StoreClient, connect
+from threadmill_shared.store.connections import StoreClient, connect
 
 NAMESPACE = "threadmill"
 _STOP_SECONDS = 60.0

@@ -27,9 +27,9 @@ from tests.chaos.says import Say, invent
 
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.client import close_client, current_client
-from threadmill_shared.messaging import Sender
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
 
 HOT_THREADS = 4
 """Producers share these."""

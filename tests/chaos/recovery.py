@@ -16,8 +16,8 @@ from tests.chaos.stage import Stage
 from tests.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
-from threadmill_shared.events import Entry
-from threadmill_shared.keys import Keys
+from threadmill_shared.events.decoder import Entry
+from threadmill_shared.store.keys import Keys
 
 _TOKENS, _DELAY = 3000, 0.01
 """A stream of half a minute; it is cancelled when its recovery is known."""

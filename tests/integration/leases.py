@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
-from threadmill_shared.connections import connect
-from threadmill_shared.definition import RunRequest
-from threadmill_shared.registry import Seen, WorkerInfo
-from threadmill_shared.runs import Dispatch, NewRun, content_digest
+from threadmill_shared.records.changes import Dispatch, NewRun, content_digest
+from threadmill_shared.records.definition import RunRequest
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
+from threadmill_shared.store.assistants import Seen, WorkerInfo
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_workers import claiming
 from threadmill_workers.claiming import Holder
 from threadmill_workers.deaths import Dead, Deaths

@@ -13,11 +13,11 @@ from redis import Redis
 
 from threadmill.bridge import Bridge, BridgeClosed
 from threadmill.client import Client
-from threadmill_shared.cancelling import cancel_others
-from threadmill_shared.connections import connect
+from threadmill_shared.cancellation import cancel_others
+from threadmill_shared.events.follow import Bells
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 
 TURNS = 60
 """Of the event loop, from the first command to its answer and beyond."""

@@ -26,8 +26,8 @@ from tests.servers import RedisServer
 from tests.sharing_proxy import SharingProxy
 from tests.waiting import wait_until_async
 
-from threadmill_shared.registry import Seen, WorkerInfo
-from threadmill_shared.store import Store
+from threadmill_shared.store.assistants import Seen, WorkerInfo
+from threadmill_shared.store.runs import Store
 from threadmill_workers import deaths
 from threadmill_workers.deaths import Dead, Deaths
 from threadmill_workers.lease import LEASE_MS

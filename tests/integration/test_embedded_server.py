@@ -21,9 +21,9 @@ from tests.waiting import wait_until
 
 from threadmill.embedded_server import FOLDER, end_server, ensure_server, find_program
 from threadmill.keeper import LOOK_SECONDS
-from threadmill_shared.connections import connect
-from threadmill_shared.messaging import make_app
+from threadmill_shared.broker.sender import make_app
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.connections import connect
 
 KEEPER = """
 import sys

@@ -9,8 +9,8 @@ import pytest
 from redis import exceptions as redis_errors
 from tests.conftest import Run
 
-from threadmill_shared.connections import StoreClient, connect
-from threadmill_shared.kept_connection import KeptConnection
+from threadmill_shared.store.connections import StoreClient, connect
+from threadmill_shared.store.pinned_connection import KeptConnection
 
 ID = ("CLIENT", "ID")
 

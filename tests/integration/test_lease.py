@@ -10,7 +10,7 @@ from tests.conftest import Run
 from tests.integration.leases import beating, registered, registrations, store_at
 from tests.waiting import wait_until_async
 
-from threadmill_shared.store import Store
+from threadmill_shared.store.runs import Store
 from threadmill_workers import lease
 from threadmill_workers.lease import Loop
 

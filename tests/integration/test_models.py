@@ -22,7 +22,6 @@ from threadmill_shared.errors import (
     ModelUnavailable,
     NotConfigured,
 )
-from threadmill_shared.items import text_part
 from threadmill_shared.model import (
     MessageEnded,
     ModelRequest,
@@ -33,6 +32,7 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
+from threadmill_shared.records.items import text_part
 from threadmill_workers.models import create_model
 
 KEY = "sk-test-0123456789abcdefghij"

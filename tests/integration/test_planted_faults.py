@@ -13,8 +13,8 @@ from tests.integration.store.driver import NAMESPACE, Counts
 from tests.integration.store.machine import BUCKETS, run
 from tests.integration.store.server import Server
 
-from threadmill_shared import scripts
-from threadmill_shared.scripts import Script
+from threadmill_shared.store import scripts
+from threadmill_shared.store.scripts import Script
 
 BUDGET = settings(
     max_examples=200,

@@ -14,7 +14,7 @@ from tests.servers import SentinelFleet
 from tests.waiting import wait_until
 
 from threadmill_shared import errors
-from threadmill_shared.connections import MAX_CONNECTIONS, StoreClient, connect
+from threadmill_shared.store.connections import MAX_CONNECTIONS, StoreClient, connect
 
 
 @pytest.fixture(scope="module")

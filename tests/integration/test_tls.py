@@ -17,12 +17,12 @@ from tests.waiting import wait_until
 from tornado.ioloop import IOLoop
 
 from threadmill_shared import errors
-from threadmill_shared.connections import connect
-from threadmill_shared.messaging import Sender, make_app
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.broker.sender import Sender, make_app
+from threadmill_shared.events.follow import Bells
+from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_workers import flower
 
 RUN_ID = "run_3f" + "0123456789" * 3

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, errors
-from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
 
 

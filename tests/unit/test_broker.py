@@ -6,9 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from threadmill.client import Client
-from threadmill_shared import errors, messaging
-from threadmill_shared.messaging import Sender, make_app
-from threadmill_shared.runs import Dispatch
+from threadmill_shared import errors
+from threadmill_shared.broker import sender as sending
+from threadmill_shared.broker.sender import Sender, make_app
+from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 
 REDIS = "redis://localhost:1/0"
@@ -82,7 +83,7 @@ def test_a_sender_whose_connection_broke_makes_another_one(
 
         close = drop
 
-    monkeypatch.setattr(messaging, "_Publisher", Breaking)
+    monkeypatch.setattr(sending, "_Publisher", Breaking)
     sender = Sender(settings())
     for _ in range(3):
         sender.send(Dispatch(RUN, "threadmill"))

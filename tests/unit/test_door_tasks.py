@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from threadmill_shared.messaging import EXECUTE, RUN, SAY, Queues, make_app
+from threadmill_shared.broker.sender import EXECUTE, RUN, SAY, Queues, make_app
 from threadmill_shared.settings import Settings
 from threadmill_workers.consumer import declared
 from threadmill_workers.tasks import register_tasks

@@ -21,7 +21,7 @@ from threadmill.handlers.dispatcher import Dispatcher
 from threadmill.handlers.objects import OwnObjects
 from threadmill.twins import drive_briefly
 from threadmill_shared import errors
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 each = pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from threadmill import Assistant, Template
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition
-from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import content_digest
+from threadmill_shared.records.changes import content_digest
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 
 ADA = Definition(id="asst_1", name="Ada", model="m", instructions="{{ self_.name }} is kind.")

@@ -7,8 +7,8 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter
 
-from threadmill_shared.items import text_part
 from threadmill_shared.model import ModelRequest
+from threadmill_shared.records.items import text_part
 from threadmill_shared.tools import ToolSpec
 from threadmill_workers.models.bodies import chat_body, responses_body
 

@@ -15,11 +15,11 @@ import pytest
 from openai.types.responses import response_compact_params
 from openai.types.shared import ChatModel
 
-from threadmill_shared import retirements
-from threadmill_shared.retirements import find_retirement, warn_of_retirement
+from threadmill_shared.retirements import announcements
+from threadmill_shared.retirements.announcements import find_retirement, warn_of_retirement
 from threadmill_shared.settings import Settings
 
-FILE = resources.files("threadmill_shared") / "retirements.json"
+FILE = resources.files("threadmill_shared.retirements") / "models.json"
 ENTRIES: list[dict[str, Any]] = json.loads(FILE.read_text())
 DEFAULT: str = Settings.model_fields["model"].default
 ELSEWHERE = [
@@ -31,7 +31,7 @@ ELSEWHERE = [
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a process is that has used no model yet."""
-    monkeypatch.setattr(retirements, "_warned", set())
+    monkeypatch.setattr(announcements, "_warned", set())
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
@@ -43,7 +43,7 @@ def test_every_entry_has_models_and_a_date_and_says_where_and_when_it_was_read()
         assert entry.keys() - {"fine_tuned"} == {"shutdown", "source", "seen", "models"}
         assert entry["models"]
         assert date.fromisoformat(entry["shutdown"])
-        assert date.fromisoformat(entry["seen"]) <= retirements.today()
+        assert date.fromisoformat(entry["seen"]) <= announcements.today()
         for source in (entry["source"], entry.get("fine_tuned", entry["source"])):
             assert source.startswith("https://"), entry
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition, RunOptions
-from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.records.definition import Definition, RunOptions
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolSpec
 

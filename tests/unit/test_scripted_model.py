@@ -6,7 +6,6 @@ import pytest
 
 from threadmill.testing import ScriptedModel
 from threadmill_shared import errors
-from threadmill_shared.items import MessageItem, text_part
 from threadmill_shared.model import (
     MessageEnded,
     Model,
@@ -18,6 +17,7 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
+from threadmill_shared.records.items import MessageItem, text_part
 
 ASKED = ModelRequest(model="m", instructions="", items=[])
 

@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from threadmill_shared import errors, url_options
-from threadmill_shared.connections import connect
-from threadmill_shared.messaging import Sender, make_app
-from threadmill_shared.server_url import masked, parse
+from threadmill_shared import errors
+from threadmill_shared.broker.sender import Sender, make_app
+from threadmill_shared.servers import url_options
+from threadmill_shared.servers.url import masked, parse
 from threadmill_shared.settings import Settings, load_settings
+from threadmill_shared.store.connections import connect
 from threadmill_workers import flower
 
 STORE = "redis://localhost:1/0"
@@ -94,7 +95,7 @@ def test_a_secure_cluster_is_verified() -> None:
 def test_who_wants_no_verification_gets_it_in_either_spelling_and_is_warned(
     read: Callable[[str], dict[str, Any]], spelt: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from threadmill_shared import tls
+    from threadmill_shared.servers import tls
 
     tls._warn_of_strangers.cache_clear()
     for _ in range(2):

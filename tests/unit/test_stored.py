@@ -10,15 +10,15 @@ import pytest
 from threadmill.moving.lines import AssistantLine, read_line
 from threadmill.moving.objects import assistant
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition, RunOptions, RunRequest
-from threadmill_shared.events import Entry, Reader
+from threadmill_shared.events.decoder import Entry, Reader
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
-from threadmill_shared.objects import Message, Step
-from threadmill_shared.records import RunRecord
-from threadmill_shared.requests import Ask, new_run
-from threadmill_shared.runs import content_digest
+from threadmill_shared.records.changes import content_digest
+from threadmill_shared.records.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.records.objects import Message, Step
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.stored import Stored, later_field
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
-from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools import ToolSpec
 
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from threadmill_shared import templates
 from threadmill_shared.errors import BadTemplate, CallerError
-from threadmill_shared.templates import MAX_RENDERED, render
+from threadmill_shared.instructions import templates
+from threadmill_shared.instructions.templates import MAX_RENDERED, render
 
 
 class Assistant:

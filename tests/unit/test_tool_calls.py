@@ -11,14 +11,7 @@ import pytest
 import uvloop
 
 from threadmill_shared.errors import ThreadLocked
-from threadmill_shared.tools import (
-    ENDRUN_TOKEN,
-    CallContext,
-    EndRun,
-    as_tool,
-    current_call,
-    tool,
-)
+from threadmill_shared.tools import ENDRUN_TOKEN, CallContext, EndRun, as_tool, current_call, tool
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
 SECRET = "my-secret-words"

@@ -14,7 +14,6 @@ from itertools import takewhile
 from typing import Any
 
 from threadmill_shared import errors, ids
-from threadmill_shared.items import OPEN_CALL_OUTPUT, Item, message_text
 from threadmill_shared.model import (
     CodeDelta,
     HostedBegan,
@@ -30,8 +29,9 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
-from threadmill_shared.records import RunRecord
-from threadmill_shared.retirements import explained
+from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, message_text
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.retirements.announcements import explained
 from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch
 from threadmill_workers.history import History

@@ -15,12 +15,13 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors, ids, lenient
-from threadmill_shared.files import File, image_type, read_file
+from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
-from threadmill_shared.items import Item, MessageItem
 from threadmill_shared.model import ProviderFiles
-from threadmill_shared.store import Store
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import Item, MessageItem
+from threadmill_shared.store.files import File, image_type, read_file
+from threadmill_shared.store.runs import Store
 from threadmill_workers.holding import HeldRun
 
 _MARGIN_SECONDS = 3600

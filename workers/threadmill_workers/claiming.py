@@ -9,10 +9,10 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-from threadmill_shared.definition import RunRequest
-from threadmill_shared.keys import Keys
-from threadmill_shared.records import RunRecord, pairs
-from threadmill_shared.store import Store
+from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.run import RunRecord, pairs
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.runs import Store
 from threadmill_workers.holding import HeldRun
 
 logger = logging.getLogger("threadmill.worker")

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.worker import WorkController
 
-from threadmill_shared.server_url import masked
+from threadmill_shared.servers.url import masked
 
 
 class Controller(WorkController):

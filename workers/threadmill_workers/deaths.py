@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import RedisCluster
 
-from threadmill_shared.connections import ANSWER_SECONDS
-from threadmill_shared.reading import pairs
-from threadmill_shared.registry import Seen, WorkerInfo
-from threadmill_shared.store import Store
+from threadmill_shared.store.assistants import Seen, WorkerInfo
+from threadmill_shared.store.connections import ANSWER_SECONDS
+from threadmill_shared.store.reader import pairs
+from threadmill_shared.store.runs import Store
 from threadmill_workers.lease import BEAT_SECONDS
 from threadmill_workers.pulse import server_id
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from threadmill_shared import errors
-from threadmill_shared.counts import counted
-from threadmill_shared.messaging import check_certificate
+from threadmill_shared.broker.sender import check_certificate
+from threadmill_shared.log_text import counted
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings
 from threadmill_workers.catalog import Catalog, load_catalog

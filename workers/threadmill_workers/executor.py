@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pydantic_core import to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messaging import Sender
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.broker.task_labels import TaskLabel
 from threadmill_shared.model import Model, files_of
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.registry import Registry
-from threadmill_shared.retirements import warn_of_retirement
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
-from threadmill_shared.task_labels import TaskLabel
+from threadmill_shared.store.assistants import Registry
+from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.asking import AnsweringModel

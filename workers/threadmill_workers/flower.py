@@ -26,9 +26,9 @@ from tornado.ioloop import IOLoop
 from tornado.web import authenticated
 
 from threadmill_shared import errors
-from threadmill_shared.messaging import Queues, check_certificate, declared
+from threadmill_shared.broker.sender import Queues, check_certificate, declared
+from threadmill_shared.broker.task_labels import is_label
 from threadmill_shared.settings import Settings, load_settings
-from threadmill_shared.task_labels import is_label
 
 logger = logging.getLogger(__name__)
 

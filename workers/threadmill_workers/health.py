@@ -10,11 +10,11 @@ import re
 import socket
 import sys
 
-from threadmill_shared.connections import connect
 from threadmill_shared.errors import ThreadmillError
-from threadmill_shared.registry import Registry
 from threadmill_shared.settings import load_settings
-from threadmill_shared.store import Store
+from threadmill_shared.store.assistants import Registry
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 
 
 async def _workers_here() -> int:

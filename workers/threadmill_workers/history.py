@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from threadmill_shared import lenient
-from threadmill_shared.items import Item
-from threadmill_shared.reading import PAGE
-from threadmill_shared.store import Store
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import Item
+from threadmill_shared.store.reader import PAGE
+from threadmill_shared.store.runs import Store
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""

@@ -18,13 +18,13 @@ from pydantic_core import from_json
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
-from threadmill_shared.connections import is_full, is_passing
-from threadmill_shared.keys import Keys
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.replicas import Witness
-from threadmill_shared.runs import Dispatch
-from threadmill_shared.scripts import Call, script
-from threadmill_shared.store import Store
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.connections import is_full, is_passing
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.replicas import Witness
+from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts import Call, script
 from threadmill_workers.batch import Batch
 from threadmill_workers.turn import CallMarks, stored_usage
 

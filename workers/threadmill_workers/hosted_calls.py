@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from threadmill_shared import ids
-from threadmill_shared.items import HostedCallItem
 from threadmill_shared.model import CodeDelta, HostedBegan, HostedEnded
-from threadmill_shared.records import RunRecord
+from threadmill_shared.records.items import HostedCallItem
+from threadmill_shared.records.run import RunRecord
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun
 from threadmill_workers.produced import ProducedFiles

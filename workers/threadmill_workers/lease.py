@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from threadmill_shared import errors
-from threadmill_shared.keys import Keys
-from threadmill_shared.registry import Seen, WorkerInfo
-from threadmill_shared.scripts import script
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.assistants import Seen, WorkerInfo
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts import script
 from threadmill_workers.claiming import Holder
 from threadmill_workers.pulse import Pulse, open_pulse
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared.model import Stop
-from threadmill_shared.records import Status
+from threadmill_shared.records.run import Status
 from threadmill_shared.tools import EndRun
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.batch import Batch

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill_shared.items import MessageItem
-from threadmill_shared.messages import assistant_message
 from threadmill_shared.model import MessageEnded, shifted
+from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.messages import assistant_message
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun
 from threadmill_workers.produced import Enclosed, ProducedFiles

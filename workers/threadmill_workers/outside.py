@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from threadmill_shared import errors
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import WaitsFor
+from threadmill_shared.records.changes import WaitsFor
+from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun

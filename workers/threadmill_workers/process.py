@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 from celery.worker import state
 from kombu.asynchronous import set_event_loop
 
-from threadmill_shared import errors, nesting
-from threadmill_shared.cancelling import cancel_others
-from threadmill_shared.connections import connect
-from threadmill_shared.messaging import Queues, Sender, make_app
+from threadmill_shared import child_runs, errors
+from threadmill_shared.broker.sender import Queues, Sender, make_app
+from threadmill_shared.cancellation import cancel_others
+from threadmill_shared.events.follow import Bells
 from threadmill_shared.model import Model
-from threadmill_shared.registry import Registry, WorkerInfo
-from threadmill_shared.requests import Ask, new_run
+from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells
+from threadmill_shared.store.assistants import Registry, WorkerInfo
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.claiming import Holder
@@ -153,7 +153,7 @@ class WorkerProcess:
         self._thread.start()
         self.call(self._open())
         self._lease.start()
-        nesting.offer(self._begin_child)
+        child_runs.offer(self._begin_child)
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Consume messages until `stop_consuming`.
@@ -230,7 +230,7 @@ class WorkerProcess:
             logger.error("the worker did not close: %s", type(error).__name__)
 
     def _give_all_back(self, tool_seconds: float) -> None:
-        nesting.withdraw()
+        child_runs.withdraw()
         self.call(self._executor.close(tool_seconds))
         self.call(self._flush_events())
         self._sender.close()

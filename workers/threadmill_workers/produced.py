@@ -10,16 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared import errors, ids
-from threadmill_shared.files import (
-    File,
-    FileInfo,
-    harmless_name,
-    image_type,
-    produced_files,
-)
-from threadmill_shared.items import Item
 from threadmill_shared.model import ProviderFiles
-from threadmill_shared.store import Store
+from threadmill_shared.records.items import Item
+from threadmill_shared.store.files import File, FileInfo, harmless_name, image_type, produced_files
+from threadmill_shared.store.runs import Store
 from threadmill_workers.holding import HeldRun
 
 logger = logging.getLogger("threadmill.worker")

@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from threadmill_shared.messaging import Queues
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
-from threadmill_shared.store import Store
+from threadmill_shared.broker.sender import Queues
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.store.assistants import WorkerInfo
+from threadmill_shared.store.runs import Store
 from threadmill_workers.naming import named
 
 logger = logging.getLogger("threadmill.worker")

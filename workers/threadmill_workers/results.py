@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from threadmill_shared import errors
-from threadmill_shared.items import NoteItem
+from threadmill_shared.records.items import NoteItem
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun
 from threadmill_workers.turn import Reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from threadmill_shared import lenient
+from threadmill_shared.records import lenient
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.history import History
 from threadmill_workers.holding import HeldRun

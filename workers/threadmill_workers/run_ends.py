@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.turn import stored_usage
 
 logger = logging.getLogger("threadmill.worker")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 
-from threadmill_shared.records import HELD
-from threadmill_shared.store import Store
+from threadmill_shared.records.run import HELD
+from threadmill_shared.store.runs import Store
 from threadmill_workers.executor import Executor
 from threadmill_workers.holding import HeldRun, Stop
 from threadmill_workers.lease import Lease

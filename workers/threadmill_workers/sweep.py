@@ -12,10 +12,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from threadmill_shared.parking import ParkedRuns, unanswered
-from threadmill_shared.records import Status
-from threadmill_shared.runs import CANCEL_MS
-from threadmill_shared.store import Store
+from threadmill_shared.records.changes import CANCEL_MS
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.parked_runs import ParkedRuns, unanswered
+from threadmill_shared.store.runs import Store
 from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
 from threadmill_workers.each import each
 from threadmill_workers.resending import SAMPLE, Resending

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
-from threadmill_shared.store import Store
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.assistants import WorkerInfo
+from threadmill_shared.store.runs import Store
 from threadmill_workers.deaths import Dead
 from threadmill_workers.each import each
 from threadmill_workers.naming import named

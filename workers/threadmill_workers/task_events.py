@@ -12,8 +12,8 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from threadmill_shared.records import RunRecord
-from threadmill_shared.task_labels import TaskLabel
+from threadmill_shared.broker.task_labels import TaskLabel
+from threadmill_shared.records.run import RunRecord
 from threadmill_workers.task_outcomes import TAKEN_OVER, TaskOutcome, TaskState
 
 GATHER_SECONDS = 0.25

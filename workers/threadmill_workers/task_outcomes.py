@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from threadmill_shared.records import Status
+from threadmill_shared.records.run import Status
 
 
 class TaskState(StrEnum):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill_shared import lenient
-from threadmill_shared.items import ToolOutputItem
 from threadmill_shared.model import Stop, Usage
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import ToolOutputItem
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.batch import Batch
 

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from threadmill_shared.cancelling import cancel_all
-from threadmill_shared.messaging import Sender
-from threadmill_shared.records import RunRecord
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.cancellation import cancel_all
+from threadmill_shared.events.follow import Bells
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import RunRecord
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells
+from threadmill_shared.store.runs import Store
 from threadmill_workers.executor import Executor
 from threadmill_workers.lease import Lease
 from threadmill_workers.resending import Resending

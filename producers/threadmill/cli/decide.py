@@ -10,7 +10,7 @@ from threadmill.cli.connection import use_store
 
 if TYPE_CHECKING:
     from threadmill import Run
-    from threadmill_shared.objects import RequiredCall
+    from threadmill_shared.records.objects import RequiredCall
 
 _call_id = click.argument("call_id", required=False)
 

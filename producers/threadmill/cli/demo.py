@@ -115,7 +115,7 @@ def _model() -> Iterator[str]:
 
 
 def _provider() -> str:
-    from threadmill_shared.server_url import masked
+    from threadmill_shared.servers.url import masked
     from threadmill_shared.settings import load_settings
 
     address = os.environ.get("OPENAI_BASE_URL")

@@ -91,7 +91,7 @@ class _Lines:
 @contextmanager
 def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
     """Redis for this process and its children: the one that is set, or the folder's own."""
-    from threadmill_shared.server_url import masked
+    from threadmill_shared.servers.url import masked
     from threadmill_shared.settings import load_settings
 
     settings = load_settings()

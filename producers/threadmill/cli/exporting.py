@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from threadmill.cli.connection import use_store
-from threadmill_shared.counts import counted
+from threadmill_shared.log_text import counted
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from threadmill.cli.connection import use_store
-from threadmill_shared.counts import counted
+from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
     from threadmill.moving import Imported
@@ -70,7 +70,7 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
 
 
 def _told_of_models(found: Imported, models: Mapping[str, str], *, dry_run: bool) -> Iterator[str]:
-    from threadmill_shared.retirements import find_retirement, today
+    from threadmill_shared.retirements.announcements import find_retirement, today
 
     for old, number in found.mapped.items():
         if number:

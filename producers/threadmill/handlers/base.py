@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import errors
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.handlers.dispatcher import Dispatcher

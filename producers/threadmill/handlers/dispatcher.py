@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from threadmill.handlers.snapshots import Json, MessageSoFar, with_calls
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 HookCall = tuple[str, tuple[Any, ...]]
 """A hook's name and arguments."""

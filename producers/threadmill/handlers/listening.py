@@ -12,7 +12,7 @@ from threadmill.handlers.dispatcher import Dispatcher, Objects
 from threadmill.handlers.objects import OwnObjects
 from threadmill.twins import on_loop
 from threadmill_shared import errors
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run

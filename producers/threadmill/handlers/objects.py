@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 
 class ApiObject:

@@ -10,7 +10,7 @@ from openai.types.beta.threads import Message
 from openai.types.beta.threads.runs import RunStep
 
 from threadmill.handlers.base import Listener
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 _EVENTS: dict[str, Any] = {
     get_args(kind.model_fields["event"].annotation)[0]: kind

@@ -9,7 +9,7 @@ from threadmill.handlers.base import EventHandler
 from threadmill.printing import RunPrinter
 from threadmill.twins import drive_async
 from threadmill_shared import errors
-from threadmill_shared.events import Event
+from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run

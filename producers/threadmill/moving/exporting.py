@@ -15,8 +15,8 @@ from threadmill.moving import objects
 from threadmill.thread import Thread
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
-from threadmill_shared.reading import PAGE
-from threadmill_shared.refusals import thread_not_found
+from threadmill_shared.store.reader import PAGE
+from threadmill_shared.store.replies import thread_not_found
 
 
 @dataclass

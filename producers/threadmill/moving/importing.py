@@ -16,10 +16,10 @@ from threadmill.moving.index import Index, open_index
 from threadmill.moving.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
 from threadmill.twins import awaitable, blocking
 from threadmill_shared import ids
-from threadmill_shared.definition import Definition
-from threadmill_shared.items import ImportedItem
-from threadmill_shared.requests import check_model
-from threadmill_shared.retirements import find_retirement
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.items import ImportedItem
+from threadmill_shared.retirements.announcements import find_retirement
+from threadmill_shared.run_request import check_model
 
 _PART = 200
 """Messages, and what goes with them, in one script."""

@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from threadmill_shared import errors, ids
-from threadmill_shared.definition import Definition
 from threadmill_shared.hosted_tools import as_hosted, hosted_tools
-from threadmill_shared.items import (
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.items import (
     HostedCallItem,
     MessageItem,
     NoteItem,
@@ -28,7 +28,7 @@ from threadmill_shared.items import (
     ToolOutputItem,
     text_part,
 )
-from threadmill_shared.objects import Message
+from threadmill_shared.records.objects import Message
 from threadmill_shared.tools import external_spec
 
 SKIPPED = frozenset({"thread.run", "thread.run.step"})

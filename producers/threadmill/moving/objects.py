@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from threadmill_shared.definition import Definition
-from threadmill_shared.event_objects import run_object
+from threadmill_shared.events.api_objects import run_object
 from threadmill_shared.hosted_tools import tool_resources
-from threadmill_shared.items import Item
-from threadmill_shared.objects import Message, Step, ToolCall
-from threadmill_shared.records import RunRecord
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.items import Item
+from threadmill_shared.records.objects import Message, Step, ToolCall
+from threadmill_shared.records.run import RunRecord
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill.printing.wording import cleaned, files_note, incomplete_note
-from threadmill_shared.objects import Message, Step
+from threadmill_shared.records.objects import Message, Step
 
 NOT_FINISHED = "not finished"
 """The note of a card whose making nobody watches any more."""

@@ -16,7 +16,7 @@ from threadmill.printing.pictures import picture, protocol_of
 from threadmill.printing.screen import Screen
 from threadmill.printing.views import View, view_of
 from threadmill.printing.wording import cleaned
-from threadmill_shared.files import image_type
+from threadmill_shared.store.files import image_type
 
 _INTERVAL = 1 / 12
 """Seconds between two paintings, at least."""

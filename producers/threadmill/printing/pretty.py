@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from threadmill.printing.cards import Calls, Card, Speech
 from threadmill.printing.sheet import open_sheet
 from threadmill.printing.wording import end_notice
-from threadmill_shared.objects import Message, Step
-from threadmill_shared.records import Status
+from threadmill_shared.records.objects import Message, Step
+from threadmill_shared.records.run import Status
 
 if TYPE_CHECKING:
     from threadmill.run import Run

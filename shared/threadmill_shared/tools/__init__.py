@@ -7,12 +7,7 @@ validated against the annotations and coerced before the function is called.
 
 from __future__ import annotations
 
-from threadmill_shared.tools.call_context import (
-    CallContext,
-    NoCurrentCall,
-    calling,
-    current_call,
-)
+from threadmill_shared.tools.call_context import CallContext, NoCurrentCall, calling, current_call
 from threadmill_shared.tools.decorator import as_tool, tool
 from threadmill_shared.tools.function_tool import Tool
 from threadmill_shared.tools.output import ENDRUN_TOKEN, EndRun, encodable, render_output

@@ -17,9 +17,9 @@ from tests.programs import KINDS, is_to_be_had
 from tests.servers import RedisServer
 
 from threadmill_shared import ids
-from threadmill_shared.connections import connect
-from threadmill_shared.store import Store
-from threadmill_shared.tails import Bells
+from threadmill_shared.events.follow import Bells
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,7 +13,7 @@ from tests.integration.store.commands import bucket_key
 from tests.integration.store.model import Model, Run, Thread, words
 from tests.leaks import TERMINAL, leaks
 
-from threadmill_shared.runs import CANCEL_MS
+from threadmill_shared.records.changes import CANCEL_MS
 
 HELD = frozenset({"in_progress", "requires_action", "cancelling"})
 

@@ -7,7 +7,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 from tests.contents import Contents, read_contents
 
-from threadmill_shared.connections import StoreClient
+from threadmill_shared.store.connections import StoreClient
 
 
 class LossyClient:

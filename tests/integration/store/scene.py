@@ -10,13 +10,13 @@ from tests.integration.store.commands import Command, Commands
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
-from threadmill_shared.definition import RunRequest
-from threadmill_shared.events import Event, Reader
-from threadmill_shared.items import Item
-from threadmill_shared.messages import assistant_message
-from threadmill_shared.records import RunRecord, Status
-from threadmill_shared.runs import Enqueued, NewRun, content_digest
-from threadmill_shared.store import Store
+from threadmill_shared.events.decoder import Event, Reader
+from threadmill_shared.records.changes import Enqueued, NewRun, content_digest
+from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.items import Item
+from threadmill_shared.records.messages import assistant_message
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.runs import Store
 from threadmill_workers.batch import Batch
 from threadmill_workers.claiming import Holder, claim
 from threadmill_workers.holding import HeldRun

@@ -13,7 +13,7 @@ from tests.integration.store.commands import Command
 from tests.integration.store.model import Answer
 from tests.nodes import sync_client
 
-from threadmill_shared import scripts
+from threadmill_shared.store import scripts
 
 
 class Server:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messages import user_message
+from threadmill_shared.records.messages import user_message
 
 
 def messages(*texts: str):

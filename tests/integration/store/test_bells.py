@@ -10,9 +10,9 @@ from tests.nodes import ask_all
 from tests.proxy import Proxy
 from tests.waiting import wait_until_async
 
-from threadmill_shared import tails
-from threadmill_shared.connections import connect
-from threadmill_shared.tails import Bells
+from threadmill_shared.events import follow
+from threadmill_shared.events.follow import Bells
+from threadmill_shared.store.connections import connect
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ async def _is_silent(server):
 async def test_a_server_that_vanished_is_noticed_and_another_connection_subscribes(
     redis_server, server, monkeypatch
 ):
-    monkeypatch.setattr(tails, "SILENT_SECONDS", 0.2)
-    monkeypatch.setattr(tails, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(follow, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(follow, "IDLE_SECONDS", 0.1)
     async with Proxy(redis_server.port) as proxy:
         client = connect(f"redis://127.0.0.1:{proxy.port}", socket_timeout=None)
         bells = Bells(client)
@@ -153,8 +153,8 @@ async def test_a_server_that_vanished_is_noticed_and_another_connection_subscrib
 
 
 async def test_a_server_that_has_nothing_to_say_keeps_its_connection(server, bells, monkeypatch):
-    monkeypatch.setattr(tails, "SILENT_SECONDS", 0.1)
-    monkeypatch.setattr(tails, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(follow, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(follow, "IDLE_SECONDS", 0.05)
     async with bells.listen("channel"):
         await subscribed(server, "channel")
         before = await _subscribers(server)

@@ -8,8 +8,8 @@ import pytest
 from tests.integration.store.scene import HOLDER
 
 from threadmill_shared import errors, ids
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch, Ended
+from threadmill_shared.records.changes import Dispatch, Ended
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 
 

@@ -9,7 +9,7 @@ from tests.integration.store.scene import Scene
 from tests.leaks import leaks
 from tests.slots import one_slot_per_script
 
-from threadmill_shared.connections import connect
+from threadmill_shared.store.connections import connect
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.store.scene import HOLDER, OTHER, write_partly
 
 from threadmill_shared import ids
-from threadmill_shared.records import RunRecord, Status
+from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.batch import Batch
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.integration.store.scene import write_partly
 
-from threadmill_shared import errors, thread_store
-from threadmill_shared.records import Status
+from threadmill_shared import errors
+from threadmill_shared.records.run import Status
+from threadmill_shared.store import threads
 from threadmill_workers.batch import Batch
 
 
@@ -23,7 +24,7 @@ async def test_a_thread_goes_with_its_messages_runs_and_logs(scene, client):
 
 
 async def test_many_runs_go_in_pages(scene, monkeypatch):
-    monkeypatch.setattr(thread_store, "PAGE", 2)
+    monkeypatch.setattr(threads, "PAGE", 2)
     for _ in range(5):
         run = await scene.enqueue()
         await scene.store.cancel(run.run_id)

@@ -7,9 +7,9 @@ from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import Scene
 
 from threadmill_shared import errors, ids
-from threadmill_shared.connections import connect
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch, Enqueued
+from threadmill_shared.records.changes import Dispatch, Enqueued
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.connections import connect
 
 
 async def test_a_run_on_a_free_thread_takes_its_head_and_is_to_be_sent(scene, client):

@@ -10,9 +10,9 @@ from tests.nodes import ask_all
 from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
-from threadmill_shared.events import Event
-from threadmill_shared.records import Status
-from threadmill_shared.tails import Tails
+from threadmill_shared.events.decoder import Event
+from threadmill_shared.events.follow import Tails
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun
 

@@ -17,8 +17,8 @@ from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers import executor

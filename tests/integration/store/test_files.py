@@ -6,8 +6,10 @@ import pytest
 from tests.integration.store.scene import Scene
 
 from threadmill_shared import ids
-from threadmill_shared.attached import Attached
-from threadmill_shared.files import (
+from threadmill_shared.records.attachments import Attached
+from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.files import (
     File,
     distinct_names,
     harmless_name,
@@ -15,8 +17,6 @@ from threadmill_shared.files import (
     produced_files,
     read_file,
 )
-from threadmill_shared.messages import user_message
-from threadmill_shared.records import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 

@@ -12,8 +12,8 @@ from tests.integration.store.scene import (
     write_partly,
 )
 
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 

@@ -6,8 +6,8 @@ import pytest
 from tests.integration.store.scene import begin_call, write_partly
 
 from threadmill_shared import ids
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch, Ended
+from threadmill_shared.records.changes import Dispatch, Ended
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared import errors
-from threadmill_shared.registry import FORMAT, Registry
+from threadmill_shared.store.assistants import FORMAT, Registry
 
 
 async def test_a_new_store_is_marked_and_then_accepted(scene):

@@ -11,10 +11,10 @@ from tests.nodes import ask_all
 from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messages import user_message
 from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.run import Status
 from threadmill_workers.asking import AnsweringModel
 from threadmill_workers.attached import AttachedFiles
 from threadmill_workers.batch import Batch

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.store.scene import OTHER, begin_message, write_partly
 
 from threadmill_shared import ids
-from threadmill_shared.records import Status
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import LostRun, Stop
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from threadmill_shared import errors, ids
-from threadmill_shared.connections import connect
-from threadmill_shared.definition import Definition
-from threadmill_shared.records import Status
-from threadmill_shared.requests import Ask, ThreadRef, new_run
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.run import Status
+from threadmill_shared.run_request import Ask, ThreadRef, new_run
 from threadmill_shared.settings import Settings
-from threadmill_shared.store import Store
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import ToolSpec
 from threadmill_workers.batch import Batch
 

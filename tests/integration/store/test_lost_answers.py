@@ -15,15 +15,15 @@ from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_message
 
 from threadmill_shared import ids
-from threadmill_shared.attached import Attached
-from threadmill_shared.files import File, read_file
-from threadmill_shared.items import ImportedItem
-from threadmill_shared.messages import user_message
-from threadmill_shared.parking import Answer, ParkedRuns
-from threadmill_shared.records import Status
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch, WaitsFor
-from threadmill_shared.scripts import script
+from threadmill_shared.records.attachments import Attached
+from threadmill_shared.records.changes import Dispatch, WaitsFor
+from threadmill_shared.records.items import ImportedItem
+from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.assistants import WorkerInfo
+from threadmill_shared.store.files import File, read_file
+from threadmill_shared.store.parked_runs import Answer, ParkedRuns
+from threadmill_shared.store.scripts import script
 from threadmill_workers.batch import Batch
 from threadmill_workers.deaths import Dead
 from threadmill_workers.holding import HeldRun, LostRun
@@ -92,7 +92,7 @@ def case(act: Callable[[Story], Awaitable[None]]) -> Callable[[Story], Awaitable
 
 
 def scripts() -> set[str]:
-    folder = resources.files("threadmill_shared") / "lua"
+    folder = resources.files("threadmill_shared.store") / "lua"
     return {file.name.removesuffix(".lua") for file in folder.iterdir() if file.is_file()}
 
 

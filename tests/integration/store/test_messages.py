@@ -8,9 +8,9 @@ import pytest
 from tests.integration.store.scene import begin_call, end_message, write_partly
 
 from threadmill_shared import errors, ids
-from threadmill_shared.messages import user_message
-from threadmill_shared.records import Status
-from threadmill_shared.store import Store
+from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.runs import Store
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pydantic_core import from_json, to_json
 from tests.integration.store.scene import Scene
 
 from threadmill_shared import errors
-from threadmill_shared.definition import Definition
-from threadmill_shared.registry import Registry
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.store.assistants import Registry
 from threadmill_shared.tools import ToolSpec
 
 

@@ -14,9 +14,9 @@ from tests.servers import ClusterOfOneShard, ReplicatedRedis
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
-from threadmill_shared.connections import connect
-from threadmill_shared.replicas import Witness, has_replicas
-from threadmill_shared.store import Store
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.replicas import Witness, has_replicas
+from threadmill_shared.store.runs import Store
 from threadmill_workers.holding import LostRun, Stop
 
 

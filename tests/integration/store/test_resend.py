@@ -11,8 +11,8 @@ import pytest
 from tests.integration.store.scene import OTHER, Scene
 
 from threadmill_shared import ids
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_workers.resending import Resending
 
 WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa", ("tm", "tm.begun", "tm.aaaa"))

@@ -10,11 +10,11 @@ from tests.integration.store.scene import OTHER, Scene, end_message, write_partl
 from tests.rewinding import Snapshot
 
 from threadmill_shared import errors
-from threadmill_shared.connections import connect
-from threadmill_shared.events import Event
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
-from threadmill_shared.tails import Bells, Tails
+from threadmill_shared.events.decoder import Event
+from threadmill_shared.events.follow import Bells, Tails
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.connections import connect
 from threadmill_workers.batch import Batch
 from threadmill_workers.holding import HeldRun, LostRun, Stop
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from tests.integration.store.scene import HOLDER, OTHER, Scene, write_partly
 
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
 from threadmill_workers.batch import Batch
 from threadmill_workers.claiming import Holder
 from threadmill_workers.holding import HeldRun, Stop

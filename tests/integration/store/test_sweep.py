@@ -8,11 +8,11 @@ import pytest
 from tests.integration.store.scene import HOLDER, Scene, begin_call, write_partly
 
 from threadmill_shared import ids
-from threadmill_shared.connections import connect
-from threadmill_shared.records import Status
-from threadmill_shared.registry import WorkerInfo
-from threadmill_shared.runs import CANCEL_MS, Dispatch
-from threadmill_shared.store import Store
+from threadmill_shared.records.changes import CANCEL_MS, Dispatch
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.assistants import WorkerInfo
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.runs import Store
 from threadmill_workers import sweep
 from threadmill_workers.deaths import Dead
 from threadmill_workers.resending import Resending

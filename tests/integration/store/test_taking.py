@@ -7,8 +7,8 @@ from tests.integration.store.test_lost_answers import CALL, parking
 from tests.nodes import ask_all
 
 from threadmill_shared import errors
-from threadmill_shared import parking as parked_runs
-from threadmill_shared.parking import ParkedRuns
+from threadmill_shared.store import parked_runs as parked_runs
+from threadmill_shared.store.parked_runs import ParkedRuns
 
 
 async def parked(scene):

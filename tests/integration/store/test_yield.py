@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partly
 
-from threadmill_shared.records import Status
-from threadmill_shared.runs import Dispatch
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.run import Status
 from threadmill_workers.holding import LostRun
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from threadmill_shared import lenient
-from threadmill_shared.items import Item, MessageItem, ToolCallItem, message_text
 from threadmill_shared.model import ModelRequest
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import Item, MessageItem, ToolCallItem, message_text
 from threadmill_workers.models.hosted import KINDS, included, tool_bodies
 from threadmill_workers.models.taken_back import taken_back
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI
 
-from threadmill_shared import lenient
 from threadmill_shared.errors import ModelGarbled, ModelRefused
 from threadmill_shared.model import (
     MessageEnded,
@@ -21,6 +20,7 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
+from threadmill_shared.records import lenient
 from threadmill_workers.models import told
 from threadmill_workers.models.bodies import chat_body, sent_texts
 from threadmill_workers.models.failures import StreamFailed

@@ -18,7 +18,6 @@ from typing import Any
 
 from openai import APIConnectionError, APIError, APIStatusError
 
-from threadmill_shared import lenient
 from threadmill_shared.errors import (
     ContextTooLong,
     ModelError,
@@ -26,6 +25,7 @@ from threadmill_shared.errors import (
     ModelRefused,
     ModelUnavailable,
 )
+from threadmill_shared.records import lenient
 from threadmill_shared.tools import encodable
 
 _WORD = re.compile(r"[\w.\[\]-]{1,80}")

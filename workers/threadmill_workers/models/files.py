@@ -13,8 +13,8 @@ import httpx2
 from openai import APIError, AsyncOpenAI, NotFoundError
 from openai.types import FileObject, VectorStore
 
-from threadmill_shared import lenient
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
+from threadmill_shared.records import lenient
 from threadmill_workers.models import failures
 
 SECONDS = 120.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from threadmill_shared import lenient
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.model import HostedEnded, HostedKind
+from threadmill_shared.records import lenient
 
 Json = dict[str, Any]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 
-from threadmill_shared import lenient
 from threadmill_shared.errors import ModelGarbled
 from threadmill_shared.model import (
     CodeDelta,
@@ -22,6 +21,7 @@ from threadmill_shared.model import (
     TextDelta,
     TurnEnded,
 )
+from threadmill_shared.records import lenient
 from threadmill_workers.models import told
 from threadmill_workers.models.bodies import responses_body, sent_texts
 from threadmill_workers.models.failures import StreamFailed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from threadmill_shared import lenient
+from threadmill_shared.records import lenient
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from threadmill_shared import lenient
 from threadmill_shared.model import ToolCalled, Usage, shifted
+from threadmill_shared.records import lenient
 
 Json = dict[str, Any]
 

@@ -1,0 +1,360 @@
+"""Celery's side: queue names, the app's configuration, and the thread that sends.
+
+A message of ours carries a run's id and nothing else. Losing one, or delivering it twice, changes
+only when a run begins, so a send that fails is a warning and not an error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import queue
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from kombu.entity import Exchange, Queue
+
+from threadmill_shared import errors, ids
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.servers.tls import explain
+from threadmill_shared.settings import Settings
+
+logger = logging.getLogger("threadmill.messaging")
+
+EXECUTE = "threadmill.execute"
+PROBE = "threadmill.probe"
+PING = "threadmill.ping"
+SAY = "threadmill.say"
+RUN = "threadmill.run"
+
+_SEND_SECONDS = 3.0
+"""How long one send may take; the broker may be frozen."""
+_ONE_TRY = {"max_retries": 1, "interval_start": 0}
+"""By default kombu would try to connect for ever, in silence."""
+_DISPATCHERS = 50
+"""So many workers events are sent of over one connection before what is kept of them is dropped."""
+_UNSENT_EVENTS = 10_000
+"""Events that are kept while the broker is away."""
+_EXIT_SECONDS = 3.0
+"""How long a process that ends waits for its last sends."""
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The names of a namespace's queues."""
+
+    namespace: str
+
+    @property
+    def common(self) -> str:
+        """Runs that have not begun."""
+        return self.namespace
+
+    @property
+    def begun(self) -> str:
+        """Runs that had begun: reclaimed, yielded or resumed."""
+        return f"{self.namespace}.begun"
+
+    @property
+    def door(self) -> str:
+        """Requests of services without this package."""
+        return f"{self.namespace}.door"
+
+    def knows(self, name: str) -> bool:
+        """Whether it is the name of one of them."""
+        return name == self.common or name.startswith(f"{self.namespace}.")
+
+    def own(self, name: str | None) -> str:
+        """The queue of an assistant or a process that has one of its own; None: the common one."""
+        return f"{self.namespace}.{name}" if name else self.common
+
+    def embedded(self, name: str) -> str:
+        """The queue of an embedded worker, which consumes no other one."""
+        return self.own(f"process-{name}")
+
+    def of_begun(self, queue: str) -> str:
+        """Where a run of this queue goes once it has begun."""
+        return queue if queue.startswith(self.embedded("")) else self.begun
+
+
+def declared(name: str, *, no_ack: bool = False) -> Any:
+    """A queue of the default exchange, which leads a message to the queue of its routing key.
+
+    It needs no binding; any other exchange would have kombu store one for each queue, for ever.
+    """
+    make_queue: Any = Queue  # has no types
+    return make_queue(name, exchange=_nameless_exchange(), routing_key=name, no_ack=no_ack)
+
+
+def _nameless_exchange() -> Any:
+    make: Any = Exchange  # has no types
+    return make("")
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery app, for sending and for executing: JSON only, no results, no prefetching."""
+    broker = settings.celery_settings()
+    app = Celery("threadmill", broker=broker["broker_url"], set_as_current=False)
+    app.conf.update(broker)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=Queues(settings.namespace).common,
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            # A broker that has frozen or vanished answers nothing; so long until it is noticed.
+            "socket_timeout": 8.0,
+            "health_check_interval": 5,
+            "socket_connect_timeout": _SEND_SECONDS,
+            "socket_keepalive": True,
+            **broker.get("broker_transport_options", {}),
+        },
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_enable_remote_control=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    # Celery gives a queue of the nameless exchange its own default one instead; so that is it.
+    app.amqp.default_exchange = _nameless_exchange()
+    return app
+
+
+def check_certificate(settings: Settings) -> None:
+    """Find out whether the broker's certificate can be verified; one that is away is waited for.
+
+    Raises:
+        NotConfigured: it cannot be verified, or Celery cannot use the broker.
+    """
+    if not settings.celery_settings().get("broker_use_ssl"):
+        return
+    app = make_app(settings)
+    app.conf.broker_transport_options |= {"socket_timeout": _SEND_SECONDS, **_ONE_TRY}
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_SEND_SECONDS)
+            _ = connection.default_channel
+    except Exception as error:  # noqa: BLE001  each transport has errors of its own
+        reason = explain(error)
+    else:
+        return
+    if reason is not None:
+        raise errors.NotConfigured(f"The broker cannot be used: {reason}.")
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """A message to be sent."""
+
+    task: str
+    args: tuple[Any, ...]
+    queue: str
+    id: str
+    loss: str
+    """What it means when it cannot be sent."""
+
+    def __str__(self) -> str:
+        what = self.args[0] if self.task == EXECUTE else self.task
+        return f"could not send {what} to queue {self.queue}"
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """A queue to be removed."""
+
+    queue: str
+    loss: str = "what is in it stays"
+
+    def __str__(self) -> str:
+        return f"could not remove queue {self.queue}"
+
+
+@dataclass(frozen=True)
+class _TaskEvents:
+    """What monitors are to be told."""
+
+    events: list[Mapping[str, Any]]
+    loss: str = "monitors such as Flower are told when the broker is back"
+
+    def __str__(self) -> str:
+        return "could not send events of tasks"
+
+
+_Job = _Letter | _Removal | _TaskEvents
+
+
+class Sender:
+    """Sends to Celery, in a thread of its own: publishing blocks, and may block long."""
+
+    def __init__(self, settings: Settings, *, hostname: str = "") -> None:
+        """A sender that has not connected yet.
+
+        Args:
+            settings: with the broker's URL.
+            hostname: the worker that events are of; only workers send events.
+
+        Raises:
+            NotConfigured: Celery cannot use the broker's URL.
+        """
+        settings.celery_settings()
+        self._settings = settings
+        self._hostname = hostname
+        self._queues = Queues(settings.namespace)
+        self._outbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._unsent: list[Mapping[str, Any]] = []
+        """Events that wait for the broker."""
+        self.failures = 0
+        """How many messages could not be sent."""
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def send(self, dispatch: Dispatch | None) -> None:
+        """Send a run to its queue, soon; returns at once. None: there is nothing to send."""
+        if dispatch is not None:
+            name = dispatch.queue
+            if dispatch.begun:
+                name = self._queues.of_begun(name)
+            loss = (
+                "it is stored, and a worker sends it again when nobody has claimed it for a while"
+            )
+            task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
+            self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
+
+    def send_events(self, events: list[Mapping[str, Any]]) -> None:
+        """Tell monitors of tasks, soon."""
+        self._put(_TaskEvents(events))
+
+    def send_probe(self, queue: str, now: int) -> None:
+        """Send a probe to a queue, soon: it finds out what has been lost there until now."""
+        self._put(_Letter(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
+
+    def send_ping(self, queue: str, number: int) -> None:
+        """Send a ping to a worker's own queue, soon; it finds out whether its consumer hears."""
+        self._put(_Letter(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
+
+    def remove(self, queue: str) -> None:
+        """Remove the queue of a worker that is dead, soon: nobody else would ever consume it."""
+        self._put(_Removal(queue))
+
+    def _put(self, job: _Job) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="threadmill-sender", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.close)
+        self._outbox.put(job)
+
+    def close(self) -> None:
+        """Send what is left, and end the thread."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            atexit.unregister(self.close)
+            self._outbox.put(None)
+            thread.join(_EXIT_SECONDS)
+
+    def _work(self) -> None:
+        publisher: _Publisher | None = None
+        while (job := self._outbox.get()) is not None:
+            try:
+                publisher = publisher or _Publisher(self._settings, self._hostname)
+                publisher.carry_out(job)
+            except Exception as error:  # noqa: BLE001  whatever went wrong, the run is stored
+                self.failures += 1
+                if publisher is not None:
+                    publisher.drop()
+                    publisher = None  # a broken channel stays broken; the next one connects anew
+                self._note_failure(job, explain(error) or type(error).__name__)
+            else:
+                self._send_unsent()
+        if publisher is not None:
+            publisher.close()
+
+    def _note_failure(self, job: _Job, reason: str) -> None:
+        is_first = not self._unsent
+        if isinstance(job, _TaskEvents):
+            self._unsent = [*self._unsent, *job.events][-_UNSENT_EVENTS:]
+        if is_first or not isinstance(job, _TaskEvents):  # events come four times a second
+            logger.warning("%s (%s); %s", job, reason, job.loss)
+
+    def _send_unsent(self) -> None:
+        """The broker is there: have it told what it has missed."""
+        unsent, self._unsent = self._unsent, []
+        if unsent:
+            self._outbox.put(_TaskEvents(unsent))
+
+
+class _Publisher:
+    """The sender's connection to the broker."""
+
+    def __init__(self, settings: Settings, hostname: str) -> None:
+        self._app = make_app(settings)
+        self._hostname = hostname
+        self._dispatchers: dict[str, Any] = {}
+        given = settings.celery_settings().get("broker_transport_options", {})
+        self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
+            "socket_timeout": given.get("socket_timeout", _SEND_SECONDS),
+            **_ONE_TRY,
+        }
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
+
+    def carry_out(self, job: _Job) -> None:
+        match job:
+            case _Letter():
+                self._publish(job)
+            case _TaskEvents(events):
+                self._tell(events)
+            case _Removal(queue):
+                channel = self._connection.default_channel
+                channel.queue_purge(queue)  # the runs are found by their index
+                channel.queue_delete(queue)
+
+    def _tell(self, events: list[Mapping[str, Any]]) -> None:
+        for event in events:
+            fields = dict(event)
+            self._dispatcher(fields.pop("hostname", self._hostname)).send(**fields)
+        for dispatcher in self._dispatchers.values():
+            dispatcher.flush()
+
+    def _dispatcher(self, hostname: str) -> Any:
+        if hostname not in self._dispatchers:
+            if len(self._dispatchers) >= _DISPATCHERS:
+                self._dispatchers.clear()
+            self._dispatchers[hostname] = self._app.events.Dispatcher(
+                self._connection,
+                hostname=hostname,
+                buffer_group={"task"},
+                buffer_while_offline=False,  # this connection is given up, and the next one is new
+            )
+        return self._dispatchers[hostname]
+
+    def _publish(self, letter: _Letter) -> None:
+        self._app.send_task(
+            letter.task,
+            args=list(letter.args),
+            queue=declared(letter.queue),
+            task_id=letter.id,
+            producer=self._producer,
+            retry=False,
+        )
+
+    def drop(self) -> None:
+        """Leave without a farewell, for which the broker might have to be waited for."""
+        with contextlib.suppress(Exception):
+            self._connection.collect(socket_timeout=_SEND_SECONDS / 10)
+
+    def close(self) -> None:
+        self._connection.release()

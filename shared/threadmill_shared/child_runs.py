@@ -1,0 +1,48 @@
+"""Runs that a tool enqueues and waits for.
+
+The tool's own run holds a slot of this worker while it waits. If its child needed a slot too, all
+slots could come to hold parents, and nothing would move. So the child of a tool is executed by the
+same process, without a message and without a slot; also when it goes on after it was parked, or was
+the next in its thread's line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.tools import NoCurrentCall, current_call
+
+Execute = Callable[[str, str], None]
+"""Takes a run's id and its parent's, and returns at once."""
+
+_executors: list[Execute] = []
+
+
+def offer(execute: Execute) -> None:
+    """Say that this process executes runs."""
+    _executors[:] = [execute]
+
+
+def withdraw() -> None:
+    """Say that it does so no more."""
+    _executors.clear()
+
+
+def parent_here() -> str | None:
+    """The run whose tool asks, where this process executes runs; None: nobody's child is ours."""
+    if not _executors:
+        return None
+    try:
+        return current_call().run_id
+    except NoCurrentCall:
+        return None
+
+
+def execute_here(dispatch: Dispatch | None) -> bool:
+    """Execute a run in this process, if a tool of this process has enqueued it."""
+    parent = parent_here()
+    if dispatch is None or parent is None:
+        return False
+    _executors[0](dispatch.run_id, parent)
+    return True

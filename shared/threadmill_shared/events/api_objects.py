@@ -1,0 +1,194 @@
+"""The Assistants API's objects, as the events of a run carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from threadmill_shared import ids
+from threadmill_shared.records import lenient
+from threadmill_shared.records.run import RunRecord
+
+
+class RunObjects:
+    """Makes the objects that the events of one run are about."""
+
+    def __init__(self, run: RunRecord) -> None:
+        """What is the same in all of them is taken from the record."""
+        self._run = run
+        self._base = _constant(run)
+
+    def run(self, status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
+        """The run as it became in the event of this status, at that time in milliseconds."""
+        return self._base | _run_progress(status, results, at)
+
+    def message(
+        self, message: int, status: str, content: list[dict[str, Any]], began: int
+    ) -> dict[str, Any]:
+        """A message; its number, and milliseconds since when."""
+        return {
+            "id": ids.run_message_id(self._run.id, message),
+            "object": "thread.message",
+            "created_at": began // 1000,
+            "thread_id": self._run.thread_id,
+            "run_id": self._run.id,
+            "assistant_id": self._run.request.assistant_id,
+            "role": "assistant",
+            "status": status,
+            "completed_at": None,
+            "incomplete_at": None,
+            "incomplete_details": None,
+            "content": content,
+            "attachments": [],
+            "metadata": {},
+        }
+
+    def step(
+        self, step: int, body: dict[str, Any], status: str, began: int, ended: int | None
+    ) -> dict[str, Any]:
+        """A step, with its stored body; from when to when in milliseconds."""
+        found: dict[str, Any] = {
+            "id": ids.step_id(self._run.id, step),
+            "object": "thread.run.step",
+            "created_at": began // 1000,
+            "run_id": self._run.id,
+            "thread_id": self._run.thread_id,
+            "assistant_id": self._run.request.assistant_id,
+            "status": status,
+            "cancelled_at": None,
+            "completed_at": None,
+            "expired_at": None,
+            "failed_at": None,
+            "last_error": None,
+            "usage": body.get("usage"),
+            "metadata": {},
+            **step_details(self._run.id, body),
+        }
+        if ended is not None:
+            found[f"{status}_at"] = ended // 1000
+        return found
+
+    def step_delta(self, step: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
+        """What is new of a step of tool calls."""
+        return {
+            "id": ids.step_id(self._run.id, step),
+            "object": "thread.run.step.delta",
+            "delta": {"step_details": {"type": "tool_calls", "tool_calls": calls}},
+        }
+
+
+def function_call(id: str, name: object, arguments: object, **more: Any) -> dict[str, Any]:
+    """A call of a function, with the name and the arguments that a model wrote."""
+    function = {"name": lenient.text(name), "arguments": lenient.text(arguments), **more}
+    return {"id": id, "type": "function", "function": function}
+
+
+def hosted_call(id: str, kind: str, details: dict[str, Any]) -> dict[str, Any]:
+    """A call that the provider executes itself."""
+    return {"id": id, "type": kind, kind: details}
+
+
+def step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What a step did, from its stored body."""
+    if "message" in body:
+        creation = {"message_id": ids.run_message_id(run_id, body["message"])}
+        details: dict[str, Any] = {"type": "message_creation", "message_creation": creation}
+    elif "hosted" in body:
+        details = {"type": "tool_calls", "tool_calls": [hosted_call(*body["hosted"])]}
+    else:
+        calls = [
+            function_call(id, name, arguments, output=output)
+            for id, name, arguments, output in body["calls"]
+        ]
+        details = {"type": "tool_calls", "tool_calls": calls}
+    return {"type": details["type"], "step_details": details}
+
+
+def _constant(run: RunRecord) -> dict[str, Any]:
+    request, options = run.request, run.request.options
+    return {
+        "id": run.id,
+        "object": "thread.run",
+        "created_at": run.created_at // 1000,
+        "thread_id": run.thread_id,
+        "assistant_id": request.assistant_id,
+        "model": request.model,
+        "instructions": request.instructions,
+        "tools": [_not_strict(tool.api_form()) for tool in request.tools]
+        + [{"type": tool.type} for tool in request.hosted],
+        "metadata": options.metadata,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_completion_tokens": options.max_completion_tokens,
+        "max_prompt_tokens": None,
+        "truncation_strategy": {
+            "type": "auto",
+            "last_messages": None,
+            **(options.truncation_strategy or {}),
+        },
+        "tool_choice": options.tool_choice or "auto",
+        "parallel_tool_calls": options.parallel_tool_calls is not False,
+        "response_format": options.response_format or "auto",
+        "required_action": None,
+    }
+
+
+def _not_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    return tool | {"function": tool["function"] | {"strict": False}}
+
+
+def run_object(run: RunRecord) -> dict[str, Any]:
+    """The Assistants API's object of a run as its record has it."""
+    results = {
+        "started_at": run.started_at,
+        "usage": run.usage,
+        "last_error": run.last_error,
+        "reason": run.reason,
+    }
+    return RunObjects(run).run(run.status, results, run.ended_at or run.created_at)
+
+
+_ENDS = {
+    "cancelled": "cancelled_at",
+    "failed": "failed_at",
+    "completed": "completed_at",
+    "incomplete": "completed_at",
+}
+
+
+def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
+    def seconds(name: str) -> int | None:
+        return results[name] // 1000 if results.get(name) else None
+
+    progress: dict[str, Any] = {
+        "status": "queued" if status == "created" else status,
+        "started_at": seconds("started_at"),
+        "expires_at": seconds("expires_at"),
+        "cancelled_at": None,
+        "completed_at": None,
+        "failed_at": None,
+        "usage": results.get("usage"),
+        "last_error": results.get("last_error"),
+        "incomplete_details": _incomplete_details(results.get("reason")),
+    }
+    if "required" in results:
+        progress["required_action"] = _required_action(results["required"])
+    if status in _ENDS:
+        progress[_ENDS[status]] = at // 1000
+    return progress
+
+
+def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
+    calls = [
+        function_call(id, name, arguments) | {"waits_for": waits_for}
+        for id, name, arguments, waits_for in required
+    ]
+    return {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+
+
+def _incomplete_details(reason: str | None) -> dict[str, Any] | None:
+    # The Assistants API knows two reasons; ours stands beside them under a name of its own.
+    if reason is None:
+        return None
+    known = reason in ("max_completion_tokens", "max_prompt_tokens")
+    return {"reason": reason if known else None, "detail": reason}

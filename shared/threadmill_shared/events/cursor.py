@@ -1,0 +1,85 @@
+"""A follower's place in a run's log, which notices when the log has gone back.
+
+A failover may put the store back to an earlier state, in which other events get the numbers that a
+follower has already seen. So each read begins with the last entry that was seen, and compares it
+with what is stored in its place now. That costs no round trip and no parsing.
+"""
+
+from __future__ import annotations
+
+from threadmill_shared import errors
+from threadmill_shared.events.decoder import Event, Reader
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.store.reader import PAGE, RawEntry, StoreReader
+
+
+class Cursor:
+    """Reads a log from a place on, in pages."""
+
+    def __init__(self, store: StoreReader, record: RunRecord, after: int) -> None:
+        """Nothing is read yet; the first event will be the one behind number `after`."""
+        self.after = after
+        """Number of the last event that was read."""
+        self.is_behind = False
+        """Whether the last page was full, so that there may be more."""
+        self._store = store
+        self._record = record
+        self._reader = Reader(record)
+        self._seen: RawEntry | None = None
+
+    async def read(self) -> list[Event]:
+        """The next events, as far as they are there.
+
+        Raises:
+            LogRewound: what was read last is no longer stored.
+            EventsExpired: the next event is past its lifetime.
+        """
+        found = await self._store.raw_entries(self._record.id, self.after, PAGE + 1)
+        new = found
+        if self._seen is not None and found:
+            if found[0] != self._seen:
+                raise self._rewound()
+            new = found[1:]
+        entries = await self._store.parsed(self._record.id, new)
+        events = [event for entry in entries for event in self._reader.events(entry, self.after)]
+        # Only now: a read that fails on its way is repeated.
+        if events:
+            self._refuse_gap(events[0].id)
+            self.after = events[-1].id
+        if new:
+            self._seen = new[-1]
+        self.is_behind = len(found) > PAGE
+        return events
+
+    def check(self, record: RunRecord) -> None:
+        """Compare the place with what the record says now.
+
+        Raises:
+            LogRewound: the log ends before it. That of an ended run may, for whoever has read
+                nothing of it: what lies behind its end is nothing.
+        """
+        if record.events >= self.after:
+            return
+        if self._seen is not None:
+            raise self._rewound()
+        if not record.status.is_terminal:
+            raise errors.LogRewound(
+                f"There is no event {self.after} of {record.id} to go on from: its log ends at "
+                f"{record.events}. If it was there before, the store has gone back to an earlier "
+                "state. Follow the run from the beginning."
+            )
+
+    def _rewound(self) -> errors.LogRewound:
+        return errors.LogRewound(
+            f"The log of {self._record.id} has gone back to a state before event {self.after}, "
+            "which was already read: a failover lost what Redis had written last. Follow the run "
+            "from the beginning."
+        )
+
+    def _refuse_gap(self, first: int) -> None:
+        if first != self.after + 1:
+            raise errors.EventsExpired(
+                f"Event {self.after + 1} of {self._record.id} is gone; the log begins at {first}.",
+                first=first,
+                last=self._record.events,
+            )

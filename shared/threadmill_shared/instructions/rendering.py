@@ -1,0 +1,69 @@
+"""What a run is told beside its conversation: texts, and templates that are rendered at enqueue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from threadmill_shared import errors
+from threadmill_shared.instructions.templates import MAX_RENDERED, Template, has_syntax, render
+
+logger = logging.getLogger("threadmill")
+
+Instructions = str | Template
+"""A str is sent as it stands."""
+
+
+def source(part: Instructions) -> str:
+    """What was written, be it a text or a template."""
+    return part if isinstance(part, str) else part.source
+
+
+def digested(parts: Sequence[Instructions]) -> list[Any]:
+    """What tells these from others, for a digest.
+
+    A text is told from a template only if it has template syntax: all others have the digest that
+    they had when every text was a template, so that a key of that time still means its run.
+    """
+    return [{"text": part} if _is_only_text(part) else source(part) for part in parts]
+
+
+def rendered(parts: Sequence[Instructions], *, self_: Any, context: dict[str, Any]) -> list[str]:
+    """The texts that the model is sent.
+
+    Raises:
+        BadTemplate: a template cannot be rendered.
+        TooLarge: a text is over the limit.
+    """
+    variables = {"self_": self_, "context": context}
+    return [
+        _checked(part) if isinstance(part, str) else render(part.source, **variables)
+        for part in parts
+    ]
+
+
+def _checked(text: str) -> str:
+    if (size := len(text.encode())) > MAX_RENDERED:
+        raise errors.TooLarge(f"The instructions have {size} bytes; {MAX_RENDERED} are allowed.")
+    return text
+
+
+def _is_only_text(part: Instructions) -> bool:
+    return isinstance(part, str) and has_syntax(part)
+
+
+def hint_at_templates(option: str, given: Instructions | None) -> None:
+    """Say it, once in a process, where a text looks as if it were to be rendered."""
+    looks_so = isinstance(given, str) and any(begin in given for begin in ("{{", "{%"))
+    if looks_so and _first_hint.acquire(blocking=False):
+        logger.warning(
+            "the run option %r contains template syntax and is sent as it stands. If it is to be "
+            "rendered, wrap it: threadmill.Template(...), in a Celery message {'template': ...}",
+            option,
+        )
+
+
+_first_hint = threading.Lock()
+"""Taken by whoever gives the hint, and never released."""

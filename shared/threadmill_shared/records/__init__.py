@@ -1,0 +1,1 @@
+"""What is stored and passed around, as plain frozen data; no module here does any I/O."""

@@ -1,0 +1,131 @@
+"""What an enqueue writes, and what the store answers about runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic_core import to_jsonable_python
+
+from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.run import Status
+
+CANCEL_MS = 1000
+"""How long a worker has to carry a cancel out before it is done without it."""
+
+WhenBusy = Literal["queue", "reject", "interrupt"]
+WaitsFor = Literal["output", "approval"]
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """A run that is to be sent to a queue, because it has come to its thread's head."""
+
+    run_id: str
+    queue: str
+    begun: bool = False
+    """Whether it had begun before, and so belongs to the queue for those."""
+    attempt: int = field(default=1, compare=False)
+    """Number of the attempt that it is sent for; only the task's id names it."""
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of an enqueue."""
+
+    run_id: str
+    ahead: int
+    """Runs before it in the thread; 0: it is at the head."""
+    send: Dispatch | None
+    created: bool
+    """False where the idempotency key belonged to a run already."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a cancel or a forced end."""
+
+    status: Status
+    send: Dispatch | None
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """What became of taking a run away from its holder."""
+
+    outcome: Literal["ok", "moved", "cancelling", "spent"]
+    """`moved`: it is no longer that holder's; `cancelling`, `spent`: it is to be ended by force."""
+    send: Dispatch | None = None
+    pause_seconds: float = 0
+    """How long to wait before it is sent."""
+
+
+@dataclass(frozen=True)
+class ParkedCall:
+    """A call that waits for somebody outside the workers."""
+
+    id: str
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+    waits_for: WaitsFor
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a sweep finds in the indexes of all buckets."""
+
+    now: int
+    """The server's time in milliseconds."""
+    holders: frozenset[str]
+    """Workers that hold runs."""
+    overdue: list[str]
+    """Runs that are past their deadline, or were to be cancelled by now."""
+    unclaimed: list[tuple[str, str]]
+    """Runs that ought to have been claimed by now, and their places in the index."""
+    unreported: list[str]
+    """Runs that have ended without a holder, and of which no worker has reported that."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """All that an enqueue writes."""
+
+    run_id: str
+    thread_id: str
+    request: RunRequest
+    create_thread: bool
+    thread_metadata: Mapping[str, str] | None = None
+    """Kept with the thread if it is made now."""
+    message_id: str = ""
+    message: str | None = None
+    """The user's text; None: the run takes the thread as it is."""
+    attached: Attached = NOTHING
+    """What goes with it."""
+    when_busy: WhenBusy = "queue"
+    idempotency_key: str | None = None
+    content_digest: str = ""
+    queue: str = ""
+    context: Mapping[str, Any] | None = None
+    run_seconds: float = 600
+    park_seconds: float = 600
+    """Limit for the time that it waits for an output from outside."""
+    approval_seconds: float = 86_400
+    """The same for somebody's decision."""
+    log_seconds: float = 3600
+    run_days: float = 30
+    max_waiting: int = 100
+    wait_seconds: float | None = None
+    """Limit for the time until its first claim; None: there is none."""
+    parent: str | None = None
+    """The run whose tool enqueues this one."""
+
+
+def content_digest(*parts: Any) -> str:
+    """A digest of what an idempotency key stands for, in whatever order its keys are."""
+    canonical = json.dumps(to_jsonable_python(parts), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

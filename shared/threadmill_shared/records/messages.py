@@ -1,0 +1,61 @@
+"""Messages, as they are stored in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from threadmill_shared import ids
+from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.items import MessageItem, message_content, text_part
+from threadmill_shared.records.run import RunRecord
+
+
+def user_message(
+    message_id: str,
+    text: str,
+    metadata: Mapping[str, str] | None = None,
+    attached: Attached = NOTHING,
+) -> MessageItem:
+    """A user's message, as it is stored."""
+    item: MessageItem = {
+        "type": "message",
+        "id": message_id,
+        "role": "user",
+        "content": [text_part(text), *attached.images],
+        "status": "completed",
+        "run_id": None,
+        "assistant_id": None,
+        "assistant_name": None,
+        "metadata": dict(metadata or {}),
+    }
+    if attached.attachments:
+        item["attachments"] = list(attached.attachments)
+    return item
+
+
+def assistant_message(
+    record: RunRecord,
+    index: int,
+    text: str,
+    *,
+    reason: str | None = None,
+    enclosed: Mapping[str, Any] | None = None,
+) -> MessageItem:
+    """A run's message number `index`, as it is stored; a reason makes it incomplete."""
+    item: MessageItem = {
+        "type": "message",
+        "id": ids.run_message_id(record.id, index),
+        "role": "assistant",
+        "content": message_content(text, enclosed or {}),
+        "status": "incomplete" if reason else "completed",
+        "run_id": record.id,
+        "assistant_id": record.request.assistant_id,
+        "assistant_name": record.request.assistant_name,
+        "metadata": {},
+    }
+    if reason:
+        item["reason"] = reason
+    if enclosed and enclosed.get("attachments"):
+        item["attachments"] = enclosed["attachments"]
+    return item

@@ -1,0 +1,1 @@
+"""Models that their provider has shut down, or announced to."""

@@ -1,0 +1,362 @@
+"""From what a caller asks for to what an enqueue writes. All that can be wrong is found here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from threadmill_shared import errors, ids
+from threadmill_shared.broker.sender import Queues
+from threadmill_shared.instructions.rendering import (
+    Instructions,
+    digested,
+    hint_at_templates,
+    rendered,
+    source,
+)
+from threadmill_shared.instructions.templates import Template
+from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.changes import NewRun, WhenBusy, content_digest
+from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunRequest
+from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
+
+_OTHER_OPTIONS = (
+    *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
+    *("additional_instructions", "tools", "additional_tools", "event_handler_class"),
+    "result_type",
+    *("code_interpreter_files", "file_search_files", "image_files"),
+)
+"""What the ways to say something take beside `RunOptions`; told to whoever mistypes one."""
+
+MAX_CONTEXT_BYTES = 64 * 1024
+TOOL_CHOICES = ("none", "auto", "required")
+"""What may be chosen besides one of the run's tools."""
+
+
+class OptionError(TypeError):
+    """A run option is not known, or cannot have the value that it was given.
+
+    Attributes:
+        reason: what is wrong, in words of ours: a log may say it, since it quotes nothing.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ThreadRef:
+    """The thread that a run is for."""
+
+    id: str
+    create: bool
+    """Whether it may be made now."""
+    metadata: Mapping[str, str] | None = None
+    """Kept with it if it is made now."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a caller asks of an assistant, in whatever way it came."""
+
+    definition: Definition
+    message: str | None
+    names_model: bool = False
+    """Whether the caller has named the model. That of a registered assistant may be the default of
+    the process that has registered it."""
+    self_: Any = None
+    """What the instructions' template sees as `self_`; None: the definition."""
+    thread: ThreadRef | None = None
+    """None: a new thread; with an idempotency key, the one that belongs to the key."""
+    when_busy: WhenBusy = "queue"
+    idempotency_key: str | None = None
+    context: Mapping[str, Any] | None = None
+    instructions: Instructions | None = None
+    """In place of the assistant's; a str is sent as it stands."""
+    additional_instructions: Instructions | None = None
+    """Behind them."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    local_tools: tuple[str, ...] = ()
+    """Names of the tools whose functions the caller has."""
+    result: ResultForm | None = None
+    """Where the options' `response_format` is the schema of a result that has to fit it."""
+    attached: Attached = NOTHING
+    """Files that go with the message."""
+
+
+def new_run(ask: Ask, settings: Settings) -> NewRun:
+    """Check a request, and make of it what the store is to write.
+
+    Raises:
+        TypeError: an option is unknown, of the wrong type, or not one of its values.
+        CallerError: a text is not valid Unicode.
+        BadTemplate, BadMessage, TooLarge: as they say.
+    """
+    _check(ask, settings)
+    request = _request(ask, settings)
+    thread = ask.thread or _thread_for(ask, settings)
+    return NewRun(
+        run_id=ids.new_run_id(thread.id),
+        thread_id=thread.id,
+        create_thread=thread.create,
+        thread_metadata=thread.metadata,
+        request=request,
+        message_id=ids.new_message_id(),
+        message=ask.message,
+        attached=ask.attached,
+        when_busy=ask.when_busy,
+        idempotency_key=ask.idempotency_key,
+        content_digest=_digest(ask, request),
+        queue=Queues(settings.namespace).own(ask.definition.queue),
+        context=ask.context or {},
+        run_seconds=settings.run_seconds,
+        park_seconds=settings.park_seconds,
+        approval_seconds=settings.approval_seconds,
+        log_seconds=settings.log_seconds,
+        run_days=settings.run_days,
+        max_waiting=settings.max_waiting,
+        wait_seconds=settings.queue_seconds,
+    )
+
+
+def _check(ask: Ask, settings: Settings) -> None:
+    if ask.when_busy not in get_args(WhenBusy):
+        message = f"when_busy must be one of {', '.join(get_args(WhenBusy))}."
+        raise OptionError(message, reason=message)
+    check_model(ask.definition.model)
+    if ask.idempotency_key is not None:
+        check_key(ask.idempotency_key, "An idempotency key")
+    if ask.instructions is None:
+        check_text(ask.definition.instructions, "An assistant's instructions")
+    for name in ("instructions", "additional_instructions"):
+        _check_instructions(getattr(ask, name), name)
+    if ask.definition.hosted:
+        check_hosted(ask.definition.hosted[0].type, settings)
+    if ask.attached and ask.message is None:
+        raise errors.BadMessage("Files go with a message: use say, enqueue or thread.add.")
+    ask.attached.check(ask.definition.hosted)
+    if ask.message is not None:
+        check_message(ask.message, settings)
+    if ask.context is not None:
+        _check_context(ask.context)
+
+
+def _request(ask: Ask, settings: Settings) -> RunRequest:
+    definition = ask.definition
+    return RunRequest(
+        assistant_id=definition.id,
+        assistant_name=definition.name,
+        assistant_version=definition.version,
+        model=definition.model,
+        instructions=_instructions(ask),
+        tools=definition.tools,
+        local_tools=ask.local_tools,
+        hosted=definition.hosted,
+        options=_options(ask),
+        result=ask.result,
+        max_turns=settings.max_turns,
+    )
+
+
+def _digest(ask: Ask, request: RunRequest) -> str:
+    """Of all that makes the answer another one; where a tool's function lives does not."""
+    return content_digest(
+        request.assistant_name,
+        _digested_model(ask),
+        ask.message,
+        digested(_parts(ask)),
+        ask.context or {},
+        sorted((tool.name, tool.digest) for tool in request.tools),
+        # What not every run has is left out, so that the others keep the digest they always had.
+        *([[tool.model_dump() for tool in request.hosted]] if request.hosted else ()),
+        *([ask.attached.named()] if ask.attached else ()),
+        request.options.model_dump(),
+    )
+
+
+def _digested_model(ask: Ask) -> str:
+    """The model in a digest. The default is there as the one that the first release had.
+
+    So a new default changes no digest, and a repeat of a call by another release is the same call.
+    """
+    model = ask.definition.model
+    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL and not ask.names_model else model
+
+
+def check_hosted(what: str, settings: Settings) -> None:
+    """Refuse what only a provider with hosted tools can do.
+
+    Raises:
+        Unsupported: the provider speaks Chat Completions, which knows no such tools.
+    """
+    if settings.model_api == "chat":
+        raise errors.Unsupported(
+            f"{what}: a provider behind Chat Completions has no hosted tools. Leave it out, or "
+            "use one that has the Responses API (THREADMILL_MODEL_API=responses)."
+        )
+
+
+def check_text(text: Any, what: str) -> None:
+    """Refuse what cannot be stored as text; `what` begins the error's sentence.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it has lone surrogates.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {type(text).__name__}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise errors.CallerError(f"{what} is valid Unicode, without lone surrogates.") from None
+
+
+def check_model(model: Any) -> None:
+    """Refuse what cannot be a model's name.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it is empty, or has lone surrogates.
+    """
+    check_text(model, "The model's name")
+    if not model.strip():
+        raise errors.CallerError("The model's name is not empty. Leave it out for the default one.")
+
+
+def check_key(key: Any, what: str) -> None:
+    """Refuse what cannot be a key; an empty one would be shared by all that have none.
+
+    Raises:
+        TypeError: it is no str.
+        CallerError: it is empty, or has lone surrogates.
+    """
+    check_text(key, what)
+    if not key:
+        raise errors.CallerError(f"{what} is not empty. Leave it out where there is none.")
+
+
+def check_message(message: Any, settings: Settings) -> None:
+    """Refuse what cannot be a message.
+
+    Raises:
+        BadMessage: it is no text, or empty.
+        TooLarge: it is larger than `THREADMILL_MAX_MESSAGE_BYTES`.
+    """
+    if not isinstance(message, str):
+        raise errors.BadMessage(f"A message is a str, not {type(message).__name__}.")
+    if not message:
+        raise errors.BadMessage("A message is not empty. To run a thread as it is, use thread.run.")
+    try:
+        size = len(message.encode())
+    except UnicodeEncodeError as error:
+        raise errors.BadMessage("A message is valid Unicode, without lone surrogates.") from error
+    if size > settings.max_message_bytes:
+        raise errors.TooLarge(
+            f"The message has {size} bytes; THREADMILL_MAX_MESSAGE_BYTES allows "
+            f"{settings.max_message_bytes}."
+        )
+
+
+def _thread_for(ask: Ask, settings: Settings) -> ThreadRef:
+    if ask.idempotency_key is None:
+        return ThreadRef(ids.new_thread_id(), create=True)
+    # A repeat must meet the same slot, so the thread follows from the key.
+    words = ("key", settings.namespace, ask.definition.name, ask.idempotency_key)
+    return ThreadRef(ids.derived_thread_id(*words), create=True)
+
+
+def _check_instructions(given: Any, name: str) -> None:
+    if given is None:
+        return
+    what = f"The run option {name!r}"
+    if not isinstance(given, Instructions):
+        found = type(given).__name__
+        raise TypeError(f"{what} must be a str or a threadmill.Template, not {found}.")
+    check_text(source(given), what)
+    hint_at_templates(name, given)
+
+
+def _parts(ask: Ask) -> list[Instructions]:
+    own = ask.instructions
+    first = Template(ask.definition.instructions) if own is None else own
+    return [part for part in (first, ask.additional_instructions) if part and source(part)]
+
+
+def _instructions(ask: Ask) -> str:
+    self_ = ask.definition if ask.self_ is None else ask.self_
+    texts = rendered(_parts(ask), self_=self_, context=dict(ask.context or {}))
+    for text in texts:  # what a template computes may be no Unicode, though itself it is
+        check_text(text, "What the instructions say")
+    return "\n\n".join(texts)
+
+
+def _options(ask: Ask) -> RunOptions:
+    options = {"response_format": ask.definition.response_format, **ask.options}
+    if "tool_choice" in options:
+        options["tool_choice"] = _tool_choice(options["tool_choice"], ask.definition)
+    try:
+        return RunOptions.model_validate(options)
+    except ValidationError as error:
+        raise _option_error(error) from None
+
+
+def _tool_choice(choice: Any, definition: Definition) -> Any:
+    """The choice in the Assistants API's form; a tool's name alone will do for it."""
+    if choice in (None, *TOOL_CHOICES):
+        return choice
+    functions: dict[str, dict[str, Any]] = {
+        tool.name: {"type": "function", "function": {"name": tool.name}}
+        for tool in definition.tools
+    }
+    functions |= {tool.type: {"type": tool.type} for tool in definition.hosted}
+    for name, function in functions.items():
+        if choice in (name, function):
+            return function
+    words = f"it must be {', '.join(TOOL_CHOICES)}, or one of the run's tools"
+    raise OptionError(
+        f"The run option 'tool_choice' is not valid: {words} "
+        f"({', '.join(functions) or 'there are none'}).",
+        reason=f"tool_choice is not valid: {words}.",
+    )
+
+
+def _option_error(error: ValidationError) -> OptionError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    option = str(first["loc"][0]) if first["loc"] else "options"
+    if first["type"] == "extra_forbidden":
+        return _unknown_option(name)
+    reason = first["msg"].removeprefix("Value error, ")
+    return OptionError(
+        f"The run option {name!r} is not valid: {reason}.",
+        reason=f"{option} is not valid: {reason}.",
+    )
+
+
+def _unknown_option(name: str) -> OptionError:
+    known = sorted({*RunOptions.model_fields, *_OTHER_OPTIONS})
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    options = ", ".join(sorted(RunOptions.model_fields))
+    return OptionError(
+        f"{name!r} is not a run option.{hint} Known are: {', '.join(known)}.",
+        reason=f"a name in options is not known.{hint} Known are: {options}.",
+    )
+
+
+def _check_context(context: Any) -> None:
+    if not isinstance(context, Mapping):
+        message = f"context must be a mapping of JSON values, not {type(context).__name__}."
+        raise OptionError(message, reason=message)
+    try:
+        size = len(to_json(context))
+    except (PydanticSerializationError, ValueError) as error:
+        raise TypeError(f"context must be JSON: {error}") from None
+    if size > MAX_CONTEXT_BYTES:
+        raise errors.TooLarge(f"context has {size} bytes; {MAX_CONTEXT_BYTES} are allowed.")

@@ -1,0 +1,1 @@
+"""The URLs of servers, read once into checked values, and TLS."""

@@ -1,0 +1,64 @@
+"""Whether the server has room for what is new."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from redis import exceptions as redis_errors
+
+from threadmill_shared.store.connections import StoreClient, memory
+from threadmill_shared.store.scripts import store_full, unavailable
+
+logger = logging.getLogger("threadmill.store")
+
+FULL = 0.9
+"""Share of `maxmemory` from which on nothing new is taken in."""
+WARNING_SECONDS = 10.0
+"""Between two warnings of one process that there is no room, at least."""
+
+
+class Room:
+    """Looks once a second whether the server has room for new runs."""
+
+    def __init__(self, client: StoreClient) -> None:
+        """It is looked at when it is asked for first."""
+        self._client = client
+        self._looked_at = float("-inf")
+        self._full = False
+        self._warned_at = float("-inf")
+
+    def warn(self) -> None:
+        """Say in the log that there is none; now and then, however often it is found."""
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
+            logger.warning("Redis is full (maxmemory); what runs write waits until there is room")
+
+    async def refuse_when_full(self) -> None:
+        """Refuse what is new where there is none.
+
+        Raises:
+            StoreFull: there is none.
+            StoreUnavailable: Redis does not answer.
+        """
+        if time.monotonic() - self._looked_at > 1:
+            self._looked_at = time.monotonic()
+            self._full = await self._is_full()
+        if self._full:
+            raise store_full()
+
+    async def _is_full(self) -> bool:
+        try:
+            servers = await memory(self._client)
+        except (redis_errors.TimeoutError, TimeoutError) as error:
+            raise unavailable(error) from error  # what follows would wait as long again
+        except Exception:  # noqa: BLE001  it is forbidden, or a connection that was idle is lost:
+            return False  # what follows is repeated, and the server's own limit still holds
+        return any(_is_full(info) for info in servers)
+
+
+def _is_full(info: Mapping[str, Any]) -> bool:
+    limit = int(info.get("maxmemory", 0))
+    return limit > 0 and int(info["used_memory"]) >= FULL * limit

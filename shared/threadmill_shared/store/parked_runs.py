@@ -1,0 +1,287 @@
+"""Answering a parked run from outside: who executes its calls, approves them, gives their outputs.
+
+A run parks (`requires_action`) when a model calls a function that no worker has, or one that
+somebody has to approve. Any process may answer; what counts once is kept so by scripts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from threadmill_shared import errors
+from threadmill_shared.events.decoder import encode
+from threadmill_shared.records import lenient
+from threadmill_shared.records.changes import Dispatch, ParkedCall, WaitsFor
+from threadmill_shared.records.items import OPEN_CALL_OUTPUT
+from threadmill_shared.records.run import Status
+from threadmill_shared.store.reader import StoreReader
+from threadmill_shared.store.replies import run_not_found
+
+LEASE_SECONDS = 10.0
+"""So long a call that was taken is kept from others, after the last sign of its taker."""
+
+INTERRUPTED_OUTPUT = (
+    "The process that made this call was lost. Whether the call had an effect is not known; "
+    "look before you repeat it."
+)
+REJECTED_OUTPUT = "Error: this call was rejected and not executed."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call gave that was executed outside, or what is said instead."""
+
+    output: str
+    error: str = ""
+    """Name of the error's class, where the output is an error."""
+    end: tuple[Status, str, Any] | None = None
+    """The run is to end with this status, and with this field of its record set to that value."""
+
+
+def rejection(reason: str | None) -> Answer:
+    """What the model is told of a call that somebody rejected."""
+    output = f"{REJECTED_OUTPUT} Reason: {reason}" if reason else REJECTED_OUTPUT
+    return Answer(output, errors.ToolRejected.__name__)
+
+
+def unanswered(calls: Sequence[ParkedCall]) -> dict[str, str]:
+    """Why a run has expired that waited for these calls, for its `last_error`."""
+    outputs = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "output"]
+    decisions = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "approval"]
+    words = ["deadline:"]
+    if outputs:
+        words.append(
+            f"Nobody gave the output of {', '.join(outputs)} in time (THREADMILL_PARK_SECONDS). No "
+            "live worker has the function: load its module in a worker, or wait for the run "
+            "(run.wait()) in the process that has it."
+        )
+    if decisions:
+        words.append(
+            f"Nobody approved or rejected {', '.join(decisions)} in time "
+            "(THREADMILL_APPROVAL_SECONDS)."
+        )
+    return {"code": "server_error", "name": "deadline", "message": " ".join(words)}
+
+
+@dataclass(frozen=True)
+class _Parked:
+    """One reading of a parked run."""
+
+    status: Status
+    events: int
+    step: int
+    attempts: int
+    body: dict[str, Any]
+    marks: Mapping[str, str]
+
+    def calls(self) -> list[ParkedCall]:
+        if self.status is not Status.REQUIRES_ACTION:
+            return []
+        return [
+            ParkedCall(id, lenient.text(name), lenient.text(arguments), self.marks[f"?{id}"])  # type: ignore[arg-type]
+            for id, name, arguments, _ in self.body.get("calls", ())
+            if f"?{id}" in self.marks
+        ]
+
+
+class ParkedRuns:
+    """The parked runs of one namespace."""
+
+    def __init__(self, store: StoreReader) -> None:
+        self._store = store
+        self._keys = store.keys
+
+    async def calls(self, run_id: str) -> list[ParkedCall]:
+        """The calls that wait for somebody outside; none where the run is not parked.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        return (await self._read(run_id)).calls()
+
+    async def take(
+        self, run_id: str, call_id: str, taker: str, *, may_repeat: bool, doubted: str = ""
+    ) -> tuple[str, str]:
+        """Take a call, to execute it; or say that one goes on with it.
+
+        Args:
+            run_id: the parked run.
+            call_id: the call, which waits for its output.
+            taker: who takes it: a word that nobody else has.
+            may_repeat: whether it may be executed once more, after a taker that was lost.
+            doubted: a taker that was `silent` when this process looked before.
+
+        Returns:
+            A word, and a taker or an empty string. `ok`: it is the taker's. `kept`: it still is.
+            `gone`: nobody waits for its output (any more). `taken`: another process executes it.
+            `silent`: it has given no sign for too long, perhaps because Redis stood still; look
+            again in a while, and name it as `doubted`. `lapsed`: it is lost, and the call may not
+            be repeated.
+        """
+        args = {
+            "call_id": call_id,
+            "taker": taker,
+            "lease_ms": int(LEASE_SECONDS * 1000),
+            "may_repeat": int(may_repeat),
+            "doubted": doubted,
+        }
+        word, *who = await self._run("take", run_id, args)
+        return str(word), str(who[0]) if who else ""
+
+    async def submit(
+        self,
+        run_id: str,
+        call_id: str,
+        answer: Answer,
+        *,
+        waits_for: WaitsFor = "output",
+        taker: str = "",
+    ) -> Dispatch | None:
+        """Give a call its output; returns the run that is to be sent, if it is to be.
+
+        Args:
+            run_id: the parked run.
+            call_id: the call.
+            answer: what it gave.
+            waits_for: what the call is to wait for; else it is not answered.
+            taker: who took it; empty for an answer by hand.
+
+        Raises:
+            RunNotFound: there is no such run.
+            NotWaiting: the call does not wait for this; also because the run has ended.
+            CallTaken: another process executes it.
+            OutputMismatch: it has another output already.
+        """
+        while True:
+            parked = await self._read(run_id)
+            args = _submission(parked, call_id, answer) | {"waits_for": waits_for, "taker": taker}
+            reply = await self._run("submit", run_id, args)
+            if reply[0] in ("ok", "again"):
+                return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
+            if reply[0] != "moved":
+                raise _refusal(reply[0], run_id, call_id, parked)
+
+    async def approve(self, run_id: str, call_id: str) -> Dispatch | None:
+        """Allow a call; returns the run that is to be sent, if it is to be.
+
+        Raises:
+            RunNotFound: there is no such run.
+            NotWaiting: the call waits for no decision.
+        """
+        parked = await self._read(run_id)
+        data = {"call_id": call_id, "name": parked_name(parked.body, call_id)}
+        record = encode(("x", "threadmill.tool.approved", data))
+        closing = from_json(parked.marks.get(call_id, "{}")) | {"output": OPEN_CALL_OUTPUT}
+        args = {"closing": to_json(closing).decode(), "count": 1, "records": record}
+        reply = await self._run("approve", run_id, {"call_id": call_id, **args})
+        if reply[0] not in ("ok", "again"):
+            raise _refusal(reply[0], run_id, call_id, parked)
+        return _dispatch(run_id, *reply[1:], attempts=parked.attempts)
+
+    async def _read(self, run_id: str) -> _Parked:
+        store, keys = self._store, self._keys
+        fields, marks = await store.gather(
+            [
+                ("HMGET", keys.run(run_id), "status", "events", "open_step", "attempts"),
+                ("HGETALL", keys.calls(run_id)),
+            ]
+        )
+        status, events, step, attempts = fields
+        if status is None:
+            raise run_not_found(run_id)
+        body = await store.read("HGET", keys.steps(run_id), step) if step else None
+        return _Parked(
+            status=Status(status),
+            events=int(events),
+            step=int(step or 0),
+            attempts=int(attempts),
+            body=from_json(body) if body else {},
+            marks=marks,
+        )
+
+    async def _run(self, script: str, run_id: str, args: Mapping[str, Any]) -> Sequence[Any]:
+        own = {"bucket": self._keys.bucket(run_id), "run_id": run_id}
+        return await self._store.scripts.run(
+            script, keys={"run": self._keys.run(run_id)}, args={**own, **args}
+        )
+
+
+def parked_name(body: Mapping[str, Any], call_id: str) -> str:
+    """The name of the function that a call of this step is for; empty where it has no such call."""
+    return next((name for id, name, *_ in body.get("calls", ()) if id == call_id), "")
+
+
+def _submission(parked: _Parked, call_id: str, answer: Answer) -> dict[str, str | int]:
+    """The step with the answer in it, and the events that announce it."""
+    calls = [
+        [id, name, arguments, answer.output if id == call_id else output]
+        for id, name, arguments, output in parked.body.get("calls", ())
+    ]
+    failed = list(parked.body.get("failed", ())) + ([call_id] if answer.error else [])
+    body = {**parked.body, "calls": calls, "failed": failed}
+    is_last = all(output is not None for *_, output in calls)
+    records: list[Sequence[Any]] = []
+    if answer.error:
+        name = parked_name(body, call_id)
+        failure = {"call_id": call_id, "name": name, "error": answer.error}
+        records.append(("x", "threadmill.tool.failed", failure))
+    index = next((at for at, call in enumerate(calls) if call[0] == call_id), 0)
+    records.append(("to", parked.step, index, call_id, answer.output))
+    if is_last:
+        records.append(("te", parked.step, "completed", body))
+    item = from_json(parked.marks.get(call_id, "{}"))
+    item |= {"output": answer.output, "failed": bool(answer.error)}
+    status, field, value = answer.end or ("", "", None)
+    return {
+        "call_id": call_id,
+        "events": parked.events,
+        "digest": _digest(answer),
+        "item": to_json(item).decode(),
+        "step": parked.step,
+        "step_status": "completed" if is_last else "",
+        "body": to_json(body).decode(),
+        "count": len(records),
+        "records": ",".join(map(encode, records)),
+        "end_status": status,
+        "end_field": field,
+        "end_value": to_json(value).decode() if answer.end else "",
+    }
+
+
+def _dispatch(run_id: str, send: str, queue: str, *, attempts: int) -> Dispatch | None:
+    """What is to be sent: the run itself, which had begun, or the next where it has ended."""
+    if not send:
+        return None
+    if send != run_id:
+        return Dispatch(send, queue)
+    return Dispatch(send, queue, begun=True, attempt=attempts + 1)
+
+
+def _digest(answer: Answer) -> str:
+    end = to_json(answer.end).decode() if answer.end else ""
+    return hashlib.sha256(f"{answer.error}\n{end}\n{answer.output}".encode()).hexdigest()[:32]
+
+
+def _refusal(outcome: str, run_id: str, call_id: str, parked: _Parked) -> errors.ThreadmillError:
+    match outcome:
+        case "gone":
+            return run_not_found(run_id)
+        case "taken":
+            return errors.CallTaken(
+                f"Another process executes {call_id} of {run_id}; its output counts. If that "
+                f"process is lost, the call is free after {LEASE_SECONDS:g} s."
+            )
+        case "other":
+            return errors.OutputMismatch(
+                f"{call_id} of {run_id} was answered before, with another output."
+            )
+    waiting = ", ".join(f"{c.id} ({c.name}: {c.waits_for})" for c in parked.calls())
+    return errors.NotWaiting(
+        f"{run_id} is {parked.status} and does not wait for this answer to {call_id}. "
+        f"It waits for: {waiting or 'nothing'}."
+    )

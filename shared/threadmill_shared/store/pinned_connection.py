@@ -1,0 +1,57 @@
+"""A connection that is kept, for questions that a process asks several times a second.
+
+For each pipeline, redis-py takes a connection out of its pool, looks whether it is still good, and
+treats each answer by its command's name. An otherwise idle process would do little else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis import exceptions as redis_errors
+
+from threadmill_shared.store.connections import StoreClient
+
+Command = tuple[Any, ...]
+
+
+class KeptConnection:
+    """Asks over one connection of the client's, and answers as the server does."""
+
+    def __init__(self, client: StoreClient) -> None:
+        """Nothing is connected yet; the client closes the connection with its others."""
+        self._client = client
+        self._connection: Any = None
+        self._lock = asyncio.Lock()
+
+    async def ask(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands together and return their answers.
+
+        Raises:
+            ResponseError: the first of the answers that is an error.
+            ConnectionError: the server is away; the next question connects anew.
+        """
+        pool = getattr(self._client, "connection_pool", None)
+        if pool is None:  # a cluster, which has one for each node
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return list(await pipeline.execute())
+        async with self._lock:
+            connection = self._connection = self._connection or await pool.get_connection()
+            await connection.send_packed_command(connection.pack_commands(commands))
+            # Who gives up here leaves no answer to the next one: redis-py closes the connection.
+            answers = [await _answer(connection) for _ in commands]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except redis_errors.ResponseError as error:
+        return error
