@@ -24,7 +24,7 @@ from threadmill_shared.broker.sender import Queues
 from threadmill_shared.records.changes import NewRun
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import Tool, ToolRegistry
-from threadmill_workers import door
+from threadmill_workers import service
 
 logger = logging.getLogger("threadmill")
 
@@ -78,7 +78,7 @@ class _EmbeddedWorker:
     def __init__(self) -> None:
         self.queue = f"{os.getpid()}-{os.urandom(4).hex()}"
         self.tools = ToolRegistry()
-        self._process: door.WorkerProcess | None = None
+        self._process: service.WorkerProcess | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._is_hooked = False
@@ -104,10 +104,10 @@ class _EmbeddedWorker:
                 self._begun_with = wanted
 
     def _start(self, settings: Settings) -> None:
-        make_model = door.model_factory(settings)
-        catalog = door.Catalog(tools=self.tools)
+        make_model = service.model_factory(settings)
+        catalog = service.Catalog(tools=self.tools)
         queue = Queues(settings.namespace).embedded(self.queue)
-        process = door.WorkerProcess(settings, catalog, make_model, own_queue=queue)
+        process = service.WorkerProcess(settings, catalog, make_model, own_queue=queue)
         process.start()
         self._process = process
         self._stop_before_exit()

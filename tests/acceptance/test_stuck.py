@@ -15,7 +15,7 @@ from threadmill import Assistant, Run
 from threadmill.testing import Reply, StandIn, Text
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
-from threadmill_workers.door import TOOL_SECONDS
+from threadmill_workers.service import TOOL_SECONDS
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 

@@ -17,13 +17,13 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
-from threadmill_workers import claiming
-from threadmill_workers.claiming import Holder
-from threadmill_workers.deaths import Dead, Deaths
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.lease import Lease, Loop
-from threadmill_workers.pulse import Pulse, open_pulse
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.execution import claim
+from threadmill_workers.execution.claim import Holder
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.membership.failure_detector import Dead, Deaths
+from threadmill_workers.membership.heartbeat import Pulse, open_pulse
+from threadmill_workers.membership.lease import Lease, Loop
+from threadmill_workers.recovery.takeover import Takeover
 
 NAMESPACE = "tm"
 LOOKS_SECONDS = 0.25
@@ -164,7 +164,7 @@ async def holding_a_run(store: Store, holder: Holder) -> HeldRun:
         content_digest=content_digest("hello"),
     )
     await store.enqueue(new)
-    held = await claiming.claim(store, holder, new.run_id)
+    held = await claim.claim(store, holder, new.run_id)
     assert held is not None
     return held
 

@@ -28,9 +28,9 @@ from tests.waiting import wait_until_async
 
 from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.runs import Store
-from threadmill_workers import deaths
-from threadmill_workers.deaths import Dead, Deaths
-from threadmill_workers.lease import LEASE_MS
+from threadmill_workers.membership import failure_detector
+from threadmill_workers.membership.failure_detector import Dead, Deaths
+from threadmill_workers.membership.lease import LEASE_MS
 
 GHOST = WorkerInfo("host:9:gggg", "host:9", 0, "tm.gggg", ("tm",))
 
@@ -143,7 +143,7 @@ async def test_a_worker_that_looks_rarely_trusts_lost_connections_only_after_loo
 
 
 async def test_who_has_another_connection_at_the_second_look_lives(url, store, monkeypatch):
-    monkeypatch.setattr(deaths, "SECOND_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(failure_detector, "SECOND_LOOK_SECONDS", 0.5)
     search = Deaths(store)
     async with ghost(url, store, GHOST):
         assert await search.find() == []
@@ -202,7 +202,7 @@ async def test_nobody_is_dead_after_a_restart_although_numbers_of_connections_be
         before = await registrations(store)
         server.kill()
         server.start()
-        assert await watcher.look_for(deaths.SETTLED_SECONDS + 0.5) == []
+        assert await watcher.look_for(failure_detector.SETTLED_SECONDS + 0.5) == []
         after = await registrations(store)
     assert after.keys() == before.keys()
     for worker in after:

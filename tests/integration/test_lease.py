@@ -11,8 +11,8 @@ from tests.integration.leases import beating, registered, registrations, store_a
 from tests.waiting import wait_until_async
 
 from threadmill_shared.store.runs import Store
-from threadmill_workers import lease
-from threadmill_workers.lease import Loop
+from threadmill_workers.membership import lease
+from threadmill_workers.membership.lease import Loop
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from kombu.exceptions import DecodeError
 from kombu.message import Message
 
-from threadmill_workers.consumer import RunConsumer
+from threadmill_workers.consuming.consumer import RunConsumer
 
 MARK = "zebra-7f3a-said-by-a-user"
 BODY = [[], {"message": MARK}, {}]

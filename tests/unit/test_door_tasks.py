@@ -8,8 +8,8 @@ import pytest
 
 from threadmill_shared.broker.sender import EXECUTE, RUN, SAY, Queues, make_app
 from threadmill_shared.settings import Settings
-from threadmill_workers.consumer import declared
-from threadmill_workers.tasks import register_tasks
+from threadmill_workers.consuming.consumer import declared
+from threadmill_workers.consuming.tasks import register_tasks
 
 
 @pytest.fixture

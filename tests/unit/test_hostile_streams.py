@@ -19,8 +19,8 @@ from threadmill_shared.errors import ModelError
 from threadmill_shared.model import HostedEnded, ModelRequest, Reasoned, ToolCalled, TurnEnded
 from threadmill_shared.records import lenient
 from threadmill_shared.records.objects import Step
-from threadmill_workers.models.bodies import chat_body, responses_body, sent_texts
 from threadmill_workers.models.chat import ChatReader
+from threadmill_workers.models.request_bodies import chat_body, responses_body, sent_texts
 from threadmill_workers.models.responses import ResponsesReader
 from threadmill_workers.models.streaming import stream_events
 

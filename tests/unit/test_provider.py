@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared.errors import ModelUnavailable
-from threadmill_workers.provider import TELL_SECONDS, Provider
+from threadmill_workers.execution.provider_health import TELL_SECONDS, Provider
 
 
 def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(

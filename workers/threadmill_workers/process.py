@@ -27,16 +27,16 @@ from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
-from threadmill_workers.claiming import Holder
-from threadmill_workers.consumer import RunConsumer, declared
-from threadmill_workers.controller import Controller
-from threadmill_workers.executor import Executor, Means
-from threadmill_workers.lease import Lease, Loop
-from threadmill_workers.pool import RunPool
-from threadmill_workers.task_events import TaskEvents, hostname
-from threadmill_workers.tasks import register_tasks
-from threadmill_workers.upkeep import Upkeep
-from threadmill_workers.watchdog import Watchdog
+from threadmill_workers.consuming.consumer import RunConsumer, declared
+from threadmill_workers.consuming.consumer_watchdog import Watchdog
+from threadmill_workers.consuming.controller import Controller
+from threadmill_workers.consuming.pool import RunPool
+from threadmill_workers.consuming.task_events import TaskEvents, hostname
+from threadmill_workers.consuming.tasks import register_tasks
+from threadmill_workers.execution.claim import Holder
+from threadmill_workers.execution.executor import Executor, Means
+from threadmill_workers.membership.lease import Lease, Loop
+from threadmill_workers.recovery.maintenance import Upkeep
 
 logger = logging.getLogger("threadmill.worker")
 

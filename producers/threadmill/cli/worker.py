@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from threadmill_workers.door import WorkerProcess
+    from threadmill_workers.service import WorkerProcess
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -48,14 +48,14 @@ def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) ->
     """
     begin_logging(log_level)
     from threadmill_shared.settings import load_settings
-    from threadmill_workers import door
+    from threadmill_workers import service
 
     settings = load_settings()
     if concurrency is not None:
         settings = settings.model_copy(update={"concurrency": concurrency})
-    door.model_factory(settings)
+    service.model_factory(settings)
     _import(modules)
-    door.run_worker(settings, modules, _tell_ready)
+    service.run_worker(settings, modules, _tell_ready)
 
 
 def begin_logging(level: str) -> None:
@@ -79,7 +79,7 @@ def _import(modules: Sequence[str]) -> None:
         NotConfigured: a module cannot be found.
     """
     from threadmill_shared.errors import ThreadmillError
-    from threadmill_workers import door
+    from threadmill_workers import service
 
     if not modules:
         logging.getLogger("threadmill.worker").warning(
@@ -87,7 +87,7 @@ def _import(modules: Sequence[str]) -> None:
         )
     for module in modules:
         try:
-            door.load_catalog([module])
+            service.load_catalog([module])
         except ThreadmillError:
             raise
         except (Exception, SystemExit) as error:

@@ -16,7 +16,7 @@ from threadmill.assistant import Assistant
 from threadmill_shared import errors
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings, load_settings
-from threadmill_workers import door
+from threadmill_workers import service
 
 Source = str | ModuleType | Assistant
 """Where a worker finds what it can execute: a module, by name or itself, or an assistant."""
@@ -95,8 +95,8 @@ class ThreadWorker:
     def __init__(
         self, sources: tuple[Source, ...], model: Model | None, settings: Settings
     ) -> None:
-        make_model = door.model_factory(settings) if model is None else lambda: model
-        self._process = door.WorkerProcess(settings, _catalog(sources), make_model)
+        make_model = service.model_factory(settings) if model is None else lambda: model
+        self._process = service.WorkerProcess(settings, _catalog(sources), make_model)
         self.name = self._process.holder.name
         self._process.start()
         ready = threading.Event()
@@ -117,8 +117,8 @@ class ThreadWorker:
             self._thread.join(_END_SECONDS)
 
 
-def _catalog(sources: tuple[Source, ...]) -> door.Catalog:
-    catalog = door.load_catalog([source for source in sources if isinstance(source, str)])
+def _catalog(sources: tuple[Source, ...]) -> service.Catalog:
+    catalog = service.load_catalog([source for source in sources if isinstance(source, str)])
     for source in sources:
         if isinstance(source, ModuleType):
             catalog.scan(source)

@@ -10,14 +10,16 @@ from pathlib import Path
 from celery.worker import WorkController
 
 from threadmill import Assistant, current_call, tool
-from threadmill_workers import lease, upkeep, watchdog
+from threadmill_workers.consuming import consumer_watchdog
+from threadmill_workers.membership import lease
+from threadmill_workers.recovery import maintenance
 
 if os.environ.get("WATCHDOG") == "hasty":
-    upkeep.PING_SECONDS = watchdog.ARRIVAL_SECONDS = 1.0
+    maintenance.PING_SECONDS = consumer_watchdog.ARRIVAL_SECONDS = 1.0
 if os.environ.get("LEASE") == "hasty":
     lease.UNANSWERED_BEATS = 2
 if os.environ.get("COMPARISON") == "hasty":
-    upkeep.COMPARE_SECONDS = 0.5
+    maintenance.COMPARE_SECONDS = 0.5
 
 
 def note(word: str) -> None:

@@ -17,7 +17,7 @@ from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.store import scripts
 from threadmill_shared.store.keys import Keys
-from threadmill_workers.batch import Batch
+from threadmill_workers.execution.batch import Batch
 
 DAY = 86_400_000
 HOUR = 3_600_000

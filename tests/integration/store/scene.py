@@ -17,9 +17,9 @@ from threadmill_shared.records.items import Item
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
-from threadmill_workers.batch import Batch
-from threadmill_workers.claiming import Holder, claim
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.claim import Holder, claim
+from threadmill_workers.execution.held_run import HeldRun
 
 HOLDER = Holder("host:1:aaaa", "tm:bell:host:1:aaaa")
 OTHER = Holder("host:2:bbbb", "tm:bell:host:2:bbbb")

@@ -15,8 +15,8 @@ from tests.integration.store.scene import (
 )
 
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun, Stop
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun, Stop
 
 DELTA = Write(records=(["d", 0, ["hello"]],))
 

@@ -13,8 +13,8 @@ from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import Tails
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
 
 
 @pytest.fixture

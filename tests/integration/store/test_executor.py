@@ -21,11 +21,11 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
-from threadmill_workers import executor
-from threadmill_workers.claiming import Holder
-from threadmill_workers.executor import Executor, Means
-from threadmill_workers.holding import Stop
-from threadmill_workers.task_events import TaskEvents
+from threadmill_workers.consuming.task_events import TaskEvents
+from threadmill_workers.execution import executor
+from threadmill_workers.execution.claim import Holder
+from threadmill_workers.execution.executor import Executor, Means
+from threadmill_workers.execution.held_run import Stop
 
 
 @dataclass

@@ -17,8 +17,8 @@ from threadmill_shared.store.files import (
     produced_files,
     read_file,
 )
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun
 
 FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
 """Large enough for several pieces."""

@@ -14,8 +14,8 @@ from tests.integration.store.scene import (
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from tests.integration.store.scene import begin_call, write_partly
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, Ended
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun
 
 HOUR_MS = 3_600_000
 

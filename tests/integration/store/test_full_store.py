@@ -15,12 +15,12 @@ from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_workers.asking import AnsweringModel
-from threadmill_workers.attached import AttachedFiles
-from threadmill_workers.batch import Batch
-from threadmill_workers.history import History
-from threadmill_workers.produced import ProducedFiles
-from threadmill_workers.provider import Provider
+from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.model_turn import AnsweringModel
+from threadmill_workers.execution.output_files import ProducedFiles
+from threadmill_workers.execution.provider_health import Provider
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from tests.integration.store.scene import OTHER, begin_message, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun, Stop
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun, Stop
 
 
 async def taken_over(scene, held):

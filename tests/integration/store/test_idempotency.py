@@ -15,7 +15,7 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import ToolSpec
-from threadmill_workers.batch import Batch
+from threadmill_workers.execution.batch import Batch
 
 ADA = Definition(id="asst_1", name="Ada", model="gpt-5.4-mini")
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")

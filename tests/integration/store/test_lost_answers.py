@@ -24,10 +24,10 @@ from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.files import File, read_file
 from threadmill_shared.store.parked_runs import Answer, ParkedRuns
 from threadmill_shared.store.scripts import script
-from threadmill_workers.batch import Batch
-from threadmill_workers.deaths import Dead
-from threadmill_workers.holding import HeldRun, LostRun
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun, LostRun
+from threadmill_workers.membership.failure_detector import Dead
+from threadmill_workers.recovery.takeover import Takeover
 
 WORKER = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm", "tm.begun"))
 

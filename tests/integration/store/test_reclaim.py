@@ -7,8 +7,8 @@ from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partl
 
 from threadmill_shared.records.changes import Dispatch, Ended, Reclaimed
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import LostRun
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import LostRun
 
 
 async def test_the_run_is_queued_again_under_no_token(scene, client):

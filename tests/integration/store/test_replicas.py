@@ -17,7 +17,7 @@ from threadmill_shared import ids
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.replicas import Witness, has_replicas
 from threadmill_shared.store.runs import Store
-from threadmill_workers.holding import LostRun, Stop
+from threadmill_workers.execution.held_run import LostRun, Stop
 
 
 @pytest.fixture(scope="module")

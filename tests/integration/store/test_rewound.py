@@ -15,8 +15,8 @@ from threadmill_shared.events.follow import Bells, Tails
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun, LostRun, Stop
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun, LostRun, Stop
 
 
 @pytest.fixture

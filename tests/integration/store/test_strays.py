@@ -9,11 +9,11 @@ from tests.integration.store.scene import HOLDER, OTHER, Scene, write_partly
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.batch import Batch
-from threadmill_workers.claiming import Holder
-from threadmill_workers.holding import HeldRun, Stop
-from threadmill_workers.strays import Strays
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.claim import Holder
+from threadmill_workers.execution.held_run import HeldRun, Stop
+from threadmill_workers.recovery.reconciliation import Strays
+from threadmill_workers.recovery.takeover import Takeover
 
 
 @dataclass

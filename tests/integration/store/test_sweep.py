@@ -13,11 +13,11 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
-from threadmill_workers import sweep
-from threadmill_workers.deaths import Dead
-from threadmill_workers.resending import Resending
-from threadmill_workers.sweep import Sweep
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.membership.failure_detector import Dead
+from threadmill_workers.recovery import sweep
+from threadmill_workers.recovery.redelivery import Resending
+from threadmill_workers.recovery.sweep import Sweep
+from threadmill_workers.recovery.takeover import Takeover
 
 ANOTHER = "another server"
 

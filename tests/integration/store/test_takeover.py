@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.integration.store.scene import HOLDER
 
 from threadmill_shared.store.assistants import WorkerInfo
-from threadmill_workers.deaths import Dead
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.membership.failure_detector import Dead
+from threadmill_workers.recovery.takeover import Takeover
 
 INFO = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm", "tm.aaaa"))
 

@@ -7,7 +7,7 @@ from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partl
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.holding import LostRun
+from threadmill_workers.execution.held_run import LostRun
 
 
 async def test_a_run_that_is_given_back_is_queued_and_to_be_sent_as_one_that_had_begun(

@@ -22,8 +22,8 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import lenient
 from threadmill_workers.models import told
-from threadmill_workers.models.bodies import chat_body, sent_texts
-from threadmill_workers.models.failures import StreamFailed
+from threadmill_workers.models.errors import StreamFailed
+from threadmill_workers.models.request_bodies import chat_body, sent_texts
 from threadmill_workers.models.streaming import stream_events
 
 _STOPS = {"length": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}

@@ -15,7 +15,7 @@ from openai.types import FileObject, VectorStore
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
 from threadmill_shared.records import lenient
-from threadmill_workers.models import failures
+from threadmill_workers.models import errors
 
 SECONDS = 120.0
 """For one file, all tries together, or until some can be searched."""
@@ -117,7 +117,7 @@ async def _named_failures() -> AsyncGenerator[None, None]:
         async with asyncio.timeout(SECONDS):
             yield
     except APIError as error:
-        raise failures.from_sdk(error, ()) from None
+        raise errors.from_sdk(error, ()) from None
     except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
         raise ModelUnavailable(
             f"The model provider did not give or take a file ({type(error).__name__})."

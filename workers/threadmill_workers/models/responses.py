@@ -23,10 +23,10 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import lenient
 from threadmill_workers.models import told
-from threadmill_workers.models.bodies import responses_body, sent_texts
-from threadmill_workers.models.failures import StreamFailed
+from threadmill_workers.models.errors import StreamFailed
 from threadmill_workers.models.files import OpenAIFiles
 from threadmill_workers.models.hosted import KINDS, ended
+from threadmill_workers.models.request_bodies import responses_body, sent_texts
 from threadmill_workers.models.streaming import stream_events
 
 _STOPS = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}

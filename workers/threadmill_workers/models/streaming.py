@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable
 from threadmill_shared.model import ModelEvent, TurnEnded
-from threadmill_workers.models import failures
+from threadmill_workers.models import errors
 from threadmill_workers.models.sse import EventSplitter
 
 DRAIN_SECONDS = 0.1
@@ -99,9 +99,9 @@ def _known_failures(private: Iterable[str]) -> Generator[None, None, None]:
     try:
         yield
     except APIError as error:
-        raise failures.from_sdk(error, private) from None
-    except failures.StreamFailed as failed:
-        raise failures.from_stream(failed.body, private) from None
+        raise errors.from_sdk(error, private) from None
+    except errors.StreamFailed as failed:
+        raise errors.from_stream(failed.body, private) from None
     except httpx2.ReadTimeout:
         raise ModelUnavailable("The model provider fell silent; it is worth a retry.") from None
     except aiohttp.ClientResponseError:
@@ -128,7 +128,7 @@ def _read(reader: Reader, data: bytes) -> Sequence[ModelEvent]:
         return ()
     try:
         return reader.read(from_json(data))
-    except (failures.StreamFailed, ModelError):
+    except (errors.StreamFailed, ModelError):
         raise
     except Exception as error:  # noqa: BLE001  an event may hold anything, in any place
         raise ModelGarbled(

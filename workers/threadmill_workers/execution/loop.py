@@ -8,11 +8,11 @@ from typing import Any
 from threadmill_shared.model import Stop
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import EndRun
-from threadmill_workers.asking import AnsweringModel
-from threadmill_workers.batch import Batch
-from threadmill_workers.calling import ToolCalls
-from threadmill_workers.results import Results
-from threadmill_workers.turn import Park, PassOn, Reply
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.model_turn import AnsweringModel
+from threadmill_workers.execution.result_check import Results
+from threadmill_workers.execution.tool_calls import ToolCalls
+from threadmill_workers.execution.turn import Park, PassOn, Reply
 
 
 @dataclass(frozen=True)

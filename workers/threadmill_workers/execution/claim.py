@@ -13,7 +13,7 @@ from threadmill_shared.records.definition import RunRequest
 from threadmill_shared.records.run import RunRecord, pairs
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.runs import Store
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.execution.held_run import HeldRun
 
 logger = logging.getLogger("threadmill.worker")
 

@@ -16,7 +16,7 @@ from threadmill_shared.broker.sender import Queues
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.runs import Store
-from threadmill_workers.naming import named
+from threadmill_workers.log_text import named
 
 logger = logging.getLogger("threadmill.worker")
 

@@ -21,8 +21,8 @@ from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.connections import ANSWER_SECONDS
 from threadmill_shared.store.reader import pairs
 from threadmill_shared.store.runs import Store
-from threadmill_workers.lease import BEAT_SECONDS
-from threadmill_workers.pulse import server_id
+from threadmill_workers.membership.heartbeat import server_id
+from threadmill_workers.membership.lease import BEAT_SECONDS
 
 PROMPT_SECONDS = 1.0
 """A look that took longer proves nothing."""

@@ -8,9 +8,16 @@ from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.turn import OpenCall, Park, PassOn, Reply, calls_body, usage_fields
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.turn import (
+    OpenCall,
+    Park,
+    PassOn,
+    Reply,
+    calls_body,
+    usage_fields,
+)
 
 UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
 

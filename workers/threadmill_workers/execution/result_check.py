@@ -8,9 +8,9 @@ from pydantic_core import from_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.items import NoteItem
-from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.turn import Reply
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.turn import Reply
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -74,7 +74,7 @@ class Results:
     def _schema(self) -> Validator:
         if self._validator is None:
             # Takes a tenth of a second, and few runs need it.
-            from threadmill_workers.schemas import validator_of  # noqa: PLC0415
+            from threadmill_workers.execution.result_schema import validator_of  # noqa: PLC0415
 
             asked: Any = self._held.record.request.options.response_format
             self._validator = validator_of(asked["json_schema"]["schema"])

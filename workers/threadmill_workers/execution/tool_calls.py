@@ -13,11 +13,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from threadmill_shared import errors
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
-from threadmill_workers.batch import Batch
-from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.outside import Outside
-from threadmill_workers.turn import OpenCall, Park, PassOn, Reply, calls_body, usage_fields
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.call_routing import Outside
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.turn import (
+    OpenCall,
+    Park,
+    PassOn,
+    Reply,
+    calls_body,
+    usage_fields,
+)
 
 INTERRUPTED_OUTPUT = (
     "The worker that made this call died. Whether the call had an effect is not known; "

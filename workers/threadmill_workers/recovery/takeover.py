@@ -11,9 +11,9 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.runs import Store
-from threadmill_workers.deaths import Dead
-from threadmill_workers.each import each
-from threadmill_workers.naming import named
+from threadmill_workers.log_text import named
+from threadmill_workers.membership.failure_detector import Dead
+from threadmill_workers.recovery.each import each
 
 logger = logging.getLogger("threadmill.worker")
 

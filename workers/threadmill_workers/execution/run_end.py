@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_workers.turn import stored_usage
+from threadmill_workers.execution.turn import stored_usage
 
 logger = logging.getLogger("threadmill.worker")
 

@@ -14,7 +14,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.broker.sender import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.run_request import Ask, OptionError, ThreadRef, check_key
-from threadmill_workers.requests import PrivateRequest, RunRequest, refused
+from threadmill_workers.consuming.celery_requests import PrivateRequest, RunRequest, refused
 
 logger = logging.getLogger("threadmill.worker")
 

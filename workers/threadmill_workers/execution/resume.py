@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from threadmill_shared.records import lenient
 from threadmill_shared.tools.runner import ToolResult
-from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.turn import CallMarks, OpenCall, Reply, stored_usage
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.turn import CallMarks, OpenCall, Reply, stored_usage
 
 
 async def unfinished_turn(held: HeldRun, history: History) -> Reply | None:

@@ -9,9 +9,9 @@ from threadmill_shared import ids
 from threadmill_shared.model import CodeDelta, HostedBegan, HostedEnded
 from threadmill_shared.records.items import HostedCallItem
 from threadmill_shared.records.run import RunRecord
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.produced import ProducedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.output_files import ProducedFiles
 
 _BEGUN: dict[str, dict[str, Any]] = {
     "code_interpreter": {"input": "", "outputs": []},

@@ -14,13 +14,13 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.runs import Store
-from threadmill_workers.executor import Executor
-from threadmill_workers.lease import Lease
-from threadmill_workers.resending import Resending
-from threadmill_workers.strays import COMPARE_SECONDS, Strays
-from threadmill_workers.sweep import Sweep
-from threadmill_workers.takeover import Takeover
-from threadmill_workers.watchdog import PING_SECONDS, Watchdog
+from threadmill_workers.consuming.consumer_watchdog import PING_SECONDS, Watchdog
+from threadmill_workers.execution.executor import Executor
+from threadmill_workers.membership.lease import Lease
+from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Strays
+from threadmill_workers.recovery.redelivery import Resending
+from threadmill_workers.recovery.sweep import Sweep
+from threadmill_workers.recovery.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
 

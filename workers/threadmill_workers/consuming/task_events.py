@@ -14,7 +14,7 @@ from typing import Any
 
 from threadmill_shared.broker.task_labels import TaskLabel
 from threadmill_shared.records.run import RunRecord
-from threadmill_workers.task_outcomes import TAKEN_OVER, TaskOutcome, TaskState
+from threadmill_workers.consuming.task_outcomes import TAKEN_OVER, TaskOutcome, TaskState
 
 GATHER_SECONDS = 0.25
 """How long events are gathered before they are sent together."""

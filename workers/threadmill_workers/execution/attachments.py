@@ -22,7 +22,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, MessageItem
 from threadmill_shared.store.files import File, image_type, read_file
 from threadmill_shared.store.runs import Store
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.execution.held_run import HeldRun
 
 _MARGIN_SECONDS = 3600
 """A file that the provider forgets within this time is given to it again."""

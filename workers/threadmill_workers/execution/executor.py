@@ -23,24 +23,24 @@ from threadmill_shared.store.assistants import Registry
 from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
-from threadmill_workers.asking import AnsweringModel
-from threadmill_workers.attached import AttachedFiles
-from threadmill_workers.batch import Batch
-from threadmill_workers.calling import ToolCalls
-from threadmill_workers.claiming import claim
-from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun, LostRun, Stop
-from threadmill_workers.lease import Lease
-from threadmill_workers.loop import Ending, run_turns
-from threadmill_workers.naming import fault
-from threadmill_workers.outside import Outside
-from threadmill_workers.produced import ProducedFiles
-from threadmill_workers.provider import Provider
-from threadmill_workers.results import Results
-from threadmill_workers.run_ends import RunEnd
-from threadmill_workers.task_events import TaskEvents
-from threadmill_workers.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
-from threadmill_workers.turn import Park, PassOn
+from threadmill_workers.consuming.task_events import TaskEvents
+from threadmill_workers.consuming.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
+from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.call_routing import Outside
+from threadmill_workers.execution.claim import claim
+from threadmill_workers.execution.held_run import HeldRun, LostRun, Stop
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.loop import Ending, run_turns
+from threadmill_workers.execution.model_turn import AnsweringModel
+from threadmill_workers.execution.output_files import ProducedFiles
+from threadmill_workers.execution.provider_health import Provider
+from threadmill_workers.execution.result_check import Results
+from threadmill_workers.execution.run_end import RunEnd
+from threadmill_workers.execution.tool_calls import ToolCalls
+from threadmill_workers.execution.turn import Park, PassOn
+from threadmill_workers.log_text import fault
+from threadmill_workers.membership.lease import Lease
 
 logger = logging.getLogger("threadmill.worker")
 

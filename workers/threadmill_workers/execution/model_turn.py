@@ -32,16 +32,22 @@ from threadmill_shared.model import (
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, message_text
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.retirements.announcements import explained
-from threadmill_workers.attached import AttachedFiles
-from threadmill_workers.batch import Batch
-from threadmill_workers.history import History
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.hosted_calls import HostedCalls, hosted_item
-from threadmill_workers.message import Numbers, WrittenMessage
-from threadmill_workers.produced import Enclosed, ProducedFiles
-from threadmill_workers.provider import Provider
-from threadmill_workers.resuming import unfinished_turn
-from threadmill_workers.turn import OpenCall, Reply, calls_body, stored_usage, usage_fields
+from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
+from threadmill_workers.execution.message_writer import Numbers, WrittenMessage
+from threadmill_workers.execution.output_files import Enclosed, ProducedFiles
+from threadmill_workers.execution.provider_health import Provider
+from threadmill_workers.execution.resume import unfinished_turn
+from threadmill_workers.execution.turn import (
+    OpenCall,
+    Reply,
+    calls_body,
+    stored_usage,
+    usage_fields,
+)
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""

@@ -22,8 +22,8 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import script
-from threadmill_workers.claiming import Holder
-from threadmill_workers.pulse import Pulse, open_pulse
+from threadmill_workers.execution.claim import Holder
+from threadmill_workers.membership.heartbeat import Pulse, open_pulse
 
 logger = logging.getLogger("threadmill.worker")
 

@@ -14,7 +14,7 @@ from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.files import File, FileInfo, harmless_name, image_type, produced_files
 from threadmill_shared.store.runs import Store
-from threadmill_workers.holding import HeldRun
+from threadmill_workers.execution.held_run import HeldRun
 
 logger = logging.getLogger("threadmill.worker")
 

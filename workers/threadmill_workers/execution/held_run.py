@@ -25,8 +25,8 @@ from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.replicas import Witness
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts import Call, script
-from threadmill_workers.batch import Batch
-from threadmill_workers.turn import CallMarks, stored_usage
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.turn import CallMarks, stored_usage
 
 logger = logging.getLogger("threadmill.worker")
 

@@ -8,9 +8,9 @@ from typing import Any
 from threadmill_shared.model import MessageEnded, shifted
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import assistant_message
-from threadmill_workers.batch import Batch
-from threadmill_workers.holding import HeldRun
-from threadmill_workers.produced import Enclosed, ProducedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.output_files import Enclosed, ProducedFiles
 
 
 class Numbers:

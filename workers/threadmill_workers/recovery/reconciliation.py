@@ -11,10 +11,10 @@ import logging
 
 from threadmill_shared.records.run import HELD
 from threadmill_shared.store.runs import Store
-from threadmill_workers.executor import Executor
-from threadmill_workers.holding import HeldRun, Stop
-from threadmill_workers.lease import Lease
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.execution.executor import Executor
+from threadmill_workers.execution.held_run import HeldRun, Stop
+from threadmill_workers.membership.lease import Lease
+from threadmill_workers.recovery.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
 

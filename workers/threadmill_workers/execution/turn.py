@@ -10,7 +10,7 @@ from threadmill_shared.model import Stop, Usage
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import ToolOutputItem
 from threadmill_shared.tools.runner import ToolResult
-from threadmill_workers.batch import Batch
+from threadmill_workers.execution.batch import Batch
 
 
 @dataclass(frozen=True)

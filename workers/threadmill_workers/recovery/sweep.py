@@ -16,10 +16,10 @@ from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.parked_runs import ParkedRuns, unanswered
 from threadmill_shared.store.runs import Store
-from threadmill_workers.deaths import BETWEEN_LOOKS_SECONDS, Deaths
-from threadmill_workers.each import each
-from threadmill_workers.resending import SAMPLE, Resending
-from threadmill_workers.takeover import Takeover
+from threadmill_workers.membership.failure_detector import BETWEEN_LOOKS_SECONDS, Deaths
+from threadmill_workers.recovery.each import each
+from threadmill_workers.recovery.redelivery import SAMPLE, Resending
+from threadmill_workers.recovery.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
 

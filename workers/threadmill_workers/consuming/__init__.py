@@ -1,0 +1,1 @@
+"""Celery's side of a worker: it takes messages, and tells monitors what became of runs."""
