@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import redis
 
-from threadmill.embedded_server import find_program
+from threadmill.embedded.server import find_program
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from typing import Any
 import openai
 
 from threadmill import EventHandler
-from threadmill.handlers.listening import Told, listener
+from threadmill.client.operations import drive_briefly
+from threadmill.handlers.session import Told, listener
 from threadmill.run import Run
-from threadmill.twins import drive_briefly
 from threadmill_shared.events.decoder import Event
 
 HOOKS = (

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Span, Text
 from tests.terminal import Emulator, Terminal
 
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
-from threadmill.offered_tools import functions, specs
 from threadmill.run import Run
+from threadmill.runs.tool_list import functions, specs
 from threadmill.thread import Thread
 from threadmill_shared import ids
 from threadmill_shared.hosted_tools import hosted_tools

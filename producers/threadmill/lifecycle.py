@@ -8,10 +8,10 @@ from typing import Any, Self
 from pydantic import PrivateAttr
 
 from threadmill.assistant_fields import AssistantFields
-from threadmill.client import current_client
-from threadmill.registration import Entry, Registration
-from threadmill.twins import awaitable, blocking, drive, drive_async
-from threadmill.with_block import WithBlock
+from threadmill.client.client import current_client
+from threadmill.client.context_manager import WithBlock
+from threadmill.client.operations import awaitable, blocking, drive, drive_async
+from threadmill.runs.registration import Entry, Registration
 from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.run_request import check_text

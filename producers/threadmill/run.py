@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from threadmill.answering import Answering
-from threadmill.bridge import BridgeClosed
-from threadmill.checks import check_after, check_timeout
-from threadmill.client import Client, RunView, current_client
-from threadmill.downloads import download
-from threadmill.local_calls import LocalCalls
-from threadmill.result_types import ResultType, plain_result
-from threadmill.twins import awaitable, blocking, drive, drive_async
+from threadmill.client.bridge import BridgeClosed
+from threadmill.client.client import Client, RunView, current_client
+from threadmill.client.operations import awaitable, blocking, drive, drive_async
+from threadmill.runs.answers import Answering
+from threadmill.runs.checks import check_after, check_timeout
+from threadmill.runs.downloads import download
+from threadmill.runs.local_calls import LocalCalls
+from threadmill.runs.result_types import ResultType, plain_result
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm

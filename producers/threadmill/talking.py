@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from threadmill.attaching import Files, read_files
-from threadmill.chat import converse
-from threadmill.checks import check_timeout
-from threadmill.client import current_client
-from threadmill.following import cancel_and_wait, follow
+from threadmill.client.client import current_client
+from threadmill.client.operations import awaitable, blocking
 from threadmill.handlers import PrintHandler
-from threadmill.handlers.listening import listener
+from threadmill.handlers.session import listener
 from threadmill.lifecycle import Lifecycle
-from threadmill.offered_tools import functions, specs
-from threadmill.result_types import ResultType
 from threadmill.run import Run, handle
-from threadmill.run_options import FileOptions, RunOptions, SayOptions
+from threadmill.runs.attachments import Files, read_files
+from threadmill.runs.checks import check_timeout
+from threadmill.runs.follow import cancel_and_wait, follow
+from threadmill.runs.options import FileOptions, RunOptions, SayOptions
+from threadmill.runs.result_types import ResultType
+from threadmill.runs.tool_list import functions, specs
+from threadmill.terminal.chat import converse
 from threadmill.thread import Thread
-from threadmill.twins import awaitable, blocking
 from threadmill_shared import errors
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic_core import from_json
 
-from threadmill.attaching import Files, read_files
-from threadmill.checks import check_limit
-from threadmill.client import current_client
+from threadmill.client.client import current_client
+from threadmill.client.context_manager import WithBlock
+from threadmill.client.operations import awaitable, blocking
 from threadmill.run import Run, handle
-from threadmill.run_options import RunOptions, SayOptions
-from threadmill.twins import awaitable, blocking
-from threadmill.with_block import WithBlock
+from threadmill.runs.attachments import Files, read_files
+from threadmill.runs.checks import check_limit
+from threadmill.runs.options import RunOptions, SayOptions
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import WhenBusy

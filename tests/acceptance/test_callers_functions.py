@@ -22,11 +22,12 @@ from tests.acceptance.processes import Worker
 from tests.acceptance.scripts import callers
 from tests.waiting import wait_until
 
-from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call, local_calls
-from threadmill.client import close_client, current_client
-from threadmill.local_calls import LocalCalls
+from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
+from threadmill.client.client import close_client, current_client
+from threadmill.client.operations import drive_async
+from threadmill.runs import local_calls
+from threadmill.runs.local_calls import LocalCalls
 from threadmill.testing import StandIn
-from threadmill.twins import drive_async
 from threadmill_shared.records.objects import ToolCall
 from threadmill_shared.store.parked_runs import LEASE_SECONDS
 

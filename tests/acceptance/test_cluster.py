@@ -16,9 +16,9 @@ from tests.acceptance.surroundings import surroundings
 from tests.kinds import Servers
 
 from threadmill import Assistant, Event, Thread, errors
-from threadmill.client import close_client
-from threadmill.moving import export_file, import_file
+from threadmill.client.client import close_client
 from threadmill.testing import StandIn
+from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.any_api
 

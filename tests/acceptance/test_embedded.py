@@ -20,7 +20,7 @@ from tests.acceptance.surroundings import embedded_environment, stretched, surro
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text
 
 pytestmark = pytest.mark.any_api

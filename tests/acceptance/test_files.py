@@ -18,7 +18,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, Run, Thread, errors
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Reply, Request, Search, StandIn, Text
 from threadmill.testing.standin.plot import sine_plot
 

@@ -33,7 +33,6 @@ from threadmill import (
     Thread,
     errors,
 )
-from threadmill.moving import export_file, import_file
 from threadmill.testing import (
     Call,
     Code,
@@ -48,6 +47,7 @@ from threadmill.testing import (
 )
 from threadmill.testing.standin.hosting import VectorStore
 from threadmill.testing.standin.plot import sine_plot
+from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
@@ -464,7 +464,7 @@ def test_without_hosted_tools_nothing_is_written(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THREADMILL_MODEL_API", "chat")
-        from threadmill.client import close_client
+        from threadmill.client.client import close_client
 
         close_client()
         thread = Thread(key="chat")

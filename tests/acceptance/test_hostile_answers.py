@@ -23,9 +23,9 @@ from tests.acceptance.test_scripts import SCRIBE
 from tests.servers import RedisServer
 
 from threadmill import Assistant, PrintHandler, Run, Thread, errors
-from threadmill.client import close_client
-from threadmill.moving import export_file, import_file
+from threadmill.client.client import close_client
 from threadmill.testing import Fault, StandIn, by_text
+from threadmill.transfer import export_file, import_file
 
 FINE = "All is well."
 OURS = {"ModelGarbled", "ModelRefused", "ModelUnavailable"}

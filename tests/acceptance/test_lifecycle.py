@@ -353,7 +353,7 @@ class Slow:
 def test_a_module_that_has_changed_is_published_under_the_next_version(
     redis_server: RedisServer, provider: StandIn, api: str
 ) -> None:
-    from threadmill.client import close_client, current_client
+    from threadmill.client.client import close_client, current_client
 
     with surroundings(redis_server.fresh_database(), provider, api):
         client = current_client()

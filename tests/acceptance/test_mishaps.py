@@ -16,7 +16,7 @@ from tests.acceptance.surroundings import embedded_environment
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn
 from threadmill_shared.broker.sender import make_app
 from threadmill_shared.settings import Settings

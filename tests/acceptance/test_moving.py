@@ -18,10 +18,10 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, Message, Thread, errors
-from threadmill.client import current_client
-from threadmill.moving import Imported, export_file, import_file, import_file_async
+from threadmill.client.client import current_client
+from threadmill.client.operations import drive
 from threadmill.testing import StandIn
-from threadmill.twins import drive
+from threadmill.transfer import Imported, export_file, import_file, import_file_async
 from threadmill_shared.retirements.announcements import find_retirement, today
 from threadmill_shared.settings import load_settings
 

@@ -20,7 +20,7 @@ from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
 from tests.servers import RedisServer
 
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn
 
 pytestmark = pytest.mark.any_api

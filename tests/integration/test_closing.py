@@ -11,8 +11,8 @@ from concurrent.futures import wait
 import pytest
 from redis import Redis
 
-from threadmill.bridge import Bridge, BridgeClosed
-from threadmill.client import Client
+from threadmill.client.bridge import Bridge, BridgeClosed
+from threadmill.client.client import Client
 from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.follow import Bells
 from threadmill_shared.settings import Settings

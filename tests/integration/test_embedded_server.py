@@ -19,8 +19,8 @@ import redis
 from pydantic import SecretStr
 from tests.waiting import wait_until
 
-from threadmill.embedded_server import FOLDER, end_server, ensure_server, find_program
-from threadmill.keeper import LOOK_SECONDS
+from threadmill.embedded.server import FOLDER, end_server, ensure_server, find_program
+from threadmill.embedded.supervisor import LOOK_SECONDS
 from threadmill_shared.broker.sender import make_app
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
@@ -28,9 +28,9 @@ from threadmill_shared.store.connections import connect
 KEEPER = """
 import sys
 from pathlib import Path
-from threadmill import keeper
-keeper.IDLE_SECONDS, keeper.LOOK_SECONDS = 0.3, 0.1
-keeper.main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+from threadmill.embedded import supervisor
+supervisor.IDLE_SECONDS, supervisor.LOOK_SECONDS = 0.3, 0.1
+supervisor.main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
@@ -64,9 +64,9 @@ def test_a_server_that_is_used_is_not_ended_and_one_that_is_not_ends_at_once(fol
 
 CLIENT = """
 from pathlib import Path
-from threadmill.client import current_client
-from threadmill.keeper import LOOK_SECONDS
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.client.client import current_client
+from threadmill.embedded.supervisor import LOOK_SECONDS
+from threadmill.embedded.server import FOLDER, end_server
 current_client()
 assert not end_server(Path(FOLDER)), "nobody used it"
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from threadmill.client import Client
+from threadmill.client.client import Client
 from threadmill_shared import errors
 from threadmill_shared.broker import sender as sending
 from threadmill_shared.broker.sender import Sender, make_app

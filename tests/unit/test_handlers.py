@@ -17,9 +17,9 @@ from tests.listeners import ALL, NAMES, Note, Ours, Teller, Theirs, TheirsAsync
 from tests.story import RUN_ID, Story, call
 
 from threadmill import EventHandler
+from threadmill.client.operations import drive_briefly
 from threadmill.handlers.dispatcher import Dispatcher
 from threadmill.handlers.objects import OwnObjects
-from threadmill.twins import drive_briefly
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 

@@ -16,8 +16,8 @@ from tests.terminal import Terminal
 from tests.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
+from threadmill.printing.display import open_sheet
 from threadmill.printing.pictures import picture, protocol_of
-from threadmill.printing.sheet import open_sheet
 from threadmill.testing.standin.plot import sine_plot
 
 PLOT = sine_plot()

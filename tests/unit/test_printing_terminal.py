@@ -20,9 +20,9 @@ from tests.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
 from threadmill.printing.cards import Speech
-from threadmill.printing.panels import LivePanel
-from threadmill.printing.pen import Pen
+from threadmill.printing.renderer import Pen
 from threadmill.printing.screen import Screen
+from threadmill.printing.terminal_display import LivePanel
 from threadmill.printing.views import SpeechView
 
 ROLL = call("roll_dice", '{"n_dice":5}')
@@ -530,14 +530,14 @@ def test_a_terminal_of_ascii_gets_panels_of_ascii() -> None:
 FORKING = """
 import os, sys, threading
 from threadmill import PrintHandler
-from threadmill.printing import sheet
+from threadmill.printing import display
 from tests.story import Story, call
 story = Story(PrintHandler(), says=None)
 calls = story.begin_calls(call("fork"))
-[screen] = sheet._places.values()
+[screen] = display._places.values()
 held, go_on = threading.Event(), threading.Event()
 def hold():
-    with screen._lock, sheet._lock:
+    with screen._lock, display._lock:
         held.set()
         go_on.wait()
 holding = threading.Thread(target=hold)

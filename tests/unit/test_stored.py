@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from threadmill.moving.lines import AssistantLine, read_line
-from threadmill.moving.objects import assistant
+from threadmill.transfer.lines import AssistantLine, read_line
+from threadmill.transfer.objects import assistant
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Entry, Reader
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch

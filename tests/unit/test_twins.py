@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from threadmill import Assistant, Run, Thread, moving
+from threadmill import Assistant, Run, Thread, transfer
 
 CLASSES: list[type] = [Assistant, Thread, Run]
 FREE_OF_IO = {
@@ -62,7 +62,7 @@ def test_an_operation_has_a_twin_of_the_same_signature(owner: type, name: str) -
 
 @pytest.mark.parametrize("name", ["import_file", "export_file"])
 def test_so_has_a_function(name: str) -> None:
-    assert_twins(getattr(moving, name), getattr(moving, f"{name}_async", None))
+    assert_twins(getattr(transfer, name), getattr(transfer, f"{name}_async", None))
 
 
 def assert_twins(blocking: Any, awaited: Any) -> None:

@@ -6,7 +6,7 @@ import contextlib
 
 import click
 
-from threadmill.cli.connection import use_store
+from threadmill.cli.store_url import use_store
 
 END_SECONDS = 3.0
 """How long the run's end is waited for; after one second it is ended without its worker."""

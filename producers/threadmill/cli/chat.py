@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from threadmill.cli.connection import use_store
-from threadmill.cli.conversation import named_thread, thread_options
+from threadmill.cli.options import named_thread, thread_options
+from threadmill.cli.store_url import use_store
 
 
 @click.command()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from threadmill.cli.approvals import approve, reject
 from threadmill.cli.cancel import cancel
 from threadmill.cli.chat import chat
-from threadmill.cli.decide import approve, reject
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
 from threadmill.cli.exporting import export

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from threadmill.cli import stopping
+from threadmill.cli import signals
 
 if TYPE_CHECKING:
-    from threadmill.cli.children import Child
+    from threadmill.cli.subprocesses import Child
 
 WORKERS = 2
 KEPT = ("THREADMILL_MODEL", "THREADMILL_MODEL_API")
@@ -43,7 +43,7 @@ def demo() -> None:
     The model is a stand-in, a small local server, unless OPENAI_API_KEY or OPENAI_BASE_URL is set.
     """
     began = time.monotonic()
-    with stopping.handled(stopping.leave), ExitStack() as stack:
+    with signals.handled(signals.leave), ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(
             prefix="threadmill-demo-", ignore_cleanup_errors=True
         )
@@ -86,8 +86,8 @@ def _forget_settings() -> None:
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
     from threadmill.cli.folder_server import folder_server
-    from threadmill.client import close_client
-    from threadmill.embedded_server import find_program
+    from threadmill.client.client import close_client
+    from threadmill.embedded.server import find_program
 
     with folder_server(folder) as url:
         os.environ["THREADMILL_REDIS_URL"] = url
@@ -140,7 +140,7 @@ def _show_code() -> None:
 
 @contextmanager
 def _workers(folder: Path) -> Iterator[str]:
-    from threadmill.cli.children import Children
+    from threadmill.cli.subprocesses import Children
 
     command = [sys.executable, "-P", "-m", "threadmill", "worker", MODULE]
     environment = os.environ | {"THREADMILL_DRAIN_SECONDS": "1"}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from threadmill.cli import stopping
+from threadmill.cli import signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,14 +39,14 @@ def dev(modules: tuple[str, ...]) -> None:
     Redis is the one of THREADMILL_REDIS_URL, else an embedded server with its data in
     ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
     """
-    from threadmill.cli.children import Children
+    from threadmill.cli.subprocesses import Children
     from threadmill_shared.settings import load_settings
 
     os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS)
     grace = load_settings().drain_seconds + GRACE_SECONDS
     show = _Lines().show
     with (
-        stopping.handled(stopping.leave),
+        signals.handled(signals.leave),
         _redis(show),
         Children(grace) as children,
     ):
@@ -100,7 +100,7 @@ def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
         yield
         return
     from threadmill.cli.folder_server import folder_server
-    from threadmill.embedded_server import FOLDER
+    from threadmill.embedded.server import FOLDER
 
     with folder_server(Path.cwd() / FOLDER) as url:
         os.environ["THREADMILL_REDIS_URL"] = url

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from threadmill.cli.connection import use_store
+from threadmill.cli.store_url import use_store
 from threadmill_shared.log_text import counted
 
 
@@ -32,7 +32,7 @@ def export(
         raise click.UsageError("Say what to export: --thread ID, --key KEY or --all.")
     use_store()
     from threadmill import Thread
-    from threadmill.moving import export_file
+    from threadmill.transfer import export_file
 
     threads = None if everything else [Thread(thread_id, key)]
     wrote = export_file(output or sys.stdout, threads)

@@ -18,7 +18,7 @@ def folder_server(folder: Path) -> Iterator[str]:
     """
     import redis
 
-    from threadmill.embedded_server import end_server, ensure_server
+    from threadmill.embedded.server import end_server, ensure_server
 
     url = ensure_server(folder)
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from threadmill.cli.connection import use_store
+from threadmill.cli.store_url import use_store
 from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
-    from threadmill.moving import Imported
+    from threadmill.transfer import Imported
 
 
 def _models(
@@ -53,7 +53,7 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
     """
     if not dry_run:
         use_store()
-    from threadmill.moving import import_file
+    from threadmill.transfer import import_file
 
     found = import_file(file, dry_run=dry_run, map_model=models)
     for left_out in found.left_out:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from threadmill.cli.connection import use_store
+from threadmill.cli.store_url import use_store
 
 if TYPE_CHECKING:
     from threadmill import Event

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from threadmill.client.operations import drive_async
 from threadmill.handlers.base import EventHandler
 from threadmill.printing import RunPrinter
-from threadmill.twins import drive_async
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 

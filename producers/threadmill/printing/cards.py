@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill.printing.wording import cleaned, files_note, incomplete_note
+from threadmill.printing.text import cleaned, files_note, incomplete_note
 from threadmill_shared.records.objects import Message, Step
 
 NOT_FINISHED = "not finished"

@@ -10,8 +10,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from threadmill.printing.cards import Call
-from threadmill.printing.pen import Pen
-from threadmill.printing.wording import cleaned, first_lines
+from threadmill.printing.renderer import Pen
+from threadmill.printing.text import cleaned, first_lines
 
 _LINES = 12
 _CHARACTERS = 800

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from threadmill.client import current_client
-from threadmill.downloads import download_file
-from threadmill.printing.sheet import Sheet
-from threadmill.printing.wording import one_line
+from threadmill.client.client import current_client
+from threadmill.printing.display import Sheet
+from threadmill.printing.text import one_line
+from threadmill.runs.downloads import download_file
 from threadmill_shared import errors
 
 FOLDER = Path(".threadmill") / "files"

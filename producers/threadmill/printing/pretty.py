@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from threadmill.printing.cards import Calls, Card, Speech
-from threadmill.printing.sheet import open_sheet
-from threadmill.printing.wording import end_notice
+from threadmill.printing.display import open_sheet
+from threadmill.printing.text import end_notice
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import Status
 

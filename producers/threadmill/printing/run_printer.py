@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from threadmill.printing.cards import NOT_FINISHED, Calls, Speech
+from threadmill.printing.display import Sheet, open_sheet
 from threadmill.printing.made_files import show_files
-from threadmill.printing.sheet import Sheet, open_sheet
-from threadmill.printing.wording import STARTED_ANEW, incomplete_note, notice_of, waiting_note
+from threadmill.printing.text import STARTED_ANEW, incomplete_note, notice_of, waiting_note
 from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:

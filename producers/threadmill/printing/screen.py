@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from threadmill.printing import foreign
-from threadmill.printing.outlet import Outlet
+from threadmill.printing import stdout_capture
+from threadmill.printing.stream_writer import Outlet
 
 # While a paint is under way the cursor is hidden, and a line that the terminal finds longer than we
 # do is cut instead of wrapped: the count of lines holds with any terminal's idea of an emoji.
@@ -36,7 +36,7 @@ class Screen:
         """The pane; the cursor is at the beginning of the line below it."""
         self._size = os.terminal_size((0, 0))
         """The terminal's, when the pane was painted."""
-        self._passages: list[foreign.Passage] = []
+        self._passages: list[stdout_capture.Passage] = []
 
     def size(self) -> os.terminal_size:
         """The terminal's columns and lines now."""
@@ -51,7 +51,7 @@ class Screen:
         with self._lock:
             if self._owner is None:
                 self._owner = owner
-                self._passages = foreign.stand_in(self.stream, self._lock, self._let_through)
+                self._passages = stdout_capture.stand_in(self.stream, self._lock, self._let_through)
             return self._owner is owner
 
     def paint(self, settled: Sequence[str], pane: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ class Screen:
                 passage.finish()
             self.paint(lines, [])
             self._owner = None
-            foreign.give_back(self._passages)
+            stdout_capture.give_back(self._passages)
             self._passages = []
 
     def after_fork(self) -> None:
@@ -99,7 +99,7 @@ class Screen:
         self._lock = threading.RLock()
         self._owner = None
         self._shown = []
-        foreign.give_back(self._passages)
+        stdout_capture.give_back(self._passages)
 
     def _rows(self, size: os.terminal_size) -> int:
         # A terminal that became narrower has wrapped the lines, each of which was as wide as it.

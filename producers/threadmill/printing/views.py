@@ -13,8 +13,8 @@ from rich.text import Text
 from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Card, Speech
 from threadmill.printing.code_view import code_drawing
 from threadmill.printing.markdown import Blocks, blocks_of, count_closed
-from threadmill.printing.pen import Pen
-from threadmill.printing.wording import arguments_text, clock, first_lines, one_line
+from threadmill.printing.renderer import Pen
+from threadmill.printing.text import arguments_text, clock, first_lines, one_line
 
 _TITLES = {
     "function": "Tool call",

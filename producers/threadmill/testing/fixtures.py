@@ -47,7 +47,7 @@ def threadmill_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if url := os.environ.get(SERVER_VARIABLE):
         yield url
         return
-    from threadmill.embedded_server import end_server, ensure_server  # noqa: PLC0415  see above
+    from threadmill.embedded.server import end_server, ensure_server  # noqa: PLC0415  see above
 
     folder = tmp_path_factory.mktemp("threadmill")
     yield ensure_server(folder)
@@ -61,7 +61,7 @@ def threadmill_redis(threadmill_server: str) -> Iterator[str]:
     `THREADMILL_REDIS_URL` and `THREADMILL_NAMESPACE` are set to it, so that what the test says and
     enqueues goes there; afterwards they are as before, and what the test has stored is gone.
     """
-    from threadmill.client import close_client  # noqa: PLC0415  see above
+    from threadmill.client.client import close_client  # noqa: PLC0415  see above
     from threadmill.testing.namespaces import forget  # noqa: PLC0415  see above
 
     namespace = f"test-{secrets.token_hex(6)}"

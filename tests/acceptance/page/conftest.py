@@ -21,7 +21,7 @@ from tests.acceptance.surroundings import embedded_environment, stretched, surro
 from tests.acceptance.terminals import TypedTo
 from tests.servers import RedisServer
 
-from threadmill.embedded_server import FOLDER, end_server
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Request, StandIn, converse
 
 ANNOUNCEMENT = (

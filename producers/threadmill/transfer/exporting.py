@@ -10,10 +10,10 @@ from typing import Any, TextIO
 
 from pydantic_core import to_json
 
-from threadmill.client import Client, current_client
-from threadmill.moving import objects
+from threadmill.client.client import Client, current_client
+from threadmill.client.operations import awaitable, blocking
 from threadmill.thread import Thread
-from threadmill.twins import awaitable, blocking
+from threadmill.transfer import objects
 from threadmill_shared import errors
 from threadmill_shared.store.reader import PAGE
 from threadmill_shared.store.replies import thread_not_found

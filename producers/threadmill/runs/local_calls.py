@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from threadmill.bridge import BridgeClosed
-from threadmill.twins import callers_loop
+from threadmill.client.bridge import BridgeClosed
+from threadmill.client.operations import callers_loop
 from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
@@ -28,7 +28,7 @@ from threadmill_shared.tools import CallContext, Tool, ToolSpec
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
 if TYPE_CHECKING:
-    from threadmill.client import Client
+    from threadmill.client.client import Client
 
 logger = logging.getLogger("threadmill")
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from threadmill.moving.lines import (
+from threadmill.transfer.lines import (
     AssistantLine,
     ItemLine,
     Line,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from threadmill.client import Client
+from threadmill.client.client import Client
 from threadmill_shared import errors
 from threadmill_shared.store.files import File, distinct_names, produced_files, read_file
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from threadmill.client import Client, current_client
-from threadmill.twins import awaitable, blocking
+from threadmill.client.client import Client, current_client
+from threadmill.client.operations import awaitable, blocking
 from threadmill_shared import errors
 from threadmill_shared.run_request import check_text
 from threadmill_shared.store.parked_runs import Answer, rejection

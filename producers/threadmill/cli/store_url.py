@@ -14,7 +14,7 @@ def use_store() -> None:
     Raises:
         NotConfigured: there is neither.
     """
-    from threadmill.embedded_server import FOLDER, ensure_server
+    from threadmill.embedded.server import FOLDER, ensure_server
     from threadmill_shared.errors import NotConfigured
     from threadmill_shared.settings import load_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TextIO
 
-from threadmill.printing.outlet import Outlet
+from threadmill.printing.stream_writer import Outlet
 
 
 class Floor:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from threadmill.client import Client, current_client
-from threadmill.moving.index import Index, open_index
-from threadmill.moving.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
-from threadmill.twins import awaitable, blocking
+from threadmill.client.client import Client, current_client
+from threadmill.client.operations import awaitable, blocking
+from threadmill.transfer.index import Index, open_index
+from threadmill.transfer.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
 from threadmill_shared import ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.items import ImportedItem

@@ -10,10 +10,10 @@ from typing import Protocol, TextIO
 from weakref import WeakValueDictionary
 
 from threadmill.printing.cards import Card
-from threadmill.printing.floor import Floor
-from threadmill.printing.foreign import underlying
-from threadmill.printing.lines import Lines
+from threadmill.printing.plain_display import Lines
 from threadmill.printing.screen import Screen
+from threadmill.printing.stdout_capture import underlying
+from threadmill.printing.turn_lock import Floor
 
 
 class Sheet(Protocol):
@@ -41,7 +41,7 @@ def open_sheet() -> Sheet:
     if isinstance(place, Floor):
         return Lines(place)
     # rich takes 80 ms to import, which only those pay who have a terminal.
-    from threadmill.printing.panels import Panels  # noqa: PLC0415
+    from threadmill.printing.terminal_display import Panels  # noqa: PLC0415
 
     return Panels(place)
 

@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from threadmill.bridge import Bridge
-from threadmill.nested import as_child
-from threadmill.twins import Hop, drive_briefly
+from threadmill.client.bridge import Bridge
+from threadmill.client.child_runs import as_child
+from threadmill.client.operations import Hop, drive_briefly
 from threadmill_shared import child_runs, errors
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event
@@ -119,10 +119,10 @@ class Client:
         warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
         if self.queue is not None:
-            from threadmill import embedded  # noqa: PLC0415  only where it is in use
+            from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
 
-            await asyncio.to_thread(embedded.offer, self.settings, tools)
-            new = embedded.to_own_queue(new, self.settings)
+            await asyncio.to_thread(worker.offer, self.settings, tools)
+            new = worker.to_own_queue(new, self.settings)
         enqueued = await self.store.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
@@ -298,9 +298,9 @@ def close_client() -> None:
 def _make_client() -> Client:
     settings = load_settings()
     if settings.redis_url is None and settings.embedded:
-        from threadmill import embedded  # noqa: PLC0415  only where it is in use
+        from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
 
-        return embedded.make_client(settings)
+        return worker.make_client(settings)
     return Client(settings)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from threadmill.client.operations import Either
 from threadmill.handlers import PrintHandler
-from threadmill.printing.sheet import open_sheet
+from threadmill.printing.display import open_sheet
 from threadmill.run import Run
-from threadmill.twins import Either
-from threadmill.typed_lines import TypedLines
+from threadmill.terminal.input_lines import TypedLines
 from threadmill_shared import errors
 
 if TYPE_CHECKING:

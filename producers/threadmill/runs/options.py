@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from threadmill.attaching import Files
+from threadmill.runs.attachments import Files
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from threadmill.client import current_client
-from threadmill.handlers.listening import Told
-from threadmill.local_calls import LocalCalls
+from threadmill.client.client import current_client
+from threadmill.client.operations import drive_async, on_loop
+from threadmill.handlers.session import Told
 from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run
-from threadmill.twins import drive_async, on_loop
+from threadmill.runs.local_calls import LocalCalls
 from threadmill_shared import errors
 
 PARKED = "thread.run.requires_action"

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from threadmill.twins import Hop
+from threadmill.client.operations import Hop
 from threadmill_shared.cancellation import AGAIN_SECONDS, cancel_others
 
 T = TypeVar("T")

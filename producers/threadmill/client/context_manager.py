@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from threadmill.twins import drive, drive_async
+from threadmill.client.operations import drive, drive_async
 
 
 class WithBlock:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from threadmill.client.operations import on_loop
 from threadmill.handlers.base import EventHandler
 from threadmill.handlers.dispatcher import Dispatcher, Objects
 from threadmill.handlers.objects import OwnObjects
-from threadmill.twins import on_loop
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 

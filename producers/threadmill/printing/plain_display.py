@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from threadmill.printing.cards import Call, Calls, Card, Speech
-from threadmill.printing.floor import Floor
-from threadmill.printing.wording import arguments_text, cleaned, one_line
+from threadmill.printing.text import arguments_text, cleaned, one_line
+from threadmill.printing.turn_lock import Floor
 
 _INDENT = "  "
 _LINE_START = re.compile(r"(?<=\n)(?=[^\n])")

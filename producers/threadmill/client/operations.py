@@ -1,10 +1,10 @@
 """Every operation is written once, and called in two ways: blocking, or awaited.
 
 An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is
-done on the process's bridge (see `threadmill.bridge`). Driven by a blocking caller, a hop is waited
-for; driven by an event loop, it is awaited there. So both ways have one body and one signature,
-neither starts an event loop of its own, and neither minds one that is running. What the two must
-do differently on the caller's side, users' coroutines for one, is an `Either`.
+done on the process's bridge (see `threadmill.client.bridge`). Driven by a blocking caller, a hop is
+waited for; driven by an event loop, it is awaited there. So both ways have one body and one
+signature, neither starts an event loop of its own, and neither minds one that is running. What the
+two must do differently on the caller's side, users' coroutines for one, is an `Either`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from threadmill.loops import run_on_own_loop
+from threadmill.client.user_loop import run_on_own_loop
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 P = ParamSpec("P")

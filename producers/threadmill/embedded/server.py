@@ -1,7 +1,7 @@
 """The embedded server of a folder: one for all processes there, belonging to none of them.
 
 It is started under a file lock by whoever comes first, kept by a small process of its own
-(`threadmill/keeper.py`), and ends itself when it has had no clients for a while.
+(`threadmill/supervisor.py`), and ends itself when it has had no clients for a while.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from threadmill import keeper
+from threadmill.embedded import supervisor
 from threadmill_shared import errors
 
 FOLDER = ".threadmill"
@@ -114,7 +114,7 @@ def _shut_down_unused(socket: Path) -> bool:
     )
     try:
         own = client.client_id()
-        if any(int(c["id"]) != own and c["name"] != keeper.NAME for c in client.client_list()):
+        if any(int(c["id"]) != own and c["name"] != supervisor.NAME for c in client.client_list()):
             return False
         client.shutdown(nosave=True)
     except redis.RedisError:
@@ -125,7 +125,7 @@ def _shut_down_unused(socket: Path) -> bool:
 
 
 def _start(folder: Path, socket: Path) -> None:
-    program = str(Path(keeper.__file__))
+    program = str(Path(supervisor.__file__))
     command = [sys.executable, "-P", program, find_program(), str(folder), str(socket)]
     # Detached: the server outlives this script, and a Ctrl-C here is not meant for it.
     with (folder / "server.log").open("ab") as log:

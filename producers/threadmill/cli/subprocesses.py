@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from threadmill.cli import stopping
+from threadmill.cli import signals
 
 _REMEMBERED = 50
 """Last lines of a child's output, for an error that quotes them."""
@@ -119,7 +119,7 @@ class Children:
         folder: Path | None = None,
     ) -> Child:
         """Start a process; each line of its output is given to `on_line`, in a thread."""
-        with stopping.held():
+        with signals.held():
             child = Child(name, command, on_line, environment, folder)
             self._children.append(child)
             threading.Thread(target=self._wait_for, args=(child,), name=name, daemon=True).start()
@@ -141,7 +141,7 @@ class Children:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with stopping.handled(self._hurry):
+        with signals.handled(self._hurry):
             self._signal(signal.SIGTERM)
             until = time.monotonic() + self._grace
             for child in self._children:

@@ -17,8 +17,8 @@ from pathlib import Path
 import redis
 from pydantic import SecretStr
 
-from threadmill.client import Client
-from threadmill.embedded_server import FOLDER, ensure_server
+from threadmill.client.client import Client
+from threadmill.embedded.server import FOLDER, ensure_server
 from threadmill_shared import errors
 from threadmill_shared.broker.sender import Queues
 from threadmill_shared.records.changes import NewRun

@@ -2,7 +2,7 @@
 
 ```python
 from threadmill import Thread
-from threadmill.moving import export_file, import_file
+from threadmill.transfer import export_file, import_file
 
 print(import_file("saved.jsonl"))                 # assistants, threads, messages
 Thread(key="thread_abc123").get_messages()        # a thread is found by its old id
@@ -16,8 +16,8 @@ call, its output or a model's reasoning is a line of the kind `threadmill.item`.
 
 from __future__ import annotations
 
-from threadmill.moving.exporting import Exported, export_file, export_file_async
-from threadmill.moving.importing import Imported, import_file, import_file_async
+from threadmill.transfer.exporting import Exported, export_file, export_file_async
+from threadmill.transfer.importing import Imported, import_file, import_file_async
 
 __all__ = [
     "Exported",

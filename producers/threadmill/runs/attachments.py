@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from threadmill.client import Client
+from threadmill.client.client import Client
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.run_request import check_hosted, check_text
