@@ -17,7 +17,7 @@ import redis
 from servers import ended
 
 from threadmill import Assistant, Run
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 
 TOKENS = 50

@@ -8,8 +8,9 @@ from typing import Any
 
 from threadmill.handlers import EventHandler
 from threadmill.run import Run
-from threadmill_shared.events.decoder import Entry, Reader, count
+from threadmill_shared.events.decoder import Reader
 from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.log import Entry, count
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord
 

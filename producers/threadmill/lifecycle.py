@@ -8,8 +8,8 @@ from typing import Any, Self
 from pydantic import PrivateAttr
 
 from threadmill.assistant_fields import AssistantFields
-from threadmill.client.client import current_client
 from threadmill.client.context_manager import WithBlock
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.runs.registration import Entry, Registration
 from threadmill_shared import errors, ids
@@ -61,7 +61,7 @@ class Lifecycle(WithBlock, AssistantFields):
             raise TypeError("load needs an assistant's id or name.")
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
-        found = await client.hop(client.registry.load(id_or_name))
+        found = await client.hop(client.assistants.load(id_or_name))
         fields = cls._fields_of(found)
         if tools is not None:
             fields["tools"] = list(tools)
@@ -90,7 +90,7 @@ class Lifecycle(WithBlock, AssistantFields):
             return
         check_text(self.id, "An assistant's id")
         client = current_client()
-        found = await client.hop(client.registry.load(self.id))
+        found = await client.hop(client.assistants.load(self.id))
         fields = self._fields_of(found)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
@@ -104,7 +104,7 @@ class Lifecycle(WithBlock, AssistantFields):
             LifecycleError: it has an id already.
         """
         definition, client = self._new_definition(), current_client()
-        await client.hop(self._registration.create(self, definition, client.registry))
+        await client.hop(self._registration.create(self, definition, client.assistants))
 
     create = blocking(_create)
     create_async = awaitable(_create)
@@ -121,7 +121,7 @@ class Lifecycle(WithBlock, AssistantFields):
         self._refuse_unregistered("saved")
         await self.adopt()
         client = current_client()
-        self._version = await client.hop(client.registry.save(self.definition()))
+        self._version = await client.hop(client.assistants.save(self.definition()))
 
     save = blocking(_save)
     save_async = awaitable(_save)
@@ -134,7 +134,7 @@ class Lifecycle(WithBlock, AssistantFields):
         """
         self._refuse_unregistered("deleted")
         client = current_client()
-        await client.hop(self._registration.delete(self, client.registry))
+        await client.hop(self._registration.delete(self, client.assistants))
 
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
@@ -154,9 +154,9 @@ class Lifecycle(WithBlock, AssistantFields):
     async def _enter(self) -> Self:
         definition, client, entry = self._new_definition(), current_client(), Entry()
         try:
-            await client.hop(self._registration.enter(entry, self, definition, client.registry))
+            await client.hop(self._registration.enter(entry, self, definition, client.assistants))
         except BaseException:
-            await client.hop(self._registration.exit(entry, self, client.registry))
+            await client.hop(self._registration.exit(entry, self, client.assistants))
             raise
         self._entries.append(entry)
         return self
@@ -164,7 +164,7 @@ class Lifecycle(WithBlock, AssistantFields):
     async def _exit(self, _error: BaseException | None) -> None:
         client, entry = current_client(), self._entries.pop()
         try:
-            await client.hop(self._registration.exit(entry, self, client.registry))
+            await client.hop(self._registration.exit(entry, self, client.assistants))
         except BaseException:  # a cancelled task must not leave its entry behind
-            await client.hop(self._registration.exit(entry, self, client.registry))
+            await client.hop(self._registration.exit(entry, self, client.assistants))
             raise

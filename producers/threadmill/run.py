@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from threadmill.client.bridge import BridgeClosed
-from threadmill.client.client import Client, RunView, current_client
+from threadmill.client.client import Client, RunView
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.runs.answers import Answering
 from threadmill.runs.checks import check_after, check_timeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.handlers import PrintHandler
 from threadmill.handlers.session import listener
@@ -189,7 +189,9 @@ class Talking(Lifecycle):
             instructions=self._template(thread) if instructions is None else instructions,
             additional_instructions=additional_instructions,
             options=options,
-            local_tools=() if client.queue else tuple(one.spec.name for one in own_functions),
+            local_tools=()
+            if client.has_own_worker
+            else tuple(one.spec.name for one in own_functions),
             result=None if expected is None else expected.form,
             attached=await read_files(client, *files),
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic_core import from_json
 
-from threadmill.client.client import current_client
 from threadmill.client.context_manager import WithBlock
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.run import Run, handle
 from threadmill.runs.attachments import Files, read_files

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, TypeAdapter, ValidationError
 
 from threadmill_shared.errors import BadTool
-from threadmill_shared.records.stored import Stored
+from threadmill_shared.stored import Stored
 
 _Ids = tuple[Annotated[str, Field(min_length=1)], ...]
 

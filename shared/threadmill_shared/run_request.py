@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.broker.sender import Queues
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.instructions.rendering import (
     Instructions,
     digested,

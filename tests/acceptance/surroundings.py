@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]

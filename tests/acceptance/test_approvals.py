@@ -12,7 +12,7 @@ from tests.acceptance.processes import Worker
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread, errors, tool
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 from threadmill_shared.records.objects import RequiredCall, ToolCall
 

@@ -23,7 +23,7 @@ from tests.acceptance.scripts import callers
 from tests.waiting import wait_until
 
 from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
-from threadmill.client.client import close_client, current_client
+from threadmill.client.current import close_client, current_client
 from threadmill.client.operations import drive_async
 from threadmill.runs import local_calls
 from threadmill.runs.local_calls import LocalCalls

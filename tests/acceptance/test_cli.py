@@ -26,7 +26,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Record, StandIn
 
 THREADMILL = str(Path(sys.executable).parent / "threadmill")

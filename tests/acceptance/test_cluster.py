@@ -16,7 +16,7 @@ from tests.acceptance.surroundings import surroundings
 from tests.kinds import Servers
 
 from threadmill import Assistant, Event, Thread, errors
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 from threadmill.transfer import export_file, import_file
 

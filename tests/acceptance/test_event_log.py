@@ -18,7 +18,7 @@ from tests.acceptance.requests import is_speaking
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, Thread
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Fault, Reply, Request, StandIn, Text, converse
 
 TERMINAL = {

@@ -17,7 +17,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 
 STALL_SECONDS = 0.5

@@ -464,7 +464,7 @@ def test_without_hosted_tools_nothing_is_written(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THREADMILL_MODEL_API", "chat")
-        from threadmill.client.client import close_client
+        from threadmill.client.current import close_client
 
         close_client()
         thread = Thread(key="chat")

@@ -23,7 +23,7 @@ from tests.acceptance.test_scripts import SCRIBE
 from tests.servers import RedisServer
 
 from threadmill import Assistant, PrintHandler, Run, Thread, errors
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Fault, StandIn, by_text
 from threadmill.transfer import export_file, import_file
 

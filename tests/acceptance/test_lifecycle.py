@@ -353,14 +353,14 @@ class Slow:
 def test_a_module_that_has_changed_is_published_under_the_next_version(
     redis_server: RedisServer, provider: StandIn, api: str
 ) -> None:
-    from threadmill.client.client import close_client, current_client
+    from threadmill.client.current import close_client, current_client
 
     with surroundings(redis_server.fresh_database(), provider, api):
         client = current_client()
         for instructions in ("a", "a", "b"):
             definition = Assistant("module", instructions).definition()
             asyncio.run_coroutine_threadsafe(
-                client.registry.publish([definition]), client._bridge._loop
+                client.assistants.publish([definition]), client._bridge._loop
             ).result()
         assert Assistant.load("module").enqueue("Hi!").assistant_version == 2
         close_client()

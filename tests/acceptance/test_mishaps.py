@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 from threadmill import Assistant, Run, Thread
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn
-from threadmill_shared.broker.sender import make_app
+from threadmill_shared.broker.app import make_app
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolSpec
 

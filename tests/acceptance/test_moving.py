@@ -18,7 +18,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, Message, Thread, errors
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.client.operations import drive
 from threadmill.testing import StandIn
 from threadmill.transfer import Imported, export_file, import_file, import_file_async

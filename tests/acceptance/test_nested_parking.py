@@ -7,7 +7,7 @@ from tests.acceptance.processes import Workers
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.client.operations import drive
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)

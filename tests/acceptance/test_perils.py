@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Call, Reply, StandIn, Text
-from threadmill_shared.broker.sender import make_app
+from threadmill_shared.broker.app import make_app
 from threadmill_shared.settings import Settings
 
 pytestmark = [

@@ -20,7 +20,7 @@ from tests.acceptance.test_scripts import SCRIBE
 from tests.servers import RedisServer
 
 from threadmill import Assistant, Event, Message, Run, Thread
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Answer, Call, Fault, Record, Reply, StandIn, Text, by_text
 from threadmill_shared.store.keys import Keys
 

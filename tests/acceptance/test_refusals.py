@@ -19,7 +19,7 @@ from tests.ports import free_port
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Template, Thread, errors
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 
 pytestmark = [
     pytest.mark.parametrize("api", ["responses"], indirect=True),  # no model is asked

@@ -24,7 +24,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Call, Fault, Reply, StandIn, Text, by_text
 
 SECRET = "zebra-9c1-said-by-a-user"

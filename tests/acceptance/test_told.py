@@ -7,7 +7,7 @@ from tests.acceptance.processes import Workers
 from tests.waiting import wait_until
 
 from threadmill import Assistant
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import Answer, Fault, Reply, StandIn, Text
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)

@@ -11,7 +11,7 @@ from tests.chaos.logs import StoredRun
 from tests.chaos.says import Say
 from tests.leaks import TERMINAL
 
-from threadmill_shared.events.decoder import Record
+from threadmill_shared.records.log import Record
 
 ONCE = ("pay", "note", "sign")
 """Tools that must not be repeated, whatever happens to them."""

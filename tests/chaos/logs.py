@@ -11,8 +11,8 @@ from pydantic_core import from_json
 from tests.contents import Contents
 from tests.leaks import TERMINAL
 
-from threadmill_shared.events.decoder import Entry, Record
 from threadmill_shared.records.items import message_text
+from threadmill_shared.records.log import Entry, Record
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.says import Say, invent
 
 from threadmill import Assistant, Run, Thread, errors
-from threadmill.client.client import close_client, current_client
+from threadmill.client.current import close_client, current_client
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status

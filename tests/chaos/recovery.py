@@ -16,7 +16,7 @@ from tests.chaos.stage import Stage
 from tests.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
-from threadmill_shared.events.decoder import Entry
+from threadmill_shared.records.log import Entry
 from threadmill_shared.store.keys import Keys
 
 _TOKENS, _DELAY = 3000, 0.01

@@ -21,7 +21,7 @@ from tests.chaos.options import Options
 from tests.chaos.tails import Tails
 from tests.servers import RedisServer
 
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 
 MAX_ATTEMPTS = 20
 """Under so many faults the innocent die often; a test of its own is about the default."""

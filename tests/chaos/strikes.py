@@ -17,7 +17,7 @@ from tests.chaos.plan import Fault, Kind, faults
 from tests.chaos.stage import Stage
 from tests.waiting import wait_until_async
 
-from threadmill_shared.broker.sender import EXECUTE, declared
+from threadmill_shared.broker.queues import EXECUTE, declared
 
 _LEAST_WELL = 1
 """So many workers stay undisturbed: somebody has to do the work."""

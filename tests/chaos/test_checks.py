@@ -16,7 +16,7 @@ from tests.chaos.says import LOOKING, Say, ToolUse
 from tests.chaos.tails import Tail, differences
 
 from threadmill import Event
-from threadmill_shared.events.decoder import Entry, Record, count
+from threadmill_shared.records.log import Entry, Record, count
 
 CREATED, QUEUED, CLAIMED = ["r", "created", {}], ["r", "queued", {}], ["r", "in_progress", {}]
 TAKEN_OVER = ["x", "threadmill.run.takeover", {}]

@@ -14,14 +14,14 @@ from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, NewRun, content_digest
 from threadmill_shared.records.definition import RunRequest
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.execution import claim
-from threadmill_workers.execution.claim import Holder
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.failure_detector import Dead, Deaths
 from threadmill_workers.membership.heartbeat import Pulse, open_pulse
+from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -49,7 +49,7 @@ class Registered:
 
 def registered(url: str, number: int = 1) -> Registered:
     """A worker; its lease is not taken yet. To be called on the running loop."""
-    holder = Holder(f"host:{number}:aaaa", f"{NAMESPACE}:bell:host:{number}:aaaa")
+    holder = WorkerIdentity(f"host:{number}:aaaa", f"{NAMESPACE}:bell:host:{number}:aaaa")
     info = WorkerInfo(holder.id, holder.name, 0, "tm.own", ("tm", "tm.begun", "tm.own"))
     burials: list[float] = []
     stuck: list[str] = []
@@ -150,7 +150,7 @@ async def registrations(store: Store) -> dict[str, WorkerInfo]:
     return {id: WorkerInfo.read(id, text) for id, text in found.items()}
 
 
-async def holding_a_run(store: Store, holder: Holder) -> HeldRun:
+async def holding_a_run(store: Store, holder: WorkerIdentity) -> HeldRun:
     """A run that this worker has claimed."""
     thread_id = ids.new_thread_id()
     new = NewRun(

@@ -14,7 +14,7 @@ from redis import Redis
 from threadmill.client.bridge import Bridge, BridgeClosed
 from threadmill.client.client import Client
 from threadmill_shared.cancellation import cancel_others
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store

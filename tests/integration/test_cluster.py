@@ -15,7 +15,7 @@ from tests.programs import server_program
 from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.records.changes import NewRun
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store

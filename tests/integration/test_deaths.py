@@ -26,8 +26,8 @@ from tests.servers import RedisServer
 from tests.sharing_proxy import SharingProxy
 from tests.waiting import wait_until_async
 
-from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership import failure_detector
 from threadmill_workers.membership.failure_detector import Dead, Deaths
 from threadmill_workers.membership.lease import LEASE_MS

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 from threadmill.embedded.server import FOLDER, end_server, ensure_server, find_program
 from threadmill.embedded.supervisor import LOOK_SECONDS
-from threadmill_shared.broker.sender import make_app
+from threadmill_shared.broker.app import make_app
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 
@@ -64,7 +64,7 @@ def test_a_server_that_is_used_is_not_ended_and_one_that_is_not_ends_at_once(fol
 
 CLIENT = """
 from pathlib import Path
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.embedded.supervisor import LOOK_SECONDS
 from threadmill.embedded.server import FOLDER, end_server
 current_client()

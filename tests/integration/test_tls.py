@@ -17,8 +17,9 @@ from tests.waiting import wait_until
 from tornado.ioloop import IOLoop
 
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import Sender, make_app
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from threadmill.client.client import Client
 from threadmill_shared import errors
 from threadmill_shared.broker import sender as sending
-from threadmill_shared.broker.sender import Sender, make_app
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.sender import Sender
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 

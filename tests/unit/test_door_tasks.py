@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from threadmill_shared.broker.sender import EXECUTE, RUN, SAY, Queues, make_app
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.queues import EXECUTE, RUN, SAY, Queues
 from threadmill_shared.settings import Settings
 from threadmill_workers.consuming.consumer import declared
 from threadmill_workers.consuming.tasks import register_tasks

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import Sender, make_app
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.sender import Sender
 from threadmill_shared.servers import url_options
 from threadmill_shared.servers.url import masked, parse
 from threadmill_shared.settings import Settings, load_settings

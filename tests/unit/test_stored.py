@@ -10,15 +10,16 @@ import pytest
 from threadmill.transfer.lines import AssistantLine, read_line
 from threadmill.transfer.objects import assistant
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Entry, Reader
+from threadmill_shared.events.decoder import Reader
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared.records.changes import content_digest
 from threadmill_shared.records.definition import Definition, RunOptions, RunRequest
+from threadmill_shared.records.log import Entry
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.records.stored import Stored, later_field
 from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
+from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools import ToolSpec
 
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")

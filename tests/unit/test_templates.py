@@ -166,13 +166,13 @@ def test_functions_and_classes_are_not_called(callee):
 
 
 def test_a_refused_call_does_not_tell_what_the_object_holds():
-    class Holder:
+    class WorkerIdentity:
         def __repr__(self) -> str:
             return "secret"
 
         def method(self) -> None: ...
 
-    assert "secret" not in refusal("{{ context.holder.method() }}", holder=Holder())
+    assert "secret" not in refusal("{{ context.holder.method() }}", holder=WorkerIdentity())
 
 
 @pytest.mark.parametrize(

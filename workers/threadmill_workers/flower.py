@@ -26,7 +26,8 @@ from tornado.ioloop import IOLoop
 from tornado.web import authenticated
 
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import Queues, check_certificate, declared
+from threadmill_shared.broker.app import check_certificate
+from threadmill_shared.broker.queues import Queues, declared
 from threadmill_shared.broker.task_labels import is_label
 from threadmill_shared.settings import Settings, load_settings
 

@@ -12,16 +12,16 @@ import sys
 
 from threadmill_shared.errors import ThreadmillError
 from threadmill_shared.settings import load_settings
-from threadmill_shared.store.assistants import Registry
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Workers
 
 
 async def _workers_here() -> int:
     settings = load_settings()
     client = connect(settings.store_url())
     try:
-        workers = await Registry(Store(client, settings.namespace)).workers()
+        workers = await Workers(Store(client, settings.namespace)).alive()
     finally:
         await client.aclose()
     host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())

@@ -16,15 +16,19 @@ from celery.worker import state
 from kombu.asynchronous import set_event_loop
 
 from threadmill_shared import child_runs, errors
-from threadmill_shared.broker.sender import Queues, Sender, make_app
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_others
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.model import Model
 from threadmill_shared.run_request import Ask, new_run
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Registry, WorkerInfo
+from threadmill_shared.store.assistants import Assistants
+from threadmill_shared.store.compatibility import Compatibility
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer import RunConsumer, declared
@@ -33,8 +37,8 @@ from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
 from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.consuming.tasks import register_tasks
-from threadmill_workers.execution.claim import Holder
 from threadmill_workers.execution.executor import Executor, Means
+from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.recovery.maintenance import Upkeep
 
@@ -71,7 +75,7 @@ class WorkerProcess:
         """
         self.settings = settings
         self.catalog = catalog
-        self.holder = Holder.of_this_process(settings.namespace)
+        self.holder = WorkerIdentity.of_this_process(settings.namespace)
         self._is_alone = own_queue is not None
         self._own_queue = own_queue or Queues(settings.namespace).own(self.holder.nonce)
         self._make_model = make_model
@@ -273,7 +277,7 @@ class WorkerProcess:
         return self.call(self._enqueue_named(assistant, make))
 
     async def _enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
-        definition = await Registry(self._store).load(assistant)
+        definition = await Assistants(self._store).load(assistant)
         enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
         self._sender.send(enqueued.send)
         return enqueued.run_id
@@ -289,9 +293,9 @@ class WorkerProcess:
         client = connect(self.settings.store_url())
         self._store = Store(client, self.settings.namespace)
         await self._store.read("PING")
-        registry = Registry(self._store)
-        await registry.check_server()
-        await registry.check_format()
+        compatibility = Compatibility(self._store)
+        await compatibility.check_server()
+        await compatibility.check_format()
         self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
         self._bells = Bells(client)
         self._model = self._make_model()
@@ -314,11 +318,11 @@ class WorkerProcess:
         )
         self._upkeep.begin()
         if self.catalog.definitions:
-            await self._publish(registry)
+            await self._publish()
 
-    async def _publish(self, registry: Registry) -> None:
+    async def _publish(self) -> None:
         try:
-            await registry.publish(self.catalog.definitions.values())
+            await Assistants(self._store).publish(self.catalog.definitions.values())
         except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
             logger.warning("Redis is full (maxmemory); this worker's assistants are not published")

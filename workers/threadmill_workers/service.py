@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import check_certificate
+from threadmill_shared.broker.app import check_certificate
 from threadmill_shared.log_text import counted
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings

@@ -86,7 +86,7 @@ def _forget_settings() -> None:
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
     from threadmill.cli.folder_server import folder_server
-    from threadmill.client.client import close_client
+    from threadmill.client.current import close_client
     from threadmill.embedded.server import find_program
 
     with folder_server(folder) as url:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 from threadmill.client.bridge import Bridge
 from threadmill.client.child_runs import as_child
 from threadmill.client.operations import Hop, drive_briefly
 from threadmill_shared import child_runs, errors
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event
-from threadmill_shared.events.follow import Bells, Tails
+from threadmill_shared.events.follow import Tails
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.records.changes import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.run_request import Ask, new_run
-from threadmill_shared.settings import Settings, load_settings
-from threadmill_shared.store.assistants import Registry
+from threadmill_shared.settings import Settings
+from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.parked_runs import Answer, ParkedRuns
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Workers
 from threadmill_shared.tools import Tool
 
 logger = logging.getLogger("threadmill")
@@ -50,24 +52,45 @@ class RunView:
     """The calls that it waits for."""
 
 
+class OwnWorker(Protocol):
+    """A worker in this process, which executes the runs that the process enqueues."""
+
+    @property
+    def queue(self) -> str:
+        """Name of its queue, without the namespace."""
+        ...
+
+    def offer(self, settings: Settings, tools: list[Tool]) -> None:
+        """Have it execute these functions."""
+        ...
+
+
 class Client:
     """The connections of one process, on its bridge."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, own_worker: OwnWorker | None = None) -> None:
         """Ready to work; a connection is made at the first command.
+
+        Args:
+            settings: with the store's URL.
+            own_worker: executes all runs that this process enqueues; None: the fleet does.
 
         Raises:
             NotConfigured: there is no URL, or one of them is of a kind that is not known.
         """
         self._sender = Sender(settings)  # first, since it may refuse: no thread is left then
         self.settings = settings
-        self.queue: str | None = None
-        """Name of the embedded worker's queue, where all runs of this process go; None: theirs."""
+        self._own_worker = own_worker
         self._bridge = Bridge()
         self._functions: Bridge | None = None
         self._functions_lock = threading.Lock()
         self._background: set[asyncio.Task[None]] = set()
         drive_briefly(self._on_bridge(self._open()))
+
+    @property
+    def has_own_worker(self) -> bool:
+        """Whether a worker of this process executes the runs that it enqueues."""
+        return self._own_worker is not None
 
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
         result: T = await self.hop(work)
@@ -80,7 +103,7 @@ class Client:
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
-        self.registry = Registry(self.store)
+        self.assistants = Assistants(self.store)
         self.parked = ParkedRuns(self.store)
         self._bells = Bells(redis)
         self.tails = Tails(self.store, self._bells)
@@ -118,11 +141,11 @@ class Client:
         new = new_run(ask, self.settings)
         warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
-        if self.queue is not None:
-            from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
-
-            await asyncio.to_thread(worker.offer, self.settings, tools)
-            new = worker.to_own_queue(new, self.settings)
+        if self._own_worker is not None:
+            await asyncio.to_thread(self._own_worker.offer, self.settings, tools)
+            new = replace(
+                new, queue=Queues(self.settings.namespace).embedded(self._own_worker.queue)
+            )
         enqueued = await self.store.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
@@ -236,7 +259,7 @@ class Client:
         try:
             record = await self.store.record(run_id)
             waits = record is not None and record.status is Status.QUEUED
-            is_alone = waits and not await self.registry.workers()
+            is_alone = waits and not await Workers(self.store).alive()
         except errors.StoreUnavailable:  # whoever waits for the run says so already
             return
         if is_alone:
@@ -264,54 +287,3 @@ def _execute_child(record: RunRecord) -> None:
     """Execute a run here that a tool waits for: its parent may have the last slot."""
     if record.parent is not None and record.parent == child_runs.parent_here():
         child_runs.execute_here(Dispatch(record.id, "", begun=True))
-
-
-_current: Client | None = None
-_lock = threading.Lock()
-_inherited: list[Client] = []
-"""Of the processes that this one was forked from."""
-
-
-def current_client() -> Client:
-    """This process's client, made at the first call.
-
-    Raises:
-        NotConfigured: there is no Redis URL, and no embedded server may be started.
-    """
-    global _current  # noqa: PLW0603  one per process
-    with _lock:
-        if _current is None:
-            _current = _make_client()
-        return _current
-
-
-def close_client() -> None:
-    """Close this process's client; the next use makes a new one, with settings read anew."""
-    global _current
-    with _lock:
-        client, _current = _current, None
-    if client is not None:
-        client.close()
-    load_settings.cache_clear()
-
-
-def _make_client() -> Client:
-    settings = load_settings()
-    if settings.redis_url is None and settings.embedded:
-        from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
-
-        return worker.make_client(settings)
-    return Client(settings)
-
-
-def _forget_after_fork() -> None:
-    # A child has none of its parent's threads, and must not touch its connections. It keeps them,
-    # since collecting them would run what their pending tasks have to do at their end.
-    global _current, _lock  # noqa: PLW0603  one per process
-    if _current is not None:
-        _inherited.append(_current)
-    _current = None
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)

@@ -6,7 +6,6 @@ executes the functions of its own process only, from a queue that no other proce
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import sys
@@ -17,11 +16,9 @@ from pathlib import Path
 import redis
 from pydantic import SecretStr
 
-from threadmill.client.client import Client
 from threadmill.embedded.server import FOLDER, ensure_server
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import Queues
-from threadmill_shared.records.changes import NewRun
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import Tool, ToolRegistry
 from threadmill_workers import service
@@ -32,8 +29,11 @@ _STOP_SECONDS = 5.0
 _PROVIDER = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "THREADMILL_MODEL_API")
 
 
-def make_client(settings: Settings) -> Client:
-    """A client of the embedded server of the current folder, which is started if need be.
+def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
+    """The embedded server of the current folder, started if need be, and this process's worker.
+
+    Returns:
+        The settings with the server's URL; and the worker, which starts when it is offered tools.
 
     Raises:
         NotConfigured: no server's program can be found, or this install cannot ask a model.
@@ -43,9 +43,7 @@ def make_client(settings: Settings) -> Client:
     url = ensure_server(folder)
     _worker.hold(url)
     _announce(folder)
-    client = Client(settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}))
-    client.queue = _worker.queue
-    return client
+    return settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}), _worker
 
 
 def _refuse_base_install() -> None:
@@ -56,23 +54,7 @@ def _refuse_base_install() -> None:
         )
 
 
-def offer(settings: Settings, tools: list[Tool]) -> None:
-    """Have this process's worker execute these functions; it is started if need be.
-
-    Raises:
-        NotConfigured: no model can be asked.
-    """
-    _worker.ensure(settings)
-    for tool in tools:
-        _worker.tools.register(tool)
-
-
-def to_own_queue(new: NewRun, settings: Settings) -> NewRun:
-    """The run, in the queue of this process."""
-    return dataclasses.replace(new, queue=Queues(settings.namespace).embedded(_worker.queue))
-
-
-class _EmbeddedWorker:
+class EmbeddedWorker:
     """The worker of this process."""
 
     def __init__(self) -> None:
@@ -92,6 +74,16 @@ class _EmbeddedWorker:
         """
         self._held = redis.Redis.from_url(url)
         self._held.ping()
+
+    def offer(self, settings: Settings, tools: list[Tool]) -> None:
+        """Have it execute these functions; it is started if need be.
+
+        Raises:
+            NotConfigured: no model can be asked.
+        """
+        self.ensure(settings)
+        for tool in tools:
+            self.tools.register(tool)
 
     def ensure(self, settings: Settings) -> None:
         """Start it; anew where the provider or the server is another one than before."""
@@ -143,14 +135,14 @@ class _EmbeddedWorker:
         self._lock = threading.Lock()
 
 
-_worker = _EmbeddedWorker()
+_worker = EmbeddedWorker()
 
 
 def _renew_after_fork() -> None:
     # The parent's worker, its thread and its queue are not the child's.
     global _worker  # noqa: PLW0603  one per process
     _worker.disown()
-    _worker = _EmbeddedWorker()
+    _worker = EmbeddedWorker()
 
 
 os.register_at_fork(after_in_child=_renew_after_fork)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.printing.display import Sheet
 from threadmill.printing.text import one_line
 from threadmill.runs.downloads import download_file

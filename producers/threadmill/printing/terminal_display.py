@@ -16,7 +16,7 @@ from threadmill.printing.screen import Screen
 from threadmill.printing.stream_writer import encoding_of
 from threadmill.printing.text import cleaned
 from threadmill.printing.views import View, view_of
-from threadmill_shared.store.files import image_type
+from threadmill_shared.records.files import image_type
 
 _INTERVAL = 1 / 12
 """Seconds between two paintings, at least."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from threadmill.client.client import Client, current_client
+from threadmill.client.client import Client
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill_shared import errors
 from threadmill_shared.run_request import check_text

@@ -11,9 +11,9 @@ from typing import Any
 from threadmill.client.client import Client
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.files import File, harmless_name, image_type
 from threadmill_shared.run_request import check_hosted, check_text
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.files import File, harmless_name, image_type
 
 MOST_FILES = 20
 """Files and images of one message."""

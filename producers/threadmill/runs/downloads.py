@@ -7,7 +7,8 @@ from pathlib import Path
 
 from threadmill.client.client import Client
 from threadmill_shared import errors
-from threadmill_shared.store.files import File, distinct_names, produced_files, read_file
+from threadmill_shared.records.files import File, distinct_names
+from threadmill_shared.store.files import produced_files, read_file
 
 
 async def download(client: Client, run_id: str, folder: str | Path) -> list[Path]:

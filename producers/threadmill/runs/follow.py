@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threadmill.client.client import current_client
+from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async, on_loop
 from threadmill.handlers.session import Told
 from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.assistants import Registry
+from threadmill_shared.store.assistants import Assistants
 
 
 class Registered(Protocol):
@@ -41,7 +41,7 @@ class Registration:
         self._entered_id: str | None = None
         """What the outermost `with` has registered, and removes."""
 
-    async def create(self, assistant: Registered, new: Definition, registry: Registry) -> None:
+    async def create(self, assistant: Registered, new: Definition, assistants: Assistants) -> None:
         """Register the assistant.
 
         Raises:
@@ -53,19 +53,19 @@ class Registration:
             )
         assistant.note_registered(new)
         try:
-            await registry.create(new)
+            await assistants.create(new)
         except BaseException:
             assistant.note_registered(None)
             raise
 
-    async def delete(self, assistant: Registered, registry: Registry) -> None:
+    async def delete(self, assistant: Registered, assistants: Assistants) -> None:
         """Remove what is registered; where that fails it stays as it is."""
         if assistant.id is not None:
-            await registry.delete(assistant.id)
+            await assistants.delete(assistant.id)
             assistant.note_registered(None)
 
     async def enter(
-        self, entry: Entry, assistant: Registered, new: Definition, registry: Registry
+        self, entry: Entry, assistant: Registered, new: Definition, assistants: Assistants
     ) -> None:
         """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
 
@@ -73,13 +73,13 @@ class Registration:
         """
         self._entries.add(entry)
         if len(self._entries) == 1 and assistant.id is None:
-            self._creating = asyncio.ensure_future(self.create(assistant, new, registry))
+            self._creating = asyncio.ensure_future(self.create(assistant, new, assistants))
             self._entered_id = new.id
         if self._creating is not None:
             # One of those who wait may be cancelled; the others still need it.
             await asyncio.shield(self._creating)
 
-    async def exit(self, entry: Entry, assistant: Registered, registry: Registry) -> None:
+    async def exit(self, entry: Entry, assistant: Registered, assistants: Assistants) -> None:
         """Remove at the outermost exit what was registered at the entry; again it does nothing."""
         if entry not in self._entries:
             return
@@ -87,7 +87,7 @@ class Registration:
         if not self._entries:
             creating, entered_id = self._creating, self._entered_id
             self._creating = self._entered_id = None
-            closing = asyncio.ensure_future(_close(creating, entered_id, assistant, registry))
+            closing = asyncio.ensure_future(_close(creating, entered_id, assistant, assistants))
             _closings.add(closing)
             closing.add_done_callback(_closings.discard)
             await asyncio.shield(closing)
@@ -97,10 +97,10 @@ async def _close(
     creating: asyncio.Task[None] | None,
     entered_id: str | None,
     assistant: Registered,
-    registry: Registry,
+    assistants: Assistants,
 ) -> None:
     if creating is not None:
         await asyncio.gather(creating, return_exceptions=True)
     if entered_id is not None and assistant.id == entered_id:
         assistant.note_registered(None)
-        await registry.delete(entered_id)
+        await assistants.delete(entered_id)

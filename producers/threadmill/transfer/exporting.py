@@ -10,7 +10,8 @@ from typing import Any, TextIO
 
 from pydantic_core import to_json
 
-from threadmill.client.client import Client, current_client
+from threadmill.client.client import Client
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.thread import Thread
 from threadmill.transfer import objects
@@ -83,9 +84,9 @@ async def _lines(client: Client, threads: list[Thread] | None) -> AsyncIterator[
             async for line in _of_thread(client, thread.id, thread.key):
                 yield line
         return
-    async for assistant_id in client.registry.created_ids():
+    async for assistant_id in client.assistants.created_ids():
         try:
-            yield objects.assistant(await client.registry.load(assistant_id))
+            yield objects.assistant(await client.assistants.load(assistant_id))
         except errors.AssistantNotFound:
             continue  # deleted meanwhile
     async for thread_id in client.store.thread_ids():

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from threadmill.client.client import Client, current_client
+from threadmill.client.client import Client
+from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.transfer.index import Index, open_index
 from threadmill.transfer.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
@@ -100,11 +101,11 @@ async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -
         for line in _assistants(index):
             given = line.definition()
             stored = _mapped(given, models)
-            if await client.registry.create_once(stored):
+            if await client.assistants.create_once(stored):
                 imported.new_assistants += 1
                 mapped[given.model] += 1
             else:  # what is there stays as it is
-                stored = await client.registry.load(given.id)
+                stored = await client.assistants.load(given.id)
             used[stored.model] += 1
         imported.mapped = {model: mapped[model] for model in models}
         imported.retiring = _retiring(used)

@@ -1,4 +1,4 @@
-"""Celery's side: queue names, the app's configuration, and the thread that sends.
+"""The thread that sends messages to Celery's queues.
 
 A message of ours carries a run's id and nothing else. Losing one, or delivering it twice, changes
 only when a run begins, so a send that fails is a warning and not an error.
@@ -16,140 +16,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery
-from kombu.entity import Exchange, Queue
-
-from threadmill_shared import errors, ids
+from threadmill_shared import ids
+from threadmill_shared.broker.app import ONE_TRY, SEND_SECONDS, make_app
+from threadmill_shared.broker.queues import (
+    EXECUTE,
+    PING,
+    PROBE,
+    Queues,
+    declared,
+)
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.settings import Settings
 
-logger = logging.getLogger("threadmill.messaging")
+logger = logging.getLogger("threadmill.broker")
 
-EXECUTE = "threadmill.execute"
-PROBE = "threadmill.probe"
-PING = "threadmill.ping"
-SAY = "threadmill.say"
-RUN = "threadmill.run"
 
-_SEND_SECONDS = 3.0
-"""How long one send may take; the broker may be frozen."""
-_ONE_TRY = {"max_retries": 1, "interval_start": 0}
-"""By default kombu would try to connect for ever, in silence."""
 _DISPATCHERS = 50
 """So many workers events are sent of over one connection before what is kept of them is dropped."""
 _UNSENT_EVENTS = 10_000
 """Events that are kept while the broker is away."""
 _EXIT_SECONDS = 3.0
 """How long a process that ends waits for its last sends."""
-
-
-@dataclass(frozen=True)
-class Queues:
-    """The names of a namespace's queues."""
-
-    namespace: str
-
-    @property
-    def common(self) -> str:
-        """Runs that have not begun."""
-        return self.namespace
-
-    @property
-    def begun(self) -> str:
-        """Runs that had begun: reclaimed, yielded or resumed."""
-        return f"{self.namespace}.begun"
-
-    @property
-    def door(self) -> str:
-        """Requests of services without this package."""
-        return f"{self.namespace}.door"
-
-    def knows(self, name: str) -> bool:
-        """Whether it is the name of one of them."""
-        return name == self.common or name.startswith(f"{self.namespace}.")
-
-    def own(self, name: str | None) -> str:
-        """The queue of an assistant or a process that has one of its own; None: the common one."""
-        return f"{self.namespace}.{name}" if name else self.common
-
-    def embedded(self, name: str) -> str:
-        """The queue of an embedded worker, which consumes no other one."""
-        return self.own(f"process-{name}")
-
-    def of_begun(self, queue: str) -> str:
-        """Where a run of this queue goes once it has begun."""
-        return queue if queue.startswith(self.embedded("")) else self.begun
-
-
-def declared(name: str, *, no_ack: bool = False) -> Any:
-    """A queue of the default exchange, which leads a message to the queue of its routing key.
-
-    It needs no binding; any other exchange would have kombu store one for each queue, for ever.
-    """
-    make_queue: Any = Queue  # has no types
-    return make_queue(name, exchange=_nameless_exchange(), routing_key=name, no_ack=no_ack)
-
-
-def _nameless_exchange() -> Any:
-    make: Any = Exchange  # has no types
-    return make("")
-
-
-def make_app(settings: Settings) -> Celery:
-    """The Celery app, for sending and for executing: JSON only, no results, no prefetching."""
-    broker = settings.celery_settings()
-    app = Celery("threadmill", broker=broker["broker_url"], set_as_current=False)
-    app.conf.update(broker)
-    app.conf.update(
-        accept_content=["json"],
-        task_serializer="json",
-        task_ignore_result=True,
-        task_default_queue=Queues(settings.namespace).common,
-        task_create_missing_queues=True,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_transport_options={
-            # A broker that has frozen or vanished answers nothing; so long until it is noticed.
-            "socket_timeout": 8.0,
-            "health_check_interval": 5,
-            "socket_connect_timeout": _SEND_SECONDS,
-            "socket_keepalive": True,
-            **broker.get("broker_transport_options", {}),
-        },
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,
-        worker_send_task_events=True,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        worker_enable_remote_control=True,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-    )
-    # Celery gives a queue of the nameless exchange its own default one instead; so that is it.
-    app.amqp.default_exchange = _nameless_exchange()
-    return app
-
-
-def check_certificate(settings: Settings) -> None:
-    """Find out whether the broker's certificate can be verified; one that is away is waited for.
-
-    Raises:
-        NotConfigured: it cannot be verified, or Celery cannot use the broker.
-    """
-    if not settings.celery_settings().get("broker_use_ssl"):
-        return
-    app = make_app(settings)
-    app.conf.broker_transport_options |= {"socket_timeout": _SEND_SECONDS, **_ONE_TRY}
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_SEND_SECONDS)
-            _ = connection.default_channel
-    except Exception as error:  # noqa: BLE001  each transport has errors of its own
-        reason = explain(error)
-    else:
-        return
-    if reason is not None:
-        raise errors.NotConfigured(f"The broker cannot be used: {reason}.")
 
 
 @dataclass(frozen=True)
@@ -305,8 +193,8 @@ class _Publisher:
         self._dispatchers: dict[str, Any] = {}
         given = settings.celery_settings().get("broker_transport_options", {})
         self._app.conf.broker_transport_options = self._app.conf.broker_transport_options | {
-            "socket_timeout": given.get("socket_timeout", _SEND_SECONDS),
-            **_ONE_TRY,
+            "socket_timeout": given.get("socket_timeout", SEND_SECONDS),
+            **ONE_TRY,
         }
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
@@ -354,7 +242,7 @@ class _Publisher:
     def drop(self) -> None:
         """Leave without a farewell, for which the broker might have to be waited for."""
         with contextlib.suppress(Exception):
-            self._connection.collect(socket_timeout=_SEND_SECONDS / 10)
+            self._connection.collect(socket_timeout=SEND_SECONDS / 10)
 
     def close(self) -> None:
         self._connection.release()

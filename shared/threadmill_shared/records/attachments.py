@@ -8,7 +8,7 @@ from typing import Any
 
 from threadmill_shared.errors import BadTool
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.store.files import File
+from threadmill_shared.records.files import File
 
 _CLASSES = {"code_interpreter": "CodeInterpreter", "file_search": "FileSearch"}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.records.stored import Stored
+from threadmill_shared.stored import Stored
 from threadmill_shared.tools import Tool, ToolSpec
 
 ResultForm = Literal["whole", "wrapped"]

@@ -12,7 +12,7 @@ from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.items import MessageItem
-from threadmill_shared.records.stored import reading
+from threadmill_shared.stored import reading
 
 
 class _Frozen(BaseModel):

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from threadmill_shared import errors
 from threadmill_shared.records.definition import RunRequest
 from threadmill_shared.records.items import MessageItem
-from threadmill_shared.records.stored import unreadable
+from threadmill_shared.stored import unreadable
 
 
 class Status(StrEnum):

@@ -1,127 +1,27 @@
-"""What is known of assistants and workers across processes."""
+"""The definitions of assistants, as all processes know them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from redis.exceptions import ResponseError
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.store.runs import Store
-from threadmill_shared.tools import ToolSpec
 
-FORMAT = 1
-"""Number of the store's format: how keys are named, and what is in them."""
-OLDEST_SERVER = (6, 2)
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """How the death of a worker's process can be seen: its connection leaves the server's list."""
-
-    server: str
-    """The server's `run_id`; after a restart or a failover, the list says nothing."""
-    client: int
-    """The connection's number there."""
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """A worker's registration."""
-
-    id: str
-    """`host:pid:nonce`"""
-    worker: str
-    """`host:pid`"""
-    since: int
-    """Seconds since the epoch."""
-    queue: str
-    """The queue that only this worker consumes."""
-    queues: tuple[str, ...] = ()
-    """All queues that it consumes."""
-    seen: Seen | None = None
-    """None: only its lease tells whether it lives."""
-
-    def encode(self) -> str:
-        """The registration as it is stored under the worker's id."""
-        fields = {name: value for name, value in asdict(self).items() if name != "id"}
-        return to_json(fields).decode()
-
-    @classmethod
-    def read(cls, id: str, registration: str) -> WorkerInfo:
-        """Build it from what is stored; what a later version has written besides is left out."""
-        stored = from_json(registration)
-        seen = stored.get("seen")
-        return cls(
-            id=id,
-            worker=stored["worker"],
-            since=stored["since"],
-            queue=stored["queue"],
-            queues=tuple(stored.get("queues", ())),
-            seen=Seen(seen["server"], seen["client"]) if seen else None,
-        )
-
-
-class Registry:
-    """Definitions that workers publish or users create, and the workers that are alive."""
+class Assistants:
+    """The definitions that workers publish or users create."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._keys = store.keys
-
-    async def check_format(self) -> None:
-        """Mark the store with the format's number, and refuse one of a later format.
-
-        Raises:
-            StoreIncompatible: a newer threadmill has written this store.
-        """
-        key = self._keys.format()
-        stored = await self._store.read("GET", key)
-        # Only where it is older, since a full server takes nothing in; and only in the place of
-        # what was read, since a later release may raise it meanwhile.
-        while int(stored or 0) < FORMAT:
-            args = {"was": stored or "", "becomes": FORMAT, "lifetime": ""}
-            await self._store.scripts.run("replace", keys={"place": key}, args=args)
-            stored = await self._store.read("GET", key)
-        if (found := int(stored or 0)) > FORMAT:
-            raise errors.StoreIncompatible(
-                f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
-                "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."
-            )
-
-    async def check_server(self) -> None:
-        """Refuse a server that is too old, or that would evict keys: leases and runs among them.
-
-        Raises:
-            StoreIncompatible: it is one of these.
-        """
-        info = await self._info("server") | await self._info("memory")
-        version = str(info.get("redis_version", ""))
-        if version and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
-            oldest = ".".join(map(str, OLDEST_SERVER))
-            raise errors.StoreIncompatible(
-                f"This Redis has version {version}; threadmill needs {oldest} or newer."
-            )
-        policy = info.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            raise errors.StoreIncompatible(
-                f"This Redis evicts keys when it is full (maxmemory-policy {policy}), and would "
-                "lose conversations and leases. Set maxmemory-policy to noeviction."
-            )
-
-    async def _info(self, section: str) -> dict[str, Any]:
-        try:
-            found = await self._store.read("INFO", section)
-        except ResponseError:  # an ACL may forbid it
-            return {}
-        return found if isinstance(found, dict) else {}
 
     async def publish(self, definitions: Iterable[Definition]) -> None:
         """Make definitions known by name; the last one published under a name counts.
@@ -224,26 +124,6 @@ class Registry:
             "one by its id after create()."
         )
 
-    async def workers(self) -> list[WorkerInfo]:
-        """The workers whose lease lives."""
-        registered = await self._store.read("HGETALL", self._keys.alive())
-        leases = await self._store.gather(("EXISTS", self._keys.lease(id)) for id in registered)
-        found = zip(registered.items(), leases, strict=True)
-        return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
-
-    async def worker_with_more(self, tools: Sequence[ToolSpec], than: int) -> WorkerInfo | None:
-        """The live worker that can execute the most of these tools, if more than so many."""
-        names = [published_name(tool) for tool in tools]
-        workers = await self.workers()
-        known = await self._store.gather(
-            ("SMISMEMBER", self._keys.tools(worker.id), *names) for worker in workers
-        )
-        most, best = than, None
-        for worker, found in zip(workers, known, strict=True):
-            if sum(found) > most:
-                most, best = sum(found), worker
-        return best
-
 
 def _version(stored: str | None) -> int:
     return int(_fields(stored).get("version") or 0)
@@ -274,8 +154,3 @@ def _unknown_fields(stored: str | None) -> dict[str, Any]:
     """What a later release has stored besides: it stays, whoever stores the rest anew."""
     known = Definition.model_fields
     return {name: value for name, value in _fields(stored).items() if name not in known}
-
-
-def published_name(tool: ToolSpec) -> str:
-    """A tool as workers publish it: what it is, and which version of it."""
-    return f"{tool.identity} {tool.digest}"

@@ -8,92 +8,14 @@ in this process and in Redis. A file is there once its last field is, which name
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
+
+from threadmill_shared.records.files import File, FileInfo, harmless_name
 
 if TYPE_CHECKING:
     from threadmill_shared.store.reader import StoreReader
-
-_PIECE = 256 * 1024
-"""Bytes that go in one command."""
-_NAME_CHARACTERS = 100
-_HARMFUL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u202a-\u202e\u2066-\u2069]')
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-_IMAGES = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file with its content."""
-
-    id: str
-    name: str
-    """Harmless: without folders, and with nothing that a shell or a terminal would obey."""
-    content: bytes
-
-    def fields(self) -> Iterator[tuple[str, str]]:
-        """The fields of the hash that holds it, in the order in which they are to be written."""
-        count = 0
-        for at in range(0, len(self.content), _PIECE):
-            piece = base64.b64encode(self.content[at : at + _PIECE]).decode()
-            yield f"{self.id}/{count}", piece
-            count += 1
-        told = {
-            "name": self.name,
-            "pieces": count,
-            "bytes": len(self.content),
-            "image": image_type(self.content),
-        }
-        yield self.id, to_json(told).decode()
-
-
-def harmless_name(name: str, otherwise: str = "file") -> str:
-    """A name that can be used in a folder, whatever was given: only its last part, cleaned."""
-    last = re.split(r"[/\\]", name)[-1]
-    cleaned = _HARMFUL.sub("_", last.encode(errors="replace").decode()).strip(" .")
-    if not cleaned or _RESERVED.match(cleaned):
-        cleaned = f"{otherwise}_{cleaned}" if cleaned else otherwise
-    stem, dot, ending = cleaned.rpartition(".")
-    if len(cleaned) > _NAME_CHARACTERS and dot and len(ending) < 20:
-        return f"{stem[: _NAME_CHARACTERS - len(ending) - 1]}.{ending}"
-    return cleaned[:_NAME_CHARACTERS]
-
-
-def distinct_names(name: str) -> Iterator[str]:
-    """The name, then `name-1`, `name-2`, ... with the same ending."""
-    yield name
-    stem, dot, ending = name.rpartition(".")
-    number = 0
-    while True:
-        number += 1
-        yield f"{stem}-{number}.{ending}" if dot and stem else f"{name}-{number}"
-
-
-def image_type(content: bytes) -> str | None:
-    """`png`, `jpeg`, `gif` or `webp`, told by the content; None: it is no such image."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """A stored file without its content."""
-
-    id: str
-    name: str
-    bytes: int
-    image: str | None
-    """Its type, where it is an image."""
 
 
 async def produced_files(store: StoreReader, run_id: str) -> list[FileInfo]:

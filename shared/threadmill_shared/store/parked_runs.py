@@ -14,10 +14,10 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import encode
 from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import Dispatch, ParkedCall, WaitsFor
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT
+from threadmill_shared.records.log import encode
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.reader import StoreReader
 from threadmill_shared.store.replies import run_not_found

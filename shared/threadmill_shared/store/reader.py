@@ -8,15 +8,15 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.events.decoder import Entry, abandoned_text
 from threadmill_shared.records.items import Item, MessageItem
+from threadmill_shared.records.log import Entry, abandoned_text
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.records.stored import reading
 from threadmill_shared.store.connections import PASSING, StoreClient
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.pipeline import Wire
 from threadmill_shared.store.scripts import ScriptRunner, unavailable
+from threadmill_shared.stored import reading
 
 PAGE = 200
 """Items or log entries per read."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from threadmill_shared.errors import BadTool
-from threadmill_shared.records.stored import Stored
+from threadmill_shared.stored import Stored
 
 OnInterrupt = Literal["report", "retry", "fail"]
 

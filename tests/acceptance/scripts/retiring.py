@@ -4,7 +4,7 @@ import logging
 import sys
 
 from threadmill import Assistant
-from threadmill.client.client import close_client
+from threadmill.client.current import close_client
 from threadmill.testing import ScriptedModel
 from threadmill.testing.workers import Workers
 

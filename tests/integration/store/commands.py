@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.slots import hash_tag
 
-from threadmill_shared.events.decoder import Record
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
+from threadmill_shared.records.log import Record
 from threadmill_shared.store import scripts
 from threadmill_shared.store.keys import Keys
 from threadmill_workers.execution.batch import Batch

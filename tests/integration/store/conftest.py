@@ -17,7 +17,7 @@ from tests.programs import KINDS, is_to_be_had
 from tests.servers import RedisServer
 
 from threadmill_shared import ids
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 

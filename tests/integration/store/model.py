@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.integration.store.commands import Command, Write
 
-from threadmill_shared.events.decoder import Record, count
+from threadmill_shared.records.log import Record, count
 
 Answer = list[Any]
 

@@ -18,11 +18,12 @@ from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.claim import Holder, claim
+from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.membership.identity import WorkerIdentity
 
-HOLDER = Holder("host:1:aaaa", "tm:bell:host:1:aaaa")
-OTHER = Holder("host:2:bbbb", "tm:bell:host:2:bbbb")
+HOLDER = WorkerIdentity("host:1:aaaa", "tm:bell:host:1:aaaa")
+OTHER = WorkerIdentity("host:2:bbbb", "tm:bell:host:2:bbbb")
 REQUEST = RunRequest(
     assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
@@ -54,7 +55,9 @@ class Scene:
     async def enqueue(self, text: str | None = "hello", **options: Any) -> Enqueued:
         return await self.store.enqueue(self.new_run(text, **options))
 
-    async def claim(self, run_id: str, holder: Holder = HOLDER) -> HeldRun | RunRecord | None:
+    async def claim(
+        self, run_id: str, holder: WorkerIdentity = HOLDER
+    ) -> HeldRun | RunRecord | None:
         return await claim(self.store, holder, run_id)
 
     async def begin(self, text: str | None = "hello", **options: Any) -> HeldRun:

@@ -11,7 +11,7 @@ from tests.proxy import Proxy
 from tests.waiting import wait_until_async
 
 from threadmill_shared.events import follow
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.store.connections import connect
 
 

@@ -23,9 +23,9 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution import executor
-from threadmill_workers.execution.claim import Holder
 from threadmill_workers.execution.executor import Executor, Means
 from threadmill_workers.execution.held_run import Stop
+from threadmill_workers.membership.identity import WorkerIdentity
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Silent:
 class Leased:
     """A lease that is confirmed when the test says so."""
 
-    holder: Holder = HOLDER
+    holder: WorkerIdentity = HOLDER
     may_begin: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def confirmed(self) -> None:
@@ -202,7 +202,7 @@ async def test_a_worker_that_was_buried_drops_what_it_has_and_goes_on(scene, ben
 
     assert await scene.record(lost) == before
     assert bench.model.open == 0
-    bench.lease.holder = HOLDER.risen()
+    bench.lease.holder = HOLDER.renewed()
     new = await bench.begin_and_ask()
     assert (await scene.record(new)).holder == bench.lease.holder.id
     await bench.executor.close()

@@ -7,16 +7,10 @@ from tests.integration.store.scene import Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
+from threadmill_shared.records.files import File, distinct_names, harmless_name, image_type
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.files import (
-    File,
-    distinct_names,
-    harmless_name,
-    image_type,
-    produced_files,
-    read_file,
-)
+from threadmill_shared.store.files import produced_files, read_file
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import LostRun
 

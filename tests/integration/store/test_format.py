@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared import errors
-from threadmill_shared.store.assistants import FORMAT, Registry
+from threadmill_shared.store.compatibility import FORMAT, Compatibility
 
 
 async def test_a_new_store_is_marked_and_then_accepted(scene):
-    registry = Registry(scene.store)
+    registry = Compatibility(scene.store)
     await registry.check_format()
     await registry.check_format()
     assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
@@ -19,12 +19,12 @@ async def test_a_new_store_is_marked_and_then_accepted(scene):
 async def test_a_store_of_a_later_format_is_refused(scene):
     await scene.store.read("SET", scene.store.keys.format(), FORMAT + 1)
     with pytest.raises(errors.StoreIncompatible, match="Upgrade this worker"):
-        await Registry(scene.store).check_format()
+        await Compatibility(scene.store).check_format()
     await scene.store.read("DEL", scene.store.keys.format())
 
 
 async def test_a_later_format_that_is_raised_meanwhile_stays(scene, monkeypatch):
-    registry, key = Registry(scene.store), scene.store.keys.format()
+    registry, key = Compatibility(scene.store), scene.store.keys.format()
     read = scene.store.read
 
     async def read_and_be_late(*command):
@@ -42,6 +42,6 @@ async def test_a_later_format_that_is_raised_meanwhile_stays(scene, monkeypatch)
 
 async def test_a_store_of_an_earlier_format_is_marked_with_this_one(scene):
     await scene.store.read("SET", scene.store.keys.format(), FORMAT - 1)
-    await Registry(scene.store).check_format()
+    await Compatibility(scene.store).check_format()
     assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
     await scene.store.read("DEL", scene.store.keys.format())

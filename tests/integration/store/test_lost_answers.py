@@ -17,13 +17,14 @@ from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_messa
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch, WaitsFor
+from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.assistants import WorkerInfo
-from threadmill_shared.store.files import File, read_file
+from threadmill_shared.store.files import read_file
 from threadmill_shared.store.parked_runs import Answer, ParkedRuns
 from threadmill_shared.store.scripts import script
+from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun, LostRun
 from threadmill_workers.membership.failure_detector import Dead

@@ -11,7 +11,8 @@ from tests.rewinding import Snapshot
 
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
-from threadmill_shared.events.follow import Bells, Tails
+from threadmill_shared.events.follow import Tails
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect

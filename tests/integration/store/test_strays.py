@@ -10,8 +10,8 @@ from tests.integration.store.scene import HOLDER, OTHER, Scene, write_partly
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.claim import Holder
 from threadmill_workers.execution.held_run import HeldRun, Stop
+from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.recovery.reconciliation import Strays
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -34,7 +34,7 @@ class Executing:
 class Leased:
     """A lease, as far as it is asked whose it is."""
 
-    holder: Holder
+    holder: WorkerIdentity
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Comparison:
     """A worker that compares, and what it has sent."""
 
     scene: Scene
-    holder: Holder = HOLDER
+    holder: WorkerIdentity = HOLDER
     executor: Executing = field(default_factory=Executing)
     sent: list[Dispatch | None] = field(default_factory=list)
 
@@ -128,7 +128,10 @@ async def test_a_run_that_came_back_to_this_worker_drops_only_its_former_attempt
 
 async def test_a_process_with_the_host_and_pid_of_a_former_one_adopts_none_of_its_runs(scene):
     """As in a container that restarts: its pid is 1 again."""
-    former, latter = Holder("host:1:aaaa", "tm:bell"), Holder("host:1:bbbb", "tm:bell")
+    former, latter = (
+        WorkerIdentity("host:1:aaaa", "tm:bell"),
+        WorkerIdentity("host:1:bbbb", "tm:bell"),
+    )
     held = await scene.claim((await scene.enqueue()).run_id, former)
     worker = Comparison(scene, latter)
 
@@ -140,6 +143,6 @@ async def test_a_process_with_the_host_and_pid_of_a_former_one_adopts_none_of_it
 
 
 async def test_every_start_of_a_process_has_a_worker_id_of_its_own():
-    first, second = (Holder.of_this_process("tm") for _ in range(2))
+    first, second = (WorkerIdentity.of_this_process("tm") for _ in range(2))
     assert first.name == second.name
     assert first.id != second.id

@@ -7,7 +7,7 @@ from tests.integration.store.test_lost_answers import CALL, parking
 from tests.nodes import ask_all
 
 from threadmill_shared import errors
-from threadmill_shared.store import parked_runs as parked_runs
+from threadmill_shared.store import parked_runs
 from threadmill_shared.store.parked_runs import ParkedRuns
 
 

@@ -7,7 +7,7 @@ import itertools
 from tests.integration.store.commands import Write
 from tests.integration.store.model import Run
 
-from threadmill_shared.events.decoder import Record
+from threadmill_shared.records.log import Record
 
 
 def next_write(run: Run, act: str, name: str) -> Write:

@@ -17,8 +17,8 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
-from threadmill_shared.broker import sender
-from threadmill_shared.broker.sender import Queues
+from threadmill_shared.broker import queues
+from threadmill_shared.broker.queues import Queues
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -32,7 +32,7 @@ _SHOWN_CHARACTERS = 100
 def declared(names: list[str], namespace: str) -> list[Any]:
     """The queues, as Celery consumes them: only the door's messages are acknowledged late."""
     door = Queues(namespace).door
-    return [sender.declared(name, no_ack=name != door) for name in names]
+    return [queues.declared(name, no_ack=name != door) for name in names]
 
 
 class RunConsumer(Consumer):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from celery import Celery, Task, signals
 
 from threadmill_shared import errors, ids
-from threadmill_shared.broker.sender import EXECUTE, PING, PROBE, RUN, SAY
+from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.run_request import Ask, OptionError, ThreadRef, check_key
 from threadmill_workers.consuming.celery_requests import PrivateRequest, RunRequest, refused

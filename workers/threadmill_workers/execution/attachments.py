@@ -19,8 +19,9 @@ from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records import lenient
+from threadmill_shared.records.files import File, image_type
 from threadmill_shared.records.items import Item, MessageItem
-from threadmill_shared.store.files import File, image_type, read_file
+from threadmill_shared.store.files import read_file
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.held_run import HeldRun
 

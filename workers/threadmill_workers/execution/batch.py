@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from threadmill_shared.events.decoder import count, encode
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.items import Item
+from threadmill_shared.records.log import count, encode
 
 Value = str | int | float
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
-from threadmill_shared.store.assistants import WorkerInfo
+from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun

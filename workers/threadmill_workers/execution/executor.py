@@ -19,8 +19,8 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Registry
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Workers
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.consuming.task_events import TaskEvents
@@ -160,7 +160,7 @@ class Executor:
             attached=AttachedFiles(means.store, held, files),
             produced=ProducedFiles(means.store, held, files, means.settings.file_bytes),
         )
-        find_worker = Registry(means.store).worker_with_more
+        find_worker = Workers(means.store).worker_with_more
         outside = Outside(held, means.tools, find_worker)
         calls = ToolCalls(held, outside, means.tools, means.runner, history, may_begin)
         match await self._outcome(held, model, calls, Results(held, history)):
@@ -215,7 +215,7 @@ class Executor:
         if here == len(wanted):
             return None
         # More of them: two that each have a half would pass the run on for ever.
-        worker = await Registry(self._means.store).worker_with_more(wanted, here)
+        worker = await Workers(self._means.store).worker_with_more(wanted, here)
         return None if worker is None else await self._pass_on(held, worker.queue)
 
     async def _pass_on(self, held: HeldRun, queue: str) -> TaskOutcome:

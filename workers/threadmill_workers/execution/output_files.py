@@ -11,8 +11,9 @@ from typing import Any
 
 from threadmill_shared import errors, ids
 from threadmill_shared.model import ProviderFiles
+from threadmill_shared.records.files import File, FileInfo, harmless_name, image_type
 from threadmill_shared.records.items import Item
-from threadmill_shared.store.files import File, FileInfo, harmless_name, image_type, produced_files
+from threadmill_shared.store.files import produced_files
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.held_run import HeldRun
 

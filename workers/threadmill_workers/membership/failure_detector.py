@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import RedisCluster
 
-from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.connections import ANSWER_SECONDS
 from threadmill_shared.store.reader import pairs
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership.heartbeat import server_id
 from threadmill_workers.membership.lease import BEAT_SECONDS
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from redis import exceptions as redis_errors
 
-from threadmill_shared.store.assistants import Seen
 from threadmill_shared.store.connections import StoreClient, connect
+from threadmill_shared.store.workers import Seen
 
 Command = tuple[Any, ...]
 

@@ -19,11 +19,11 @@ from typing import Any
 
 from threadmill_shared import errors
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Seen, WorkerInfo
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import script
-from threadmill_workers.execution.claim import Holder
+from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership.heartbeat import Pulse, open_pulse
+from threadmill_workers.membership.identity import WorkerIdentity
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -73,7 +73,7 @@ class Lease:
     def __init__(
         self,
         settings: Settings,
-        holder: Holder,
+        holder: WorkerIdentity,
         info: WorkerInfo,
         tools: Sequence[str],
         *,
@@ -231,7 +231,7 @@ class Lease:
         logger.warning("this worker was taken for dead; its runs go on elsewhere")
         self._loop.call(self._on_buried)
         self._confirmed_at, self._registration, self._tried = float("-inf"), "", {}
-        self.holder = self.holder.risen()
+        self.holder = self.holder.renewed()
         await self._register(pulse, seen)
 
     async def _deregister(self, pulse: Pulse) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_all
-from threadmill_shared.events.follow import Bells
+from threadmill_shared.events.notifications import Bells
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.settings import Settings

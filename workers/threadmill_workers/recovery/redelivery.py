@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from threadmill_shared.broker.sender import Queues
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import named
 
 logger = logging.getLogger("threadmill.worker")

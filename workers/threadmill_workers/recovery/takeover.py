@@ -9,8 +9,8 @@ from functools import partial
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.assistants import WorkerInfo
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import named
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.each import each

@@ -10,16 +10,16 @@ from tests.integration.store.scene import Scene
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.assistants import Registry
+from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.tools import ToolSpec
 
 
 async def test_a_definition_that_is_deleted_while_it_is_saved_stays_deleted(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry, read = Registry(scene.store), scene.store.read
+    assistants, read = Assistants(scene.store), scene.store.read
     definition = Definition(id="asst_1", name="a", instructions="", model="m", version=1)
-    await registry.create(definition)
+    await assistants.create(definition)
 
     async def read_and_delete(*command: Any) -> Any:
         found = await read(*command)
@@ -29,10 +29,10 @@ async def test_a_definition_that_is_deleted_while_it_is_saved_stays_deleted(
     monkeypatch.setattr(scene.store, "read", read_and_delete)
     changed = definition.model_copy(update={"instructions": "Be brief."})
     with pytest.raises(errors.AssistantNotFound):
-        await registry.save(changed)
+        await assistants.save(changed)
     monkeypatch.undo()
     with pytest.raises(errors.AssistantNotFound):
-        await registry.load(definition.id)
+        await assistants.load(definition.id)
 
 
 ADA = Definition(
@@ -61,7 +61,7 @@ async def test_what_a_later_release_has_published_is_not_published_anew(scene: S
     key = scene.store.keys.published("Ada")
     fields = await store_as_later(scene, key)
     for definition in (ADA, ADA.model_copy(update={"version": None})):
-        await Registry(scene.store).publish([definition])
+        await Assistants(scene.store).publish([definition])
         assert await stored(scene, key) == fields
     await scene.store.read("DEL", key, scene.store.keys.names())
 
@@ -71,27 +71,27 @@ async def test_what_an_older_release_has_published_is_not_published_anew(scene: 
     fields = ADA.model_dump(mode="json")
     del fields["hosted"]  # as if it had come later
     await scene.store.read("SET", key, to_json(fields).decode())
-    await Registry(scene.store).publish([ADA])
+    await Assistants(scene.store).publish([ADA])
     assert await stored(scene, key) == fields
     await scene.store.read("DEL", key, scene.store.keys.names())
 
 
 async def test_whoever_saves_leaves_what_only_a_later_release_knows(scene: Scene) -> None:
-    registry, key = Registry(scene.store), scene.store.keys.created(ADA.id)
+    assistants, key = Assistants(scene.store), scene.store.keys.created(ADA.id)
     fields = await store_as_later(scene, key)
-    loaded = await registry.load(ADA.id)
-    assert await registry.save(loaded.model_copy(update={"instructions": "Be brief."})) == 2
+    loaded = await assistants.load(ADA.id)
+    assert await assistants.save(loaded.model_copy(update={"instructions": "Be brief."})) == 2
     changed = fields | {"instructions": "Be brief.", "version": 2}
     assert await stored(scene, key) == changed
-    await registry.delete(ADA.id)
+    await assistants.delete(ADA.id)
 
 
 @pytest.mark.parametrize("damaged", ["{", "[]", '{"id": 7}'])
 async def test_a_damaged_definition_is_named_and_published_anew(scene: Scene, damaged: str) -> None:
-    registry, key = Registry(scene.store), scene.store.keys.published("Ada")
+    assistants, key = Assistants(scene.store), scene.store.keys.published("Ada")
     await scene.store.read("SET", key, damaged)
     with pytest.raises(errors.StoreIncompatible, match="The definition of 'Ada'"):
-        await registry.load("Ada")
-    await registry.publish([ADA])
-    assert await registry.load("Ada") == ADA
+        await assistants.load("Ada")
+    await assistants.publish([ADA])
+    assert await assistants.load("Ada") == ADA
     await scene.store.read("DEL", key, scene.store.keys.names())

@@ -1,0 +1,59 @@
+"""The client of this process, made at its first use."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from threadmill.client.client import Client
+from threadmill_shared.settings import load_settings
+
+_current: Client | None = None
+_lock = threading.Lock()
+_inherited: list[Client] = []
+"""Of the processes that this one was forked from."""
+
+
+def current_client() -> Client:
+    """This process's client, made at the first call.
+
+    Raises:
+        NotConfigured: there is no Redis URL, and no embedded server may be started.
+    """
+    global _current  # noqa: PLW0603  one per process
+    with _lock:
+        if _current is None:
+            _current = _make_client()
+        return _current
+
+
+def close_client() -> None:
+    """Close this process's client; the next use makes a new one, with settings read anew."""
+    global _current
+    with _lock:
+        client, _current = _current, None
+    if client is not None:
+        client.close()
+    load_settings.cache_clear()
+
+
+def _make_client() -> Client:
+    settings = load_settings()
+    if settings.redis_url is None and settings.embedded:
+        from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
+
+        return Client(*worker.begin(settings))
+    return Client(settings)
+
+
+def _forget_after_fork() -> None:
+    # A child has none of its parent's threads, and must not touch its connections. It keeps them,
+    # since collecting them would run what their pending tasks have to do at their end.
+    global _current, _lock  # noqa: PLW0603  one per process
+    if _current is not None:
+        _inherited.append(_current)
+    _current = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,67 @@
+"""The names of a namespace's queues, and of the tasks that go through them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kombu.entity import Exchange, Queue
+
+EXECUTE = "threadmill.execute"
+PROBE = "threadmill.probe"
+PING = "threadmill.ping"
+SAY = "threadmill.say"
+RUN = "threadmill.run"
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The names of a namespace's queues."""
+
+    namespace: str
+
+    @property
+    def common(self) -> str:
+        """Runs that have not begun."""
+        return self.namespace
+
+    @property
+    def begun(self) -> str:
+        """Runs that had begun: reclaimed, yielded or resumed."""
+        return f"{self.namespace}.begun"
+
+    @property
+    def door(self) -> str:
+        """Requests of services without this package."""
+        return f"{self.namespace}.door"
+
+    def knows(self, name: str) -> bool:
+        """Whether it is the name of one of them."""
+        return name == self.common or name.startswith(f"{self.namespace}.")
+
+    def own(self, name: str | None) -> str:
+        """The queue of an assistant or a process that has one of its own; None: the common one."""
+        return f"{self.namespace}.{name}" if name else self.common
+
+    def embedded(self, name: str) -> str:
+        """The queue of an embedded worker, which consumes no other one."""
+        return self.own(f"process-{name}")
+
+    def of_begun(self, queue: str) -> str:
+        """Where a run of this queue goes once it has begun."""
+        return queue if queue.startswith(self.embedded("")) else self.begun
+
+
+def declared(name: str, *, no_ack: bool = False) -> Any:
+    """A queue of the default exchange, which leads a message to the queue of its routing key.
+
+    It needs no binding; any other exchange would have kombu store one for each queue, for ever.
+    """
+    make_queue: Any = Queue  # has no types
+    return make_queue(name, exchange=nameless_exchange(), routing_key=name, no_ack=no_ack)
+
+
+def nameless_exchange() -> Any:
+    """The default exchange, which needs no bindings."""
+    make: Any = Exchange  # has no types
+    return make("")

@@ -1,0 +1,43 @@
+"""Who a worker process is, among all that share a store."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from dataclasses import dataclass
+
+from threadmill_shared.store.keys import Keys
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """Who claims: one worker process."""
+
+    id: str
+    """`host:pid:nonce`"""
+    bell: str
+    """The channel on which it is told to stop a run."""
+
+    @property
+    def name(self) -> str:
+        """The first two parts of the id, `host:pid`."""
+        return self.id.rpartition(":")[0]
+
+    @property
+    def nonce(self) -> str:
+        """The last part of the id, which tells two processes of one pid apart."""
+        return self.id.rpartition(":")[2]
+
+    @classmethod
+    def of_this_process(cls, namespace: str) -> WorkerIdentity:
+        """This process, under an id that no other has or had."""
+        # Not every name that a host can have may stand in a channel's or a queue's name.
+        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+        worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        return cls(worker_id, Keys(namespace).bell(worker_id))
+
+    def renewed(self) -> WorkerIdentity:
+        """The same process under a new id, because the old one was taken for dead."""
+        return WorkerIdentity(f"{self.name}:{secrets.token_hex(4)}", self.bell)
