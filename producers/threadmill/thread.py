@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Protocol, Self, Unpack
 
 from pydantic_core import from_json
 
-from threadmill.client.context_manager import WithBlock
+from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.run import Run, handle
 from threadmill.runs.attachments import Files, read_files
 from threadmill.runs.checks import check_limit
-from threadmill.runs.options import RunOptions, SayOptions
+from threadmill.runs.options import EnqueueOptions, SayOptions
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import WhenBusy
@@ -23,15 +23,31 @@ from threadmill_shared.run_request import ThreadRef, check_key, check_message, c
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.replies import thread_not_found
 
-if TYPE_CHECKING:
-    from threadmill.assistant import Assistant
-
-
 _depths = threading.Lock()
 """For all handles, since one with a lock of its own could not be copied."""
 
 
-class Thread(WithBlock):
+class Runner(Protocol):
+    """What runs a thread: an `Assistant`."""
+
+    async def perform(
+        self,
+        message: str | None,
+        thread: Thread,
+        event_handler_class: type[Any] | None,
+        event_handler_kwargs: dict[str, Any] | None,
+        timeout: float | None,
+        run_options: SayOptions,
+    ) -> Run:
+        """Run and wait."""
+        ...
+
+    async def request_run(self, message: str | None, thread: Thread | None, **options: Any) -> Run:
+        """Enqueue a run."""
+        ...
+
+
+class Thread(ContextManager):
     """One conversation: an ordered list of messages, and what the assistant did between them.
 
     A new thread is stored at its first use. While a run holds it, nobody else writes to it.
@@ -188,7 +204,7 @@ class Thread(WithBlock):
 
     async def _run(
         self,
-        assistant: Assistant,
+        assistant: Runner,
         event_handler_class: Any = None,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
@@ -210,11 +226,11 @@ class Thread(WithBlock):
 
     async def _enqueue(
         self,
-        assistant: Assistant,
+        assistant: Runner,
         when_busy: WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
-        **run_options: Unpack[RunOptions],
+        **run_options: Unpack[EnqueueOptions],
     ) -> Run:
         """Have an assistant answer the thread; returns as soon as that is stored."""
         _refuse_name(assistant)

@@ -8,7 +8,7 @@ from typing import Self
 from threadmill.client.operations import drive, drive_async
 
 
-class WithBlock:
+class ContextManager:
     """May be entered again inside; whoever derives says what entering and leaving do."""
 
     async def _enter(self) -> Self:

@@ -10,7 +10,7 @@ from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
 
 
-class RunOptions(TypedDict, total=False):
+class EnqueueOptions(TypedDict, total=False):
     """Options of `enqueue`, and of all other ways to begin a run."""
 
     model: str | None
@@ -43,7 +43,7 @@ class FileOptions(TypedDict, total=False):
     image_files: Files
 
 
-class SayOptions(RunOptions, total=False):
+class SayOptions(EnqueueOptions, total=False):
     """Options of `say` and of a thread's `run`."""
 
     when_busy: WhenBusy

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Protocol, Self
 
 from threadmill.client.operations import Either
 from threadmill.handlers import PrintHandler
@@ -16,31 +16,42 @@ from threadmill.run import Run
 from threadmill.terminal.input_lines import TypedLines
 from threadmill_shared import errors
 
-if TYPE_CHECKING:
-    from threadmill.talking import Talking
-
 LEAVE = "exit"
 """The line that ends the conversation, as Ctrl-D does."""
 
 
-async def converse(assistant: Talking, initial_message: str | None) -> None:
-    """The operation behind `chat`."""
+class Say(Protocol):
+    """The operation behind an assistant's `say`."""
+
+    async def __call__(
+        self,
+        message: str,
+        *,
+        event_handler_class: type[Any] | None,
+        event_handler_kwargs: dict[str, Any] | None,
+    ) -> Run:
+        """Say something, and wait for the end of the run."""
+        ...
+
+
+async def converse(name: str, say: Say, initial_message: str | None) -> None:
+    """The operation behind `chat`: say each line that is typed to the assistant of this name."""
     lines = TypedLines()
     if lines.is_terminal:
-        open_sheet().notice(f"{assistant.name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
+        open_sheet().notice(f"{name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
     with await Either(Interrupts, lambda: _interrupts_on_loop(lines)) as interrupts:
         if initial_message is not None:
-            await _answer(assistant, initial_message, interrupts, is_typed=False)
+            await _answer(say, initial_message, interrupts, is_typed=False)
         while (line := await Either(lines.next, lines.next_async)) is not None:
             if line.strip() == LEAVE:
                 return
             if line.strip():
-                await _answer(assistant, line, interrupts, is_typed=lines.is_terminal)
+                await _answer(say, line, interrupts, is_typed=lines.is_terminal)
 
 
-async def _answer(assistant: Talking, text: str, interrupts: Interrupts, *, is_typed: bool) -> None:
+async def _answer(say: Say, text: str, interrupts: Interrupts, *, is_typed: bool) -> None:
     try:
-        await assistant._say(  # noqa: SLF001  one package
+        await say(
             text,
             event_handler_class=ChatPrinter,
             event_handler_kwargs={"began": interrupts.began, "is_typed": is_typed},

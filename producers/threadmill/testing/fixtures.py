@@ -61,7 +61,7 @@ def threadmill_redis(threadmill_server: str) -> Iterator[str]:
     `THREADMILL_REDIS_URL` and `THREADMILL_NAMESPACE` are set to it, so that what the test says and
     enqueues goes there; afterwards they are as before, and what the test has stored is gone.
     """
-    from threadmill.client.current import close_client
+    from threadmill.client.current import close_client  # noqa: PLC0415  see above
     from threadmill.testing.namespaces import forget  # noqa: PLC0415  see above
 
     namespace = f"test-{secrets.token_hex(6)}"

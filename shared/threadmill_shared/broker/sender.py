@@ -18,13 +18,7 @@ from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.broker.app import ONE_TRY, SEND_SECONDS, make_app
-from threadmill_shared.broker.queues import (
-    EXECUTE,
-    PING,
-    PROBE,
-    Queues,
-    declared,
-)
+from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, Queues, declared
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.settings import Settings
