@@ -8,7 +8,7 @@ import openai
 
 from threadmill import EventHandler
 from threadmill.client.operations import drive_briefly
-from threadmill.handlers.session import Told, listener
+from threadmill.handlers.session import HandlerSession, listener
 from threadmill.run import Run
 from threadmill_shared.events.decoder import Event
 
@@ -67,7 +67,7 @@ class Teller:
     def __init__(self, handler_class: Any, **arguments: Any) -> None:
         told = listener(handler_class, arguments)
         assert told is not None
-        self.told: Told = told
+        self.told: HandlerSession = told
         self.handler = told._handler
 
     def on_begin(self, run: Run) -> None:

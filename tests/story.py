@@ -8,9 +8,9 @@ from typing import Any
 
 from threadmill.handlers import EventHandler
 from threadmill.run import Run
-from threadmill_shared.events.decoder import Reader
-from threadmill_shared.records.definition import RunRequest
-from threadmill_shared.records.log import Entry, count
+from threadmill_shared.events.decoder import LogDecoder
+from threadmill_shared.records.definition import RunSnapshot
+from threadmill_shared.records.log import LogEntry, count
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord
 
@@ -36,7 +36,9 @@ class Story:
     def __init__(
         self, handler: EventHandler, says: str | None = "Hello!", name: str = "Marvin"
     ) -> None:
-        request = RunRequest(assistant_id="asst_1", assistant_name=name, model="m", instructions="")
+        request = RunSnapshot(
+            assistant_id="asst_1", assistant_name=name, model="m", instructions=""
+        )
         fields = {
             "thread_id": THREAD_ID,
             "status": "in_progress",
@@ -44,7 +46,7 @@ class Story:
             "queue": "threadmill",
         }
         self._handler = handler
-        self._reader = Reader(RunRecord.read(RUN_ID, fields))
+        self._reader = LogDecoder(RunRecord.read(RUN_ID, fields))
         self._last = 0
         self._steps = itertools.count()
         self._messages = itertools.count()
@@ -57,7 +59,7 @@ class Story:
     def tell(self, *record: Any) -> None:
         records = [list(record)]
         self._last += sum(map(count, records))
-        entry = Entry(self._last, records, AT * 1000, AT * 1000)
+        entry = LogEntry(self._last, records, AT * 1000, AT * 1000)
         for event in self._reader.events(entry):
             self._handler.on_event(event)
 

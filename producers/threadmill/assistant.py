@@ -19,17 +19,17 @@ from threadmill.run import Run, handle
 from threadmill.runs.attachments import Files, read_files
 from threadmill.runs.checks import check_timeout
 from threadmill.runs.options import EnqueueOptions, FileOptions, SayOptions
-from threadmill.runs.registration import Entry, Registration
+from threadmill.runs.registration import Entered, Registration
 from threadmill.runs.result_types import ResultType
 from threadmill.runs.tool_list import functions, specs
-from threadmill.terminal.chat import converse
+from threadmill.terminal.chat import chat
 from threadmill.thread import Thread
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
 from threadmill_shared.records.definition import Definition, Publishable, RunOptions
-from threadmill_shared.run_request import Ask, check_text
+from threadmill_shared.run_request import RunRequest, check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
 
@@ -88,7 +88,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read what its id names."""
     _registration: Registration = PrivateAttr(default_factory=Registration)
-    _entries: list[Entry] = PrivateAttr(default_factory=list)
+    _entries: list[Entered] = PrivateAttr(default_factory=list)
 
     if TYPE_CHECKING:
 
@@ -305,7 +305,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             )
 
     async def _enter(self) -> Self:
-        definition, client, entry = self._new_definition(), current_client(), Entry()
+        definition, client, entry = self._new_definition(), current_client(), Entered()
         try:
             await client.hop(self._registration.enter(entry, self, definition, client.assistants))
         except BaseException:
@@ -390,7 +390,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         Args:
             initial_message: is said first.
         """
-        await converse(self.name, self._say, initial_message)
+        await chat(self.name, self._say, initial_message)
 
     chat = blocking(_chat)
     chat_async = awaitable(_chat)
@@ -471,7 +471,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
         own_functions = functions(offered)
         files = (code_interpreter_files, file_search_files, image_files)
-        ask = Ask(
+        ask = RunRequest(
             definition=self._definition_for(offered, model, client.settings.model),
             message=message,
             names_model=self._names_model(model),

@@ -22,7 +22,7 @@ from threadmill.runs.result_types import ResultType, plain_result
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm
-from threadmill_shared.records.objects import LastError, Message, RequiredAction, Step, Usage
+from threadmill_shared.records.objects import LastError, Message, RequiredAction, RunUsage, Step
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import Tool
 
@@ -49,7 +49,7 @@ class Run(Answering):
         self.steps: list[Step] = []
         self.data: Any = None
         """What a tool gave to `EndRun`."""
-        self.usage: Usage | None = None
+        self.usage: RunUsage | None = None
         self.last_error: LastError | None = None
         self.incomplete_reason: str | None = None
         """Why the run is `incomplete`: `max_turns`, `max_completion_tokens`, `content_filter`."""
@@ -264,7 +264,7 @@ class Run(Answering):
         self.messages = view.messages
         self.steps = view.steps
         self.data = record.data
-        self.usage = Usage.model_validate(record.usage) if record.usage else None
+        self.usage = RunUsage.model_validate(record.usage) if record.usage else None
         self.last_error = LastError.model_validate(record.last_error) if record.last_error else None
         self.incomplete_reason = record.reason
         self.attempt = record.attempts

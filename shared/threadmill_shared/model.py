@@ -73,7 +73,7 @@ class ToolCalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoned:
+class ReasoningItem:
     """An opaque reasoning item, to be sent back to the model that made it."""
 
     data: dict[str, Any]
@@ -83,7 +83,7 @@ HostedKind = Literal["code_interpreter", "file_search"]
 
 
 @dataclass(frozen=True, slots=True)
-class HostedBegan:
+class HostedCallStarted:
     """The provider begins a call of one of its own tools."""
 
     kind: HostedKind
@@ -97,7 +97,7 @@ class CodeDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class HostedEnded:
+class HostedCallEnded:
     """The call that was begun last has ended.
 
     Attributes:
@@ -113,7 +113,7 @@ class HostedEnded:
     failed: bool = False
 
 
-class Stop(StrEnum):
+class FinishReason(StrEnum):
     """Why the model stopped."""
 
     END = "end"
@@ -141,7 +141,7 @@ class Usage:
 class TurnEnded:
     """The last event of every stream that was not broken off."""
 
-    stop: Stop = Stop.END
+    stop: FinishReason = FinishReason.END
     usage: Usage = field(default_factory=Usage)
 
 
@@ -149,10 +149,10 @@ ModelEvent = (
     TextDelta
     | MessageEnded
     | ToolCalled
-    | Reasoned
-    | HostedBegan
+    | ReasoningItem
+    | HostedCallStarted
     | CodeDelta
-    | HostedEnded
+    | HostedCallEnded
     | TurnEnded
 )
 

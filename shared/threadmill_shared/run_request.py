@@ -21,8 +21,8 @@ from threadmill_shared.instructions.rendering import (
 )
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.changes import NewRun, WhenBusy, content_digest
-from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunRequest
+from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
+from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunSnapshot
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 
 _OTHER_OPTIONS = (
@@ -62,7 +62,7 @@ class ThreadRef:
 
 
 @dataclass(frozen=True)
-class Ask:
+class RunRequest:
     """What a caller asks of an assistant, in whatever way it came."""
 
     definition: Definition
@@ -90,7 +90,7 @@ class Ask:
     """Files that go with the message."""
 
 
-def new_run(ask: Ask, settings: Settings) -> NewRun:
+def enqueue_command(ask: RunRequest, settings: Settings) -> EnqueueCommand:
     """Check a request, and make of it what the store is to write.
 
     Raises:
@@ -101,7 +101,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
     _check(ask, settings)
     request = _request(ask, settings)
     thread = ask.thread or _thread_for(ask, settings)
-    return NewRun(
+    return EnqueueCommand(
         run_id=ids.new_run_id(thread.id),
         thread_id=thread.id,
         create_thread=thread.create,
@@ -125,7 +125,7 @@ def new_run(ask: Ask, settings: Settings) -> NewRun:
     )
 
 
-def _check(ask: Ask, settings: Settings) -> None:
+def _check(ask: RunRequest, settings: Settings) -> None:
     if ask.when_busy not in get_args(WhenBusy):
         message = f"when_busy must be one of {', '.join(get_args(WhenBusy))}."
         raise OptionError(message, reason=message)
@@ -147,9 +147,9 @@ def _check(ask: Ask, settings: Settings) -> None:
         _check_context(ask.context)
 
 
-def _request(ask: Ask, settings: Settings) -> RunRequest:
+def _request(ask: RunRequest, settings: Settings) -> RunSnapshot:
     definition = ask.definition
-    return RunRequest(
+    return RunSnapshot(
         assistant_id=definition.id,
         assistant_name=definition.name,
         assistant_version=definition.version,
@@ -164,7 +164,7 @@ def _request(ask: Ask, settings: Settings) -> RunRequest:
     )
 
 
-def _digest(ask: Ask, request: RunRequest) -> str:
+def _digest(ask: RunRequest, request: RunSnapshot) -> str:
     """Of all that makes the answer another one; where a tool's function lives does not."""
     return content_digest(
         request.assistant_name,
@@ -180,7 +180,7 @@ def _digest(ask: Ask, request: RunRequest) -> str:
     )
 
 
-def _digested_model(ask: Ask) -> str:
+def _digested_model(ask: RunRequest) -> str:
     """The model in a digest. The default is there as the one that the first release had.
 
     So a new default changes no digest, and a repeat of a call by another release is the same call.
@@ -263,7 +263,7 @@ def check_message(message: Any, settings: Settings) -> None:
         )
 
 
-def _thread_for(ask: Ask, settings: Settings) -> ThreadRef:
+def _thread_for(ask: RunRequest, settings: Settings) -> ThreadRef:
     if ask.idempotency_key is None:
         return ThreadRef(ids.new_thread_id(), create=True)
     # A repeat must meet the same slot, so the thread follows from the key.
@@ -282,13 +282,13 @@ def _check_instructions(given: Any, name: str) -> None:
     hint_at_templates(name, given)
 
 
-def _parts(ask: Ask) -> list[Instructions]:
+def _parts(ask: RunRequest) -> list[Instructions]:
     own = ask.instructions
     first = Template(ask.definition.instructions) if own is None else own
     return [part for part in (first, ask.additional_instructions) if part and source(part)]
 
 
-def _instructions(ask: Ask) -> str:
+def _instructions(ask: RunRequest) -> str:
     self_ = ask.definition if ask.self_ is None else ask.self_
     texts = rendered(_parts(ask), self_=self_, context=dict(ask.context or {}))
     for text in texts:  # what a template computes may be no Unicode, though itself it is
@@ -296,7 +296,7 @@ def _instructions(ask: Ask) -> str:
     return "\n\n".join(texts)
 
 
-def _options(ask: Ask) -> RunOptions:
+def _options(ask: RunRequest) -> RunOptions:
     options = {"response_format": ask.definition.response_format, **ask.options}
     if "tool_choice" in options:
         options["tool_choice"] = _tool_choice(options["tool_choice"], ask.definition)

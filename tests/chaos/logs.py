@@ -12,7 +12,7 @@ from tests.contents import Contents
 from tests.leaks import TERMINAL
 
 from threadmill_shared.records.items import message_text
-from threadmill_shared.records.log import Entry, Record
+from threadmill_shared.records.log import LogEntry, Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class StoredRun:
     """What the user said."""
     answers: list[str]
     """The assistant's messages in the thread."""
-    entries: list[Entry]
+    entries: list[LogEntry]
 
     @property
     def is_over(self) -> bool:
@@ -119,7 +119,7 @@ def _stored_run(
         error,
         text,
         answers,
-        [Entry.read(str(last), fields) for last, fields in log.items()],
+        [LogEntry.read(str(last), fields) for last, fields in log.items()],
     )
 
 

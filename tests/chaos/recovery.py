@@ -16,7 +16,7 @@ from tests.chaos.stage import Stage
 from tests.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
-from threadmill_shared.records.log import Entry
+from threadmill_shared.records.log import LogEntry
 from threadmill_shared.store.keys import Keys
 
 _TOKENS, _DELAY = 3000, 0.01
@@ -115,7 +115,7 @@ class Measurements:
 
     async def _takeover_after(self, run_id: str, at: int) -> int | None:
         found = await self._client.xrange(Keys("threadmill").log(run_id))
-        entries = [Entry.read(*entry) for entry in found]
+        entries = [LogEntry.read(*entry) for entry in found]
         return next((e.at for e in entries if e.at >= at and _is_takeover(e)), None)
 
     async def _now(self) -> int:
@@ -123,5 +123,5 @@ class Measurements:
         return seconds * 1000 + microseconds // 1000
 
 
-def _is_takeover(entry: Entry) -> bool:
+def _is_takeover(entry: LogEntry) -> bool:
     return any(record[:2] == ["x", "threadmill.run.takeover"] for record in entry.records)

@@ -16,7 +16,7 @@ from tests.chaos.says import LOOKING, Say, ToolUse
 from tests.chaos.tails import Tail, differences
 
 from threadmill import Event
-from threadmill_shared.records.log import Entry, Record, count
+from threadmill_shared.records.log import LogEntry, Record, count
 
 CREATED, QUEUED, CLAIMED = ["r", "created", {}], ["r", "queued", {}], ["r", "in_progress", {}]
 TAKEN_OVER = ["x", "threadmill.run.takeover", {}]
@@ -33,7 +33,7 @@ def stored(*records: Record, id: str = "run", begun: int = 0, **fields: Any) -> 
     entries, last = [], 0
     for at, record in enumerate(records, begun):
         last += count(record)
-        entries.append(Entry(last, [record], at, at))
+        entries.append(LogEntry(last, [record], at, at))
     status = next((r[1] for r in reversed(records) if r[0] == "r"), "queued")
     given = {"thread_id": "thread", "attempts": 1, "error": "", "text": "", "answers": []}
     return StoredRun(id=id, status=status, entries=entries, **given | fields)

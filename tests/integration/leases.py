@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
-from threadmill_shared.records.changes import Dispatch, NewRun, content_digest
-from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.changes import Dispatch, EnqueueCommand, content_digest
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.execution import claim
 from threadmill_workers.execution.held_run import HeldRun
-from threadmill_workers.membership.failure_detector import Dead, Deaths
-from threadmill_workers.membership.heartbeat import Pulse, open_pulse
+from threadmill_workers.membership.failure_detector import Dead, FailureDetector
+from threadmill_workers.membership.heartbeat import Heartbeat, open_heartbeat
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.recovery.takeover import Takeover
 
 NAMESPACE = "tm"
 LOOKS_SECONDS = 0.25
-REQUEST = RunRequest(
+REQUEST = RunSnapshot(
     assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
 
@@ -76,9 +76,9 @@ async def beating(*workers: Registered) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Pulse]:
+async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Heartbeat]:
     """A worker that registers, never beats, and dies without a word at the end of the block."""
-    async with open_pulse(url) as pulse:
+    async with open_heartbeat(url) as pulse:
         seen = await pulse.seen()
         await register(store, WorkerInfo(**{**vars(info), "seen": seen}))
         yield pulse
@@ -119,12 +119,12 @@ class Watcher:
     """Looks at the workers as a sweep does, and takes over what dead ones have left."""
 
     store: Store
-    deaths: Deaths = field(init=False)
+    deaths: FailureDetector = field(init=False)
     verdicts: list[Dead] = field(default_factory=list)
     sent: list[Dispatch | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.deaths = Deaths(self.store)
+        self.deaths = FailureDetector(self.store)
         self.takeover = Takeover(self.store, self.sent.append, max_deaths=3)
 
     async def look(self, holders: Sequence[str] = ()) -> list[Dead]:
@@ -153,7 +153,7 @@ async def registrations(store: Store) -> dict[str, WorkerInfo]:
 async def holding_a_run(store: Store, holder: WorkerIdentity) -> HeldRun:
     """A run that this worker has claimed."""
     thread_id = ids.new_thread_id()
-    new = NewRun(
+    new = EnqueueCommand(
         run_id=ids.new_run_id(thread_id),
         thread_id=thread_id,
         request=REQUEST,

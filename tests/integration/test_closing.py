@@ -14,7 +14,7 @@ from redis import Redis
 from threadmill.client.bridge import Bridge, BridgeClosed
 from threadmill.client.client import Client
 from threadmill_shared.cancellation import cancel_others
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
@@ -45,11 +45,11 @@ async def test_a_store_closes_whatever_is_being_sent(redis_url: str, turns: int)
 @pytest.mark.parametrize("turns", range(TURNS))
 async def test_bells_close_whatever_they_do(redis_url: str, turns: int) -> None:
     client = connect(redis_url)
-    bells = Bells(client)
-    async with bells.listen("a"):
+    notifications = Notifications(client)
+    async with notifications.listen("a"):
         await wait_turns(turns)
     begun = time.monotonic()
-    await bells.close()
+    await notifications.close()
     assert time.monotonic() - begun < 1
     await client.aclose()
 
@@ -62,7 +62,7 @@ def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
 
     async def ask() -> None:
         while True:
-            await client.store.wire.execute_all([("PING",)])
+            await client.store.pipeline.execute_all([("PING",)])
 
     asking = [client.hop(ask()).future for _ in range(3)]
     wait(asking, timeout=milliseconds / 1000)

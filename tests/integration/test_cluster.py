@@ -15,8 +15,8 @@ from tests.programs import server_program
 from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
-from threadmill_shared.events.notifications import Bells
-from threadmill_shared.records.changes import NewRun
+from threadmill_shared.events.notifications import Notifications
+from threadmill_shared.records.changes import EnqueueCommand
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 
@@ -34,7 +34,7 @@ def cluster(tmp_path: Path) -> Iterator[ClusterServer]:
 
 
 async def enqueue(store: Store, thread_id: str) -> str:
-    new = NewRun(
+    new = EnqueueCommand(
         run_id=ids.new_run_id(thread_id),
         thread_id=thread_id,
         request=REQUEST,
@@ -85,8 +85,8 @@ async def test_a_subscription_whose_node_is_lost_goes_on_at_another_one(
     cluster: ClusterServer,
 ) -> None:
     client, other = (connect(cluster.url()) for _ in range(2))
-    bells = Bells(client)
-    async with bells.hear("channel") as heard:
+    notifications = Notifications(client)
+    async with notifications.hear("channel") as heard:
         found = await ask_all(other, "pubsub_channels")
         ports = [node.port for node in other.get_primaries()]
         [at] = [port for port, channels in zip(ports, found, strict=True) if channels]
@@ -102,6 +102,6 @@ async def test_a_subscription_whose_node_is_lost_goes_on_at_another_one(
 
         await wait_until_async(is_heard, "it is subscribed again")
         assert waiting.result() == "now"
-    await bells.close()
+    await notifications.close()
     await client.aclose()
     await other.aclose()

@@ -29,7 +29,7 @@ from tests.waiting import wait_until_async
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership import failure_detector
-from threadmill_workers.membership.failure_detector import Dead, Deaths
+from threadmill_workers.membership.failure_detector import Dead, FailureDetector
 from threadmill_workers.membership.lease import LEASE_MS
 
 GHOST = WorkerInfo("host:9:gggg", "host:9", 0, "tm.gggg", ("tm",))
@@ -80,10 +80,10 @@ class Clock:
         return read
 
 
-async def without_lease(store: Store, clock: Clock) -> Deaths:
+async def without_lease(store: Store, clock: Clock) -> FailureDetector:
     """A search that knows a worker whose lease has expired."""
     await register_without_lease(store, GHOST)
-    search = Deaths(store, clock=clock)
+    search = FailureDetector(store, clock=clock)
     assert await search.find() == []
     return search
 
@@ -113,7 +113,7 @@ async def test_a_look_that_took_long_proves_nothing_and_what_was_suspected_is_fo
 
 async def test_lost_connections_prove_nothing_until_the_server_has_answered_for_a_while(url, store):
     clock = Clock()
-    search = Deaths(store, clock=clock)
+    search = FailureDetector(store, clock=clock)
     async with ghost(url, store, GHOST):
         assert await search.find() == []
         clock.now, clock.takes = 1.0, 1.5
@@ -130,7 +130,7 @@ async def test_a_worker_that_looks_rarely_trusts_lost_connections_only_after_loo
 ):
     """Between its looks the server may have stood still, and connections may have been given up."""
     clock = Clock()
-    search = Deaths(store, clock=clock)
+    search = FailureDetector(store, clock=clock)
     async with ghost(url, store, GHOST):
         for clock.now in (0.0, 4.9):
             assert await search.find() == []
@@ -144,7 +144,7 @@ async def test_a_worker_that_looks_rarely_trusts_lost_connections_only_after_loo
 
 async def test_who_has_another_connection_at_the_second_look_lives(url, store, monkeypatch):
     monkeypatch.setattr(failure_detector, "SECOND_LOOK_SECONDS", 0.5)
-    search = Deaths(store)
+    search = FailureDetector(store)
     async with ghost(url, store, GHOST):
         assert await search.find() == []
     finding = asyncio.ensure_future(search.find())
@@ -158,7 +158,7 @@ async def test_a_holder_that_is_not_registered_is_dead_and_its_runs_go_on(store)
     held = await holding_a_run(store, registered("redis://").lease.holder)
     clock, holder = Clock(), held.record.holder
     watcher = Watcher(store)
-    watcher.deaths = Deaths(store, clock=clock)
+    watcher.deaths = FailureDetector(store, clock=clock)
     for clock.now in (0.0, 1.9):
         assert await watcher.look([holder]) == []
     clock.now = 2.1

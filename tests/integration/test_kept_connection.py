@@ -10,7 +10,7 @@ from redis import exceptions as redis_errors
 from tests.conftest import Run
 
 from threadmill_shared.store.connections import StoreClient, connect
-from threadmill_shared.store.pinned_connection import KeptConnection
+from threadmill_shared.store.pinned_connection import PinnedConnection
 
 ID = ("CLIENT", "ID")
 
@@ -23,8 +23,8 @@ def client(redis_url: str, run: Run) -> Iterator[StoreClient]:
 
 
 @pytest.fixture
-def kept(client: StoreClient) -> KeptConnection:
-    return KeptConnection(client)
+def kept(client: StoreClient) -> PinnedConnection:
+    return PinnedConnection(client)
 
 
 async def test_all_questions_go_over_one_connection_together_and_one_by_one(kept):

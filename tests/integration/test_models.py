@@ -23,10 +23,10 @@ from threadmill_shared.errors import (
     NotConfigured,
 )
 from threadmill_shared.model import (
+    FinishReason,
     MessageEnded,
     ModelRequest,
-    Reasoned,
-    Stop,
+    ReasoningItem,
     TextDelta,
     ToolCalled,
     TurnEnded,
@@ -170,11 +170,11 @@ class Responses:
             for id, name, arguments in calls
         )
 
-    def end(self, stop: Stop = Stop.END, *, calls: bool = False) -> bytes:
+    def end(self, stop: FinishReason = FinishReason.END, *, calls: bool = False) -> bytes:
         usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
-        if stop is Stop.END:
+        if stop is FinishReason.END:
             return self.event("response.completed", response={"id": "resp_1", "usage": usage})
-        reason = "max_output_tokens" if stop is Stop.LENGTH else "content_filter"
+        reason = "max_output_tokens" if stop is FinishReason.LENGTH else "content_filter"
         details = {"reason": reason}
         response = {"id": "resp_1", "usage": usage, "incomplete_details": details}
         return self.event("response.incomplete", response=response)
@@ -211,8 +211,10 @@ class Chat:
                 pieces += self.chunk({"tool_calls": [piece]})
         return pieces
 
-    def end(self, stop: Stop = Stop.END, *, calls: bool = False) -> bytes:
-        reason = {Stop.LENGTH: "length", Stop.CONTENT_FILTER: "content_filter"}.get(stop)
+    def end(self, stop: FinishReason = FinishReason.END, *, calls: bool = False) -> bytes:
+        reason = {FinishReason.LENGTH: "length", FinishReason.CONTENT_FILTER: "content_filter"}.get(
+            stop
+        )
         usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
         return (
             self.chunk({}, reason or ("tool_calls" if calls else "stop"))
@@ -288,7 +290,7 @@ def refusing(status: str, error: Any, *headers: str) -> Play:
     return lambda exchange: exchange.refuse(status, error, *headers)
 
 
-END = TurnEnded(Stop.END, Usage(5, 7, 12))
+END = TurnEnded(FinishReason.END, Usage(5, 7, 12))
 
 
 # ---- a turn --------------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ def test_calls_without_text_end_no_message(api):
     assert got == [ToolCalled("now", "{}", "c1"), END]
 
 
-@pytest.mark.parametrize("stop", [Stop.LENGTH, Stop.CONTENT_FILTER])
+@pytest.mark.parametrize("stop", [FinishReason.LENGTH, FinishReason.CONTENT_FILTER])
 def test_a_reply_that_was_cut_says_why(api, stop):
     got = events(api, sending(api.text("Once upon"), api.end_text("Once upon"), api.end(stop)))
     assert got == [TextDelta("Once upon"), MessageEnded(), TurnEnded(stop, Usage(5, 7, 12))]
@@ -444,7 +446,9 @@ def test_responses_keep_what_a_reasoning_item_needs_to_be_sent_back():
     useless = {"id": "rs_2", "summary": []}
     pieces = [api.done(type="reasoning", **given) for given in (item, useless)]
     assert events(api, sending(*pieces, api.end())) == [
-        Reasoned({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz"}),
+        ReasoningItem(
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz"}
+        ),
         END,
     ]
 
@@ -477,8 +481,8 @@ def test_responses_do_not_mind_a_done_after_their_end():
 def test_responses_leave_out_a_call_that_was_cut():
     api = Responses()
     cut = {"call_id": "c1", "name": "roll", "arguments": '{"n', "status": "incomplete"}
-    got = events(api, sending(api.done(type="function_call", **cut), api.end(Stop.LENGTH)))
-    assert got == [TurnEnded(Stop.LENGTH, Usage(5, 7, 12))]
+    got = events(api, sending(api.done(type="function_call", **cut), api.end(FinishReason.LENGTH)))
+    assert got == [TurnEnded(FinishReason.LENGTH, Usage(5, 7, 12))]
 
 
 def test_responses_ask_once_only_for_reasoning_that_a_model_has_not():
@@ -503,7 +507,7 @@ def test_responses_ask_once_only_for_reasoning_that_a_model_has_not():
 def test_chat_needs_neither_usage_nor_done_after_a_finish_reason():
     api = Chat()
     got = events(api, sending(api.text("a"), api.chunk({}, "stop")))
-    assert got == [TextDelta("a"), MessageEnded(), TurnEnded(Stop.END, Usage())]
+    assert got == [TextDelta("a"), MessageEnded(), TurnEnded(FinishReason.END, Usage())]
 
 
 def test_chat_ends_well_when_the_connection_drops_after_a_finish_reason():
@@ -514,7 +518,11 @@ def test_chat_ends_well_when_the_connection_drops_after_a_finish_reason():
         await exchange.send(api.text("a"), api.chunk({}, "stop"))
         exchange.writer.transport.abort()
 
-    assert events(api, play) == [TextDelta("a"), MessageEnded(), TurnEnded(Stop.END, Usage())]
+    assert events(api, play) == [
+        TextDelta("a"),
+        MessageEnded(),
+        TurnEnded(FinishReason.END, Usage()),
+    ]
 
 
 def test_chat_takes_text_and_finish_reason_from_one_chunk():
@@ -522,7 +530,7 @@ def test_chat_takes_text_and_finish_reason_from_one_chunk():
     usage = {"prompt_tokens": 1, "completion_tokens": 2}
     choice = {"delta": {"content": "a"}, "finish_reason": "stop"}
     got = events(api, sending(sse({"choices": [choice], "usage": usage}), b"data: [DONE]\n\n"))
-    assert got == [TextDelta("a"), MessageEnded(), TurnEnded(Stop.END, Usage(1, 2, 3))]
+    assert got == [TextDelta("a"), MessageEnded(), TurnEnded(FinishReason.END, Usage(1, 2, 3))]
 
 
 @pytest.mark.parametrize("index", [{}, {"index": 0}, {"index": None}])
@@ -547,8 +555,8 @@ def test_chat_keeps_calls_apart_whose_ids_are_empty_or_the_same():
 
 def test_chat_leaves_out_the_calls_of_a_reply_that_was_cut():
     api = Chat()
-    got = events(api, sending(api.calls(("c1", "roll", '{"n')), api.end(Stop.LENGTH)))
-    assert got == [TurnEnded(Stop.LENGTH, Usage(5, 7, 12))]
+    got = events(api, sending(api.calls(("c1", "roll", '{"n')), api.end(FinishReason.LENGTH)))
+    assert got == [TurnEnded(FinishReason.LENGTH, Usage(5, 7, 12))]
 
 
 # ---- streams that go wrong -----------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tornado.ioloop import IOLoop
 from threadmill_shared import errors
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.sender import Sender
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
@@ -84,13 +84,13 @@ async def test_a_server_whose_ca_the_url_names_is_talked_to_by_store_and_broker(
 
 async def test_bells_ring_over_tls(server: TlsRedis, authority: Authority) -> None:
     client = connect(f"{server.url(login=f':{ENCODED}@')}?ssl_ca_certs={authority.file}")
-    bells = Bells(client)
+    notifications = Notifications(client)
     try:
-        async with bells.listen("channel") as bell:
+        async with notifications.listen("channel") as bell:
             await client.publish("channel", "ring")
             await bell.wait()
     finally:
-        await bells.close()
+        await notifications.close()
         await client.aclose()
 
 

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, errors
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 
 
@@ -111,7 +111,7 @@ def test_a_hosted_tool_is_refused_where_the_provider_has_none(
     monkeypatch.setenv("THREADMILL_MODEL_API", "chat")
     definition = Assistant(tools=[CodeInterpreter]).definition()
     with pytest.raises(errors.Unsupported, match="THREADMILL_MODEL_API=responses"):
-        new_run(Ask(definition, "Plot it"), Settings())
+        enqueue_command(RunRequest(definition, "Plot it"), Settings())
 
 
 OFFLINE = """

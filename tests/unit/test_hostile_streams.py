@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from tests import hostile
 
 from threadmill_shared.errors import ModelError
-from threadmill_shared.model import HostedEnded, ModelRequest, Reasoned, ToolCalled, TurnEnded
+from threadmill_shared.model import (
+    HostedCallEnded,
+    ModelRequest,
+    ReasoningItem,
+    ToolCalled,
+    TurnEnded,
+)
 from threadmill_shared.records import lenient
 from threadmill_shared.records.objects import Step
 from threadmill_workers.models.chat import ChatReader
@@ -99,9 +105,9 @@ def items_of(events):
             case ToolCalled(name, arguments, id):
                 call = {"type": "tool_call", "id": f"call_{number}", "provider_id": id}
                 yield call | {"name": name, "arguments": arguments, "run_id": "run_1"}
-            case Reasoned(data):
+            case ReasoningItem(data):
                 yield {"type": "reasoning", "model": "m", "data": data, "run_id": "run_1"}
-            case HostedEnded(kind, data):
+            case HostedCallEnded(kind, data):
                 yield {"type": "hosted_call", "kind": kind, "data": data, "run_id": "run_1"}
 
 

@@ -12,7 +12,7 @@ from threadmill import Assistant, Template
 from threadmill_shared import errors
 from threadmill_shared.records.changes import content_digest
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 
 ADA = Definition(id="asst_1", name="Ada", model="m", instructions="{{ self_.name }} is kind.")
@@ -20,16 +20,16 @@ SYNTAX = ["{{ context.token }}", "{% if %}", "{# hidden #}", "{{", "{%", "{{ 7 *
 OPTIONS = ["instructions", "additional_instructions"]
 
 
-def ask(**given: Any) -> Ask:
-    return Ask(ADA, "Hello!", context={"token": "t0k3n"}, idempotency_key="k", **given)
+def ask(**given: Any) -> RunRequest:
+    return RunRequest(ADA, "Hello!", context={"token": "t0k3n"}, idempotency_key="k", **given)
 
 
 def told(**given: Any) -> str:
-    return new_run(ask(**given), Settings()).request.instructions
+    return enqueue_command(ask(**given), Settings()).request.instructions
 
 
 def digest(**given: Any) -> str:
-    return new_run(ask(**given), Settings()).content_digest
+    return enqueue_command(ask(**given), Settings()).content_digest
 
 
 @pytest.mark.parametrize("text", [*SYNTAX, "{", "}}", "{}", '{"a": {"b": 1}}', " Hi.\r\n\n"])
@@ -100,7 +100,7 @@ def test_a_text_and_the_same_template_are_different_content(option: str, text: s
 def test_what_an_older_release_understands_has_the_digest_that_it_gives(
     given: dict[str, Any], parts: list[str]
 ) -> None:
-    options = new_run(ask(), Settings()).request.options.model_dump()
+    options = enqueue_command(ask(), Settings()).request.options.model_dump()
     first_format = content_digest("Ada", "m", "Hello!", parts, {"token": "t0k3n"}, [], options)
     assert digest(**given) == first_format
 
@@ -120,7 +120,7 @@ def test_an_assistant_takes_its_template_either_way() -> None:
 def test_what_is_registered_is_a_template() -> None:
     assert told() == "Ada is kind."
     with pytest.raises(errors.BadTemplate):
-        new_run(
+        enqueue_command(
             replace(ask(), definition=ADA.model_copy(update={"instructions": "{{"})), Settings()
         )
 
@@ -130,7 +130,7 @@ def test_a_new_default_model_leaves_the_digest_as_it_was() -> None:
         given = ask()
         definition = given.definition.model_copy(update={"model": model})
         changed = replace(given, definition=definition, names_model=named)
-        return new_run(changed, Settings()).content_digest
+        return enqueue_command(changed, Settings()).content_digest
 
     assert of(DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL) == of(FIRST_DEFAULT_MODEL, named=True)
     named = {of(model, named=True) for model in (DEFAULT_MODEL, FIRST_DEFAULT_MODEL, "another")}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared.errors import ModelUnavailable
-from threadmill_workers.execution.provider_health import TELL_SECONDS, Provider
+from threadmill_workers.execution.provider_health import TELL_SECONDS, ProviderHealth
 
 
 def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 0.0
-    provider = Provider(clock=lambda: now)
+    provider = ProviderHealth(clock=lambda: now)
     for tenth in range(int(10 * TELL_SECONDS)):
         now = tenth / 10
         provider.failed("run_1", ModelUnavailable("overloaded"))

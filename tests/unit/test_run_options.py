@@ -8,7 +8,7 @@ import pytest
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition, RunOptions
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolSpec
 
@@ -19,13 +19,13 @@ FUNCTION = {"type": "function", "function": {"name": "roll"}}
 
 
 def options(**given: Any) -> RunOptions:
-    return new_run(Ask(ADA, "hello", options=given), Settings()).request.options
+    return enqueue_command(RunRequest(ADA, "hello", options=given), Settings()).request.options
 
 
 @pytest.mark.parametrize("model", ["", " "])
 def test_a_model_without_a_name_is_refused(model: str) -> None:
     with pytest.raises(errors.CallerError, match="name is not empty"):
-        new_run(Ask(ADA.model_copy(update={"model": model}), "hello"), Settings())
+        enqueue_command(RunRequest(ADA.model_copy(update={"model": model}), "hello"), Settings())
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_what_no_run_can_do_is_refused_with_what_can_be_given(name: str, value: 
 
 
 def test_an_assistants_own_format_is_checked_with_its_run() -> None:
-    ask = Ask(ADA.model_copy(update={"response_format": {"type": "xml"}}), "hello")
+    ask = RunRequest(ADA.model_copy(update={"response_format": {"type": "xml"}}), "hello")
     with pytest.raises(TypeError, match="'response_format' is not valid: it is 'auto', "):
-        new_run(ask, Settings())
+        enqueue_command(ask, Settings())
 
 
 def test_who_chooses_an_unknown_tool_is_told_the_known_ones() -> None:

@@ -7,11 +7,11 @@ import pytest
 from threadmill.testing import ScriptedModel
 from threadmill_shared import errors
 from threadmill_shared.model import (
+    FinishReason,
     MessageEnded,
     Model,
     ModelEvent,
     ModelRequest,
-    Stop,
     TextDelta,
     ToolCalled,
     TurnEnded,
@@ -45,7 +45,12 @@ def said(text: str) -> MessageItem:
 
 def test_turns_are_played_in_order_one_per_request():
     called = [ToolCalled("add", '{"a": 1}'), TurnEnded(usage=Usage(1, 2, 3))]
-    answered = [TextDelta("It is "), TextDelta("1."), MessageEnded(), TurnEnded(Stop.LENGTH)]
+    answered = [
+        TextDelta("It is "),
+        TextDelta("1."),
+        MessageEnded(),
+        TurnEnded(FinishReason.LENGTH),
+    ]
     model = ScriptedModel(called, answered)
     assert collected(model) == called
     assert collected(model) == answered

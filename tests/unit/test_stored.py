@@ -10,14 +10,14 @@ import pytest
 from threadmill.transfer.lines import AssistantLine, read_line
 from threadmill.transfer.objects import assistant
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Reader
+from threadmill_shared.events.decoder import LogDecoder
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared.records.changes import content_digest
-from threadmill_shared.records.definition import Definition, RunOptions, RunRequest
-from threadmill_shared.records.log import Entry
+from threadmill_shared.records.definition import Definition, RunOptions, RunSnapshot
+from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools import ToolSpec
@@ -25,14 +25,14 @@ from threadmill_shared.tools import ToolSpec
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")
 HOSTED = (CodeInterpreter(file_ids=("file_1",)), FileSearch(vector_store_ids=("vs_1",)))
 ADA = Definition(id="asst_1", name="Ada", model="m", tools=(ROLL,), hosted=HOSTED)
-REQUEST = RunRequest(assistant_id="asst_1", assistant_name="Ada", model="m", instructions="Hi.")
+REQUEST = RunSnapshot(assistant_id="asst_1", assistant_name="Ada", model="m", instructions="Hi.")
 
 FIRST_FORMAT: dict[type[Stored], str] = {
     Definition: "id version name description instructions model tools hosted metadata "
     "response_format queue fields",
     RunOptions: "tool_choice temperature top_p max_completion_tokens parallel_tool_calls "
     "response_format truncation_strategy metadata",
-    RunRequest: "assistant_id assistant_name assistant_version model instructions tools "
+    RunSnapshot: "assistant_id assistant_name assistant_version model instructions tools "
     "local_tools hosted options result max_turns",
     ToolSpec: "name description parameters identity digest timeout on_interrupt needs_approval",
     CodeInterpreter: "type file_ids container memory_limit network_policy",
@@ -43,7 +43,7 @@ FIRST_FORMAT: dict[type[Stored], str] = {
 BARE: dict[type[Stored], Stored] = {
     Definition: Definition(id="asst_1", name="Ada", model="m"),
     RunOptions: RunOptions(),
-    RunRequest: REQUEST,
+    RunSnapshot: REQUEST,
     ToolSpec: ROLL,
     CodeInterpreter: CodeInterpreter(),
     FileSearch: FileSearch(),
@@ -111,7 +111,9 @@ def test_it_is_kept_however_deep_it_lies() -> None:
 def test_a_run_is_given_a_tool_as_whole_as_it_was_read() -> None:
     later = LaterSpec(**ROLL.model_dump(), signed_by="a manager")
     stored = json.dumps(ADA.model_dump(mode="json") | {"tools": [later.model_dump()]})
-    request = new_run(Ask(Definition.read(stored, "it"), "hello"), Settings()).request
+    request = enqueue_command(
+        RunRequest(Definition.read(stored, "it"), "hello"), Settings()
+    ).request
     [spec] = json.loads(request.model_dump_json())["tools"]
     assert spec["signed_by"] == "a manager"
 
@@ -127,7 +129,7 @@ def test_what_a_caller_gives_is_refused_as_ever_if_it_is_unknown(model: type[Sto
 
 def test_a_mistyped_option_is_refused_with_a_hint() -> None:
     with pytest.raises(TypeError, match="Did you mean 'temperature'"):
-        new_run(Ask(ADA, "hello", options={"temprature": 1}), Settings())
+        enqueue_command(RunRequest(ADA, "hello", options={"temprature": 1}), Settings())
 
 
 @pytest.mark.parametrize(
@@ -198,9 +200,9 @@ def test_a_status_of_a_later_release_is_an_error_of_ours() -> None:
 
 
 def test_an_event_of_a_later_release_is_an_error_of_ours() -> None:
-    reader = Reader(RunRecord.read("run_1", fields()))
+    reader = LogDecoder(RunRecord.read("run_1", fields()))
     with pytest.raises(errors.StoreIncompatible, match=r"The log of run_1 .*\(zz\)"):
-        list(reader.events(Entry(1, [["zz", "a secret"]], 1000, 1000)))
+        list(reader.events(LogEntry(1, [["zz", "a secret"]], 1000, 1000)))
 
 
 # ---- what users read ---------------------------------------------------------------------------

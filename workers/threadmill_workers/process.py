@@ -20,9 +20,9 @@ from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_others
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.model import Model
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.compatibility import Compatibility
@@ -31,16 +31,16 @@ from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
-from threadmill_workers.consuming.consumer import RunConsumer, declared
+from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
 from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
 from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.consuming.tasks import register_tasks
-from threadmill_workers.execution.executor import Executor, Means
+from threadmill_workers.execution.executor import Executor, WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
-from threadmill_workers.recovery.maintenance import Upkeep
+from threadmill_workers.recovery.maintenance import Maintenance
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -178,7 +178,7 @@ class WorkerProcess:
         set_event_loop(None)
         app = make_app(self.settings)
         register_tasks(app, self, self.settings.namespace)
-        app.conf.task_queues = declared(self.queues, self.settings.namespace)
+        app.conf.task_queues = consumed_queues(self.queues, self.settings.namespace)
         self._controller = Controller(
             app=app,
             hostname=self._hostname,
@@ -257,11 +257,11 @@ class WorkerProcess:
 
     def probed(self, queue: str, until: int) -> Future[None]:
         """Send again what was lost in a queue until then; done when that is done."""
-        return asyncio.run_coroutine_threadsafe(self._upkeep.probed(queue, until), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._maintenance.probed(queue, until), self._loop)
 
     def pinged(self, number: int) -> Future[None]:
         """Take a message of this process to itself."""
-        return asyncio.run_coroutine_threadsafe(self._upkeep.pinged(number), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._maintenance.pinged(number), self._loop)
 
     def revoked(self, run_id: str, task_id: str) -> None:
         """Cancel a run, soon, because somebody has revoked its task."""
@@ -272,13 +272,13 @@ class WorkerProcess:
         work = self._executor.execute(run_id, parent=parent)
         _report(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+    def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
         return self.call(self._enqueue_named(assistant, make))
 
-    async def _enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+    async def _enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         definition = await Assistants(self._store).load(assistant)
-        enqueued = await self._store.enqueue(new_run(make(definition), self.settings))
+        enqueued = await self._store.enqueue(enqueue_command(make(definition), self.settings))
         self._sender.send(enqueued.send)
         return enqueued.run_id
 
@@ -297,9 +297,9 @@ class WorkerProcess:
         await compatibility.check_server()
         await compatibility.check_format()
         self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
-        self._bells = Bells(client)
+        self._notifications = Notifications(client)
         self._model = self._make_model()
-        means = Means(
+        context = WorkerContext(
             settings=self.settings,
             store=self._store,
             sender=self._sender,
@@ -309,14 +309,21 @@ class WorkerProcess:
             runner=self._runner,
             events=self._events,
         )
-        self._executor = Executor(means)
-        self._upkeep = Upkeep(
-            *(self.settings, self._store, self._bells, self._sender, self._executor, self._lease),
+        self._executor = Executor(context)
+        self._maintenance = Maintenance(
+            *(
+                self.settings,
+                self._store,
+                self._notifications,
+                self._sender,
+                self._executor,
+                self._lease,
+            ),
             self._make_watchdog(),
             on_taken=self._events.taken_over,
             own_queue=self._own_queue if self._is_alone else None,
         )
-        self._upkeep.begin()
+        self._maintenance.begin()
         if self.catalog.definitions:
             await self._publish()
 
@@ -331,9 +338,9 @@ class WorkerProcess:
         self._events.flush()
 
     async def _shut(self) -> None:
-        await self._upkeep.close()
+        await self._maintenance.close()
         await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
-        await self._bells.close()
+        await self._notifications.close()
         await self._model.close()
         await self._store.close()
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from threadmill.client.operations import Hop
+from threadmill.client.operations import BridgeCall
 from threadmill_shared.cancellation import AGAIN_SECONDS, cancel_others
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Bridge:
         """Its event loop."""
         return self._loop
 
-    def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
+    def hop(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
         """Begin work on the bridge; await the result inside an operation.
 
         Raises:
@@ -61,7 +61,9 @@ class Bridge:
         if self._thread.is_alive():  # asked before the lock, which a fork may have left taken
             with self._lock:
                 if not self._is_closed:
-                    return Hop(asyncio.run_coroutine_threadsafe(self._done(work), self._loop))
+                    return BridgeCall(
+                        asyncio.run_coroutine_threadsafe(self._done(work), self._loop)
+                    )
         work.close()
         raise BridgeClosed(_CLOSED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from threadmill_shared import errors
-from threadmill_shared.records.changes import NewRun
+from threadmill_shared.records.changes import EnqueueCommand
 from threadmill_shared.store.runs import Store
 from threadmill_shared.tools import NoCurrentCall, current_call
 
@@ -13,7 +13,7 @@ DEEPEST = 20
 """So many runs, each enqueued by a tool of the one before, are looked through."""
 
 
-async def as_child(new: NewRun, store: Store) -> NewRun:
+async def as_child(new: EnqueueCommand, store: Store) -> EnqueueCommand:
     """The run, as a child of the run whose tool enqueues it; outside of tools, as it is.
 
     Raises:

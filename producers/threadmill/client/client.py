@@ -11,22 +11,22 @@ from typing import Any, Protocol, TypeVar
 
 from threadmill.client.bridge import Bridge
 from threadmill.client.child_runs import as_child
-from threadmill.client.operations import Hop, drive_briefly
+from threadmill.client.operations import BridgeCall, drive_briefly
 from threadmill_shared import child_runs, errors
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event
-from threadmill_shared.events.follow import Tails
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.follow import LogFollower
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
-from threadmill_shared.run_request import Ask, new_run
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.parked_runs import Answer, ParkedRuns
+from threadmill_shared.store.parked_runs import CallOutcome, ParkedRuns
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Workers
 from threadmill_shared.tools import Tool
@@ -96,7 +96,7 @@ class Client:
         result: T = await self.hop(work)
         return result
 
-    def hop(self, work: Coroutine[Any, Any, T]) -> Hop[T]:
+    def hop(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
         """Begin work on the bridge; await the result inside an operation."""
         return self._bridge.hop(work)
 
@@ -105,8 +105,8 @@ class Client:
         self.store = Store(redis, self.settings.namespace)
         self.assistants = Assistants(self.store)
         self.parked = ParkedRuns(self.store)
-        self._bells = Bells(redis)
-        self.tails = Tails(self.store, self._bells)
+        self._notifications = Notifications(redis)
+        self.tails = LogFollower(self.store, self._notifications)
 
     def functions_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop for the caller's own functions: they may block it, which ours must not be.
@@ -126,19 +126,19 @@ class Client:
         self._sender.close()  # when nobody gives it anything any more
 
     async def _shut(self) -> None:
-        await self._bells.close()
+        await self._notifications.close()
         await self.store.close()
 
     # ---- work, on the bridge ---------------------------------------------------------------------
 
-    async def enqueue(self, ask: Ask, tools: list[Tool]) -> Enqueued:
+    async def enqueue(self, ask: RunRequest, tools: list[Tool]) -> Enqueued:
         """Store a run, and have it sent.
 
         Raises:
             CallerError, TypeError: the request is wrong; nothing was written.
             StoreUnavailable, StoreFull: as they say.
         """
-        new = new_run(ask, self.settings)
+        new = enqueue_command(ask, self.settings)
         warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
         if self._own_worker is not None:
@@ -174,7 +174,7 @@ class Client:
         self,
         run_id: str,
         call_id: str,
-        answer: Answer,
+        answer: CallOutcome,
         *,
         waits_for: WaitsFor = "output",
         taker: str = "",

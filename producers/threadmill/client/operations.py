@@ -4,7 +4,7 @@ An operation is a coroutine that runs on the caller's side, and awaits only *hop
 done on the process's bridge (see `threadmill.client.bridge`). Driven by a blocking caller, a hop is
 waited for; driven by an event loop, it is awaited there. So both ways have one body and one
 signature, neither starts an event loop of its own, and neither minds one that is running. What the
-two must do differently on the caller's side, users' coroutines for one, is an `Either`.
+two must do differently on the caller's side, users' coroutines for one, is an `SyncOrAsync`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Hop(Generic[T]):
+class BridgeCall(Generic[T]):
     """Work that is under way on the bridge; `await` it inside an operation."""
 
     def __init__(self, future: Future[T]) -> None:
@@ -43,7 +43,7 @@ def callers_loop() -> asyncio.AbstractEventLoop | None:
     return _callers_loop.get()
 
 
-class Either(Generic[T]):
+class SyncOrAsync(Generic[T]):
     """Work on the caller's side that has two ways; `await` it inside an operation."""
 
     def __init__(self, blocking: Callable[[], T], awaited: Callable[[], Awaitable[T]]) -> None:
@@ -51,13 +51,13 @@ class Either(Generic[T]):
         self.blocking = blocking
         self.awaited = awaited
 
-    def __await__(self) -> Generator[Either[T], T, T]:
+    def __await__(self) -> Generator[SyncOrAsync[T], T, T]:
         return (yield self)
 
 
-def on_loop(work: Awaitable[T]) -> Either[T]:
+def on_loop(work: Awaitable[T]) -> SyncOrAsync[T]:
     """A user's coroutine: it is awaited on the caller's loop, or on one that is made for it."""
-    return Either(lambda: run_on_own_loop(work), lambda: work)
+    return SyncOrAsync(lambda: run_on_own_loop(work), lambda: work)
 
 
 def drive(operation: Coroutine[Any, Any, T]) -> T:
@@ -82,7 +82,7 @@ def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
                 result: T = stop.value
                 return result
             try:
-                found = work.blocking() if isinstance(work, Either) else work.result()
+                found = work.blocking() if isinstance(work, SyncOrAsync) else work.result()
                 step = functools.partial(operation.send, found)
             except BaseException as error:  # noqa: BLE001  Ctrl-C too: the operation decides
                 if isinstance(work, Future):
@@ -115,7 +115,7 @@ async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            awaited = work.awaited() if isinstance(work, Either) else asyncio.wrap_future(work)
+            awaited = work.awaited() if isinstance(work, SyncOrAsync) else asyncio.wrap_future(work)
             try:
                 step = functools.partial(operation.send, await awaited)
             except BaseException as error:  # noqa: BLE001  a cancelled task too: it cleans up

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async, on_loop
-from threadmill.handlers.session import Told
+from threadmill.handlers.session import HandlerSession
 from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run
 from threadmill.runs.local_calls import LocalCalls
 from threadmill_shared import errors
@@ -14,7 +14,7 @@ _CANCEL_SECONDS = 2.0
 """How long the first Ctrl-C waits for the run's end."""
 
 
-async def follow(run: Run, told: Told | None, timeout: float | None) -> None:
+async def follow(run: Run, told: HandlerSession | None, timeout: float | None) -> None:
     """Tell the handler what the run does, until that has ended.
 
     Raises:
@@ -37,7 +37,7 @@ async def follow(run: Run, told: Told | None, timeout: float | None) -> None:
 
 
 async def _tell_all(
-    run: Run, told: Told, local: LocalCalls, limit: Limit, timeout: float | None
+    run: Run, told: HandlerSession, local: LocalCalls, limit: Limit, timeout: float | None
 ) -> None:
     try:
         await told.begin(run)
@@ -57,7 +57,9 @@ async def _tell_all(
         await told.end()
 
 
-async def _feed(run: Run, told: Told, local: LocalCalls, limit: Limit) -> errors.LogRewound | None:
+async def _feed(
+    run: Run, told: HandlerSession, local: LocalCalls, limit: Limit
+) -> errors.LogRewound | None:
     """Tell all events, unless the handler fails, or the log has gone back."""
     stream = EventStream(current_client(), run.id, 0)
     try:

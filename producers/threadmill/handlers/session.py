@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from threadmill.run import Run
 
 
-class Told:
+class HandlerSession:
     """A handler that is told of one run, and what it raised."""
 
     def __init__(self, handler: Any, base: type[Any], objects: Objects) -> None:
@@ -101,7 +101,7 @@ class Told:
         return function is not getattr(self._base, hook)
 
 
-def listener(handler_class: Any, arguments: dict[str, Any] | None) -> Told | None:
+def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSession | None:
     """Make the handler for a run; None: there is none.
 
     Raises:
@@ -121,11 +121,11 @@ def listener(handler_class: Any, arguments: dict[str, Any] | None) -> Told | Non
             "its own. What it needs goes into event_handler_kwargs."
         )
     if issubclass(handler_class, EventHandler):
-        return Told(_made(handler_class, arguments), EventHandler, OwnObjects())
+        return HandlerSession(_made(handler_class, arguments), EventHandler, OwnObjects())
     return _package_listener(handler_class, arguments)
 
 
-def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None) -> Told:
+def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None) -> HandlerSession:
     # Whoever has derived from the package's class has imported the package.
     if "openai" in sys.modules:
         from threadmill.handlers import openai_package  # noqa: PLC0415  see there
@@ -133,7 +133,9 @@ def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None
         base = openai_package.base_of(handler_class)
         if base is not None:
             listening = openai_package.listening(handler_class, base)
-            return Told(_made(listening, arguments), base, openai_package.PackageObjects())
+            return HandlerSession(
+                _made(listening, arguments), base, openai_package.PackageObjects()
+            )
     raise TypeError(
         f"{handler_class.__name__} is no handler. Derive it from threadmill.EventHandler, or from "
         "openai.AsyncAssistantEventHandler."

@@ -10,7 +10,7 @@ from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill_shared import errors
 from threadmill_shared.run_request import check_text
-from threadmill_shared.store.parked_runs import Answer, rejection
+from threadmill_shared.store.parked_runs import CallOutcome, rejection
 from threadmill_shared.tools import render_output
 
 
@@ -48,7 +48,7 @@ class Answering:
         waiting = {call.id for call in parked if call.waits_for == "output"}
         # Those first that will be refused, so that nothing is stored then.
         for call_id in sorted(texts, key=waiting.__contains__):
-            await client.hop(client.submit(self.id, call_id, Answer(texts[call_id])))
+            await client.hop(client.submit(self.id, call_id, CallOutcome(texts[call_id])))
         await self._refresh()
         return self
 

@@ -23,7 +23,7 @@ from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, Answer
+from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, CallOutcome
 from threadmill_shared.tools import CallContext, Tool, ToolSpec
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
@@ -228,7 +228,7 @@ class LocalCalls:
             if outcome not in _OURS:
                 return
 
-    async def _submit(self, job: _Job, answer: Answer, taker: str) -> bool:
+    async def _submit(self, job: _Job, answer: CallOutcome, taker: str) -> bool:
         """Whether that is the end of the call; not where another process has it after all."""
         submit = partial(self._client.submit, self._run_id, job.call.id, answer, taker=taker)
         try:
@@ -275,17 +275,17 @@ def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
                 yield from value.functions()
 
 
-def _answer(result: ToolResult) -> Answer:
+def _answer(result: ToolResult) -> CallOutcome:
     if result.end is not None:
-        return Answer(result.output, end=(Status.CANCELLED, "data", result.end.data))
-    return Answer(result.output, result.error or "")
+        return CallOutcome(result.output, end=(Status.CANCELLED, "data", result.end.data))
+    return CallOutcome(result.output, result.error or "")
 
 
-def _after_a_lost_process(spec: ToolSpec) -> Answer:
+def _after_a_lost_process(spec: ToolSpec) -> CallOutcome:
     """What is said of a call that was begun by a process that is lost: its author decides."""
     name = errors.ToolInterrupted.__name__
     if spec.on_interrupt != "fail":
-        return Answer(INTERRUPTED_OUTPUT, name)
+        return CallOutcome(INTERRUPTED_OUTPUT, name)
     message = f"{name}: {spec.name} was interrupted, and its on_interrupt is 'fail'."
     error = {"code": "server_error", "name": name, "message": message}
-    return Answer(INTERRUPTED_OUTPUT, name, end=(Status.FAILED, "last_error", error))
+    return CallOutcome(INTERRUPTED_OUTPUT, name, end=(Status.FAILED, "last_error", error))

@@ -28,7 +28,7 @@ _closings: set[asyncio.Task[None]] = set()
 """Under way; the loop itself would not keep one whose caller was cancelled."""
 
 
-class Entry:
+class Entered:
     """One entry of a `with`."""
 
 
@@ -36,7 +36,7 @@ class Registration:
     """The registration of one assistant."""
 
     def __init__(self) -> None:
-        self._entries: set[Entry] = set()
+        self._entries: set[Entered] = set()
         self._creating: asyncio.Task[None] | None = None
         self._entered_id: str | None = None
         """What the outermost `with` has registered, and removes."""
@@ -65,7 +65,7 @@ class Registration:
             assistant.note_registered(None)
 
     async def enter(
-        self, entry: Entry, assistant: Registered, new: Definition, assistants: Assistants
+        self, entry: Entered, assistant: Registered, new: Definition, assistants: Assistants
     ) -> None:
         """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
 
@@ -79,7 +79,7 @@ class Registration:
             # One of those who wait may be cancelled; the others still need it.
             await asyncio.shield(self._creating)
 
-    async def exit(self, entry: Entry, assistant: Registered, assistants: Assistants) -> None:
+    async def exit(self, entry: Entered, assistant: Registered, assistants: Assistants) -> None:
         """Remove at the outermost exit what was registered at the entry; again it does nothing."""
         if entry not in self._entries:
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from threadmill.client.operations import Either
+from threadmill.client.operations import SyncOrAsync
 from threadmill.handlers import PrintHandler
 from threadmill.printing.display import open_sheet
 from threadmill.run import Run
@@ -34,15 +34,15 @@ class Say(Protocol):
         ...
 
 
-async def converse(name: str, say: Say, initial_message: str | None) -> None:
+async def chat(name: str, say: Say, initial_message: str | None) -> None:
     """The operation behind `chat`: say each line that is typed to the assistant of this name."""
     lines = TypedLines()
     if lines.is_terminal:
         open_sheet().notice(f"{name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
-    with await Either(Interrupts, lambda: _interrupts_on_loop(lines)) as interrupts:
+    with await SyncOrAsync(Interrupts, lambda: _interrupts_on_loop(lines)) as interrupts:
         if initial_message is not None:
             await _answer(say, initial_message, interrupts, is_typed=False)
-        while (line := await Either(lines.next, lines.next_async)) is not None:
+        while (line := await SyncOrAsync(lines.next, lines.next_async)) is not None:
             if line.strip() == LEAVE:
                 return
             if line.strip():

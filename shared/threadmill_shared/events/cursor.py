@@ -8,7 +8,7 @@ with what is stored in its place now. That costs no round trip and no parsing.
 from __future__ import annotations
 
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Event, Reader
+from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.reader import PAGE, RawEntry, StoreReader
 
@@ -24,7 +24,7 @@ class Cursor:
         """Whether the last page was full, so that there may be more."""
         self._store = store
         self._record = record
-        self._reader = Reader(record)
+        self._reader = LogDecoder(record)
         self._seen: RawEntry | None = None
 
     async def read(self) -> list[Event]:

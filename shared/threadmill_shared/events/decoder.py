@@ -32,7 +32,7 @@ from threadmill_shared import ids
 from threadmill_shared.events.api_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import image_part, message_content
-from threadmill_shared.records.log import Entry
+from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.stored import unreadable
 
@@ -52,7 +52,7 @@ class Event:
     """The object it is about, as plain JSON; `[DONE]` for `done`."""
 
 
-class Reader:
+class LogDecoder:
     """Turns the entries of one run's log into events, without looking anything up."""
 
     def __init__(self, run: RunRecord) -> None:
@@ -75,7 +75,7 @@ class Reader:
             "done": self._done,
         }
 
-    def events(self, entry: Entry, after: int = 0) -> Iterator[Event]:
+    def events(self, entry: LogEntry, after: int = 0) -> Iterator[Event]:
         """The entry's events whose numbers are greater than `after`.
 
         Raises:
@@ -90,11 +90,11 @@ class Reader:
                     yield Event(number, name, data)
                 number += 1
 
-    def _status(self, entry: Entry, status: str, results: dict[str, Any]) -> Iterator[Any]:
+    def _status(self, entry: LogEntry, status: str, results: dict[str, Any]) -> Iterator[Any]:
         name = "created" if status == "created" else status
         yield f"thread.run.{name}", self._objects.run(status, results, entry.at)
 
-    def _message_begins(self, entry: Entry, message: int, step: int) -> Iterator[Any]:
+    def _message_begins(self, entry: LogEntry, message: int, step: int) -> Iterator[Any]:
         of_step = self._objects.step(step, {"message": message}, "in_progress", entry.at, None)
         yield "thread.run.step.created", of_step
         yield "thread.run.step.in_progress", of_step
@@ -102,7 +102,7 @@ class Reader:
         yield "thread.message.created", of_message
         yield "thread.message.in_progress", of_message
 
-    def _deltas(self, _entry: Entry, message: int, texts: list[str]) -> Iterator[Any]:
+    def _deltas(self, _entry: LogEntry, message: int, texts: list[str]) -> Iterator[Any]:
         message_id = ids.run_message_id(self._run.id, message)
         for text in texts:
             part = {"index": 0, "type": "text", "text": {"value": text}}
@@ -115,7 +115,7 @@ class Reader:
 
     def _message_ends(
         self,
-        entry: Entry,
+        entry: LogEntry,
         message: int,
         step: int,
         text: str,
@@ -139,7 +139,7 @@ class Reader:
         )
 
     def _message_incomplete(
-        self, entry: Entry, message: int, step: int, text: str, reason: str, status: str, *_: Any
+        self, entry: LogEntry, message: int, step: int, text: str, reason: str, status: str, *_: Any
     ) -> Iterator[Any]:
         ended = {
             "incomplete_at": entry.at // 1000,
@@ -156,7 +156,7 @@ class Reader:
             self._objects.step(step, body, status, entry.began, entry.at),
         )
 
-    def _tools_begin(self, entry: Entry, step: int, calls: list[list[str]]) -> Iterator[Any]:
+    def _tools_begin(self, entry: LogEntry, step: int, calls: list[list[str]]) -> Iterator[Any]:
         of_step = self._objects.step(step, {"calls": []}, "in_progress", entry.at, None)
         yield "thread.run.step.created", of_step
         yield "thread.run.step.in_progress", of_step
@@ -172,21 +172,21 @@ class Reader:
         )
 
     def _tool_output(
-        self, _entry: Entry, step: int, index: int, _call: str, output: str
+        self, _entry: LogEntry, step: int, index: int, _call: str, output: str
     ) -> Iterator[Any]:
         # Without the call's id: whoever puts deltas together would continue it, as any other text.
         made = {"index": index, "type": "function", "function": {"output": output}}
         yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
     def _tools_end(
-        self, entry: Entry, step: int, status: str, body: dict[str, Any]
+        self, entry: LogEntry, step: int, status: str, body: dict[str, Any]
     ) -> Iterator[Any]:
         yield (
             f"thread.run.step.{status}",
             self._objects.step(step, body, status, entry.began, entry.at),
         )
 
-    def _hosted_begins(self, entry: Entry, step: int, call: str, kind: str) -> Iterator[Any]:
+    def _hosted_begins(self, entry: LogEntry, step: int, call: str, kind: str) -> Iterator[Any]:
         details: dict[str, Any] = {"input": "", "outputs": []} if kind == CODE else {}
         of_step = self._objects.step(
             step, {"hosted": [call, kind, details]}, "in_progress", entry.at, None
@@ -196,13 +196,13 @@ class Reader:
         made = {"index": 0, **hosted_call(call, kind, details)}
         yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
-    def _hosted_code(self, _entry: Entry, step: int, texts: list[str]) -> Iterator[Any]:
+    def _hosted_code(self, _entry: LogEntry, step: int, texts: list[str]) -> Iterator[Any]:
         for text in texts:
             made = {"index": 0, "type": CODE, CODE: {"input": text}}
             yield "thread.run.step.delta", self._objects.step_delta(step, [made])
 
     def _hosted_ends(
-        self, entry: Entry, step: int, status: str, body: dict[str, Any]
+        self, entry: LogEntry, step: int, status: str, body: dict[str, Any]
     ) -> Iterator[Any]:
         _, kind, details = body["hosted"]
         if kind == CODE:
@@ -216,7 +216,7 @@ class Reader:
         )
 
     def _message_images(
-        self, _entry: Entry, message: int, first: int, files: list[str]
+        self, _entry: LogEntry, message: int, first: int, files: list[str]
     ) -> Iterator[Any]:
         for index, file in enumerate(files, first):
             data = {
@@ -226,8 +226,8 @@ class Reader:
             }
             yield "thread.message.delta", data
 
-    def _own(self, _entry: Entry, name: str, data: Any) -> Iterator[Any]:
+    def _own(self, _entry: LogEntry, name: str, data: Any) -> Iterator[Any]:
         yield name, data
 
-    def _done(self, _entry: Entry) -> Iterator[Any]:
+    def _done(self, _entry: LogEntry) -> Iterator[Any]:
         yield DONE, "[DONE]"

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from threadmill_shared import errors
 from threadmill_shared.events.cursor import Cursor
-from threadmill_shared.events.decoder import DONE, Event, Reader
-from threadmill_shared.events.notifications import IDLE_SECONDS, Bells, _Bell
-from threadmill_shared.records.log import Entry
+from threadmill_shared.events.decoder import DONE, Event, LogDecoder
+from threadmill_shared.events.notifications import IDLE_SECONDS, Notifications, _Bell
+from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.replies import run_not_found
 from threadmill_shared.store.runs import Store
@@ -27,12 +27,12 @@ logger = logging.getLogger("threadmill.events")
 T = TypeVar("T")
 
 
-class Tails:
+class LogFollower:
     """Follows runs: their events, and their ends."""
 
-    def __init__(self, store: Store, bells: Bells) -> None:
+    def __init__(self, store: Store, notifications: Notifications) -> None:
         self._store = store
-        self._bells = bells
+        self._notifications = notifications
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
         """The run's events behind number `after`, in groups as they come; ends with `done`.
@@ -47,7 +47,7 @@ class Tails:
                 already read, or before `after`.
             EventsExpired: the log is past its lifetime, and `after` lies within it.
         """
-        async with self._bells.listen(self._store.keys.log(run_id)) as bell:
+        async with self._notifications.listen(self._store.keys.log(run_id)) as bell:
             cursor = Cursor(self._store, await self._record(run_id), after)
             while True:
                 bell.clear()
@@ -83,7 +83,7 @@ class Tails:
             RunNotFound: there is no such run.
             RunLost: its keys are gone meanwhile.
         """
-        async with self._bells.listen(self._store.keys.log(run_id)) as bell:
+        async with self._notifications.listen(self._store.keys.log(run_id)) as bell:
             record = await self._record(run_id)
             while not record.status.is_terminal:
                 on_look(record)
@@ -138,5 +138,5 @@ def _terminal_events(record: RunRecord, after: int) -> list[Event]:
             last=record.events,
         )
     fields = {"e": record.terminal, "t": str(record.ended_at)}
-    entry = Entry.read(str(record.events), fields)
-    return list(Reader(record).events(entry, after))
+    entry = LogEntry.read(str(record.events), fields)
+    return list(LogDecoder(record).events(entry, after))

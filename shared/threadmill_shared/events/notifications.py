@@ -37,7 +37,7 @@ class _Bell(asyncio.Event):
         self.set()
 
 
-class Bells:
+class Notifications:
     """One subscription for all channels that a process listens to."""
 
     def __init__(self, client: StoreClient) -> None:
@@ -91,9 +91,9 @@ class Bells:
                 self._task = asyncio.ensure_future(self._work())
 
     async def _shut(self, channel: str, bell: _Bell) -> None:
-        bells = self._listeners.get(channel, set())
-        bells.discard(bell)
-        if not bells:
+        notifications = self._listeners.get(channel, set())
+        notifications.discard(bell)
+        if not notifications:
             self._listeners.pop(channel, None)
             self._unsubscribed.discard(channel)
             await self._unsubscribe(channel)
@@ -139,7 +139,7 @@ class Bells:
         """Find out whether the server is still there.
 
         One that is frozen, or gone without a farewell, closes no connection. Whoever was promoted
-        in its place would ring bells that nobody hears.
+        in its place would ring notifications that nobody hears.
         """
         if time.monotonic() - self._heard_at <= SILENT_SECONDS:
             return

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic_core import to_jsonable_python
 
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import Status
 
 CANCEL_MS = 1000
@@ -76,7 +76,7 @@ class ParkedCall:
 
 
 @dataclass(frozen=True)
-class Look:
+class IndexScan:
     """What a sweep finds in the indexes of all buckets."""
 
     now: int
@@ -92,12 +92,12 @@ class Look:
 
 
 @dataclass(frozen=True)
-class NewRun:
+class EnqueueCommand:
     """All that an enqueue writes."""
 
     run_id: str
     thread_id: str
-    request: RunRequest
+    request: RunSnapshot
     create_thread: bool
     thread_metadata: Mapping[str, str] | None = None
     """Kept with the thread if it is made now."""

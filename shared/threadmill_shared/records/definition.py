@@ -78,7 +78,7 @@ class RunOptions(Stored):
         )
 
 
-class RunRequest(Stored):
+class RunSnapshot(Stored):
     """The snapshot that a run works with: later changes of its assistant do not touch it."""
 
     assistant_id: str

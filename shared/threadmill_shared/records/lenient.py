@@ -27,7 +27,7 @@ def text(value: object) -> str:
     return "" if value is None else to_json(storable(value)).decode()
 
 
-def count(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """A whole number from 0 on; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None

@@ -13,7 +13,7 @@ Record = list[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One entry of the stored log, named by the number of its last event."""
 
     last: int
@@ -24,7 +24,7 @@ class Entry:
     """When the step began that this entry ends; `at` where it began in this entry."""
 
     @classmethod
-    def read(cls, id: str, fields: Mapping[str, str]) -> Entry:
+    def read(cls, id: str, fields: Mapping[str, str]) -> LogEntry:
         """Build an entry from the stream's."""
         at = int(fields["t"])
         records = from_json(f"[{fields['e']}]")
@@ -53,7 +53,7 @@ def encode(record: Sequence[Any]) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def abandoned_text(entries: Sequence[Entry], message: int) -> str:
+def abandoned_text(entries: Sequence[LogEntry], message: int) -> str:
     """The text that a message had when it was abandoned, joined from its deltas."""
     texts = (r[2] for e in entries for r in e.records if r[0] == "d" and r[1] == message)
     return "".join(text for group in texts for text in group)

@@ -191,11 +191,11 @@ class RequiredAction(_Frozen):
         return cls(submit_tool_outputs=RequiredOutputs(tool_calls=waiting))
 
 
-Tokens = Annotated[int, BeforeValidator(lambda value: lenient.count(value) or 0)]
+Tokens = Annotated[int, BeforeValidator(lambda value: lenient.whole_number(value) or 0)]
 """What a provider did not count is 0; it may have been stored as it was told."""
 
 
-class Usage(_Frozen):
+class RunUsage(_Frozen):
     """Tokens as the provider counted them."""
 
     prompt_tokens: Tokens = 0
@@ -225,7 +225,7 @@ class Step(_Frozen):
     ended_at: int | None = None
     message_id: str | None = None
     tool_calls: list[ToolCall] = Field(default_factory=list)
-    usage: Usage | None = None
+    usage: RunUsage | None = None
 
     @classmethod
     def read_all(cls, run_id: str, fields: Mapping[str, str]) -> list[Step]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from threadmill_shared import errors
-from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.stored import unreadable
 
@@ -49,7 +49,7 @@ class RunRecord:
     id: str
     thread_id: str
     status: Status
-    request: RunRequest
+    request: RunSnapshot
     created_at: int
     started_at: int | None
     ended_at: int | None
@@ -185,13 +185,13 @@ class RunRecord:
             raise unreadable(self.id, self.unreadable)
 
 
-_NO_REQUEST = RunRequest(assistant_id="", assistant_name="(unreadable)", model="", instructions="")
+_NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model="", instructions="")
 """In place of one that cannot be read."""
 
 
-def _request(text: str, failed: list[str]) -> RunRequest:
+def _request(text: str, failed: list[str]) -> RunSnapshot:
     try:
-        return RunRequest.read(text, "request")
+        return RunSnapshot.read(text, "request")
     except errors.StoreIncompatible:
         failed.append("request")
         return _NO_REQUEST

@@ -88,7 +88,9 @@ def parse(url: str, variable: str = STORE) -> ServerUrl:
     username, _, password = login.partition(":")
     if kind == "unix" and address:
         raise _malformed(variable, f"must have the form {scheme}:///path or {scheme}://:pw@/path")
-    options = known.read_options(_fields(query, variable), _known_options(scheme, kind), variable)
+    options = known.read_url_options(
+        _fields(query, variable), _known_options(scheme, kind), variable
+    )
     given = _Given(variable, kind, options)
     return ServerUrl(
         scheme=scheme,

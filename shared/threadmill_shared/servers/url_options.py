@@ -150,7 +150,7 @@ _REFUSED = {
 }
 
 
-def read_options(
+def read_url_options(
     given: Mapping[str, str], known: Mapping[str, Option], variable: str
 ) -> dict[str, Any]:
     """The values of the options in a URL's query.

@@ -20,7 +20,7 @@ WARNING_SECONDS = 10.0
 """Between two warnings of one process that there is no room, at least."""
 
 
-class Room:
+class MemoryGuard:
     """Looks once a second whether the server has room for new runs."""
 
     def __init__(self, client: StoreClient) -> None:

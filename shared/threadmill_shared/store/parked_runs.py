@@ -33,7 +33,7 @@ REJECTED_OUTPUT = "Error: this call was rejected and not executed."
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallOutcome:
     """What a call gave that was executed outside, or what is said instead."""
 
     output: str
@@ -43,10 +43,10 @@ class Answer:
     """The run is to end with this status, and with this field of its record set to that value."""
 
 
-def rejection(reason: str | None) -> Answer:
+def rejection(reason: str | None) -> CallOutcome:
     """What the model is told of a call that somebody rejected."""
     output = f"{REJECTED_OUTPUT} Reason: {reason}" if reason else REJECTED_OUTPUT
-    return Answer(output, errors.ToolRejected.__name__)
+    return CallOutcome(output, errors.ToolRejected.__name__)
 
 
 def unanswered(calls: Sequence[ParkedCall]) -> dict[str, str]:
@@ -137,7 +137,7 @@ class ParkedRuns:
         self,
         run_id: str,
         call_id: str,
-        answer: Answer,
+        answer: CallOutcome,
         *,
         waits_for: WaitsFor = "output",
         taker: str = "",
@@ -216,7 +216,7 @@ def parked_name(body: Mapping[str, Any], call_id: str) -> str:
     return next((name for id, name, *_ in body.get("calls", ()) if id == call_id), "")
 
 
-def _submission(parked: _Parked, call_id: str, answer: Answer) -> dict[str, str | int]:
+def _submission(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str, str | int]:
     """The step with the answer in it, and the events that announce it."""
     calls = [
         [id, name, arguments, answer.output if id == call_id else output]
@@ -262,7 +262,7 @@ def _dispatch(run_id: str, send: str, queue: str, *, attempts: int) -> Dispatch 
     return Dispatch(send, queue, begun=True, attempt=attempts + 1)
 
 
-def _digest(answer: Answer) -> str:
+def _digest(answer: CallOutcome) -> str:
     end = to_json(answer.end).decode() if answer.end else ""
     return hashlib.sha256(f"{answer.error}\n{end}\n{answer.output}".encode()).hexdigest()[:32]
 

@@ -17,7 +17,7 @@ from threadmill_shared.store.connections import StoreClient
 Command = tuple[Any, ...]
 
 
-class KeptConnection:
+class PinnedConnection:
     """Asks over one connection of the client's, and answers as the server does."""
 
     def __init__(self, client: StoreClient) -> None:

@@ -35,7 +35,7 @@ class Sendable(Protocol):
         ...
 
 
-class Wire:
+class Pipeline:
     """Sends commands in pipelines, one at a time, in the order in which they were put."""
 
     def __init__(self, client: StoreClient) -> None:

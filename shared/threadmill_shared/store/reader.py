@@ -9,12 +9,12 @@ from pydantic_core import from_json
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records.items import Item, MessageItem
-from threadmill_shared.records.log import Entry, abandoned_text
+from threadmill_shared.records.log import LogEntry, abandoned_text
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.connections import PASSING, StoreClient
 from threadmill_shared.store.keys import Keys
-from threadmill_shared.store.pipeline import Wire
+from threadmill_shared.store.pipeline import Pipeline
 from threadmill_shared.store.scripts import ScriptRunner, unavailable
 from threadmill_shared.stored import reading
 
@@ -32,19 +32,19 @@ class StoreReader:
         """A reader on a client from `connect`; a call is repeated for `patience` seconds."""
         self.client = client
         self.keys = Keys(namespace)
-        self.wire = Wire(client)
-        self.scripts = ScriptRunner(self.wire, patience=patience)
+        self.pipeline = Pipeline(client)
+        self.scripts = ScriptRunner(self.pipeline, patience=patience)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.wire.close()
+        await self.pipeline.close()
 
     async def record(self, run_id: str) -> RunRecord | None:
         """The run's record, or None where there is no such run."""
         fields = await self.read("HGETALL", self.keys.run(run_id))
         return RunRecord.read(run_id, fields) if fields else None
 
-    async def entries(self, run_id: str, after: int = 0) -> list[Entry]:
+    async def entries(self, run_id: str, after: int = 0) -> list[LogEntry]:
         """A page of the run's log: the entries that hold events later than number `after`."""
         return await self.parsed(run_id, await self.raw_entries(run_id, after + 1, PAGE))
 
@@ -54,9 +54,9 @@ class StoreReader:
         found: list[RawEntry] = await self.read("XRANGE", key, first, "+", "COUNT", count)
         return found
 
-    async def parsed(self, run_id: str, found: Sequence[RawEntry]) -> list[Entry]:
+    async def parsed(self, run_id: str, found: Sequence[RawEntry]) -> list[LogEntry]:
         """Entries of the run's log as they are meant."""
-        entries = [Entry.read(id, pairs(fields)) for id, fields in found]
+        entries = [LogEntry.read(id, pairs(fields)) for id, fields in found]
         for entry in entries:
             for record in entry.records:
                 if record[0] == "mi" and record[3] is None:
@@ -219,7 +219,7 @@ class StoreReader:
 
     async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
         found = await self.read("XRANGE", self.keys.log(run_id), since, until)
-        return abandoned_text([Entry.read(id, pairs(raw)) for id, raw in found], message)
+        return abandoned_text([LogEntry.read(id, pairs(raw)) for id, raw in found], message)
 
 
 def _raw_message(thread_id: str, raw: Any) -> Message:

@@ -45,7 +45,7 @@ WARNING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Witness:
+class ReplicaCheck:
     """A command that tells whether a write is still there, and what it answers then.
 
     After a failover the question may reach another server than the write did.
@@ -64,7 +64,7 @@ class Replicas:
         self._servers: dict[str, _Server] = {}
         self._warned_at = float("-inf")
 
-    async def confirm(self, mark: str, witness: Witness | None = None) -> bool:
+    async def confirm(self, mark: str, witness: ReplicaCheck | None = None) -> bool:
         """Whether a replica has all that was written before, or there are none.
 
         Args:
@@ -127,12 +127,12 @@ class _Server:
         self._look: asyncio.Future[None] | None = None
         self._question: asyncio.Future[list[Any]] | None = None
         """The one that is not sent yet."""
-        self._witnesses: list[Witness] = []
+        self._witnesses: list[ReplicaCheck] = []
         """What it asks besides."""
         self._asking = asyncio.Lock()
         self._work: set[asyncio.Future[Any]] = set()
 
-    async def confirm(self, mark: str, witness: Witness | None) -> bool:
+    async def confirm(self, mark: str, witness: ReplicaCheck | None) -> bool:
         """Whether a replica has all that was written before, or there are none."""
         is_confirmed = False
         try:
@@ -146,7 +146,7 @@ class _Server:
         """Give up what has no answer yet."""
         await cancel_all(self._work)
 
-    async def _is_confirmed(self, mark: str, witness: Witness | None) -> bool:
+    async def _is_confirmed(self, mark: str, witness: ReplicaCheck | None) -> bool:
         if self._can_ask and time.monotonic() - self._looked_at > LOOK_SECONDS:
             if self._look is None or self._look.done():
                 self._look = self._begin(self._look_now())

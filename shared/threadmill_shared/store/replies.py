@@ -7,12 +7,14 @@ from typing import Any
 
 from threadmill_shared import errors
 from threadmill_shared.log_text import counted
-from threadmill_shared.records.changes import NewRun
+from threadmill_shared.records.changes import EnqueueCommand
 
 ENQUEUE_REFUSALS = ("mismatch", "no_thread", "locked", "full")
 
 
-def enqueue_refusal(outcome: str, new: NewRun, holder: str, waiting: int) -> errors.CallerError:
+def enqueue_refusal(
+    outcome: str, new: EnqueueCommand, holder: str, waiting: int
+) -> errors.CallerError:
     """The error for an enqueue that wrote nothing."""
     match outcome:
         case "mismatch":

@@ -18,15 +18,15 @@ from threadmill_shared.records.changes import (
     CANCEL_MS,
     Dispatch,
     Ended,
+    EnqueueCommand,
     Enqueued,
-    Look,
-    NewRun,
+    IndexScan,
     Reclaimed,
 )
 from threadmill_shared.records.messages import assistant_message, user_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import StoreClient, is_cluster
-from threadmill_shared.store.replicas import Replicas, Witness
+from threadmill_shared.store.replicas import ReplicaCheck, Replicas
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.store.threads import ThreadStore, as_json
 
@@ -50,7 +50,7 @@ class Store(ThreadStore):
         await self._replicas.close()
         await super().close()
 
-    async def confirm(self, id: str, witness: Witness | None = None) -> bool:
+    async def confirm(self, id: str, witness: ReplicaCheck | None = None) -> bool:
         """Whether a replica has all that this process has written before, or there are none.
 
         Args:
@@ -59,7 +59,7 @@ class Store(ThreadStore):
         """
         return await self._replicas.confirm(self.keys.mark(id), witness)
 
-    async def enqueue(self, new: NewRun) -> Enqueued:
+    async def enqueue(self, new: EnqueueCommand) -> Enqueued:
         """Create a run.
 
         Raises:
@@ -191,7 +191,7 @@ class Store(ThreadStore):
         dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
         return Reclaimed("ok", dispatch, int(reply[2]) / 1000)
 
-    async def look(self, at: int | None = None, *, overdue: int, unclaimed: int) -> Look:
+    async def look(self, at: int | None = None, *, overdue: int, unclaimed: int) -> IndexScan:
         """Look at the indexes of all buckets, for a sweep.
 
         Args:
@@ -205,7 +205,7 @@ class Store(ThreadStore):
         replies = await self.scripts.ask_each(
             "look", [({"deadlines": f"{some[0]}deadlines"}, args, some) for some in together]
         )
-        return Look(
+        return IndexScan(
             now=max(int(reply[1]) for reply in replies),
             holders=frozenset(worker for reply in replies for worker in reply[2]),
             overdue=[run_id for reply in replies for run_id in reply[3]],
@@ -242,7 +242,7 @@ class Store(ThreadStore):
         return Dispatch(run_id, reply[1], begun=attempts > 0, attempt=attempts + 1)
 
 
-def _user_message(new: NewRun) -> str:
+def _user_message(new: EnqueueCommand) -> str:
     if new.message is None:
         return ""
     item = user_message(new.message_id, new.message, attached=new.attached)
@@ -250,7 +250,7 @@ def _user_message(new: NewRun) -> str:
     return to_json(item).decode()
 
 
-def _run_fields(new: NewRun) -> list[str | int]:
+def _run_fields(new: EnqueueCommand) -> list[str | int]:
     fields: dict[str, str | int] = {
         "request": new.request.model_dump_json(),
         "queue": new.queue,

@@ -22,8 +22,8 @@ from redis import exceptions as redis_errors
 from threadmill_shared import errors
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.store.connections import PASSING, is_full, is_passing
-from threadmill_shared.store.pinned_connection import KeptConnection
-from threadmill_shared.store.pipeline import Wire
+from threadmill_shared.store.pinned_connection import PinnedConnection
+from threadmill_shared.store.pipeline import Pipeline
 
 _CUT = ("reset by peer", "closed by server")
 """What a server that speaks TLS does to a client that does not."""
@@ -99,10 +99,10 @@ class ScriptRunner:
     Every script may be sent twice, so a repeat is always safe; redis-py's own retries are off.
     """
 
-    def __init__(self, wire: Wire, *, patience: float) -> None:
+    def __init__(self, pipeline: Pipeline, *, patience: float) -> None:
         """A runner that repeats a call for `patience` seconds before `StoreUnavailable`."""
-        self._wire = wire
-        self._kept = KeptConnection(wire.client)
+        self._pipeline = pipeline
+        self._kept = PinnedConnection(pipeline.client)
         self.patience = patience
 
     async def run(
@@ -165,7 +165,7 @@ class ScriptRunner:
         Raises:
             StoreUnavailable: no answer within the runner's patience.
         """
-        return await self._repeat(lambda: self._wire.execute(*command))
+        return await self._repeat(lambda: self._pipeline.execute(*command))
 
     async def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run commands that may be repeated, in one round trip of their own.
@@ -175,7 +175,7 @@ class ScriptRunner:
         """
         if not commands:
             return []
-        replies: list[Any] = await self._repeat(lambda: self._wire.execute_all(commands))
+        replies: list[Any] = await self._repeat(lambda: self._pipeline.execute_all(commands))
         return replies
 
     async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -209,9 +209,9 @@ class ScriptRunner:
 
     async def _send(self, wanted: Script, call: Call) -> Any:
         try:
-            return await self._wire.execute(*call)
+            return await self._pipeline.execute(*call)
         except redis_errors.NoScriptError:
-            return await self._wire.execute(*wanted.in_full(call))
+            return await self._pipeline.execute(*wanted.in_full(call))
 
 
 def misfit(error: Exception) -> errors.NotConfigured | None:

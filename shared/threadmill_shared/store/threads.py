@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, MessageItem
 from threadmill_shared.store.connections import StoreClient
-from threadmill_shared.store.memory_guard import Room
+from threadmill_shared.store.memory_guard import MemoryGuard
 from threadmill_shared.store.reader import PAGE, StoreReader
 from threadmill_shared.store.replies import refuse_thread
 
@@ -22,7 +22,7 @@ class ThreadStore(StoreReader):
     def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
         """As `StoreReader`."""
         super().__init__(client, namespace, patience=patience)
-        self._room = Room(client)
+        self._room = MemoryGuard(client)
 
     def tell_that_it_is_full(self) -> None:
         """Say in the log that Redis takes nothing in; now and then, whoever finds it so."""

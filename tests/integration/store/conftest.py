@@ -17,7 +17,7 @@ from tests.programs import KINDS, is_to_be_had
 from tests.servers import RedisServer
 
 from threadmill_shared import ids
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 
@@ -51,12 +51,12 @@ def client(redis_url: str, run: Run) -> Iterator[LossyClient]:
 
 
 @pytest.fixture
-def bells(redis_url: str, run: Run) -> Iterator[Bells]:
+def notifications(redis_url: str, run: Run) -> Iterator[Notifications]:
     """Hears what is published."""
     client = connect(redis_url, socket_timeout=None)
-    bells = Bells(client)
-    yield bells
-    run(bells.close())
+    notifications = Notifications(client)
+    yield notifications
+    run(notifications.close())
     run(client.aclose())
 
 

@@ -10,9 +10,9 @@ from tests.integration.store.commands import Command, Commands
 from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
-from threadmill_shared.events.decoder import Event, Reader
-from threadmill_shared.records.changes import Enqueued, NewRun, content_digest
-from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.events.decoder import Event, LogDecoder
+from threadmill_shared.records.changes import EnqueueCommand, Enqueued, content_digest
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
@@ -24,7 +24,7 @@ from threadmill_workers.membership.identity import WorkerIdentity
 
 HOLDER = WorkerIdentity("host:1:aaaa", "tm:bell:host:1:aaaa")
 OTHER = WorkerIdentity("host:2:bbbb", "tm:bell:host:2:bbbb")
-REQUEST = RunRequest(
+REQUEST = RunSnapshot(
     assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
 
@@ -38,7 +38,7 @@ class Scene:
 
     # ---- runs ----------------------------------------------------------------------------------
 
-    def new_run(self, text: str | None = "hello", **options: Any) -> NewRun:
+    def new_run(self, text: str | None = "hello", **options: Any) -> EnqueueCommand:
         thread_id = options.pop("thread_id", self.thread_id)
         given = {
             "run_id": ids.new_run_id(thread_id),
@@ -50,7 +50,7 @@ class Scene:
             "queue": "tm",
             "content_digest": content_digest(text),
         }
-        return NewRun(**(given | options))
+        return EnqueueCommand(**(given | options))
 
     async def enqueue(self, text: str | None = "hello", **options: Any) -> Enqueued:
         return await self.store.enqueue(self.new_run(text, **options))
@@ -90,7 +90,7 @@ class Scene:
 
     async def events(self, run_id: str, after: int = 0) -> list[Event]:
         """The run's events as a reader sees them who comes now."""
-        reader = Reader(await self.record(run_id))
+        reader = LogDecoder(await self.record(run_id))
         found: list[Event] = []
         while page := await self.store.entries(run_id, found[-1].id if found else after):
             found += [event for entry in page for event in reader.events(entry, after)]

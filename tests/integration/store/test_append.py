@@ -16,7 +16,7 @@ from tests.integration.store.scene import (
 
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun, Stop
+from threadmill_workers.execution.held_run import Interruption, LostRun
 
 DELTA = Write(records=(["d", 0, ["hello"]],))
 
@@ -104,7 +104,7 @@ async def test_a_holder_whose_run_was_taken_over_stops_and_changes_nothing(scene
         await write_partly(held, "from the grave")
 
     assert client.outcomes[-1] == "stale"
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
     assert await scene.contents() == before
     await write_partly(other, "alive")
 
@@ -153,7 +153,7 @@ async def test_the_answer_tells_the_holder_of_a_cancel(scene):
     await scene.store.cancel(held.record.id)
     await write_partly(held, "still")
 
-    assert held.stop_reason is Stop.CANCEL
+    assert held.stop_reason is Interruption.CANCEL
     assert interrupted == [True]
 
 
@@ -168,9 +168,9 @@ async def test_a_server_that_has_forgotten_the_script_gets_it_again(scene, clien
     assert len(await _deltas(scene, held)) == 2
 
 
-async def test_each_reader_of_the_log_is_rung_for_at_once(scene, bells):
+async def test_each_reader_of_the_log_is_rung_for_at_once(scene, notifications):
     held = await scene.begin()
-    async with bells.hear(scene.store.keys.log(held.record.id)) as heard:
+    async with notifications.hear(scene.store.keys.log(held.record.id)) as heard:
         await write_partly(held, "ding")
 
         last = str((await scene.record(held.record.id)).events)

@@ -1,4 +1,4 @@
-"""The bells of a process: one subscription for all that it listens to, which outlives its loss."""
+"""The notifications of a process: one subscription for all that it listens to, which outlives its loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.proxy import Proxy
 from tests.waiting import wait_until_async
 
 from threadmill_shared.events import follow
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
 
 
@@ -34,10 +34,10 @@ async def subscribed(server, *channels):
     await wait_until_async(is_so)
 
 
-async def test_a_hundred_channels_take_one_connection(bells, server):
+async def test_a_hundred_channels_take_one_connection(notifications, server):
     channels = [f"channel:{number}" for number in range(100)]
     async with AsyncExitStack() as stack:
-        heard = [await stack.enter_async_context(bells.listen(name)) for name in channels]
+        heard = [await stack.enter_async_context(notifications.listen(name)) for name in channels]
         await subscribed(server, *channels)
 
         assert sum(map(len, await ask_all(server, "client_list", _type="pubsub"))) == 1
@@ -46,9 +46,11 @@ async def test_a_hundred_channels_take_one_connection(bells, server):
         assert [bell.is_set() for bell in heard].count(True) == 1
 
 
-async def test_all_listeners_of_a_channel_hear_it_until_the_last_one_has_left(bells, server):
-    async with bells.listen("a") as first:
-        async with bells.listen("a") as second:
+async def test_all_listeners_of_a_channel_hear_it_until_the_last_one_has_left(
+    notifications, server
+):
+    async with notifications.listen("a") as first:
+        async with notifications.listen("a") as second:
             await subscribed(server, "a")
             await server.publish("a", "ding")
             await asyncio.wait_for(asyncio.gather(first.wait(), second.wait()), 5)
@@ -60,25 +62,27 @@ async def test_all_listeners_of_a_channel_hear_it_until_the_last_one_has_left(be
     await wait_until_async(lambda: _is_silent(server))
 
 
-async def test_a_channel_can_be_listened_to_again(bells, server):
+async def test_a_channel_can_be_listened_to_again(notifications, server):
     for _ in range(3):
-        async with bells.listen("a") as bell:
+        async with notifications.listen("a") as bell:
             await subscribed(server, "a")
             await server.publish("a", "ding")
             await asyncio.wait_for(bell.wait(), 5)
         await wait_until_async(lambda: _is_silent(server))
 
 
-async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(bells, server, monkeypatch):
-    async with bells.listen("channel"):
+async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(
+    notifications, server, monkeypatch
+):
+    async with notifications.listen("channel"):
         await subscribed(server, "channel")
 
         async def fail(channel: str) -> None:
             raise ConnectionError
 
-        monkeypatch.setattr(bells._pubsub, "unsubscribe", fail)
+        monkeypatch.setattr(notifications._pubsub, "unsubscribe", fail)
     monkeypatch.undo()
-    async with bells.listen("another"):
+    async with notifications.listen("another"):
         await server.publish("channel", "is anybody there?")
 
         async def is_left() -> bool:
@@ -87,8 +91,8 @@ async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(bells, ser
         await wait_until_async(is_left, "the channel is left")
 
 
-async def test_what_a_channel_says_is_heard_in_order(bells, server):
-    async with bells.hear("a") as words:
+async def test_what_a_channel_says_is_heard_in_order(notifications, server):
+    async with notifications.hear("a") as words:
         await subscribed(server, "a")
         for word in ("one", "two", "three"):
             await server.publish("a", word)
@@ -99,8 +103,8 @@ async def test_what_a_channel_says_is_heard_in_order(bells, server):
     assert heard == ["one", "two", "three"]
 
 
-async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(bells, server):
-    async with bells.listen("a") as first, bells.listen("b") as second:
+async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(notifications, server):
+    async with notifications.listen("a") as first, notifications.listen("b") as second:
         await subscribed(server, "a", "b")
         await ask_all(server, "client_kill_filter", _type="pubsub")
         await subscribed(server, "a", "b")
@@ -113,10 +117,10 @@ async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(bells,
 
 async def test_an_end_leaves_no_subscription(redis_url, server):
     client = connect(redis_url, socket_timeout=None)
-    bells = Bells(client)
-    async with bells.listen("a"):
+    notifications = Notifications(client)
+    async with notifications.listen("a"):
         await subscribed(server, "a")
-        await bells.close()
+        await notifications.close()
         await wait_until_async(lambda: _is_silent(server))
     await client.aclose()
 
@@ -136,8 +140,8 @@ async def test_a_server_that_vanished_is_noticed_and_another_connection_subscrib
     monkeypatch.setattr(follow, "IDLE_SECONDS", 0.1)
     async with Proxy(redis_server.port) as proxy:
         client = connect(f"redis://127.0.0.1:{proxy.port}", socket_timeout=None)
-        bells = Bells(client)
-        async with bells.listen("channel") as bell:
+        notifications = Notifications(client)
+        async with notifications.listen("channel") as bell:
             await server.publish("channel", "before")
             await asyncio.wait_for(bell.wait(), 3)
             proxy.silence()
@@ -148,14 +152,16 @@ async def test_a_server_that_vanished_is_noticed_and_another_connection_subscrib
                 return bell.is_set()
 
             await wait_until_async(rings_again, "it rings again")
-        await bells.close()
+        await notifications.close()
         await client.aclose()
 
 
-async def test_a_server_that_has_nothing_to_say_keeps_its_connection(server, bells, monkeypatch):
+async def test_a_server_that_has_nothing_to_say_keeps_its_connection(
+    server, notifications, monkeypatch
+):
     monkeypatch.setattr(follow, "SILENT_SECONDS", 0.1)
     monkeypatch.setattr(follow, "IDLE_SECONDS", 0.05)
-    async with bells.listen("channel"):
+    async with notifications.listen("channel"):
         await subscribed(server, "channel")
         before = await _subscribers(server)
         await asyncio.sleep(1)  # several times as long as it may be silent

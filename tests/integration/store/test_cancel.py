@@ -37,9 +37,11 @@ async def test_a_waiting_run_is_cancelled_at_once_and_leaves_no_message(scene, c
     assert await scene.status(holder.run_id) is Status.QUEUED
 
 
-async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(scene, client, bells):
+async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(
+    scene, client, notifications
+):
     held = await scene.begin()
-    async with bells.hear(HOLDER.bell) as heard:
+    async with notifications.hear(HOLDER.bell) as heard:
         ended = await scene.store.cancel(held.record.id)
 
         said = await asyncio.wait_for(anext(heard), 3)

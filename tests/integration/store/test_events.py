@@ -11,18 +11,18 @@ from tests.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
-from threadmill_shared.events.follow import Tails
+from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 
 
 @pytest.fixture
-def tails(scene: Scene, bells):
-    return Tails(scene.store, bells)
+def tails(scene: Scene, notifications):
+    return LogFollower(scene.store, notifications)
 
 
-async def follow(tails: Tails, run_id: str, after: int = 0) -> list[Event]:
+async def follow(tails: LogFollower, run_id: str, after: int = 0) -> list[Event]:
     return [event async for group in tails.follow(run_id, after) for event in group]
 
 
@@ -178,11 +178,11 @@ def _calls(statistics, command):
     return sum(node.get(f"cmdstat_{command}", {"calls": 0})["calls"] for node in statistics)
 
 
-# ---- bells ---------------------------------------------------------------------------------------
+# ---- notifications ---------------------------------------------------------------------------------------
 
 
-async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, bells):
-    async with bells.listen("channel") as bell, bells.hear("channel") as heard:
+async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, notifications):
+    async with notifications.listen("channel") as bell, notifications.hear("channel") as heard:
         await client.publish("channel", "first")
         await client.publish("channel", "second")
 
@@ -191,10 +191,10 @@ async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, bells):
         assert not bell.messages
 
 
-async def test_a_subscription_that_failed_is_repeated(client, bells):
+async def test_a_subscription_that_failed_is_repeated(client, notifications):
     await ask_all(client, "config_set", "maxclients", 1)
     try:
-        async with bells.hear("channel") as heard:
+        async with notifications.hear("channel") as heard:
             await ask_all(client, "config_set", "maxclients", 10_000)
             waiting = asyncio.ensure_future(anext(heard))
 
@@ -208,8 +208,8 @@ async def test_a_subscription_that_failed_is_repeated(client, bells):
         await ask_all(client, "config_set", "maxclients", 10_000)
 
 
-async def test_a_message_that_makes_no_sense_does_not_end_the_subscription(client, bells):
-    async with bells.hear("channel") as heard:
+async def test_a_message_that_makes_no_sense_does_not_end_the_subscription(client, notifications):
+    async with notifications.hear("channel") as heard:
         waiting = asyncio.ensure_future(anext(heard))
         await client.publish("channel", b"\xff")
         await asyncio.sleep(0.05)

@@ -23,8 +23,8 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution import executor
-from threadmill_workers.execution.executor import Executor, Means
-from threadmill_workers.execution.held_run import Stop
+from threadmill_workers.execution.executor import Executor, WorkerContext
+from threadmill_workers.execution.held_run import Interruption
 from threadmill_workers.membership.identity import WorkerIdentity
 
 
@@ -88,7 +88,7 @@ class Bench:
         self.told: list[Any] = []
         self.events = TaskEvents(asyncio.get_running_loop(), self.told.extend)
         self.executor = Executor(
-            Means(
+            WorkerContext(
                 settings=Settings(),
                 store=self.scene.store,
                 model=self.model,
@@ -311,7 +311,7 @@ async def test_a_run_that_the_store_refuses_to_write_for_fails_once_in_log_and_m
     [held] = bench.executor.held()
     held.refusal = "ResponseError"
 
-    held.stop(Stop.LOST)
+    held.stop(Interruption.LOST)
     await asyncio.wait(bench.begun)
     await bench.executor.execute(run_id, task_id="second-task")
     bench.events.flush()

@@ -18,9 +18,9 @@ from threadmill_shared.records.run import Status
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.history import History
-from threadmill_workers.execution.model_turn import AnsweringModel
-from threadmill_workers.execution.output_files import ProducedFiles
-from threadmill_workers.execution.provider_health import Provider
+from threadmill_workers.execution.model_turn import ModelTurns
+from threadmill_workers.execution.output_files import OutputFiles
+from threadmill_workers.execution.provider_health import ProviderHealth
 
 
 @pytest.fixture
@@ -162,11 +162,11 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
         pass
 
     asking = asyncio.ensure_future(
-        AnsweringModel(
-            *(held, model, history, may_begin, Provider()),
+        ModelTurns(
+            *(held, model, history, may_begin, ProviderHealth()),
             retries=0,
             attached=AttachedFiles(scene.store, held, None),
-            produced=ProducedFiles(scene.store, held, None, 1000),
+            produced=OutputFiles(scene.store, held, None, 1000),
         ).ask()
     )
     await wait_until_async(lambda: model.said > 100)

@@ -10,7 +10,7 @@ from tests.integration.store.scene import OTHER, begin_message, write_partly
 from threadmill_shared import ids
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun, Stop
+from threadmill_workers.execution.held_run import Interruption, LostRun
 
 
 async def taken_over(scene, held):
@@ -79,7 +79,7 @@ async def test_a_holder_learns_from_a_refused_end_that_it_lost_its_run(scene, is
     with pytest.raises(LostRun):
         await (held.finish(Status.COMPLETED, Batch()) if is_end else held.give_back())
 
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
 
 
 async def test_a_write_that_the_server_cannot_carry_out_loses_that_run_only(scene, caplog):
@@ -95,7 +95,7 @@ async def test_a_write_that_the_server_cannot_carry_out_loses_that_run_only(scen
     with pytest.raises(LostRun):
         await held.stored()
 
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
     assert elsewhere.stop_reason is None
     assert held.record.id in caplog.text
     await scene.store.read("HSET", key, "events", events)
@@ -108,7 +108,7 @@ async def test_who_asks_late_is_told_at_once_that_the_run_is_to_stop(scene):
     held = await scene.begin()
     told: list[bool] = []
 
-    held.stop(Stop.YIELD)
+    held.stop(Interruption.YIELD)
     held.on_stop(lambda: told.append(True))
 
     assert told == [True]
@@ -119,10 +119,10 @@ async def test_the_first_reason_to_stop_stays_and_interrupts_once(scene):
     told: list[bool] = []
     held.on_stop(lambda: told.append(True))
 
-    held.stop(Stop.CANCEL)
-    held.stop(Stop.YIELD)
+    held.stop(Interruption.CANCEL)
+    held.stop(Interruption.YIELD)
 
-    assert held.stop_reason is Stop.CANCEL
+    assert held.stop_reason is Interruption.CANCEL
     assert told == [True]
 
 
@@ -131,22 +131,22 @@ async def test_a_run_that_is_lost_is_lost_whatever_was_the_reason_before(scene):
     told: list[bool] = []
     held.on_stop(lambda: told.append(True))
 
-    held.stop(Stop.YIELD)
-    held.stop(Stop.LOST)
+    held.stop(Interruption.YIELD)
+    held.stop(Interruption.LOST)
 
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
     assert told == [True]
 
 
 async def test_giving_back_what_is_lost_meanwhile_ends(scene, monkeypatch):
     held = await scene.begin()
-    monkeypatch.setattr(scene.store.wire, "put", lambda _: None)  # the wire is busy, for long
+    monkeypatch.setattr(scene.store.pipeline, "put", lambda _: None)  # the wire is busy, for long
     held.delta(0, "text")
-    held.stop(Stop.YIELD)
+    held.stop(Interruption.YIELD)
     giving = asyncio.ensure_future(held.give_back())
     await asyncio.sleep(0)
 
-    held.stop(Stop.LOST)
+    held.stop(Interruption.LOST)
 
     with pytest.raises(LostRun):
         await asyncio.wait_for(giving, 3)

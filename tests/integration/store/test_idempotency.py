@@ -10,7 +10,7 @@ import pytest
 from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.run import Status
-from threadmill_shared.run_request import Ask, ThreadRef, new_run
+from threadmill_shared.run_request import RunRequest, ThreadRef, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
@@ -90,17 +90,17 @@ async def test_without_a_key_the_same_content_makes_two_runs(scene):
 
 
 def test_without_a_thread_the_thread_follows_from_namespace_assistant_and_key():
-    ask = Ask(ADA, "hello", idempotency_key="monday")
+    ask = RunRequest(ADA, "hello", idempotency_key="monday")
     settings = Settings(namespace="tm")
 
-    first, second = new_run(ask, settings), new_run(ask, settings)
+    first, second = enqueue_command(ask, settings), enqueue_command(ask, settings)
 
     assert first.run_id != second.run_id
     assert first.thread_id == second.thread_id
     others = [
-        new_run(replace(ask, idempotency_key="tuesday"), settings),
-        new_run(replace(ask, definition=ADA.model_copy(update={"name": "Bob"})), settings),
-        new_run(ask, Settings(namespace="other")),
+        enqueue_command(replace(ask, idempotency_key="tuesday"), settings),
+        enqueue_command(replace(ask, definition=ADA.model_copy(update={"name": "Bob"})), settings),
+        enqueue_command(ask, Settings(namespace="other")),
     ]
     assert len({first.thread_id, *(other.thread_id for other in others)}) == 4
 
@@ -122,11 +122,11 @@ def test_without_a_thread_the_thread_follows_from_namespace_assistant_and_key():
 async def test_a_key_with_other_content_is_refused_whatever_differs(scene, change):
     settings = Settings(namespace="tm")
     thread = ThreadRef(scene.thread_id, create=True)
-    ask = Ask(ADA, "hello", thread=thread, idempotency_key="monday", context={"user": 1})
-    await scene.store.enqueue(new_run(ask, settings))
+    ask = RunRequest(ADA, "hello", thread=thread, idempotency_key="monday", context={"user": 1})
+    await scene.store.enqueue(enqueue_command(ask, settings))
 
     with pytest.raises(errors.IdempotencyMismatch):
-        await scene.store.enqueue(new_run(replace(ask, **change), settings))
+        await scene.store.enqueue(enqueue_command(replace(ask, **change), settings))
 
 
 async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_content(scene):
@@ -134,7 +134,7 @@ async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_conten
     thread = ThreadRef(scene.thread_id, create=True)
     moved = ROLL.model_copy(update={"identity": "games.dice:roll"})
     first, second = (
-        Ask(
+        RunRequest(
             ADA.model_copy(update={"tools": (tool,)}),
             "hello",
             thread=thread,
@@ -144,6 +144,6 @@ async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_conten
         for tool, context in ((ROLL, {"a": 1, "b": 2}), (moved, {"b": 2, "a": 1}))
     )
 
-    run = await scene.store.enqueue(new_run(first, settings))
+    run = await scene.store.enqueue(enqueue_command(first, settings))
 
-    assert (await scene.store.enqueue(new_run(second, settings))).run_id == run.run_id
+    assert (await scene.store.enqueue(enqueue_command(second, settings))).run_id == run.run_id

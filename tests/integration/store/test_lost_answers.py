@@ -22,7 +22,7 @@ from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.files import read_file
-from threadmill_shared.store.parked_runs import Answer, ParkedRuns
+from threadmill_shared.store.parked_runs import CallOutcome, ParkedRuns
 from threadmill_shared.store.scripts import script
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
@@ -247,7 +247,7 @@ async def submit(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(parking(held, "output"), 600_000)
     story.lose()
-    sent = await ParkedRuns(story.scene.store).submit(held.record.id, CALL, Answer("4"))
+    sent = await ParkedRuns(story.scene.store).submit(held.record.id, CALL, CallOutcome("4"))
     assert sent == Dispatch(held.record.id, "tm", begun=True)
     assert (await story.scene.items())[-1]["output"] == "4"
     assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2

@@ -15,9 +15,9 @@ from tests.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.replicas import Witness, has_replicas
+from threadmill_shared.store.replicas import ReplicaCheck, has_replicas
 from threadmill_shared.store.runs import Store
-from threadmill_workers.execution.held_run import LostRun, Stop
+from threadmill_workers.execution.held_run import Interruption, LostRun
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ async def test_a_worker_that_waits_for_a_replica_stops_when_the_run_is_taken_fro
 
     with pytest.raises(LostRun):
         await asyncio.wait_for(begun, 5)
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
 
 
 async def test_a_call_whose_beginning_was_lost_in_a_failover_is_not_begun(scene, redis_url):
@@ -99,7 +99,7 @@ async def test_a_call_whose_beginning_was_lost_in_a_failover_is_not_begun(scene,
     with pytest.raises(LostRun):
         await asyncio.wait_for(held.wait_for_replica(), 5)
 
-    assert held.stop_reason is Stop.YIELD
+    assert held.stop_reason is Interruption.YIELD
     assert (await held.give_back()).run_id == held.record.id
 
 
@@ -116,8 +116,8 @@ async def test_those_that_ask_at_the_same_time_share_a_question(scene, client):
 async def test_each_of_those_is_told_of_its_own_witness(scene, client):
     await scene.begin()
     await client.set("tm:{00}:deleted:a", 1, px=60_000)
-    there = Witness(("GET", "tm:{00}:deleted:a"), "1")
-    gone = Witness(("GET", "tm:{00}:deleted:b"), "1")
+    there = ReplicaCheck(("GET", "tm:{00}:deleted:a"), "1")
+    gone = ReplicaCheck(("GET", "tm:{00}:deleted:b"), "1")
 
     found = await asyncio.gather(
         *(scene.store.confirm(scene.thread_id, witness) for witness in (gone, there, gone, there))
@@ -250,7 +250,7 @@ async def test_in_a_cluster_the_replicas_of_the_runs_node_are_asked(tmp_path):
         confirmed = await asyncio.gather(*(held.ask_replica() for _ in range(20)))
         assert confirmed == [True] * 20
         await asyncio.wait_for(held.wait_for_replica(), 5)
-        wrong = Witness(("HGET", scene.store.keys.run(held.record.id), "token"), "another")
+        wrong = ReplicaCheck(("HGET", scene.store.keys.run(held.record.id), "token"), "another")
         assert not await scene.store.confirm(held.record.id, wrong)
 
         cluster.pause_replica()

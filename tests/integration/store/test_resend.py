@@ -13,7 +13,7 @@ from tests.integration.store.scene import OTHER, Scene
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.store.workers import WorkerInfo
-from threadmill_workers.recovery.redelivery import Resending
+from threadmill_workers.recovery.redelivery import Redelivery
 
 WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa", ("tm", "tm.begun", "tm.aaaa"))
 LATER = 3_600_000
@@ -32,11 +32,11 @@ class Sent:
         return [one.run_id for one in self.runs if one is not None]
 
 
-def resending(scene: Scene, sent: Sent, **options: Any) -> Resending:
+def resending(scene: Scene, sent: Sent, **options: Any) -> Redelivery:
     def send_probe(queue: str, now: int) -> None:
         sent.probes.append((queue, now))
 
-    return Resending(scene.store, sent.runs.append, send_probe, **options)
+    return Redelivery(scene.store, sent.runs.append, send_probe, **options)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def seen(scene, run_id: str) -> str:
     return f"{float(await scene.store.read('ZSCORE', key, run_id)):.0f}"
 
 
-async def look(scene, search: Resending, now: int, workers: list[WorkerInfo]) -> None:
+async def look(scene, search: Redelivery, now: int, workers: list[WorkerInfo]) -> None:
     found = await scene.store.look(now, overdue=0, unclaimed=10)
     await search.look(found.unclaimed, now, workers)
 

@@ -11,25 +11,25 @@ from tests.rewinding import Snapshot
 
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
-from threadmill_shared.events.follow import Tails
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.follow import LogFollower
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import HeldRun, LostRun, Stop
+from threadmill_workers.execution.held_run import HeldRun, Interruption, LostRun
 
 
 @pytest.fixture
 def tails(scene: Scene, redis_url, run):
     client = connect(redis_url, socket_timeout=None)
-    bells = Bells(client)
-    yield Tails(scene.store, bells)
-    run(bells.close())
+    notifications = Notifications(client)
+    yield LogFollower(scene.store, notifications)
+    run(notifications.close())
     run(client.aclose())
 
 
-async def follow(tails: Tails, run_id: str, after: int = 0) -> list[Event]:
+async def follow(tails: LogFollower, run_id: str, after: int = 0) -> list[Event]:
     return [event async for group in tails.follow(run_id, after) for event in group]
 
 
@@ -238,7 +238,7 @@ async def test_a_holder_that_is_ahead_of_the_store_gives_its_run_back_as_it_is_s
     with pytest.raises(LostRun):
         await held.write(_deltas(" too"))
     assert interrupted.is_set()
-    assert held.stop_reason is Stop.YIELD
+    assert held.stop_reason is Interruption.YIELD
     dispatch = await held.give_back()
 
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
@@ -327,5 +327,5 @@ async def test_a_run_whose_claim_was_lost_is_left_to_others(scene, redis_url):
     with pytest.raises(LostRun):
         await held.give_back()
 
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
     assert await scene.members("dispatched") == [run_id]

@@ -1,4 +1,4 @@
-"""Strays: runs that a worker holds and does not execute, or executes and does not hold."""
+"""Reconciliation: runs that a worker holds and does not execute, or executes and does not hold."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.integration.store.scene import HOLDER, OTHER, Scene, write_partly
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import HeldRun, Stop
+from threadmill_workers.execution.held_run import HeldRun, Interruption
 from threadmill_workers.membership.identity import WorkerIdentity
-from threadmill_workers.recovery.reconciliation import Strays
+from threadmill_workers.recovery.reconciliation import Reconciliation
 from threadmill_workers.recovery.takeover import Takeover
 
 
@@ -49,7 +49,7 @@ class Comparison:
     async def compare(self) -> None:
         takeover = Takeover(self.scene.store, self.sent.append, max_deaths=3)
         lease = Leased(self.holder)
-        await Strays(self.scene.store, self.executor, lease, takeover).compare()
+        await Reconciliation(self.scene.store, self.executor, lease, takeover).compare()
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_a_run_that_is_executed_and_not_held_is_dropped(scene, worker, has
 
     await worker.compare()
 
-    assert held.stop_reason is Stop.LOST
+    assert held.stop_reason is Interruption.LOST
     assert worker.sent == []
 
 

@@ -15,7 +15,7 @@ from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery import sweep
-from threadmill_workers.recovery.redelivery import Resending
+from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.sweep import Sweep
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -41,7 +41,7 @@ def sweeping(store: Store) -> Sweeping:
         reported.append(run_id)
 
     takeover = Takeover(store, sent.append, max_deaths=3)
-    resending = Resending(store, sent.append, lambda queue, now: None)
+    resending = Redelivery(store, sent.append, lambda queue, now: None)
     return Sweeping(Sweep(store, takeover, resending, report), takeover, sent, reported)
 
 
@@ -92,7 +92,7 @@ async def test_a_registration_of_a_later_version_keeps_nobody_from_finding_the_d
 
     await sweeping.sweep.look_at_workers()
 
-    assert [worker.id for worker in sweeping.sweep._deaths.workers] == [later.id]
+    assert [worker.id for worker in sweeping.sweep._failure_detector.workers] == [later.id]
     await scene.store.read("HDEL", scene.store.keys.alive(), later.id)
 
 
@@ -123,7 +123,9 @@ async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_en
     await scene.store.read("ACL", "SETUSER", "limited", *rules)
     poor = Store(connect(redis_url.replace("://", "://limited:secret@")), "tm")
     takeover = Takeover(poor, sweeping.sent.append, max_deaths=3)
-    limited = Sweep(poor, takeover, Resending(poor, sweeping.sent.append, lambda *_: None), nothing)
+    limited = Sweep(
+        poor, takeover, Redelivery(poor, sweeping.sent.append, lambda *_: None), nothing
+    )
     run_id = await overdue(scene)
 
     await limited.look_at_workers()
@@ -148,7 +150,7 @@ async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
     async def find(holders: object) -> list[Dead]:
         return [Dead(HOLDER.id, "", expired=True)]
 
-    monkeypatch.setattr(sweeping.sweep._deaths, "find", find)
+    monkeypatch.setattr(sweeping.sweep._failure_detector, "find", find)
     await sweeping.sweep.look_at_workers()
 
     assert await scene.status(held.record.id) is Status.QUEUED
@@ -164,8 +166,8 @@ def test_in_a_large_fleet_each_looks_more_rarely_but_soon_again_where_somebody_m
     one = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa")
     pauses = []
     for workers, is_alarmed in ((1, False), (400, False), (400, True)):
-        sweeping.sweep._deaths.workers = [one] * workers
-        sweeping.sweep._deaths.is_alarmed = is_alarmed
+        sweeping.sweep._failure_detector.workers = [one] * workers
+        sweeping.sweep._failure_detector.is_alarmed = is_alarmed
         pauses.append(sweeping.sweep._pause(sweep.WATCH_SECONDS))
     few, many, alarmed = pauses
     assert few < 0.35

@@ -23,7 +23,7 @@ def refused(error: Exception) -> str:
     return f"refused: {type(error).__name__}"
 
 
-class PrivateRequest(Request):
+class RedactedRequest(Request):
     """A message whose arguments no event, log or traceback shows.
 
     The representation comes with the message, made by whoever sent it; it holds the user's text.
@@ -51,7 +51,7 @@ class PrivateRequest(Request):
         return shown
 
 
-class RunRequest(PrivateRequest):
+class RunMessage(RedactedRequest):
     """A message that carries a run's id, which is shown, and nothing else is."""
 
     def may_be_shown(self) -> bool:

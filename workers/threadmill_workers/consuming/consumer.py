@@ -29,7 +29,7 @@ UNKNOWN = "(unknown)"
 _SHOWN_CHARACTERS = 100
 
 
-def declared(names: list[str], namespace: str) -> list[Any]:
+def consumed_queues(names: list[str], namespace: str) -> list[Any]:
     """The queues, as Celery consumes them: only the door's messages are acknowledged late."""
     door = Queues(namespace).door
     return [queues.declared(name, no_ack=name != door) for name in names]

@@ -13,8 +13,8 @@ from celery import Celery, Task, signals
 from threadmill_shared import errors, ids
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.instructions.templates import Template
-from threadmill_shared.run_request import Ask, OptionError, ThreadRef, check_key
-from threadmill_workers.consuming.celery_requests import PrivateRequest, RunRequest, refused
+from threadmill_shared.run_request import OptionError, RunRequest, ThreadRef, check_key
+from threadmill_workers.consuming.celery_requests import RedactedRequest, RunMessage, refused
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -23,7 +23,7 @@ _REASON_CHARACTERS = 500
 """Of what others have sent, as much as a log line shows."""
 
 
-class Desk(Protocol):
+class TaskHost(Protocol):
     """What the tasks ask of the worker process."""
 
     def begin(self, run_id: str, task_id: str) -> Future[None]:
@@ -42,15 +42,15 @@ class Desk(Protocol):
         """Cancel a run, because somebody has revoked its task."""
         ...
 
-    def enqueue_named(self, assistant: str, make: Callable[[Any], Ask]) -> str:
+    def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
         ...
 
 
-def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
+def register_tasks(app: Celery, desk: TaskHost, namespace: str) -> None:
     """Give the app its tasks."""
     _register_begun_on_the_loop(app, desk)
-    private = {"acks_late": True, "Request": PrivateRequest, "bind": True, "shared": False}
+    private = {"acks_late": True, "Request": RedactedRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
     def say(task: Task, *unnamed: Any, **arguments: Any) -> str:
@@ -63,7 +63,7 @@ def register_tasks(app: Celery, desk: Desk, namespace: str) -> None:
     _ = say, run
 
 
-def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
+def _register_begun_on_the_loop(app: Celery, desk: TaskHost) -> None:
     """Runs, and messages of workers to workers: they need no thread."""
 
     def register(name: str, begin: Callable[..., Future[None]]) -> Task:
@@ -72,7 +72,7 @@ def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
         # Of runs monitors are told by `TaskEvents`; the others are our own affair.
         @app.task(
             name=name,
-            Request=RunRequest,
+            Request=RunMessage,
             begin=staticmethod(begin),
             bind=True,
             shared=False,
@@ -105,7 +105,7 @@ def _register_begun_on_the_loop(app: Celery, desk: Desk) -> None:
 
 
 def _enqueue(
-    desk: Desk,
+    desk: TaskHost,
     namespace: str,
     task: Task,
     unnamed: tuple[Any, ...],
@@ -116,7 +116,7 @@ def _enqueue(
     """Enqueue what another service asked for. The task's id is the idempotency key.
 
     Returns:
-        The run's id, or what `PrivateRequest` takes for a refusal.
+        The run's id, or what `RedactedRequest` takes for a refusal.
     """
     try:
         if unnamed:
@@ -207,10 +207,10 @@ class _DoorRequest:
             return ThreadRef(ids.keyed_thread_id(self._namespace, key), create=True)
         return None
 
-    def ask(self, definition: Any) -> Ask:
+    def ask(self, definition: Any) -> RunRequest:
         """The request, for the assistant's definition."""
         rest = dict(self._arguments)
-        return Ask(
+        return RunRequest(
             definition=definition,
             message=rest.pop("message", None),
             thread=self._thread,

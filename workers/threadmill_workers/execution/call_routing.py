@@ -11,9 +11,9 @@ from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.turn import (
+    HandOver,
     OpenCall,
     Park,
-    PassOn,
     Reply,
     calls_body,
     usage_fields,
@@ -25,7 +25,7 @@ FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
 """The live worker that has the most of these tools, if more than so many."""
 
 
-class Outside:
+class CallRouter:
     """Finds out, for one run, whose a call is."""
 
     def __init__(self, held: HeldRun, registry: ToolRegistry, find_worker: FindWorker) -> None:
@@ -54,7 +54,7 @@ class Outside:
             return "approval"
         return None if self._registry.find(spec.identity, spec.digest) else "output"
 
-    async def outcome(self, calls: Sequence[OpenCall], reply: Reply) -> Park | PassOn | None:
+    async def outcome(self, calls: Sequence[OpenCall], reply: Reply) -> Park | HandOver | None:
         """What becomes of the run for the sake of these calls, which are not for this worker.
 
         Raises:
@@ -75,7 +75,7 @@ class Outside:
             waiting[call] = what
         if waiting:
             return self._park(waiting, reply)
-        return PassOn(other_worker.queue) if other_worker is not None else None
+        return HandOver(other_worker.queue) if other_worker is not None else None
 
     def _refuse_what_nobody_has(self, spec: ToolSpec) -> None:
         if spec.name not in self._record.request.local_tools:

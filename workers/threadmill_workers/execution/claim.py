@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from threadmill_shared.records.definition import RunRequest
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import RunRecord, pairs
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.held_run import HeldRun
@@ -53,7 +53,7 @@ async def claim(
     return HeldRun(store, record, token, int(left) / 1000, int(position))
 
 
-def _warn_of_unknown(request: RunRequest) -> None:
+def _warn_of_unknown(request: RunSnapshot) -> None:
     """Say it, once for each name, where this worker does not do all that a run asks for."""
     for stored in (request, request.options, *request.tools, *request.hosted):
         for name in (stored.model_extra or {}).keys() - _unknown:

@@ -27,18 +27,18 @@ from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.consuming.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.call_routing import Outside
+from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.claim import claim
-from threadmill_workers.execution.held_run import HeldRun, LostRun, Stop
+from threadmill_workers.execution.held_run import HeldRun, Interruption, LostRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.loop import Ending, run_turns
-from threadmill_workers.execution.model_turn import AnsweringModel
-from threadmill_workers.execution.output_files import ProducedFiles
-from threadmill_workers.execution.provider_health import Provider
-from threadmill_workers.execution.result_check import Results
+from threadmill_workers.execution.model_turn import ModelTurns
+from threadmill_workers.execution.output_files import OutputFiles
+from threadmill_workers.execution.provider_health import ProviderHealth
+from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.run_end import RunEnd
 from threadmill_workers.execution.tool_calls import ToolCalls
-from threadmill_workers.execution.turn import Park, PassOn
+from threadmill_workers.execution.turn import HandOver, Park
 from threadmill_workers.log_text import fault
 from threadmill_workers.membership.lease import Lease
 
@@ -46,7 +46,7 @@ logger = logging.getLogger("threadmill.worker")
 
 
 @dataclass(frozen=True)
-class Means:
+class WorkerContext:
     """What a worker process works with."""
 
     settings: Settings
@@ -62,12 +62,12 @@ class Means:
 class Executor:
     """Executes the runs of one worker process."""
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
+    def __init__(self, means: WorkerContext) -> None:
+        self._context = means
         self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}
-        self._provider = Provider()
+        self._provider = ProviderHealth()
         self._closing = False
 
     async def execute(self, run_id: str, *, task_id: str = "", parent: str | None = None) -> None:
@@ -82,10 +82,10 @@ class Executor:
         """
         if parent is not None and parent in self._running:
             self._children.setdefault(parent, set()).add(run_id)
-        await self._means.lease.confirmed()
+        await self._context.lease.confirmed()
         if self._closing:
             attempt = ids.attempt_of_task(task_id)
-            self._means.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
+            self._context.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
             return
         if parent is not None:  # it came without a message, and is to be seen all the same
             task_id = ids.new_task_id(run_id, 1)
@@ -98,7 +98,7 @@ class Executor:
     async def _claim(self, run_id: str, task_id: str) -> HeldRun | RunRecord | None:
         self._claiming.append(run_id)
         try:
-            return await claim(self._means.store, self._means.lease.holder, run_id, task_id)
+            return await claim(self._context.store, self._context.lease.holder, run_id, task_id)
         finally:
             self._claiming.remove(run_id)
 
@@ -112,18 +112,20 @@ class Executor:
     def _report(self, record: RunRecord, task_id: str) -> None:
         """Tell how a run has ended that no worker held then."""
         if record.is_forced:
-            self._means.events.taken_over(record)
+            self._context.events.taken_over(record)
         RunEnd.of(record).log()
         label, outcome = TaskLabel.of(record), TaskOutcome.of_end(record.status, record.last_error)
-        self._means.events.began(task_id, label)
-        self._means.events.ended(task_id, label, outcome, record.seconds)
+        self._context.events.began(task_id, label)
+        self._context.events.ended(task_id, label, outcome, record.seconds)
 
     async def _execute_held(self, held: HeldRun, task_id: str) -> None:
         run_id, label, begun_at = held.record.id, TaskLabel.of(held.record), time.monotonic()
         if (former := self._running.get(run_id)) is not None:
-            former.stop(Stop.LOST)  # the run was taken from this worker, and has come back to it
+            former.stop(
+                Interruption.LOST
+            )  # the run was taken from this worker, and has come back to it
         self._running[run_id] = held
-        self._means.events.began(task_id, label)
+        self._context.events.began(task_id, label)
         try:
             outcome: TaskOutcome | None = await self._perform_or_fail(held)
         except LostRun:
@@ -133,7 +135,7 @@ class Executor:
                 del self._running[run_id]
                 self._children.pop(run_id, None)
         if outcome is not None:
-            self._means.events.ended(task_id, label, outcome, time.monotonic() - begun_at)
+            self._context.events.ended(task_id, label, outcome, time.monotonic() - begun_at)
 
     async def _perform_or_fail(self, held: HeldRun) -> TaskOutcome:
         try:
@@ -145,36 +147,36 @@ class Executor:
             return await self._finish(held, _failed(error))
 
     async def _perform(self, held: HeldRun) -> TaskOutcome:
-        record, means = held.record, self._means
+        record, context = held.record, self._context
         record.refuse_unreadable()
         if (outcome := await self._handed_over(held)) is not None:
             return outcome
         warn_of_retirement(record.request.model)
         strategy = record.request.options.truncation_strategy
-        history = History(means.store, record.thread_id, held.position, strategy)
-        may_begin = means.lease.confirmed
-        files = files_of(means.model)
-        model = AnsweringModel(
-            *(held, means.model, history, may_begin, self._provider),
-            retries=means.settings.model_retries,
-            attached=AttachedFiles(means.store, held, files),
-            produced=ProducedFiles(means.store, held, files, means.settings.file_bytes),
+        history = History(context.store, record.thread_id, held.position, strategy)
+        may_begin = context.lease.confirmed
+        files = files_of(context.model)
+        model = ModelTurns(
+            *(held, context.model, history, may_begin, self._provider),
+            retries=context.settings.model_retries,
+            attached=AttachedFiles(context.store, held, files),
+            produced=OutputFiles(context.store, held, files, context.settings.file_bytes),
         )
-        find_worker = Workers(means.store).worker_with_more
-        outside = Outside(held, means.tools, find_worker)
-        calls = ToolCalls(held, outside, means.tools, means.runner, history, may_begin)
-        match await self._outcome(held, model, calls, Results(held, history)):
+        find_worker = Workers(context.store).worker_with_more
+        outside = CallRouter(held, context.tools, find_worker)
+        calls = ToolCalls(held, outside, context.tools, context.runner, history, may_begin)
+        match await self._outcome(held, model, calls, ResultCheck(held, history)):
             case Ending() as ending:
                 return await self._finish(held, ending)
             case Park() as park:
                 return await self._park(held, park, model)
-            case PassOn(queue):
+            case HandOver(queue):
                 return await self._pass_on(held, queue)
         return await self._give_back(held, model)
 
     async def _outcome(
-        self, held: HeldRun, model: AnsweringModel, calls: ToolCalls, results: Results
-    ) -> Ending | Park | PassOn | None:
+        self, held: HeldRun, model: ModelTurns, calls: ToolCalls, results: ResultCheck
+    ) -> Ending | Park | HandOver | None:
         """How the run ends, or what becomes of it instead; None where it is to be given back.
 
         Raises:
@@ -197,9 +199,9 @@ class Executor:
             except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
                 logger.error("%s failed: %s", held.record.id, fault(error))
                 return _failed(error)
-        if held.stop_reason is Stop.CANCEL:
+        if held.stop_reason is Interruption.CANCEL:
             return Ending(Status.CANCELLED, model.partial_message("run_cancelled", "cancelled"))
-        if held.stop_reason is Stop.YIELD:
+        if held.stop_reason is Interruption.YIELD:
             return None
         raise LostRun(held.record.id)
 
@@ -211,11 +213,11 @@ class Executor:
         if held.record.turn:
             return None
         wanted = [tool for tool in held.record.request.tools if not tool.is_external]
-        here = sum(bool(self._means.tools.find(tool.identity, tool.digest)) for tool in wanted)
+        here = sum(bool(self._context.tools.find(tool.identity, tool.digest)) for tool in wanted)
         if here == len(wanted):
             return None
         # More of them: two that each have a half would pass the run on for ever.
-        worker = await Workers(self._means.store).worker_with_more(wanted, here)
+        worker = await Workers(self._context.store).worker_with_more(wanted, here)
         return None if worker is None else await self._pass_on(held, worker.queue)
 
     async def _pass_on(self, held: HeldRun, queue: str) -> TaskOutcome:
@@ -225,7 +227,7 @@ class Executor:
         dispatch = await held.give_back()
         if dispatch is None:  # it was being cancelled meanwhile
             return await self._finish(held, Ending(Status.CANCELLED, Batch()))
-        self._means.sender.send(replace(dispatch, queue=queue, begun=False))
+        self._context.sender.send(replace(dispatch, queue=queue, begun=False))
         return GIVEN_BACK
 
     async def _finish(self, held: HeldRun, ending: Ending) -> TaskOutcome:
@@ -237,7 +239,7 @@ class Executor:
         ):
             if value is not None:
                 fields[name] = to_json(value).decode()
-        self._means.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
+        self._context.sender.send(await held.finish(ending.status, ending.batch, fields=fields))
         if ending.status in (Status.CANCELLED, Status.EXPIRED):
             await self._cancel_children(held.record.id)
         if held.ended_as is None:  # the store has gone back to an earlier state
@@ -251,14 +253,14 @@ class Executor:
     async def cancel(self, run_id: str) -> None:
         """Cancel a run, whoever executes it; nothing where there is no such run any more."""
         with contextlib.suppress(errors.RunNotFound):
-            ended = await self._means.store.cancel(run_id)
-            self._means.sender.send(ended.send)
+            ended = await self._context.store.cancel(run_id)
+            self._context.sender.send(ended.send)
 
     async def revoked(self, run_id: str, task_id: str) -> None:
         """Cancel a run whose task somebody has revoked; that task shows its end."""
         with contextlib.suppress(errors.RunNotFound):
-            ended = await self._means.store.cancel(run_id)
-            self._means.sender.send(ended.send)
+            ended = await self._context.store.cancel(run_id)
+            self._context.sender.send(ended.send)
             if ended.status.is_terminal:
                 found = await self._claim(run_id, task_id)
                 if isinstance(found, RunRecord):
@@ -275,41 +277,41 @@ class Executor:
         """End a run that the store refuses to write for; asking its model again would not help."""
         message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
         error = {"code": "server_error", "name": held.refusal, "message": message}
-        ended = await self._means.store.force(
+        ended = await self._context.store.force(
             held.record.id, status=Status.FAILED, lost=held.token, last_error=error
         )
         if ended is None:
             return None
-        self._means.sender.send(ended.send)
+        self._context.sender.send(ended.send)
         found = await self._claim(held.record.id, task_id)
         if not isinstance(found, RunRecord):  # somebody else has reported it already
             return None
         RunEnd.of(found).log()
         return TaskOutcome.of_end(found.status, found.last_error)
 
-    async def _park(self, held: HeldRun, park: Park, model: AnsweringModel) -> TaskOutcome:
+    async def _park(self, held: HeldRun, park: Park, model: ModelTurns) -> TaskOutcome:
         if not await held.park(park.batch, park.wait_ms):
             return await self._give_back(held, model)
         logger.info("%s waits for an answer from outside", held.record.id)
         return PARKED
 
-    async def _give_back(self, held: HeldRun, model: AnsweringModel) -> TaskOutcome:
+    async def _give_back(self, held: HeldRun, model: ModelTurns) -> TaskOutcome:
         dispatch = await held.give_back()
         if dispatch is None:  # it was being cancelled: that is how it ends, with what it has said
             partial = model.partial_message("run_cancelled", "cancelled")
             return await self._finish(held, Ending(Status.CANCELLED, partial))
-        self._means.sender.send(dispatch)
+        self._context.sender.send(dispatch)
         return GIVEN_BACK
 
     def stop(self, run_id: str) -> None:
         """Interrupt a run that was cancelled; nothing where it is not executed here."""
         if (held := self._running.get(run_id)) is not None:
-            held.stop(Stop.CANCEL)
+            held.stop(Interruption.CANCEL)
 
     def drop(self) -> None:
         """Drop all runs: this worker was taken for dead, and they are others' by now."""
         for held in list(self._running.values()):
-            held.stop(Stop.LOST)
+            held.stop(Interruption.LOST)
 
     def held(self) -> list[HeldRun]:
         """The runs that are being executed."""
@@ -330,7 +332,7 @@ class Executor:
         while self._running or self._claiming:  # what is claimed just now is to be given back, too
             for held in list(self._running.values()):
                 if not held.is_calling_tools or time.monotonic() >= until:
-                    held.stop(Stop.YIELD)
+                    held.stop(Interruption.YIELD)
             await asyncio.sleep(0.01)
 
     @property
@@ -346,14 +348,14 @@ def _told(held: HeldRun, status: Status, error: Mapping[str, str] | None) -> Tas
     return TaskOutcome.of_end(status, error)
 
 
-async def _cancelled(work: asyncio.Future[Ending | Park | PassOn]) -> None:
+async def _cancelled(work: asyncio.Future[Ending | Park | HandOver]) -> None:
     work.cancel()
     await asyncio.wait([work])
     if not work.cancelled():
         work.exception()
 
 
-def _expired(model: AnsweringModel) -> Ending:
+def _expired(model: ModelTurns) -> Ending:
     message = (
         "deadline: The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
     )

@@ -22,7 +22,7 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import is_full, is_passing
 from threadmill_shared.store.keys import Keys
-from threadmill_shared.store.replicas import Witness
+from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts import Call, script
 from threadmill_workers.execution.batch import Batch
@@ -41,7 +41,7 @@ class LostRun(Exception):
     """The run is no longer ours; whoever writes for it stops."""
 
 
-class Stop(Enum):
+class Interruption(Enum):
     """Why a held run is to stop before its end."""
 
     CANCEL = auto()
@@ -72,7 +72,7 @@ class HeldRun:
         """What the run's model requests have cost so far."""
         self.ended_as: Status | None = None
         """How the run has ended, once `finish` has ended it."""
-        self.stop_reason: Stop | None = None
+        self.stop_reason: Interruption | None = None
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
         self.finds_no_room = False
@@ -121,13 +121,13 @@ class HeldRun:
         """Write a piece of a message, soon."""
         self._pending.delta(message, text)
         if self._in_flight is None:
-            self._store.wire.put(self)
+            self._store.pipeline.put(self)
 
     def put(self, batch: Batch) -> None:
         """Write a batch, soon, behind all that was put before."""
         self._pending.extend(batch)
         if self._in_flight is None:
-            self._store.wire.put(self)
+            self._store.pipeline.put(self)
 
     async def write(self, batch: Batch) -> None:
         """Write a batch, and wait until it and all before it are stored.
@@ -189,7 +189,7 @@ class HeldRun:
         """
         key = self._store.keys.run(self.record.id)
         command = ("HMGET", key, "token", "serial")
-        witness = Witness(command, [self.token, str(self._serial)])
+        witness = ReplicaCheck(command, [self.token, str(self._serial)])
         while not await self._store.confirm(self.record.id, witness):
             with contextlib.suppress(errors.StoreUnavailable):
                 token, serial = await self._store.read(*command)
@@ -203,7 +203,9 @@ class HeldRun:
 
     def command(self) -> Call | None:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
-        may_write = not (self.stop_reason is Stop.LOST or self._letting_go or self._is_rewound)
+        may_write = not (
+            self.stop_reason is Interruption.LOST or self._letting_go or self._is_rewound
+        )
         if self._in_flight is None and self._pending and may_write:
             self._sent = self._take_pending()
             self._in_flight = self._append(self._sent)
@@ -234,11 +236,11 @@ class HeldRun:
         if reply[0] == "rewound":
             self._rewind()
         elif reply[0] not in ("ok", "again"):
-            self.stop(Stop.LOST)
+            self.stop(Interruption.LOST)
         elif reply[2]:
-            self.stop(Stop.CANCEL)
+            self.stop(Interruption.CANCEL)
         if self._pending:
-            self._store.wire.put(self)
+            self._store.pipeline.put(self)
         self._wake()
 
     def _wake(self) -> None:
@@ -249,7 +251,7 @@ class HeldRun:
     def _is_repeatable(self, error: Exception) -> bool:
         if isinstance(error, redis_errors.NoScriptError) and self._in_flight is not None:
             self._in_flight = script("append").in_full(self._in_flight)
-            self._store.wire.put(self)
+            self._store.pipeline.put(self)
             return True
         if is_passing(error) or is_full(error):
             self.finds_no_room = is_full(error)
@@ -262,7 +264,7 @@ class HeldRun:
 
     def _send_again(self) -> None:
         self._retry = None
-        self._store.wire.put(self)
+        self._store.pipeline.put(self)
 
     def _take_back(self, retry: asyncio.TimerHandle) -> None:
         """Take back a write that a full store has refused: what ends the run carries it along.
@@ -286,10 +288,10 @@ class HeldRun:
         """
         logger.warning("%s goes on from an earlier state: Redis has lost writes", self.record.id)
         self._is_rewound = True
-        self.stop(Stop.YIELD)
+        self.stop(Interruption.YIELD)
 
     def _refuse_when_lost(self) -> None:
-        if self.stop_reason is Stop.LOST:
+        if self.stop_reason is Interruption.LOST:
             raise LostRun(self.record.id)
 
     # ---- stopping --------------------------------------------------------------------------------
@@ -300,9 +302,9 @@ class HeldRun:
         if self.stop_reason is not None:
             interrupt()
 
-    def stop(self, reason: Stop) -> None:
+    def stop(self, reason: Interruption) -> None:
         """Interrupt the run's work. The first reason stays, but for a run that is lost."""
-        if self.stop_reason is None or reason is Stop.LOST:
+        if self.stop_reason is None or reason is Interruption.LOST:
             first = self.stop_reason is None
             self.stop_reason = reason
             if first:
@@ -383,7 +385,7 @@ class HeldRun:
         self._serial = int(serial)
 
     def _lose(self) -> NoReturn:
-        self.stop(Stop.LOST)
+        self.stop(Interruption.LOST)
         raise LostRun(self.record.id)
 
     async def _quiet(self) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from threadmill_shared import ids
-from threadmill_shared.model import CodeDelta, HostedBegan, HostedEnded
+from threadmill_shared.model import CodeDelta, HostedCallEnded, HostedCallStarted
 from threadmill_shared.records.items import HostedCallItem
 from threadmill_shared.records.run import RunRecord
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
-from threadmill_workers.execution.output_files import ProducedFiles
+from threadmill_workers.execution.output_files import OutputFiles
 
 _BEGUN: dict[str, dict[str, Any]] = {
     "code_interpreter": {"input": "", "outputs": []},
@@ -22,9 +22,7 @@ _BEGUN: dict[str, dict[str, Any]] = {
 class HostedCalls:
     """Writes the steps of one run's hosted calls; one is open at a time."""
 
-    def __init__(
-        self, held: HeldRun, produced: ProducedFiles, take_step: Callable[[], int]
-    ) -> None:
+    def __init__(self, held: HeldRun, produced: OutputFiles, take_step: Callable[[], int]) -> None:
         """No call is open.
 
         Args:
@@ -39,7 +37,7 @@ class HostedCalls:
         self._kind = ""
         self._code: list[str] = []
 
-    def begin(self, event: HostedBegan) -> None:
+    def begin(self, event: HostedCallStarted) -> None:
         """A call begins."""
         self.abandon()
         step = self._step = self._take_step()
@@ -59,10 +57,10 @@ class HostedCalls:
         batch.record("hd", self._step, [event.text])
         self._held.put(batch)
 
-    async def end(self, event: HostedEnded) -> None:
+    async def end(self, event: HostedCallEnded) -> None:
         """The call has ended; what it has made is kept first, since its step names it."""
         if self._step is None or self._kind != event.kind:
-            self.begin(HostedBegan(event.kind))
+            self.begin(HostedCallStarted(event.kind))
         images = await self._produced.keep_images(event.images)
         step, self._step = self._step, None
         assert step is not None  # noqa: S101  it was begun
@@ -97,6 +95,6 @@ class HostedCalls:
         return {"type": "tool_calls", "hosted": [self._id(step), kind, details], "usage": None}
 
 
-def hosted_item(record: RunRecord, event: HostedEnded) -> HostedCallItem:
+def hosted_item(record: RunRecord, event: HostedCallEnded) -> HostedCallItem:
     """The call as an item of the thread."""
     return {"type": "hosted_call", "kind": event.kind, "data": event.data, "run_id": record.id}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from threadmill_shared.model import Stop
+from threadmill_shared.model import FinishReason
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import EndRun
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.model_turn import AnsweringModel
-from threadmill_workers.execution.result_check import Results
+from threadmill_workers.execution.model_turn import ModelTurns
+from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.tool_calls import ToolCalls
-from threadmill_workers.execution.turn import Park, PassOn, Reply
+from threadmill_workers.execution.turn import HandOver, Park, Reply
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Ending:
 
 
 async def run_turns(
-    model: AnsweringModel, tools: ToolCalls, results: Results, max_turns: int
-) -> Ending | Park | PassOn:
+    model: ModelTurns, tools: ToolCalls, results: ResultCheck, max_turns: int
+) -> Ending | Park | HandOver:
     """Run an assistant to its end, or to where it is not this worker's to go on.
 
     Raises:
@@ -62,16 +62,16 @@ async def run_turns(
     match outcome:
         case EndRun():
             return Ending(Status.CANCELLED, Batch(), data=outcome.data)
-        case Park() | PassOn():
+        case Park() | HandOver():
             return outcome
     return Ending(Status.INCOMPLETE, Batch(), "max_turns")
 
 
 def decide(reply: Reply) -> Finish | CallTools:
     """What follows from a model's reply."""
-    if reply.stop is Stop.LENGTH:
+    if reply.stop is FinishReason.LENGTH:
         return Finish(Status.INCOMPLETE, "max_completion_tokens")
-    if reply.stop is Stop.CONTENT_FILTER:
+    if reply.stop is FinishReason.CONTENT_FILTER:
         return Finish(Status.INCOMPLETE, "content_filter")
     if reply.calls:
         return CallTools()

@@ -10,7 +10,7 @@ from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import assistant_message
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
-from threadmill_workers.execution.output_files import Enclosed, ProducedFiles
+from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 
 
 class Numbers:
@@ -49,10 +49,10 @@ class _Open:
         return "".join(self.texts)
 
 
-class WrittenMessage:
+class MessageWriter:
     """Writes one message after the other; at most one is open."""
 
-    def __init__(self, held: HeldRun, produced: ProducedFiles, numbers: Numbers) -> None:
+    def __init__(self, held: HeldRun, produced: OutputFiles, numbers: Numbers) -> None:
         """None is open.
 
         Args:

@@ -16,14 +16,14 @@ from typing import Any
 from threadmill_shared import errors, ids
 from threadmill_shared.model import (
     CodeDelta,
-    HostedBegan,
-    HostedEnded,
+    FinishReason,
+    HostedCallEnded,
+    HostedCallStarted,
     MessageEnded,
     Model,
     ModelEvent,
     ModelRequest,
-    Reasoned,
-    Stop,
+    ReasoningItem,
     TextDelta,
     ToolCalled,
     TurnEnded,
@@ -37,9 +37,9 @@ from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
-from threadmill_workers.execution.message_writer import Numbers, WrittenMessage
-from threadmill_workers.execution.output_files import Enclosed, ProducedFiles
-from threadmill_workers.execution.provider_health import Provider
+from threadmill_workers.execution.message_writer import MessageWriter, Numbers
+from threadmill_workers.execution.output_files import Enclosed, OutputFiles
+from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.resume import unfinished_turn
 from threadmill_workers.execution.turn import (
     OpenCall,
@@ -57,7 +57,7 @@ _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 20.0
 
 
-class AnsweringModel:
+class ModelTurns:
     """Asks the model, streams what it says into the log, and makes a turn of it."""
 
     def __init__(
@@ -66,11 +66,11 @@ class AnsweringModel:
         model: Model,
         history: History,
         may_begin: Callable[[], Awaitable[None]],
-        provider: Provider,
+        provider: ProviderHealth,
         *,
         retries: int,
         attached: AttachedFiles,
-        produced: ProducedFiles,
+        produced: OutputFiles,
     ) -> None:
         """A model that answers in one run.
 
@@ -98,7 +98,7 @@ class AnsweringModel:
         self._attached = attached
         self._produced = produced
         self._has_restored = False
-        self._message = WrittenMessage(held, produced, self._numbers)
+        self._message = MessageWriter(held, produced, self._numbers)
         self._hosted = HostedCalls(held, produced, self._numbers.take_step)
 
     async def ask(self) -> Reply:
@@ -157,12 +157,12 @@ class AnsweringModel:
                         await self._held.stored()
                 elif type(event) is MessageEnded:
                     self._message.note_end(event)
-                elif type(event) is HostedBegan:
+                elif type(event) is HostedCallStarted:
                     await self._commit(output)
                     self._hosted.begin(event)
                 elif type(event) is CodeDelta:
                     self._hosted.write_code(event)
-                elif type(event) is HostedEnded:
+                elif type(event) is HostedCallEnded:
                     await self._hosted.end(event)
                     output.append(event)
                     await self._commit(output)
@@ -228,7 +228,7 @@ class AnsweringModel:
         self._usage += ended.usage
         self._held.tokens = self._usage.total_tokens
         called = [event for event in output if type(event) is ToolCalled]
-        if ended.stop is Stop.END:
+        if ended.stop is FinishReason.END:
             reply.calls = self._name_calls(called)
         self._store_items(reply, output, enclosed, is_last=True)
         if reply.calls:
@@ -251,11 +251,11 @@ class AnsweringModel:
     ) -> None:
         calls = iter(reply.calls)
         for event in output:
-            if type(event) is Reasoned:
+            if type(event) is ReasoningItem:
                 self._add(reply, _reasoning_item(self._record, event))
             elif type(event) is ToolCalled and reply.calls:
                 self._add(reply, _call_item(self._record, next(calls)))
-            elif type(event) is HostedEnded:
+            elif type(event) is HostedCallEnded:
                 self._add(reply, hosted_item(self._record, event))
             elif type(event) is MessageEnded:
                 self._end_message(reply, enclosed, has_usage=is_last and not reply.calls)
@@ -263,8 +263,8 @@ class AnsweringModel:
     def _end_message(self, reply: Reply, enclosed: Enclosed, *, has_usage: bool) -> None:
         if not self._message.is_open:
             return
-        if reply.stop is not Stop.END:
-            reason = "max_tokens" if reply.stop is Stop.LENGTH else "content_filter"
+        if reply.stop is not FinishReason.END:
+            reason = "max_tokens" if reply.stop is FinishReason.LENGTH else "content_filter"
             reply.batch.extend(self._message.partial(reason, "completed"))
             return
         usage = usage_fields(reply.usage) if has_usage else None
@@ -299,7 +299,7 @@ def _tool_choice(record: RunRecord, items: Sequence[Item]) -> str | dict[str, An
     return "auto" if any(item["type"] in _CALLS for item in own) else choice
 
 
-def _reasoning_item(record: RunRecord, event: Reasoned) -> Item:
+def _reasoning_item(record: RunRecord, event: ReasoningItem) -> Item:
     model = record.request.model
     return {"type": "reasoning", "model": model, "data": event.data, "run_id": record.id}
 

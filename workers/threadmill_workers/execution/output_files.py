@@ -40,7 +40,7 @@ class Enclosed:
         return found or None
 
 
-class ProducedFiles:
+class OutputFiles:
     """Keeps the files of one run, and tells what goes with its next message."""
 
     def __init__(

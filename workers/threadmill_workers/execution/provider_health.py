@@ -12,7 +12,7 @@ TELL_SECONDS = 10.0
 """From one line that it fails to the next, at least: it may refuse one request in a hundred."""
 
 
-class Provider:
+class ProviderHealth:
     """What a process knows of its provider from the requests of all its runs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

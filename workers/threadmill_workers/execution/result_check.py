@@ -1,4 +1,4 @@
-"""Results of a type that the caller chose: what the model said last is held against its schema."""
+"""The check of a result: what the model said last must fit the type that the caller chose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 500
 """Characters of one of them."""
 
 
-class Results:
+class ResultCheck:
     """Checks the result of one run."""
 
     def __init__(self, held: HeldRun, history: History) -> None:

@@ -14,13 +14,13 @@ from threadmill_shared import errors
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.call_routing import Outside
+from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.turn import (
+    HandOver,
     OpenCall,
     Park,
-    PassOn,
     Reply,
     calls_body,
     usage_fields,
@@ -38,7 +38,7 @@ class ToolCalls:
     def __init__(
         self,
         held: HeldRun,
-        outside: Outside,
+        outside: CallRouter,
         registry: ToolRegistry,
         runner: ToolRunner,
         history: History,
@@ -63,7 +63,7 @@ class ToolCalls:
         self._history = history
         self._may_begin = may_begin
 
-    async def call_all(self, reply: Reply) -> EndRun | Park | PassOn | None:
+    async def call_all(self, reply: Reply) -> EndRun | Park | HandOver | None:
         """Store the turn, then make its calls.
 
         Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill_shared.model import Stop, Usage
+from threadmill_shared.model import FinishReason, Usage
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import ToolOutputItem
 from threadmill_shared.tools.runner import ToolResult
@@ -67,7 +67,7 @@ class Park:
 
 
 @dataclass(frozen=True)
-class PassOn:
+class HandOver:
     """The run goes on with another worker, which has the function that is called."""
 
     queue: str
@@ -78,7 +78,7 @@ class PassOn:
 class Reply:
     """What a model said in one turn."""
 
-    stop: Stop = Stop.END
+    stop: FinishReason = FinishReason.END
     usage: Usage = field(default_factory=Usage)
     text: str = ""
     """What its message says."""
@@ -105,7 +105,7 @@ def stored_usage(fields: Mapping[str, Any] | None) -> Usage:
     """Tokens as they were stored; what another release has stored besides is left out."""
     known = fields or {}
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return Usage(*(lenient.count(known.get(name)) or 0 for name in names))
+    return Usage(*(lenient.whole_number(known.get(name)) or 0 for name in names))
 
 
 def usage_fields(usage: Usage) -> dict[str, int]:

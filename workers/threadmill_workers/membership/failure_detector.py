@@ -50,7 +50,7 @@ class Dead:
 
 
 @dataclass(frozen=True)
-class Look:
+class WorkerScan:
     """What the server said at one time."""
 
     at: float
@@ -73,7 +73,7 @@ class Look:
         return seen.server == self.server and seen.client in self.asked - self.connected
 
 
-class Deaths:
+class FailureDetector:
     """Looks again and again, and remembers what it saw."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
@@ -118,7 +118,7 @@ class Deaths:
 
     # ---- looking ---------------------------------------------------------------------------------
 
-    async def _look(self, holders: Iterable[str]) -> Look | None:
+    async def _look(self, holders: Iterable[str]) -> WorkerScan | None:
         """A look; None where it proves nothing."""
         begun_at = self._clock()
         try:
@@ -141,7 +141,7 @@ class Deaths:
         self._registered, self.workers = look.registered, look.workers
         return look if is_prompt else None
 
-    async def _ask(self, holders: Iterable[str], at: float) -> Look:
+    async def _ask(self, holders: Iterable[str], at: float) -> WorkerScan:
         """One round trip: it asks for the leases and connections of the workers known so far."""
         known = {worker.id: worker for worker in self.workers}
         seen = [worker.seen for worker in known.values() if worker.seen and self._may_ask]
@@ -160,7 +160,7 @@ class Deaths:
         registrations = pairs(registered)
         unregistered = set(holders) - registrations.keys()
         connected = re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE)
-        return Look(
+        return WorkerScan(
             at=at,
             server=server_id(info),
             registered=registrations,
@@ -178,7 +178,7 @@ class Deaths:
 
     # ---- judging ---------------------------------------------------------------------------------
 
-    def _without_lease(self, look: Look) -> list[Dead]:
+    def _without_lease(self, look: WorkerScan) -> list[Dead]:
         """Those that had none at an earlier look either, under the same registration."""
         dead, suspected = [], {}
         for worker in look.without_lease:
@@ -193,7 +193,7 @@ class Deaths:
         return dead
 
 
-def _disconnected(first: Look, second: Look) -> list[Dead]:
+def _disconnected(first: WorkerScan, second: WorkerScan) -> list[Dead]:
     """Those that both looks miss, on the same server, under the same registration."""
     if first.server != second.server:
         return []

@@ -23,7 +23,7 @@ from threadmill_shared.store.workers import Seen
 Command = tuple[Any, ...]
 
 
-class Pulse(Protocol):
+class Heartbeat(Protocol):
     """A way to beat."""
 
     async def send(self, command: Command) -> Any:
@@ -49,7 +49,7 @@ class Pulse(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def open_pulse(url: str) -> AsyncGenerator[Pulse, None]:
+async def open_heartbeat(url: str) -> AsyncGenerator[Heartbeat, None]:
     """A connection to the store at this URL, for as long as the block lasts."""
     name = f"threadmill-{secrets.token_hex(8)}"
     client = connect(url, client_name=name)

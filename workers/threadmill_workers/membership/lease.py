@@ -22,7 +22,7 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import script
 from threadmill_shared.store.workers import Seen, WorkerInfo
-from threadmill_workers.membership.heartbeat import Pulse, open_pulse
+from threadmill_workers.membership.heartbeat import Heartbeat, open_heartbeat
 from threadmill_workers.membership.identity import WorkerIdentity
 
 logger = logging.getLogger("threadmill.worker")
@@ -153,7 +153,7 @@ class Lease:
         pause = FIRST_RETRY_SECONDS
         while not self._end.is_set():
             try:
-                async with open_pulse(self._settings.store_url()) as pulse:
+                async with open_heartbeat(self._settings.store_url()) as pulse:
                     await self._beat_on(pulse)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
                 self._tell_trouble(error)
@@ -172,7 +172,7 @@ class Lease:
             self._told_at = float("-inf")
             logger.warning("the lease is renewed again; Redis is back")
 
-    async def _beat_on(self, pulse: Pulse) -> None:
+    async def _beat_on(self, pulse: Heartbeat) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
         seen = await pulse.seen()
         await self._register(pulse, seen)
@@ -192,7 +192,7 @@ class Lease:
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
 
-    async def _is_lost_before_the_next_beat(self, pulse: Pulse) -> bool:
+    async def _is_lost_before_the_next_beat(self, pulse: Heartbeat) -> bool:
         waiting = asyncio.ensure_future(pulse.is_lost_within(BEAT_SECONDS))
         closing = asyncio.ensure_future(self._closing.wait())
         await asyncio.wait([waiting, closing], return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +202,7 @@ class Lease:
             await asyncio.wait([waiting])
         return not waiting.cancelled() and waiting.result()
 
-    async def _beat(self, pulse: Pulse, seen: Seen | None) -> None:
+    async def _beat(self, pulse: Heartbeat, seen: Seen | None) -> None:
         sent_at = _now()
         [outcome] = await self._run(pulse, "beat")
         if outcome == "ok":
@@ -212,7 +212,7 @@ class Lease:
         else:
             await self._rise(pulse, seen)
 
-    async def _register(self, pulse: Pulse, seen: Seen | None) -> None:
+    async def _register(self, pulse: Heartbeat, seen: Seen | None) -> None:
         sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
         # Before the first answer there is none that others could have buried.
         tried = "\n".join(self._tried) if self._registration else ""
@@ -226,7 +226,7 @@ class Lease:
         self._tried = {registration: None}
         self._registered.set()
 
-    async def _rise(self, pulse: Pulse, seen: Seen | None) -> None:
+    async def _rise(self, pulse: Heartbeat, seen: Seen | None) -> None:
         """Go on under a new id: others hold this one for dead, and have taken its runs."""
         logger.warning("this worker was taken for dead; its runs go on elsewhere")
         self._loop.call(self._on_buried)
@@ -234,12 +234,12 @@ class Lease:
         self.holder = self.holder.renewed()
         await self._register(pulse, seen)
 
-    async def _deregister(self, pulse: Pulse) -> None:
+    async def _deregister(self, pulse: Heartbeat) -> None:
         await self._run(pulse, "bury", {"judged": self._registration, "expired": 0})
 
     async def _run(
         self,
-        pulse: Pulse,
+        pulse: Heartbeat,
         name: str,
         args: Mapping[str, str | int] | None = None,
         rest: Sequence[str] = (),

@@ -12,10 +12,10 @@ from openai import AsyncAPIResponse, AsyncOpenAI
 
 from threadmill_shared.errors import ModelGarbled, ModelRefused
 from threadmill_shared.model import (
+    FinishReason,
     MessageEnded,
     ModelEvent,
     ModelRequest,
-    Stop,
     TextDelta,
     TurnEnded,
     Usage,
@@ -26,7 +26,7 @@ from threadmill_workers.models.errors import StreamFailed
 from threadmill_workers.models.request_bodies import chat_body, sent_texts
 from threadmill_workers.models.streaming import stream_events
 
-_STOPS = {"length": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}
+_STOPS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
 
 
 class ChatModel:
@@ -87,7 +87,7 @@ class ChatReader:
         self._in_message = False
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}
-        self._stop: Stop | None = None
+        self._stop: FinishReason | None = None
         self._usage = Usage()
 
     def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
@@ -102,7 +102,7 @@ class ChatReader:
         choice = choices[0]
         events = self._delta(choice.get("delta") or {})
         if (reason := choice.get("finish_reason")) and self._stop is None:
-            events += self._finish(_STOPS.get(lenient.text(reason), Stop.END))
+            events += self._finish(_STOPS.get(lenient.text(reason), FinishReason.END))
         return events
 
     def close(self) -> TurnEnded:
@@ -134,10 +134,10 @@ class ChatReader:
             self._calls.append(call)
         return call
 
-    def _finish(self, stop: Stop) -> list[ModelEvent]:
+    def _finish(self, stop: FinishReason) -> list[ModelEvent]:
         self._stop = stop
         events: list[ModelEvent] = [MessageEnded()] if self._in_message else []
-        if stop is Stop.END:
+        if stop is FinishReason.END:
             # A reply that was cut has cut its last call, too.
             events += [told.called(call.name, call.arguments, call.id) for call in self._calls]
         return events

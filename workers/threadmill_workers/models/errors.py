@@ -158,7 +158,7 @@ def _complaint(
         return Complaint(status, (), body if isinstance(body, str) else "", retry_after)
     code = body.get("code")
     if status is None:
-        status = lenient.count(code)
+        status = lenient.whole_number(code)
     words = tuple(
         word
         for name in ("code", "type", "param")

@@ -62,7 +62,7 @@ class OpenAIFiles:
                 purpose="assistants" if is_searched else "user_data",
                 expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
             )
-            until = lenient.count(file.expires_at) or time.time() + FILE_SECONDS
+            until = lenient.whole_number(file.expires_at) or time.time() + FILE_SECONDS
             return _id_of(file), until
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:

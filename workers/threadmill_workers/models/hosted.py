@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
-from threadmill_shared.model import HostedEnded, HostedKind
+from threadmill_shared.model import HostedCallEnded, HostedKind
 from threadmill_shared.records import lenient
 
 Json = dict[str, Any]
@@ -37,11 +37,11 @@ def included(tools: Sequence[HostedTool]) -> list[str]:
     return [_INCLUDED[tool.type] for tool in tools]
 
 
-def ended(item: Json) -> HostedEnded:
+def ended(item: Json) -> HostedCallEnded:
     """The call that this item tells the end of."""
     failed = item.get("status") in ("failed", "incomplete")
     if item["type"] == "file_search_call":
-        return HostedEnded("file_search", _search_data(item), _search_details(item), (), failed)
+        return HostedCallEnded("file_search", _search_data(item), _search_details(item), (), failed)
     outputs = lenient.objects(item.get("outputs"))
     logs = [_logs(one) for one in outputs if one.get("type") == "logs"]
     images = [lenient.text(one.get("url")) for one in outputs if one.get("type") == "image"]
@@ -49,7 +49,7 @@ def ended(item: Json) -> HostedEnded:
     # Sent back without the images: each would be as long as a book, in every further request.
     data = {name: item.get(name) for name in ("type", "id", "container_id", "status")}
     stored = lenient.storable(data | {"code": details["input"], "outputs": logs})
-    return HostedEnded("code_interpreter", stored, details, images, failed)
+    return HostedCallEnded("code_interpreter", stored, details, images, failed)
 
 
 def _logs(output: Json) -> Json:

@@ -12,12 +12,12 @@ from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 from threadmill_shared.errors import ModelGarbled
 from threadmill_shared.model import (
     CodeDelta,
-    HostedBegan,
+    FinishReason,
+    HostedCallStarted,
     MessageEnded,
     ModelEvent,
     ModelRequest,
-    Reasoned,
-    Stop,
+    ReasoningItem,
     TextDelta,
     TurnEnded,
 )
@@ -29,7 +29,7 @@ from threadmill_workers.models.hosted import KINDS, ended
 from threadmill_workers.models.request_bodies import responses_body, sent_texts
 from threadmill_workers.models.streaming import stream_events
 
-_STOPS = {"max_output_tokens": Stop.LENGTH, "content_filter": Stop.CONTENT_FILTER}
+_STOPS = {"max_output_tokens": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
 _REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
 """What a provider takes back; it refuses an item that carries its status, say."""
 
@@ -161,7 +161,7 @@ class ResponsesReader:
         if item["type"] not in KINDS:
             return ()
         self._in_call, self._has_code = True, False
-        return (HostedBegan(KINDS[item["type"]]),)
+        return (HostedCallStarted(KINDS[item["type"]]),)
 
     def _end_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         begun = () if self._in_call else self._begin_call(item)
@@ -173,7 +173,7 @@ class ResponsesReader:
     def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
         reason = lenient.text(lenient.json_object(response.get("incomplete_details")).get("reason"))
         usage = told.usage(response.get("usage"), "input_tokens", "output_tokens")
-        self.turn = TurnEnded(_STOPS.get(reason, Stop.END), usage)
+        self.turn = TurnEnded(_STOPS.get(reason, FinishReason.END), usage)
         return self._end_message()
 
 
@@ -186,4 +186,4 @@ def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
     if not item.get("encrypted_content") and not item.get("content"):
         return ()
     kept = {name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}
-    return (Reasoned(lenient.storable(kept)),)
+    return (ReasoningItem(lenient.storable(kept)),)

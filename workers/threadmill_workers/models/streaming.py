@@ -27,7 +27,7 @@ Opening = Callable[[AsyncExitStack], Awaitable[AsyncAPIResponse[Any]]]
 """Sends the request, and leaves the closing of its response to the stack."""
 
 
-class Reader(Protocol):
+class EventParser(Protocol):
     """Turns the events of one stream of one API into ours."""
 
     turn: TurnEnded | None
@@ -52,7 +52,7 @@ class Reader(Protocol):
 
 
 async def stream_events(
-    opening: Opening, reader: Reader, private: Iterable[str]
+    opening: Opening, reader: EventParser, private: Iterable[str]
 ) -> AsyncGenerator[ModelEvent, None]:
     """Yield what the reader makes of the stream, `TurnEnded` last.
 
@@ -120,7 +120,7 @@ def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     return response.aiter_raw()
 
 
-def _read(reader: Reader, data: bytes) -> Sequence[ModelEvent]:
+def _read(reader: EventParser, data: bytes) -> Sequence[ModelEvent]:
     if reader.turn is not None:
         return ()
     if data == b"[DONE]":

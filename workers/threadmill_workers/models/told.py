@@ -25,9 +25,9 @@ _NAME_LENGTH = 200
 def usage(told: object, prompt: str, completion: str) -> Usage:
     """Tokens, from an object that has them under these names."""
     counts = lenient.json_object(told)
-    read = lenient.count(counts.get(prompt)) or 0
-    written = lenient.count(counts.get(completion)) or 0
-    return Usage(read, written, lenient.count(counts.get("total_tokens")) or read + written)
+    read = lenient.whole_number(counts.get(prompt)) or 0
+    written = lenient.whole_number(counts.get(completion)) or 0
+    return Usage(read, written, lenient.whole_number(counts.get("total_tokens")) or read + written)
 
 
 def called(name: object, arguments: object, id: object) -> ToolCalled:
@@ -56,7 +56,7 @@ def _citation(told: Json) -> Json | None:
         return None
     cited: Json = lenient.storable(told)
     for name in _PLACES:
-        if lenient.count(cited.get(name)) is None:
+        if lenient.whole_number(cited.get(name)) is None:
             cited.pop(name, None)
     if not isinstance(cited.get("filename"), str):
         cited.pop("filename", None)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_all
-from threadmill_shared.events.notifications import Bells
+from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.settings import Settings
@@ -17,8 +17,8 @@ from threadmill_shared.store.runs import Store
 from threadmill_workers.consuming.consumer_watchdog import PING_SECONDS, Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.membership.lease import Lease
-from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Strays
-from threadmill_workers.recovery.redelivery import Resending
+from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
+from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.sweep import Sweep
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -28,14 +28,14 @@ PAUSE_SECONDS = 1.0
 """After upkeep that has failed."""
 
 
-class Upkeep:
+class Maintenance:
     """Listens for cancelled runs, sweeps, and looks for strays, until it is closed."""
 
     def __init__(
         self,
         settings: Settings,
         store: Store,
-        bells: Bells,
+        notifications: Notifications,
         sender: Sender,
         executor: Executor,
         lease: Lease,
@@ -44,12 +44,12 @@ class Upkeep:
         on_taken: Callable[[RunRecord], None] = lambda _: None,
         own_queue: str | None = None,
     ) -> None:
-        """Upkeep that has not begun.
+        """Nothing is done yet.
 
         Args:
             settings: for the limit of attempts.
             store: where the runs are.
-            bells: for the one that tells of cancelled runs.
+            notifications: for the one that tells of cancelled runs.
             sender: sends what is found.
             executor: what executes runs here.
             lease: who this worker is.
@@ -57,7 +57,7 @@ class Upkeep:
             on_taken: told the record of a run that goes on with another worker.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
-        self._bells = bells
+        self._notifications = notifications
         self._sender = sender
         self._executor = executor
         self._lease = lease
@@ -69,9 +69,9 @@ class Upkeep:
             remove_queue=sender.remove,
             on_taken=on_taken,
         )
-        self._resending = Resending(store, self._send, sender.send_probe, own_queue=own_queue)
-        self._sweep = Sweep(store, takeover, self._resending, executor.report_end)
-        self._strays = Strays(store, executor, lease, takeover)
+        self._redelivery = Redelivery(store, self._send, sender.send_probe, own_queue=own_queue)
+        self._sweep = Sweep(store, takeover, self._redelivery, executor.report_end)
+        self._reconciliation = Reconciliation(store, executor, lease, takeover)
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
@@ -79,7 +79,7 @@ class Upkeep:
         work = (
             self._every(0, self._listen),
             self._sweep.work(),
-            self._every(COMPARE_SECONDS, self._strays.compare),
+            self._every(COMPARE_SECONDS, self._reconciliation.compare),
             self._every(PING_SECONDS, self._watchdog.look),
         )
         self._tasks = [asyncio.ensure_future(one) for one in work]
@@ -90,7 +90,7 @@ class Upkeep:
 
     async def probed(self, queue: str, until: int) -> None:
         """A probe has come through a queue: send again what was lost there until then."""
-        await self._resending.probed(queue, until)
+        await self._redelivery.probed(queue, until)
 
     async def pinged(self, number: int) -> None:
         """A message of this process to itself has arrived."""
@@ -98,7 +98,7 @@ class Upkeep:
 
     async def _listen(self) -> None:
         """Stop runs that were cancelled. The bell carries the run's id."""
-        async with self._bells.hear(self._lease.holder.bell) as cancelled:
+        async with self._notifications.hear(self._lease.holder.bell) as cancelled:
             async for run_id in cancelled:
                 self._executor.stop(run_id)
 

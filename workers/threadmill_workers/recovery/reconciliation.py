@@ -12,7 +12,7 @@ import logging
 from threadmill_shared.records.run import HELD
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.executor import Executor
-from threadmill_workers.execution.held_run import HeldRun, Stop
+from threadmill_workers.execution.held_run import HeldRun, Interruption
 from threadmill_workers.membership.lease import Lease
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("threadmill.worker")
 COMPARE_SECONDS = 5.0
 
 
-class Strays:
+class Reconciliation:
     """Gives back what this worker holds and does not execute, and drops what it does not hold."""
 
     def __init__(self, store: Store, executor: Executor, lease: Lease, takeover: Takeover) -> None:
@@ -49,4 +49,4 @@ class Strays:
     async def _drop_if_lost(self, held: HeldRun) -> None:
         token = await self._store.read("HGET", self._store.keys.run(held.record.id), "token")
         if token != held.token:
-            held.stop(Stop.LOST)
+            held.stop(Interruption.LOST)

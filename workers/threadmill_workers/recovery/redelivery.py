@@ -39,7 +39,7 @@ class Unclaimed:
     """Where its message is, or was."""
 
 
-class Resending:
+class Redelivery:
     """Finds unclaimed runs, and sends them again."""
 
     def __init__(

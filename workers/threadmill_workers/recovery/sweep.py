@@ -16,9 +16,9 @@ from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.parked_runs import ParkedRuns, unanswered
 from threadmill_shared.store.runs import Store
-from threadmill_workers.membership.failure_detector import BETWEEN_LOOKS_SECONDS, Deaths
+from threadmill_workers.membership.failure_detector import BETWEEN_LOOKS_SECONDS, FailureDetector
 from threadmill_workers.recovery.each import each
-from threadmill_workers.recovery.redelivery import SAMPLE, Resending
+from threadmill_workers.recovery.redelivery import SAMPLE, Redelivery
 from threadmill_workers.recovery.takeover import Takeover
 
 logger = logging.getLogger("threadmill.worker")
@@ -53,16 +53,16 @@ class Sweep:
         self,
         store: Store,
         takeover: Takeover,
-        resending: Resending,
+        resending: Redelivery,
         report: Callable[[str], Awaitable[None]],
     ) -> None:
         """A sweep; `takeover`, `resending` and `report` do what follows from what it finds."""
         self._store = store
         self._takeover = takeover
-        self._resending = resending
+        self._redelivery = resending
         self._report = report
         self._parked = ParkedRuns(store)
-        self._deaths = Deaths(store)
+        self._failure_detector = FailureDetector(store)
         self._holders: frozenset[str] = frozenset()
         self._server = ""
         self._server_since = float("-inf")
@@ -84,17 +84,19 @@ class Sweep:
 
     def _pause(self, seconds: float) -> float:
         """What stands for so many seconds where few workers look."""
-        rarer = max(1.0, len(self._deaths.workers) / ECONOMY)
+        rarer = max(1.0, len(self._failure_detector.workers) / ECONOMY)
         pause = seconds * rarer * random.uniform(0.9, 1.1)  # noqa: S311  not a secret
         # Who suspects somebody does not wait for its turn: its second look is the verdict.
-        return min(pause, 1.05 * BETWEEN_LOOKS_SECONDS) if self._deaths.is_alarmed else pause
+        return (
+            min(pause, 1.05 * BETWEEN_LOOKS_SECONDS) if self._failure_detector.is_alarmed else pause
+        )
 
     # ---- workers ---------------------------------------------------------------------------------
 
     async def look_at_workers(self) -> None:
         """Take over what dead workers have left."""
-        dead = await self._deaths.find(self._holders)
-        self._note(self._deaths.server)
+        dead = await self._failure_detector.find(self._holders)
+        self._note(self._failure_detector.server)
         count = not self._is_server_new()
         await each(dead, lambda one: self._takeover.bury(one, count=count), "take over from")
 
@@ -115,10 +117,10 @@ class Sweep:
         self._holders = look.holders
         if look.overdue:
             # It may have changed since the last look at the workers, and with it the clock.
-            self._note(await self._deaths.ask_server())
+            self._note(await self._failure_detector.ask_server())
         if not self._is_server_new():
             await each(look.overdue, self._end, "end")
-        await self._resending.look(look.unclaimed, look.now, self._deaths.workers)
+        await self._redelivery.look(look.unclaimed, look.now, self._failure_detector.workers)
         await each(look.unreported, self._report, "report the end of")
 
     async def _end(self, run_id: str) -> None:

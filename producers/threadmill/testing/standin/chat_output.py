@@ -10,9 +10,13 @@ from threadmill.testing.standin.conversation import Request
 from threadmill.testing.standin.replies import Call, Reply, Text
 from threadmill.testing.standin.sse import Frame, Kind, around, encode, encode_token, event
 from threadmill.testing.standin.usage import usage_of
-from threadmill_shared.model import Stop
+from threadmill_shared.model import FinishReason
 
-_FINISH = {Stop.END: "stop", Stop.LENGTH: "length", Stop.CONTENT_FILTER: "content_filter"}
+_FINISH = {
+    FinishReason.END: "stop",
+    FinishReason.LENGTH: "length",
+    FinishReason.CONTENT_FILTER: "content_filter",
+}
 _DELTA = "\0delta"
 
 Json = dict[str, Any]
@@ -72,9 +76,9 @@ class ChatOutput:
 
     @property
     def _finish_reason(self) -> str:
-        if self._calls and self._reply.stop == Stop.END:
+        if self._calls and self._reply.stop == FinishReason.END:
             return "tool_calls"
-        return _FINISH[Stop(self._reply.stop)]
+        return _FINISH[FinishReason(self._reply.stop)]
 
     def _chunk(self, delta: Json | None, finish_reason: str | None = None) -> Json:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from threadmill_shared.model import Stop, Usage
+from threadmill_shared.model import FinishReason, Usage
 
 _TOKEN = re.compile(r"\s*(?:\w{1,8}|[^\w\s])|\s+")
 
@@ -133,12 +133,12 @@ class Reply:
     """Seconds from one token to the next. Default: the server's."""
     first_delay: float = 0.0
     """Seconds from the opening of the stream to the first token."""
-    stop: Stop | Literal["end", "length", "content_filter"] = Stop.END
+    stop: FinishReason | Literal["end", "length", "content_filter"] = FinishReason.END
     usage: Usage | None = None
     """Default: a count of what was sent and streamed."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", Stop(self.stop))
+        object.__setattr__(self, "stop", FinishReason(self.stop))
 
     def limited(self, limit: int | None) -> Reply:
         """This reply, or its beginning with `limit` tokens and the stop `length`."""
@@ -152,4 +152,4 @@ class Reply:
                 break
             kept.append(part)
             limit -= len(part.tokens)
-        return replace(self, parts=kept, stop=Stop.LENGTH)
+        return replace(self, parts=kept, stop=FinishReason.LENGTH)

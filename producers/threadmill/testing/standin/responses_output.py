@@ -13,10 +13,14 @@ from threadmill.testing.standin.hosting import Hosting
 from threadmill.testing.standin.replies import Call, Code, Part, Reasoning, Reply, Search, Text
 from threadmill.testing.standin.sse import Frame, Kind, around, encode, encode_token, event
 from threadmill.testing.standin.usage import reasoning_tokens, usage_of
-from threadmill_shared.model import Stop
+from threadmill_shared.model import FinishReason
 
-_STATUS = {Stop.END: "completed", Stop.LENGTH: "incomplete", Stop.CONTENT_FILTER: "incomplete"}
-_REASON = {Stop.LENGTH: "max_output_tokens", Stop.CONTENT_FILTER: "content_filter"}
+_STATUS = {
+    FinishReason.END: "completed",
+    FinishReason.LENGTH: "incomplete",
+    FinishReason.CONTENT_FILTER: "incomplete",
+}
+_REASON = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
 _DELTA, _NUMBER = "\0delta", "\0number"
 
 Json = dict[str, Any]
@@ -59,7 +63,7 @@ class ResponsesOutput:
 
     @property
     def _status(self) -> str:
-        return _STATUS[Stop(self._reply.stop)]
+        return _STATUS[FinishReason(self._reply.stop)]
 
     def _frame(self, type: str, kind: Kind = Kind.OPENING, **fields: Any) -> Frame:
         number = self._sequence
@@ -168,7 +172,7 @@ class ResponsesOutput:
 
     def _response(self, status: str, output: list[Json] | None = None) -> Json:
         body, ended = self._request.body, output is not None
-        reason = _REASON.get(Stop(self._reply.stop)) if status == "incomplete" else None
+        reason = _REASON.get(FinishReason(self._reply.stop)) if status == "incomplete" else None
         return {
             "id": f"resp_{self._request.key}",
             "object": "response",
