@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contents import read_contents
-from tests.kinds import Servers
-from tests.leaks import leaks
-from tests.page_rows import PageRows
-from tests.programs import KINDS, default_kind
-from tests.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
-from tests.servers import RedisServer
-from tests.slots import one_slot_per_script
+from tests.support.contents import read_contents
+from tests.support.kinds import Servers
+from tests.support.leaks import leaks
+from tests.support.page_rows import PageRows
+from tests.support.programs import KINDS, default_kind
+from tests.support.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
+from tests.support.servers import RedisServer
+from tests.support.slots import one_slot_per_script
 
 from threadmill_shared.store.connections import StoreClient, connect
 from threadmill_shared.store.runs import Store

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill import Assistant
 from threadmill.testing import StandIn

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.text import Span, Text
-from tests.terminal import Emulator, Terminal
+from tests.support.terminal import Emulator, Terminal
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn

@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.installing import Installations
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill.testing import StandIn, converse
 

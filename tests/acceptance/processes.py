@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import psutil
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 BOTS = Path(__file__).parent / "bots"
 """Modules with assistants, for workers."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.terminal import Terminal
-from tests.waiting import wait_until
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 # The terminal becomes the process's own, so that Ctrl-C reaches it as a signal.
 _OWN_TERMINAL = (

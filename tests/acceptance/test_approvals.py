@@ -9,7 +9,7 @@ import sys
 import pytest
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread, errors, tool
 from threadmill.client.current import close_client

@@ -8,7 +8,7 @@ import redis
 from celery import Celery
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import is_speaking
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant
 from threadmill.testing import Reply, StandIn, Text

@@ -20,7 +20,7 @@ import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker
 from tests.acceptance.scripts import callers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
 from threadmill.client.current import close_client, current_client

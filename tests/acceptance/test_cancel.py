@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Script, Workers
 from tests.acceptance.requests import is_speaking, tool_outputs
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Reply, Request, StandIn, Text, converse

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 import redis
 from tests.acceptance.processes import Worker, Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill_shared.store.keys import Keys

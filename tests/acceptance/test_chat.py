@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.terminals import TypedTo
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Thread
 from threadmill.testing import Fault, Reply, Request, StandIn, converse

@@ -22,8 +22,8 @@ import pytest
 import redis
 from celery import Celery
 from tests.acceptance.processes import Worker, Workers
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.client.current import close_client

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.processes import Script, Workers
 from tests.acceptance.requests import is_speaking, tool_outputs
 from tests.acceptance.surroundings import surroundings
-from tests.kinds import Servers
+from tests.support.kinds import Servers
 
 from threadmill import Assistant, Event, Thread, errors
 from threadmill.client.current import close_client

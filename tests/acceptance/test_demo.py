@@ -16,7 +16,7 @@ from typing import Self
 
 import psutil
 import pytest
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill.testing import StandIn
 

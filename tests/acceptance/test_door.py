@@ -11,7 +11,7 @@ from tests.acceptance import door
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.test_scripts import SCRIBE
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Thread
 from threadmill.testing import StandIn

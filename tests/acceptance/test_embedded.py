@@ -17,8 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Script
 from tests.acceptance.requests import is_speaking
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, Thread
 from threadmill.client.current import close_client

@@ -13,8 +13,8 @@ import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.scripts import callers
 from tests.acceptance.surroundings import surroundings
-from tests.servers import ReplicatedRedis, SentinelFleet
-from tests.waiting import wait_until
+from tests.support.servers import ReplicatedRedis, SentinelFleet
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
 from threadmill.testing import StandIn

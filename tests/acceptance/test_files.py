@@ -14,8 +14,8 @@ import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, Run, Thread, errors
 from threadmill.embedded.server import FOLDER, end_server

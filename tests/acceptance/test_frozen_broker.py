@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.client.current import close_client

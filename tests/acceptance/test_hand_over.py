@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant
 from threadmill_shared.tools import ToolSpec

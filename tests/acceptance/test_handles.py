@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill import Assistant, EventHandler, Run, Thread, errors
 

@@ -20,8 +20,8 @@ from pydantic import TypeAdapter
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import (
     Assistant,

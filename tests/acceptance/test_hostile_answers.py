@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from openai import AsyncAssistantEventHandler
-from tests import hostile
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_scripts import SCRIBE
-from tests.servers import RedisServer
+from tests.support import hostile
+from tests.support.servers import RedisServer
 
 from threadmill import Assistant, PrintHandler, Run, Thread, errors
 from threadmill.client.current import close_client

@@ -11,8 +11,8 @@ import pytest
 import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Thread, errors, tool
 from threadmill.testing import StandIn

@@ -13,7 +13,7 @@ import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.surroundings import embedded_environment
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.embedded.server import FOLDER, end_server

@@ -14,8 +14,8 @@ from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import said_to, tool_outputs
 from tests.acceptance.surroundings import surroundings
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, Message, Thread, errors
 from threadmill.client.current import current_client

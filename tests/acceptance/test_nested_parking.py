@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.acceptance.processes import Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.client.current import current_client

@@ -27,8 +27,8 @@ import pytest
 import redis
 import yaml
 from honcho.environ import parse_procfile
-from tests.ports import free_port
-from tests.programs import server_program
+from tests.support.ports import free_port
+from tests.support.programs import server_program
 
 from threadmill_shared.settings import Settings
 

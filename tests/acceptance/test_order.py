@@ -11,7 +11,7 @@ import pytest
 from celery import Celery
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import by_thread, overlaps, said_to, thread_of
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Reply, Request, StandIn, Text

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from tests.acceptance.processes import Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant
 

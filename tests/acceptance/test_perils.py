@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 from tests.acceptance.processes import Worker, Workers
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Call, Reply, StandIn, Text

@@ -24,8 +24,8 @@ from tests.acceptance.processes import Worker
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
 from tests.acceptance.surroundings import embedded_environment, surroundings
 from tests.acceptance.test_operated import Flower
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Thread
 from threadmill.testing import StandIn, by_text

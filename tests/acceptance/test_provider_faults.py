@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_scripts import SCRIBE
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill import Assistant, Event, Message, Run, Thread
 from threadmill.client.current import close_client

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.requests import is_speaking
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run
 from threadmill.testing import Reply, StandIn, Text

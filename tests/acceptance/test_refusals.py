@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import redis
 from tests.acceptance.processes import Script
-from tests.ports import free_port
-from tests.waiting import wait_until
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Template, Thread, errors
 from threadmill.client.current import close_client

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.processes import Workers
 from tests.acceptance.requests import said_to
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 from typing_extensions import TypedDict
 
 from threadmill import Assistant, Run, Thread, errors

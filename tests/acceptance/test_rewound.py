@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.processes import Workers
-from tests.rewinding import Snapshot
+from tests.support.rewinding import Snapshot
 
 from threadmill import Assistant, Event, EventHandler, Thread, errors
 

@@ -20,8 +20,8 @@ from tests.acceptance.flowers import running_flower
 from tests.acceptance.processes import BOTS, Worker
 from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_operated import Flower
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.client.current import close_client

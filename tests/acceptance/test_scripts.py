@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.requests import is_speaking
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.testing import Reply, StandIn, Text

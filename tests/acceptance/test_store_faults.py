@@ -17,8 +17,8 @@ import pytest
 import redis
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.scripts import callers
-from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, errors
 from threadmill.testing import Reply, StandIn, Text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.processes import Worker, Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.testing import Reply, StandIn, Text

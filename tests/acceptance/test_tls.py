@@ -15,11 +15,11 @@ import pytest
 from tests.acceptance.processes import BOTS, Workers
 from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_operated import CREDENTIAL, Flower
-from tests.certificates import Authority, needs_openssl
-from tests.ports import free_port
-from tests.servers import RedisServer
-from tests.tls_servers import Stranger, TlsRedis
-from tests.waiting import wait_until
+from tests.support.certificates import Authority, needs_openssl
+from tests.support.ports import free_port
+from tests.support.servers import RedisServer
+from tests.support.tls_servers import Stranger, TlsRedis
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant
 from threadmill.testing import StandIn

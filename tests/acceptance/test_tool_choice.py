@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.processes import Workers
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, Run, Thread
 from threadmill.testing import Answer, Call, Code, Fault, Reply, Request, StandIn, Text

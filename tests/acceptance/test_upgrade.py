@@ -18,8 +18,8 @@ import pytest
 from tests.acceptance import door
 from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.releases import last_release
-from tests.leaks import TERMINAL
-from tests.waiting import wait_until
+from tests.support.leaks import TERMINAL
+from tests.support.waiting import wait_until
 
 SCRIPT = Path(__file__).parent / "scripts" / "either_release.py"
 LINES = 6

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import redis
 from tests.acceptance.processes import Worker, Workers
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 from threadmill import Assistant
 from threadmill.testing import Fault, StandIn

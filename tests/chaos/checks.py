@@ -9,7 +9,7 @@ from itertools import pairwise
 from tests.chaos.ledger import Line
 from tests.chaos.logs import StoredRun
 from tests.chaos.says import Say
-from tests.leaks import TERMINAL
+from tests.support.leaks import TERMINAL
 
 from threadmill_shared.records.log import Record
 

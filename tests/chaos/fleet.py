@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.acceptance.processes import Worker
 from tests.chaos.networks import Leaf
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 BOTS = Path(__file__).parent / "bots"
 _LOOK_SECONDS = 0.1

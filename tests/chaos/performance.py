@@ -17,8 +17,8 @@ from tests.chaos.recovery import Measurements
 from tests.chaos.stage import Stage, stage
 from tests.chaos.strikes import Strikes
 from tests.chaos.summary import Evidence, Summary
-from tests.contents import Contents, parts, read_contents
-from tests.waiting import wait_until_async
+from tests.support.contents import Contents, parts, read_contents
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared.store.connections import StoreClient, connect
 

@@ -13,7 +13,7 @@ import redis.asyncio as redis_asyncio
 from tests.chaos.fleet import Place
 from tests.chaos.says import Say
 from tests.chaos.stage import Stage
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
 from threadmill_shared.records.log import LogEntry

@@ -19,7 +19,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.networks import LOOPBACK, PROVIDER, STORE, Leaf
 from tests.chaos.options import Options
 from tests.chaos.tails import Tails
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill.client.current import close_client
 

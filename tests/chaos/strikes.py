@@ -15,7 +15,7 @@ from celery import Celery
 from tests.chaos.fleet import START_SECONDS, Place
 from tests.chaos.plan import Fault, Kind, faults
 from tests.chaos.stage import Stage
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared.broker.queues import EXECUTE, declared
 

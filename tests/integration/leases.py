@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, EnqueueCommand, content_digest

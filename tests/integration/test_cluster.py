@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import NAMESPACE
 from tests.integration.store.scene import REQUEST
-from tests.kinds import ClusterServer
-from tests.nodes import ask_all
-from tests.programs import server_program
-from tests.waiting import wait_until_async
+from tests.support.kinds import ClusterServer
+from tests.support.nodes import ask_all
+from tests.support.programs import server_program
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.events.notifications import Notifications

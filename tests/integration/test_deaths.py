@@ -22,9 +22,9 @@ from tests.integration.leases import (
     registrations,
     store_at,
 )
-from tests.servers import RedisServer
-from tests.sharing_proxy import SharingProxy
-from tests.waiting import wait_until_async
+from tests.support.servers import RedisServer
+from tests.support.sharing_proxy import SharingProxy
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo

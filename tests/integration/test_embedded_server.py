@@ -17,7 +17,7 @@ import psutil
 import pytest
 import redis
 from pydantic import SecretStr
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 from threadmill.embedded.server import FOLDER, end_server, ensure_server, find_program
 from threadmill.embedded.supervisor import LOOK_SECONDS

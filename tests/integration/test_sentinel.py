@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 from tests.conftest import Run
-from tests.servers import SentinelFleet
-from tests.waiting import wait_until
+from tests.support.servers import SentinelFleet
+from tests.support.waiting import wait_until
 
 from threadmill_shared import errors
 from threadmill_shared.store.connections import MAX_CONNECTIONS, StoreClient, connect

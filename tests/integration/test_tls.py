@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.certificates import Authority, Certificate, needs_openssl
-from tests.servers import RedisServer
-from tests.tls_servers import Stranger, TlsRedis
-from tests.waiting import wait_until
+from tests.support.certificates import Authority, Certificate, needs_openssl
+from tests.support.servers import RedisServer
+from tests.support.tls_servers import Stranger, TlsRedis
+from tests.support.waiting import wait_until
 from tornado.ioloop import IOLoop
 
 from threadmill_shared import errors

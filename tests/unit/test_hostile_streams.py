@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import hostile
+from tests.support import hostile
 
 from threadmill_shared.errors import ModelError
 from threadmill_shared.model import (

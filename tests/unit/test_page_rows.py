@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.page_rows import PageRows
+from tests.support.page_rows import PageRows
 
-PAGE = Path(__file__).resolve().parents[1] / "acceptance" / "page"
+PAGE = Path(__file__).resolve().parents[1] / "acceptance" / "marvin_parity"
 ROWS = 30
 
 
@@ -30,7 +30,7 @@ def test_every_test_of_a_row_is_played_in_both_settings() -> None:
 
 
 def test_a_row_passes_where_all_of_its_tests_do() -> None:
-    rows, at = PageRows(), "tests/acceptance/page/test_tools.py::test_row_"
+    rows, at = PageRows(), "tests/acceptance/marvin_parity/test_tools.py::test_row_"
     rows.pytest_runtest_logreport(report(f"{at}2_is_so[remote]", "passed"))
     rows.pytest_runtest_logreport(report(f"{at}2_is_so[remote]", "failed", "teardown"))
     rows.pytest_runtest_logreport(report(f"{at}2_is_so[embedded]", "passed"))

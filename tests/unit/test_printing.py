@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
-from tests.story import AT, RUN_ID, THREAD_ID, Story, call, message
+from tests.support.story import AT, RUN_ID, THREAD_ID, Story, call, message
 
 from threadmill import PrintHandler, Run, Step, errors, pprint_messages, pprint_run, pprint_steps
 from threadmill.printing.text import arguments_text, cleaned, first_lines, one_line
@@ -358,7 +358,7 @@ def test_what_the_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) ->
 SCRIPT = """
 import sys
 from threadmill import PrintHandler
-from tests.story import Story
+from tests.support.story import Story
 story = Story(PrintHandler())
 for number in range(5000):
     story.say(f"line {number}")

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.story import Story, message
-from tests.terminal import Terminal
-from tests.waiting import wait_until
+from tests.support.story import Story, message
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
 from threadmill.printing.display import open_sheet

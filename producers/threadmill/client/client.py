@@ -1,4 +1,4 @@
-"""What this process has of threadmill: one wire to the store, one sender, one subscription."""
+"""What this process has of threadmill: one pipeline to the store, one sender, one subscription."""
 
 from __future__ import annotations
 

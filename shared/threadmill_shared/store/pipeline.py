@@ -1,8 +1,9 @@
 """One pipeline per process to the store.
 
 Whatever a process has to ask of Redis while a round trip is under way goes out together in the next
-one; an idle wire sends at once. So there is no timer in the path of a token, a thousand concurrent
-callers need one connection, and a busy process pays for one round trip, not for one per call.
+one; an idle pipeline sends at once. So there is no timer in the path of a token, a thousand
+concurrent callers need one connection, and a busy process pays for one round trip, not for one per
+call.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ logger = logging.getLogger("threadmill.store")
 Command = tuple[Any, ...]
 
 JOINING_TURNS = 12
-"""Turns of the event loop that a busy wire lets pass between two pipelines."""
+"""Turns of the event loop that a busy pipeline lets pass between two pipelines."""
 
 
 class Sendable(Protocol):
@@ -93,7 +94,7 @@ class Pipeline:
         for sendable, reply in zip(commands, replies, strict=True):
             try:
                 sendable.settle(reply)
-            except Exception:  # one caller's fault must not stop the wire of all others
+            except Exception:  # one caller's fault must not stop the pipeline of all others
                 logger.exception("an answer could not be taken")
 
     async def _replies(self, commands: list[Command]) -> list[Any]:

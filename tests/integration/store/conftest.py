@@ -1,6 +1,6 @@
 """What tests of the store use: a store whose answers can be lost, and a thread in it.
 
-All of them run on each kind of server; see `tests.programs`.
+All of them run on each kind of server; see `tests.support.programs`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 from tests.conftest import NAMESPACE, Run
 from tests.integration.store.lossy import LossyClient
 from tests.integration.store.scene import Scene
-from tests.kinds import ClusterServer, Servers
-from tests.programs import KINDS, is_to_be_had
-from tests.servers import RedisServer
+from tests.support.kinds import ClusterServer, Servers
+from tests.support.programs import KINDS, is_to_be_had
+from tests.support.servers import RedisServer
 
 from threadmill_shared import ids
 from threadmill_shared.events.notifications import Notifications

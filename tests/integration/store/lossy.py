@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from redis import exceptions as redis_errors
-from tests.contents import Contents, read_contents
+from tests.support.contents import Contents, read_contents
 
 from threadmill_shared.store.connections import StoreClient
 

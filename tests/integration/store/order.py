@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.contents import Contents
 from tests.integration.store.commands import bucket_key
-from tests.leaks import TERMINAL
+from tests.support.contents import Contents
+from tests.support.leaks import TERMINAL
 
 
 class Order:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contents import Contents, read_contents
 from tests.integration.store.commands import Command, Commands
-from tests.waiting import wait_until_async
+from tests.support.contents import Contents, read_contents
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.events.decoder import Event, LogDecoder

@@ -8,10 +8,10 @@ from typing import Any
 
 import redis
 from redis import exceptions as redis_errors
-from tests.contents import Contents, dump_command, read_dump
 from tests.integration.store.commands import Command
 from tests.integration.store.model import Answer
-from tests.nodes import sync_client
+from tests.support.contents import Contents, dump_command, read_dump
+from tests.support.nodes import sync_client
 
 from threadmill_shared.store import scripts
 

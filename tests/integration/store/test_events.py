@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from tests.integration.store.scene import OTHER, Scene, begin_call, end_message, write_partly
-from tests.nodes import ask_all
-from tests.waiting import wait_until_async
+from tests.support.nodes import ask_all
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
@@ -178,7 +178,7 @@ def _calls(statistics, command):
     return sum(node.get(f"cmdstat_{command}", {"calls": 0})["calls"] for node in statistics)
 
 
-# ---- notifications ---------------------------------------------------------------------------------------
+# ---- notifications -------------------------------------------------------------------------
 
 
 async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, notifications):

@@ -13,7 +13,7 @@ import pytest
 from pydantic_core import from_json, to_json
 from tests.conftest import Run
 from tests.integration.store.scene import HOLDER, Scene, write_partly
-from tests.waiting import wait_until_async
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from tests.integration.store.scene import begin_message, end_message, write_partly
-from tests.nodes import ask_all
-from tests.waiting import wait_until_async
+from tests.support.nodes import ask_all
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
 from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta

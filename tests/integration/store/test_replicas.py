@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from tests.conftest import NAMESPACE
 from tests.integration.store.scene import OTHER, Scene, begin_call
-from tests.rewinding import Snapshot
-from tests.servers import ClusterOfOneShard, ReplicatedRedis
-from tests.waiting import wait_until_async
+from tests.support.rewinding import Snapshot
+from tests.support.servers import ClusterOfOneShard, ReplicatedRedis
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.store.connections import connect

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.conftest import NAMESPACE
 from tests.integration.store.scene import OTHER, Scene, end_message, write_partly
-from tests.rewinding import Snapshot
+from tests.support.rewinding import Snapshot
 
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event

@@ -10,7 +10,7 @@ from tests.integration.store.commands import OUTCOMES
 from tests.integration.store.driver import NAMESPACE, Counts
 from tests.integration.store.machine import BUCKETS, run
 from tests.integration.store.server import Server
-from tests.programs import KINDS
+from tests.support.programs import KINDS
 
 AT_LEAST = 20
 MOVES = (

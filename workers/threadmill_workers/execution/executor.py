@@ -62,8 +62,8 @@ class WorkerContext:
 class Executor:
     """Executes the runs of one worker process."""
 
-    def __init__(self, means: WorkerContext) -> None:
-        self._context = means
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import redis
-from tests.ports import free_port
-from tests.programs import default_kind, server_program
-from tests.waiting import wait_until
+from tests.support.ports import free_port
+from tests.support.programs import default_kind, server_program
+from tests.support.waiting import wait_until
 
 DATABASES = 64
 """Each test takes the next database, so a process left over from another test cannot meddle."""

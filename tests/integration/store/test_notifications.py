@@ -1,4 +1,4 @@
-"""The notifications of a process: one subscription for all that it listens to, which outlives its loss."""
+"""The notifications of a process: one subscription for all channels, which outlives its loss."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.nodes import ask_all
-from tests.proxy import Proxy
-from tests.waiting import wait_until_async
+from tests.support.nodes import ask_all
+from tests.support.proxy import Proxy
+from tests.support.waiting import wait_until_async
 
 from threadmill_shared.events import follow
 from threadmill_shared.events.notifications import Notifications

@@ -1,4 +1,4 @@
-"""The table of the page's rows, which is printed after the tests of `tests/acceptance/page`."""
+"""The table of the page's rows, printed after the tests of `tests/acceptance/marvin_parity`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 
 SETTINGS = ("embedded", "remote")
-_ROW = re.compile(r"acceptance/page/\w+\.py::test_row_(\d+)_\w+\[(\w+)\]")
+_ROW = re.compile(r"acceptance/marvin_parity/\w+\.py::test_row_(\d+)_\w+\[(\w+)\]")
 
 
 class PageRows:

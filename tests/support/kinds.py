@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers import RedisServer, is_in_order
-from tests.waiting import wait_until
+from tests.support.servers import RedisServer, is_in_order
+from tests.support.waiting import wait_until
 
 NODES = 3
 SLOTS = 16_384

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import redis
-from tests.certificates import Authority, Certificate
-from tests.servers import RedisServer
+from tests.support.certificates import Authority, Certificate
+from tests.support.servers import RedisServer
 
 
 class TlsRedis(RedisServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acceptance.page.conftest import Play
+from tests.acceptance.marvin_parity.conftest import Play
 from tests.unit.test_twins import assert_twins, twins
 
 SCRIPT = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acceptance.page.conftest import Play
+from tests.acceptance.marvin_parity.conftest import Play
 from tests.acceptance.surroundings import ROOT
 
 from threadmill.testing import Answer, Reply, Request, StandIn, Text

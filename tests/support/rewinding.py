@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from tests.nodes import sync_client
+from tests.support.nodes import sync_client
 
 
 class Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acceptance.page.conftest import Play
+from tests.acceptance.marvin_parity.conftest import Play
 
 
 def test_row_16_an_assistant_without_id_needs_no_care(play: Play) -> None:

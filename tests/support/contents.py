@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tests.nodes import ask_all
+from tests.support.nodes import ask_all
 
 _DUMP = """
 local found = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contents import Contents, Stored, parts
+from tests.support.contents import Contents, Stored, parts
 
 TERMINAL = frozenset({"cancelled", "failed", "completed", "incomplete", "expired"})
 

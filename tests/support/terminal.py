@@ -12,7 +12,7 @@ import threading
 from typing import TextIO
 
 from rich.cells import cell_len
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 _CONTROL = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
 

@@ -19,7 +19,7 @@ import pytest
 from tests.acceptance.processes import Workers
 from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
 from tests.acceptance.terminals import TypedTo
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Request, StandIn, converse

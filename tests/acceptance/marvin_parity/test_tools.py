@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from tests.acceptance.page.conftest import Play
+from tests.acceptance.marvin_parity.conftest import Play
 
 from threadmill.testing import Call, Code, Reply, StandIn, Text, by_text, scripted
 from threadmill.testing.standin.plot import sine_plot

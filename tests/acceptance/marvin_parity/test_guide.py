@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.acceptance.page.conftest import Play
+from tests.acceptance.marvin_parity.conftest import Play
 from tests.acceptance.surroundings import ROOT
 
 EXAMPLES = re.findall(
