@@ -32,13 +32,13 @@ def normalized(name: str) -> str:
 
 
 def promised() -> set[str]:
-    """The distributions of the README's list."""
-    _, _, text = (ROOT / "README.md").read_text().partition("\n## Dependencies\n")
+    """The distributions that the page on dependencies lists."""
+    text = (ROOT / "docs" / "dependencies.md").read_text()
     _, _, listed = text.partition("A base install brings: ")
     return set(re.findall(r"`([^`]+)`", listed.partition("\n\n")[0]))
 
 
-def test_it_brings_what_the_readme_lists_and_nothing_else(base: Installed, tmp_path: Path) -> None:
+def test_it_brings_what_the_docs_list_and_nothing_else(base: Installed, tmp_path: Path) -> None:
     listed = base.run("python", "-c", NAMES, folder=tmp_path).stdout
     brought = {normalized(name) for name in listed.split()}
     brought -= {"threadmill"}

@@ -19,6 +19,8 @@ from threadmill_shared.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SHOWING = ("fleet", "tools", "testing")
+"""Pages whose examples are programs of their own."""
 INTERNAL = OPERATIONS | {
     *("definition", "functions", "note_registered"),
     *("reference", "expect", "offer", "offers", "local_calls"),
@@ -27,12 +29,9 @@ INTERNAL = OPERATIONS | {
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
-def section(title: str) -> str:
-    """What stands below a heading of the README, up to the next one of its level."""
-    pattern = rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)"
-    found: list[str] = re.findall(pattern, README, re.MULTILINE | re.DOTALL)
-    assert len(found) == 1, f"there is one section {title}"
-    return found[0]
+def page(name: str) -> str:
+    """The text of a page of the docs."""
+    return (ROOT / "docs" / f"{name}.md").read_text()
 
 
 def rows(text: str, *header: str) -> list[list[str]]:
@@ -61,19 +60,19 @@ def without_version(requirement: str) -> str:
 
 def brought() -> list[str]:
     """The distributions that a base install is said to bring."""
-    _, _, listed = section("Dependencies").partition("A base install brings: ")
+    _, _, listed = page("dependencies").partition("A base install brings: ")
     return re.findall(r"`([^`]+)`", listed.partition("\n\n")[0])
 
 
-def test_every_setting_is_in_the_readme_in_its_order() -> None:
-    listed = [code(row[0]) for row in rows(section("Settings"), "variable", "default", "what")]
+def test_every_setting_is_listed_in_its_order() -> None:
+    listed = [code(row[0]) for row in rows(page("settings"), "variable", "default", "what")]
     assert listed == [f"THREADMILL_{name.upper()}" for name in Settings.model_fields]
 
 
-def test_every_default_in_the_readme_has_the_same_effect_as_none(
+def test_every_listed_default_has_the_same_effect_as_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for variable, default, _ in rows(section("Settings"), "variable", "default", "what"):
+    for variable, default, _ in rows(page("settings"), "variable", "default", "what"):
         name = code(variable).removeprefix("THREADMILL_").lower()
         expected = Settings.model_fields[name].default
         if default == "unset":
@@ -83,19 +82,19 @@ def test_every_default_in_the_readme_has_the_same_effect_as_none(
         assert getattr(Settings(), name) == expected, variable
 
 
-def test_every_command_is_in_the_readme() -> None:
-    listed = [code(row[0]).split()[1] for row in rows(section("Command line"), "command", "what")]
+def test_every_command_is_listed() -> None:
+    listed = [code(row[0]).split()[1] for row in rows(page("cli"), "command", "what")]
     assert listed == [command.name for command in COMMANDS]
 
 
-def test_every_dependency_has_its_reason_in_the_readme() -> None:
-    listed = {code(name): why for name, why in rows(section("Dependencies"), "package", "why")}
+def test_every_dependency_has_its_reason() -> None:
+    listed = {code(name): why for name, why in rows(page("dependencies"), "package", "why")}
     assert sorted(listed) == sorted(map(without_version, PROJECT["dependencies"]))
     assert all(listed.values())
 
 
-def test_every_dependency_of_an_extra_has_its_reason_in_the_readme() -> None:
-    table = rows(section("Dependencies"), "extra", "package", "why")
+def test_every_dependency_of_an_extra_has_its_reason() -> None:
+    table = rows(page("dependencies"), "extra", "package", "why")
     listed = [(code(extra), code(package)) for extra, package, _ in table]
     extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
     assert sorted(listed) == sorted(
@@ -104,8 +103,8 @@ def test_every_dependency_of_an_extra_has_its_reason_in_the_readme() -> None:
     assert all(why for _, _, why in table)
 
 
-def test_every_distribution_of_a_base_install_has_its_reason_in_the_readme() -> None:
-    dependencies = section("Dependencies")
+def test_every_distribution_of_a_base_install_has_its_reason() -> None:
+    dependencies = page("dependencies")
     asked = [re.sub(r"\[.*", "", without_version(one)) for one in PROJECT["dependencies"]]
     come = [
         name
@@ -116,11 +115,16 @@ def test_every_distribution_of_a_base_install_has_its_reason_in_the_readme() -> 
     assert brought() == sorted(map(normalized, brought()))
 
 
-def test_every_example_in_the_readme_is_python() -> None:
-    examples = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert len(examples) >= 5
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in SHOWING)])
+def test_every_example_on_a_page_is_python(name: str) -> None:
+    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
+    assert examples
     for example in examples:
-        compile(example, "README.md", "exec")
+        compile(example, name, "exec")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 170
 
 
 def test_every_example_in_the_guide_is_of_one_program_that_is_python() -> None:
