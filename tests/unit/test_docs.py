@@ -117,7 +117,8 @@ def test_every_distribution_of_a_base_install_has_its_reason() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in SHOWING)])
 def test_every_example_on_a_page_is_python(name: str) -> None:
-    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
+    text = (ROOT / name).read_text()
+    examples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert examples
     for example in examples:
         compile(example, name, "exec")
