@@ -73,7 +73,7 @@ class ToolCalled:
 
 
 @dataclass(frozen=True, slots=True)
-class ReasoningItem:
+class ReasoningReceived:
     """An opaque reasoning item, to be sent back to the model that made it."""
 
     data: dict[str, Any]
@@ -149,7 +149,7 @@ ModelEvent = (
     TextDelta
     | MessageEnded
     | ToolCalled
-    | ReasoningItem
+    | ReasoningReceived
     | HostedCallStarted
     | CodeDelta
     | HostedCallEnded

@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from threadmill.embedded import supervisor
 supervisor.IDLE_SECONDS, supervisor.LOOK_SECONDS = 0.3, 0.1
-supervisor.main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+supervisor.supervise(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
 

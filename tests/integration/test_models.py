@@ -26,7 +26,7 @@ from threadmill_shared.model import (
     FinishReason,
     MessageEnded,
     ModelRequest,
-    ReasoningItem,
+    ReasoningReceived,
     TextDelta,
     ToolCalled,
     TurnEnded,
@@ -446,7 +446,7 @@ def test_responses_keep_what_a_reasoning_item_needs_to_be_sent_back():
     useless = {"id": "rs_2", "summary": []}
     pieces = [api.done(type="reasoning", **given) for given in (item, useless)]
     assert events(api, sending(*pieces, api.end())) == [
-        ReasoningItem(
+        ReasoningReceived(
             {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz"}
         ),
         END,

@@ -19,7 +19,7 @@ from threadmill_shared.errors import ModelError
 from threadmill_shared.model import (
     HostedCallEnded,
     ModelRequest,
-    ReasoningItem,
+    ReasoningReceived,
     ToolCalled,
     TurnEnded,
 )
@@ -105,7 +105,7 @@ def items_of(events):
             case ToolCalled(name, arguments, id):
                 call = {"type": "tool_call", "id": f"call_{number}", "provider_id": id}
                 yield call | {"name": name, "arguments": arguments, "run_id": "run_1"}
-            case ReasoningItem(data):
+            case ReasoningReceived(data):
                 yield {"type": "reasoning", "model": "m", "data": data, "run_id": "run_1"}
             case HostedCallEnded(kind, data):
                 yield {"type": "hosted_call", "kind": kind, "data": data, "run_id": "run_1"}

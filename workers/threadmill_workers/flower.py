@@ -174,7 +174,7 @@ def _forget_task_lists(flower: Flower) -> None:
     )
 
 
-def main() -> None:
+def run_flower() -> None:
     """Run Flower until SIGTERM or SIGINT."""
     try:
         read_options(sys.argv)
@@ -196,4 +196,4 @@ def _is_credential(entry: str) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_flower()

@@ -28,7 +28,7 @@ async def _workers_here() -> int:
     return sum(worker.worker.rpartition(":")[0] == host for worker in workers)
 
 
-def main() -> None:
+def check_workers() -> None:
     """Look once."""
     try:
         found = asyncio.run(_workers_here())
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    check_workers()

@@ -1,7 +1,7 @@
 """The embedded server of a folder: one for all processes there, belonging to none of them.
 
 It is started under a file lock by whoever comes first, kept by a small process of its own
-(`threadmill/supervisor.py`), and ends itself when it has had no clients for a while.
+(`threadmill/embedded/supervisor.py`), and ends itself when it has had no clients for a while.
 """
 
 from __future__ import annotations

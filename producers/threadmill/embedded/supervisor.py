@@ -27,7 +27,7 @@ IDLE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
 
-def main(program: str, folder: Path, socket: Path) -> None:
+def supervise(program: str, folder: Path, socket: Path) -> None:
     """Run the server until nobody is left, or until SIGTERM.
 
     The lock on the file `keeper` is held until the process is gone, however it ends.
@@ -105,4 +105,4 @@ def _end_if_unused(client: redis.Redis, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    supervise(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 from threadmill.printing.cards import Card
 from threadmill.printing.plain_display import Lines
 from threadmill.printing.screen import Screen
-from threadmill.printing.stdout_capture import underlying
+from threadmill.printing.stdout_capture import captured_stream
 from threadmill.printing.turn_lock import Floor
 
 
@@ -37,7 +37,7 @@ class Sheet(Protocol):
 
 def open_sheet() -> Sheet:
     """A sheet on what `sys.stdout` is now."""
-    place = _place(underlying(sys.stdout))
+    place = _place(captured_stream(sys.stdout))
     if isinstance(place, Floor):
         return Lines(place)
     # rich takes 80 ms to import, which only those pay who have a terminal.

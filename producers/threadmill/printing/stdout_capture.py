@@ -54,7 +54,7 @@ class Passage:
         return getattr(self.stream, name)
 
 
-def underlying(stream: TextIO | Passage | None) -> TextIO | None:
+def captured_stream(stream: TextIO | Passage | None) -> TextIO | None:
     """The stream itself, where a passage stands in for it."""
     return stream.stream if isinstance(stream, Passage) else stream
 
@@ -65,7 +65,7 @@ def stand_in(terminal: TextIO, lock: threading.RLock, let_through: LetThrough) -
     if sys.stdout is terminal:
         passages.append(Passage(terminal, lock, let_through))
         sys.stdout = cast("TextIO", passages[-1])
-    stderr = underlying(sys.stderr)
+    stderr = captured_stream(sys.stderr)
     if stderr is not None and stderr is sys.stderr and stderr.isatty():
         passages.append(Passage(stderr, lock, let_through))
         sys.stderr = cast("TextIO", passages[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -204,8 +204,10 @@ def _status(run_id: str, word: str) -> Status:
         raise unreadable(run_id, ["status"]) from None
 
 
-def pairs(flat: Sequence[str] | Mapping[str, str]) -> Mapping[str, str]:
-    """A hash as Redis gives it: a flat list from a script, a mapping from the client."""
-    if isinstance(flat, Mapping):
-        return flat
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def field_map(raw: Any) -> dict[str, str]:
+    """The fields of a hash, or of a stream's entry.
+
+    Args:
+        raw: as Redis gives them: a flat list of names and values (RESP2, scripts), or a dict.
+    """
+    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))

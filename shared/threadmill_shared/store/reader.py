@@ -11,7 +11,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.records.items import Item, MessageItem
 from threadmill_shared.records.log import LogEntry, abandoned_text
 from threadmill_shared.records.objects import Message, Step
-from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.connections import PASSING, StoreClient
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.pipeline import Pipeline
@@ -56,7 +56,7 @@ class StoreReader:
 
     async def parsed(self, run_id: str, found: Sequence[RawEntry]) -> list[LogEntry]:
         """Entries of the run's log as they are meant."""
-        entries = [LogEntry.read(id, pairs(fields)) for id, fields in found]
+        entries = [LogEntry.read(id, field_map(fields)) for id, fields in found]
         for entry in entries:
             for record in entry.records:
                 if record[0] == "mi" and record[3] is None:
@@ -76,7 +76,7 @@ class StoreReader:
             if not page:
                 break
             for _, raw in page:
-                fields = pairs(raw)
+                fields = field_map(raw)
                 found.append((from_json(fields["item"]), int(fields["t"])))
             first = int(page[-1][0].partition("-")[0]) + 1
         return found
@@ -84,7 +84,7 @@ class StoreReader:
     async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
         """At most `count` items up to position `last`, oldest first."""
         found = await self.read("XREVRANGE", self.keys.items(thread_id), last, "-", "COUNT", count)
-        return [from_json(pairs(raw)["item"]) for _, raw in reversed(found)]
+        return [from_json(field_map(raw)["item"]) for _, raw in reversed(found)]
 
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
@@ -219,22 +219,17 @@ class StoreReader:
 
     async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
         found = await self.read("XRANGE", self.keys.log(run_id), since, until)
-        return abandoned_text([LogEntry.read(id, pairs(raw)) for id, raw in found], message)
+        return abandoned_text([LogEntry.read(id, field_map(raw)) for id, raw in found], message)
 
 
 def _raw_message(thread_id: str, raw: Any) -> Message:
-    fields = pairs(raw)
+    fields = field_map(raw)
     return _message(thread_id, from_json(fields["item"]), int(fields["t"]))
 
 
 def _message(thread_id: str, item: MessageItem, at: int) -> Message:
     with reading(item["id"]):
         return Message.read(thread_id, item, at)
-
-
-def pairs(raw: Any) -> dict[str, str]:
-    """A hash, or the fields of an entry of a stream, in either protocol of Redis."""
-    return raw if isinstance(raw, dict) else dict(zip(raw[::2], raw[1::2], strict=True))
 
 
 def _scores(found: Sequence[Any]) -> list[int]:

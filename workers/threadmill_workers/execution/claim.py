@@ -6,7 +6,7 @@ import logging
 import secrets
 
 from threadmill_shared.records.definition import RunSnapshot
-from threadmill_shared.records.run import RunRecord, pairs
+from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.runs import Store
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -43,12 +43,12 @@ async def claim(
         },
     )
     if reply[0] == "ended":
-        return RunRecord.read(run_id, pairs(reply[1]))
+        return RunRecord.read(run_id, field_map(reply[1]))
     if reply[0] not in ("claimed", "again"):
         logger.debug("%s is not to be claimed: %s", run_id, reply[0])
         return None
     _, token, left, position, fields = reply
-    record = RunRecord.read(run_id, pairs(fields))
+    record = RunRecord.read(run_id, field_map(fields))
     _warn_of_unknown(record.request)
     return HeldRun(store, record, token, int(left) / 1000, int(position))
 

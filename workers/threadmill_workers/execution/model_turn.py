@@ -23,7 +23,7 @@ from threadmill_shared.model import (
     Model,
     ModelEvent,
     ModelRequest,
-    ReasoningItem,
+    ReasoningReceived,
     TextDelta,
     ToolCalled,
     TurnEnded,
@@ -251,7 +251,7 @@ class ModelTurns:
     ) -> None:
         calls = iter(reply.calls)
         for event in output:
-            if type(event) is ReasoningItem:
+            if type(event) is ReasoningReceived:
                 self._add(reply, _reasoning_item(self._record, event))
             elif type(event) is ToolCalled and reply.calls:
                 self._add(reply, _call_item(self._record, next(calls)))
@@ -299,7 +299,7 @@ def _tool_choice(record: RunRecord, items: Sequence[Item]) -> str | dict[str, An
     return "auto" if any(item["type"] in _CALLS for item in own) else choice
 
 
-def _reasoning_item(record: RunRecord, event: ReasoningItem) -> Item:
+def _reasoning_item(record: RunRecord, event: ReasoningReceived) -> Item:
     model = record.request.model
     return {"type": "reasoning", "model": model, "data": event.data, "run_id": record.id}
 

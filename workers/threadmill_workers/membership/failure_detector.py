@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import RedisCluster
 
+from threadmill_shared.records.run import field_map
 from threadmill_shared.store.connections import ANSWER_SECONDS
-from threadmill_shared.store.reader import pairs
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership.heartbeat import server_id
@@ -157,7 +157,7 @@ class FailureDetector:
         )
         found = zip(known, leases if known else [], strict=True)
         without_lease = {id for id, lease in found if lease is None}
-        registrations = pairs(registered)
+        registrations = field_map(registered)
         unregistered = set(holders) - registrations.keys()
         connected = re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE)
         return WorkerScan(

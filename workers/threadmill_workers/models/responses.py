@@ -17,7 +17,7 @@ from threadmill_shared.model import (
     MessageEnded,
     ModelEvent,
     ModelRequest,
-    ReasoningItem,
+    ReasoningReceived,
     TextDelta,
     TurnEnded,
 )
@@ -186,4 +186,4 @@ def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
     if not item.get("encrypted_content") and not item.get("content"):
         return ()
     kept = {name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}
-    return (ReasoningItem(lenient.storable(kept)),)
+    return (ReasoningReceived(lenient.storable(kept)),)
