@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from threadmill.client.bridge import BridgeClosed
-from threadmill.client.client import Client, RunView
+from threadmill.client.client import RunView
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
-from threadmill.runs.answers import Answering
+from threadmill.runs import answers
 from threadmill.runs.checks import check_after, check_timeout
 from threadmill.runs.downloads import download
+from threadmill.runs.event_stream import EventStream
 from threadmill.runs.local_calls import LocalCalls
 from threadmill.runs.result_types import ResultType, plain_result
+from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm
@@ -28,13 +27,8 @@ from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
 
-CANCEL_SECONDS = 0.1
-"""How long work has to end that was cancelled, before it is cancelled again."""
-GRACE_SECONDS = 0.5
-"""How long a wait that is over may still take to read the run."""
 
-
-class Run(Answering):
+class Run:
     """One execution of an assistant on a thread.
 
     The attributes show the run as it was when the handle was made, refreshed or waited for.
@@ -141,7 +135,7 @@ class Run(Answering):
         """`_refresh`, or a TimeoutError after so many seconds."""
         client = current_client()
         try:
-            self._show(await client.hop(_within(seconds, partial(client.view, self.id))))
+            self._show(await client.hop(within(seconds, partial(client.view, self.id))))
         except errors.RunNotFound as error:
             raise errors.RunLost(
                 f"The record of {self.id} is gone: it expired, or its thread was deleted."
@@ -165,11 +159,11 @@ class Run(Answering):
         """
         check_timeout(timeout)
         client = current_client()
-        limit = Limit(timeout)
+        limit = TimeLimit(timeout)
         local = self.local_calls()
         try:
             ended = partial(client.ended, self.id, local.look)
-            await client.hop(_within(timeout, ended))
+            await client.hop(within(timeout, ended))
             return await self._read(limit.left(GRACE_SECONDS))
         except TimeoutError as error:
             raise await self._timed_out(timeout) from error
@@ -196,6 +190,63 @@ class Run(Answering):
 
     cancel = blocking(_cancel)
     cancel_async = awaitable(_cancel)
+
+    async def _submit_tool_outputs(
+        self, outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> Run:
+        """Give calls their outputs, from any process; the last one lets the run go on.
+
+        What is no `str` is given to the model as JSON. The same output again changes nothing.
+        Outputs are stored one by one: after an error `required_action` names what still waits.
+
+        Args:
+            outputs: by call id, as `required_action` names them; or in the Assistants API's form,
+                `[{"tool_call_id": ..., "output": ...}]`.
+
+        Raises:
+            NotWaiting: the run does not wait for the output of such a call (yet, or any more).
+            CallTaken: another process executes it.
+            OutputMismatch: it has another output already.
+            ToolError: an output cannot be written as JSON.
+            TooLarge: it is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
+        """
+        await answers.submit_outputs(current_client(), self.id, outputs)
+        return await self._refresh()
+
+    submit_tool_outputs = blocking(_submit_tool_outputs)
+    submit_tool_outputs_async = awaitable(_submit_tool_outputs)
+
+    async def _approve(self, call_id: str) -> Run:
+        """Allow a call that waits for an approval; it is executed where its function is.
+
+        Allowing it again changes nothing, also when the run has ended.
+
+        Raises:
+            NotWaiting: no such call waits for an approval (yet, or any more).
+        """
+        await answers.approve_call(current_client(), self.id, call_id)
+        return await self._refresh()
+
+    approve = blocking(_approve)
+    approve_async = awaitable(_approve)
+
+    async def _reject(self, call_id: str, reason: str | None = None) -> Run:
+        """Refuse a call that waits for an approval; the model is told so, and the run goes on.
+
+        Args:
+            call_id: the call.
+            reason: told to the model.
+
+        Raises:
+            NotWaiting: no such call waits for an approval (yet, or any more).
+            OutputMismatch: it was rejected before, for another reason.
+            TooLarge: the reason is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
+        """
+        await answers.reject_call(current_client(), self.id, call_id, reason)
+        return await self._refresh()
+
+    reject = blocking(_reject)
+    reject_async = awaitable(_reject)
 
     async def _download(self, folder: str | Path = ".") -> list[Path]:
         """Write the files that the run's code has made into a folder; returns their paths.
@@ -293,77 +344,6 @@ class Run(Answering):
             reason = self.last_error.message if self.last_error else "no reason is recorded"
             raise errors.RunFailed(f"{self.id} {self.status}: {reason}", run=self)
         return self
-
-
-class Limit:
-    """The time that a wait may take."""
-
-    def __init__(self, timeout: float | None) -> None:
-        """From now on `timeout` seconds; None: as long as it takes."""
-        self._until = None if timeout is None else time.monotonic() + timeout
-
-    def left(self, least: float = 0) -> float | None:
-        """Seconds that are left, `least` at least; None: no limit."""
-        return None if self._until is None else max(self._until - time.monotonic(), least)
-
-
-class EventStream:
-    """A run's events, fetched in groups from the bridge."""
-
-    def __init__(self, client: Client, run_id: str, after: int) -> None:
-        self._client = client
-        self._follow: Callable[[], AsyncGenerator[list[Event], None]] = lambda: client.follow(
-            run_id, after
-        )
-        self._stream: AsyncGenerator[list[Event], None] | None = None
-        # A `next` that its caller has given up may still be unwinding when `close` comes.
-        self._turn = asyncio.Lock()
-
-    async def next(self, timeout: float | None = None) -> list[Event] | None:
-        """The next group; None behind the last one.
-
-        Raises:
-            TimeoutError: none came within `timeout` seconds.
-            RunLost, LogRewound, EventsExpired: as they say.
-        """
-        try:
-            events: list[Event] | None = await self._client.hop(_within(timeout, self._next))
-        except errors.RunNotFound as error:
-            raise errors.RunLost(str(error)) from error
-        return events
-
-    async def close(self) -> None:
-        """Stop following; a client that is closed has done so already."""
-        with contextlib.suppress(BridgeClosed, TimeoutError):
-            await self._client.hop(_within(GRACE_SECONDS, self._close))
-
-    async def _next(self) -> list[Event] | None:
-        async with self._turn:
-            if self._stream is None:
-                self._stream = self._follow()
-            return await anext(self._stream, None)
-
-    async def _close(self) -> None:
-        async with self._turn:
-            if self._stream is not None:
-                await self._stream.aclose()
-
-
-async def _within(timeout: float | None, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of the work, or a TimeoutError as soon as its time is over."""
-    if timeout is None:
-        return await work()
-    task = asyncio.ensure_future(work())
-    try:
-        await asyncio.wait([task], timeout=timeout)
-        if task.done():
-            return task.result()
-        raise TimeoutError
-    finally:
-        # Before Python 3.12 `asyncio.wait_for`, which redis-py uses, may swallow a cancellation.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=CANCEL_SECONDS)
 
 
 async def _load(run_id: str) -> Run:

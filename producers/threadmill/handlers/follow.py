@@ -5,8 +5,10 @@ from __future__ import annotations
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async, on_loop
 from threadmill.handlers.session import HandlerSession
-from threadmill.run import GRACE_SECONDS, EventStream, Limit, Run
+from threadmill.run import Run
+from threadmill.runs.event_stream import EventStream
 from threadmill.runs.local_calls import LocalCalls
+from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit
 from threadmill_shared import errors
 
 PARKED = "thread.run.requires_action"
@@ -23,7 +25,7 @@ async def follow(run: Run, told: HandlerSession | None, timeout: float | None) -
     if told is None:
         await run._wait(timeout)  # noqa: SLF001  one package
         return
-    limit = Limit(timeout)
+    limit = TimeLimit(timeout)
     # Made here: calls may outlast the loop of the hooks, and are not to wait for them either.
     local = run.local_calls()
     telling = _tell_all(run, told, local, limit, timeout)
@@ -37,7 +39,7 @@ async def follow(run: Run, told: HandlerSession | None, timeout: float | None) -
 
 
 async def _tell_all(
-    run: Run, told: HandlerSession, local: LocalCalls, limit: Limit, timeout: float | None
+    run: Run, told: HandlerSession, local: LocalCalls, limit: TimeLimit, timeout: float | None
 ) -> None:
     try:
         await told.begin(run)
@@ -58,7 +60,7 @@ async def _tell_all(
 
 
 async def _feed(
-    run: Run, told: HandlerSession, local: LocalCalls, limit: Limit
+    run: Run, told: HandlerSession, local: LocalCalls, limit: TimeLimit
 ) -> errors.LogRewound | None:
     """Tell all events, unless the handler fails, or the log has gone back."""
     stream = EventStream(current_client(), run.id, 0)
@@ -74,7 +76,7 @@ async def _feed(
     return None
 
 
-async def _outlast(run: Run, failure: Exception, limit: Limit) -> None:
+async def _outlast(run: Run, failure: Exception, limit: TimeLimit) -> None:
     """Wait for the end of a run whose handler has failed, and note at the error what became."""
     try:
         await run._wait(limit.left())  # noqa: SLF001  one package
