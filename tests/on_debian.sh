@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Run the tests with the Python and the Redis of another Debian, in a root file system of its own.
+#
+#   tests/on_debian.sh trixie             # Debian 13: Python 3.13, Redis 8
+#   tests/on_debian.sh forky -k sweep     # its successor: Python 3.14; arguments go to pytest
+#
+# It needs root, mmdebstrap and git, takes what is committed, and keeps the file system in
+# $FOLDER (default: /var/tmp/threadmill-SUITE), so that the next start only updates the sources.
+set -euo pipefail
+
+suite=${1:?"name a suite of Debian: trixie, forky"}
+shift
+folder=${FOLDER:-/var/tmp/threadmill-$suite}
+sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+packages=python3,python3-venv,make,git,redis-server,openssl,ca-certificates,iproute2,docker-compose
+mounted=()
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "on_debian.sh must run as root: it mounts /proc and /dev in the file system." >&2
+    exit 1
+fi
+
+unmount() {
+    local place
+    for place in "${mounted[@]}"; do umount --lazy "$place"; done
+}
+trap unmount EXIT
+
+mount_in() {
+    mkdir -p "$folder$2"
+    mount "${@:3}" "$1" "$folder$2"
+    mounted=("$folder$2" "${mounted[@]}")
+}
+
+if [ ! -x "$folder/usr/bin/python3" ]; then
+    mmdebstrap --variant=minbase --include="$packages" "$suite" "$folder" \
+        "${MIRROR:-http://deb.debian.org/debian}"
+fi
+mount_in proc /proc -t proc
+mount_in /dev /dev --rbind --make-rslave
+cp /etc/resolv.conf /etc/hosts "$folder/etc/"
+cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
+
+if [ -d "$folder/src" ]; then
+    git -C "$folder/src" fetch --quiet "$sources" HEAD
+    git -C "$folder/src" reset --quiet --hard FETCH_HEAD
+else
+    git clone --quiet --no-hardlinks "$sources" "$folder/src"
+fi
+
+arguments=$(printf '%q ' "$@")
+chroot "$folder" env -u PYTHONPATH HOME=/root LANG=C.UTF-8 \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    make --directory=/src test ARGS="$arguments"
