@@ -21,7 +21,8 @@ from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm
-from threadmill_shared.records.objects import LastError, Message, RequiredAction, RunUsage, Step
+from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import Tool
 
@@ -316,7 +317,7 @@ class Run:
         self.steps = view.steps
         self.data = record.data
         self.usage = RunUsage.model_validate(record.usage) if record.usage else None
-        self.last_error = LastError.model_validate(record.last_error) if record.last_error else None
+        self.last_error = record.last_error
         self.incomplete_reason = record.reason
         self.attempt = record.attempts
         self.worker = record.worker

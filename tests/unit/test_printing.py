@@ -17,7 +17,7 @@ from tests.support.story import AT, RUN_ID, THREAD_ID, Story, call, message
 
 from threadmill import PrintHandler, Run, Step, errors, pprint_messages, pprint_run, pprint_steps
 from threadmill.printing.text import arguments_text, cleaned, first_lines, one_line
-from threadmill_shared.records.objects import LastError
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 
 Printed = pytest.CaptureFixture[str]

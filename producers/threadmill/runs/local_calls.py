@@ -22,6 +22,7 @@ from threadmill.client.operations import callers_loop
 from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, CallOutcome
 from threadmill_shared.tools import CallContext, Tool, ToolSpec
@@ -286,6 +287,6 @@ def _after_a_lost_process(spec: ToolSpec) -> CallOutcome:
     name = errors.ToolInterrupted.__name__
     if spec.on_interrupt != "fail":
         return CallOutcome(INTERRUPTED_OUTPUT, name)
-    message = f"{name}: {spec.name} was interrupted, and its on_interrupt is 'fail'."
-    error = {"code": "server_error", "name": name, "message": message}
+    text = f"{spec.name} was interrupted, and its on_interrupt is 'fail'."
+    error = LastError.of(name, text)
     return CallOutcome(INTERRUPTED_OUTPUT, name, end=(Status.FAILED, "last_error", error))

@@ -142,7 +142,7 @@ def run_object(run: RunRecord) -> dict[str, Any]:
     results = {
         "started_at": run.started_at,
         "usage": run.usage,
-        "last_error": run.last_error,
+        "last_error": run.last_error and run.last_error.model_dump(),
         "reason": run.reason,
     }
     return RunObjects(run).run(run.status, results, run.ended_at or run.created_at)

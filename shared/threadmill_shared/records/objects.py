@@ -203,16 +203,6 @@ class RunUsage(_Frozen):
     total_tokens: Tokens = 0
 
 
-class LastError(_Frozen):
-    """Why a run failed or expired."""
-
-    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
-    """The Assistants API's word."""
-    name: str
-    """The exact one: `ModelRefused`, `worker_lost`, `deadline`, ..."""
-    message: str
-
-
 class Step(_Frozen):
     """One act of a run: a message written, or tools called."""
 

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from threadmill_shared import errors
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.stored import unreadable
 
 
@@ -71,7 +72,7 @@ class RunRecord:
     waiting_message: MessageItem | None
     """The user's message of a run that waits in line; it enters the thread with its run."""
     usage: dict[str, int] | None
-    last_error: dict[str, str] | None
+    last_error: LastError | None
     reason: str | None
     data: Any
     context: dict[str, Any]
@@ -156,7 +157,7 @@ class RunRecord:
             message_id=fields.get("message_id", ""),
             waiting_message=value("message", dict),
             usage=value("usage", dict),
-            last_error=value("last_error", dict),
+            last_error=_last_error(value("last_error", dict), failed),
             reason=value("reason"),
             data=value("data"),
             context=value("context", dict) or {},
@@ -195,6 +196,14 @@ def _request(text: str, failed: list[str]) -> RunSnapshot:
     except errors.StoreIncompatible:
         failed.append("request")
         return _NO_REQUEST
+
+
+def _last_error(stored: dict[str, Any] | None, failed: list[str]) -> LastError | None:
+    try:
+        return None if stored is None else LastError.model_validate(stored)
+    except ValueError:
+        failed.append("last_error")
+        return None
 
 
 def _status(run_id: str, word: str) -> Status:

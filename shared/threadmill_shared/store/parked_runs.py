@@ -17,6 +17,7 @@ from threadmill_shared import errors
 from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import Dispatch, ParkedCall, WaitsFor
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.log import encode
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.reader import StoreReader
@@ -49,11 +50,11 @@ def rejection(reason: str | None) -> CallOutcome:
     return CallOutcome(output, errors.ToolRejected.__name__)
 
 
-def unanswered(calls: Sequence[ParkedCall]) -> dict[str, str]:
+def unanswered(calls: Sequence[ParkedCall]) -> LastError:
     """Why a run has expired that waited for these calls, for its `last_error`."""
     outputs = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "output"]
     decisions = [f"{call.name} ({call.id})" for call in calls if call.waits_for == "approval"]
-    words = ["deadline:"]
+    words = []
     if outputs:
         words.append(
             f"Nobody gave the output of {', '.join(outputs)} in time (THREADMILL_PARK_SECONDS). No "
@@ -65,7 +66,7 @@ def unanswered(calls: Sequence[ParkedCall]) -> dict[str, str]:
             f"Nobody approved or rejected {', '.join(decisions)} in time "
             "(THREADMILL_APPROVAL_SECONDS)."
         )
-    return {"code": "server_error", "name": "deadline", "message": " ".join(words)}
+    return LastError.of("deadline", " ".join(words))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from collections.abc import Mapping
 
 from pydantic_core import to_json
 
@@ -23,6 +22,7 @@ from threadmill_shared.records.changes import (
     IndexScan,
     Reclaimed,
 )
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message, user_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import StoreClient, is_cluster
@@ -128,7 +128,7 @@ class Store(ThreadStore):
         status: Status = Status.CANCELLED,
         grace_ms: int = 0,
         lost: str | None = None,
-        last_error: Mapping[str, str] | None = None,
+        last_error: LastError | None = None,
     ) -> Ended | None:
         """End a run without its worker, keeping the partial message.
 

@@ -219,7 +219,8 @@ async def test_a_run_whose_writes_are_refused_for_good_fails_and_asks_its_model_
     await wait_until_async(has_ended, "it has ended")
     record = await scene.record(run_id)
     assert record.status is Status.FAILED
-    assert (record.last_error or {})["name"] == "UnicodeEncodeError"
+    assert record.last_error is not None
+    assert record.last_error.name == "UnicodeEncodeError"
     assert bench.model.asked == 1
 
 
@@ -240,9 +241,9 @@ async def test_a_run_that_cannot_be_read_fails_and_the_next_one_of_its_thread_is
     record = await scene.record(run_id)
     assert record.status is Status.FAILED
     assert record.last_error is not None
-    assert record.last_error["name"] == "StoreIncompatible"
-    assert f"({field})" in record.last_error["message"]
-    assert "Upgrade the workers first" in record.last_error["message"]
+    assert record.last_error.name == "StoreIncompatible"
+    assert f"({field})" in record.last_error.message
+    assert "Upgrade the workers first" in record.last_error.message
     assert (await scene.event_names(run_id))[-2:] == ["thread.run.failed", "done"]
     assert [one.run_id for one in bench.outbox.sent] == [following]
     assert bench.model.asked == 0

@@ -7,6 +7,7 @@ from tests.integration.store.scene import begin_call, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, Ended
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import LostRun
@@ -52,7 +53,7 @@ async def test_its_worker_can_write_no_more(scene):
 async def test_a_run_past_its_deadline_expires_with_an_error(scene):
     held = await scene.begin(run_seconds=0)
     await write_partly(held, "slow")
-    error = {"code": "server_error", "name": "deadline", "message": "deadline: too slow"}
+    error = LastError.of("deadline", "too slow")
 
     ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
 
@@ -67,7 +68,7 @@ async def test_a_run_that_is_being_cancelled_ends_as_cancelled_whatever_is_wante
     held = await scene.begin()
     await write_partly(held, "slow")
     await scene.store.cancel(held.record.id)
-    error = {"code": "server_error", "name": "deadline", "message": "deadline: too slow"}
+    error = LastError.of("deadline", "too slow")
 
     ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
 

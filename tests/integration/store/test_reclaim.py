@@ -6,6 +6,7 @@ import pytest
 from tests.integration.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records.changes import Dispatch, Ended, Reclaimed
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import LostRun
@@ -172,7 +173,7 @@ async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
     assert (await die(scene, held.record.id, max_deaths=1)).outcome == "spent"
     assert await scene.contents() == before
 
-    error = {"code": "server_error", "name": "worker_lost", "message": "worker_lost: gone"}
+    error = LastError.of("worker_lost", "gone")
     following = await scene.enqueue("next")
     ended = await scene.store.force(
         held.record.id, status=Status.FAILED, lost=held.token, last_error=error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 
 
@@ -28,11 +28,11 @@ class TaskOutcome:
     """Status, error or reason: words of ours, none of a user's or a provider's."""
 
     @classmethod
-    def of_end(cls, status: Status, error: Mapping[str, str] | None) -> TaskOutcome:
+    def of_end(cls, status: Status, error: LastError | None) -> TaskOutcome:
         """The outcome of a task in which a run has ended."""
         if status in (Status.FAILED, Status.EXPIRED):
-            found = error or {}
-            detail = f"{found.get('name', status)}({found.get('code', 'server_error')!r})"
+            found = error or LastError.of(status, "no reason is recorded")
+            detail = f"{found.name}({found.code!r})"
             return cls(TaskState.FAILURE, detail)
         if status is Status.CANCELLED:
             return cls(TaskState.REVOKED, status)

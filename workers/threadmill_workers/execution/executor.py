@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pydantic_core import to_json
@@ -16,6 +15,7 @@ from threadmill_shared.broker.sender import Sender
 from threadmill_shared.broker.task_labels import TaskLabel
 from threadmill_shared.model import Model, files_of
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.last_error import ErrorCode, LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.settings import Settings
@@ -275,8 +275,8 @@ class Executor:
 
     async def _give_up(self, held: HeldRun, task_id: str) -> TaskOutcome | None:
         """End a run that the store refuses to write for; asking its model again would not help."""
-        message = f"{held.refusal}: Redis refuses what the run writes; see the worker's log."
-        error = {"code": "server_error", "name": held.refusal, "message": message}
+        text = "Redis refuses what the run writes; see the worker's log."
+        error = LastError.of(held.refusal, text)
         ended = await self._context.store.force(
             held.record.id, status=Status.FAILED, lost=held.token, last_error=error
         )
@@ -341,7 +341,7 @@ class Executor:
         return len(self._running)
 
 
-def _told(held: HeldRun, status: Status, error: Mapping[str, str] | None) -> TaskOutcome:
+def _told(held: HeldRun, status: Status, error: LastError | None) -> TaskOutcome:
     """Log how a held run has ended; returns what its task is to show."""
     error = error if status in (Status.FAILED, Status.EXPIRED) else None
     RunEnd(held.record, status, held.seconds, held.tokens, error).log()
@@ -356,15 +356,14 @@ async def _cancelled(work: asyncio.Future[Ending | Park | HandOver]) -> None:
 
 
 def _expired(model: ModelTurns) -> Ending:
-    message = (
-        "deadline: The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
+    error = LastError.of(
+        "deadline", "The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
     )
-    error = {"code": "server_error", "name": "deadline", "message": message}
     return Ending(Status.EXPIRED, model.partial_message("run_expired", "expired"), error=error)
 
 
 def _failed(error: Exception) -> Ending:
-    code = "server_error"
+    code: ErrorCode = "server_error"
     if isinstance(error, errors.ModelUnavailable) and error.rate_limited:
         code = "rate_limit_exceeded"
     elif isinstance(error, (errors.ModelRefused, errors.ContextTooLong)):
@@ -374,7 +373,4 @@ def _failed(error: Exception) -> Ending:
         if isinstance(error, errors.ThreadmillError)
         else "An internal error; see the worker's log."
     )
-    name = type(error).__name__
-    return Ending(
-        Status.FAILED, Batch(), error={"code": code, "name": name, "message": f"{name}: {text}"}
-    )
+    return Ending(Status.FAILED, Batch(), error=LastError.of(type(error).__name__, text, code))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared.model import FinishReason
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import EndRun
 from threadmill_workers.execution.batch import Batch
@@ -35,7 +36,7 @@ class Ending:
     status: Status
     batch: Batch
     reason: str | None = None
-    error: dict[str, str] | None = None
+    error: LastError | None = None
     data: Any = None
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.execution.turn import stored_usage
 
@@ -30,7 +30,7 @@ class RunEnd:
     seconds: float
     """Since the run's first claim."""
     tokens: int
-    error: Mapping[str, str] | None = None
+    error: LastError | None = None
 
     @classmethod
     def of(cls, record: RunRecord) -> RunEnd:
@@ -51,5 +51,5 @@ class RunEnd:
         ]
         if self.error is not None:
             # Never its message, which may quote a user or a provider.
-            words.append(f"error {self.error.get('code')} {self.error.get('name')}")
+            words.append(f"error {self.error.code} {self.error.name}")
         logger.log(_LEVELS.get(self.status, logging.INFO), ", ".join(words))

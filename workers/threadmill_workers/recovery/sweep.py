@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from threadmill_shared.records.changes import CANCEL_MS
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.parked_runs import ParkedRuns, unanswered
 from threadmill_shared.store.runs import Store
@@ -34,16 +35,8 @@ NEW_SERVER_SECONDS = 10.0
 """The clock of a server that took over may differ: so long after it came, nothing expires."""
 PAGE = 100
 """Overdue runs of one bucket in one look; the rest comes with the next."""
-OVERDUE = {
-    "code": "server_error",
-    "name": "deadline",
-    "message": "deadline: The run did not end in time, and its worker did not end it.",
-}
-UNCLAIMED = {
-    "code": "server_error",
-    "name": "deadline",
-    "message": "deadline: No worker began the run in time (THREADMILL_QUEUE_SECONDS).",
-}
+OVERDUE = LastError.of("deadline", "The run did not end in time, and its worker did not end it.")
+UNCLAIMED = LastError.of("deadline", "No worker began the run in time (THREADMILL_QUEUE_SECONDS).")
 
 
 class Sweep:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import WorkerInfo
@@ -109,9 +110,7 @@ class Takeover:
         else:
             self._send(taken.send)
 
-    async def end(
-        self, run_id: str, grace_ms: int, last_error: Mapping[str, str] | None
-    ) -> Status | None:
+    async def end(self, run_id: str, grace_ms: int, last_error: LastError | None) -> Status | None:
         """End a run that is being cancelled, or past its deadline, by so many milliseconds.
 
         Returns how it has ended; None: this has not ended it.
@@ -125,12 +124,12 @@ class Takeover:
         return ended.status
 
     async def _end_as_lost(self, record: RunRecord) -> None:
-        message = (
-            f"worker_lost: Worker after worker died while it executed this run, the last one "
+        text = (
+            f"Worker after worker died while it executed this run, the last one "
             f"{record.worker}, and the run got no further. See the workers' logs, and "
             "THREADMILL_MAX_ATTEMPTS."
         )
-        error = {"code": "server_error", "name": "worker_lost", "message": message}
+        error = LastError.of("worker_lost", text)
         ended = await self._store.force(
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
