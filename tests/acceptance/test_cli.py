@@ -507,7 +507,9 @@ def test_dev_runs_all_that_a_folder_needs_and_ctrl_c_ends_it(dev: tuple[Shell, R
 
     processes = family(running.process)
     commands = " ".join(word for process in processes for word in process.cmdline())
-    assert all(word in commands for word in ("keeper.py", "worker", "threadmill_workers.flower"))
+    assert all(
+        word in commands for word in ("supervisor.py", "worker", "threadmill_workers.flower")
+    )
     assert running.signal(signal.SIGINT) == 130
     assert_gone(processes)
     assert "Traceback" not in running.errors.read_text()

@@ -69,7 +69,7 @@ async def test_a_thread_of_the_lease_that_fails_ends_the_process(redis_url, monk
     def fail(url: str) -> None:
         raise Fault
 
-    monkeypatch.setattr(lease, "open_pulse", fail)
+    monkeypatch.setattr(lease, "open_heartbeat", fail)
     worker = registered(redis_url)
     worker.lease._thread.start()
     await wait_until_async(lambda: worker.stuck)

@@ -3,7 +3,7 @@
 One that was killed is started again, with what its append-only file has: nobody else would do it.
 
 Run as a program of its own, with nothing of threadmill imported:
-`python -P keeper.py SERVER_PROGRAM FOLDER SOCKET`.
+`python -P supervisor.py SERVER_PROGRAM FOLDER SOCKET`.
 """
 
 from __future__ import annotations

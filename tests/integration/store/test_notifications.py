@@ -10,7 +10,6 @@ from tests.support.nodes import ask_all
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until_async
 
-from threadmill_shared.events import follow
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
 
@@ -136,8 +135,8 @@ async def _is_silent(server):
 async def test_a_server_that_vanished_is_noticed_and_another_connection_subscribes(
     redis_server, server, monkeypatch
 ):
-    monkeypatch.setattr(follow, "SILENT_SECONDS", 0.2)
-    monkeypatch.setattr(follow, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("threadmill_shared.events.notifications.SILENT_SECONDS", 0.2)
+    monkeypatch.setattr("threadmill_shared.events.notifications.IDLE_SECONDS", 0.1)
     async with Proxy(redis_server.port) as proxy:
         client = connect(f"redis://127.0.0.1:{proxy.port}", socket_timeout=None)
         notifications = Notifications(client)
@@ -159,8 +158,8 @@ async def test_a_server_that_vanished_is_noticed_and_another_connection_subscrib
 async def test_a_server_that_has_nothing_to_say_keeps_its_connection(
     server, notifications, monkeypatch
 ):
-    monkeypatch.setattr(follow, "SILENT_SECONDS", 0.1)
-    monkeypatch.setattr(follow, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("threadmill_shared.events.notifications.SILENT_SECONDS", 0.1)
+    monkeypatch.setattr("threadmill_shared.events.notifications.IDLE_SECONDS", 0.05)
     async with notifications.listen("channel"):
         await subscribed(server, "channel")
         before = await _subscribers(server)
