@@ -64,16 +64,23 @@ class Index:
             CallerError: a line is not what it ought to be; its number, and why.
         """
         index = cls(file)
+        try:
+            index._read_all()
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    def _read_all(self) -> None:
         start = 0
-        for number, raw in enumerate(file, 1):
+        for number, raw in enumerate(self._file, 1):
             if text := raw.removeprefix(b"\xef\xbb\xbf").strip():
                 try:
-                    index._add(read_line(text), start)
+                    self._add(read_line(text), start)
                 except errors.CallerError as error:
                     raise errors.CallerError(f"Line {number}: {error}.") from None
             start += len(raw)
-        index._database.commit()
-        return index
+        self._database.commit()
 
     def close(self) -> None:
         """Forget it."""
