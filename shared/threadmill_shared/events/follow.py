@@ -1,8 +1,8 @@
-"""Following event logs: the log is the truth, a bell wakes the reader.
+"""Following event logs: the log is the truth, a notification wakes the reader.
 
 A process holds one subscribing connection for all the logs that it follows. A reader subscribes,
-then reads, then waits, so nothing falls between; a bell that is lost costs a second at most,
-because a reader that waits looks again every second.
+then reads, then waits, so nothing falls between. A notification that is lost costs a second at
+most, because a reader that waits looks again every second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 from threadmill_shared import errors
 from threadmill_shared.events.cursor import Cursor
 from threadmill_shared.events.decoder import DONE, Event, LogDecoder
-from threadmill_shared.events.notifications import IDLE_SECONDS, Notifications, _Bell
+from threadmill_shared.events.notifications import IDLE_SECONDS, ChannelListener, Notifications
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.replies import run_not_found
@@ -47,18 +47,18 @@ class LogFollower:
                 already read, or before `after`.
             EventsExpired: the log is past its lifetime, and `after` lies within it.
         """
-        async with self._notifications.listen(self._store.keys.log(run_id)) as bell:
+        async with self._notifications.listen(self._store.keys.log(run_id)) as listener:
             cursor = Cursor(self._store, await self._record(run_id), after)
             while True:
-                bell.clear()
+                listener.clear()
                 events = await self._patiently(cursor.read)
                 if events:
                     yield events
                     if events[-1].event == DONE:
                         return
-                    # What comes after a page that was not full rings the bell, which was cleared
-                    # before the read: there is nothing to look for until then.
-                    if cursor.is_behind or await self._rings(bell):
+                    # What comes after a page that was not full sets the listener, which was
+                    # cleared before the read: there is nothing to look for until then.
+                    if cursor.is_behind or await self._notified(listener):
                         continue
                 record = await self._record(run_id, known=True)
                 cursor.check(record)
@@ -68,7 +68,7 @@ class LogFollower:
                     yield _terminal_events(record, cursor.after)
                     return
                 if not events:
-                    await self._rings(bell)
+                    await self._notified(listener)
 
     async def ended(
         self, run_id: str, on_look: Callable[[RunRecord], None] = lambda _: None
@@ -83,12 +83,12 @@ class LogFollower:
             RunNotFound: there is no such run.
             RunLost: its keys are gone meanwhile.
         """
-        async with self._notifications.listen(self._store.keys.log(run_id)) as bell:
+        async with self._notifications.listen(self._store.keys.log(run_id)) as listener:
             record = await self._record(run_id)
             while not record.status.is_terminal:
                 on_look(record)
-                await self._rings(bell)
-                bell.clear()
+                await self._notified(listener)
+                listener.clear()
                 record = await self._record(run_id, known=True)
             return record
 
@@ -103,11 +103,11 @@ class LogFollower:
                 )
                 await asyncio.sleep(IDLE_SECONDS)
 
-    async def _rings(self, bell: _Bell) -> bool:
-        """Wait for the bell; whether it rang before it was time to look by oneself."""
+    async def _notified(self, listener: ChannelListener) -> bool:
+        """Wait for a notification; whether one came before it was time to look by oneself."""
         try:
             async with asyncio.timeout(IDLE_SECONDS):  # `wait_for` may swallow a cancellation
-                await bell.wait()
+                await listener.wait()
         except TimeoutError:
             return False
         return True

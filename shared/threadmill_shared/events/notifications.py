@@ -22,17 +22,18 @@ logger = logging.getLogger("threadmill.events")
 IDLE_SECONDS = 1.0
 """How long a reader waits for a notification before it looks by itself."""
 MESSAGES = 10_000
-"""The last messages of a channel that are kept for whoever hears it."""
+"""The last messages of a channel that are kept for whoever reads them."""
 
 
-class _Bell(asyncio.Event):
-    """An event that keeps the last messages of its channel, if it is heard and not only rung."""
+class ChannelListener(asyncio.Event):
+    """Is set by each message of a channel, and keeps the last ones if it is asked to."""
 
     def __init__(self, *, keep: int = 0) -> None:
         super().__init__()
         self.messages: deque[str] = deque(maxlen=keep)
 
-    def ring(self, message: str) -> None:
+    def notify(self, message: str) -> None:
+        """Keep the message, and wake whoever waits."""
         self.messages.append(message)
         self.set()
 
@@ -44,7 +45,7 @@ class Notifications:
         """No channel is listened to yet; the subscription will take a connection of `client`."""
         self._client = client
         self._pubsub: Any = None
-        self._listeners: dict[str, set[_Bell]] = {}
+        self._listeners: dict[str, set[ChannelListener]] = {}
         self._unsubscribed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -52,23 +53,23 @@ class Notifications:
         self._is_asked = False
 
     @contextlib.asynccontextmanager
-    async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[_Bell, None]:
-        """A bell that is set whenever the channel rings, and keeps that many messages.
+    async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[ChannelListener, None]:
+        """A listener that each message of the channel sets, and that keeps the last `keep` of them.
 
         It is subscribed when this is entered; if Redis is away just then, soon after it is back.
         """
-        bell = _Bell(keep=keep)
+        listener = ChannelListener(keep=keep)
         try:
-            await self._open(channel, bell)
-            yield bell
+            await self._open(channel, listener)
+            yield listener
         finally:
-            await self._shut(channel, bell)
+            await self._shut(channel, listener)
 
     @contextlib.asynccontextmanager
     async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
-        """What the channel says, message by message; for those that carry more than a ring."""
-        async with self.listen(channel, keep=MESSAGES) as bell:
-            yield _messages(bell)
+        """The messages of a channel, for those that carry more than the news that there is news."""
+        async with self.listen(channel, keep=MESSAGES) as listener:
+            yield _messages(listener)
 
     async def close(self) -> None:
         """End the subscription."""
@@ -77,10 +78,10 @@ class Notifications:
         if self._pubsub is not None:
             await self._pubsub.aclose()
 
-    async def _open(self, channel: str, bell: _Bell) -> None:
+    async def _open(self, channel: str, listener: ChannelListener) -> None:
         async with self._lock:
             first = channel not in self._listeners
-            self._listeners.setdefault(channel, set()).add(bell)
+            self._listeners.setdefault(channel, set()).add(listener)
             if self._pubsub is None:
                 self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             if first:
@@ -90,10 +91,10 @@ class Notifications:
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())
 
-    async def _shut(self, channel: str, bell: _Bell) -> None:
-        notifications = self._listeners.get(channel, set())
-        notifications.discard(bell)
-        if not notifications:
+    async def _shut(self, channel: str, listener: ChannelListener) -> None:
+        listeners = self._listeners.get(channel, set())
+        listeners.discard(listener)
+        if not listeners:
             self._listeners.pop(channel, None)
             self._unsubscribed.discard(channel)
             await self._unsubscribe(channel)
@@ -103,7 +104,7 @@ class Notifications:
             if channel in self._listeners or self._pubsub is None:
                 return
             # A connection that is just being closed or made anew fails in ways of its own. Where it
-            # does, the channel is left when it rings.
+            # does, the channel is left at its next message.
             with contextlib.suppress(Exception):
                 await self._pubsub.unsubscribe(channel)
 
@@ -118,7 +119,7 @@ class Notifications:
                 await self._listen_once()
             except RuntimeError:  # nothing is subscribed at the moment
                 await asyncio.sleep(IDLE_SECONDS / 100)
-            except Exception as error:  # noqa: BLE001  without this task no bell would ever ring
+            except Exception as error:  # noqa: BLE001  without this task nobody would be notified again
                 logger.debug("the subscription is down (%s)", type(error).__name__)
                 await asyncio.sleep(IDLE_SECONDS / 10)
 
@@ -133,13 +134,13 @@ class Notifications:
             return
         self._heard_at, self._is_asked = time.monotonic(), False
         if isinstance(said, list):
-            await self._ring(await self._pubsub.handle_message(said))
+            await self._notify(await self._pubsub.handle_message(said))
 
     async def _stand_silence(self) -> None:
         """Find out whether the server is still there.
 
         One that is frozen, or gone without a farewell, closes no connection. Whoever was promoted
-        in its place would ring notifications that nobody hears.
+        in its place would publish what nobody hears.
         """
         if time.monotonic() - self._heard_at <= SILENT_SECONDS:
             return
@@ -150,19 +151,19 @@ class Notifications:
         else:
             await self._pubsub.connection.disconnect()  # the next read connects, and subscribes
 
-    async def _ring(self, message: Any) -> None:
+    async def _notify(self, message: Any) -> None:
         if message is None:
             return
         channel = message["channel"]
-        for bell in self._listeners.get(channel, ()):
-            bell.ring(message["data"])
+        for listener in self._listeners.get(channel, ()):
+            listener.notify(message["data"])
         if channel not in self._listeners:
             await self._unsubscribe(channel)
 
 
-async def _messages(bell: _Bell) -> AsyncGenerator[str, None]:
+async def _messages(listener: ChannelListener) -> AsyncGenerator[str, None]:
     while True:
-        await bell.wait()
-        bell.clear()
-        while bell.messages:
-            yield bell.messages.popleft()
+        await listener.wait()
+        listener.clear()
+        while listener.messages:
+            yield listener.messages.popleft()
