@@ -48,7 +48,8 @@ else
     git clone --quiet --no-hardlinks "$sources" "$folder/src"
 fi
 
-arguments=$(printf '%q ' "$@")
+arguments=
+if [ "$#" -gt 0 ]; then arguments=$(printf '%q ' "$@"); fi
 chroot "$folder" env -u PYTHONPATH HOME=/root LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     make --directory=/src test ARGS="$arguments"

@@ -89,8 +89,9 @@ def test_the_model_reads_what_is_wrong_with_its_arguments_and_nothing_is_called(
 
 def counts(standin: StandIn) -> tuple[int, ...]:
     """How often the two tools were called."""
+    # One after the other: calls of one turn are told in the order in which they end.
     calls = [call("count_calls", of=tool) for tool in ("show_int", "show_address")]
-    return tuple(map(int, outputs_of(standin, *calls)))
+    return tuple(int(*outputs_of(standin, one)) for one in calls)
 
 
 ENDS = {"end_by_raise": {"won": 3}, "end_by_return": {"won": 3}, "end_by_token": None}
