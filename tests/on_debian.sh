@@ -9,47 +9,35 @@
 set -euo pipefail
 
 suite=${1:?"name a suite of Debian: trixie, forky"}
-shift
 folder=${FOLDER:-/var/tmp/threadmill-$suite}
 sources=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages=python3,python3-venv,make,git,redis-server,openssl,ca-certificates,iproute2,docker-compose
-mounted=()
 
 if [ "$(id -u)" -ne 0 ]; then
     echo "on_debian.sh must run as root: it mounts /proc and /dev in the file system." >&2
     exit 1
 fi
-
-unmount() {
-    local place
-    for place in "${mounted[@]}"; do umount --lazy "$place"; done
-}
-trap unmount EXIT
-
-mount_in() {
-    mkdir -p "$folder$2"
-    mount "${@:3}" "$1" "$folder$2"
-    mounted=("$folder$2" "${mounted[@]}")
-}
+# In a mount namespace of its own, what is mounted is gone when the script ends, however it ends.
+if [ -z "${IN_OWN_NAMESPACE:-}" ]; then
+    IN_OWN_NAMESPACE=yes exec unshare --mount --propagation private "$0" "$@"
+fi
+shift
 
 if [ ! -x "$folder/usr/bin/python3" ]; then
     mmdebstrap --variant=minbase --include="$packages" "$suite" "$folder" \
         "${MIRROR:-http://deb.debian.org/debian}"
 fi
-mount_in proc /proc -t proc
-mount_in /dev /dev --rbind --make-rslave
+mount -t proc proc "$folder/proc"
+mount --rbind /dev "$folder/dev"
 cp /etc/resolv.conf /etc/hosts "$folder/etc/"
 cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
 
-if [ -d "$folder/src" ]; then
-    git -C "$folder/src" fetch --quiet "$sources" HEAD
-    git -C "$folder/src" reset --quiet --hard FETCH_HEAD
-else
-    git clone --quiet --no-hardlinks "$sources" "$folder/src"
-fi
+if [ ! -d "$folder/src" ]; then git init --quiet "$folder/src"; fi
+git -C "$folder/src" fetch --quiet "$sources" HEAD
+git -C "$folder/src" reset --quiet --hard FETCH_HEAD
 
 arguments=
 if [ "$#" -gt 0 ]; then arguments=$(printf '%q ' "$@"); fi
-chroot "$folder" env -u PYTHONPATH HOME=/root LANG=C.UTF-8 \
+chroot "$folder" env -u PYTHONPATH -u IN_OWN_NAMESPACE HOME=/root LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     make --directory=/src test ARGS="$arguments"
