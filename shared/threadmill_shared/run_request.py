@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from threadmill_shared import errors, ids
 from threadmill_shared.broker.queues import Queues
-from threadmill_shared.instructions.rendering import (
+from threadmill_shared.instructions.parts import (
     Instructions,
     digested,
     hint_at_templates,

@@ -25,9 +25,10 @@ from threadmill_shared.model import Model
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.assistants import Assistants
-from threadmill_shared.store.compatibility import Compatibility
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.format import check_format
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.server_check import check_server
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
@@ -293,9 +294,8 @@ class WorkerProcess:
         client = connect(self.settings.store_url())
         self._store = Store(client, self.settings.namespace)
         await self._store.read("PING")
-        compatibility = Compatibility(self._store)
-        await compatibility.check_server()
-        await compatibility.check_format()
+        await check_server(self._store)
+        await check_format(self._store)
         self._store.scripts.patience = math.inf  # what a holder writes is repeated until answered
         self._notifications = Notifications(client)
         self._model = self._make_model()

@@ -11,7 +11,7 @@ from types import MethodType
 from typing import Any
 
 from threadmill_shared.errors import BadTool
-from threadmill_shared.tools.arguments import Arguments, Undefined, read_arguments
+from threadmill_shared.tools.argument_schema import Arguments, Undefined, read_arguments
 from threadmill_shared.tools.identity import identity_of, underlying
 from threadmill_shared.tools.options import ToolOptions
 from threadmill_shared.tools.signature import is_method, read_signature, tool_name

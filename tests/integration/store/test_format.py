@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared import errors
-from threadmill_shared.store.compatibility import FORMAT, Compatibility
+from threadmill_shared.store.format import FORMAT, check_format
 
 
 async def test_a_new_store_is_marked_and_then_accepted(scene):
-    registry = Compatibility(scene.store)
-    await registry.check_format()
-    await registry.check_format()
+    await check_format(scene.store)
+    await check_format(scene.store)
     assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
     await scene.store.read("DEL", scene.store.keys.format())
 
@@ -19,12 +18,12 @@ async def test_a_new_store_is_marked_and_then_accepted(scene):
 async def test_a_store_of_a_later_format_is_refused(scene):
     await scene.store.read("SET", scene.store.keys.format(), FORMAT + 1)
     with pytest.raises(errors.StoreIncompatible, match="Upgrade this worker"):
-        await Compatibility(scene.store).check_format()
+        await check_format(scene.store)
     await scene.store.read("DEL", scene.store.keys.format())
 
 
 async def test_a_later_format_that_is_raised_meanwhile_stays(scene, monkeypatch):
-    registry, key = Compatibility(scene.store), scene.store.keys.format()
+    key = scene.store.keys.format()
     read = scene.store.read
 
     async def read_and_be_late(*command):
@@ -35,13 +34,13 @@ async def test_a_later_format_that_is_raised_meanwhile_stays(scene, monkeypatch)
 
     monkeypatch.setattr(scene.store, "read", read_and_be_late)
     with pytest.raises(errors.StoreIncompatible):
-        await registry.check_format()
+        await check_format(scene.store)
     assert await read("GET", key) == str(FORMAT + 1)
     await read("DEL", key)
 
 
 async def test_a_store_of_an_earlier_format_is_marked_with_this_one(scene):
     await scene.store.read("SET", scene.store.keys.format(), FORMAT - 1)
-    await Compatibility(scene.store).check_format()
+    await check_format(scene.store)
     assert await scene.store.read("GET", scene.store.keys.format()) == str(FORMAT)
     await scene.store.read("DEL", scene.store.keys.format())

@@ -1,0 +1,30 @@
+"""The number of the store's format, which tells old and new processes apart."""
+
+from __future__ import annotations
+
+from threadmill_shared import errors
+from threadmill_shared.store.runs import Store
+
+FORMAT = 1
+"""Number of the store's format: how keys are named, and what is in them."""
+
+
+async def check_format(store: Store) -> None:
+    """Mark the store with the format's number, and refuse one of a later format.
+
+    Raises:
+        StoreIncompatible: a newer threadmill has written this store.
+    """
+    key = store.keys.format()
+    stored = await store.read("GET", key)
+    # Only if it is older, since a full server takes nothing in; and only in the place of what was
+    # read, since a later release may raise it meanwhile.
+    while int(stored or 0) < FORMAT:
+        args = {"was": stored or "", "becomes": FORMAT, "lifetime": ""}
+        await store.scripts.run("replace", keys={"place": key}, args=args)
+        stored = await store.read("GET", key)
+    if (found := int(stored or 0)) > FORMAT:
+        raise errors.StoreIncompatible(
+            f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
+            "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."
+        )
