@@ -550,8 +550,8 @@ def _not_a_field(name: str, known: Iterable[str]) -> str:
 def _refuse_no_thread(thread: Any) -> None:
     if thread is not None and not isinstance(thread, Thread):
         raise TypeError(
-            f"thread is a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one that "
-            "exists, Thread(key=...) for one of your own name."
+            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
+            "that exists, Thread(key=...) for one of your own name."
         )
 
 

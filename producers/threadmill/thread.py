@@ -103,7 +103,7 @@ class Thread(ContextManager):
             ThreadLocked: the thread exists, and a run holds it.
         """
         if isinstance(messages, str):
-            raise TypeError("messages is a list of texts, not one text: [text].")
+            raise TypeError("messages must be a list of texts, not one text: [text].")
         await self._add_all(messages or [])
         return self
 
@@ -298,7 +298,7 @@ def _refuse_name(assistant: Any) -> None:
 
 def _checked_metadata(metadata: Any) -> dict[str, str]:
     if not isinstance(metadata, dict):
-        raise TypeError(f"A thread's metadata is a dict, not {type(metadata).__name__}.")
+        raise TypeError(f"A thread's metadata must be a dict, not {type(metadata).__name__}.")
     for part in (*metadata, *metadata.values()):
         check_text(part, "What stands in a thread's metadata")
     return dict(metadata)

@@ -105,7 +105,7 @@ def _checked_resources(resources: Mapping[str, Any]) -> dict[str, Sequence[str]]
             )
         ids[tool] = given.get(name) or ()
         if isinstance(ids[tool], str) or not all(isinstance(id, str) and id for id in ids[tool]):
-            raise BadTool(f"tool_resources: {name} is a list of ids.")
+            raise BadTool(f"tool_resources: {name} must be a list of ids.")
     return ids
 
 

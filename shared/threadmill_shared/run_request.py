@@ -210,7 +210,7 @@ def check_text(text: Any, what: str) -> None:
         CallerError: it has lone surrogates.
     """
     if not isinstance(text, str):
-        raise TypeError(f"{what} is a str, not {type(text).__name__}.")
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}.")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -249,7 +249,7 @@ def check_message(message: Any, settings: Settings) -> None:
         TooLarge: it is larger than `THREADMILL_MAX_MESSAGE_BYTES`.
     """
     if not isinstance(message, str):
-        raise errors.BadMessage(f"A message is a str, not {type(message).__name__}.")
+        raise errors.BadMessage(f"A message must be a str, not {type(message).__name__}.")
     if not message:
         raise errors.BadMessage("A message is not empty. To run a thread as it is, use thread.run.")
     try:

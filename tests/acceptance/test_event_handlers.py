@@ -283,8 +283,8 @@ class NoHandler:
     ("handler_class", "arguments", "words"),
     [
         (PrintHandler, {"print_message": False}, "unexpected keyword argument 'print_message'"),
-        (PrintHandler, ["print_steps"], "event_handler_kwargs is a dict"),
-        (PrintHandler(), None, "is a class"),
+        (PrintHandler, ["print_steps"], "event_handler_kwargs must be a dict"),
+        (PrintHandler(), None, "must be a class"),
         (Theirs, {}, "missing a required argument: 'notes'"),
         (TheirsAsync, {"notes": [], "more": 1}, "unexpected keyword argument 'more'"),
         (NoHandler, {}, "NoHandler is no handler. Derive it from threadmill.EventHandler"),

@@ -36,7 +36,7 @@ def test_a_thread_that_is_not_stored_has_nothing_to_refresh() -> None:
 
 
 def test_metadata_that_is_no_text_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match="metadata is a str, not int"):
+    with pytest.raises(TypeError, match="metadata must be a str, not int"):
         Thread(metadata={"team": 1})  # type: ignore[dict-item]  # that is the point
 
 

@@ -84,7 +84,7 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "a message that is no text": (
         lambda thread: ai.enqueue(42, thread=thread),  # type: ignore[arg-type]  # that is the point
         errors.BadMessage,
-        "A message is a str, not int",
+        "A message must be a str, not int",
     ),
     "a context that is no JSON": (
         lambda thread: ai.enqueue("Hello!", thread=thread, context={"who": object()}),
@@ -99,17 +99,17 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "a thread's id for a thread": (
         lambda thread: ai.say("Hello!", thread.id),  # type: ignore[arg-type]  # that is the point
         TypeError,
-        r"thread is a Thread, not str. Pass Thread\(id=...\)",
+        r"thread must be a Thread, not str. Pass Thread\(id=...\)",
     ),
     "an idempotency key that is no text": (
         lambda thread: ai.enqueue("Hello!", thread, idempotency_key=5),  # type: ignore[arg-type]  # that is the point
         TypeError,
-        "An idempotency key is a str, not int",
+        "An idempotency key must be a str, not int",
     ),
     "a model that is no name": (
         lambda thread: ai.say("Hello!", thread, model=5),
         TypeError,
-        "The model's name is a str, not int",
+        "The model's name must be a str, not int",
     ),
     "instructions that are no text": (
         lambda thread: ai.say("Hello!", thread, instructions=5),
@@ -129,7 +129,7 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "a template for a message": (
         lambda thread: ai.say(Template("Hello!"), thread),  # type: ignore[arg-type]  # that is the point
         errors.BadMessage,
-        "A message is a str, not Template",
+        "A message must be a str, not Template",
     ),
     "instructions that are too large": (
         lambda thread: ai.say("Hello!", thread, instructions="x" * 262_145),

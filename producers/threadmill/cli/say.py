@@ -59,5 +59,5 @@ def _object(context: str) -> dict[str, Any]:
     except ValueError as error:
         raise click.BadParameter(f"It is not JSON: {error}.", param_hint="--context") from None
     if not isinstance(found, dict):
-        raise click.BadParameter("It is a JSON object: {...}.", param_hint="--context")
+        raise click.BadParameter("It must be a JSON object: {...}.", param_hint="--context")
     return found

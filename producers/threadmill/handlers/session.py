@@ -109,7 +109,7 @@ def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSes
     """
     if arguments is not None and not isinstance(arguments, dict):
         raise TypeError(
-            f"event_handler_kwargs is a dict of its arguments, not {type(arguments).__name__}."
+            f"event_handler_kwargs must be a dict of its arguments, not {type(arguments).__name__}."
         )
     if handler_class is None:
         if arguments:
@@ -117,8 +117,8 @@ def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSes
         return None
     if not isinstance(handler_class, type):
         raise TypeError(
-            f"event_handler_class is a class, not {handler_class!r}: each run makes a handler of "
-            "its own. What it needs goes into event_handler_kwargs."
+            f"event_handler_class must be a class, not {handler_class!r}: each run makes a handler "
+            "of its own. What it needs goes into event_handler_kwargs."
         )
     if issubclass(handler_class, EventHandler):
         return HandlerSession(_made(handler_class, arguments), EventHandler, OwnObjects())

@@ -64,7 +64,7 @@ def _by_call(outputs: Any) -> dict[str, Any]:
             found = {one["tool_call_id"]: one["output"] for one in outputs}
         except (TypeError, KeyError):
             raise TypeError(
-                "Outputs are a mapping of call ids to outputs, or a list of "
+                "Outputs must be a mapping of call ids to outputs, or a list of "
                 "{'tool_call_id': ..., 'output': ...}."
             ) from None
     if not found:

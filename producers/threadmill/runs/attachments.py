@@ -53,10 +53,10 @@ def _checked(name: str, files: Any) -> list[str]:
     if files is None:
         return []
     if isinstance(files, str | bytes | Path) or not isinstance(files, Sequence):
-        raise TypeError(f"{name} is a list of paths, also where there is only one: [path].")
+        raise TypeError(f"{name} must be a list of paths, even if there is only one: [path].")
     for file in files:
         if not isinstance(file, str | Path):
-            raise TypeError(f"{name} is a list of paths, not of {type(file).__name__}.")
+            raise TypeError(f"{name} must be a list of paths, not of {type(file).__name__}.")
         check_text(str(file), f"What stands in {name}")
     return [str(file) for file in files]
 
@@ -87,10 +87,12 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
     if image.startswith("https://"):
         return {"type": "image_url", "image_url": {"url": image}}
     if "://" in image[:10]:
-        raise errors.BadMessage(f"An image is a path, or begins with https://, unlike {image!r}.")
+        raise errors.BadMessage(
+            f"An image must be a path, or begin with https://, unlike {image!r}."
+        )
     file = _file(image, settings)
     if image_type(file.content) is None:
-        raise errors.BadMessage(f"{image!r} is no PNG, JPEG, GIF or WebP image.")
+        raise errors.BadMessage(f"{image!r} must be a PNG, JPEG, GIF or WebP image.")
     files[file.id] = file
     return {"type": "image_file", "image_file": {"file_id": file.id}}
 

@@ -14,7 +14,8 @@ def check_timeout(timeout: Any) -> None:
     is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if timeout is not None and not is_number:
         raise TypeError(
-            f"timeout is a number of seconds or None, not {type(timeout).__name__} {timeout!r}."
+            "timeout must be a number of seconds or None, "
+            f"not {type(timeout).__name__} {timeout!r}."
         )
 
 
@@ -26,7 +27,7 @@ def check_limit(limit: Any) -> None:
         ValueError: it is not 1 to 100.
     """
     if not isinstance(limit, int) or isinstance(limit, bool):
-        raise TypeError(f"limit is an int, not {type(limit).__name__}.")
+        raise TypeError(f"limit must be an int, not {type(limit).__name__}.")
     if not 1 <= limit <= 100:
         raise ValueError(f"limit is 1 to 100, not {limit}.")
 

@@ -86,7 +86,7 @@ import_file_async = awaitable(_import_file)
 
 def _checked(map_model: Mapping[str, str] | None) -> dict[str, str]:
     if not isinstance(map_model, Mapping | None):
-        raise TypeError(f"map_model is a mapping of models, not {type(map_model).__name__}.")
+        raise TypeError(f"map_model must be a mapping of models, not {type(map_model).__name__}.")
     models = dict(map_model or {})
     for model in (*models, *models.values()):
         check_model(model)

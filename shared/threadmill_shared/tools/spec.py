@@ -67,7 +67,9 @@ def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     description = function.get("description") or ""
     if not isinstance(parameters, Mapping) or not isinstance(description, str):
-        raise BadTool(f"Tool {name!r}: 'parameters' is a JSON schema, and 'description' a text.")
+        raise BadTool(
+            f"Tool {name!r}: 'parameters' must be a JSON schema, and 'description' a str."
+        )
     schema = dict(parameters)
     return ToolSpec(
         name=name,
