@@ -78,10 +78,10 @@ async def beating(*workers: Registered) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Heartbeat]:
     """A worker that registers, never beats, and dies without a word at the end of the block."""
-    async with open_heartbeat(url) as pulse:
-        seen = await pulse.seen()
+    async with open_heartbeat(url) as heartbeat:
+        seen = await heartbeat.seen()
         await register(store, WorkerInfo(**{**vars(info), "seen": seen}))
-        yield pulse
+        yield heartbeat
     assert seen is not None
     await wait_until_async(lambda: is_gone(store, seen), "the server has seen it go")
 

@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 NAME = "threadmill-keeper"
-"""The name of the keeper's connection, which does not count as a use."""
+"""The name of the supervisor's connection, which does not count as a use."""
 IDLE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
@@ -69,7 +69,7 @@ def _watch(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
                 last_used = time.monotonic()
             elif time.monotonic() - last_used > IDLE_SECONDS:
                 _end_if_unused(client, folder)
-    finally:  # for one, the folder was deleted: no server outlives its keeper
+    finally:  # for one, the folder was deleted: no server outlives its supervisor
         server.terminate()
         ended.wait()
 

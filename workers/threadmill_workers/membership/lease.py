@@ -153,8 +153,8 @@ class Lease:
         pause = FIRST_RETRY_SECONDS
         while not self._end.is_set():
             try:
-                async with open_heartbeat(self._settings.store_url()) as pulse:
-                    await self._beat_on(pulse)
+                async with open_heartbeat(self._settings.store_url()) as heartbeat:
+                    await self._beat_on(heartbeat)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
                 self._tell_trouble(error)
                 await asyncio.sleep(pause)
@@ -172,28 +172,28 @@ class Lease:
             self._told_at = float("-inf")
             logger.warning("the lease is renewed again; Redis is back")
 
-    async def _beat_on(self, pulse: Heartbeat) -> None:
+    async def _beat_on(self, heartbeat: Heartbeat) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
-        seen = await pulse.seen()
-        await self._register(pulse, seen)
+        seen = await heartbeat.seen()
+        await self._register(heartbeat, seen)
         self._tell_end_of_trouble()
-        while not await self._is_lost_before_the_next_beat(pulse):
+        while not await self._is_lost_before_the_next_beat(heartbeat):
             if self._end.is_set():
-                await self._deregister(pulse)
+                await self._deregister(heartbeat)
                 return
             if not self._loop.answers(on_silence=self._loop_is_silent):
                 continue
-            await self._beat(pulse, seen)
-            if seen is not None and not await pulse.proves(seen):
+            await self._beat(heartbeat, seen)
+            if seen is not None and not await heartbeat.proves(seen):
                 seen = None  # what the server lists can no longer be relied upon
-                await self._register(pulse, seen)
+                await self._register(heartbeat, seen)
         logger.info("the connection of the lease was lost; it is made anew")
 
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
 
-    async def _is_lost_before_the_next_beat(self, pulse: Heartbeat) -> bool:
-        waiting = asyncio.ensure_future(pulse.is_lost_within(BEAT_SECONDS))
+    async def _is_lost_before_the_next_beat(self, heartbeat: Heartbeat) -> bool:
+        waiting = asyncio.ensure_future(heartbeat.is_lost_within(BEAT_SECONDS))
         closing = asyncio.ensure_future(self._closing.wait())
         await asyncio.wait([waiting, closing], return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
@@ -202,44 +202,44 @@ class Lease:
             await asyncio.wait([waiting])
         return not waiting.cancelled() and waiting.result()
 
-    async def _beat(self, pulse: Heartbeat, seen: Seen | None) -> None:
+    async def _beat(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
         sent_at = _now()
-        [outcome] = await self._run(pulse, "beat")
+        [outcome] = await self._run(heartbeat, "beat")
         if outcome == "ok":
             self._confirmed_at = sent_at
         elif outcome == "lapsed":
-            await self._register(pulse, seen)
+            await self._register(heartbeat, seen)
         else:
-            await self._rise(pulse, seen)
+            await self._rise(heartbeat, seen)
 
-    async def _register(self, pulse: Heartbeat, seen: Seen | None) -> None:
+    async def _register(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
         sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
         # Before the first answer there is none that others could have buried.
         tried = "\n".join(self._tried) if self._registration else ""
         known = {"known": tried, "registration": registration}
         self._tried[registration] = None
-        [outcome] = await self._run(pulse, "register", known, self._tools)
+        [outcome] = await self._run(heartbeat, "register", known, self._tools)
         if outcome == "buried":
-            await self._rise(pulse, seen)
+            await self._rise(heartbeat, seen)
             return
         self._registration, self._confirmed_at = registration, sent_at
         self._tried = {registration: None}
         self._registered.set()
 
-    async def _rise(self, pulse: Heartbeat, seen: Seen | None) -> None:
+    async def _rise(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
         """Go on under a new id: others hold this one for dead, and have taken its runs."""
         logger.warning("this worker was taken for dead; its runs go on elsewhere")
         self._loop.call(self._on_buried)
         self._confirmed_at, self._registration, self._tried = float("-inf"), "", {}
         self.holder = self.holder.renewed()
-        await self._register(pulse, seen)
+        await self._register(heartbeat, seen)
 
-    async def _deregister(self, pulse: Heartbeat) -> None:
-        await self._run(pulse, "bury", {"judged": self._registration, "expired": 0})
+    async def _deregister(self, heartbeat: Heartbeat) -> None:
+        await self._run(heartbeat, "bury", {"judged": self._registration, "expired": 0})
 
     async def _run(
         self,
-        pulse: Heartbeat,
+        heartbeat: Heartbeat,
         name: str,
         args: Mapping[str, str | int] | None = None,
         rest: Sequence[str] = (),
@@ -258,7 +258,7 @@ class Lease:
             **(args or {}),
         }
         call = wanted.call(keys, {name: given[name] for name in wanted.args}, rest)
-        return await pulse.send(wanted.in_full(call))  # once a second, so with its text
+        return await heartbeat.send(wanted.in_full(call))  # once a second, so with its text
 
 
 def _now() -> float:
