@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, Thread
 from threadmill.client.current import close_client
-from threadmill.testing import Fault, Reply, Request, StandIn, Text, converse
+from threadmill.testing import Brain, Fault, Pause, Reply, StandIn, Text, converse
 
 TERMINAL = {
     f"thread.run.{status}"
@@ -54,8 +54,10 @@ PRINT_EVENTS = """
 """
 
 
-def call_and_speak(request: Request) -> Reply:
-    return SPEAK if request.tool_outputs else converse(request)
+def speak_with(pause: Pause) -> Brain:
+    """A brain that calls the tools that the user names, and then speaks, with a pause."""
+    speech = replace(SPEAK, pause=pause)
+    return lambda request: speech if request.tool_outputs else converse(request)
 
 
 def read_in_halves(run: Run, first: int) -> list[Event]:
@@ -64,35 +66,34 @@ def read_in_halves(run: Run, first: int) -> list[Event]:
     return [*events, *run.events(after=events[-1].id)]
 
 
-def timed(events: Iterable[Event]) -> list[tuple[float, Event]]:
-    return [(time.monotonic(), event) for event in events]
+def count_deltas(events: Iterable[Event]) -> int:
+    return sum(event.event == "thread.message.delta" for event in events)
 
 
-def test_every_reader_gets_the_same_events(standin: StandIn) -> None:
-    standin.brain = call_and_speak
+def test_every_reader_gets_the_same_events_while_the_model_still_speaks(standin: StandIn) -> None:
+    pause = Pause(after_tokens=30)
+    standin.brain = speak_with(pause)
     run = enqueue('call show_int {"value": 1} call fail {}')
     elsewhere = Script(PRINT_EVENTS, run.id, "0")
+    live: list[Event] = []
     with ThreadPoolExecutor() as threads:
-        reading = threads.submit(timed, run.events())
+        reading = threads.submit(lambda: live.extend(run.events()))
         halves = [threads.submit(read_in_halves, run, first) for first in (1, 10, 30, 50)]
-        live = reading.result(20)
+        try:
+            wait_until(lambda: count_deltas(live) == 30, "the first half of the speech was read")
+            assert standin.requests[-1].ended_at is None
+        finally:
+            pause.end()
+        reading.result(20)
 
     late = list(run.events())
-    assert [event for _, event in live] == late
+    assert live == late
     assert [half.result() for half in halves] == [late] * len(halves)
     assert [Event(**json.loads(line)) for line in elsewhere.finish().splitlines()] == late
     for after in range(len(late) + 1):
         assert list(run.events(after=after)) == late[after:]
-    assert_was_live(live, standin)
+    assert count_deltas(late) == 60
     assert_complete(late)
-
-
-def assert_was_live(live: list[tuple[float, Event]], standin: StandIn) -> None:
-    ended = standin.requests[-1].ended_at
-    assert ended is not None
-    deltas = [at for at, event in live if event.event == "thread.message.delta"]
-    assert len(deltas) == 60
-    assert sum(at < ended for at in deltas) > 30
 
 
 def assert_complete(events: list[Event]) -> None:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import openai
@@ -20,7 +21,17 @@ from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import BaseModel, TypeAdapter
 
-from threadmill.testing import Call, Reasoning, Reply, StandIn, Text, by_text, scripted
+from threadmill.testing import (
+    Call,
+    Pause,
+    Reasoning,
+    Record,
+    Reply,
+    StandIn,
+    Text,
+    by_text,
+    scripted,
+)
 from threadmill.testing.standin import parameters
 from threadmill_shared.model import Usage
 
@@ -518,6 +529,39 @@ def test_the_first_token_can_be_late(standin):
     # The clock of an event loop has a resolution of 1 ms.
     assert 0.098 < streamed.token_times[0] - streamed.begun_at < 1
     assert 0.098 < whole.ended_at - whole.begun_at < 1
+
+
+def test_a_pause_halts_an_answer_until_the_test_ends_it(standin):
+    pause = Pause(after_tokens=2)
+    standin.brain = lambda _: Reply([Text(["one ", "two ", "three"])], pause=pause)
+    with stream_of(standin, "Hello!") as answer:
+        said = b""
+        while b"two" not in said:
+            said += answer.recv(65536)
+        [record] = standin.requests
+        assert len(record.token_times) == 2
+        assert b"three" not in said
+        pause.end()
+        while b"three" not in said:
+            said += answer.recv(65536)
+    assert ask_chat(standin)  # a pause that has ended halts nobody
+
+
+def any_token(requests: list[Record]) -> bool:
+    return any(record.token_times for record in requests)
+
+
+def test_a_pause_halts_an_answer_in_one_piece_and_the_end_of_a_stream(standin):
+    pause = Pause(after_tokens=1)
+    standin.brain = lambda _: Reply([Text(["one"])], pause=pause)
+    with ThreadPoolExecutor() as threads:
+        whole = threads.submit(ask_chat, standin)
+        streamed = threads.submit(ask_chat, standin, stream=True)
+        standin.wait_until(lambda requests: len(requests) == 2 and any_token(requests))
+        assert [record.ended_at for record in standin.requests] == [None, None]
+        pause.end()
+        assert whole.result(5)
+        assert streamed.result(5)
 
 
 def test_the_servers_delay_is_used_where_the_reply_has_none():

@@ -5,7 +5,16 @@ from threadmill.testing.standin.conversation import Request
 from threadmill.testing.standin.default_brain import converse
 from threadmill.testing.standin.faults import Answer, Fault
 from threadmill.testing.standin.records import Record
-from threadmill.testing.standin.replies import Call, Code, Found, Reasoning, Reply, Search, Text
+from threadmill.testing.standin.replies import (
+    Call,
+    Code,
+    Found,
+    Pause,
+    Reasoning,
+    Reply,
+    Search,
+    Text,
+)
 from threadmill.testing.standin.stand_in import StandIn
 
 __all__ = [
@@ -15,6 +24,7 @@ __all__ = [
     "Code",
     "Fault",
     "Found",
+    "Pause",
     "Reasoning",
     "Record",
     "Reply",

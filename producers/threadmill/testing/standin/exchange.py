@@ -13,12 +13,13 @@ from aiohttp import web
 from threadmill.testing.standin.faults import Cut, Interruption, Refusal
 from threadmill.testing.standin.output import Output
 from threadmill.testing.standin.records import Record
-from threadmill.testing.standin.replies import Reply
+from threadmill.testing.standin.replies import Pause, Reply
 from threadmill.testing.standin.sse import Frame, Kind, cut, encode
 
 _STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER for zero seconds: closing resets the connection, as a provider's crash does."""
+_POLL_SECONDS = 0.005
 
 
 class Exchange:
@@ -39,6 +40,7 @@ class Exchange:
         """Answer in one piece, after the time that a stream would have taken."""
         tokens = sum(len(part.tokens) for part in reply.parts)
         await asyncio.sleep(reply.first_delay + self._delay_of(reply) * max(0, tokens - 1))
+        await self._wait_for_end_of(reply.pause, tokens)
         return self._json(200, output.whole())
 
     async def refuse(self, refusal: Refusal) -> web.StreamResponse:
@@ -90,9 +92,16 @@ class Exchange:
                 await response.write(b"".join(between))
                 between.clear()
             await pace.wait()
+            await self._wait_for_end_of(reply.pause, len(times))
             times.append(time.monotonic())
             await response.write(frame.data)
+        await self._wait_for_end_of(reply.pause, len(times))
         await response.write(b"".join(between))
+
+    async def _wait_for_end_of(self, pause: Pause | None, sent: int) -> None:
+        """Wait here if the answer pauses after so many tokens; polled, as any thread may end it."""
+        while pause is not None and sent >= pause.after_tokens and not pause.is_over:
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _break_off(
         self, response: web.StreamResponse, output: Output, fault: Interruption

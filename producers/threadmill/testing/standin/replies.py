@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any, Literal, TypeAlias
 
 from threadmill_shared.model import FinishReason, Usage
@@ -117,6 +118,27 @@ class Search:
         return ()
 
 
+class Pause:
+    """A halt in an answer: for tests of what happens while the model is still speaking.
+
+    The stand-in sends `after_tokens` tokens, and no other until the test calls `end()`.
+    """
+
+    def __init__(self, after_tokens: int) -> None:
+        """A pause that begins when so many tokens have been sent."""
+        self.after_tokens = after_tokens
+        self._over = Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `end` has been called."""
+        return self._over.is_set()
+
+    def end(self) -> None:
+        """Let the stand-in go on, in every answer that waits for this pause; from any thread."""
+        self._over.set()
+
+
 Part: TypeAlias = Text | Call | Reasoning | Code | Search
 
 
@@ -133,6 +155,8 @@ class Reply:
     """Seconds from one token to the next. Default: the server's."""
     first_delay: float = 0.0
     """Seconds from the opening of the stream to the first token."""
+    pause: Pause | None = None
+    """Default: the tokens are sent without a halt."""
     stop: FinishReason | Literal["end", "length", "content_filter"] = FinishReason.END
     usage: Usage | None = None
     """Default: a count of what was sent and streamed."""
