@@ -70,7 +70,7 @@ def count_deltas(events: Iterable[Event]) -> int:
     return sum(event.event == "thread.message.delta" for event in events)
 
 
-def test_every_reader_gets_the_same_events_while_the_model_still_speaks(standin: StandIn) -> None:
+def test_every_reader_gets_the_same_events(standin: StandIn) -> None:
     pause = Pause(after_tokens=30)
     standin.brain = speak_with(pause)
     run = enqueue('call show_int {"value": 1} call fail {}')
