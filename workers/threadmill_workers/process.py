@@ -38,7 +38,8 @@ from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
 from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.consuming.tasks import register_tasks
-from threadmill_workers.execution.executor import Executor, WorkerContext
+from threadmill_workers.execution.executor import Executor
+from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.recovery.maintenance import Maintenance
@@ -266,7 +267,7 @@ class WorkerProcess:
 
     def revoked(self, run_id: str, task_id: str) -> None:
         """Cancel a run, soon, because somebody has revoked its task."""
-        work = self._executor.revoked(run_id, task_id)
+        work = self._executor.cancel_revoked(run_id, task_id)
         _report(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _begin_child(self, run_id: str, parent: str) -> None:

@@ -23,8 +23,9 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution import executor
-from threadmill_workers.execution.executor import Executor, WorkerContext
+from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.held_run import Interruption
+from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 
 
@@ -296,7 +297,7 @@ async def test_an_end_without_a_worker_is_logged_and_shown_once(bench, caplog):
 async def test_a_revoked_task_shows_the_end_of_its_run_and_no_other_one_does(bench, caplog):
     run_id = (await bench.scene.enqueue()).run_id
 
-    await bench.executor.revoked(run_id, "the-revoked-one")
+    await bench.executor.cancel_revoked(run_id, "the-revoked-one")
     await bench.begin(run_id)
     bench.events.flush()
 

@@ -163,10 +163,14 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
 
     asking = asyncio.ensure_future(
         ModelTurns(
-            *(held, model, history, may_begin, ProviderHealth()),
+            held=held,
+            model=model,
+            history=history,
+            may_begin=may_begin,
+            provider=ProviderHealth(),
             retries=0,
             attached=AttachedFiles(scene.store, held, None),
-            produced=OutputFiles(scene.store, held, None, 1000),
+            output_files=OutputFiles(scene.store, held, None, 1000),
         ).ask()
     )
     await wait_until_async(lambda: model.said > 100)

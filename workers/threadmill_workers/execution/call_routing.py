@@ -1,4 +1,4 @@
-"""Calls that are not for this worker, but for another one, for the caller, or for a decision."""
+"""Decides who executes a call: this worker, another one, the caller, or nobody before approval."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
-from threadmill_workers.execution.turn import (
-    HandOver,
-    OpenCall,
-    Park,
-    Reply,
-    calls_body,
-    usage_fields,
-)
+from threadmill_workers.execution.next_step import AskModel, HandOver, Park
+from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
 
 UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
 
@@ -26,7 +20,7 @@ FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
 
 
 class CallRouter:
-    """Finds out, for one run, whose a call is."""
+    """Decides, for one run, who executes or answers a call."""
 
     def __init__(self, held: HeldRun, registry: ToolRegistry, find_worker: FindWorker) -> None:
         """The calls of one run.
@@ -54,11 +48,30 @@ class CallRouter:
             return "approval"
         return None if self._registry.find(spec.identity, spec.digest) else "output"
 
-    async def outcome(self, calls: Sequence[OpenCall], reply: Reply) -> Park | HandOver | None:
-        """What becomes of the run for the sake of these calls, which are not for this worker.
+    async def find_better_worker(self) -> HandOver | None:
+        """Find a worker that has more of the tools of a run that has not begun.
+
+        Later its calls say where it goes: one that was handed over for a call must not come back.
+        """
+        if self._record.turn:
+            return None
+        wanted = [tool for tool in self._record.request.tools if not tool.is_external]
+        here = sum(bool(self._registry.find(tool.identity, tool.digest)) for tool in wanted)
+        if here == len(wanted):
+            return None
+        # More of them: two that each have a half would hand the run over for ever.
+        worker = await self._find_worker(wanted, here)
+        return None if worker is None else HandOver(worker.queue)
+
+    async def route(self, calls: Sequence[OpenCall], reply: Reply) -> AskModel | Park | HandOver:
+        """Decide who executes or answers calls that are not for this worker.
+
+        Args:
+            calls: those of the turn that are left; if there are none, the model is asked again.
+            reply: the turn.
 
         Raises:
-            ToolNotFound: nobody has the function of one.
+            ToolNotFound: no worker has the function of one.
         """
         waiting: dict[OpenCall, WaitsFor] = {}
         other_worker: WorkerInfo | None = None
@@ -75,7 +88,7 @@ class CallRouter:
             waiting[call] = what
         if waiting:
             return self._park(waiting, reply)
-        return HandOver(other_worker.queue) if other_worker is not None else None
+        return AskModel() if other_worker is None else HandOver(other_worker.queue)
 
     def _refuse_what_nobody_has(self, spec: ToolSpec) -> None:
         if spec.name not in self._record.request.local_tools:

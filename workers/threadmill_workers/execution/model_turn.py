@@ -38,6 +38,7 @@ from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
 from threadmill_workers.execution.message_writer import MessageWriter, Numbers
+from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.resume import unfinished_turn
@@ -62,15 +63,15 @@ class ModelTurns:
 
     def __init__(
         self,
+        *,
         held: HeldRun,
         model: Model,
         history: History,
         may_begin: Callable[[], Awaitable[None]],
         provider: ProviderHealth,
-        *,
         retries: int,
         attached: AttachedFiles,
-        produced: OutputFiles,
+        output_files: OutputFiles,
     ) -> None:
         """A model that answers in one run.
 
@@ -83,9 +84,10 @@ class ModelTurns:
             provider: is told how the requests end.
             retries: how often a failed request is repeated.
             attached: the files of the thread's messages.
-            produced: keeps the files that the provider's tools make.
+            output_files: keeps the files that the provider's tools make.
         """
-        self.turn = held.record.turn
+        self.count = held.record.turn
+        """Turns that the run has had."""
         self._held = held
         self._record: RunRecord = held.record
         self._model = model
@@ -96,10 +98,10 @@ class ModelTurns:
         self._numbers = Numbers(held.record.next_message, held.record.next_step)
         self._usage = stored_usage(held.record.usage)
         self._attached = attached
-        self._produced = produced
+        self._output_files = output_files
         self._has_restored = False
-        self._message = MessageWriter(held, produced, self._numbers)
-        self._hosted = HostedCalls(held, produced, self._numbers.take_step)
+        self._message = MessageWriter(held, output_files, self._numbers)
+        self._hosted = HostedCalls(held, output_files, self._numbers.take_step)
 
     async def ask(self) -> Reply:
         """One reply of the model, with as many tries as are worth it.
@@ -128,13 +130,15 @@ class ModelTurns:
                     raise
                 await self._announce_retry(error, tries)
 
-    async def left_open(self) -> Reply | None:
-        """The turn to go on with: an earlier attempt has left calls of it without an output."""
+    async def resume(self) -> AskModel | CallTools:
+        """Return the step to begin with: the calls that an earlier attempt has left, if any."""
         reply = await unfinished_turn(self._held, self._history)
-        if reply is not None and reply.step < 0:
+        if reply is None:
+            return AskModel()
+        if reply.step < 0:
             self._open_calls(reply)
             reply.batch.set(next_step=self._numbers.step)
-        return reply
+        return CallTools(reply)
 
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
         wait = _pause(error, tries)
@@ -178,7 +182,7 @@ class ModelTurns:
         items = await self._history.items()
         if not self._has_restored:
             self._has_restored = True
-            await self._produced.restore(items)
+            await self._output_files.restore(items)
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,
@@ -224,7 +228,7 @@ class ModelTurns:
     async def _end_turn(self, output: Sequence[ModelEvent], ended: TurnEnded) -> Reply:
         enclosed = await self._message.enclose()
         reply = Reply(ended.stop, ended.usage)
-        self.turn += 1
+        self.count += 1
         self._usage += ended.usage
         self._held.tokens = self._usage.total_tokens
         called = [event for event in output if type(event) is ToolCalled]
@@ -234,14 +238,14 @@ class ModelTurns:
         if reply.calls:
             self._open_calls(reply)
         reply.batch.set(
-            turn=self.turn, next_step=self._numbers.step, usage=_json_usage(self._usage), deaths=0
+            turn=self.count, next_step=self._numbers.step, usage=_json_usage(self._usage), deaths=0
         )
         return reply
 
     def _name_calls(self, called: Sequence[ToolCalled]) -> tuple[OpenCall, ...]:
         calls = []
         for index, call in enumerate(called):
-            id = ids.call_id(self._record.id, self.turn, index)
+            id = ids.call_id(self._record.id, self.count, index)
             provider_id = self._history.usable_call_id(call.provider_id) or id
             calls.append(OpenCall(id, call.name, call.arguments, provider_id))
         return tuple(calls)

@@ -8,14 +8,16 @@ from pydantic_core import from_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.items import NoteItem
+from threadmill_shared.records.run import Status
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.next_step import AskModel, CallTools, Finish
 from threadmill_workers.execution.turn import Reply
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-MAX_OBJECTIONS = 2
+MAX_CORRECTIONS = 2
 """How often the model is told in one run what is wrong with its result."""
 _TOLD = 5
 """Faults of one result that the model is told at most."""
@@ -32,41 +34,55 @@ class ResultCheck:
         self._history = history
         self._validator: Validator | None = None
 
-    def objection(self, reply: Reply) -> str | None:
-        """What is wrong with the result in the run's last message; None where nothing is."""
+    async def check(self, reply: Reply, step: CallTools | Finish) -> AskModel | CallTools | Finish:
+        """Check the result, if the run is complete, and have the model correct a wrong one.
+
+        Args:
+            reply: the turn.
+            step: what follows from it, if nothing is wrong.
+
+        Raises:
+            ResultInvalid: the model was told often enough.
+            LostRun: the run is no longer ours.
+        """
+        if not isinstance(step, Finish) or step.status is not Status.COMPLETED:
+            return step
+        violations = self._violations(reply.text)
+        if violations is None:
+            return step
+        await self._reject(reply, violations)
+        return AskModel()
+
+    def _violations(self, text: str) -> str | None:
+        """Say what is wrong with the result in the run's last message; None: nothing."""
         if self._held.record.request.result is None:
             return None
         try:
-            data = from_json(reply.text)
+            data = from_json(text)
         except ValueError as error:
             return f"It is not JSON: {error}."
         validator = self._schema()
         try:
-            return _faults(validator, data)
+            return _schema_violations(validator, data)
         except Exception as error:  # noqa: BLE001  it may be nested too deeply, a number too large
             name = type(error).__name__
             return f"It cannot be checked ({name}); write less nested values and smaller numbers."
 
-    async def reject(self, reply: Reply, objection: str) -> None:
-        """Store a turn that ended with a wrong result, and what the model is told about it.
-
-        Raises:
-            ResultInvalid: it was told as often as it is worth.
-            LostRun: the run is no longer ours.
-        """
-        is_last = await self._objections() >= MAX_OBJECTIONS
-        reply.batch.record("x", "threadmill.result.invalid", {"error": objection})
+    async def _reject(self, reply: Reply, violations: str) -> None:
+        """Store a turn that ended with a wrong result, and what the model is told about it."""
+        is_last = await self._count_corrections() >= MAX_CORRECTIONS
+        reply.batch.record("x", "threadmill.result.invalid", {"error": violations})
         if not is_last:
-            reply.batch.item(note := _note(objection, self._held.record.id))
+            reply.batch.item(note := _note(violations, self._held.record.id))
             self._history.append(note)
         await self._held.write(reply.batch)
         if is_last:
             raise errors.ResultInvalid(
-                f"The model was told {MAX_OBJECTIONS} times, and its result is still wrong. "
-                f"{objection}"
+                f"The model was told {MAX_CORRECTIONS} times, and its result is still wrong. "
+                f"{violations}"
             )
 
-    async def _objections(self) -> int:
+    async def _count_corrections(self) -> int:
         # From the thread, since another worker may have told it.
         items, run_id = await self._history.items(), self._held.record.id
         return sum(item["type"] == "note" and item["run_id"] == run_id for item in items)
@@ -81,16 +97,16 @@ class ResultCheck:
         return self._validator
 
 
-def _faults(validator: Validator, data: Any) -> str | None:
-    faults = sorted(validator.iter_errors(data), key=lambda fault: fault.json_path)
-    told = [f"{fault.json_path[:_LONGEST]}: {fault.message[:_LONGEST]}" for fault in faults[:_TOLD]]
+def _schema_violations(validator: Validator, data: Any) -> str | None:
+    found = sorted(validator.iter_errors(data), key=lambda error: error.json_path)
+    told = [f"{error.json_path[:_LONGEST]}: {error.message[:_LONGEST]}" for error in found[:_TOLD]]
     return "\n".join(told) or None
 
 
-def _note(objection: str, run_id: str) -> NoteItem:
+def _note(violations: str, run_id: str) -> NoteItem:
     text = (
         "Your last message is not the JSON that was asked for:\n"
-        f"{objection}\n"
+        f"{violations}\n"
         "Write it again, corrected and as a whole. Write nothing else."
     )
     return {"type": "note", "text": text, "run_id": run_id}

@@ -11,20 +11,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from threadmill_shared import errors
+from threadmill_shared.records.run import Status
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
-from threadmill_workers.execution.turn import (
-    HandOver,
-    OpenCall,
-    Park,
-    Reply,
-    calls_body,
-    usage_fields,
-)
+from threadmill_workers.execution.next_step import AskModel, Finish, HandOver, Park
+from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
 
 INTERRUPTED_OUTPUT = (
     "The worker that made this call died. Whether the call had an effect is not known; "
@@ -37,8 +32,9 @@ class ToolCalls:
 
     def __init__(
         self,
+        *,
         held: HeldRun,
-        outside: CallRouter,
+        router: CallRouter,
         registry: ToolRegistry,
         runner: ToolRunner,
         history: History,
@@ -48,7 +44,7 @@ class ToolCalls:
 
         Args:
             held: where their outputs are written.
-            outside: knows which of them are not for this worker.
+            router: decides which of them are not for this worker.
             registry: the functions.
             runner: what calls them.
             history: what the model will be sent.
@@ -56,38 +52,39 @@ class ToolCalls:
                 confirmed, the run may be another worker's.
         """
         self._held = held
-        self._outside = outside
+        self._router = router
         self._record = held.record
         self._registry = registry
         self._runner = runner
         self._history = history
         self._may_begin = may_begin
 
-    async def call_all(self, reply: Reply) -> EndRun | Park | HandOver | None:
+    async def execute(self, reply: Reply) -> AskModel | Finish | Park | HandOver:
         """Store the turn, then make its calls.
 
         Args:
             reply: the turn; its batch is not yet written.
 
         Returns:
-            What ended the run, if one of the calls did; else what becomes of it, if some of them
-            are not for this worker.
+            The end, if a tool has ended the run; else how the calls that are not for this worker
+            are answered; else the model is asked again.
 
         Raises:
             LostRun: the run is no longer ours; no call was begun, or the others were interrupted.
-            ToolInterrupted: a tool that was interrupted is to fail its run.
-            ToolNotFound: nobody has the function of a call.
+            ToolInterrupted: a tool that was interrupted must fail its run.
+            ToolNotFound: no worker has the function of a call.
         """
         left = [call for call in reply.calls if call.id not in reply.results]
-        here = [call for call in left if self._outside.waits_for(call) is None]
+        here = [call for call in left if self._router.waits_for(call) is None]
         for call in here:
             if not call.is_begun:
                 reply.batch.begin_call(call.id)
         await self._held.write(reply.batch)
         # What is not known to be stored would be called again by whoever goes on after a failover.
         await self._held.wait_for_replica()
-        ended = await self._call_here(here, reply)
-        return ended or await self._outside.outcome([c for c in left if c not in here], reply)
+        if (end := await self._call_here(here, reply)) is not None:
+            return Finish(Status.CANCELLED, data=end.data)
+        return await self._router.route([call for call in left if call not in here], reply)
 
     async def _call_here(self, calls: Sequence[OpenCall], reply: Reply) -> EndRun | None:
         """Make calls in parallel, each output stored as it comes, until one ends the run."""
@@ -115,7 +112,7 @@ class ToolCalls:
 
     async def _settle_interrupted(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
         """What becomes of a call that was begun by another attempt: its tool's author decides."""
-        spec = self._outside.spec(call)
+        spec = self._router.spec(call)
         policy = "report" if spec is None else spec.on_interrupt
         if policy == "retry":
             return await self._call(call)
@@ -127,7 +124,7 @@ class ToolCalls:
         return call, ToolResult(output=INTERRUPTED_OUTPUT, failed=True, end=None, error=name)
 
     async def _call(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
-        spec = self._outside.spec(call)
+        spec = self._router.spec(call)
         found = None if spec is None else self._registry.find(spec.identity, spec.digest)
         if found is None:
             return call, _unknown_tool(call)

@@ -56,24 +56,6 @@ class CallMarks:
         return f"+{call_id}" in self._fields
 
 
-@dataclass(frozen=True)
-class Park:
-    """The run goes on when somebody outside has answered."""
-
-    batch: Batch
-    """What stores for whom it waits; not yet written."""
-    wait_ms: int
-    """The limit for that."""
-
-
-@dataclass(frozen=True)
-class HandOver:
-    """The run goes on with another worker, which has the function that is called."""
-
-    queue: str
-    """Only that worker consumes it."""
-
-
 @dataclass
 class Reply:
     """What a model said in one turn."""

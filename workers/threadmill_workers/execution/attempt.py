@@ -1,0 +1,254 @@
+"""One attempt to execute a run: from the moment this worker holds it until it lets go of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from pydantic_core import to_json
+
+from threadmill_shared import errors
+from threadmill_shared.model import files_of
+from threadmill_shared.records.last_error import ErrorCode, LastError
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.retirements.announcements import warn_of_retirement
+from threadmill_shared.store.workers import Workers
+from threadmill_workers.consuming.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
+from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.batch import Batch
+from threadmill_workers.execution.call_routing import CallRouter
+from threadmill_workers.execution.claim import claim
+from threadmill_workers.execution.held_run import HeldRun, Interruption, LostRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.loop import run_turns
+from threadmill_workers.execution.model_turn import ModelTurns
+from threadmill_workers.execution.next_step import (
+    Finish,
+    HandOver,
+    LoopEnd,
+    Outcome,
+    Park,
+    Release,
+)
+from threadmill_workers.execution.output_files import OutputFiles
+from threadmill_workers.execution.result_check import ResultCheck
+from threadmill_workers.execution.run_end import RunEnd
+from threadmill_workers.execution.tool_calls import ToolCalls
+from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.log_text import fault
+
+logger = logging.getLogger("threadmill.worker")
+
+
+class Attempt:
+    """Executes a run that this worker holds, once."""
+
+    def __init__(
+        self,
+        held: HeldRun,
+        context: WorkerContext,
+        *,
+        task_id: str,
+        cancel_children: Callable[[], Awaitable[None]],
+    ) -> None:
+        """An attempt that has not begun.
+
+        Args:
+            held: the run.
+            context: what the worker's runs share.
+            task_id: the Celery task that the run is executed for.
+            cancel_children: cancels the runs that this one's tools have enqueued.
+        """
+        self._held = held
+        self._record = held.record
+        self._context = context
+        self._task_id = task_id
+        self._cancel_children = cancel_children
+        strategy = held.record.request.options.truncation_strategy
+        history = History(context.store, held.record.thread_id, held.position, strategy)
+        find_worker = Workers(context.store).worker_with_more
+        self._router = CallRouter(held, context.tools, find_worker)
+        self._turns = self._make_turns(history)
+        self._tools = self._make_tools(history)
+        self._result = ResultCheck(held, history)
+
+    def _make_turns(self, history: History) -> ModelTurns:
+        held, context = self._held, self._context
+        files = files_of(context.model)
+        return ModelTurns(
+            held=held,
+            model=context.model,
+            history=history,
+            may_begin=context.lease.confirmed,
+            provider=context.provider,
+            retries=context.settings.model_retries,
+            attached=AttachedFiles(context.store, held, files),
+            output_files=OutputFiles(context.store, held, files, context.settings.file_bytes),
+        )
+
+    def _make_tools(self, history: History) -> ToolCalls:
+        held, context = self._held, self._context
+        return ToolCalls(
+            held=held,
+            router=self._router,
+            registry=context.tools,
+            runner=context.runner,
+            history=history,
+            may_begin=context.lease.confirmed,
+        )
+
+    async def perform(self) -> TaskOutcome | None:
+        """Execute the run as far as this worker can, and let go of it.
+
+        Returns:
+            What the Celery task shows; None if another worker has taken the run, which tells what
+            becomes of it.
+        """
+        try:
+            return await self._perform_or_fail()
+        except LostRun:
+            if self._held.refusal:
+                return await self._end_refused()
+            logger.info("%s was taken over or has ended elsewhere", self._record.id)
+            return None
+
+    async def _perform_or_fail(self) -> TaskOutcome:
+        try:
+            return await self._conclude(await self._execute())
+        except LostRun:
+            raise
+        except (errors.ModelError, errors.ToolError) as error:
+            return await self._finish(_failed(error))
+        except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
+            logger.error("%s could not be executed: %s", self._record.id, fault(error))
+            return await self._finish(_failed(error))
+
+    # ---- executing -------------------------------------------------------------------------------
+
+    async def _execute(self) -> Outcome:
+        self._record.refuse_unreadable()
+        hand_over = await self._router.find_better_worker()
+        if hand_over is not None:
+            return hand_over
+        warn_of_retirement(self._record.request.model)
+        return await self._run_until_interrupted()
+
+    async def _run_until_interrupted(self) -> Outcome:
+        """Run the loop to its end, unless the deadline passes or somebody interrupts it."""
+        max_turns = self._record.request.max_turns
+        work = asyncio.ensure_future(run_turns(self._turns, self._tools, self._result, max_turns))
+        self._held.on_stop(work.cancel)
+        await asyncio.wait([work], timeout=max(self._held.seconds_left, 0))
+        if not work.done():
+            await _cancel(work)
+            return self._expired()
+        if not work.cancelled():
+            return work.result()
+        match self._held.stop_reason:
+            case Interruption.CANCEL:
+                return self._cancelled()
+            case Interruption.YIELD:
+                return Release()
+            case _:
+                raise LostRun(self._record.id)
+
+    def _expired(self) -> Finish:
+        text = "The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
+        partial = self._turns.partial_message("run_expired", "expired")
+        return Finish(Status.EXPIRED, partial, error=LastError.of("deadline", text))
+
+    def _cancelled(self) -> Finish:
+        """End the run as cancelled, with what it has said."""
+        partial = self._turns.partial_message("run_cancelled", "cancelled")
+        return Finish(Status.CANCELLED, partial)
+
+    # ---- letting go ------------------------------------------------------------------------------
+
+    async def _conclude(self, outcome: Outcome) -> TaskOutcome:
+        match outcome:
+            case Finish():
+                return await self._finish(outcome)
+            case Park():
+                return await self._park(outcome)
+            case HandOver():
+                return await self._hand_over(outcome)
+            case Release():
+                return await self._release()
+
+    async def _finish(self, end: Finish) -> TaskOutcome:
+        fields = {"reason": end.reason, "last_error": end.error, "data": end.data}
+        encoded = {
+            name: to_json(value).decode() for name, value in fields.items() if value is not None
+        }
+        self._context.sender.send(await self._held.finish(end.status, end.batch, fields=encoded))
+        if end.status in (Status.CANCELLED, Status.EXPIRED):
+            await self._cancel_children()
+        if self._held.ended_as is None:  # the store has gone back to an earlier state
+            return GIVEN_BACK
+        return self._log_end(self._held.ended_as, end.error)
+
+    def _log_end(self, status: Status, error: LastError | None) -> TaskOutcome:
+        error = error if status in (Status.FAILED, Status.EXPIRED) else None
+        RunEnd(self._record, status, self._held.seconds, self._held.tokens, error).log()
+        return TaskOutcome.of_end(status, error)
+
+    async def _park(self, park: Park) -> TaskOutcome:
+        if not await self._held.park(park.batch, park.wait_ms):
+            return await self._release()
+        logger.info("%s waits for an answer from outside", self._record.id)
+        return PARKED
+
+    async def _hand_over(self, step: HandOver) -> TaskOutcome:
+        handed_over = Batch()
+        handed_over.set(handed_over=1)
+        self._held.put(handed_over)
+        return await self._release(to_queue=step.queue)
+
+    async def _release(self, to_queue: str | None = None) -> TaskOutcome:
+        """Give the run back as it stands: to one queue, or to whichever worker comes first."""
+        dispatch = await self._held.give_back()
+        if dispatch is None:  # it was being cancelled
+            return await self._finish(self._cancelled())
+        if to_queue is not None:
+            dispatch = replace(dispatch, queue=to_queue, begun=False)
+        self._context.sender.send(dispatch)
+        return GIVEN_BACK
+
+    async def _end_refused(self) -> TaskOutcome | None:
+        """End a run that the store refuses to write for; asking its model again would not help."""
+        context, text = self._context, "Redis refuses what the run writes; see the worker's log."
+        ended = await context.store.force(
+            self._record.id,
+            status=Status.FAILED,
+            lost=self._held.token,
+            last_error=LastError.of(self._held.refusal, text),
+        )
+        if ended is None:
+            return None
+        context.sender.send(ended.send)
+        found = await claim(context.store, context.lease.holder, self._record.id, self._task_id)
+        if not isinstance(found, RunRecord):  # another worker has reported it already
+            return None
+        RunEnd.of(found).log()
+        return TaskOutcome.of_end(found.status, found.last_error)
+
+
+async def _cancel(work: asyncio.Future[LoopEnd]) -> None:
+    work.cancel()
+    await asyncio.wait([work])
+    if not work.cancelled():
+        work.exception()  # so that nobody reports it as never retrieved
+
+
+def _failed(error: Exception) -> Finish:
+    code: ErrorCode = "server_error"
+    if isinstance(error, errors.ModelUnavailable) and error.rate_limited:
+        code = "rate_limit_exceeded"
+    elif isinstance(error, (errors.ModelRefused, errors.ContextTooLong)):
+        code = "invalid_prompt"
+    text = "An internal error; see the worker's log."
+    if isinstance(error, errors.ThreadmillError):
+        text = str(error)
+    return Finish(Status.FAILED, error=LastError.of(type(error).__name__, text, code))

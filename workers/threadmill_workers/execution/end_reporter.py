@@ -1,0 +1,40 @@
+"""Reports the ends of runs that no worker held then: to the log, and to Celery's monitors."""
+
+from __future__ import annotations
+
+from threadmill_shared import ids
+from threadmill_shared.broker.task_labels import TaskLabel
+from threadmill_shared.records.run import RunRecord
+from threadmill_workers.consuming.task_outcomes import TaskOutcome
+from threadmill_workers.execution.claim import claim
+from threadmill_workers.execution.run_end import RunEnd
+from threadmill_workers.execution.worker_context import WorkerContext
+
+
+class EndReporter:
+    """Reports each such end once, however many workers learn of it."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+
+    async def report_once(self, run_id: str, task_id: str | None = None) -> None:
+        """Report how a run has ended, unless somebody has.
+
+        Args:
+            run_id: the run.
+            task_id: the Celery task that shows it; None: a new one.
+        """
+        task_id = ids.new_task_id(run_id, 0) if task_id is None else task_id
+        context = self._context
+        found = await claim(context.store, context.lease.holder, run_id, task_id)
+        if isinstance(found, RunRecord):
+            self.report(found, task_id)
+
+    def report(self, record: RunRecord, task_id: str) -> None:
+        """Report how a run has ended, which was claimed to report it."""
+        if record.is_forced:
+            self._context.events.taken_over(record)
+        RunEnd.of(record).log()
+        label, outcome = TaskLabel.of(record), TaskOutcome.of_end(record.status, record.last_error)
+        self._context.events.began(task_id, label)
+        self._context.events.ended(task_id, label, outcome, record.seconds)
