@@ -24,8 +24,12 @@ fi
 shift
 
 if [ ! -x "$folder/usr/bin/python3" ]; then
-    mmdebstrap --variant=minbase --include="$packages" "$suite" "$folder" \
+    mkdir -p "$folder"
+    # An unreleased suite is signed for a week; on a mirror that stands still the week is over.
+    mmdebstrap --variant=minbase --include="$packages" \
+        --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$folder.new" \
         "${MIRROR:-http://deb.debian.org/debian}"
+    mv --no-target-directory "$folder.new" "$folder"
 fi
 mount -t proc proc "$folder/proc"
 mount --rbind /dev "$folder/dev"
