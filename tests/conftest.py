@@ -116,6 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         f"{QUIET}: measures; nothing else is tested meanwhile",
         f"{APART}: any process may execute it, whoever executes the rest of its module",
+        "any_server: one kind of server is enough",
         "one_server: a test of the store that says nothing of a cluster",
         "any_api: one of the model APIs is enough; --every-api has both",
         f"{TOGETHER}(name): one process executes all tests of this name",

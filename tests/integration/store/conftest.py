@@ -1,66 +1,11 @@
-"""What tests of the store use: a store whose answers can be lost, and a thread in it.
+"""The tests of this folder run on each kind of server."""
 
-All of them run on each kind of server; see `tests.support.programs`.
-"""
+from tests.support.store_fixtures import (
+    client,
+    notifications,
+    pytest_generate_tests,
+    redis_server,
+    scene,
+)
 
-from __future__ import annotations
-
-import os
-from collections.abc import Iterator
-
-import pytest
-from tests.conftest import NAMESPACE, Run
-from tests.integration.store.lossy import LossyClient
-from tests.integration.store.scene import Scene
-from tests.support.kinds import ClusterServer, Servers
-from tests.support.programs import KINDS, is_to_be_had
-from tests.support.servers import RedisServer
-
-from threadmill_shared import ids
-from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "server_kind" in metafunc.fixturenames:
-        only = metafunc.config.getoption("server")
-        kinds = [only] if only else [*KINDS]
-        if metafunc.definition.get_closest_marker("one_server"):
-            kinds = [kind for kind in kinds if kind != "cluster"]
-        metafunc.parametrize("server_kind", kinds, scope="session")
-
-
-@pytest.fixture
-def redis_server(servers: Servers, server_kind: str) -> RedisServer | ClusterServer:
-    """A server of the kind that the test is to run on."""
-    try:
-        return servers.get(server_kind)
-    except FileNotFoundError as missing:
-        if "CI" in os.environ and is_to_be_had(server_kind):
-            raise
-        pytest.skip(str(missing))
-
-
-@pytest.fixture
-def client(redis_url: str, run: Run) -> Iterator[LossyClient]:
-    client = LossyClient(connect(redis_url), NAMESPACE)
-    yield client
-    run(client.aclose())
-    assert not client.harm, f"a repeated call changed {client.harm}"
-
-
-@pytest.fixture
-def notifications(redis_url: str, run: Run) -> Iterator[Notifications]:
-    """Hears what is published."""
-    client = connect(redis_url, socket_timeout=None)
-    notifications = Notifications(client)
-    yield notifications
-    run(notifications.close())
-    run(client.aclose())
-
-
-@pytest.fixture
-def scene(store: Store) -> Scene:
-    """A thread that nobody has spoken in yet."""
-    return Scene(store, ids.new_thread_id())
+__all__ = ["client", "notifications", "pytest_generate_tests", "redis_server", "scene"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from redis.exceptions import RedisClusterException, ResponseError
-from tests.integration.store.scene import Scene
 from tests.support.contents import read_contents
 from tests.support.leaks import leaks
+from tests.support.scene import Scene
 from tests.support.slots import one_slot_per_script
 
 from threadmill_shared.store.connections import connect

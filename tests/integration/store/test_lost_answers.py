@@ -11,8 +11,8 @@ from importlib import resources
 
 import pytest
 from pydantic_core import to_json
-from tests.integration.store.lossy import LossyClient
-from tests.integration.store.scene import HOLDER, Scene, begin_call, begin_message
+from tests.support.lossy_client import LossyClient
+from tests.support.scene import HOLDER, Scene, begin_call, begin_message
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached

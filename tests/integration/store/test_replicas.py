@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.integration.store.scene import OTHER, Scene, begin_call
 from tests.support.rewinding import Snapshot
+from tests.support.scene import OTHER, Scene, begin_call
 from tests.support.servers import ClusterOfOneShard, ReplicatedRedis
 from tests.support.waiting import wait_until_async
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from tests.integration.store.commands import OUTCOMES
-from tests.integration.store.driver import NAMESPACE, Counts
-from tests.integration.store.machine import BUCKETS, run
-from tests.integration.store.server import Server
 from tests.support.programs import KINDS
+from tests.support.state_machine.commands import OUTCOMES
+from tests.support.state_machine.driver import NAMESPACE, Counts
+from tests.support.state_machine.machine import BUCKETS, run
+from tests.support.state_machine.server import Server
 
 AT_LEAST = 20
 MOVES = (

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
-from tests.integration.store.commands import CHANGING, OUTCOMES, Command, Commands
-from tests.integration.store.invariants import broken, differences
-from tests.integration.store.model import Answer, Model, Run
-from tests.integration.store.order import Order
-from tests.integration.store.server import Server
 from tests.support.contents import Contents, read_dump
+from tests.support.state_machine.commands import CHANGING, OUTCOMES, Command, Commands
+from tests.support.state_machine.invariants import broken, differences
+from tests.support.state_machine.model import Answer, Model, Run
+from tests.support.state_machine.order import Order
+from tests.support.state_machine.server import Server
 
 from threadmill_shared.ids import bucket_of
 

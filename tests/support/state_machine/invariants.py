@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from tests.integration.store.commands import bucket_key
-from tests.integration.store.model import Model, Run, Thread, words
 from tests.support.contents import Contents
 from tests.support.leaks import TERMINAL, leaks
+from tests.support.state_machine.commands import bucket_key
+from tests.support.state_machine.model import Model, Run, Thread, words
 
 from threadmill_shared.records.changes import CANCEL_MS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from tests.integration.store.commands import Write
-from tests.integration.store.model import Run
+from tests.support.state_machine.commands import Write
+from tests.support.state_machine.model import Run
 
 from threadmill_shared.records.log import Record
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.integration.store.commands import Command, Write
+from tests.support.state_machine.commands import Command, Write
 
 from threadmill_shared.records.log import Record, count
 

@@ -14,6 +14,8 @@ from threadmill_shared.store.pinned_connection import PinnedConnection
 
 ID = ("CLIENT", "ID")
 
+pytestmark = pytest.mark.any_server
+
 
 @pytest.fixture
 def client(redis_url: str, run: Run) -> Iterator[StoreClient]:

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
-from tests.integration.store.commands import HOUR, Write
-from tests.integration.store.driver import (
+from tests.support.state_machine.commands import HOUR, Write
+from tests.support.state_machine.driver import (
     CALM,
     LUCKLESS,
     Attempt,
@@ -17,9 +17,9 @@ from tests.integration.store.driver import (
     Driver,
     Luck,
 )
-from tests.integration.store.model import Run
-from tests.integration.store.server import Server
-from tests.integration.store.writing import (
+from tests.support.state_machine.model import Run
+from tests.support.state_machine.server import Server
+from tests.support.state_machine.writes import (
     answer_write,
     next_write,
     parking_write,

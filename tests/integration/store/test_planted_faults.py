@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from redis.exceptions import ResponseError
-from tests.integration.store.driver import NAMESPACE, Counts
-from tests.integration.store.machine import BUCKETS, run
-from tests.integration.store.server import Server
+from tests.support.state_machine.driver import NAMESPACE, Counts
+from tests.support.state_machine.machine import BUCKETS, run
+from tests.support.state_machine.server import Server
 
 from threadmill_shared.store import scripts
 from threadmill_shared.store.scripts import Script
+
+pytestmark = pytest.mark.any_server
 
 BUDGET = settings(
     max_examples=200,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.conftest import Run
-from tests.integration.leases import (
+from tests.support.registered_workers import (
     Registered,
     Watcher,
     beating,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.store.commands import Command, Commands
 from tests.support.contents import Contents, read_contents
+from tests.support.state_machine.commands import Command, Commands
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids

@@ -7,7 +7,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.integration.test_models import Chat, Responses, asking, request
+from tests.integration.models.test_models import Chat, Responses, asking, request
 
 from threadmill_shared.errors import (
     ModelError,
