@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from typing import Any
 
 from tests.chaos.ledger import Line
 from tests.chaos.logs import StoredRun
 from tests.chaos.says import Say
 from tests.support.leaks import TERMINAL
-
-from threadmill_shared.records.log import Record
 
 ONCE = ("pay", "note", "sign")
 """Tools that must not be repeated, whatever happens to them."""
@@ -117,7 +116,7 @@ class _Story:
         self._message: int | None = None
         self._text = ""
 
-    def tell(self, record: Record) -> None:
+    def tell(self, record: list[Any]) -> None:
         if self._is_over and record[0] != "done":
             self.wrong.append(f"{record[:2]} after the end")
         kind = record[0]
@@ -137,7 +136,7 @@ class _Story:
         self._is_parked = status == "requires_action"
         self._is_over = status in TERMINAL
 
-    def _written(self, kind: str, record: Record) -> None:
+    def _written(self, kind: str, record: list[Any]) -> None:
         if kind == "mb":
             if self._message is not None:
                 self.wrong.append(f"message {record[1]} begins in message {self._message}")
@@ -147,7 +146,7 @@ class _Story:
                 self.wrong.append(f"{kind} of message {record[1]} in message {self._message}")
             self._of_message(kind, record)
 
-    def _of_message(self, kind: str, record: Record) -> None:
+    def _of_message(self, kind: str, record: list[Any]) -> None:
         if kind == "d":
             self._text += "".join(record[2])
             return

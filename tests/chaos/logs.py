@@ -12,7 +12,7 @@ from tests.support.contents import Contents
 from tests.support.leaks import TERMINAL
 
 from threadmill_shared.records.items import message_text
-from threadmill_shared.records.log import LogEntry, Record
+from threadmill_shared.records.log import LogEntry, record_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class StoredRun:
         return self.status in TERMINAL
 
     @cached_property
-    def records(self) -> list[tuple[int, Record]]:
-        """Time and record, in order."""
-        return [(entry.at, record) for entry in self.entries for record in entry.records]
+    def records(self) -> list[tuple[int, list[Any]]]:
+        """Time and record as it is stored, in order."""
+        return [(entry.at, record_values(one)) for entry in self.entries for one in entry.records]
 
     @cached_property
     def claims(self) -> list[int]:

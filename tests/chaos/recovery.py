@@ -16,7 +16,7 @@ from tests.chaos.stage import Stage
 from tests.support.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
-from threadmill_shared.records.log import LogEntry
+from threadmill_shared.records.log import LogEntry, record_values
 from threadmill_shared.store.keys import Keys
 
 _TOKENS, _DELAY = 3000, 0.01
@@ -124,4 +124,6 @@ class Measurements:
 
 
 def _is_takeover(entry: LogEntry) -> bool:
-    return any(record[:2] == ["x", "threadmill.run.takeover"] for record in entry.records)
+    return any(
+        record_values(record)[:2] == ["x", "threadmill.run.takeover"] for record in entry.records
+    )

@@ -16,7 +16,7 @@ from tests.chaos.says import LOOKING, Say, ToolUse
 from tests.chaos.tails import Tail, differences
 
 from threadmill import Event
-from threadmill_shared.records.log import LogEntry, Record, count
+from threadmill_shared.records.log import LogEntry, count, read_record
 
 CREATED, QUEUED, CLAIMED = ["r", "created", {}], ["r", "queued", {}], ["r", "in_progress", {}]
 TAKEN_OVER = ["x", "threadmill.run.takeover", {}]
@@ -28,12 +28,12 @@ START, END = [CREATED, QUEUED, CLAIMED], [COMPLETED, DONE]
 WHOLE = [*START, BEGINS, *DELTAS, ENDS, *END]
 
 
-def stored(*records: Record, id: str = "run", begun: int = 0, **fields: Any) -> StoredRun:
+def stored(*records: list[Any], id: str = "run", begun: int = 0, **fields: Any) -> StoredRun:
     """A run with this log, one record per entry and millisecond."""
     entries, last = [], 0
     for at, record in enumerate(records, begun):
-        last += count(record)
-        entries.append(LogEntry(last, [record], at, at))
+        last += count(read_record(record))
+        entries.append(LogEntry(last, [read_record(record)], at, at))
     status = next((r[1] for r in reversed(records) if r[0] == "r"), "queued")
     given = {"thread_id": "thread", "attempts": 1, "error": "", "text": "", "answers": []}
     return StoredRun(id=id, status=status, entries=entries, **given | fields)
@@ -60,7 +60,7 @@ def found(check: Iterable[str]) -> int:
     ],
     ids=["completed", "taken over", "going on", "cancelled in line"],
 )
-def test_a_log_that_holders_wrote_one_after_the_other_is_right(records: list[Record]) -> None:
+def test_a_log_that_holders_wrote_one_after_the_other_is_right(records: list[list[Any]]) -> None:
     assert found(checks.broken_logs(by_id(stored(*records)))) == 0
 
 
@@ -81,7 +81,7 @@ def test_a_log_that_holders_wrote_one_after_the_other_is_right(records: list[Rec
         *("two messages mixed", "a message left open", "after the end", "ended twice"),
     ],
 )
-def test_a_log_that_cannot_be_is_found(records: list[Record]) -> None:
+def test_a_log_that_cannot_be_is_found(records: list[list[Any]]) -> None:
     assert found(checks.broken_logs(by_id(stored(*records)))) > 0
 
 

@@ -14,6 +14,7 @@ from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.records.changes import EnqueueCommand, Enqueued, content_digest
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import Item
+from threadmill_shared.records.log import MessageBegun, MessageCompleted, ToolStepBegun
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
@@ -139,7 +140,7 @@ def begin_message(number: int = 0, step: int = 0) -> Batch:
     batch = Batch()
     batch.step(step, {"type": "message_creation", "message": number})
     batch.set(open_message=number, next_message=number + 1, next_step=step + 1)
-    batch.record("mb", number, step)
+    batch.record(MessageBegun(number, step))
     return batch
 
 
@@ -149,7 +150,7 @@ def end_message(record: RunRecord, text: str, number: int = 0, step: int = 0) ->
     body = {"type": "message_creation", "message": number, "usage": usage}
     batch.step(step, body, "completed")
     batch.set(open_message="", turn=1, usage='{"prompt_tokens":5}')
-    batch.record("me", number, step, text, usage)
+    batch.record(MessageCompleted(number, step, text, usage))
     batch.item(assistant_message(record, number, text))
     return batch
 
@@ -166,7 +167,7 @@ def begin_call(record: RunRecord, call_id: str, step: int = 0, *, is_begun: bool
     }
     batch = Batch()
     batch.step(step, {"type": "tool_calls", "calls": calls})
-    batch.record("tb", step, [call[:3] for call in calls])
+    batch.record(ToolStepBegun(step, [call[:3] for call in calls]))
     batch.item(
         {
             "type": "tool_call",

@@ -10,7 +10,7 @@ from threadmill.handlers import EventHandler
 from threadmill.run import Run
 from threadmill_shared.events.decoder import LogDecoder
 from threadmill_shared.records.definition import RunSnapshot
-from threadmill_shared.records.log import LogEntry, count
+from threadmill_shared.records.log import LogEntry, count, read_record
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord
 
@@ -57,7 +57,7 @@ class Story:
         handler.on_begin(run)
 
     def tell(self, *record: Any) -> None:
-        records = [list(record)]
+        records = [read_record(record)]
         self._last += sum(map(count, records))
         entry = LogEntry(self._last, records, AT * 1000, AT * 1000)
         for event in self._reader.events(entry):

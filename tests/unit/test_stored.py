@@ -14,7 +14,7 @@ from threadmill_shared.events.decoder import LogDecoder
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared.records.changes import content_digest
 from threadmill_shared.records.definition import Definition, RunOptions, RunSnapshot
-from threadmill_shared.records.log import LogEntry
+from threadmill_shared.records.log import LogEntry, read_record
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.run_request import RunRequest, enqueue_command
@@ -202,7 +202,7 @@ def test_a_status_of_a_later_release_is_an_error_of_ours() -> None:
 def test_an_event_of_a_later_release_is_an_error_of_ours() -> None:
     reader = LogDecoder(RunRecord.read("run_1", fields()))
     with pytest.raises(errors.StoreIncompatible, match=r"The log of run_1 .*\(zz\)"):
-        list(reader.events(LogEntry(1, [["zz", "a secret"]], 1000, 1000)))
+        list(reader.events(LogEntry(1, [read_record(["zz", "a secret"])], 1000, 1000)))
 
 
 # ---- what users read ---------------------------------------------------------------------------

@@ -1,43 +1,27 @@
 """A run's events: compact in the store, the Assistants API's shapes for whoever reads them.
 
-A log entry holds one or more *records*, short JSON arrays whose first element names their kind:
-
-| record | events |
-|---|---|
-| `["r", status, times and results]` | `thread.run.<status>` |
-| `["mb", message, step]` | step created, in progress; message created, in progress |
-| `["d", message, [text, ...]]` | one `thread.message.delta` per text |
-| `["me", message, step, text, usage, enclosed?]` | message and step completed |
-| `["mi", message, step, text, reason, status, since]` | message incomplete, step ended |
-| `["tb", step, [[call, name, arguments], ...]]` | step created, in progress, delta |
-| `["to", step, index, call, output]` | `thread.run.step.delta` with one call's output |
-| `["te", step, status, body]` | the step of tool calls ended |
-| `["hb", step, call, kind]` | step of a hosted call created, in progress, delta |
-| `["hd", step, [text, ...]]` | one `thread.run.step.delta` per piece of code |
-| `["he", step, status, body]` | delta with what came of it, the step ended |
-| `["mf", message, index, [file, ...]]` | one `thread.message.delta` per image |
-| `["x", name, data]` | `threadmill.*`, for what the Assistants API has no name |
-| `["done"]` | `done` |
-
-Messages, steps and runs stand in a record by number; the reader knows the rest from the run.
+A log entry holds one or more records (`records/log.py`); each stands for one or more events.
+Messages, steps and runs stand in a record by number; the decoder knows the rest from the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.events.api_objects import RunObjects, function_call, hosted_call
-from threadmill_shared.records import lenient
+from threadmill_shared.records import lenient, log
 from threadmill_shared.records.items import image_part, message_content
-from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.stored import unreadable
 
 DONE = "done"
 CODE = "code_interpreter"
+
+Named = tuple[str, Any]
+"""An event's name and data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +42,25 @@ class LogDecoder:
     def __init__(self, run: RunRecord) -> None:
         self._run = run
         self._objects = RunObjects(run)
-        self._kinds: dict[str, Callable[..., Iterator[tuple[str, Any]]]] = {
-            "r": self._status,
-            "mb": self._message_begins,
-            "d": self._deltas,
-            "me": self._message_ends,
-            "mi": self._message_incomplete,
-            "tb": self._tools_begin,
-            "to": self._tool_output,
-            "te": self._tools_end,
-            "hb": self._hosted_begins,
-            "hd": self._hosted_code,
-            "he": self._hosted_ends,
-            "mf": self._message_images,
-            "x": self._own,
-            "done": self._done,
+        self._decoders: dict[type[log.Record], Callable[..., Iterator[Named]]] = {
+            log.StatusChanged: self._status_changed,
+            log.MessageBegun: self._message_begun,
+            log.MessageDeltas: self._message_deltas,
+            log.MessageImages: self._message_images,
+            log.MessageCompleted: self._message_completed,
+            log.MessageIncomplete: self._message_incomplete,
+            log.ToolStepBegun: self._tool_step_begun,
+            log.ToolCallAnswered: self._tool_call_answered,
+            log.ToolStepEnded: self._tool_step_ended,
+            log.HostedStepBegun: self._hosted_step_begun,
+            log.HostedCodeDeltas: self._hosted_code_deltas,
+            log.HostedStepEnded: self._hosted_step_ended,
+            log.OwnEvent: self._own_event,
+            log.LogDone: self._log_done,
+            log.UnknownRecord: self._refuse_unknown,
         }
 
-    def events(self, entry: LogEntry, after: int = 0) -> Iterator[Event]:
+    def events(self, entry: log.LogEntry, after: int = 0) -> Iterator[Event]:
         """The entry's events whose numbers are greater than `after`.
 
         Raises:
@@ -83,151 +68,134 @@ class LogDecoder:
         """
         number = entry.first
         for record in entry.records:
-            if record[0] not in self._kinds:
-                raise unreadable(f"The log of {self._run.id}", [record[0]])
-            for name, data in self._kinds[record[0]](entry, *record[1:]):
+            for name, data in self._decoders[type(record)](entry, record):
                 if number > after:
                     yield Event(number, name, data)
                 number += 1
 
-    def _status(self, entry: LogEntry, status: str, results: dict[str, Any]) -> Iterator[Any]:
-        name = "created" if status == "created" else status
-        yield f"thread.run.{name}", self._objects.run(status, results, entry.at)
+    def _refuse_unknown(self, _entry: log.LogEntry, record: log.UnknownRecord) -> Iterator[Named]:
+        raise unreadable(f"The log of {self._run.id}", [record.tag])
 
-    def _message_begins(self, entry: LogEntry, message: int, step: int) -> Iterator[Any]:
-        of_step = self._objects.step(step, {"message": message}, "in_progress", entry.at, None)
-        yield "thread.run.step.created", of_step
-        yield "thread.run.step.in_progress", of_step
-        of_message = self._objects.message(message, "in_progress", [], entry.at)
-        yield "thread.message.created", of_message
-        yield "thread.message.in_progress", of_message
+    # ---- runs and messages -----------------------------------------------------------------------
 
-    def _deltas(self, _entry: LogEntry, message: int, texts: list[str]) -> Iterator[Any]:
-        message_id = ids.run_message_id(self._run.id, message)
-        for text in texts:
+    def _status_changed(self, entry: log.LogEntry, record: log.StatusChanged) -> Iterator[Named]:
+        run = self._objects.run(record.status, record.results, entry.at)
+        yield f"thread.run.{record.status}", run
+
+    def _message_begun(self, entry: log.LogEntry, record: log.MessageBegun) -> Iterator[Named]:
+        body = {"message": record.message}
+        yield from self._step_created(entry, record.step, body)
+        message = self._objects.message(record.message, "in_progress", [], entry.at)
+        yield "thread.message.created", message
+        yield "thread.message.in_progress", message
+
+    def _message_deltas(self, _entry: log.LogEntry, record: log.MessageDeltas) -> Iterator[Named]:
+        for text in record.texts:
             part = {"index": 0, "type": "text", "text": {"value": text}}
-            data = {
-                "id": message_id,
-                "object": "thread.message.delta",
-                "delta": {"content": [part]},
-            }
-            yield "thread.message.delta", data
+            yield self._message_delta(record.message, part)
 
-    def _message_ends(
-        self,
-        entry: LogEntry,
-        message: int,
-        step: int,
-        text: str,
-        usage: Any,
-        enclosed: Mapping[str, Any] | None = None,
-    ) -> Iterator[Any]:
-        enclosed = enclosed or {}
+    def _message_images(self, _entry: log.LogEntry, record: log.MessageImages) -> Iterator[Named]:
+        for index, file in enumerate(record.files, record.first):
+            yield self._message_delta(record.message, {"index": index, **image_part(file)})
+
+    def _message_delta(self, message: int, part: log.Json) -> Named:
+        data = {
+            "id": ids.run_message_id(self._run.id, message),
+            "object": "thread.message.delta",
+            "delta": {"content": [part]},
+        }
+        return "thread.message.delta", data
+
+    def _message_completed(
+        self, entry: log.LogEntry, record: log.MessageCompleted
+    ) -> Iterator[Named]:
+        enclosed = record.enclosed or {}
         done = {
             "completed_at": entry.at // 1000,
             "attachments": enclosed.get("attachments", []),
         }
-        content = message_content(text, enclosed)
-        yield (
-            "thread.message.completed",
-            self._objects.message(message, "completed", content, entry.began) | done,
-        )
-        body = {"message": message, "usage": usage}
-        yield (
-            "thread.run.step.completed",
-            self._objects.step(step, body, "completed", entry.began, entry.at),
-        )
+        content = message_content(record.text, enclosed)
+        message = self._objects.message(record.message, "completed", content, entry.began)
+        yield "thread.message.completed", message | done
+        body = {"message": record.message, "usage": record.usage}
+        yield self._step_ended(entry, record.step, "completed", body)
 
     def _message_incomplete(
-        self, entry: LogEntry, message: int, step: int, text: str, reason: str, status: str, *_: Any
-    ) -> Iterator[Any]:
+        self, entry: log.LogEntry, record: log.MessageIncomplete
+    ) -> Iterator[Named]:
         ended = {
             "incomplete_at": entry.at // 1000,
-            "incomplete_details": {"reason": reason},
+            "incomplete_details": {"reason": record.reason},
         }
-        content = message_content(text or "", {})
-        yield (
-            "thread.message.incomplete",
-            self._objects.message(message, "incomplete", content, entry.began) | ended,
-        )
-        body = {"message": message}
-        yield (
-            f"thread.run.step.{status}",
-            self._objects.step(step, body, status, entry.began, entry.at),
-        )
+        content = message_content(record.text or "", {})
+        message = self._objects.message(record.message, "incomplete", content, entry.began)
+        yield "thread.message.incomplete", message | ended
+        yield self._step_ended(entry, record.step, record.status, {"message": record.message})
 
-    def _tools_begin(self, entry: LogEntry, step: int, calls: list[list[str]]) -> Iterator[Any]:
-        of_step = self._objects.step(step, {"calls": []}, "in_progress", entry.at, None)
-        yield "thread.run.step.created", of_step
-        yield "thread.run.step.in_progress", of_step
-        yield (
-            "thread.run.step.delta",
-            self._objects.step_delta(
-                step,
-                [
-                    function_call(id, name, arguments, output=None) | {"index": at}
-                    for at, (id, name, arguments) in enumerate(calls)
-                ],
-            ),
-        )
+    # ---- steps -----------------------------------------------------------------------------------
 
-    def _tool_output(
-        self, _entry: LogEntry, step: int, index: int, _call: str, output: str
-    ) -> Iterator[Any]:
+    def _step_created(self, entry: log.LogEntry, step: int, body: log.Json) -> Iterator[Named]:
+        created = self._objects.step(step, body, "in_progress", entry.at, None)
+        yield "thread.run.step.created", created
+        yield "thread.run.step.in_progress", created
+
+    def _step_ended(self, entry: log.LogEntry, step: int, status: str, body: log.Json) -> Named:
+        ended = self._objects.step(step, body, status, entry.began, entry.at)
+        return f"thread.run.step.{status}", ended
+
+    def _step_delta(self, step: int, calls: list[log.Json]) -> Named:
+        return "thread.run.step.delta", self._objects.step_delta(step, calls)
+
+    def _tool_step_begun(self, entry: log.LogEntry, record: log.ToolStepBegun) -> Iterator[Named]:
+        yield from self._step_created(entry, record.step, {"calls": []})
+        calls = [
+            function_call(id, name, arguments, output=None) | {"index": at}
+            for at, (id, name, arguments) in enumerate(record.calls)
+        ]
+        yield self._step_delta(record.step, calls)
+
+    def _tool_call_answered(
+        self, _entry: log.LogEntry, record: log.ToolCallAnswered
+    ) -> Iterator[Named]:
         # Without the call's id: whoever puts deltas together would continue it, as any other text.
-        made = {"index": index, "type": "function", "function": {"output": output}}
-        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
+        function = {"output": record.output}
+        call = {"index": record.place, "type": "function", "function": function}
+        yield self._step_delta(record.step, [call])
 
-    def _tools_end(
-        self, entry: LogEntry, step: int, status: str, body: dict[str, Any]
-    ) -> Iterator[Any]:
-        yield (
-            f"thread.run.step.{status}",
-            self._objects.step(step, body, status, entry.began, entry.at),
-        )
+    def _tool_step_ended(self, entry: log.LogEntry, record: log.ToolStepEnded) -> Iterator[Named]:
+        yield self._step_ended(entry, record.step, record.status, record.body)
 
-    def _hosted_begins(self, entry: LogEntry, step: int, call: str, kind: str) -> Iterator[Any]:
-        details: dict[str, Any] = {"input": "", "outputs": []} if kind == CODE else {}
-        of_step = self._objects.step(
-            step, {"hosted": [call, kind, details]}, "in_progress", entry.at, None
-        )
-        yield "thread.run.step.created", of_step
-        yield "thread.run.step.in_progress", of_step
-        made = {"index": 0, **hosted_call(call, kind, details)}
-        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
+    # ---- hosted calls ----------------------------------------------------------------------------
 
-    def _hosted_code(self, _entry: LogEntry, step: int, texts: list[str]) -> Iterator[Any]:
-        for text in texts:
-            made = {"index": 0, "type": CODE, CODE: {"input": text}}
-            yield "thread.run.step.delta", self._objects.step_delta(step, [made])
+    def _hosted_step_begun(
+        self, entry: log.LogEntry, record: log.HostedStepBegun
+    ) -> Iterator[Named]:
+        details: log.Json = {"input": "", "outputs": []} if record.kind == CODE else {}
+        body = {"hosted": [record.call, record.kind, details]}
+        yield from self._step_created(entry, record.step, body)
+        call = {"index": 0, **hosted_call(record.call, record.kind, details)}
+        yield self._step_delta(record.step, [call])
 
-    def _hosted_ends(
-        self, entry: LogEntry, step: int, status: str, body: dict[str, Any]
-    ) -> Iterator[Any]:
-        _, kind, details = body["hosted"]
+    def _hosted_code_deltas(
+        self, _entry: log.LogEntry, record: log.HostedCodeDeltas
+    ) -> Iterator[Named]:
+        for text in record.texts:
+            yield self._step_delta(record.step, [{"index": 0, "type": CODE, CODE: {"input": text}}])
+
+    def _hosted_step_ended(
+        self, entry: log.LogEntry, record: log.HostedStepEnded
+    ) -> Iterator[Named]:
+        _, kind, details = record.body["hosted"]
         if kind == CODE:
             outputs = lenient.objects(details.get("outputs"))
             details = {"outputs": [{"index": at, **one} for at, one in enumerate(outputs)]}
-        made = {"index": 0, "type": kind, kind: details}
-        yield "thread.run.step.delta", self._objects.step_delta(step, [made])
-        yield (
-            f"thread.run.step.{status}",
-            self._objects.step(step, body, status, entry.began, entry.at),
-        )
+        yield self._step_delta(record.step, [{"index": 0, "type": kind, kind: details}])
+        yield self._step_ended(entry, record.step, record.status, record.body)
 
-    def _message_images(
-        self, _entry: LogEntry, message: int, first: int, files: list[str]
-    ) -> Iterator[Any]:
-        for index, file in enumerate(files, first):
-            data = {
-                "id": ids.run_message_id(self._run.id, message),
-                "object": "thread.message.delta",
-                "delta": {"content": [{"index": index, **image_part(file)}]},
-            }
-            yield "thread.message.delta", data
+    # ---- the rest --------------------------------------------------------------------------------
 
-    def _own(self, _entry: LogEntry, name: str, data: Any) -> Iterator[Any]:
-        yield name, data
+    def _own_event(self, _entry: log.LogEntry, record: log.OwnEvent) -> Iterator[Named]:
+        yield record.name, record.data
 
-    def _done(self, _entry: LogEntry) -> Iterator[Any]:
+    def _log_done(self, _entry: log.LogEntry, _record: log.LogDone) -> Iterator[Named]:
         yield DONE, "[DONE]"

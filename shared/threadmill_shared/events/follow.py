@@ -137,6 +137,5 @@ def _terminal_events(record: RunRecord, after: int) -> list[Event]:
             first=record.events - 1,
             last=record.events,
         )
-    fields = {"e": record.terminal, "t": str(record.ended_at)}
-    entry = LogEntry.read(str(record.events), fields)
+    entry = LogEntry.of_end(record.events, record.terminal, record.ended_at or 0)
     return list(LogDecoder(record).events(entry, after))

@@ -1,15 +1,226 @@
-"""The log of a run, as it is stored: entries of compact records."""
+"""The log of a run, as it is stored: entries of compact records, short JSON arrays behind a tag.
+
+Python writes the records of this module with `encode`. Lua scripts write these by themselves:
+
+| record | scripts |
+|---|---|
+| `["r", ...]` | `enqueue`, `claim`, `include/cancel_run`, `include/end_run`, `include/requeue`, `include/resume` |
+| `["mi", ...]`, `["te", ...]` | `include/steps`, of what an attempt has left open |
+| `["x", ...]` | `enqueue` and `include/head` (waiting, dispatched), `claim` (takeover) |
+| `["done"]` | `include/end_run` |
+
+Messages and steps stand in a record by their numbers within the run.
+"""  # noqa: E501  a table's row is one line
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-Record = list[Any]
+Json = dict[str, Any]
+
+
+class StatusChanged(NamedTuple):
+    """The run has another status: one `thread.run.<status>`."""
+
+    status: str
+    results: Json
+    """Times and results that the run has from now on."""
+
+
+class MessageBegun(NamedTuple):
+    """A message and its step are created and in progress: four events."""
+
+    message: int
+    step: int
+
+
+class MessageDeltas(NamedTuple):
+    """The message goes on: one `thread.message.delta` per text."""
+
+    message: int
+    texts: list[str]
+
+
+class MessageImages(NamedTuple):
+    """The message shows images: one `thread.message.delta` per file."""
+
+    message: int
+    first: int
+    """Index of the first of them among the message's parts."""
+    files: list[str]
+
+
+class MessageCompleted(NamedTuple):
+    """A message and its step are completed: two events."""
+
+    message: int
+    step: int
+    text: str
+    usage: dict[str, int] | None
+    enclosed: Json | None = None
+    """Annotations, images and attachments; None: there are none."""
+
+
+class MessageIncomplete(NamedTuple):
+    """A message was abandoned, and its step ended: two events."""
+
+    message: int
+    step: int
+    text: str | None
+    """None: it stands in the log, from event `since` on."""
+    reason: str
+    status: str
+    """Of the step."""
+    since: int | None = None
+
+
+class ToolStepBegun(NamedTuple):
+    """A step of tool calls is created, in progress, and names its calls: three events."""
+
+    step: int
+    calls: list[list[str]]
+    """Id, name and arguments of each."""
+
+
+class ToolCallAnswered(NamedTuple):
+    """A tool call has its output: one `thread.run.step.delta`."""
+
+    step: int
+    place: int
+    """Index of the call in its step."""
+    call: str
+    output: str
+
+
+class ToolStepEnded(NamedTuple):
+    """The step of tool calls has ended: one event."""
+
+    step: int
+    status: str
+    body: Json
+
+
+class HostedStepBegun(NamedTuple):
+    """The step of a hosted call is created, in progress, and names its call: three events."""
+
+    step: int
+    call: str
+    kind: str
+
+
+class HostedCodeDeltas(NamedTuple):
+    """The code of a hosted call goes on: one `thread.run.step.delta` per text."""
+
+    step: int
+    texts: list[str]
+
+
+class HostedStepEnded(NamedTuple):
+    """What came of a hosted call, and the end of its step: two events."""
+
+    step: int
+    status: str
+    body: Json
+
+
+class OwnEvent(NamedTuple):
+    """One `threadmill.*` event, for what the Assistants API has no name."""
+
+    name: str
+    data: Any
+
+
+class LogDone(NamedTuple):
+    """The log ends: `done`."""
+
+
+class UnknownRecord(NamedTuple):
+    """A record that a later release has written."""
+
+    tag: str
+
+
+Record = (
+    StatusChanged
+    | MessageBegun
+    | MessageDeltas
+    | MessageImages
+    | MessageCompleted
+    | MessageIncomplete
+    | ToolStepBegun
+    | ToolCallAnswered
+    | ToolStepEnded
+    | HostedStepBegun
+    | HostedCodeDeltas
+    | HostedStepEnded
+    | OwnEvent
+    | LogDone
+    | UnknownRecord
+)
+
+_KINDS: dict[str, type[Record]] = {
+    "r": StatusChanged,
+    "mb": MessageBegun,
+    "d": MessageDeltas,
+    "mf": MessageImages,
+    "me": MessageCompleted,
+    "mi": MessageIncomplete,
+    "tb": ToolStepBegun,
+    "to": ToolCallAnswered,
+    "te": ToolStepEnded,
+    "hb": HostedStepBegun,
+    "hd": HostedCodeDeltas,
+    "he": HostedStepEnded,
+    "x": OwnEvent,
+    "done": LogDone,
+}
+_TAGS = {kind: tag for tag, kind in _KINDS.items()}
+_COUNTS = {
+    MessageBegun: 4,
+    MessageCompleted: 2,
+    MessageIncomplete: 2,
+    ToolStepBegun: 3,
+    HostedStepBegun: 3,
+    HostedStepEnded: 2,
+}
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def count(record: Record) -> int:
+    """How many events a record stands for."""
+    match record:
+        case MessageDeltas() | HostedCodeDeltas():
+            return len(record.texts)
+        case MessageImages():
+            return len(record.files)
+        case _:
+            return _COUNTS.get(type(record), 1)
+
+
+def record_values(record: Record) -> list[Any]:
+    """A record as it is stored, before it is made JSON."""
+    values = list(record)
+    if record._field_defaults and values[-1] is None:
+        values.pop()
+    return [_TAGS[type(record)], *values]
+
+
+def encode(record: Record) -> str:
+    """A record as it is stored, as JSON."""
+    return _ENCODER.encode(record_values(record))
+
+
+def read_record(values: Sequence[Any]) -> Record:
+    """The record that was stored as these values."""
+    kind = _KINDS.get(values[0])
+    return UnknownRecord(values[0]) if kind is None else kind(*values[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +238,13 @@ class LogEntry:
     def read(cls, id: str, fields: Mapping[str, str]) -> LogEntry:
         """Build an entry from the stream's."""
         at = int(fields["t"])
-        records = from_json(f"[{fields['e']}]")
+        records = [read_record(values) for values in from_json(f"[{fields['e']}]")]
         return cls(int(id.partition("-")[0]), records, at, int(fields.get("b") or at))
+
+    @classmethod
+    def of_end(cls, last: int, records: str, at: int) -> LogEntry:
+        """The entry that ends a log, from the terminal records that the run's record keeps."""
+        return cls.read(str(last), {"e": records, "t": str(at)})
 
     @property
     def first(self) -> int:
@@ -36,24 +252,12 @@ class LogEntry:
         return self.last - sum(map(count, self.records)) + 1
 
 
-_COUNTS = {"mb": 4, "me": 2, "mi": 2, "tb": 3, "hb": 3, "he": 2}
-_LISTS = {"d": 2, "hd": 2, "mf": 3}
-"""Where the list stands of which each element is an event."""
-
-
-def count(record: Record) -> int:
-    """How many events a record stands for."""
-    if record[0] in _LISTS:
-        return len(record[_LISTS[record[0]]])
-    return _COUNTS.get(record[0], 1)
-
-
-def encode(record: Sequence[Any]) -> str:
-    """A record as it is stored."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-
-
 def abandoned_text(entries: Sequence[LogEntry], message: int) -> str:
     """The text that a message had when it was abandoned, joined from its deltas."""
-    texts = (r[2] for e in entries for r in e.records if r[0] == "d" and r[1] == message)
-    return "".join(text for group in texts for text in group)
+    return "".join(
+        text
+        for entry in entries
+        for record in entry.records
+        if isinstance(record, MessageDeltas) and record.message == message
+        for text in record.texts
+    )

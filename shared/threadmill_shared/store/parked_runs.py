@@ -18,7 +18,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import Dispatch, ParkedCall, WaitsFor
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT
 from threadmill_shared.records.last_error import LastError
-from threadmill_shared.records.log import encode
+from threadmill_shared.records.log import OwnEvent, Record, ToolCallAnswered, ToolStepEnded, encode
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.reader import StoreReader
 from threadmill_shared.store.replies import run_not_found
@@ -176,7 +176,7 @@ class ParkedRuns:
         """
         parked = await self._read(run_id)
         data = {"call_id": call_id, "name": parked_name(parked.body, call_id)}
-        record = encode(("x", "threadmill.tool.approved", data))
+        record = encode(OwnEvent("threadmill.tool.approved", data))
         closing = from_json(parked.marks.get(call_id, "{}")) | {"output": OPEN_CALL_OUTPUT}
         args = {"closing": to_json(closing).decode(), "count": 1, "records": record}
         reply = await self._run("approve", run_id, {"call_id": call_id, **args})
@@ -226,15 +226,15 @@ def _submission(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str,
     failed = list(parked.body.get("failed", ())) + ([call_id] if answer.error else [])
     body = {**parked.body, "calls": calls, "failed": failed}
     is_last = all(output is not None for *_, output in calls)
-    records: list[Sequence[Any]] = []
+    records: list[Record] = []
     if answer.error:
         name = parked_name(body, call_id)
         failure = {"call_id": call_id, "name": name, "error": answer.error}
-        records.append(("x", "threadmill.tool.failed", failure))
+        records.append(OwnEvent("threadmill.tool.failed", failure))
     index = next((at for at, call in enumerate(calls) if call[0] == call_id), 0)
-    records.append(("to", parked.step, index, call_id, answer.output))
+    records.append(ToolCallAnswered(parked.step, index, call_id, answer.output))
     if is_last:
-        records.append(("te", parked.step, "completed", body))
+        records.append(ToolStepEnded(parked.step, "completed", body))
     item = from_json(parked.marks.get(call_id, "{}"))
     item |= {"output": answer.output, "failed": bool(answer.error)}
     status, field, value = answer.end or ("", "", None)

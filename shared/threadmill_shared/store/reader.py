@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records.items import Item, MessageItem
-from threadmill_shared.records.log import LogEntry, abandoned_text
+from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.connections import PASSING, StoreClient
@@ -58,10 +58,18 @@ class StoreReader:
         """Entries of the run's log as they are meant."""
         entries = [LogEntry.read(id, field_map(fields)) for id, fields in found]
         for entry in entries:
-            for record in entry.records:
-                if record[0] == "mi" and record[3] is None:
-                    record[3] = await self._text_since(run_id, record[1], record[6], entry.last)
+            for at, record in enumerate(entry.records):
+                if isinstance(record, MessageIncomplete) and record.text is None:
+                    entry.records[at] = await self._with_text(run_id, record, entry.last)
         return entries
+
+    async def _with_text(
+        self, run_id: str, record: MessageIncomplete, last: int
+    ) -> MessageIncomplete:
+        """The record with the text that the message had, which stands in the log before it."""
+        since = record.since or 0
+        text = await self._text_since(run_id, record.message, since, last)
+        return record._replace(text=text)
 
     async def steps(self, run_id: str) -> list[Step]:
         """The run's steps, in order."""

@@ -12,6 +12,7 @@ from tests.support.waiting import wait_until_async
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
+from threadmill_shared.records.log import MessageDeltas, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
@@ -34,8 +35,8 @@ async def tell_a_story(scene: Scene, held: HeldRun) -> None:
     batch = Batch()
     body = {"type": "tool_calls", "calls": [["call_1", "roll_dice", '{"n":5}', "4"]]}
     batch.step(1, body, "completed")
-    batch.record("to", 1, 0, "call_1", "4")
-    batch.record("te", 1, "completed", body)
+    batch.record(ToolCallAnswered(1, 0, "call_1", "4"))
+    batch.record(ToolStepEnded(1, "completed", body))
     batch.close_call("call_1")
     await held.write(batch)
     await write_partly(held, "A ", "four", ".", number=1, step=2)
@@ -76,7 +77,9 @@ async def test_deltas_that_were_joined_in_one_entry_can_be_read_from_their_middl
     await held.write(batch)
     await held.finish(Status.COMPLETED, end_message(held.record, "abcde"))
     [entry] = [
-        entry for entry in await scene.store.entries(held.record.id) if entry.records[0][0] == "d"
+        entry
+        for entry in await scene.store.entries(held.record.id)
+        if isinstance(entry.records[0], MessageDeltas)
     ]
     assert entry.last - entry.first == 4
 

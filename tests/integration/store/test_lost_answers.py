@@ -19,6 +19,7 @@ from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch, WaitsFor
 from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
+from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.files import read_file
@@ -79,7 +80,8 @@ def parking(held: HeldRun, what: WaitsFor) -> Batch:
     """What parks a run for the sake of a call."""
     batch = begin_call(held.record, CALL, is_begun=False)
     batch.wait_for(CALL, what)
-    batch.record("r", "requires_action", {"required": [[CALL, "roll_dice", "{}", what]]})
+    required = [[CALL, "roll_dice", "{}", what]]
+    batch.record(StatusChanged("requires_action", {"required": required}))
     return batch
 
 

@@ -14,7 +14,7 @@ from tests.support.slots import hash_tag
 
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
-from threadmill_shared.records.log import Record
+from threadmill_shared.records.log import read_record
 from threadmill_shared.store import scripts
 from threadmill_shared.store.keys import Keys
 from threadmill_workers.execution.batch import Batch
@@ -27,7 +27,7 @@ HOUR = 3_600_000
 class Write:
     """What a holder writes at once, in the terms of a test."""
 
-    records: tuple[Record, ...] = ()
+    records: tuple[list[Any], ...] = ()
     fields: Mapping[str, str | int] = field(default_factory=dict)
     items: tuple[tuple[str, str], ...] = ()
     """Message id or nothing, and the item."""
@@ -40,7 +40,7 @@ class Write:
     def encoded(self) -> tuple[int, str, tuple[Any, ...]]:
         batch = Batch()
         for record in self.records:
-            batch.record(*record)
+            batch.record(read_record(record))
         batch.set(**self.fields)
         batch.items += [part for item in self.items for part in item]
         for number, status in self.steps:
@@ -201,7 +201,7 @@ class Commands:
         run_id: str,
         call: str,
         events: int,
-        records: tuple[Record, ...],
+        records: tuple[list[Any], ...],
         *,
         step: int = 0,
         waits_for: str = "output",

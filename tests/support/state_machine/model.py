@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.state_machine.commands import Command, Write
 
-from threadmill_shared.records.log import Record, count
+from threadmill_shared.records.log import count, read_record
 
 Answer = list[Any]
 
@@ -21,12 +21,14 @@ STEP_STATUS = {"incomplete": "failed"}
 """What a run's end makes of its open step, where that is not the run's own status."""
 
 
-def words(record: Record) -> list[str]:
+def words(record: list[Any]) -> list[str]:
     """A record's events, one word each."""
     if record[0] == "d":
         return [f"d:{text}" for text in record[2]]
     what = {"r": 1, "x": 1, "te": 2}.get(record[0])
-    return [record[0] if what is None else f"{record[0]}:{record[what]}"] * count(record)
+    return [record[0] if what is None else f"{record[0]}:{record[what]}"] * count(
+        read_record(record)
+    )
 
 
 @dataclass
@@ -367,7 +369,7 @@ class Model:
         end_status: str,
         end_field: str,
         end_value: str,
-        note: tuple[Record, ...],
+        note: tuple[list[Any], ...],
     ) -> Answer:
         run = self.runs.get(run_id)
         if run is None:

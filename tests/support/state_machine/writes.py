@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from tests.support.state_machine.commands import Write
 from tests.support.state_machine.model import Run
-
-from threadmill_shared.records.log import Record
 
 
 def next_write(run: Run, act: str, name: str) -> Write:
@@ -93,9 +92,9 @@ def waiting_calls(run: Run) -> list[tuple[str, str]]:
     return [(name[1:], what) for name, what in run.calls.items() if name.startswith("?")]
 
 
-def answer_write(run: Run, call: str) -> tuple[Record, ...]:
+def answer_write(run: Run, call: str) -> tuple[list[Any], ...]:
     """The events with which a parked call's output comes; the last one ends the step."""
-    given: Record = ["to", run.open_step, 0, call, "4"]
+    given: list[Any] = ["to", run.open_step, 0, call, "4"]
     if _open_calls(run) != [call]:
         return (given,)
     return given, ["te", run.open_step, "completed", {"calls": []}]

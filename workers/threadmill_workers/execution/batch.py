@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.items import Item
-from threadmill_shared.records.log import count, encode
+from threadmill_shared.records.log import MessageDeltas, Record, count, encode
 
 Value = str | int | float
 
@@ -36,11 +36,11 @@ class Batch:
             self._message = message
         self._texts.append(text)
 
-    def record(self, *record: Any) -> None:
+    def record(self, record: Record) -> None:
         """Add a record to the log."""
         self._close_texts()
         self.records.append(encode(record))
-        self.count += count(list(record))
+        self.count += count(record)
 
     def set(self, **fields: Value) -> None:
         """Set fields of the run's record."""
@@ -101,7 +101,7 @@ class Batch:
 
     def _close_texts(self) -> None:
         if self._texts:
-            self.records.append(encode(("d", self._message, self._texts)))
+            self.records.append(encode(MessageDeltas(self._message, self._texts)))
             self.count += len(self._texts)
             self._texts = []
         self._message = -1

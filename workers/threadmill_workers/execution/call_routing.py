@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
+from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.execution.batch import Batch
@@ -109,6 +110,6 @@ class CallRouter:
                 batch.open_call(call.id, closing)
         required = [[call.id, call.name, call.arguments, what] for call, what in calls.items()]
         results = {"required": required, "started_at": record.started_at}
-        batch.record("r", "requires_action", results)
+        batch.record(StatusChanged("requires_action", results))
         needs_somebody = "approval" in calls.values()
         return Park(batch, record.approval_ms if needs_somebody else record.park_ms)

@@ -8,6 +8,12 @@ from typing import Any
 from threadmill_shared import ids
 from threadmill_shared.model import CodeDelta, HostedCallEnded, HostedCallStarted
 from threadmill_shared.records.items import HostedCallItem
+from threadmill_shared.records.log import (
+    HostedCodeDeltas,
+    HostedStepBegun,
+    HostedStepEnded,
+    ToolStepEnded,
+)
 from threadmill_shared.records.run import RunRecord
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
@@ -45,7 +51,7 @@ class HostedCalls:
         batch = Batch()
         batch.step(step, self._body(step, event.kind, _BEGUN[event.kind]))
         batch.set(next_step=step + 1)
-        batch.record("hb", step, self._id(step), event.kind)
+        batch.record(HostedStepBegun(step, self._id(step), event.kind))
         self._held.put(batch)
 
     def write_code(self, event: CodeDelta) -> None:
@@ -54,7 +60,7 @@ class HostedCalls:
             return
         self._code.append(event.text)
         batch = Batch()
-        batch.record("hd", self._step, [event.text])
+        batch.record(HostedCodeDeltas(self._step, [event.text]))
         self._held.put(batch)
 
     async def end(self, event: HostedCallEnded) -> None:
@@ -71,7 +77,7 @@ class HostedCalls:
         body = self._body(step, event.kind, details)
         batch = Batch()
         batch.step(step, body, status)
-        batch.record("he", step, status, body)
+        batch.record(HostedStepEnded(step, status, body))
         self._held.put(batch)
 
     def abandon(self) -> None:
@@ -85,7 +91,7 @@ class HostedCalls:
         body = self._body(step, self._kind, details)
         batch = Batch()
         batch.step(step, body, "cancelled")
-        batch.record("te", step, "cancelled", body)
+        batch.record(ToolStepEnded(step, "cancelled", body))
         self._held.put(batch)
 
     def _id(self, step: int) -> str:

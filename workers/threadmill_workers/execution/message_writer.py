@@ -7,6 +7,12 @@ from typing import Any
 
 from threadmill_shared.model import MessageEnded, shifted
 from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.log import (
+    MessageBegun,
+    MessageCompleted,
+    MessageImages,
+    MessageIncomplete,
+)
 from threadmill_shared.records.messages import assistant_message
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
@@ -104,9 +110,10 @@ class MessageWriter:
         batch.step(message.step, body, "completed")
         batch.set(open_message="")
         if enclosed.images:
-            batch.record("mf", message.number, 1, enclosed.images)
-        with_fields = () if fields is None else (fields,)
-        batch.record("me", message.number, message.step, message.text, usage, *with_fields)
+            batch.record(MessageImages(message.number, 1, enclosed.images))
+        batch.record(
+            MessageCompleted(message.number, message.step, message.text, usage, enclosed=fields)
+        )
         record = self._held.record
         return assistant_message(record, message.number, message.text, enclosed=fields)
 
@@ -135,7 +142,7 @@ class MessageWriter:
             next_message=numbers.message,
             next_step=numbers.step,
         )
-        batch.record("mb", message.number, message.step)
+        batch.record(MessageBegun(message.number, message.step))
         self._held.put(batch)
         return message
 
@@ -143,5 +150,7 @@ class MessageWriter:
         self._open, batch = None, Batch()
         batch.step(message.step, None, step_status)
         batch.set(open_message="")
-        batch.record("mi", message.number, message.step, message.text, reason, step_status)
+        batch.record(
+            MessageIncomplete(message.number, message.step, message.text, reason, step_status)
+        )
         return batch

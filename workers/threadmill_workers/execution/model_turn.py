@@ -30,6 +30,7 @@ from threadmill_shared.model import (
     Usage,
 )
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, message_text
+from threadmill_shared.records.log import OwnEvent, ToolStepBegun
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.retirements.announcements import explained
 from threadmill_workers.execution.attachments import AttachedFiles
@@ -144,7 +145,7 @@ class ModelTurns:
         wait = _pause(error, tries)
         batch = Batch()
         data = {"error": type(error).__name__, "tries": tries, "seconds": round(wait, 3)}
-        batch.record("x", "threadmill.model.retry", data)
+        batch.record(OwnEvent("threadmill.model.retry", data))
         self._held.put(batch)
         await asyncio.sleep(wait)
 
@@ -284,7 +285,8 @@ class ModelTurns:
         reply.step = self._numbers.take_step()
         calls, batch = reply.calls, reply.batch
         batch.step(reply.step, calls_body(calls, {}, None))
-        batch.record("tb", reply.step, [[call.id, call.name, call.arguments] for call in calls])
+        begun = [[call.id, call.name, call.arguments] for call in calls]
+        batch.record(ToolStepBegun(reply.step, begun))
         for call in calls:
             closing = call.output(OPEN_CALL_OUTPUT, failed=True, run_id=self._record.id)
             batch.open_call(call.id, closing)

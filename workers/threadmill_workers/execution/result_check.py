@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.items import NoteItem
+from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
@@ -71,7 +72,7 @@ class ResultCheck:
     async def _reject(self, reply: Reply, violations: str) -> None:
         """Store a turn that ended with a wrong result, and what the model is told about it."""
         is_last = await self._count_corrections() >= MAX_CORRECTIONS
-        reply.batch.record("x", "threadmill.result.invalid", {"error": violations})
+        reply.batch.record(OwnEvent("threadmill.result.invalid", {"error": violations}))
         if not is_last:
             reply.batch.item(note := _note(violations, self._held.record.id))
             self._history.append(note)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from threadmill_shared import errors
+from threadmill_shared.records.log import OwnEvent, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
@@ -155,10 +156,10 @@ class ToolCalls:
         index = [one.id for one in calls].index(call.id)
         if result.failed:
             data = {"call_id": call.id, "name": call.name, "error": result.error}
-            batch.record("x", "threadmill.tool.failed", data)
-        batch.record("to", reply.step, index, call.id, result.output)
+            batch.record(OwnEvent("threadmill.tool.failed", data))
+        batch.record(ToolCallAnswered(reply.step, index, call.id, result.output))
         if is_last:
-            batch.record("te", reply.step, "completed", body)
+            batch.record(ToolStepEnded(reply.step, "completed", body))
         self._held.put(batch)
 
 
