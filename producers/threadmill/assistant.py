@@ -118,7 +118,10 @@ class Assistant(ContextManager, BaseModel, Publishable):
             # Only what was given is passed on, so that a subclass may set defaults of its own.
             given = dict(zip(_POSITIONAL, positional, strict=False))
             if len(positional) > len(_POSITIONAL) or given.keys() & fields.keys():
-                raise TypeError(f"By position go {', '.join(_POSITIONAL)}, each given once.")
+                raise TypeError(
+                    "Assistant() takes at most four positional arguments, each given once: "
+                    f"{', '.join(_POSITIONAL)}."
+                )
             super().__init__(**given, **fields)
 
     def note_registered(self, definition: Definition | None) -> None:
@@ -297,7 +300,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     def _refuse_unregistered(self, what: str) -> None:
         if self.id is None:
-            raise errors.LifecycleError("This assistant has no id; it was not created.")
+            raise errors.LifecycleError(
+                "This assistant has no id: it was not created. Call create() first."
+            )
         if self.id == ids.named_assistant_id(self.name):
             raise errors.LifecycleError(
                 f"{self.name!r} is published by the workers that load its module, so it is not "
@@ -541,17 +546,20 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
 def _not_a_field(name: str, known: Iterable[str]) -> str:
     if name in RunOptions.model_fields:
-        return f"{name!r} is an option of a run and no field of an assistant: say(..., {name}=...)."
+        return (
+            f"{name!r} is a run option, not a field of an assistant. "
+            f"Pass it to the run: say(..., {name}=...)."
+        )
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{name!r} is not a field of an assistant.{hint} Known are: {', '.join(known)}."
+    return f"{name!r} is not a field of an assistant.{hint} Known fields: {', '.join(known)}."
 
 
 def _refuse_no_thread(thread: Any) -> None:
     if thread is not None and not isinstance(thread, Thread):
         raise TypeError(
-            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for one "
-            "that exists, Thread(key=...) for one of your own name."
+            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for an "
+            "existing one, Thread(key=...) for one under a name of your own."
         )
 
 
@@ -568,4 +576,4 @@ def _expected(result_type: Any, options: dict[str, Any]) -> ResultType[Any] | No
 
 def _refuse_no_message(message: Any) -> None:
     if message is None:
-        raise errors.BadMessage("There is no message. To run a thread as it is, use thread.run.")
+        raise errors.BadMessage("The message is missing. To run a thread as it is, use thread.run.")

@@ -331,7 +331,8 @@ class Run:
         with contextlib.suppress(errors.InfrastructureError, TimeoutError):
             await self._read(GRACE_SECONDS)
         return errors.WaitTimeout(
-            f"{self.id} is {self.status} after {timeout} s; it goes on. Wait again, or cancel it.",
+            f"{self.id} is {self.status} after {timeout} s; it continues. Wait again, or cancel "
+            "it.",
             run=self,
         )
 

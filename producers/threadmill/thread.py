@@ -72,7 +72,7 @@ class Thread(ContextManager):
             CallerError: the key is not valid Unicode.
         """
         if id is not None and key is not None:
-            raise TypeError("A thread has an id or a key, not both.")
+            raise TypeError("Give a thread's id or its key, not both.")
         self.key = key
         self.metadata: dict[str, str] = _checked_metadata(metadata or {})
         self._is_known = id is not None
@@ -300,5 +300,5 @@ def _checked_metadata(metadata: Any) -> dict[str, str]:
     if not isinstance(metadata, dict):
         raise TypeError(f"A thread's metadata must be a dict, not {type(metadata).__name__}.")
     for part in (*metadata, *metadata.values()):
-        check_text(part, "What stands in a thread's metadata")
+        check_text(part, "A text in a thread's metadata")
     return dict(metadata)

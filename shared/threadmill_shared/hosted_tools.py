@@ -73,7 +73,7 @@ def hosted_tools(tools: Iterable[Any], resources: Mapping[str, Any]) -> tuple[Ho
     found = [hosted for tool in tools if (hosted := as_hosted(tool)) is not None]
     for hosted in found:
         if sum(other.type == hosted.type for other in found) > 1:
-            raise BadTool(f"The tool {hosted.type!r} is given twice; join their options in one.")
+            raise BadTool(f"The tool {hosted.type!r} is given twice; combine their options in one.")
     ids = _checked_resources(resources)
     return tuple(_with_ids(hosted, ids.get(hosted.type, ())) for hosted in found)
 

@@ -139,7 +139,9 @@ def _check(ask: RunRequest, settings: Settings) -> None:
     if ask.definition.hosted:
         check_hosted(ask.definition.hosted[0].type, settings)
     if ask.attached and ask.message is None:
-        raise errors.BadMessage("Files go with a message: use say, enqueue or thread.add.")
+        raise errors.BadMessage(
+            "Files can only be attached to a message: use say, enqueue or thread.add."
+        )
     ask.attached.check(ask.definition.hosted)
     if ask.message is not None:
         check_message(ask.message, settings)
@@ -197,8 +199,8 @@ def check_hosted(what: str, settings: Settings) -> None:
     """
     if settings.model_api == "chat":
         raise errors.Unsupported(
-            f"{what}: a provider behind Chat Completions has no hosted tools. Leave it out, or "
-            "use one that has the Responses API (THREADMILL_MODEL_API=responses)."
+            f"{what}: Chat Completions has no hosted tools. Leave it out, or use a provider with "
+            "the Responses API (THREADMILL_MODEL_API=responses)."
         )
 
 
@@ -214,7 +216,9 @@ def check_text(text: Any, what: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise errors.CallerError(f"{what} is valid Unicode, without lone surrogates.") from None
+        raise errors.CallerError(
+            f"{what} must be valid Unicode, without lone surrogates."
+        ) from None
 
 
 def check_model(model: Any) -> None:
@@ -226,7 +230,9 @@ def check_model(model: Any) -> None:
     """
     check_text(model, "The model's name")
     if not model.strip():
-        raise errors.CallerError("The model's name is not empty. Leave it out for the default one.")
+        raise errors.CallerError(
+            "The model's name must not be empty. Leave it out to use the default model."
+        )
 
 
 def check_key(key: Any, what: str) -> None:
@@ -238,7 +244,7 @@ def check_key(key: Any, what: str) -> None:
     """
     check_text(key, what)
     if not key:
-        raise errors.CallerError(f"{what} is not empty. Leave it out where there is none.")
+        raise errors.CallerError(f"{what} must not be empty. Leave it out if there is none.")
 
 
 def check_message(message: Any, settings: Settings) -> None:
@@ -251,11 +257,15 @@ def check_message(message: Any, settings: Settings) -> None:
     if not isinstance(message, str):
         raise errors.BadMessage(f"A message must be a str, not {type(message).__name__}.")
     if not message:
-        raise errors.BadMessage("A message is not empty. To run a thread as it is, use thread.run.")
+        raise errors.BadMessage(
+            "A message must not be empty. To run a thread as it is, use thread.run."
+        )
     try:
         size = len(message.encode())
     except UnicodeEncodeError as error:
-        raise errors.BadMessage("A message is valid Unicode, without lone surrogates.") from error
+        raise errors.BadMessage(
+            "A message must be valid Unicode, without lone surrogates."
+        ) from error
     if size > settings.max_message_bytes:
         raise errors.TooLarge(
             f"The message has {size} bytes; THREADMILL_MAX_MESSAGE_BYTES allows "
@@ -292,7 +302,7 @@ def _instructions(ask: RunRequest) -> str:
     self_ = ask.definition if ask.self_ is None else ask.self_
     texts = rendered(_parts(ask), self_=self_, context=dict(ask.context or {}))
     for text in texts:  # what a template computes may be no Unicode, though itself it is
-        check_text(text, "What the instructions say")
+        check_text(text, "The text of the instructions")
     return "\n\n".join(texts)
 
 
@@ -345,8 +355,8 @@ def _unknown_option(name: str) -> OptionError:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     options = ", ".join(sorted(RunOptions.model_fields))
     return OptionError(
-        f"{name!r} is not a run option.{hint} Known are: {', '.join(known)}.",
-        reason=f"a name in options is not known.{hint} Known are: {options}.",
+        f"{name!r} is not a run option.{hint} Known options: {', '.join(known)}.",
+        reason=f"a name in options is unknown.{hint} Known options: {options}.",
     )
 
 

@@ -125,7 +125,7 @@ def _warn_of_unknown() -> None:
     known = {f"THREADMILL_{name.upper()}" for name in Settings.model_fields} | _OF_OTHERS
     for name in sorted(os.environ):
         if name.startswith("THREADMILL_") and name not in known:
-            logger.warning("%s is set, and threadmill knows no such setting", name)
+            logger.warning("%s is set, but threadmill has no such setting", name)
 
 
 @lru_cache

@@ -82,6 +82,6 @@ def unreadable(what: str, fields: Iterable[str]) -> errors.StoreIncompatible:
     names = ", ".join(fields)
     where = f" ({names})" if names else ""
     return errors.StoreIncompatible(
-        f"{what} cannot be read by this threadmill{where}: a newer release has written it, or it "
-        "is damaged. Upgrade the workers first, then the producers (docs/upgrading.md)."
+        f"{what} cannot be read by this release of threadmill{where}: a newer release wrote it, "
+        "or it is damaged. Upgrade the workers first, then the producers (docs/upgrading.md)."
     )

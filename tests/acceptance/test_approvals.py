@@ -133,7 +133,7 @@ def test_a_decision_counts_once() -> None:
     [call] = parked(run)
     run.approve(call.id)
     run.approve(call.id)  # the same again changes nothing
-    with pytest.raises(errors.NotWaiting, match="does not wait for this answer"):
+    with pytest.raises(errors.NotWaiting, match="is not waiting for this answer"):
         run.reject(call.id)
     run.wait(20)
     assert [c.failed for c in made(run)] == [False]
@@ -203,7 +203,7 @@ def test_after_the_last_decision_a_callers_function_is_waited_for_less_long(
     run.approve(decided.id)
     wait_until(lambda: run.refresh().status == "expired", "it expires", 15)
     assert run.last_error is not None
-    assert "Nobody gave the output of mine (call_" in run.last_error.message
+    assert "Nobody submitted the output of mine (call_" in run.last_error.message
     monkeypatch.undo()
     close_client()
 
@@ -229,7 +229,7 @@ def test_the_command_line_approves_and_rejects() -> None:
     assert "not today" in (made(run)[1].output or "")
     again = threadmill("approve", run.id)
     assert again.returncode == 1
-    assert f"{run.id} waits for no approval; it is completed." in again.stderr
+    assert f"{run.id} is not waiting for an approval; it is completed." in again.stderr
 
 
 def test_the_command_line_approves_all_that_waits_where_no_call_is_named() -> None:
@@ -265,9 +265,9 @@ def test_another_output_or_one_that_nobody_waits_for_is_refused_and_nothing_is_s
     run = Assistant(tools=[LOOKUP]).enqueue("call search {} call search {}")
     first, second = parked(run)
     run.submit_tool_outputs({first.id: "a"})
-    with pytest.raises(errors.OutputMismatch, match="before, with another output"):
+    with pytest.raises(errors.OutputMismatch, match="already answered with a different output"):
         run.submit_tool_outputs({second.id: "b", first.id: "other"})
-    with pytest.raises(errors.NotWaiting, match=f"It waits for: {second.id} "):
+    with pytest.raises(errors.NotWaiting, match=f"It is waiting for: {second.id} "):
         run.submit_tool_outputs({second.id: "b", "call_of_nobody": "c"})
     assert parked(run) == [second]
     run.cancel()

@@ -21,9 +21,9 @@ def test_a_timeout_that_is_no_number_is_refused_before_anything_is_written(envir
 
 
 def test_an_empty_key_is_refused(environment) -> None:
-    with pytest.raises(errors.CallerError, match="is not empty"):
+    with pytest.raises(errors.CallerError, match="must not be empty"):
         Thread(key="")
-    with pytest.raises(errors.CallerError, match="is not empty"):
+    with pytest.raises(errors.CallerError, match="must not be empty"):
         Assistant("plain").enqueue("Hello!", idempotency_key="")
 
 

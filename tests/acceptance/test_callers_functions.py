@@ -262,7 +262,7 @@ def test_nobody_waits_and_the_run_expires_and_says_why(monkeypatch: pytest.Monke
     run = Assistant(tools=[where]).enqueue("call where {}")
     wait_until(lambda: run.refresh().status == "expired", "it expires", 15)
     assert run.last_error is not None
-    assert "Nobody gave the output of where (call_" in run.last_error.message
+    assert "Nobody submitted the output of where (call_" in run.last_error.message
     assert "run.wait()" in run.last_error.message
     thread = Thread(id=run.thread_id)
     assert Assistant().enqueue("Hello!", thread=thread).wait(20).status == "completed"

@@ -199,5 +199,5 @@ def test_a_last_line_without_an_end_is_said_too() -> None:
         check=False,
     )
     assert ended.stdout == "User: tokens=2\ntoolbox: 1 2 \n"
-    assert ended.stderr.startswith("go on with --thread thread_")
+    assert ended.stderr.startswith("continue with --thread thread_")
     assert ended.returncode == 0

@@ -380,7 +380,7 @@ def test_say_stops_waiting_after_its_timeout_and_the_run_goes_on(place: Place) -
     words = ("tokens=40 delay=0.05", "--key", "slow", "--timeout", "0.5")
     answer = place.shell.run("say", "dicer", *words)
     assert answer.returncode == 1
-    assert "it goes on" in answer.stderr.splitlines()[-1]
+    assert "it continues" in answer.stderr.splitlines()[-1]
     [run] = Thread(key="slow").runs()
     assert run.wait(20).status == "completed"
 
@@ -436,7 +436,7 @@ def test_tail_follows_a_run_until_another_process_cancels_it(place: Place) -> No
 def test_tail_says_that_there_is_no_such_place_to_go_on_from(place: Place) -> None:
     run = place.begin("beyond", "tokens=999 delay=0.02")
     line = one_line(place.shell.run("tail", run.id, "--after", "99999"))
-    assert line.startswith(f"Error: There is no event 99999 of {run.id} to go on from: its log")
+    assert line.startswith(f"Error: {run.id} has no event 99999 to continue from: its log")
     run.cancel()
 
 

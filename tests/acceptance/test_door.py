@@ -101,7 +101,7 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "an unknown assistant": (
         door.say,
         {"assistant": "nobody", "message": SECRET},
-        "AssistantNotFound: No assistant 'nobody' is known",
+        "AssistantNotFound: There is no assistant 'nobody'",
     ),
     "an unknown thread": (
         door.say,
@@ -143,7 +143,7 @@ WRONG: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any], str]] = {
     "an unknown option in quotes": (
         door.say,
         {"assistant": "scribe", "message": SECRET, "options": {f"it's {SECRET}": 1, "x'": 'y"'}},
-        "OptionError: a name in options is not known",
+        "OptionError: a name in options is unknown",
     ),
     "a mistyped option": (
         door.say,

@@ -257,7 +257,7 @@ def test_what_a_hook_raises_reaches_the_caller_when_the_run_has_ended(
     assert run.status == "completed"
     assert len(run.text.split()) == 20
     assert caught.value.__notes__ == [
-        f"threadmill: a hook raised this; {run.id} went on, and is completed."
+        f"threadmill: an event hook raised this; {run.id} continued, and is completed."
     ]
     assert [name for name, _ in notes][-2:] == ["on_exception", "on_end"]
 
@@ -287,8 +287,12 @@ class NoHandler:
         (PrintHandler(), None, "must be a class"),
         (Theirs, {}, "missing a required argument: 'notes'"),
         (TheirsAsync, {"notes": [], "more": 1}, "unexpected keyword argument 'more'"),
-        (NoHandler, {}, "NoHandler is no handler. Derive it from threadmill.EventHandler"),
-        (None, {"print_steps": False}, "there is no event_handler_class"),
+        (
+            NoHandler,
+            {},
+            "NoHandler is not an event handler. Derive it from threadmill.EventHandler",
+        ),
+        (None, {"print_steps": False}, "event_handler_kwargs needs an event_handler_class"),
     ],
 )
 def test_a_handler_that_cannot_be_made_is_refused_before_anything_is_written(

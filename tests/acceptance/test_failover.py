@@ -121,7 +121,7 @@ def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(
         run = Assistant.load("toolbox").enqueue(
             'call count_calls {"of": "show_int"} call show_int {"value": 2}'
         )
-        wait_until(lambda: "no replica of Redis has confirmed" in worker.log(), "it waits", 20)
+        wait_until(lambda: "no Redis replica has confirmed" in worker.log(), "it waits", 20)
         standin.wait_until(lambda requests: len(requests) == 3, timeout=20)
         with pytest.raises(errors.WaitTimeout):
             run.wait(2)

@@ -66,7 +66,7 @@ async def test_enqueue_blocks_no_loop_and_says_in_the_log_what_could_not_be_sent
     while not (found := [m for m in caplog.messages if f"could not send {run.id}" in m]):
         assert time.monotonic() - begun < 10
         await asyncio.sleep(0.05)
-    assert "it is stored, and a worker sends it again" in found[0]
+    assert "the run is stored; a worker sends it again" in found[0]
 
 
 def test_what_could_not_be_sent_is_executed_when_the_broker_answers_again(

@@ -254,9 +254,9 @@ def test_messages_of_one_second_keep_their_order(
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "each line is an object, whole .*EOF"),
-        ("[]", r"in no list .*jq -c '.data\[\]'"),
-        ('{"object": "list", "data": []}', "in no list; `jq"),
+        ("{", "each line must be one whole JSON object.*EOF"),
+        ("[]", r"not a list.*jq -c '.data\[\]'"),
+        ('{"object": "list", "data": []}', "not a list; `jq"),
         ('{"object": "vector_store"}', "its 'object' is not assistant, thread"),
         (message(9, 10, role="system"), "role: "),
         (message(9, 10, id="9"), "'9' is not a message's id"),
@@ -381,18 +381,18 @@ def test_what_is_no_mapping_of_models_is_refused_and_nothing_is_written(
 def test_the_command_replaces_models_and_says_which(file: Path) -> None:
     write(file, *assistants("gpt-4", "gpt-4o", "gpt-4", "gpt-5.4-mini"))
     words = ("import", str(file), "--map-model", "gpt-4=gpt-5.4-mini", "--map-model", "none=mine")
-    replaces = "1 assistant has it: --map-model gpt-4o=NEW replaces it in assistants that are new"
+    replaces = "1 assistant has it: --map-model gpt-4o=NEW replaces it in new assistants"
     for done in (command(*words, "--dry-run"), command(*words)):
         assert done.returncode == 0
         told = [line for line in done.stderr.splitlines() if not line.startswith("not kept")]
         assert told == [
             "gpt-4 becomes gpt-5.4-mini in 2 assistants",
-            "warning: --map-model: no assistant that was imported has the model none",
+            "warning: --map-model: no imported assistant has the model none",
             f"warning: {announced('gpt-4o')} {replaces}",
         ]
     assert stored_models(4) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-5.4-mini"]
     again = command("import", str(file), "--map-model", "gpt-4=another")
-    assert "4 assistants were there already: nothing was changed of what is there" in again.stderr
+    assert "4 assistants were there already and did not change" in again.stderr
     assert "becomes" not in again.stderr
     assert f"{announced('gpt-4o')} 1 assistant has it" in again.stderr  # of what is stored
     assert stored_models(4) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-5.4-mini"]
@@ -545,8 +545,8 @@ def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
     assert first.stdout == "1 assistant, 1 thread, 1 message: 1 assistant and 1 message were new\n"
     assert first.stderr == (
         "not kept of asst_abc123 (Math Tutor): retrieval, temperature 0.2\nskipped 1 run or step\n"
-        f"warning: {announced('gpt-4o')} 1 assistant has it: --map-model gpt-4o=NEW replaces it in "
-        "assistants that are new\n"
+        f"warning: {announced('gpt-4o')} 1 assistant has it: --map-model gpt-4o=NEW replaces it "
+        "in new assistants\n"
     )
     out = command("export", "--key", "thread_abc123")
     assert [json.loads(line)["object"] for line in out.stdout.splitlines()] == [

@@ -79,7 +79,7 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "an empty message": (
         lambda thread: ai.say("", thread=thread),
         errors.BadMessage,
-        "A message is not empty",
+        "A message must not be empty",
     ),
     "a message that is no text": (
         lambda thread: ai.enqueue(42, thread=thread),  # type: ignore[arg-type]  # that is the point
@@ -139,32 +139,32 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
     "an idempotency key that is no Unicode": (
         lambda thread: ai.enqueue("Hello!", thread, idempotency_key="\ud800"),
         errors.CallerError,
-        "An idempotency key is valid Unicode",
+        "An idempotency key must be valid Unicode",
     ),
     "instructions that are no Unicode": (
         lambda thread: ai.say("Hello!", thread, additional_instructions="\ud800"),
         errors.CallerError,
-        "'additional_instructions' is valid Unicode",
+        "'additional_instructions' must be valid Unicode",
     ),
     "instructions that become no Unicode": (
         lambda thread: ai.say("Hello!", thread, instructions=Template(r"{{ '\ud800' }}")),
         errors.CallerError,
-        "What the instructions say is valid Unicode",
+        "The text of the instructions must be valid Unicode",
     ),
     "a thread's key that is no Unicode": (
         lambda _: ai.say("Hello!", Thread(key="\ud800")),
         errors.CallerError,
-        "A thread's key is valid Unicode",
+        "A thread's key must be valid Unicode",
     ),
     "a name of an assistant that is no Unicode": (
         lambda _: Assistant.load("\ud800"),
         errors.CallerError,
-        "An assistant's id or name is valid Unicode",
+        "An assistant's id or name must be valid Unicode",
     ),
     "an unknown thread": (
         lambda _: ai.enqueue("Hello!", thread=Thread(id="thread_3f" + "0" * 30)),
         errors.ThreadNotFound,
-        r"There is no thread thread_3f0+\. Thread\(\) makes a new one",
+        r"There is no thread thread_3f0+\. Thread\(\) creates a new one",
     ),
     "an id that cannot be a thread's": (
         lambda _: ai.say("Hello!", thread=Thread(id="thread_*")),
@@ -310,7 +310,7 @@ def test_who_waits_while_no_worker_is_alive_is_told_how_to_start_one(environment
         assert status == "queued"
         assert 6 < float(seconds) < 10
         [warning] = warnings.splitlines()
-        assert "no worker is alive" in warning
+        assert "no worker is running" in warning
         assert "threadmill worker MODULE" in warning
 
 

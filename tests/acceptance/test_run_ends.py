@@ -225,7 +225,7 @@ def test_a_refused_message_is_logged_with_the_assistant_and_what_was_wrong(story
     lines = [line for line in story.log().splitlines() if "was refused" in line]
     [unknown] = [line for line in lines if story.doors["unknown"] in line]
     assert "assistant 'Cerberus'" in unknown
-    assert "AssistantNotFound: No assistant 'Cerberus' is known" in unknown
+    assert "AssistantNotFound: There is no assistant 'Cerberus'" in unknown
     [mistyped] = [line for line in lines if story.doors["mistyped"] in line]
     assert "assistant 'careful'" in mistyped
     assert "temperature is not valid" in mistyped

@@ -68,7 +68,7 @@ def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
     wait(asking, timeout=milliseconds / 1000)
     client.close()
     for one in asking:
-        with pytest.raises(BridgeClosed, match="Load it anew"):
+        with pytest.raises(BridgeClosed, match="Load it again"):
             one.result()
     with Redis.from_url(redis_url) as server:
         database = str(server.get_connection_kwargs()["db"])

@@ -41,7 +41,7 @@ def test_an_unknown_field_is_an_error() -> None:
     [
         ("instruction", "Did you mean 'instructions'"),
         ("temperature", r"say\(..., temperature=...\)"),
-        ("colour", "Known are: name, id, "),
+        ("colour", "Known fields: name, id, "),
     ],
 )
 def test_an_unknown_field_is_told_with_what_may_be_meant(name: str, advice: str) -> None:

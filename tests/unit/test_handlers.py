@@ -513,7 +513,9 @@ def test_a_long_text_costs_little_where_no_snapshot_is_wanted() -> None:
     ],
 )
 def test_a_method_that_is_almost_a_hook_is_warned_of(name: str, meant: str) -> None:
-    with pytest.warns(UserWarning, match=f"Mine.{name} is no hook and is never called; {meant} is"):
+    with pytest.warns(
+        UserWarning, match=f"Mine.{name} is not a hook and is never called; did you mean {meant}"
+    ):
         type("Mine", (EventHandler,), {name: lambda self: None})
 
 

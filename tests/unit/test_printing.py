@@ -61,7 +61,7 @@ def test_a_run_that_is_followed_anew_says_why_its_answer_comes_again(capsys: Pri
     assert capsys.readouterr().out == (
         "User: Roll five dice!\n"
         "Marvin: I rolled  (not finished)\n"
-        "  (Redis has lost the last events in a failover; the run is followed anew)\n"
+        "  (Redis lost the latest events in a failover; following the run from its first event)\n"
         "Marvin: I rolled five dice.\n"
     )
 
@@ -233,7 +233,7 @@ def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
         "  (waiting in line: 2 runs ahead)\n"
         "  (waiting in line: 1 run ahead)\n"
         "  (the model did not answer (ModelUnavailable); asking again in 1.5 s (try 2))\n"
-        "  (the result is not as asked for: $.people: -3 is too few\\n$.town: none)\n"
+        "  (the result does not match its type: $.people: -3 is too few\\n$.town: none)\n"
         "  (run failed: It said\\nno.)\n"
         "  (run cancelled)\n"
         "  (run incomplete: max_turns)\n"

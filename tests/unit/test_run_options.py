@@ -24,7 +24,7 @@ def options(**given: Any) -> RunOptions:
 
 @pytest.mark.parametrize("model", ["", " "])
 def test_a_model_without_a_name_is_refused(model: str) -> None:
-    with pytest.raises(errors.CallerError, match="name is not empty"):
+    with pytest.raises(errors.CallerError, match="name must not be empty"):
         enqueue_command(RunRequest(ADA.model_copy(update={"model": model}), "hello"), Settings())
 
 

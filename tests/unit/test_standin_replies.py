@@ -70,7 +70,7 @@ def test_a_script_is_given_in_order_and_then_says_that_it_is_over():
     brain = scripted("one", Fault.status(500))
     assert answer(brain) == Reply([Text("one")])
     assert answer(brain) == Fault.status(500)
-    with pytest.raises(LookupError, match=r"All 2 scripted answers are given.*'more'"):
+    with pytest.raises(LookupError, match=r"All 2 scripted answers were used.*'more'"):
         answer(brain, "more")
 
 
@@ -91,7 +91,7 @@ def test_a_brain_may_be_a_coroutine_function():
 
 
 def test_a_brain_that_answers_something_else_is_told_what_it_can_answer():
-    with pytest.raises(TypeError, match="a Reply, a Fault or a str, not with int"):
+    with pytest.raises(TypeError, match="a Reply, a Fault or a str, not int"):
         answer(lambda _: 5)
 
 

@@ -75,7 +75,7 @@ def test_a_wrong_template_is_the_callers_error():
         ("a\n\n{{ name", 3, "{% raw %}"),
         ("{% endfor %}", 1, "endfor"),
         ("{{ 1 | nothing }}", 1, "No filter named 'nothing'"),
-        ("a\n{{ name }}", 2, "'name' is undefined. There are `self_`"),
+        ("a\n{{ name }}", 2, "'name' is undefined. Available are `self_`"),
         ("a\nb\n{{ context.user }}", 3, "default('...')"),
         ("{{ self_.nmae }}", 1, "no attribute 'nmae'"),
         ("{% if context.user %}{% endif %}", 1, "no attribute 'user'"),

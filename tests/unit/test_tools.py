@@ -199,10 +199,10 @@ async def async_generator():
         (generator, "return a list"),
         (async_generator, "return a list"),
         (lambda a: a, "tool\\(lambda"),
-        ("refund", "pass a function"),
-        ({"type": "function"}, "pass a function"),
-        (Order, "pass a function"),
-        (None, "pass a function"),
+        ("refund", "pass the function"),
+        ({"type": "function"}, "pass the function"),
+        (Order, "pass the function"),
+        (None, "pass the function"),
     ],
 )
 def test_what_no_model_could_call_is_refused_with_advice(obj, word):
@@ -491,7 +491,7 @@ def test_methods_of_an_instance_are_tools_without_their_self():
 
 @pytest.mark.parametrize("unbound", [Shop.refund, Shop.charge])
 def test_a_method_without_its_object_is_refused_with_advice(unbound):
-    with pytest.raises(BadTool, match="without its object"):
+    with pytest.raises(BadTool, match="an unbound method"):
         as_tool(unbound)
 
 

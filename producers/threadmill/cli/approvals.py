@@ -29,7 +29,7 @@ def approve(run_id: str, call_id: str | None) -> None:
 @click.command()
 @click.argument("run_id")
 @_call_id
-@click.option("--reason", help="Told to the model.")
+@click.option("--reason", help="The reason, as the model will read it.")
 def reject(run_id: str, call_id: str | None, reason: str | None) -> None:
     """Refuse the call CALL_ID of the run RUN_ID; without CALL_ID, all that wait for an approval."""
     run = _load(run_id)
@@ -52,6 +52,8 @@ def _waiting(run: Run, call_id: str | None) -> list[RequiredCall]:
     if found:
         return found
     if not waiting:
-        raise click.ClickException(f"{run.id} waits for no approval; it is {run.status}.")
+        raise click.ClickException(f"{run.id} is not waiting for an approval; it is {run.status}.")
     names = ", ".join(f"{call.id} ({call.function.name})" for call in waiting)
-    raise click.ClickException(f"{run.id} has no such call. It waits for approvals of: {names}.")
+    raise click.ClickException(
+        f"{run.id} has no such call. It is waiting for approval of: {names}."
+    )

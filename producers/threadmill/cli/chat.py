@@ -29,4 +29,4 @@ def chat(assistant: str, thread_id: str | None, key: str | None) -> None:
     talking.default_thread = named_thread(thread_id, key)
     talking.chat()
     if key is None:
-        click.secho(f"go on with --thread {talking.default_thread.id}", err=True, dim=True)
+        click.secho(f"continue with --thread {talking.default_thread.id}", err=True, dim=True)

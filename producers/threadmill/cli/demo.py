@@ -67,7 +67,7 @@ def _play() -> None:
     try:
         script.play()
     except AssertionError as error:
-        raise click.ClickException(f"The demo is not as it should be: {error}") from error
+        raise click.ClickException(f"The demo failed: {error}") from error
 
 
 def _tell_next() -> None:

@@ -12,9 +12,18 @@ from threadmill_shared.log_text import counted
 
 
 @click.command()
-@click.option("--thread", "thread_id", metavar="ID", help="All that is stored of this thread.")
-@click.option("--key", help="The same, of the thread that you know by this name of your own.")
-@click.option("--all", "everything", is_flag=True, help="All threads, and all created assistants.")
+@click.option(
+    "--thread",
+    "thread_id",
+    metavar="ID",
+    help="Everything that is stored of the thread with this id.",
+)
+@click.option(
+    "--key", help="Everything that is stored of the thread with this key, your own name for it."
+)
+@click.option(
+    "--all", "everything", is_flag=True, help="All threads, and all assistants that were created."
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),

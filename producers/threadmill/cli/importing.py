@@ -76,14 +76,14 @@ def _told_of_models(found: Imported, models: Mapping[str, str], *, dry_run: bool
         if number:
             yield f"{old} becomes {models[old]} in {counted(number, 'assistant')}"
         else:
-            yield f"warning: --map-model: no assistant that was imported has the model {old}"
+            yield f"warning: --map-model: no imported assistant has the model {old}"
     there = found.assistants - found.new_assistants
     if not dry_run and there and models:
         users = counted(there, "assistant was", "assistants were")
-        yield f"{users} there already: nothing was changed of what is there"
+        yield f"{users} there already and did not change"
     for model, number in found.retiring.items():
         if retirement := find_retirement(model):
-            cure = f"--map-model {model}=NEW replaces it in assistants that are new"
+            cure = f"--map-model {model}=NEW replaces it in new assistants"
             if model in models.values():
                 cure = "name another one in --map-model"
             users = counted(number, "assistant has it", "assistants have it")

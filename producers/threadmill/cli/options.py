@@ -15,10 +15,10 @@ C = TypeVar("C", bound=Callable[..., None])
 
 def thread_options(command: C) -> C:
     """Give a command the options --thread and --key."""
-    key = click.option(
-        "--key", help="Go on with the thread that you know by this name of your own."
+    key = click.option("--key", help="Continue the thread with this key, your own name for it.")
+    thread = click.option(
+        "--thread", "thread_id", metavar="ID", help="Continue the thread with this id."
     )
-    thread = click.option("--thread", "thread_id", metavar="ID", help="Go on with this thread.")
     return thread(key(command))
 
 
@@ -27,5 +27,5 @@ def named_thread(thread_id: str | None, key: str | None) -> Thread:
     from threadmill import Thread
 
     if thread_id is not None and key is not None:
-        raise click.UsageError("Name the thread by --thread ID or by --key KEY, not by both.")
+        raise click.UsageError("Give --thread ID or --key KEY, not both.")
     return Thread(thread_id, key)

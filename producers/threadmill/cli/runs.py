@@ -20,12 +20,12 @@ WIDE = 200
 
 @click.command()
 @click.argument("thread_id", required=False)
-@click.option("--key", help="The thread that you know by this name of your own.")
+@click.option("--key", help="The key of the thread, your own name for it.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 def runs(thread_id: str | None, key: str | None, limit: int) -> None:
     """List the newest runs of the thread THREAD_ID, oldest first."""
     if (thread_id is None) == (key is None):
-        raise click.UsageError("Name the thread by its THREAD_ID or by --key KEY.")
+        raise click.UsageError("Give THREAD_ID or --key KEY, not both.")
     use_store()
     from rich.console import Console
 

@@ -18,13 +18,13 @@ from threadmill.cli.store_url import use_store
 @click.option(
     "--context",
     metavar="JSON",
-    help="An object that tools and the instructions' template see, and the model does not.",
+    help="An object for tools and the instructions' template; the model does not see it.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop waiting after so long; the run goes on.",
+    help="Stop waiting after this time; the run continues.",
 )
 def say(
     assistant: str,
@@ -50,7 +50,7 @@ def say(
     if run.status != "completed":
         click.echo(f"{run.id} is {run.status}", err=True)
     if key is None:
-        click.secho(f"{run.id}, go on with --thread {thread.id}", err=True, dim=True)
+        click.secho(f"{run.id}, continue with --thread {thread.id}", err=True, dim=True)
 
 
 def _object(context: str) -> dict[str, Any]:

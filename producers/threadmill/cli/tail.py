@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run_id")
 @click.option(
-    "--after", default=0, metavar="N", type=click.IntRange(0), help="Begin behind event number N."
+    "--after", default=0, metavar="N", type=click.IntRange(0), help="Start after event number N."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line: id, event, data.")
 def tail(run_id: str, after: int, as_json: bool) -> None:  # noqa: FBT001  click's signature

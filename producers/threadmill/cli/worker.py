@@ -83,7 +83,7 @@ def _import(modules: Sequence[str]) -> None:
 
     if not modules:
         logging.getLogger("threadmill.worker").warning(
-            "no MODULE is given: only assistants without tools can be executed"
+            "no MODULE given: this worker can execute only assistants without tools"
         )
     for module in modules:
         try:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _CANCEL_SECONDS = 3.0
 _CLOSE_SECONDS = 6.0
 """For all of it: what was cancelled ends, connections are closed."""
-_CLOSED = "The connections of this handle are closed. Load it anew."
+_CLOSED = "The connections of this handle are closed. Load it again."
 
 
 class BridgeClosed(RuntimeError):

@@ -264,7 +264,7 @@ class Client:
             return
         if is_alone:
             logger.warning(
-                "%s waits, and no worker is alive in namespace %r. Start one: "
+                "%s is waiting, but no worker is running in namespace %r. Start one: "
                 "threadmill worker MODULE",
                 run_id,
                 self.settings.namespace,

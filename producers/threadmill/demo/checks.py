@@ -17,5 +17,5 @@ def check(what: str, holds: object) -> None:
         AssertionError: it does not.
     """
     if not holds:
-        raise AssertionError(f"it is not so that {what}")
+        raise AssertionError(f"it does not hold that {what}")
     console.print(f"[green]✓[/] [dim]{what}[/]")

@@ -84,7 +84,7 @@ def _socket_path(folder: Path) -> Path:
     home = Path(tempfile.gettempdir()) / f"threadmill-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     if home.stat().st_uid != os.getuid():
-        raise errors.NotConfigured(f"{home} belongs to somebody else; set TMPDIR.")
+        raise errors.NotConfigured(f"{home} belongs to another user; set TMPDIR.")
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:24]
     return home / f"{digest}.sock"
 

@@ -34,7 +34,7 @@ def supervise(program: str, folder: Path, socket: Path) -> None:
     """
     fcntl.flock(os.open(folder / "keeper", os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
     while _was_killed(_command(program, folder, socket), folder, socket):
-        sys.stderr.write("the server was killed; it is started again\n")
+        sys.stderr.write("the server was killed; restarting it\n")
 
 
 def _was_killed(command: list[str], folder: Path, socket: Path) -> bool:

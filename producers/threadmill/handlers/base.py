@@ -65,7 +65,8 @@ class EventHandler(Listener):
                 continue
             if near := get_close_matches(name, hooks, 1, _ALIKE):
                 warnings.warn(
-                    f"{cls.__name__}.{name} is no hook and is never called; {near[0]} is one.",
+                    f"{cls.__name__}.{name} is not a hook and is never called; did you mean "
+                    f"{near[0]}?",
                     stacklevel=2,
                 )
 
@@ -122,7 +123,7 @@ class EventHandler(Listener):
 
     def on_rewound(self, reason: errors.LogRewound) -> Any:
         """A failover lost some of the events that were told; all follow again, from the first."""
-        logger.warning("%s It is followed anew.", reason)
+        logger.warning("%s Following it from the first event.", reason)
 
     def on_end(self) -> Any:
         """Nothing more is told: the run has ended, or the telling has. Called once."""

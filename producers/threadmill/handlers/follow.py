@@ -81,9 +81,11 @@ async def _outlast(run: Run, failure: Exception, limit: TimeLimit) -> None:
     try:
         await run._wait(limit.left())  # noqa: SLF001  one package
     except errors.ThreadmillError as error:
-        failure.add_note(f"threadmill: a hook raised this. {error}")
+        failure.add_note(f"threadmill: an event hook raised this. {error}")
         raise failure from error
-    failure.add_note(f"threadmill: a hook raised this; {run.id} went on, and is {run.status}.")
+    failure.add_note(
+        f"threadmill: an event hook raised this; {run.id} continued, and is {run.status}."
+    )
 
 
 async def cancel_and_wait(run: Run) -> None:

@@ -113,12 +113,12 @@ def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSes
         )
     if handler_class is None:
         if arguments:
-            raise TypeError("event_handler_kwargs are given, and there is no event_handler_class.")
+            raise TypeError("event_handler_kwargs needs an event_handler_class.")
         return None
     if not isinstance(handler_class, type):
         raise TypeError(
-            f"event_handler_class must be a class, not {handler_class!r}: each run makes a handler "
-            "of its own. What it needs goes into event_handler_kwargs."
+            f"event_handler_class must be a class, not {handler_class!r}: each run creates its "
+            "own handler. Pass its arguments in event_handler_kwargs."
         )
     if issubclass(handler_class, EventHandler):
         return HandlerSession(_made(handler_class, arguments), EventHandler, OwnObjects())
@@ -137,7 +137,8 @@ def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None
                 _made(listening, arguments), base, openai_package.PackageObjects()
             )
     raise TypeError(
-        f"{handler_class.__name__} is no handler. Derive it from threadmill.EventHandler, or from "
+        f"{handler_class.__name__} is not an event handler. Derive it from "
+        "threadmill.EventHandler, or from "
         "openai.AsyncAssistantEventHandler."
     )
 

@@ -22,7 +22,7 @@ _HARMLESS: dict[int, int | None] = {
     0x2029: 0x0A,
 }
 
-STARTED_ANEW = "Redis has lost the last events in a failover; the run is followed anew"
+STARTED_ANEW = "Redis lost the latest events in a failover; following the run from its first event"
 
 _INCOMPLETE = {"run_cancelled": "cancelled", "run_expired": "expired", "run_failed": "failed"}
 
@@ -84,7 +84,7 @@ def notice_of(event: str, data: Any) -> str | None:
                 f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"
             )
         case "threadmill.result.invalid":
-            return one_line(f"the result is not as asked for: {data['error']}", 400)
+            return one_line(f"the result does not match its type: {data['error']}", 400)
         case (
             "thread.run.cancelled"
             | "thread.run.failed"

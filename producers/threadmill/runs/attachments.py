@@ -57,7 +57,7 @@ def _checked(name: str, files: Any) -> list[str]:
     for file in files:
         if not isinstance(file, str | Path):
             raise TypeError(f"{name} must be a list of paths, not of {type(file).__name__}.")
-        check_text(str(file), f"What stands in {name}")
+        check_text(str(file), f"A path in {name}")
     return [str(file) for file in files]
 
 
@@ -99,7 +99,7 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
 
 def _content(path: str, most: int) -> bytes:
     if not Path(path).is_file() and Path(path).exists():  # a pipe would be waited for
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
     with Path(path).open("rb") as opened:
         return opened.read(most)
 
@@ -110,7 +110,7 @@ def _file(path: str, settings: Settings) -> File:
     except OSError as error:
         raise errors.BadMessage(f"{path!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise errors.BadMessage(f"{path!r} is no path: {error}.") from error
+        raise errors.BadMessage(f"{path!r} is not a path: {error}.") from error
     if not content:
         raise errors.BadMessage(f"{path!r} is empty.")
     if len(content) > settings.file_bytes:

@@ -29,7 +29,7 @@ def check_limit(limit: Any) -> None:
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise TypeError(f"limit must be an int, not {type(limit).__name__}.")
     if not 1 <= limit <= 100:
-        raise ValueError(f"limit is 1 to 100, not {limit}.")
+        raise ValueError(f"limit must be 1 to 100, not {limit}.")
 
 
 def check_after(after: Any) -> None:
@@ -40,6 +40,8 @@ def check_after(after: Any) -> None:
         ValueError: it is negative.
     """
     if not isinstance(after, int) or isinstance(after, bool):
-        raise TypeError(f"after is the number of an event (an int), not {type(after).__name__}.")
+        raise TypeError(
+            f"after must be the number of an event (an int), not {type(after).__name__}."
+        )
     if after < 0:
-        raise ValueError(f"after is the number of an event, 0 or more, not {after}.")
+        raise ValueError(f"after must be the number of an event, 0 or more, not {after}.")

@@ -158,7 +158,7 @@ class LocalCalls:
                 return True
             outcome, _ = await self._on_bridge(self._take(job, taker, doubted=who))
             if outcome in (*_OURS, "lapsed"):
-                logger.warning("the process that executed %s is lost", job.call.id)
+                logger.warning("the process that executed %s was lost", job.call.id)
         if outcome == "lapsed":
             return await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
         if outcome in _OURS:
@@ -171,7 +171,7 @@ class LocalCalls:
         try:
             result = await self._execute(job, kept)
             if result is None:
-                logger.info("%s is no longer this process's", job.call.id)
+                logger.info("this process no longer holds call %s", job.call.id)
                 return False
             return await self._on_bridge(self._submit(job, _answer(result), taker))
         finally:
@@ -240,7 +240,7 @@ class LocalCalls:
         except errors.CallTaken:
             return False
         except errors.CallerError as error:
-            logger.info("the output of %s is not wanted: %s", job.call.id, type(error).__name__)
+            logger.info("the output of %s was refused: %s", job.call.id, type(error).__name__)
         return True
 
     async def _is_confirmed(self) -> bool:

@@ -27,7 +27,7 @@ def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     for name in names:
         if names.count(name) > 1:
             raise errors.BadTool(
-                f"Two tools are called {name!r}. Give one another name: @tool(name=...)."
+                f"Two tools are called {name!r}. Rename one of them: @tool(name=...)."
             )
     return found
 

@@ -65,7 +65,7 @@ class Workers:
     def _process(self, sources: tuple[Source, ...], model: Model | None) -> Worker:
         names = [source for source in sources if isinstance(source, str)]
         if model is not None or len(names) < len(sources):
-            raise TypeError("A worker process is given names of modules, and no model.")
+            raise TypeError("A worker process takes names of modules and no model.")
         return ProcessWorker(names)
 
     def _thread(self, sources: tuple[Source, ...], model: Model | None) -> Worker:
@@ -166,4 +166,4 @@ class ProcessWorker:
             time.sleep(_LOOK_SECONDS)
         said = self.log()
         self.stop()
-        raise errors.NotConfigured(f"The worker process is not ready. It said:\n{said}")
+        raise errors.NotConfigured(f"The worker process did not become ready. Its output:\n{said}")

@@ -235,7 +235,7 @@ def _reason(error: ValidationError) -> str:
     is_list = first.get("ctx", {}).get("tag") == "list"
     if is_list or (not first["loc"] and first["type"] in {"json_invalid", "dict_type"}):
         reason = "" if is_list else f" ({first['msg']})"
-        return f"each line is an object, whole and in no list{reason}; {_AS_LINES}"
+        return f"each line must be one whole JSON object, not a list{reason}; {_AS_LINES}"
     if first["type"].startswith("union_tag"):
         kinds = "assistant, thread, thread.message, thread.run, thread.run.step or threadmill.item"
         return f"its 'object' is not {kinds}"

@@ -55,7 +55,7 @@ class _Removal:
     """A queue to be removed."""
 
     queue: str
-    loss: str = "what is in it stays"
+    loss: str = "its messages stay there"
 
     def __str__(self) -> str:
         return f"could not remove queue {self.queue}"
@@ -66,7 +66,7 @@ class _TaskEvents:
     """What monitors are to be told."""
 
     events: list[Mapping[str, Any]]
-    loss: str = "monitors such as Flower are told when the broker is back"
+    loss: str = "monitors such as Flower get them when the broker is back"
 
     def __str__(self) -> str:
         return "could not send events of tasks"
@@ -106,9 +106,7 @@ class Sender:
             name = dispatch.queue
             if dispatch.begun:
                 name = self._queues.of_begun(name)
-            loss = (
-                "it is stored, and a worker sends it again when nobody has claimed it for a while"
-            )
+            loss = "the run is stored; a worker sends it again if nobody claims it"
             task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
             self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 

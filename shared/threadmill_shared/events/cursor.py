@@ -64,15 +64,15 @@ class Cursor:
             raise self._rewound()
         if not record.status.is_terminal:
             raise errors.LogRewound(
-                f"There is no event {self.after} of {record.id} to go on from: its log ends at "
-                f"{record.events}. If it was there before, the store has gone back to an earlier "
-                "state. Follow the run from the beginning."
+                f"{record.id} has no event {self.after} to continue from: its log ends at "
+                f"{record.events}. If that event existed before, the store has gone back to an "
+                "earlier state. Follow the run from the beginning."
             )
 
     def _rewound(self) -> errors.LogRewound:
         return errors.LogRewound(
             f"The log of {self._record.id} has gone back to a state before event {self.after}, "
-            "which was already read: a failover lost what Redis had written last. Follow the run "
+            "which was already read: a failover lost Redis's latest writes. Follow the run "
             "from the beginning."
         )
 

@@ -83,7 +83,7 @@ def render(template: str, *, self_: Any, context: dict[str, Any]) -> str:
     except Exception as error:
         raise BadTemplate(_explain(error)) from error
     if size > MAX_RENDERED:
-        message = f"The rendered instructions are over {MAX_RENDERED} bytes; make them shorter."
+        message = f"The rendered instructions exceed {MAX_RENDERED} bytes; shorten them."
         raise BadTemplate(message)
     return "".join(pieces)
 
@@ -157,14 +157,20 @@ def _explain(error: Exception) -> str:
     place = "The instructions" if line is None else f"Line {line} of the instructions"
     text = (str(error) or type(error).__name__)[:_ERROR_LENGTH].rstrip(".")
     if isinstance(error, TemplateSyntaxError):
-        return f"{place} cannot be read as a template: {text}. To write braces, use {{% raw %}}."
+        return (
+            f"{place} cannot be read as a template: {text}. "
+            "To write literal braces, use {% raw %}."
+        )
     if isinstance(error, UndefinedError):
         return (
-            f"{place}: {text}. There are `self_` (the assistant) and `context` (what was given "
-            "at enqueue); where something may be missing, use `| default('...')`."
+            f"{place}: {text}. Available are `self_` (the assistant) and `context` (given at "
+            "enqueue); if a value may be missing, use `| default('...')`."
         )
     if isinstance(error, SecurityError):
-        return f"{place}: {text}. Templates read plain values; compute before, and pass the result."
+        return (
+            f"{place}: {text}. Templates can only read plain values; "
+            "compute the result beforehand and pass it."
+        )
     return f"{place} cannot be rendered: {type(error).__name__}: {text}."
 
 

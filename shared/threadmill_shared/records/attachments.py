@@ -42,8 +42,8 @@ class Attached:
                 if tool["type"] not in known:
                     name = _CLASSES[tool["type"]]
                     raise BadTool(
-                        f"{tool['type']}_files are read by {name}, which is none of the run's "
-                        f"tools. Give it: tools=[{name}]."
+                        f"{tool['type']}_files need the tool {name}, which the run does not have. "
+                        f"Add it: tools=[{name}]."
                     )
 
 

@@ -66,7 +66,7 @@ def _checked_scheme(url: str, variable: str) -> str:
         )
     if scheme == "sentinel":
         raise errors.NotConfigured(
-            f"{variable} must spell Sentinel like redis+sentinel://host1,host2/service/0."
+            f"{variable} must name Sentinel as redis+sentinel://host1,host2/service/0."
         )
     split_rest(rest, variable, is_socket=scheme in ("unix", "redis+socket"))
     return scheme

@@ -51,7 +51,7 @@ def check_tls(server: ServerUrl, variable: str = STORE) -> None:
 def _warn_of_strangers(variable: str) -> None:
     logger.warning(
         "%s has ssl_cert_reqs=none: the server's certificate is not verified, so whoever answers "
-        "there is told the password and all that is sent",
+        "there receives the password and everything that is sent",
         variable,
     )
 
@@ -62,18 +62,18 @@ def explain(error: BaseException) -> str | None:
     if unverified := _UNVERIFIED.search(said):
         reason = unverified[1].rstrip(" .")
         return (
-            f"the server's certificate could not be verified: {reason}. Give the file of "
-            "its CA in the URL, as in rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem, or have "
-            "the server present a certificate for this host name that is valid"
+            f"the server's certificate could not be verified: {reason}. Name its CA file in the "
+            "URL, as in rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem, or have the server "
+            "present a valid certificate for this host name"
         )
     if any(word in said for word in _NO_TLS):
         return (
-            "the server does not speak TLS at this port. Use the port on which it does, or a URL "
-            "without TLS (redis://)"
+            "the server does not speak TLS on this port. Use its TLS port, or a URL without TLS "
+            "(redis://)"
         )
     if any(word in said for word in _WANTS_CERTIFICATE):
         return (
-            "the server wants a certificate of its clients. Name the files in the URL: "
+            "the server requires a client certificate. Name its files in the URL: "
             "?ssl_certfile=/path/to/certificate.pem&ssl_keyfile=/path/to/key.pem"
         )
     return None

@@ -142,7 +142,7 @@ def split_rest(rest: str, variable: str, *, is_socket: bool = False) -> tuple[st
     # A path or a query has no @ of its own: before it stands the rest of a password.
     may_have_at = is_socket and (not authority or authority.endswith("@"))
     if "@" in query or ("@" in path and not may_have_at):
-        raise _malformed(variable, "has an @ behind its host")
+        raise _malformed(variable, "has an @ after its host")
     return authority, path, query
 
 
@@ -196,7 +196,9 @@ class _Given:
             raise _malformed(self.variable, "must end with the number of a database, such as /0")
         database = int(self.either("db", int(text[:9] or 0)))
         if database and self.kind == "cluster":
-            raise errors.NotConfigured(f"{self.variable} names a Cluster, which has database 0.")
+            raise errors.NotConfigured(
+                f"{self.variable} names a Cluster, which has only database 0."
+            )
         return database
 
 

@@ -86,19 +86,19 @@ _FLAG = Option(_flag, "true or false")
 _TEXT = Option(str, "a text")
 
 SETTLED = {
-    "decode_responses": Option(_only(*_TRUE), "true: answers are read as text"),
+    "decode_responses": Option(_only(*_TRUE), "true: replies are read as text"),
     "encoding": Option(_only("utf-8", "utf8"), "utf-8: what is stored is UTF-8"),
     "retry_on_timeout": Option(
-        _only(*_FALSE), "false: threadmill repeats by itself what may be repeated"
+        _only(*_FALSE), "false: threadmill itself retries what is safe to retry"
     ),
 }
 """What has to be as it is; it may be said, and is not passed on."""
 
 CONNECTION = {
-    "client_name": Option(_name, "a text of printable ASCII without spaces"),
+    "client_name": Option(_name, "printable ASCII without spaces"),
     "health_check_interval": Option(_at_least(0), "a whole number of seconds"),
     "max_connections": Option(
-        _at_least(MIN_CONNECTIONS), f"a whole number, {MIN_CONNECTIONS} at least"
+        _at_least(MIN_CONNECTIONS), f"a whole number of at least {MIN_CONNECTIONS}"
     ),
     "socket_connect_timeout": _SECONDS,
     "socket_keepalive": _FLAG,
@@ -143,10 +143,10 @@ TLS_OF_REDIS = {
 }
 
 _REFUSED = {
-    "legacy_responses": "threadmill reads answers in the form that is redis-py's default",
-    "retry": "threadmill repeats by itself what may be repeated",
-    "retry_on_error": "threadmill repeats by itself what may be repeated",
-    "ssl_password": "Celery would show it in the statistics of a worker; use a key without one",
+    "legacy_responses": "threadmill reads replies in redis-py's default form",
+    "retry": "threadmill itself retries what is safe to retry",
+    "retry_on_error": "threadmill itself retries what is safe to retry",
+    "ssl_password": "Celery would show it in a worker's statistics; use a key without a password",
 }
 
 
@@ -181,8 +181,8 @@ def _read(name: str, text: str, option: Option, variable: str) -> Any:
 
 def _unknown(name: str, known: Mapping[str, Option], variable: str) -> errors.NotConfigured:
     if name in TLS | TLS_OF_REDIS:
-        wrong = f"has {name}, which its scheme has no use for (TLS needs rediss:// or amqps://)"
+        wrong = f"has {name}, which does not apply to its scheme (TLS needs rediss:// or amqps://)"
     else:
         close = difflib.get_close_matches(name, known, 1)
-        wrong = "has an option that is not known" + (f" ({close[0]} is)" if close else "")
-    return errors.NotConfigured(f"{variable} {wrong}. Known are: {', '.join(sorted(known))}.")
+        wrong = "has an unknown option" + (f" ({close[0]} is)" if close else "")
+    return errors.NotConfigured(f"{variable} {wrong}. Known options: {', '.join(sorted(known))}.")

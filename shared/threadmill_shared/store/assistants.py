@@ -117,9 +117,9 @@ class Assistants:
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
         names = await self._store.read("ZREVRANGE", self._keys.names(), 0, 9)
-        published = f" Published are: {', '.join(names)}." if names else ""
+        published = f" Published assistants:{', '.join(names)}." if names else ""
         return errors.AssistantNotFound(
-            f"No assistant {id_or_name!r} is known.{published} A module-level assistant is known "
+            f"There is no assistant {id_or_name!r}.{published} A module-level assistant is known "
             "by its name once a worker has loaded its module (threadmill worker MODULE), any other "
             "one by its id after create()."
         )

@@ -25,6 +25,7 @@ async def check_format(store: Store) -> None:
         stored = await store.read("GET", key)
     if (found := int(stored or 0)) > FORMAT:
         raise errors.StoreIncompatible(
-            f"This store has format {found}, and this threadmill knows formats up to {FORMAT}. "
+            f"The store has format {found}, but this release of threadmill supports formats up to "
+            f"{FORMAT}. "
             "Upgrade this worker, or give it a namespace of its own (THREADMILL_NAMESPACE)."
         )

@@ -34,7 +34,7 @@ class MemoryGuard:
         """Say in the log that there is none; now and then, however often it is found."""
         if time.monotonic() - self._warned_at > WARNING_SECONDS:
             self._warned_at = time.monotonic()
-            logger.warning("Redis is full (maxmemory); what runs write waits until there is room")
+            logger.warning("Redis is full (maxmemory); runs wait to write until there is room")
 
     async def refuse_when_full(self) -> None:
         """Refuse what is new where there is none.

@@ -57,7 +57,8 @@ def unanswered(calls: Sequence[ParkedCall]) -> LastError:
     words = []
     if outputs:
         words.append(
-            f"Nobody gave the output of {', '.join(outputs)} in time (THREADMILL_PARK_SECONDS). No "
+            f"Nobody submitted the output of {', '.join(outputs)} in time "
+            "(THREADMILL_PARK_SECONDS). No "
             "live worker has the function: load its module in a worker, or wait for the run "
             "(run.wait()) in the process that has it."
         )
@@ -274,15 +275,15 @@ def _refusal(outcome: str, run_id: str, call_id: str, parked: _Parked) -> errors
             return run_not_found(run_id)
         case "taken":
             return errors.CallTaken(
-                f"Another process executes {call_id} of {run_id}; its output counts. If that "
-                f"process is lost, the call is free after {LEASE_SECONDS:g} s."
+                f"Another process is executing {call_id} of {run_id}, and only its output counts. "
+                f"If that process dies, the call can be answered after {LEASE_SECONDS:g} s."
             )
         case "other":
             return errors.OutputMismatch(
-                f"{call_id} of {run_id} was answered before, with another output."
+                f"{call_id} of {run_id} was already answered with a different output."
             )
     waiting = ", ".join(f"{c.id} ({c.name}: {c.waits_for})" for c in parked.calls())
     return errors.NotWaiting(
-        f"{run_id} is {parked.status} and does not wait for this answer to {call_id}. "
-        f"It waits for: {waiting or 'nothing'}."
+        f"{run_id} is {parked.status} and is not waiting for this answer to {call_id}. It is "
+        f"waiting for: {waiting or 'nothing'}."
     )

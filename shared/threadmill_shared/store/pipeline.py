@@ -95,7 +95,7 @@ class Pipeline:
             try:
                 sendable.settle(reply)
             except Exception:  # one caller's fault must not stop the pipeline of all others
-                logger.exception("an answer could not be taken")
+                logger.exception("could not process a reply")
 
     async def _replies(self, commands: list[Command]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -115,7 +115,7 @@ def _command(sendable: Sendable) -> Command | None:
     try:
         return sendable.command()
     except Exception as error:
-        logger.exception("a command could not be made")
+        logger.exception("could not build a command")
         sendable.settle(error)
         return None
 

@@ -104,8 +104,8 @@ class Replicas:
         if time.monotonic() - self._warned_at > WARNING_SECONDS:
             self._warned_at = time.monotonic()
             logger.warning(
-                "no replica of Redis has confirmed the last writes; tools that were about to be "
-                "called wait, and what else was written may be lost in a failover"
+                "no Redis replica has confirmed the latest writes; tool calls wait, and other "
+                "writes may be lost in a failover"
             )
 
 
@@ -189,8 +189,8 @@ class _Server:
                     raise answer
                 self._can_ask = False
                 logger.warning(
-                    "Redis does not let it be asked whether its replicas have what was written "
-                    "(%s); a failover may lose the beginning of a tool call",
+                    "cannot ask Redis whether its replicas have the latest writes (%s); a "
+                    "failover may lose the record that a tool call has begun",
                     answer,
                 )
                 return True

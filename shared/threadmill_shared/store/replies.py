@@ -19,7 +19,8 @@ def enqueue_refusal(
     match outcome:
         case "mismatch":
             return errors.IdempotencyMismatch(
-                f"The idempotency key belongs to {holder}, which was enqueued with other content. "
+                f"The idempotency key belongs to {holder}, which was enqueued with different "
+                "content. "
                 "Use a new key for a new request."
             )
         case "no_thread":
@@ -49,13 +50,14 @@ def refuse_thread(reply: Sequence[Any], thread_id: str, what: str) -> None:
 def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
     """The error for an id without a thread."""
     return errors.ThreadNotFound(
-        f"There is no thread {thread_id}. Thread() makes a new one, Thread(key=...) one of your "
-        "own name."
+        f"There is no thread {thread_id}. Thread() creates a new one, Thread(key=...) one under a "
+        "name of your own."
     )
 
 
 def run_not_found(run_id: str) -> errors.RunNotFound:
     """The error for an id without a run."""
     return errors.RunNotFound(
-        f"There is no run {run_id}: it never was, its thread was deleted, or its record expired."
+        f"There is no run {run_id}: it never existed, its thread was deleted, or its record has "
+        "expired."
     )

@@ -218,8 +218,8 @@ def misfit(error: Exception) -> errors.NotConfigured | None:
     """The error for an address that leads to no Redis, or to a database that it has not."""
     if any(word in str(error) for word in ("DB index", "Protocol error")):
         return errors.NotConfigured(
-            f"What answers at the Redis URL is not as it ought to be ({error}). Check "
-            "THREADMILL_REDIS_URL: host, port and the number of the database."
+            f"The server at the Redis URL sent an unexpected reply ({error}). Check "
+            "THREADMILL_REDIS_URL: host, port and database number."
         )
     return None
 
@@ -233,7 +233,7 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
     is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
         f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL "
-        "and that the server is running; a call that may have been carried out can be repeated."
+        "and that the server is running; a call that may have been carried out is safe to repeat."
         + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
 
@@ -241,6 +241,6 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
 def store_full() -> errors.StoreFull:
     """The error for a Redis that is out of memory."""
     return errors.StoreFull(
-        "Redis has reached its maxmemory and takes nothing new in. Raise maxmemory, or delete "
+        "Redis has reached its maxmemory and accepts no new data. Raise maxmemory, or delete "
         "threads that are no longer needed."
     )

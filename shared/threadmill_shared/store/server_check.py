@@ -28,7 +28,7 @@ async def check_server(store: Store) -> None:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         raise errors.StoreIncompatible(
-            f"This Redis evicts keys when it is full (maxmemory-policy {policy}), and would "
+            f"This Redis evicts keys when it is full (maxmemory-policy {policy}), so it would "
             "lose conversations and leases. Set maxmemory-policy to noeviction."
         )
 

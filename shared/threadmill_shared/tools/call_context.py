@@ -49,9 +49,9 @@ def current_call() -> CallContext:
         return _current.get()
     except LookupError:
         message = (
-            "current_call() is known only inside a tool that a run has called. "
-            "Ask for it in the tool's body, and pass on what a thread of your own needs; "
-            "in a test, wrap the call in `with calling(CallContext(...)):`."
+            "current_call() works only inside a tool that a run has called. Call it in the tool's "
+            "body, and pass its values to threads of your own; in a test, wrap the call in `with "
+            "calling(CallContext(...)):`."
         )
         raise NoCurrentCall(message) from None
 

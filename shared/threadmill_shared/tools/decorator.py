@@ -114,16 +114,16 @@ def _make(
         function = function.__func__
     if isinstance(function, Tool):
         message = (
-            f"{function!r} is a tool already: decorate it once; "
-            "for another name or other options pass its `.function`."
+            f"{function!r} is already a tool: decorate it once; for another name or other "
+            "options, pass its `.function`."
         )
         raise BadTool(message)
     if isinstance(function, classmethod):
         raise BadTool("Put @classmethod above @tool, not below it.")
     if isinstance(function, type) or not callable(function):
         message = (
-            f"{_short(function)} cannot be a tool: pass a function, a method of an instance, or "
-            "a callable object, each itself and not its name or class. The provider's own tools "
+            f"{_short(function)} cannot be a tool: pass the function, the method of an instance "
+            "or the callable object itself, not its name or class. The provider's own tools "
             "are CodeInterpreter and FileSearch; a tool without a function is "
             '{"type": "function", "function": {...}}.'
         )

@@ -83,8 +83,8 @@ class Tool:
         """
         if self._is_method:
             message = (
-                f"Tool {self._name!r} is a method without its object; "
-                f"pass it from an instance: `thing.{self.function.__name__}`."
+                f"Tool {self._name!r} is an unbound method; pass it from an instance: "
+                f"`thing.{self.function.__name__}`."
             )
             raise BadTool(message)
         identity = identity_of(self.function, self._is_me, self._options.home)

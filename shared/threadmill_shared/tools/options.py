@@ -27,14 +27,14 @@ class ToolOptions:
         timeout = self.timeout
         if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
             message = (
-                f"Tool {tool_name!r}: timeout={timeout!r} should be seconds above 0; "
-                "leave it out for the worker's default."
+                f"Tool {tool_name!r}: timeout={timeout!r} must be seconds above 0; leave it out "
+                "for the worker's default."
             )
             raise BadTool(message)
         allowed = get_args(OnInterrupt)
         if self.on_interrupt not in allowed:
             message = (
-                f"Tool {tool_name!r}: on_interrupt={self.on_interrupt!r} should be one of "
+                f"Tool {tool_name!r}: on_interrupt={self.on_interrupt!r} must be one of "
                 f"{', '.join(map(repr, allowed))}."
             )
             raise BadTool(message)

@@ -63,15 +63,15 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
         signature = _signature(function)
     except (TypeError, ValueError) as error:
         message = (
-            f"Tool {name!r} does not tell what it takes ({error}); "
+            f"Tool {name!r} has no readable signature ({error}); "
             "wrap it in a function with annotated arguments."
         )
         raise BadTool(message) from error
     for parameter in signature.parameters.values():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             message = (
-                f"Tool {name!r} takes {parameter}, which no schema can describe; "
-                "name its arguments one by one."
+                f"Tool {name!r} takes {parameter}, which no schema can describe; list its "
+                "arguments one by one."
             )
             raise BadTool(message)
     return signature

@@ -58,12 +58,13 @@ def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping):
         raise BadTool(
-            "A tool given as a dict has the form {'type': 'function', 'function': {'name': ..., "
+            "A tool given as a dict must have the form {'type': 'function', 'function': {'name': "
+            "..., "
             "'description': ..., 'parameters': {...}}}."
         )
     name = function.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise BadTool(f"A tool's name is 1 to 64 letters, digits, _ and -, not {name!r}.")
+        raise BadTool(f"A tool's name must be 1 to 64 letters, digits, _ and -, not {name!r}.")
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     description = function.get("description") or ""
     if not isinstance(parameters, Mapping) or not isinstance(description, str):

@@ -408,7 +408,7 @@ RESULT = {"type": "function_call_output", "call_id": "c", "output": "3"}
         ({"previous_response_id": "resp_1"}, "cannot do 'previous_response_id'"),
         ({"tools": [CHAT_TOOL]}, r"tools\[0\] has no 'name'"),
         ({"tools": [RESPONSES_TOOL | {"name": "a b"}]}, "cannot be a function's name"),
-        ({"tools": [RESPONSES_TOOL | {"parameters": {}}]}, "no JSON schema of an object"),
+        ({"tools": [RESPONSES_TOOL | {"parameters": {}}]}, "not a JSON schema of an object"),
         (
             {"tools": [{"type": "web_search"}]},
             "of these types: code_interpreter, file_search, function",

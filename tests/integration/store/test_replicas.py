@@ -58,7 +58,7 @@ async def test_what_no_replica_has_is_not_confirmed_and_the_process_says_so_once
         assert not await held.ask_replica()
 
     [warning] = caplog.messages
-    assert "no replica of Redis has confirmed" in warning
+    assert "no Redis replica has confirmed" in warning
 
 
 async def test_a_tool_call_is_not_begun_until_a_replica_knows_of_it(scene, replicated):

@@ -63,7 +63,7 @@ async def answer_of(brain: Brain, request: Request) -> Answer:
         return Reply([Text(answer)])
     if not isinstance(answer, Reply | Fault):
         raise TypeError(
-            f"A brain answers with a Reply, a Fault or a str, not with {type(answer).__name__}."
+            f"A brain must return a Reply, a Fault or a str, not {type(answer).__name__}."
         )
     return answer
 
@@ -81,8 +81,8 @@ def _in_turn(answers: Sequence[Answer | str]) -> Callable[[str], Answer | str]:
         for given in left:
             return given
         raise LookupError(
-            f"All {len(answers)} scripted answers are given, and there is one more request; "
-            f"the user said last: {text!r}. Script another answer, or find out why it was sent."
+            f"All {len(answers)} scripted answers were used, and another request came; the user "
+            f"said last: {text!r}. Script another answer, or find out why it was sent."
         )
 
     return answer

@@ -54,7 +54,7 @@ def check_function(function: Any, param: str) -> None:
     schema = function.get("parameters")
     if schema is not None and (not isinstance(schema, dict) or schema.get("type") != "object"):
         raise BadRequest(
-            f"The parameters of {function['name']!r} are no JSON schema of an object.",
+            f"The parameters of {function['name']!r} are not a JSON schema of an object.",
             param=f"{param}.parameters",
             code="invalid_function_parameters",
         )
