@@ -6,8 +6,6 @@ For a container's health check: exits with 0 if so, else with 1 and a line that 
 from __future__ import annotations
 
 import asyncio
-import re
-import socket
 import sys
 
 from threadmill_shared.errors import ThreadmillError
@@ -15,6 +13,7 @@ from threadmill_shared.settings import load_settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import Workers
+from threadmill_workers.membership.identity import host_name
 
 
 async def _workers_here() -> int:
@@ -24,8 +23,7 @@ async def _workers_here() -> int:
         workers = await Workers(Store(client, settings.namespace)).alive()
     finally:
         await client.aclose()
-    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
-    return sum(worker.worker.rpartition(":")[0] == host for worker in workers)
+    return sum(worker.worker.rpartition(":")[0] == host_name() for worker in workers)
 
 
 def check_workers() -> None:

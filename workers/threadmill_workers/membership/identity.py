@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from threadmill_shared.store.keys import Keys
 
 
+def host_name() -> str:
+    """This host's name, without what may not stand in a channel's or a queue's name."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+
+
 @dataclass(frozen=True)
 class WorkerIdentity:
     """Who claims: one worker process."""
@@ -33,9 +38,7 @@ class WorkerIdentity:
     @classmethod
     def of_this_process(cls, namespace: str) -> WorkerIdentity:
         """This process, under an id that no other has or had."""
-        # Not every name that a host can have may stand in a channel's or a queue's name.
-        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
-        worker_id = f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+        worker_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
         return cls(worker_id, Keys(namespace).bell(worker_id))
 
     def renewed(self) -> WorkerIdentity:
