@@ -16,8 +16,8 @@ from threadmill_workers.consuming.tasks import register_tasks
 @pytest.fixture
 def app() -> Any:
     app = make_app(Settings(redis_url="redis://127.0.0.1:1"))
-    desk: Any = None
-    register_tasks(app, desk, "tm")
+    host: Any = None
+    register_tasks(app, host, "tm")
     return app
 
 

@@ -30,16 +30,16 @@ class TaskHost(Protocol):
         """Begin to execute a run; done when this process is done with it."""
         ...
 
-    def probed(self, queue: str, until: int) -> Future[None]:
-        """Send again what was lost in a queue until then; done when that is done."""
+    def begin_resending(self, queue: str, until: int) -> Future[None]:
+        """Begin to send again what was lost in a queue until then; done when that is done."""
         ...
 
-    def pinged(self, number: int) -> Future[None]:
+    def take_ping(self, number: int) -> Future[None]:
         """Take a message of this process to itself."""
         ...
 
-    def revoked(self, run_id: str, task_id: str) -> None:
-        """Cancel a run, because somebody has revoked its task."""
+    def begin_cancelling(self, run_id: str, task_id: str) -> None:
+        """Begin to cancel a run, because somebody has revoked its task."""
         ...
 
     def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
@@ -47,65 +47,66 @@ class TaskHost(Protocol):
         ...
 
 
-def register_tasks(app: Celery, desk: TaskHost, namespace: str) -> None:
+def register_tasks(app: Celery, host: TaskHost, namespace: str) -> None:
     """Give the app its tasks."""
-    _register_begun_on_the_loop(app, desk)
+    _register_begun_on_the_loop(app, host)
     private = {"acks_late": True, "Request": RedactedRequest, "bind": True, "shared": False}
 
     @app.task(name=SAY, **private)
     def say(task: Task, *unnamed: Any, **arguments: Any) -> str:
-        return _enqueue(desk, namespace, task, unnamed, arguments, says=True)
+        return _enqueue(host, namespace, task, unnamed, arguments, says=True)
 
     @app.task(name=RUN, **private)
     def run(task: Task, *unnamed: Any, **arguments: Any) -> str:
-        return _enqueue(desk, namespace, task, unnamed, arguments, says=False)
+        return _enqueue(host, namespace, task, unnamed, arguments, says=False)
 
     _ = say, run
 
 
-def _register_begun_on_the_loop(app: Celery, desk: TaskHost) -> None:
+def _register_begun_on_the_loop(app: Celery, host: TaskHost) -> None:
     """Runs, and messages of workers to workers: they need no thread."""
 
-    def register(name: str, begin: Callable[..., Future[None]]) -> Task:
-        # `begin` is what our pool calls; the body serves whoever runs the task in another one.
-        # Celery gives a task that is shared to every later app of the process, with this desk.
-        # Of runs monitors are told by `TaskEvents`; the others are our own affair.
-        @app.task(
-            name=name,
-            Request=RunMessage,
-            begin=staticmethod(begin),
-            bind=True,
-            shared=False,
-            send_events=False,
-        )
-        def task(task: Task, *arguments: Any) -> None:
-            begin(task.request.id, *arguments).result()
-
-        return task
-
     def begin(task_id: str, run_id: str) -> Future[None]:
-        return desk.begin(ids.checked_run_id(run_id), task_id)
+        return host.begin(ids.checked_run_id(run_id), task_id)
 
     def begin_probe(_: str, queue: str, until: int) -> Future[None]:
-        return desk.probed(str(queue), int(until))
+        return host.begin_resending(str(queue), int(until))
 
     def begin_ping(_: str, number: int) -> Future[None]:
-        return desk.pinged(int(number))
+        return host.take_ping(int(number))
 
     def revoked(request: Any, **_: Any) -> None:
         for run_id in request.args or ():
             with contextlib.suppress(errors.RunNotFound):  # anybody can send anything
-                desk.revoked(ids.checked_run_id(run_id), request.id)
+                host.begin_cancelling(ids.checked_run_id(run_id), request.id)
 
-    execute = register(EXECUTE, begin)
+    execute = _register(app, EXECUTE, begin)
     # Who revokes a run's task wants the run to end. Celery itself would only drop the message.
     signals.task_revoked.connect(revoked, sender=execute, weak=False)
-    register(PROBE, begin_probe)
-    register(PING, begin_ping)
+    _register(app, PROBE, begin_probe)
+    _register(app, PING, begin_ping)
+
+
+def _register(app: Celery, name: str, begin: Callable[..., Future[None]]) -> Task:
+    # `begin` is what our pool calls; the body serves whoever runs the task in another one.
+    # Celery gives a task that is shared to every later app of the process, with this host.
+    # Of runs monitors are told by `TaskEvents`; the others are our own affair.
+    @app.task(
+        name=name,
+        Request=RunMessage,
+        begin=staticmethod(begin),
+        bind=True,
+        shared=False,
+        send_events=False,
+    )
+    def task(task: Task, *arguments: Any) -> None:
+        begin(task.request.id, *arguments).result()
+
+    return task
 
 
 def _enqueue(
-    desk: TaskHost,
+    host: TaskHost,
     namespace: str,
     task: Task,
     unnamed: tuple[Any, ...],
@@ -121,15 +122,24 @@ def _enqueue(
     try:
         if unnamed:
             raise WrongArgumentsError(f"{task.name} takes keyword arguments only")
-        request = _DoorRequest(namespace, task.request.id, arguments, says=says)
-        run_id = desk.enqueue_named(request.assistant, request.ask)
+        request = _ServiceRequest(namespace, task.request.id, arguments, says=says)
+        run_id = host.enqueue_named(request.assistant, request.for_definition)
     except (errors.CallerError, TypeError) as error:
         assistant = str(arguments.get("assistant", ""))[:_NAME_CHARACTERS]
-        what = (task.name, task.request.id, assistant, _described(error))
-        logger.error("%s was refused (task %s, assistant %r): %s", *what)
+        logger.error(
+            "%s was refused (task %s, assistant %r): %s",
+            task.name,
+            task.request.id,
+            assistant,
+            _describe(error),
+        )
         return refused(error)
     except errors.InfrastructureError as error:
-        logger.warning("task %s is tried again: %s", task.request.id, type(error).__name__)
+        logger.warning(
+            "task %s will be retried (%s)",
+            task.request.id,
+            type(error).__name__,
+        )
         raise task.retry(exc=_Unreachable(), countdown=5, max_retries=None) from None
     else:
         logger.info("task %s became %s", task.request.id, run_id)
@@ -140,16 +150,22 @@ class WrongArgumentsError(TypeError):
     """The task's arguments are not those that it takes. Its words quote none of them."""
 
 
-_SAYABLE = (
-    *(errors.AssistantNotFound, errors.BadMessage, errors.TooLarge, errors.Unsupported),
-    *(errors.IdempotencyMismatch, errors.ThreadLocked, errors.ThreadFull, WrongArgumentsError),
+_QUOTABLE = (
+    errors.AssistantNotFound,
+    errors.BadMessage,
+    errors.IdempotencyMismatch,
+    errors.ThreadFull,
+    errors.ThreadLocked,
+    errors.TooLarge,
+    errors.Unsupported,
+    WrongArgumentsError,
 )
 """Errors whose words quote nothing of what was sent but an assistant's name."""
 
 
-def _described(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """What is wrong, in one line. It quotes no text that was sent: that is not for the log."""
-    if isinstance(error, _SAYABLE):
+    if isinstance(error, _QUOTABLE):
         what = str(error)
     elif isinstance(error, OptionError):
         what = error.reason
@@ -164,7 +180,7 @@ class _Unreachable(Exception):
     """The store did not answer."""
 
 
-class _DoorRequest:
+class _ServiceRequest:
     """The arguments of `threadmill.say` and `threadmill.run`, checked."""
 
     _OPTIONAL = frozenset(
@@ -207,8 +223,8 @@ class _DoorRequest:
             return ThreadRef(ids.keyed_thread_id(self._namespace, key), create=True)
         return None
 
-    def ask(self, definition: Any) -> RunRequest:
-        """The request, for the assistant's definition."""
+    def for_definition(self, definition: Any) -> RunRequest:
+        """The request, to the assistant of this definition."""
         rest = dict(self._arguments)
         return RunRequest(
             definition=definition,

@@ -1,0 +1,121 @@
+"""Keeps a Celery consumer running, in the thread that asks for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery.worker import state
+from kombu.asynchronous import set_event_loop
+
+from threadmill_shared.broker.app import make_app
+from threadmill_shared.settings import Settings
+from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
+from threadmill_workers.consuming.controller import Controller
+from threadmill_workers.consuming.pool import RunPool
+from threadmill_workers.consuming.tasks import TaskHost, register_tasks
+
+logger = logging.getLogger("threadmill.worker")
+
+RESTART_PAUSE_SECONDS = 0.5
+"""How long a consumer that has ended by itself rests before it is started again."""
+
+
+class ConsumerService:
+    """Feeds a worker process with the messages of its queues."""
+
+    def __init__(
+        self, settings: Settings, host: TaskHost, *, queues: Sequence[str], hostname: str
+    ) -> None:
+        """A consumer that is not started yet.
+
+        Args:
+            settings: with the broker's URL.
+            host: executes what the messages ask for.
+            queues: what is consumed.
+            hostname: the worker's name among Celery's.
+        """
+        self._settings = settings
+        self._host = host
+        self._queues = list(queues)
+        self._hostname = hostname
+        self._controller: Controller | None = None
+        self._is_stopping = threading.Event()
+
+    def serve(self, on_ready: Callable[[], None]) -> None:
+        """Consume messages until `stop`.
+
+        A consumer that ends by itself is started again: something in a queue that is no message at
+        all ends Celery's, and the runs in progress have nothing to do with it.
+
+        Args:
+            on_ready: called once, when the first consumer is connected.
+        """
+        ready = _Once(on_ready)
+        self._consume(ready)
+        while not self._is_stopping.wait(RESTART_PAUSE_SECONDS):
+            logger.error("the consumer ended by itself; restarting it")
+            self._consume(ready)
+
+    def stop(self) -> None:
+        """Take no message any more; those that were taken and not begun go back."""
+        self._is_stopping.set()
+        self.restart()
+
+    def restart(self) -> None:
+        """End the consumer; `serve` starts another one, unless the service was stopped."""
+        state.should_stop = 0
+        hub = getattr(getattr(self._controller, "consumer", None), "hub", None)
+        if hub is not None:
+            hub.call_soon(lambda: None)
+
+    def has_free_slot(self) -> bool:
+        """Whether a message that is sent now would be taken."""
+        # What waits for the store takes slots too, and has not begun.
+        is_full = len(state.reserved_requests) >= self._settings.concurrency
+        return not is_full and not self._is_stopping.is_set()
+
+    def _consume(self, on_ready: Callable[[], None]) -> None:
+        state.should_stop = None  # Celery keeps it per process, from a consumer before this one
+        if self._is_stopping.is_set():
+            return
+        set_event_loop(None)
+        self._controller = self._make_controller(on_ready)
+        self._controller.start()
+
+    def _make_controller(self, on_ready: Callable[[], None]) -> Controller:
+        settings = self._settings
+        app = make_app(settings)
+        register_tasks(app, self._host, settings.namespace)
+        app.conf.task_queues = consumed_queues(self._queues, settings.namespace)
+        return Controller(
+            app=app,
+            hostname=self._hostname,
+            concurrency=settings.concurrency,
+            consumer_cls=RunConsumer,
+            pool_cls=RunPool,
+            loglevel="WARNING",
+            ready_callback=lambda consumer: _tell_ready(consumer, on_ready),
+            without_gossip=True,
+            without_mingle=True,
+        )
+
+
+def _tell_ready(consumer: Any, on_ready: Callable[[], None]) -> None:
+    consumer.pool.when_free = consumer.wake_if_full
+    on_ready()
+
+
+class _Once:
+    """Calls a function at the first call only."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._was_called = False
+
+    def __call__(self) -> None:
+        if not self._was_called:
+            self._was_called = True
+            self._act()

@@ -1,0 +1,138 @@
+"""What a worker process runs on its event loop: its runs, and the upkeep beside them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+from threadmill_shared import errors
+from threadmill_shared.broker.sender import Sender
+from threadmill_shared.cancellation import cancel_others
+from threadmill_shared.events.notifications import Notifications
+from threadmill_shared.model import Model
+from threadmill_shared.run_request import RunRequest, enqueue_command
+from threadmill_shared.settings import Settings
+from threadmill_shared.store.assistants import Assistants
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.format import check_format
+from threadmill_shared.store.runs import Store
+from threadmill_shared.store.server_check import check_server
+from threadmill_shared.tools.runner import ToolRunner
+from threadmill_workers.catalog import Catalog
+from threadmill_workers.consuming.consumer_watchdog import Watchdog
+from threadmill_workers.consuming.task_events import TaskEvents
+from threadmill_workers.execution.executor import Executor
+from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.membership.lease import Lease
+from threadmill_workers.recovery.maintenance import Maintenance
+
+logger = logging.getLogger("threadmill.worker")
+
+_LEAVE_SECONDS = 0.5
+"""How long what is cancelled at the end, such as a tool, has to stop."""
+
+
+async def open_store(settings: Settings) -> Store:
+    """Connect to the store, on the running event loop, and check that this release can use it.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+        StoreIncompatible: it holds what this release cannot read.
+    """
+    store = Store(connect(settings.store_url()), settings.namespace)
+    await store.read("PING")
+    await check_server(store)
+    await check_format(store)
+    store.scripts.patience = math.inf  # what a holder writes is repeated until answered
+    return store
+
+
+class WorkerRuntime:
+    """The executor and the upkeep of one worker process, with their connections."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        model: Model,
+        *,
+        catalog: Catalog,
+        sender: Sender,
+        lease: Lease,
+        events: TaskEvents,
+        runner: ToolRunner,
+        watchdog: Watchdog,
+        own_queue: str | None,
+    ) -> None:
+        """Nothing is done yet.
+
+        Args:
+            settings: those of the worker.
+            store: from `open_store`; closed with the runtime.
+            model: what runs ask; closed with the runtime.
+            catalog: what the worker can execute.
+            sender: sends runs to the broker.
+            lease: who the worker is.
+            events: tells monitors of runs.
+            runner: calls tools.
+            watchdog: watches the worker's consumer.
+            own_queue: the only queue that the worker consumes; None: it is one of a fleet.
+        """
+        self.settings = settings
+        self._catalog = catalog
+        self._sender = sender
+        self._store = store
+        self._model = model
+        self._notifications = Notifications(store.client)
+        context = WorkerContext(
+            settings=settings,
+            store=store,
+            sender=sender,
+            lease=lease,
+            model=model,
+            tools=catalog.tools,
+            runner=runner,
+            events=events,
+        )
+        self.executor = Executor(context)
+        self.maintenance = Maintenance(
+            settings=settings,
+            store=store,
+            notifications=self._notifications,
+            sender=sender,
+            executor=self.executor,
+            lease=lease,
+            watchdog=watchdog,
+            on_taken=events.taken_over,
+            own_queue=own_queue,
+        )
+
+    async def begin(self) -> None:
+        """Begin the upkeep, and publish the worker's assistants."""
+        self.maintenance.begin()
+        if self._catalog.definitions:
+            await self._publish()
+
+    async def _publish(self) -> None:
+        try:
+            await Assistants(self._store).publish(self._catalog.definitions.values())
+        except errors.StoreFull:
+            # Runs of a dead worker cannot wait until there is room; assistants are known already.
+            logger.warning("Redis is full (maxmemory); this worker's assistants were not published")
+
+    async def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
+        """Enqueue for an assistant that is known by name or id; returns the run's id."""
+        definition = await Assistants(self._store).load(assistant)
+        enqueued = await self._store.enqueue(enqueue_command(make(definition), self.settings))
+        self._sender.send(enqueued.send)
+        return enqueued.run_id
+
+    async def close(self) -> None:
+        """End the upkeep, and close the connections; no run is executed any more."""
+        await self.maintenance.close()
+        await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
+        await self._notifications.close()
+        await self._model.close()
+        await self._store.close()
