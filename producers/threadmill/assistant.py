@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import to_jsonable_python
 
+from threadmill.client.client import Client
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
-from threadmill.handlers.follow import cancel_and_wait, follow
-from threadmill.handlers.session import listener
-from threadmill.run import Run, handle
-from threadmill.runs.attachments import Files, read_files
-from threadmill.runs.checks import check_timeout
-from threadmill.runs.options import EnqueueOptions, FileOptions, SayOptions
-from threadmill.runs.registration import Entered, Registration
-from threadmill.runs.result_types import ResultType
+from threadmill.handlers.follow import run_and_follow
+from threadmill.run import Run, requested_run
+from threadmill.runs.attachments import Files
+from threadmill.runs.checks import check_message_given, unknown_field
+from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
+from threadmill.runs.registration import (
+    Entered,
+    Registrant,
+    Registration,
+    fields_of,
+    refuse_unregistered,
+)
+from threadmill.runs.request import request_run
 from threadmill.runs.tool_list import functions, specs
 from threadmill.terminal.chat import chat
 from threadmill.thread import Thread
-from threadmill_shared import errors, ids
+from threadmill_shared import ids
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
-from threadmill_shared.records.definition import Definition, Publishable, RunOptions
-from threadmill_shared.run_request import RunRequest, check_text
+from threadmill_shared.records.definition import Definition, Publishable
+from threadmill_shared.run_request import check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
 
@@ -75,7 +80,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         has_aliases = any(field.validation_alias for field in fields.values())  # of a subclass
         if isinstance(given, dict) and cls.model_config["extra"] == "forbid" and not has_aliases:
             for name in given.keys() - fields.keys():
-                raise ValueError(_not_a_field(name, fields))
+                raise ValueError(unknown_field(name, fields))
         return given
 
     @field_validator("instructions", mode="before")
@@ -123,12 +128,6 @@ class Assistant(ContextManager, BaseModel, Publishable):
                     f"{', '.join(_POSITIONAL)}."
                 )
             super().__init__(**given, **fields)
-
-    def note_registered(self, definition: Definition | None) -> None:
-        """Take over id and version of what was registered; None: nothing is any more."""
-        self.id = None if definition is None else definition.id
-        self._version = None if definition is None else definition.version
-        self._is_registered = definition is not None
 
     def definition(self) -> Definition:
         """This assistant without its functions, as it is stored and published.
@@ -218,7 +217,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
         found = await client.hop(client.assistants.load(id_or_name))
-        fields = cls._fields_of(found)
+        fields = fields_of(found, cls.model_fields)
         if tools is not None:
             fields["tools"] = list(tools)
         loaded = cls(**fields)
@@ -226,32 +225,25 @@ class Assistant(ContextManager, BaseModel, Publishable):
         loaded._is_registered = True
         return loaded
 
-    @classmethod
-    def _fields_of(cls, found: Definition) -> dict[str, Any]:
-        fields: dict[str, Any] = found.known()
-        for name in ("fields", "tools", "hosted", "version"):
-            del fields[name]
-        own = {name: value for name, value in found.fields.items() if name in cls.model_fields}
-        return {**fields, **own, "tools": [*found.tools, *found.hosted]}
-
-    async def adopt(self) -> None:
+    async def __adopt__(self) -> bool:
         """Read what is registered under an id that was given to the constructor.
 
-        Fields that were given with it stay as they are.
+        Fields that were given with it stay as they are. Returns whether it is registered.
 
         Raises:
             AssistantNotFound: nothing is registered under the id.
         """
         if self.id is None or self._is_registered:
-            return
+            return self._is_registered
         check_text(self.id, "An assistant's id")
         client = current_client()
         found = await client.hop(client.assistants.load(self.id))
-        fields = self._fields_of(found)
+        fields = fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
         self._version = found.version
         self._is_registered = True
+        return True
 
     async def _create(self) -> None:
         """Store the assistant, so that other processes can load it by its id.
@@ -260,7 +252,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             LifecycleError: it has an id already.
         """
         definition, client = self._new_definition(), current_client()
-        await client.hop(self._registration.create(self, definition, client.assistants))
+        await client.hop(self._registration.create(self._registrant(client), definition))
 
     create = blocking(_create)
     create_async = awaitable(_create)
@@ -274,8 +266,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
             LifecycleError: it has no id, or is published by workers.
             AssistantNotFound: it was deleted.
         """
-        self._refuse_unregistered("saved")
-        await self.adopt()
+        refuse_unregistered(self, "saved")
+        await self.__adopt__()
         client = current_client()
         self._version = await client.hop(client.assistants.save(self.definition()))
 
@@ -288,9 +280,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
         Raises:
             LifecycleError: it has no id, or is published by workers.
         """
-        self._refuse_unregistered("deleted")
+        refuse_unregistered(self, "deleted")
         client = current_client()
-        await client.hop(self._registration.delete(self, client.assistants))
+        await client.hop(self._registration.delete(self._registrant(client)))
 
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
@@ -298,23 +290,20 @@ class Assistant(ContextManager, BaseModel, Publishable):
     def _new_definition(self) -> Definition:
         return self.definition().model_copy(update={"id": ids.new_assistant_id(), "version": 1})
 
-    def _refuse_unregistered(self, what: str) -> None:
-        if self.id is None:
-            raise errors.LifecycleError(
-                "This assistant has no id: it was not created. Call create() first."
-            )
-        if self.id == ids.named_assistant_id(self.name):
-            raise errors.LifecycleError(
-                f"{self.name!r} is published by the workers that load its module, so it is not "
-                f"{what} here: change the module."
-            )
+    def _registrant(self, client: Client) -> Registrant:
+        return Registrant(self, self._note_registered, client.assistants)
+
+    def _note_registered(self, definition: Definition | None) -> None:
+        self.id = None if definition is None else definition.id
+        self._version = None if definition is None else definition.version
+        self._is_registered = definition is not None
 
     async def _enter(self) -> Self:
         definition, client, entry = self._new_definition(), current_client(), Entered()
         try:
-            await client.hop(self._registration.enter(entry, self, definition, client.assistants))
+            await client.hop(self._registration.enter(entry, self._registrant(client), definition))
         except BaseException:
-            await client.hop(self._registration.exit(entry, self, client.assistants))
+            await client.hop(self._registration.exit(entry, self._registrant(client)))
             raise
         self._entries.append(entry)
         return self
@@ -322,9 +311,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     async def _exit(self, _error: BaseException | None) -> None:
         client, entry = current_client(), self._entries.pop()
         try:
-            await client.hop(self._registration.exit(entry, self, client.assistants))
+            await client.hop(self._registration.exit(entry, self._registrant(client)))
         except BaseException:  # a cancelled task must not leave its entry behind
-            await client.hop(self._registration.exit(entry, self, client.assistants))
+            await client.hop(self._registration.exit(entry, self._registrant(client)))
             raise
 
     # ---- runs --------------------------------------------------------------------------------
@@ -368,19 +357,18 @@ class Assistant(ContextManager, BaseModel, Publishable):
             CallerError: the request is wrong; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
-        _refuse_no_message(message)
-        return await self.perform(
+        check_message_given(message)
+        return await run_and_follow(
+            self,
             message,
             self.default_thread if thread is None else thread,
-            event_handler_class,
-            event_handler_kwargs,
-            timeout,
-            run_options,
-            {
-                "code_interpreter_files": code_interpreter_files,
-                "file_search_files": file_search_files,
-                "image_files": image_files,
-            },
+            WaitOptions(event_handler_class, event_handler_kwargs, timeout),
+            RequestOptions.of(
+                code_interpreter_files=code_interpreter_files,
+                file_search_files=file_search_files,
+                image_files=image_files,
+                **run_options,
+            ),
         )
 
     say = blocking(_say)
@@ -433,10 +421,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
             CallerError: the request is wrong; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
-        _refuse_no_message(message)
-        return await self.request_run(
-            message,
-            thread,
+        check_message_given(message)
+        options = RequestOptions.of(
             when_busy=when_busy,
             idempotency_key=idempotency_key,
             context=context,
@@ -445,135 +431,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             image_files=image_files,
             **run_options,
         )
+        return requested_run(await request_run(self, message, thread, options))
 
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
-
-    async def request_run(
-        self,
-        message: str | None,
-        thread: Thread | None,
-        *,
-        when_busy: WhenBusy = "queue",
-        idempotency_key: str | None = None,
-        context: dict[str, Any] | None = None,
-        model: str | None = None,
-        instructions: str | Template | None = None,
-        additional_instructions: str | Template | None = None,
-        tools: Sequence[Any] | None = None,
-        additional_tools: Sequence[Any] = (),
-        result_type: Any = None,
-        code_interpreter_files: Files = None,
-        file_search_files: Files = None,
-        image_files: Files = None,
-        **options: Any,
-    ) -> Run:
-        """The operation behind all ways to enqueue; a message of None takes the thread as it is."""
-        _refuse_no_thread(thread)
-        expected = _expected(result_type, options)
-        client = current_client()
-        await self.adopt()
-        offered = [*(self.get_tools() if tools is None else tools), *additional_tools]
-        own_functions = functions(offered)
-        files = (code_interpreter_files, file_search_files, image_files)
-        ask = RunRequest(
-            definition=self._definition_for(offered, model, client.settings.model),
-            message=message,
-            names_model=self._names_model(model),
-            self_=self,
-            thread=thread.reference() if thread else None,
-            when_busy=when_busy,
-            idempotency_key=idempotency_key,
-            context=context,
-            instructions=self._template(thread) if instructions is None else instructions,
-            additional_instructions=additional_instructions,
-            options=options,
-            local_tools=()
-            if client.has_own_worker
-            else tuple(one.spec.name for one in own_functions),
-            result=None if expected is None else expected.form,
-            attached=await read_files(client, *files),
-        )
-        enqueued = await client.hop(client.enqueue(ask, own_functions))
-        run = await handle(enqueued.run_id)
-        run.offer(own_functions)
-        run.expect(expected)
-        return run
-
-    def _template(self, thread: Thread | None) -> Template | None:
-        own: Any = self.get_instructions(thread)  # a subclass may return a Template as well
-        return own if own is None or isinstance(own, Template) else Template(own)
-
-    def _names_model(self, model: str | None) -> bool:
-        """Whether the caller's code names the model of a run."""
-        return model is not None or (self.model is not None and not self._is_registered)
-
-    def _definition_for(self, tools: list[Any], model: str | None, default: str) -> Definition:
-        """The definition of one run, which may have other tools and another model."""
-        own = default if self.model is None else self.model
-        changed = {
-            "tools": specs(tools),
-            "hosted": hosted_tools(tools, self.tool_resources),
-            "model": own if model is None else model,
-        }
-        return self.definition().model_copy(update=changed)
-
-    async def perform(
-        self,
-        message: str | None,
-        thread: Thread,
-        event_handler_class: type[Any] | None,
-        event_handler_kwargs: dict[str, Any] | None,
-        timeout: float | None,
-        run_options: SayOptions,
-        files: FileOptions | None = None,
-    ) -> Run:
-        """The operation behind all ways to run and wait."""
-        check_timeout(timeout)
-        told = listener(event_handler_class, event_handler_kwargs)
-        self.pre_run_hook()
-        run = await self.request_run(message, thread, **(files or {}), **run_options)
-        try:
-            await follow(run, told, timeout)
-        except KeyboardInterrupt:
-            await cancel_and_wait(run)
-            raise
-        self.post_run_hook(run)
-        if told is not None and told.failure is not None:
-            raise told.failure
-        return run.raise_for_status()
-
-
-def _not_a_field(name: str, known: Iterable[str]) -> str:
-    if name in RunOptions.model_fields:
-        return (
-            f"{name!r} is a run option, not a field of an assistant. "
-            f"Pass it to the run: say(..., {name}=...)."
-        )
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{name!r} is not a field of an assistant.{hint} Known fields: {', '.join(known)}."
-
-
-def _refuse_no_thread(thread: Any) -> None:
-    if thread is not None and not isinstance(thread, Thread):
-        raise TypeError(
-            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for an "
-            "existing one, Thread(key=...) for one under a name of your own."
-        )
-
-
-def _expected(result_type: Any, options: dict[str, Any]) -> ResultType[Any] | None:
-    """The type of the result, which the options then ask for."""
-    if result_type is None:
-        return None
-    if options.get("response_format") is not None:
-        raise TypeError("Give result_type or response_format, not both.")
-    expected = ResultType(result_type)
-    options["response_format"] = expected.response_format
-    return expected
-
-
-def _refuse_no_message(message: Any) -> None:
-    if message is None:
-        raise errors.BadMessage("The message is missing. To run a thread as it is, use thread.run.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +13,10 @@ from threadmill.runs import answers
 from threadmill.runs.checks import check_after, check_timeout
 from threadmill.runs.downloads import download
 from threadmill.runs.event_stream import EventStream
-from threadmill.runs.local_calls import LocalCalls
+from threadmill.runs.handles import show
+from threadmill.runs.request import RequestedRun
 from threadmill.runs.result_types import ResultType, plain_result
-from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
+from threadmill.runs.waiting import cancel_run, read_run, wait_for_end
 from threadmill_shared import errors, ids
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm
@@ -35,7 +34,24 @@ class Run:
     The attributes show the run as it was when the handle was made, refreshed or waited for.
     """
 
-    def __init__(self, run_id: str, thread_id: str) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        thread_id: str,
+        *,
+        form: ResultForm | None = None,
+        expected: ResultType[Any] | None = None,
+        functions: Sequence[Tool] = (),
+    ) -> None:
+        """A handle that shows nothing yet; `load` gives the one of a run that is stored.
+
+        Args:
+            run_id: the run's id.
+            thread_id: its thread's.
+            form: how the run's last message holds its result; None: it has no result.
+            expected: the type of `result`; None: JSON data.
+            functions: those whose calls are executed by whoever waits on this handle.
+        """
         self.id = run_id
         self.thread_id = thread_id
         self.status: Status = Status.QUEUED
@@ -55,11 +71,11 @@ class Run:
         self.assistant_name: str | None = None
         self.required_action: RequiredAction | None = None
         """What the run waits for while its status is `requires_action`."""
-        self._functions: tuple[Tool, ...] = ()
-        self._form: ResultForm | None = None
-        self._expected: ResultType[Any] | None = None
         self.assistant_version: int | None = None
         """Which version of the registered assistant it works with; None: it was not registered."""
+        self._form = form
+        self._expected = expected
+        self._functions = tuple(functions)
 
     @property
     def text(self) -> str:
@@ -103,22 +119,6 @@ class Run:
             return None
         return next((m.text for m in reversed(self.messages) if m.role == "assistant"), None)
 
-    def expect(self, result_type: ResultType[Any] | None) -> None:
-        """Give `result` this type."""
-        self._expected = result_type
-
-    def offer(self, functions: Sequence[Tool]) -> None:
-        """Have whoever waits on this handle execute the run's calls of these functions."""
-        self._functions = tuple(functions)
-
-    def offers(self, name: str) -> bool:
-        """Whether whoever waits on this handle executes the run's calls of this name."""
-        return any(tool.spec.name == name for tool in self._functions)
-
-    def local_calls(self) -> LocalCalls:
-        """What executes the run's calls in this process; to be closed."""
-        return LocalCalls(current_client(), self.id, self._functions)
-
     def __repr__(self) -> str:
         return f"<Run {self.id} {self.status}>"
 
@@ -130,17 +130,7 @@ class Run:
         Raises:
             RunLost: the run's keys are gone.
         """
-        return await self._read(None)
-
-    async def _read(self, seconds: float | None) -> Run:
-        """`_refresh`, or a TimeoutError after so many seconds."""
-        client = current_client()
-        try:
-            self._show(await client.hop(within(seconds, partial(client.view, self.id))))
-        except errors.RunNotFound as error:
-            raise errors.RunLost(
-                f"The record of {self.id} is gone: it expired, or its thread was deleted."
-            ) from error
+        await read_run(self)
         return self
 
     refresh = blocking(_refresh)
@@ -159,19 +149,8 @@ class Run:
             RunLost: the run's keys are gone.
         """
         check_timeout(timeout)
-        client = current_client()
-        limit = TimeLimit(timeout)
-        local = self.local_calls()
-        try:
-            ended = partial(client.ended, self.id, local.look)
-            await client.hop(within(timeout, ended))
-            return await self._read(limit.left(GRACE_SECONDS))
-        except TimeoutError as error:
-            raise await self._timed_out(timeout) from error
-        except errors.RunNotFound as error:
-            raise errors.RunLost(str(error)) from error
-        finally:
-            local.close()
+        await wait_for_end(self, self._functions, timeout)
+        return self
 
     wait = blocking(_wait)
     wait_async = awaitable(_wait)
@@ -185,8 +164,7 @@ class Run:
         Raises:
             RunNotFound: there is no such run any more.
         """
-        client = current_client()
-        self.status = await client.hop(client.cancel(self.id))
+        await cancel_run(self)
         return self
 
     cancel = blocking(_cancel)
@@ -308,34 +286,6 @@ class Run:
         """Async version of `load`."""
         return await drive_async(_load(run_id))
 
-    # ---- inside ----------------------------------------------------------------------------------
-
-    def _show(self, view: RunView) -> None:
-        record = view.record
-        self.status = record.status
-        self.messages = view.messages
-        self.steps = view.steps
-        self.data = record.data
-        self.usage = RunUsage.model_validate(record.usage) if record.usage else None
-        self.last_error = record.last_error
-        self.incomplete_reason = record.reason
-        self.attempt = record.attempts
-        self.worker = record.worker
-        self.assistant_name = record.request.assistant_name
-        self.required_action = RequiredAction.of(view.parked) if view.parked else None
-        self._form = record.request.result
-        self.assistant_version = record.request.assistant_version
-
-    async def _timed_out(self, timeout: float | None) -> errors.WaitTimeout:
-        # A Redis that stalls may be why: the handle shows then what it showed before.
-        with contextlib.suppress(errors.InfrastructureError, TimeoutError):
-            await self._read(GRACE_SECONDS)
-        return errors.WaitTimeout(
-            f"{self.id} is {self.status} after {timeout} s; it continues. Wait again, or cancel "
-            "it.",
-            run=self,
-        )
-
     def raise_for_status(self) -> Run:
         """Return the handle, unless the run failed or expired.
 
@@ -349,13 +299,41 @@ class Run:
 
 
 async def _load(run_id: str) -> Run:
-    return await handle(ids.checked_run_id(run_id))
+    return await stored_run(ids.checked_run_id(run_id))
 
 
-async def handle(run_id: str) -> Run:
-    """The handle of a run that exists."""
+async def stored_run(run_id: str) -> Run:
+    """The handle of a run that exists.
+
+    Raises:
+        RunNotFound: it does not.
+    """
     client = current_client()
-    view = await client.hop(client.view(run_id))
-    run = Run(run_id, view.record.thread_id)
-    run._show(view)  # noqa: SLF001  its own module
+    return run_of(await client.hop(client.view(run_id)))
+
+
+def run_of(
+    view: RunView, *, functions: Sequence[Tool] = (), expected: ResultType[Any] | None = None
+) -> Run:
+    """The handle of a run that was read.
+
+    Args:
+        view: what was read.
+        functions: those whose calls are executed by whoever waits on the handle.
+        expected: the type of its `result`; None: JSON data.
+    """
+    record = view.record
+    run = Run(
+        record.id,
+        record.thread_id,
+        form=record.request.result,
+        expected=expected,
+        functions=functions,
+    )
+    show(run, view)
     return run
+
+
+def requested_run(run: RequestedRun) -> Run:
+    """The handle of a run that was enqueued here."""
+    return run_of(run.view, functions=run.functions, expected=run.expected)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Protocol, Self, Unpack
+from typing import Any, Self, Unpack
 
 from pydantic_core import from_json
 
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
-from threadmill.run import Run, handle
+from threadmill.handlers.follow import run_and_follow
+from threadmill.run import Run, requested_run, stored_run
 from threadmill.runs.attachments import Files, read_files
 from threadmill.runs.checks import check_limit
-from threadmill.runs.options import EnqueueOptions, SayOptions
+from threadmill.runs.handles import AssistantHandle
+from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
+from threadmill.runs.request import request_run
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import WhenBusy
@@ -22,29 +25,6 @@ from threadmill_shared.records.objects import Message
 from threadmill_shared.run_request import ThreadRef, check_key, check_message, check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.replies import thread_not_found
-
-_depths = threading.Lock()
-"""For all handles, since one with a lock of its own could not be copied."""
-
-
-class Runner(Protocol):
-    """What runs a thread: an `Assistant`."""
-
-    async def perform(
-        self,
-        message: str | None,
-        thread: Thread,
-        event_handler_class: type[Any] | None,
-        event_handler_kwargs: dict[str, Any] | None,
-        timeout: float | None,
-        run_options: SayOptions,
-    ) -> Run:
-        """Run and wait."""
-        ...
-
-    async def request_run(self, message: str | None, thread: Thread | None, **options: Any) -> Run:
-        """Enqueue a run."""
-        ...
 
 
 class Thread(ContextManager):
@@ -79,6 +59,8 @@ class Thread(ContextManager):
         self._is_new = id is None and key is None
         """Nobody else can know it; `with` removes it."""
         self._depth = 0
+        """How many `with` blocks are entered."""
+        self._depth_lock = threading.Lock()
         if id is not None:
             self.id = ids.checked_thread_id(id)
         elif key is not None:
@@ -90,7 +72,13 @@ class Thread(ContextManager):
     def __repr__(self) -> str:
         return f"<Thread {self.id}>"
 
-    def reference(self) -> ThreadRef:
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_depth_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _depth_lock=threading.Lock())  # a lock cannot be copied
+
+    def __reference__(self) -> ThreadRef:
         """The thread, and whether it may be made now."""
         return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata)
 
@@ -204,7 +192,7 @@ class Thread(ContextManager):
 
     async def _run(
         self,
-        assistant: Runner,
+        assistant: AssistantHandle,
         event_handler_class: Any = None,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
@@ -217,8 +205,12 @@ class Thread(ContextManager):
             WaitTimeout: it had not ended after `timeout` seconds; it goes on.
         """
         _refuse_name(assistant)
-        return await assistant.perform(
-            None, self, event_handler_class, event_handler_kwargs, timeout, run_options
+        return await run_and_follow(
+            assistant,
+            None,
+            self,
+            WaitOptions(event_handler_class, event_handler_kwargs, timeout),
+            RequestOptions.of(**run_options),
         )
 
     run = blocking(_run)
@@ -226,7 +218,7 @@ class Thread(ContextManager):
 
     async def _enqueue(
         self,
-        assistant: Runner,
+        assistant: AssistantHandle,
         when_busy: WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
@@ -234,14 +226,10 @@ class Thread(ContextManager):
     ) -> Run:
         """Have an assistant answer the thread; returns as soon as that is stored."""
         _refuse_name(assistant)
-        return await assistant.request_run(
-            None,
-            self,
-            when_busy=when_busy,
-            idempotency_key=idempotency_key,
-            context=context,
-            **run_options,
+        options = RequestOptions.of(
+            when_busy=when_busy, idempotency_key=idempotency_key, context=context, **run_options
         )
+        return requested_run(await request_run(assistant, None, self, options))
 
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
@@ -251,7 +239,7 @@ class Thread(ContextManager):
         check_limit(limit)
         client = current_client()
         records = await client.hop(client.store.runs(self.id, limit))
-        return [await handle(record.id) for record in records]
+        return [await stored_run(record.id) for record in records]
 
     runs = blocking(_runs)
     runs_async = awaitable(_runs)
@@ -270,14 +258,14 @@ class Thread(ContextManager):
     delete_async = awaitable(_delete)
 
     async def _enter(self) -> Self:
-        with _depths:
+        with self._depth_lock:
             self._depth += 1
         if self._is_new:
             await self._add_all([])
         return self
 
     async def _exit(self, error: BaseException | None) -> None:
-        with _depths:
+        with self._depth_lock:
             self._depth -= 1
             is_outermost = self._depth == 0
         if not (is_outermost and self._is_new):

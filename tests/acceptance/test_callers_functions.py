@@ -30,6 +30,7 @@ from threadmill.runs.local_calls import LocalCalls
 from threadmill.testing import StandIn
 from threadmill_shared.records.objects import ToolCall
 from threadmill_shared.store.parked_runs import LEASE_SECONDS
+from threadmill_shared.tools import as_tool
 
 pytestmark = [
     pytest.mark.parametrize("api", ["responses"], indirect=True),
@@ -311,7 +312,7 @@ def test_who_looks_for_calls_when_its_loop_has_ended_leaves_nothing_behind() -> 
     run = Assistant(tools=[where]).enqueue("Hello!")
 
     async def made_here() -> LocalCalls:
-        return run.local_calls()
+        return LocalCalls(current_client(), run.id, [as_tool(where)])
 
     local = asyncio.run(drive_async(made_here()))
     local.look()

@@ -8,7 +8,7 @@ import openai
 
 from threadmill import EventHandler
 from threadmill.client.operations import drive_briefly
-from threadmill.handlers.session import HandlerSession, listener
+from threadmill.handlers.session import HandlerSession, open_session
 from threadmill.run import Run
 from threadmill_shared.events.decoder import Event
 
@@ -65,7 +65,7 @@ class Teller:
     """Stands where a story expects a handler, and tells one through what `say` tells it through."""
 
     def __init__(self, handler_class: Any, **arguments: Any) -> None:
-        told = listener(handler_class, arguments)
+        told = open_session(handler_class, arguments)
         assert told is not None
         self.told: HandlerSession = told
         self.handler = told._handler

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_twins import OPERATIONS, methods
+from tests.unit.test_twins import methods
 
 import threadmill
 from threadmill import Assistant, Run, Thread
@@ -21,11 +21,6 @@ README = (ROOT / "README.md").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SHOWING = ("fleet", "tools", "testing")
 """Pages whose examples are programs of their own."""
-INTERNAL = OPERATIONS | {
-    *("definition", "functions", "note_registered"),
-    *("reference", "expect", "offer", "offers", "local_calls"),
-}
-"""Methods of the public classes that other modules of the package call, and users need not."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -141,7 +136,7 @@ def public_names() -> dict[str, object]:
         f"{owner.__name__}.{name}": method
         for owner in (Assistant, Thread, Run)
         for name, method in sorted(methods(owner).items())
-        if name not in INTERNAL and not name.endswith("_async")
+        if not name.endswith("_async")
     }
     return {name: getattr(threadmill, name) for name in threadmill.__all__} | called
 

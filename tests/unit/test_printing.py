@@ -15,10 +15,22 @@ from typing import TextIO
 import pytest
 from tests.support.story import AT, RUN_ID, THREAD_ID, Story, call, message
 
-from threadmill import PrintHandler, Run, Step, errors, pprint_messages, pprint_run, pprint_steps
+from threadmill import (
+    EventHandler,
+    PrintHandler,
+    Run,
+    Step,
+    errors,
+    pprint_messages,
+    pprint_run,
+    pprint_steps,
+)
+from threadmill.handlers.objects import OwnObjects
+from threadmill.handlers.session import HandlerSession
 from threadmill.printing.text import arguments_text, cleaned, first_lines, one_line
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
+from threadmill_shared.tools import as_tool
 
 Printed = pytest.CaptureFixture[str]
 
@@ -154,11 +166,12 @@ def test_a_parked_run_tells_what_its_calls_wait_for(capsys: Printed) -> None:
     assert capsys.readouterr().out == '  pay({"amount": 5}) -> paid\n  ask({}) -> 42\n'
 
 
-def test_a_call_that_this_process_executes_itself_waits_for_nobody(
-    capsys: Printed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Run, "offers", lambda _, name: name == "pay")
-    story = Story(PrintHandler(), says=None)
+def test_a_call_that_this_process_executes_itself_waits_for_nobody(capsys: Printed) -> None:
+    def pay() -> None: ...
+
+    handler = PrintHandler()
+    HandlerSession(handler, EventHandler, OwnObjects()).executes_here([as_tool(pay)])
+    story = Story(handler, says=None)
     calls = story.begin_calls(call("pay"))
     park(story, call_0="output")
     calls.output(0, "paid")

@@ -13,12 +13,10 @@ from threadmill import Assistant, Run, Thread, transfer
 CLASSES: list[type] = [Assistant, Thread, Run]
 FREE_OF_IO = {
     *("definition", "functions", "get_tools", "get_instructions", "clear_default_thread"),
-    *("pre_run_hook", "post_run_hook", "note_registered"),  # hooks are the user's
-    *("reference", "expect", "offer", "offers", "local_calls", "result_as", "raise_for_status"),
+    *("pre_run_hook", "post_run_hook"),  # hooks are the user's
+    *("result_as", "raise_for_status"),
 }
 """Methods that only look at what the handle has, or change that."""
-OPERATIONS = {"adopt", "request_run", "perform"}
-"""Coroutines behind several of the methods; both twins of these await them."""
 
 
 def methods(owner: type) -> dict[str, Callable[..., Any]]:
@@ -29,9 +27,7 @@ def methods(owner: type) -> dict[str, Callable[..., Any]]:
     return {
         name: getattr(owner, name)
         for name, value in found.items()
-        if inspect.isroutine(value)
-        and name not in OPERATIONS
-        and not name.startswith("model_")  # pydantic's
+        if inspect.isroutine(value) and not name.startswith("model_")  # pydantic's
     }
 
 

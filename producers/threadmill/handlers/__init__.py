@@ -2,7 +2,8 @@
 
 `dispatcher` turns a run's events into the calls of a handler's hooks; `snapshots` puts together
 what the hooks are given. A handler is of our own `base` class, or of one of the openai package's
-(`openai_package`). `listening` makes it, calls it, and keeps what it raises.
+(`openai_package`). `session` makes it, calls it, and keeps what it raises; `follow`
+feeds it.
 """
 
 from threadmill.handlers.base import EventHandler

@@ -23,28 +23,28 @@ _ALIKE = 0.85
 class Listener:
     """What a handler may ask, inside a hook or later, about the run that it is told of."""
 
-    _threadmill: Dispatcher | None = None
+    __dispatcher__: Dispatcher | None = None
     """None before the run's first event."""
 
     @property
     def current_event(self) -> Any:
         """The event that the hook is called for; None outside of hooks."""
-        return self._threadmill and self._threadmill.current_event
+        return self.__dispatcher__ and self.__dispatcher__.current_event
 
     @property
     def current_run(self) -> Any:
         """The run as of its last event."""
-        return self._threadmill and self._threadmill.current_run
+        return self.__dispatcher__ and self.__dispatcher__.current_run
 
     @property
     def current_run_step_snapshot(self) -> Any:
         """The step that is under way, as far as it has come; None between steps."""
-        return self._threadmill and self._threadmill.current_step
+        return self.__dispatcher__ and self.__dispatcher__.current_step
 
     @property
     def current_message_snapshot(self) -> Any:
         """The message that is being written, else the last one, as far as it has come."""
-        return self._threadmill and self._threadmill.current_message
+        return self.__dispatcher__ and self.__dispatcher__.current_message
 
 
 class EventHandler(Listener):

@@ -58,6 +58,8 @@ class Dispatcher:
             "thread.run.step.delta": self._step_grows,
             **{f"thread.run.step.{status}": self._step_ends for status in _STEP_ENDS},
         }
+        self.local_tools: frozenset[str] = frozenset()
+        """Names of the tools whose calls this process executes while the run is told."""
         self.has_ended = False
         """Whether nothing more is told."""
         self.reset()

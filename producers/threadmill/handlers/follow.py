@@ -2,73 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async, on_loop
-from threadmill.handlers.session import HandlerSession
-from threadmill.run import Run
+from threadmill.handlers.session import HandlerSession, open_session
+from threadmill.run import Run, requested_run
+from threadmill.runs.checks import check_timeout
 from threadmill.runs.event_stream import EventStream
+from threadmill.runs.handles import AssistantHandle, ThreadHandle
 from threadmill.runs.local_calls import LocalCalls
+from threadmill.runs.options import RequestOptions, WaitOptions
+from threadmill.runs.request import request_run
 from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit
+from threadmill.runs.waiting import cancel_and_wait, read_run, wait_for_end, wait_timeout
 from threadmill_shared import errors
+from threadmill_shared.tools import Tool
 
-PARKED = "thread.run.requires_action"
-_CANCEL_SECONDS = 2.0
-"""How long the first Ctrl-C waits for the run's end."""
+_PARKED = "thread.run.requires_action"
 
 
-async def follow(run: Run, told: HandlerSession | None, timeout: float | None) -> None:
+async def run_and_follow(
+    assistant: AssistantHandle,
+    message: str | None,
+    thread: ThreadHandle,
+    waiting: WaitOptions,
+    options: RequestOptions,
+) -> Run:
+    """Enqueue a run, and follow it to its end: what all ways to run and wait have in common.
+
+    Args:
+        assistant: whose run it is.
+        message: what the user says; None: the thread is run as it stands.
+        thread: the conversation.
+        waiting: how the caller waits.
+        options: what the caller has set for the run.
+
+    Raises:
+        RunFailed: the run failed or expired.
+        WaitTimeout: it had not ended in time; it goes on.
+        TypeError: an option is wrong, or the handler cannot be made.
+        Exception: what a hook of the handler has raised.
+    """
+    check_timeout(waiting.timeout)
+    session = open_session(waiting.event_handler_class, waiting.event_handler_kwargs)
+    assistant.pre_run_hook()
+    requested = await request_run(assistant, message, thread, options)
+    run = requested_run(requested)
+    try:
+        await follow(run, requested.functions, session, waiting.timeout)
+    except KeyboardInterrupt:
+        await cancel_and_wait(run, requested.functions)
+        raise
+    assistant.post_run_hook(run)
+    if session is not None and session.failure is not None:
+        raise session.failure
+    return run.raise_for_status()
+
+
+async def follow(
+    run: Run, functions: Sequence[Tool], session: HandlerSession | None, timeout: float | None
+) -> None:
     """Tell the handler what the run does, until that has ended.
+
+    Args:
+        run: the handle.
+        functions: those that are executed here if the run waits for calls of them.
+        session: the handler; None: there is none.
+        timeout: seconds; None: as long as it takes.
 
     Raises:
         WaitTimeout: it had not ended after `timeout` seconds.
     """
-    if told is None:
-        await run._wait(timeout)  # noqa: SLF001  one package
+    if session is None:
+        await wait_for_end(run, functions, timeout)
         return
     limit = TimeLimit(timeout)
     # Made here: calls may outlast the loop of the hooks, and are not to wait for them either.
-    local = run.local_calls()
-    telling = _tell_all(run, told, local, limit, timeout)
-    if told.is_async:
+    local = LocalCalls(current_client(), run.id, functions)
+    session.executes_here(functions)
+    telling = _tell_all(run, session, local, limit, timeout)
+    if session.is_async:
         # On one loop from its beginning to its end, so that what a hook leaves there goes on.
         await on_loop(drive_async(telling))
     else:
         await telling
-    if told.failure is not None:
-        await _outlast(run, told.failure, limit)
+    if session.failure is not None:
+        await _outlast(run, functions, session.failure, limit)
 
 
 async def _tell_all(
-    run: Run, told: HandlerSession, local: LocalCalls, limit: TimeLimit, timeout: float | None
+    run: Run, session: HandlerSession, local: LocalCalls, limit: TimeLimit, timeout: float | None
 ) -> None:
     try:
-        await told.begin(run)
-        while (rewound := await _feed(run, told, local, limit)) is not None:
-            await told.start_anew(rewound)
-        if told.failure is None:
-            await run._read(limit.left(GRACE_SECONDS))  # noqa: SLF001  one package
+        await session.begin(run)
+        while (rewound := await _feed(run, session, local, limit)) is not None:
+            await session.start_anew(rewound)
+        if session.failure is None:
+            await read_run(run, limit.left(GRACE_SECONDS))
     except TimeoutError as error:
-        timed_out = await run._timed_out(timeout)  # noqa: SLF001  one package
-        await told.give_up(timed_out)
+        timed_out = await wait_timeout(run, timeout)
+        await session.give_up(timed_out)
         raise timed_out from error
     except Exception as error:
-        await told.give_up(error)
+        await session.give_up(error)
         raise
     finally:
         local.close()
-        await told.end()
+        await session.end()
 
 
 async def _feed(
-    run: Run, told: HandlerSession, local: LocalCalls, limit: TimeLimit
+    run: Run, session: HandlerSession, local: LocalCalls, limit: TimeLimit
 ) -> errors.LogRewound | None:
     """Tell all events, unless the handler fails, or the log has gone back."""
     stream = EventStream(current_client(), run.id, 0)
     try:
-        while told.failure is None and (events := await stream.next(limit.left())) is not None:
-            if any(event.event == PARKED for event in events):
+        while session.failure is None and (events := await stream.next(limit.left())) is not None:
+            if any(event.event == _PARKED for event in events):
                 local.look()
-            await told.tell(events)
+            await session.tell(events)
     except errors.LogRewound as error:
         return error
     finally:
@@ -76,22 +129,15 @@ async def _feed(
     return None
 
 
-async def _outlast(run: Run, failure: Exception, limit: TimeLimit) -> None:
+async def _outlast(
+    run: Run, functions: Sequence[Tool], failure: Exception, limit: TimeLimit
+) -> None:
     """Wait for the end of a run whose handler has failed, and note at the error what became."""
     try:
-        await run._wait(limit.left())  # noqa: SLF001  one package
+        await wait_for_end(run, functions, limit.left())
     except errors.ThreadmillError as error:
         failure.add_note(f"threadmill: an event hook raised this. {error}")
         raise failure from error
     failure.add_note(
         f"threadmill: an event hook raised this; {run.id} continued, and is {run.status}."
     )
-
-
-async def cancel_and_wait(run: Run) -> None:
-    """What the first Ctrl-C does; the second one raises at once, and the cancel stays sent."""
-    await run._cancel()  # noqa: SLF001  one package
-    try:
-        await run._wait(_CANCEL_SECONDS)  # noqa: SLF001  one package
-    except errors.WaitTimeout:
-        return

@@ -48,7 +48,7 @@ class _PackageListener(Listener):
 
     def _told(self, found: Any, name: str) -> Any:
         # They wait for the end; a hook that waited would hold it up.
-        if self._threadmill is None or not self._threadmill.has_ended:
+        if self.__dispatcher__ is None or not self.__dispatcher__.has_ended:
             raise RuntimeError("The run has not ended. Ask after `say`, or in `on_end`.")
         if not found:
             raise RuntimeError(f"The run has no {name}.")
@@ -58,10 +58,10 @@ class _PackageListener(Listener):
         return self._told(self.current_run, "final object")
 
     def _final_steps(self) -> Any:
-        return self._told(self._threadmill and self._threadmill.steps(), "steps")
+        return self._told(self.__dispatcher__ and self.__dispatcher__.steps(), "steps")
 
     def _final_messages(self) -> Any:
-        return self._told(self._threadmill and self._threadmill.messages(), "messages")
+        return self._told(self.__dispatcher__ and self.__dispatcher__.messages(), "messages")
 
 
 class _Sync(_PackageListener):
@@ -106,7 +106,7 @@ def base_of(handler_class: type[Any]) -> type[Any] | None:
     return None
 
 
-def listening(handler_class: type[Any], base: type[Any]) -> type[Any]:
+def answering(handler_class: type[Any], base: type[Any]) -> type[Any]:
     """The user's class, with answers from our events in place of the package's from its stream."""
     answers: type[Any] = _Async if base is AsyncAssistantEventHandler else _Sync
     names = {"__module__": handler_class.__module__, "__qualname__": handler_class.__qualname__}

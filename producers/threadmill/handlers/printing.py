@@ -25,7 +25,9 @@ class PrintHandler(EventHandler):
             print_messages: whether what is said is printed.
             print_steps: whether tool calls are printed.
         """
-        self._printer = RunPrinter(print_messages=print_messages, print_steps=print_steps)
+        self._printer = RunPrinter(
+            print_messages=print_messages, print_steps=print_steps, is_local=self._is_local
+        )
 
     def on_begin(self, run: Run) -> None:
         """Print the user's message."""
@@ -48,3 +50,6 @@ class PrintHandler(EventHandler):
     def on_end(self) -> None:
         """Leave the terminal as it is to stay."""
         self._printer.end()
+
+    def _is_local(self, tool: str) -> bool:
+        return self.__dispatcher__ is not None and tool in self.__dispatcher__.local_tools

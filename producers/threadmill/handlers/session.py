@@ -13,6 +13,7 @@ from threadmill.handlers.dispatcher import Dispatcher, Objects
 from threadmill.handlers.objects import OwnObjects
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
+from threadmill_shared.tools import Tool
 
 if TYPE_CHECKING:
     from threadmill.run import Run
@@ -32,7 +33,7 @@ class HandlerSession:
         self._handler = handler
         self._base = base
         self._dispatcher = Dispatcher(objects, self._does_something)
-        handler._threadmill = self._dispatcher  # noqa: SLF001  of `Listener`
+        handler.__dispatcher__ = self._dispatcher  # as `Listener` declares it
         self._is_over = False
         self.failure: Exception | None = None
         """What a hook raised first; from then on nothing is told."""
@@ -42,6 +43,10 @@ class HandlerSession:
         """Whether one of its hooks needs an event loop."""
         hooks = [name for name in dir(self._base) if name.startswith("on_")]
         return any(inspect.iscoroutinefunction(getattr(self._handler, name)) for name in hooks)
+
+    def executes_here(self, functions: Iterable[Tool]) -> None:
+        """Note which functions this process executes while the handler is told."""
+        self._dispatcher.local_tools = frozenset(tool.spec.name for tool in functions)
 
     async def begin(self, run: Run) -> None:
         """Tell that the run was enqueued."""
@@ -101,7 +106,7 @@ class HandlerSession:
         return function is not getattr(self._base, hook)
 
 
-def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSession | None:
+def open_session(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSession | None:
     """Make the handler for a run; None: there is none.
 
     Raises:
@@ -122,20 +127,18 @@ def listener(handler_class: Any, arguments: dict[str, Any] | None) -> HandlerSes
         )
     if issubclass(handler_class, EventHandler):
         return HandlerSession(_made(handler_class, arguments), EventHandler, OwnObjects())
-    return _package_listener(handler_class, arguments)
+    return _package_session(handler_class, arguments)
 
 
-def _package_listener(handler_class: type[Any], arguments: dict[str, Any] | None) -> HandlerSession:
+def _package_session(handler_class: type[Any], arguments: dict[str, Any] | None) -> HandlerSession:
     # Whoever has derived from the package's class has imported the package.
     if "openai" in sys.modules:
         from threadmill.handlers import openai_package  # noqa: PLC0415  see there
 
         base = openai_package.base_of(handler_class)
         if base is not None:
-            listening = openai_package.listening(handler_class, base)
-            return HandlerSession(
-                _made(listening, arguments), base, openai_package.PackageObjects()
-            )
+            handler = _made(openai_package.answering(handler_class, base), arguments)
+            return HandlerSession(handler, base, openai_package.PackageObjects())
     raise TypeError(
         f"{handler_class.__name__} is not an event handler. Derive it from "
         "threadmill.EventHandler, or from "

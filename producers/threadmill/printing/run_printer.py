@@ -20,19 +20,22 @@ _BAD_ENDS = ("thread.run.failed", "thread.run.expired", "thread.run.incomplete")
 class RunPrinter:
     """Prints one run, live. Is called with the run's events in order, and never waits for long."""
 
-    def __init__(self, *, print_messages: bool, print_steps: bool) -> None:
+    def __init__(
+        self, *, print_messages: bool, print_steps: bool, is_local: Callable[[str], bool]
+    ) -> None:
         """A printer for one run.
 
         Args:
             print_messages: whether what is said is printed.
             print_steps: whether tool calls are printed.
+            is_local: whether this process executes the calls of this name, so that nobody need do
+                anything.
         """
         self._print_messages = print_messages
         self._print_steps = print_steps
+        self._is_local = is_local
         self._sheet: Sheet | None = None
         self._assistant = "Assistant"
-        self._is_offered: Callable[[str], bool] = lambda _: False
-        """Whether this process executes a call of this name, so that nobody need do anything."""
         self._speech: Speech | None = None
         """The message that is being written."""
         self._reason: str | None = None
@@ -58,7 +61,6 @@ class RunPrinter:
     def begin(self, run: Run, *, is_typed: bool = False) -> None:
         """Print the user's message, unless it was typed and therefore stands there already."""
         self._assistant = run.assistant_name or self._assistant
-        self._is_offered = run.offers
         if self._print_messages and not is_typed:
             for message in run.messages:
                 if message.role == "user":
@@ -170,7 +172,7 @@ class RunPrinter:
     def _parked(self, data: Any) -> None:
         for waiting in data["required_action"]["submit_tool_outputs"]["tool_calls"]:
             name, what = waiting["function"]["name"], waiting["waits_for"]
-            if what == "output" and self._is_offered(name):
+            if what == "output" and self._is_local(name):
                 continue
             note = waiting_note(what, data["id"], waiting["id"])
             call = self._calls.calls.get(waiting["id"]) if self._calls is not None else None

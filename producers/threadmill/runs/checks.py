@@ -1,8 +1,13 @@
-"""Numbers that callers give: wrong ones are refused before anything is written or waited for."""
+"""What callers give: wrong values are refused before anything is written or waited for."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
+
+from threadmill_shared import errors
+from threadmill_shared.records.definition import RunOptions
 
 
 def check_timeout(timeout: Any) -> None:
@@ -45,3 +50,25 @@ def check_after(after: Any) -> None:
         )
     if after < 0:
         raise ValueError(f"after must be the number of an event, 0 or more, not {after}.")
+
+
+def check_message_given(message: Any) -> None:
+    """Refuse a `say` without a message.
+
+    Raises:
+        BadMessage: it is None.
+    """
+    if message is None:
+        raise errors.BadMessage("The message is missing. To run a thread as it is, use thread.run.")
+
+
+def unknown_field(name: str, known: Iterable[str]) -> str:
+    """What an assistant's constructor says of a name that is not a field's."""
+    if name in RunOptions.model_fields:
+        return (
+            f"{name!r} is a run option, not a field of an assistant. "
+            f"Pass it to the run: say(..., {name}=...)."
+        )
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{name!r} is not a field of an assistant.{hint} Known fields: {', '.join(known)}."

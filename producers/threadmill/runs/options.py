@@ -1,8 +1,13 @@
-"""What a caller may set for one run, as type checkers see it; an enqueue checks it as it comes."""
+"""What a caller may set for one run: as type checkers see it, and as one value.
+
+The value is made where the caller's arguments arrive, and handed on as it is. It checks nothing: an
+enqueue does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
 from threadmill.runs.attachments import Files
@@ -35,17 +40,47 @@ class EnqueueOptions(TypedDict, total=False):
     """The type of `run.result`: whatever pydantic can read from JSON."""
 
 
-class FileOptions(TypedDict, total=False):
-    """What goes with a message."""
-
-    code_interpreter_files: Files
-    file_search_files: Files
-    image_files: Files
-
-
 class SayOptions(EnqueueOptions, total=False):
     """Options of `say` and of a thread's `run`."""
 
     when_busy: WhenBusy
     idempotency_key: str | None
     context: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class WaitOptions:
+    """How a caller waits for a run."""
+
+    event_handler_class: type[Any] | None
+    event_handler_kwargs: dict[str, Any] | None
+    timeout: float | None
+    """Seconds; None: as long as it takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """All that a caller has set for one run; see `SayOptions` and `Assistant.say`."""
+
+    when_busy: WhenBusy = "queue"
+    idempotency_key: str | None = None
+    context: dict[str, Any] | None = None
+    model: str | None = None
+    instructions: str | Template | None = None
+    additional_instructions: str | Template | None = None
+    tools: Sequence[Any] | None = None
+    additional_tools: Sequence[Any] = ()
+    result_type: Any = None
+    code_interpreter_files: Files = None
+    file_search_files: Files = None
+    image_files: Files = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """What the model is told besides, by name; and names that are not known."""
+
+    @classmethod
+    def of(cls, /, **given: Any) -> RequestOptions:
+        """The value of what a caller has given, by name."""
+        known = {one.name for one in fields(cls)} - {"others"}
+        own = {name: value for name, value in given.items() if name in known}
+        others = {name: value for name, value in given.items() if name not in known}
+        return cls(**own, others=others)

@@ -7,9 +7,11 @@ same assistant at once need no lock.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.store.assistants import Assistants
 
@@ -18,10 +20,23 @@ class Registered(Protocol):
     """What has an id while it is registered."""
 
     id: str | None
+    name: str
 
-    def note_registered(self, definition: Definition | None) -> None:
-        """Take over id and version of what was registered; None: nothing is any more."""
-        ...
+
+@dataclass(frozen=True)
+class Registrant:
+    """An assistant, as its registration sees it."""
+
+    assistant: Registered
+    note: Callable[[Definition | None], None]
+    """Takes over id and version of what was registered; None: nothing is any more."""
+    assistants: Assistants
+    """Where it is registered."""
+
+    @property
+    def id(self) -> str | None:
+        """The assistant's id now."""
+        return self.assistant.id
 
 
 _closings: set[asyncio.Task[None]] = set()
@@ -41,45 +56,43 @@ class Registration:
         self._entered_id: str | None = None
         """What the outermost `with` has registered, and removes."""
 
-    async def create(self, assistant: Registered, new: Definition, assistants: Assistants) -> None:
+    async def create(self, registrant: Registrant, new: Definition) -> None:
         """Register the assistant.
 
         Raises:
             LifecycleError: it has an id already.
         """
-        if assistant.id is not None:
+        if registrant.id is not None:
             raise errors.LifecycleError(
-                f"This assistant was created before; its id is {assistant.id}. Delete it first."
+                f"This assistant was created before; its id is {registrant.id}. Delete it first."
             )
-        assistant.note_registered(new)
+        registrant.note(new)
         try:
-            await assistants.create(new)
+            await registrant.assistants.create(new)
         except BaseException:
-            assistant.note_registered(None)
+            registrant.note(None)
             raise
 
-    async def delete(self, assistant: Registered, assistants: Assistants) -> None:
+    async def delete(self, registrant: Registrant) -> None:
         """Remove what is registered; where that fails it stays as it is."""
-        if assistant.id is not None:
-            await assistants.delete(assistant.id)
-            assistant.note_registered(None)
+        if registrant.id is not None:
+            await registrant.assistants.delete(registrant.id)
+            registrant.note(None)
 
-    async def enter(
-        self, entry: Entered, assistant: Registered, new: Definition, assistants: Assistants
-    ) -> None:
+    async def enter(self, entry: Entered, registrant: Registrant, new: Definition) -> None:
         """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
 
         Whoever enters calls `exit` in any case: it may be cancelled when it has entered already.
         """
         self._entries.add(entry)
-        if len(self._entries) == 1 and assistant.id is None:
-            self._creating = asyncio.ensure_future(self.create(assistant, new, assistants))
+        if len(self._entries) == 1 and registrant.id is None:
+            self._creating = asyncio.ensure_future(self.create(registrant, new))
             self._entered_id = new.id
         if self._creating is not None:
             # One of those who wait may be cancelled; the others still need it.
             await asyncio.shield(self._creating)
 
-    async def exit(self, entry: Entered, assistant: Registered, assistants: Assistants) -> None:
+    async def exit(self, entry: Entered, registrant: Registrant) -> None:
         """Remove at the outermost exit what was registered at the entry; again it does nothing."""
         if entry not in self._entries:
             return
@@ -87,7 +100,7 @@ class Registration:
         if not self._entries:
             creating, entered_id = self._creating, self._entered_id
             self._creating = self._entered_id = None
-            closing = asyncio.ensure_future(_close(creating, entered_id, assistant, assistants))
+            closing = asyncio.ensure_future(_close(creating, entered_id, registrant))
             _closings.add(closing)
             closing.add_done_callback(_closings.discard)
             await asyncio.shield(closing)
@@ -96,11 +109,41 @@ class Registration:
 async def _close(
     creating: asyncio.Task[None] | None,
     entered_id: str | None,
-    assistant: Registered,
-    assistants: Assistants,
+    registrant: Registrant,
 ) -> None:
     if creating is not None:
         await asyncio.gather(creating, return_exceptions=True)
-    if entered_id is not None and assistant.id == entered_id:
-        assistant.note_registered(None)
-        await assistants.delete(entered_id)
+    if entered_id is not None and registrant.id == entered_id:
+        registrant.note(None)
+        await registrant.assistants.delete(entered_id)
+
+
+def fields_of(found: Definition, known: Collection[str]) -> dict[str, Any]:
+    """An assistant's fields as they were registered.
+
+    Args:
+        found: what was registered.
+        known: the fields of the assistant's class; others of a subclass are left out.
+    """
+    fields: dict[str, Any] = found.known()
+    for name in ("fields", "tools", "hosted", "version"):
+        del fields[name]
+    own = {name: value for name, value in found.fields.items() if name in known}
+    return {**fields, **own, "tools": [*found.tools, *found.hosted]}
+
+
+def refuse_unregistered(assistant: Registered, what: str) -> None:
+    """Refuse to change what was not created, or what only its module can change.
+
+    Raises:
+        LifecycleError: it has no id, or is published by workers.
+    """
+    if assistant.id is None:
+        raise errors.LifecycleError(
+            "This assistant has no id: it was not created. Call create() first."
+        )
+    if assistant.id == ids.named_assistant_id(assistant.name):
+        raise errors.LifecycleError(
+            f"{assistant.name!r} is published by the workers that load its module, so it is not "
+            f"{what} here: change the module."
+        )

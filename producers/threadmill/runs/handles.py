@@ -1,0 +1,95 @@
+"""Assistants, threads and runs as the operations on them see them, and what a run shows.
+
+What an operation has to know beside their public attributes, their special methods tell it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from threadmill.client.client import RunView
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
+from threadmill_shared.records.run import Status
+from threadmill_shared.run_request import ThreadRef
+
+
+class AssistantHandle(Protocol):
+    """An `Assistant`."""
+
+    model: str | None
+    tool_resources: dict[str, Any]
+
+    def definition(self) -> Definition:
+        """It, as it is stored."""
+        ...
+
+    def get_tools(self) -> list[Any]:
+        """The tools of the next run."""
+        ...
+
+    def get_instructions(self, thread: Any) -> str:
+        """The template of the next run's instructions."""
+        ...
+
+    def pre_run_hook(self) -> None:
+        """Called before a run that is waited for is enqueued."""
+        ...
+
+    def post_run_hook(self, run: Any) -> None:
+        """Called with such a run when it has ended."""
+        ...
+
+    async def __adopt__(self) -> bool:
+        """Read what its id names, unless that was read already; returns whether it is registered.
+
+        Raises:
+            AssistantNotFound: nothing is registered under the id.
+        """
+        ...
+
+
+@runtime_checkable
+class ThreadHandle(Protocol):
+    """A `Thread`."""
+
+    def __reference__(self) -> ThreadRef:
+        """Which thread it is, and whether it may be made now."""
+        ...
+
+
+class RunHandle(Protocol):
+    """A `Run`."""
+
+    id: str
+    thread_id: str
+    status: Status
+    messages: list[Message]
+    steps: list[Step]
+    data: Any
+    usage: RunUsage | None
+    last_error: LastError | None
+    incomplete_reason: str | None
+    attempt: int
+    worker: str | None
+    assistant_name: str | None
+    required_action: RequiredAction | None
+    assistant_version: int | None
+
+
+def show(run: RunHandle, view: RunView) -> None:
+    """Update a handle to what was read of its run."""
+    record = view.record
+    run.status = record.status
+    run.messages = view.messages
+    run.steps = view.steps
+    run.data = record.data
+    run.usage = RunUsage.model_validate(record.usage) if record.usage else None
+    run.last_error = record.last_error
+    run.incomplete_reason = record.reason
+    run.attempt = record.attempts
+    run.worker = record.worker
+    run.assistant_name = record.request.assistant_name
+    run.required_action = RequiredAction.of(view.parked) if view.parked else None
+    run.assistant_version = record.request.assistant_version

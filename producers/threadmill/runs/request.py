@@ -1,0 +1,156 @@
+"""Enqueueing a run: what all ways to begin one have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from threadmill.client.client import Client, RunView
+from threadmill.client.current import current_client
+from threadmill.runs.attachments import read_files
+from threadmill.runs.handles import AssistantHandle, ThreadHandle
+from threadmill.runs.options import RequestOptions
+from threadmill.runs.result_types import ResultType
+from threadmill.runs.tool_list import functions, specs
+from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.instructions.parts import Instructions
+from threadmill_shared.instructions.templates import Template
+from threadmill_shared.records.attachments import Attached
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.run_request import RunRequest
+from threadmill_shared.tools import Tool
+
+
+@dataclass(frozen=True)
+class RequestedRun:
+    """A run that was enqueued, with what its caller brought for it."""
+
+    view: RunView
+    functions: list[Tool]
+    """Executed in this process if the run waits for calls of them."""
+    expected: ResultType[Any] | None
+    """The type of its result."""
+
+
+async def request_run(
+    assistant: AssistantHandle,
+    message: str | None,
+    thread: ThreadHandle | None,
+    options: RequestOptions,
+) -> RequestedRun:
+    """Enqueue a run.
+
+    Args:
+        assistant: whose run it is.
+        message: what the user says; None: the thread is run as it stands.
+        thread: the conversation; None: a new one.
+        options: what the caller has set.
+
+    Raises:
+        TypeError: `thread` is not a thread, or an option is wrong.
+        CallerError: the request is wrong; nothing was written.
+        StoreUnavailable: Redis does not answer.
+    """
+    _refuse_no_thread(thread)
+    expected = _expected(options)
+    client = current_client()
+    is_registered = await assistant.__adopt__()
+    tools = _tools(assistant, options)
+    own = functions(tools)
+    definition = _definition(assistant, tools, options.model, client.settings.model)
+    request = replace(
+        _request(assistant, message, thread, options, definition),
+        names_model=_names_model(assistant, options, is_registered=is_registered),
+        options=_run_options(options, expected),
+        local_tools=() if client.has_own_worker else tuple(one.spec.name for one in own),
+        result=None if expected is None else expected.form,
+        attached=await _attached(client, options),
+    )
+    enqueued = await client.hop(client.enqueue(request, own))
+    return RequestedRun(await client.hop(client.view(enqueued.run_id)), own, expected)
+
+
+def _request(
+    assistant: AssistantHandle,
+    message: str | None,
+    thread: ThreadHandle | None,
+    options: RequestOptions,
+    definition: Definition,
+) -> RunRequest:
+    return RunRequest(
+        definition=definition,
+        message=message,
+        self_=assistant,
+        thread=None if thread is None else thread.__reference__(),
+        when_busy=options.when_busy,
+        idempotency_key=options.idempotency_key,
+        context=options.context,
+        instructions=_instructions(assistant, thread, options),
+        additional_instructions=options.additional_instructions,
+    )
+
+
+def _names_model(
+    assistant: AssistantHandle, options: RequestOptions, *, is_registered: bool
+) -> bool:
+    """Whether the caller's code names the model of a run."""
+    return options.model is not None or (assistant.model is not None and not is_registered)
+
+
+def _refuse_no_thread(thread: Any) -> None:
+    if thread is not None and not isinstance(thread, ThreadHandle):
+        raise TypeError(
+            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for an "
+            "existing one, Thread(key=...) for one under a name of your own."
+        )
+
+
+def _expected(options: RequestOptions) -> ResultType[Any] | None:
+    if options.result_type is None:
+        return None
+    if options.others.get("response_format") is not None:
+        raise TypeError("Give result_type or response_format, not both.")
+    return ResultType(options.result_type)
+
+
+def _run_options(options: RequestOptions, expected: ResultType[Any] | None) -> Mapping[str, Any]:
+    if expected is None:
+        return options.others
+    return {**options.others, "response_format": expected.response_format}
+
+
+def _tools(assistant: AssistantHandle, options: RequestOptions) -> list[Any]:
+    own = assistant.get_tools() if options.tools is None else options.tools
+    return [*own, *options.additional_tools]
+
+
+def _definition(
+    assistant: AssistantHandle, tools: list[Any], model: str | None, default: str
+) -> Definition:
+    """The definition of one run, which may have other tools and another model."""
+    own = default if assistant.model is None else assistant.model
+    changed = {
+        "tools": specs(tools),
+        "hosted": hosted_tools(tools, assistant.tool_resources),
+        "model": own if model is None else model,
+    }
+    return assistant.definition().model_copy(update=changed)
+
+
+def _instructions(
+    assistant: AssistantHandle, thread: ThreadHandle | None, options: RequestOptions
+) -> Instructions | None:
+    if options.instructions is not None:
+        return options.instructions
+    own: Any = assistant.get_instructions(thread)  # a subclass may return a Template as well
+    return own if own is None or isinstance(own, Template) else Template(own)
+
+
+async def _attached(client: Client, options: RequestOptions) -> Attached:
+    return await read_files(
+        client,
+        code_interpreter_files=options.code_interpreter_files,
+        file_search_files=options.file_search_files,
+        image_files=options.image_files,
+    )

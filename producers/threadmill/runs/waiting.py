@@ -1,0 +1,91 @@
+"""Reading a run, waiting for its end, and cancelling it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+
+from threadmill.client.current import current_client
+from threadmill.runs.handles import RunHandle, show
+from threadmill.runs.local_calls import LocalCalls
+from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
+from threadmill_shared import errors
+from threadmill_shared.tools import Tool
+
+_CANCEL_SECONDS = 2.0
+"""How long the first Ctrl-C waits for the run's end."""
+
+
+async def read_run(run: RunHandle, seconds: float | None = None) -> None:
+    """Read a run anew, and update its handle.
+
+    Args:
+        run: the handle.
+        seconds: how long Redis may take; None: as long as it takes.
+
+    Raises:
+        RunLost: the run's keys are gone.
+        TimeoutError: Redis has not answered by then.
+    """
+    client = current_client()
+    try:
+        show(run, await client.hop(within(seconds, partial(client.view, run.id))))
+    except errors.RunNotFound as error:
+        raise errors.RunLost(
+            f"The record of {run.id} is gone: it expired, or its thread was deleted."
+        ) from error
+
+
+async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float | None) -> None:
+    """Wait until a run has ended, and update its handle.
+
+    Args:
+        run: the handle.
+        functions: those that are executed here if the run waits for calls of them.
+        timeout: seconds; None: as long as it takes.
+
+    Raises:
+        WaitTimeout: the run has not ended by then; it goes on.
+        RunLost: the run's keys are gone.
+    """
+    client = current_client()
+    limit = TimeLimit(timeout)
+    local = LocalCalls(client, run.id, functions)
+    try:
+        await client.hop(within(timeout, partial(client.ended, run.id, local.look)))
+        await read_run(run, limit.left(GRACE_SECONDS))
+    except TimeoutError as error:
+        raise await wait_timeout(run, timeout) from error
+    except errors.RunNotFound as error:
+        raise errors.RunLost(str(error)) from error
+    finally:
+        local.close()
+
+
+async def wait_timeout(run: RunHandle, timeout: float | None) -> errors.WaitTimeout:
+    """The error for a wait that took too long, with the handle updated if Redis answers."""
+    # A Redis that stalls may be why: the handle shows then what it showed before.
+    with contextlib.suppress(errors.InfrastructureError, TimeoutError):
+        await read_run(run, GRACE_SECONDS)
+    return errors.WaitTimeout(
+        f"{run.id} is {run.status} after {timeout} s; it continues. Wait again, or cancel it.",
+        run=run,
+    )
+
+
+async def cancel_run(run: RunHandle) -> None:
+    """Ask for a run's end, and update the handle's status.
+
+    Raises:
+        RunNotFound: there is no such run any more.
+    """
+    client = current_client()
+    run.status = await client.hop(client.cancel(run.id))
+
+
+async def cancel_and_wait(run: RunHandle, functions: Sequence[Tool]) -> None:
+    """What the first Ctrl-C does; the second one raises at once, and the cancel stays sent."""
+    await cancel_run(run)
+    with contextlib.suppress(errors.WaitTimeout):
+        await wait_for_end(run, functions, _CANCEL_SECONDS)
