@@ -62,7 +62,9 @@ class Tool:
     def __get__(self, instance: object, owner: type | None = None) -> Tool:
         if instance is None or not self._is_method:
             return self
-        return _BoundTool(self, MethodType(self.function, instance))
+        return _BoundTool(
+            MethodType(self.function, instance), self._options, self._arguments_of_method
+        )
 
     def __getattr__(self, name: str) -> Any:
         # What else the function has: the `cache_clear` of a cached one, say.
@@ -125,6 +127,9 @@ class Tool:
             namespace=namespace,
         )
 
+    def _arguments_of_method(self) -> Arguments:
+        return self._read or self._read_arguments(None)
+
     def _is_me(self, found: object) -> bool:
         found = bound_by_class(found)
         if isinstance(found, Tool):
@@ -158,10 +163,12 @@ def bound_by_class(obj: object) -> object:
 class _BoundTool(Tool):
     """A method with its object; what was read of the function holds for every object."""
 
-    def __init__(self, method: Tool, function: MethodType) -> None:
-        self._method = method
-        super().__init__(function, method._options)  # noqa: SLF001 - its own kind
+    def __init__(
+        self, function: MethodType, options: ToolOptions, read: Callable[[], Arguments]
+    ) -> None:
+        """A method with its object; `read` gives what was read of the function."""
+        self._arguments_of_function = read
+        super().__init__(function, options)
 
     def _read_arguments(self, namespace: Mapping[str, Any] | None) -> Arguments:  # noqa: ARG002
-        method = self._method
-        return method._read or method._read_arguments(None)  # noqa: SLF001 - its own kind
+        return self._arguments_of_function()
