@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async
 from threadmill.handlers.base import EventHandler
 from threadmill.printing import RunPrinter
+from threadmill.runs.downloads import download_attachment
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run
+
+_FOLDER = Path(".threadmill") / "files"
+"""In the current folder; each run has a folder of its own there."""
 
 
 class PrintHandler(EventHandler):
@@ -25,6 +31,7 @@ class PrintHandler(EventHandler):
             print_messages: whether what is said is printed.
             print_steps: whether tool calls are printed.
         """
+        self._prints_messages = print_messages
         self._printer = RunPrinter(
             print_messages=print_messages, print_steps=print_steps, is_local=self._is_local
         )
@@ -39,9 +46,9 @@ class PrintHandler(EventHandler):
 
     def on_message_done(self, message: Any) -> Coroutine[Any, Any, None] | None:
         """Download the files that go with the message, and print links to them."""
-        if not message.attachments:
+        if not message.attachments or not self._prints_messages:
             return None
-        return drive_async(self._printer.show_files(message.to_dict()))
+        return drive_async(self._show_files(message.to_dict()))
 
     def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
         """Print a line that says so, and the answer from its beginning."""
@@ -50,6 +57,12 @@ class PrintHandler(EventHandler):
     def on_end(self) -> None:
         """Leave the terminal as it is to stay."""
         self._printer.end()
+
+    async def _show_files(self, message: dict[str, Any]) -> None:
+        run_id = message["run_id"]
+        for attachment in message["attachments"]:
+            file = await download_attachment(current_client(), run_id, attachment, _FOLDER / run_id)
+            self._printer.show_file(file)
 
     def _is_local(self, tool: str) -> bool:
         return self.__dispatcher__ is not None and tool in self.__dispatcher__.local_tools

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill.printing.cards import NOT_FINISHED, Calls, Speech
 from threadmill.printing.display import Sheet, open_sheet
-from threadmill.printing.made_files import show_files
-from threadmill.printing.text import STARTED_ANEW, incomplete_note, notice_of, waiting_note
+from threadmill.printing.text import (
+    STARTED_ANEW,
+    incomplete_note,
+    notice_of,
+    one_line,
+    waiting_note,
+)
+from threadmill.runs.downloads import MadeFile
 from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run
 
+_FILE_NAME = 100
+"""Characters of a file's name."""
 _BAD_ENDS = ("thread.run.failed", "thread.run.expired", "thread.run.incomplete")
 
 
@@ -80,10 +88,13 @@ class RunPrinter:
         if self._print_messages or self._print_steps:
             self._on_sheet().notice(STARTED_ANEW, is_bad=True)
 
-    async def show_files(self, data: Any) -> None:
-        """Download what goes with a message that is whole, and show where it is; an operation."""
-        if self._print_messages:
-            await show_files(self._on_sheet(), data["run_id"], data["attachments"])
+    def show_file(self, file: MadeFile) -> None:
+        """Print a link to a file that goes with a message, or why there is none."""
+        if file.problem:
+            name = one_line(file.name, _FILE_NAME)
+            self._on_sheet().notice(f"{name} {file.problem}", is_bad=True)
+        elif file.path is not None:
+            self._on_sheet().link(file.path)
 
     def end(self) -> None:
         """Leave on the terminal what there is."""

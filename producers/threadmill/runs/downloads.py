@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadmill.client.client import Client
 from threadmill_shared import errors
@@ -26,6 +29,31 @@ async def download(client: Client, run_id: str, folder: str | Path) -> list[Path
         if path is not None:
             paths.append(path)
     return sorted(paths)
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that a run's code has made, and what became of it on this machine."""
+
+    name: str
+    path: Path | None = None
+    """Where it is; None: the run has it no more, or there was a problem."""
+    problem: str = ""
+    """Why it is not here."""
+
+
+async def download_attachment(
+    client: Client, run_id: str, attachment: Mapping[str, Any], folder: Path
+) -> MadeFile:
+    """Write what is attached to a message of the assistant's into a folder; raises nothing."""
+    name = str(attachment.get("filename"))
+    if attachment["file_id"] is None:
+        return MadeFile(name, problem=f"was not kept: {attachment.get('error')}")
+    try:
+        path = await download_file(client, run_id, attachment["file_id"], folder)
+    except (OSError, errors.ThreadmillError) as error:
+        return MadeFile(name, problem=f"could not be downloaded ({type(error).__name__})")
+    return MadeFile(name, path and path.resolve())
 
 
 async def download_file(
