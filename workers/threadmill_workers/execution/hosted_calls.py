@@ -28,16 +28,18 @@ _BEGUN: dict[str, dict[str, Any]] = {
 class HostedCalls:
     """Writes the steps of one run's hosted calls; one is open at a time."""
 
-    def __init__(self, held: HeldRun, produced: OutputFiles, take_step: Callable[[], int]) -> None:
+    def __init__(
+        self, held: HeldRun, output_files: OutputFiles, take_step: Callable[[], int]
+    ) -> None:
         """No call is open.
 
         Args:
             held: where the steps are written.
-            produced: keeps what the calls have made.
+            output_files: keeps what the calls have made.
             take_step: gives the number of the run's next step.
         """
         self._held = held
-        self._produced = produced
+        self._output_files = output_files
         self._take_step = take_step
         self._step: int | None = None
         self._kind = ""
@@ -67,7 +69,7 @@ class HostedCalls:
         """The call has ended; what it has made is kept first, since its step names it."""
         if self._step is None or self._kind != event.kind:
             self.begin(HostedCallStarted(event.kind))
-        images = await self._produced.keep_images(event.images)
+        images = await self._output_files.keep_images(event.images)
         step, self._step = self._step, None
         assert step is not None  # noqa: S101  it was begun
         details = event.details

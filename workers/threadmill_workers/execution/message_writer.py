@@ -58,16 +58,16 @@ class _Open:
 class MessageWriter:
     """Writes one message after the other; at most one is open."""
 
-    def __init__(self, held: HeldRun, produced: OutputFiles, numbers: Numbers) -> None:
+    def __init__(self, held: HeldRun, output_files: OutputFiles, numbers: Numbers) -> None:
         """None is open.
 
         Args:
             held: where they are written.
-            produced: keeps the files that go with them.
+            output_files: keeps the files that go with them.
             numbers: those of the run.
         """
         self._held = held
-        self._produced = produced
+        self._output_files = output_files
         self._numbers = numbers
         self._open: _Open | None = None
 
@@ -97,7 +97,7 @@ class MessageWriter:
         """What goes with the message, which is whole now."""
         if self._open is None:
             return Enclosed()
-        return await self._produced.enclose(self._open.text, self._open.annotations)
+        return await self._output_files.enclose(self._open.text, self._open.annotations)
 
     def complete(
         self, batch: Batch, enclosed: Enclosed, usage: dict[str, int] | None

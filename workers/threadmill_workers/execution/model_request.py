@@ -1,0 +1,81 @@
+"""What the model is sent for one turn of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+from threadmill_shared.model import ModelRequest
+from threadmill_shared.records.items import Item
+from threadmill_shared.records.run import RunRecord
+from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.output_files import OutputFiles
+
+_CALLS = ("tool_call", "hosted_call")
+"""Items that are calls, of functions and of the provider's tools."""
+
+
+class RequestBuilder:
+    """Builds the model requests of one run."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        history: History,
+        attached: AttachedFiles,
+        output_files: OutputFiles,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            record: the run.
+            history: the part of the thread that is sent.
+            attached: the files of the thread's messages.
+            output_files: learns, with the first request, what an earlier attempt has kept.
+        """
+        self._record = record
+        self._history = history
+        self._attached = attached
+        self._output_files = output_files
+        self._has_restored = False
+
+    async def build(self) -> ModelRequest:
+        """Build the request for the next turn.
+
+        Raises:
+            ModelError: a file that it needs is gone, or the provider does not take it.
+        """
+        request, options = self._record.request, self._record.request.options
+        items = await self._history.items()
+        if not self._has_restored:
+            self._has_restored = True
+            await self._output_files.restore(items)
+        return ModelRequest(
+            model=request.model,
+            instructions=request.instructions,
+            items=items,
+            tools=request.tools,
+            hosted=await self._attached.tools(items, request.hosted),
+            images=await self._attached.images(items),
+            tool_choice=_tool_choice(self._record, items),
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_completion_tokens=options.max_completion_tokens,
+            parallel_tool_calls=options.parallel_tool_calls,
+            response_format=options.response_format,
+        )
+
+
+def _tool_choice(record: RunRecord, items: Sequence[Item]) -> str | dict[str, Any] | None:
+    """What the run wants of this request. A call is forced until the run has made one.
+
+    Forced in each turn, a model could never answer. The calls are looked for among what is stored,
+    so that whoever goes on with the run knows of them.
+    """
+    choice = record.request.options.tool_choice
+    if choice in (None, "none", "auto"):
+        return choice
+    own = takewhile(lambda item: item.get("run_id") == record.id, reversed(items))
+    return "auto" if any(item["type"] in _CALLS for item in own) else choice

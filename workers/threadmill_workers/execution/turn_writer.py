@@ -1,0 +1,199 @@
+"""Makes a turn of what the model streams: its message, its calls, and what stores them.
+
+A turn's items, its usage and the events that announce them are stored by one script. So a turn is
+either not there or there as a whole, and a run that moves to another worker repeats none of it.
+"""
+
+from __future__ import annotations
+
+from threadmill_shared import ids
+from threadmill_shared.model import (
+    CodeDelta,
+    FinishReason,
+    HostedCallEnded,
+    HostedCallStarted,
+    MessageEnded,
+    ModelEvent,
+    ReasoningReceived,
+    ToolCalled,
+    TurnEnded,
+    Usage,
+)
+from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, message_text
+from threadmill_shared.records.log import ToolStepBegun
+from threadmill_shared.records.run import RunRecord
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.history import History
+from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
+from threadmill_workers.execution.message_writer import MessageWriter, Numbers
+from threadmill_workers.execution.output_files import Enclosed, OutputFiles
+from threadmill_workers.execution.turn import (
+    OpenCall,
+    Reply,
+    calls_body,
+    stored_usage,
+    usage_fields,
+)
+
+
+class TurnWriter:
+    """Writes the turns of one run, one after the other."""
+
+    def __init__(self, held: HeldRun, history: History, output_files: OutputFiles) -> None:
+        """No turn has begun.
+
+        Args:
+            held: where they are written.
+            history: takes their items.
+            output_files: keeps the files that the provider's tools make.
+        """
+        self.turns = held.record.turn
+        """Turns that the run has had."""
+        self._held = held
+        self._record: RunRecord = held.record
+        self._history = history
+        self._numbers = Numbers(held.record.next_message, held.record.next_step)
+        self._usage = stored_usage(held.record.usage)
+        self.message = MessageWriter(held, output_files, self._numbers)
+        """The message that is being written."""
+        self._hosted = HostedCalls(held, output_files, self._numbers.take_step)
+        self._output: list[ModelEvent] = []
+        """What the turn has so far and is not stored."""
+
+    def begin(self) -> None:
+        """Begin a turn; nothing of one that has failed is left."""
+        self._output = []
+
+    def place_message(self) -> None:
+        """Note where the message that begins now belongs among the turn's items."""
+        self._output.append(MessageEnded())
+
+    async def take(self, event: ModelEvent) -> None:
+        """Take what the model sends beside pieces of its message and the turn's end."""
+        match event:
+            case MessageEnded():
+                self.message.note_end(event)
+            case HostedCallStarted():
+                await self._store_so_far()
+                self._hosted.begin(event)
+            case CodeDelta():
+                self._hosted.write_code(event)
+            case HostedCallEnded():
+                await self._hosted.end(event)
+                self._output.append(event)
+                await self._store_so_far()
+            case _:
+                self._output.append(event)
+
+    def abandon(self) -> None:
+        """Close what is being written; a message's text stays in the log and is no item."""
+        self._hosted.abandon()
+        self.message.abandon()
+
+    # ---- storing ---------------------------------------------------------------------------------
+
+    async def _store_so_far(self) -> None:
+        """Store what the turn has so far, at the borders of a hosted call.
+
+        What the provider has executed is not executed again, should the rest of the turn fail.
+        Calls of functions are stored with their turn, and so is what follows them.
+        """
+        if any(type(event) is ToolCalled for event in self._output):
+            return
+        enclosed = await self.message.enclose()
+        so_far = Reply()
+        self._store_items(so_far, enclosed, is_last=False)
+        self._output.clear()
+        if so_far.batch:
+            so_far.batch.set(deaths=0)  # the run has got on
+            self._held.put(so_far.batch)
+
+    async def end(self, ended: TurnEnded) -> Reply:
+        """End the turn; what stores it is in the reply's batch."""
+        enclosed = await self.message.enclose()
+        reply = Reply(ended.stop, ended.usage)
+        self.turns += 1
+        self._usage += ended.usage
+        self._held.tokens = self._usage.total_tokens
+        if ended.stop is FinishReason.END:
+            reply.calls = self._name_calls()
+        self._store_items(reply, enclosed, is_last=True)
+        if reply.calls:
+            self._open_calls(reply)
+        reply.batch.set(
+            turn=self.turns, next_step=self._numbers.step, usage=_json_usage(self._usage), deaths=0
+        )
+        return reply
+
+    def _name_calls(self) -> tuple[OpenCall, ...]:
+        called = [event for event in self._output if type(event) is ToolCalled]
+        calls = []
+        for index, call in enumerate(called):
+            id = ids.call_id(self._record.id, self.turns, index)
+            provider_id = self._history.usable_call_id(call.provider_id) or id
+            calls.append(OpenCall(id, call.name, call.arguments, provider_id))
+        return tuple(calls)
+
+    def _store_items(self, reply: Reply, enclosed: Enclosed, *, is_last: bool) -> None:
+        calls = iter(reply.calls)
+        for event in self._output:
+            if type(event) is ReasoningReceived:
+                self._add(reply, _reasoning_item(self._record, event))
+            elif type(event) is ToolCalled and reply.calls:
+                self._add(reply, _call_item(self._record, next(calls)))
+            elif type(event) is HostedCallEnded:
+                self._add(reply, hosted_item(self._record, event))
+            elif type(event) is MessageEnded:
+                self._end_message(reply, enclosed, has_usage=is_last and not reply.calls)
+
+    def _end_message(self, reply: Reply, enclosed: Enclosed, *, has_usage: bool) -> None:
+        if not self.message.is_open:
+            return
+        if reply.stop is not FinishReason.END:
+            reason = "max_tokens" if reply.stop is FinishReason.LENGTH else "content_filter"
+            reply.batch.extend(self.message.partial(reason, "completed"))
+            return
+        usage = usage_fields(reply.usage) if has_usage else None
+        item = self.message.complete(reply.batch, enclosed, usage)
+        reply.text = message_text(item)
+        self._add(reply, item)
+
+    def _add(self, reply: Reply, item: Item) -> None:
+        reply.batch.item(item)
+        self._history.append(item)
+
+    def reopen_calls(self, reply: Reply) -> None:
+        """Open the calls that an earlier attempt has left, in a step of their own."""
+        self._open_calls(reply)
+        reply.batch.set(next_step=self._numbers.step)
+
+    def _open_calls(self, reply: Reply) -> None:
+        reply.step = self._numbers.take_step()
+        calls, batch = reply.calls, reply.batch
+        batch.step(reply.step, calls_body(calls, {}, None))
+        begun = [[call.id, call.name, call.arguments] for call in calls]
+        batch.record(ToolStepBegun(reply.step, begun))
+        for call in calls:
+            closing = call.output(OPEN_CALL_OUTPUT, failed=True, run_id=self._record.id)
+            batch.open_call(call.id, closing)
+
+
+def _reasoning_item(record: RunRecord, event: ReasoningReceived) -> Item:
+    model = record.request.model
+    return {"type": "reasoning", "model": model, "data": event.data, "run_id": record.id}
+
+
+def _call_item(record: RunRecord, call: OpenCall) -> Item:
+    return {
+        "type": "tool_call",
+        "id": call.id,
+        "provider_id": call.provider_id,
+        "name": call.name,
+        "arguments": call.arguments,
+        "run_id": record.id,
+    }
+
+
+def _json_usage(usage: Usage) -> str:
+    numbers = ",".join(f'"{name}":{value}' for name, value in usage_fields(usage).items())
+    return f"{{{numbers}}}"
