@@ -14,14 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.contents import read_contents
-from tests.support.kinds import Servers
-from tests.support.leaks import leaks
-from tests.support.page_rows import PageRows
-from tests.support.programs import KINDS, default_kind
-from tests.support.room import APART, QUIET, TOGETHER, Groups, Room, group, put_quiet_ones_last
-from tests.support.servers import RedisServer
-from tests.support.slots import one_slot_per_script
+from tests.support.parity_table import ParityTable
+from tests.support.scheduling import (
+    APART,
+    QUIET,
+    TOGETHER,
+    Groups,
+    MachineLock,
+    group,
+    put_quiet_ones_last,
+)
+from tests.support.servers.pool import Servers
+from tests.support.servers.programs import KINDS, default_kind
+from tests.support.servers.redis_server import RedisServer
+from tests.support.store.contents import read_contents
+from tests.support.store.leaks import leaks
+from tests.support.store.slots import one_slot_per_script
 
 from threadmill_shared.store.connections import StoreClient, connect
 from threadmill_shared.store.runs import Store
@@ -29,7 +37,7 @@ from threadmill_shared.store.runs import Store
 NAMESPACE = "tm"
 
 _REPORT = "report"
-_ROOM = pytest.StashKey[Room]()
+_LOCK = pytest.StashKey[MachineLock]()
 _SHARED = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -123,19 +131,19 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Reports())
-    config.pluginmanager.register(PageRows())
+    config.pluginmanager.register(ParityTable())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Of nohup, or of a script that goes on meanwhile: what tests start would not hear Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if folder := _shared_folder(config):
-        config.stash[_ROOM] = Room(folder)
+        config.stash[_LOCK] = MachineLock(folder)
     elif config.getoption("numprocesses", None):
         config.stash[_SHARED] = tempfile.TemporaryDirectory(prefix="threadmill-tests-")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if room := config.stash.get(_ROOM, None):
-        room.close()
+    if lock := config.stash.get(_LOCK, None):
+        lock.close()
     if folder := config.stash.get(_SHARED, None):
         folder.cleanup()
 
@@ -194,16 +202,16 @@ def _ask_one_api(config: pytest.Config, items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    room = item.config.stash.get(_ROOM, None)
-    if room is None:
+    lock = item.config.stash.get(_LOCK, None)
+    if lock is None:
         return (yield)
-    room.enter(alone=group(item) == QUIET)
+    lock.acquire(alone=group(item) == QUIET)
     try:
         return (yield)
     finally:
         # What a group's fixtures have started goes on between its tests, and would be heard.
         if nextitem is None or group(nextitem) != group(item):
-            room.leave()
+            lock.release()
 
 
 # ---- reporting ---------------------------------------------------------------------------------

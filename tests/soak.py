@@ -17,9 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill import Assistant
 from threadmill.testing import StandIn
@@ -33,7 +33,7 @@ BLOCK_EVERY_SECONDS = 4.0
 
 async def load(seconds: float, workers: int) -> Counter[tuple[str, int]]:
     """Keep all slots busy for so long; returns how often runs ended how, after how many claims."""
-    ai, ended = Assistant.load("perils"), Counter[tuple[str, int]]()
+    ai, ended = Assistant.load("dangerous"), Counter[tuple[str, int]]()
     until = time.monotonic() + seconds
 
     async def talk(text: str, pause: float = 0) -> None:
@@ -59,9 +59,9 @@ def main() -> int:
         redis = stack.enter_context(RedisServer(folder))
         standin = stack.enter_context(StandIn())
         slots = {"THREADMILL_CONCURRENCY": str(SLOTS)}
-        stack.enter_context(surroundings(redis.url(), standin, "responses", **slots))
+        stack.enter_context(isolated_environment(redis.url(), standin, "responses", **slots))
         workers = stack.enter_context(Workers(folder))
-        started = workers.start("perils", chosen.workers)
+        started = workers.start("dangerous", chosen.workers)
         begun = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in started]
         ended = asyncio.run(load(chosen.seconds, chosen.workers))
         used = [sum(psutil.Process(one.pid).cpu_times()[:2]) for one in started]

@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.acceptance.flowers import running_flower
-from tests.acceptance.processes import BOTS, Workers
-from tests.acceptance.surroundings import surroundings
-from tests.acceptance.test_operated import CREDENTIAL, Flower
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.paths import BOTS
+from tests.support.processes.flower import CREDENTIAL, Flower, running_flower
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
@@ -39,7 +39,7 @@ def main() -> None:
         with (
             RedisServer(folder) as redis,
             StandIn(by_text(ANSWERS)) as standin,
-            surroundings(redis.url(), standin, "responses"),
+            isolated_environment(redis.url(), standin, "responses"),
             running_flower(folder) as flower,
             Workers(folder) as workers,
         ):

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.acceptance.installing import Installations
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.processes.installation import Installations
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill.testing import StandIn, converse
 
@@ -37,7 +37,7 @@ def standin() -> Iterator[StandIn]:
 @pytest.fixture
 def environment(redis_url: str, standin: StandIn, api: str) -> Iterator[None]:
     """The settings of the test's producer, its workers and its scripts; in `os.environ`."""
-    with surroundings(redis_url, standin, api):
+    with isolated_environment(redis_url, standin, api):
         yield
 
 
@@ -69,7 +69,7 @@ def lasting(
     """A store, a provider and workers that are there for all tests of a module."""
     with (
         StandIn() as standin,
-        surroundings(redis_server.fresh_database(), standin, api),
+        isolated_environment(redis_server.fresh_database(), standin, api),
         Workers(tmp_path_factory.mktemp(api)) as workers,
     ):
         yield Lasting(workers, standin)

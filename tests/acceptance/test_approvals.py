@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Worker
+from tests.support.processes.worker import Worker
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread, errors, tool

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 
 from threadmill import Assistant, Thread, errors
 

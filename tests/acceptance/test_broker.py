@@ -6,8 +6,8 @@ import psutil
 import pytest
 import redis
 from celery import Celery
-from tests.acceptance.processes import Workers
-from tests.acceptance.requests import is_speaking
+from tests.support.processes.worker import Workers
+from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 
 from threadmill import Assistant
 from threadmill.testing import Call, Record, Reply, StandIn, Text
@@ -28,10 +28,10 @@ def test_calls_of_one_id_are_all_made_and_each_output_has_its_own_call(
     ]
     asked = iter(turns)
     standin.brain = lambda _: next(asked)
-    workers.start("perils")
+    workers.start("dangerous")
     (notes := tmp_path / "notes").touch()
 
-    run = Assistant.load("perils").enqueue("Go!", context={"notes": str(notes)}).wait(20)
+    run = Assistant.load("dangerous").enqueue("Go!", context={"notes": str(notes)}).wait(20)
 
     assert run.status == "completed"
     done = [line.split()[0] for line in notes.read_text().splitlines()]

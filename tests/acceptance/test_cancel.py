@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Script, Workers
-from tests.acceptance.requests import is_speaking, tool_outputs
+from tests.support.processes.worker import Script, Workers
+from tests.support.provider_requests import is_speaking, tool_outputs
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 import redis
-from tests.acceptance.processes import Worker, Workers
+from tests.support.processes.worker import Worker, Workers
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.terminals import TypedTo
-from tests.support.servers import RedisServer
+from tests.support.processes.interactive import TypedTo
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Thread

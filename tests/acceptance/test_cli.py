@@ -21,8 +21,8 @@ import psutil
 import pytest
 import redis
 from celery import Celery
-from tests.acceptance.processes import Worker, Workers
-from tests.support.servers import RedisServer
+from tests.support.processes.worker import Worker, Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Script, Workers
-from tests.acceptance.requests import is_speaking, tool_outputs
-from tests.acceptance.surroundings import surroundings
-from tests.support.kinds import Servers
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Script, Workers
+from tests.support.provider_requests import is_speaking, tool_outputs
+from tests.support.servers.pool import Servers
 
 from threadmill import Assistant, Event, Thread, errors
 from threadmill.client.current import close_client
@@ -35,7 +35,7 @@ PRINT_EVENTS = """
 def environment(servers: Servers, redis_url: str, standin: StandIn, api: str) -> Iterator[None]:
     """Keys on three nodes, messages on a server that stands alone."""
     cluster = servers.get("cluster").fresh_database()
-    with surroundings(cluster, standin, api, THREADMILL_BROKER_URL=redis_url):
+    with isolated_environment(cluster, standin, api, THREADMILL_BROKER_URL=redis_url):
         yield
 
 

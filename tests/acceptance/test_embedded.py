@@ -16,8 +16,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import embedded_environment, isolated_environment, stretched
+from tests.support.paths import SCRIPTS
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill.embedded.server import FOLDER, end_server
@@ -25,7 +26,7 @@ from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_te
 
 pytestmark = pytest.mark.any_api
 
-SCRIPTS = Path(__file__).parent / "scripts"
+
 LEFT_SECONDS = 20
 """How long after the last script of a folder a process of it may be left."""
 
@@ -187,7 +188,7 @@ def outcomes(
     folders = {story: tmp_path_factory.mktemp(story.__name__) for story in STORIES}
     with (
         StandIn(by_text(BRAIN)) as standin,
-        surroundings(redis_server.fresh_database(), standin, api),
+        isolated_environment(redis_server.fresh_database(), standin, api),
         ThreadPoolExecutor(AT_ONCE) as executor,
     ):
         yield {

@@ -15,7 +15,7 @@ from typing import Any
 import openai
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.support.listeners import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
+from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
 
 from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors
 from threadmill.testing import Fault, StandIn

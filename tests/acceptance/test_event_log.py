@@ -13,8 +13,8 @@ import pytest
 from openai.types.beta import AssistantStreamEvent
 from pydantic import BaseModel, TypeAdapter
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Script
-from tests.acceptance.requests import is_speaking
+from tests.support.processes.worker import Script
+from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, Thread

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.acceptance.installing import Installations
-from tests.acceptance.surroundings import ROOT
+from tests.support.paths import ROOT
+from tests.support.processes.installation import Installations
 
 pytestmark = pytest.mark.together("installations")  # they are made once per process
 

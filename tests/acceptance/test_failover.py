@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import Workers
 from tests.acceptance.scripts import callers
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import ReplicatedRedis, SentinelFleet
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Workers
+from tests.support.servers.replication import ReplicatedRedis, SentinelFleet
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
@@ -35,7 +35,7 @@ def fleet(tmp_path: Path) -> Iterator[SentinelFleet]:
 @pytest.fixture
 def failing_over(fleet: SentinelFleet, standin: StandIn, tmp_path: Path) -> Iterator[Workers]:
     """Workers, and this process as a producer, that know the sentinels only."""
-    with surroundings(fleet.url(), standin, "responses"), Workers(tmp_path) as workers:
+    with isolated_environment(fleet.url(), standin, "responses"), Workers(tmp_path) as workers:
         yield workers
 
 
@@ -111,7 +111,7 @@ def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(
 ) -> None:
     with (
         ReplicatedRedis(tmp_path) as replicated,
-        surroundings(replicated.primary.url(), standin, "responses"),
+        isolated_environment(replicated.primary.url(), standin, "responses"),
         Workers(tmp_path) as workers,
     ):
         [worker] = workers.start("toolbox")
@@ -136,7 +136,7 @@ def test_a_function_of_the_caller_that_waits_for_a_replica_stays_its_own(
 ) -> None:
     with (
         ReplicatedRedis(tmp_path) as replicated,
-        surroundings(replicated.primary.url(), standin, "responses"),
+        isolated_environment(replicated.primary.url(), standin, "responses"),
         Workers(tmp_path) as workers,
     ):
         workers.start("toolbox")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import redis
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import embedded_environment, surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import embedded_environment, isolated_environment
+from tests.support.paths import SCRIPTS
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, Run, Thread, errors
@@ -24,7 +25,7 @@ from threadmill.testing.standin.plot import sine_plot
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
-SCRIPTS = Path(__file__).parent / "scripts"
+
 PLOT = sine_plot()
 READER = Assistant(name="reader", tools=[CodeInterpreter, FileSearch])
 
@@ -160,7 +161,7 @@ def test_a_run_that_moves_to_another_worker_gives_no_file_twice(
 
     with (
         StandIn(brain) as standin,
-        surroundings(redis_server.fresh_database(), standin, "responses"),
+        isolated_environment(redis_server.fresh_database(), standin, "responses"),
         Workers(files) as workers,
     ):
         doomed, _ = workers.start("hosted", 2)
@@ -199,7 +200,7 @@ def test_an_image_is_seen_through_chat_completions_too(
 ) -> None:
     with (
         StandIn() as standin,
-        surroundings(redis_server.fresh_database(), standin, "chat"),
+        isolated_environment(redis_server.fresh_database(), standin, "chat"),
         Workers(files) as workers,
     ):
         workers.start("hosted")

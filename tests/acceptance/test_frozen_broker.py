@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
@@ -39,7 +39,7 @@ def thaw(server: RedisServer) -> None:
 
 @pytest.fixture
 def beside(redis_url: str, standin: StandIn, broker: RedisServer) -> Iterator[None]:
-    with surroundings(redis_url, standin, "responses", THREADMILL_BROKER_URL=broker.url()):
+    with isolated_environment(redis_url, standin, "responses", THREADMILL_BROKER_URL=broker.url()):
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
 def published(name: str) -> ToolSpec | None:
     """A tool of the assistant that was published last."""
-    return next((tool for tool in Assistant.load("mishaps").tools if tool.name == name), None)
+    return next((tool for tool in Assistant.load("misuse").tools if tool.name == name), None)
 
 
 def test_runs_are_executed_by_the_worker_that_has_their_tool_whoever_takes_them_first(
     workers: Workers,
 ) -> None:
-    workers.start("mishaps")
-    [able] = workers.start("mishaps", HALF="right")
+    workers.start("misuse")
+    [able] = workers.start("misuse", HALF="right")
     right = wait_until(lambda: published("right"), "the tool is published")
     assistant = Assistant("right", tools=[right])
 
@@ -60,8 +60,8 @@ def test_a_call_that_is_to_be_repeated_is_not_said_to_be_unknown_where_its_tool_
     workers: Workers, tmp_path: Path
 ) -> None:
     workers.start("toolbox")
-    workers.start("perils")
-    tools = {t.name: t for name in ("toolbox", "perils") for t in Assistant.load(name).tools}
+    workers.start("dangerous")
+    tools = {t.name: t for name in ("toolbox", "dangerous") for t in Assistant.load(name).tools}
     assistant = Assistant(tools=[tools[name] for name in ("show_int", "fail", "die_again")])
 
     context = {"notes": str(tmp_path / "notes")}

@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
-from tests.support.servers import RedisServer
+from tests.support.paths import SCRIPTS
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill import Assistant, EventHandler, Run, Thread, errors
 
@@ -110,7 +110,7 @@ def test_an_assistant_that_could_not_be_created_is_deleted_by_a_later_with() -> 
 
 @pytest.mark.parametrize("how", ["next", "kept", "break", "async"])
 def test_a_script_that_stops_following_ends_in_silence(how: str) -> None:
-    script = Path(__file__).parent / "scripts" / "follow.py"
+    script = SCRIPTS / "follow.py"
     command = [sys.executable, "-W", "error", str(script), how]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.stdout, ended.stderr) == ("thread.run.created\n", "")

@@ -18,9 +18,9 @@ from openai.types.beta.threads import Message as OpenAIMessage
 from openai.types.beta.threads.runs import RunStep
 from pydantic import TypeAdapter
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import (
@@ -51,7 +51,6 @@ from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
-SCRIPTS = Path(__file__).parent / "scripts"
 PLOT = sine_plot()
 DRAW = Code("plot(x, sin(x))\nprint('drawn')\n", "drawn\n", {"plot.png": PLOT})
 SHOW = Text("Here it is: sandbox:/mnt/data/plot.png", ["plot.png"])
@@ -236,7 +235,7 @@ def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
 
     with (
         StandIn(brain) as standin,
-        surroundings(redis_server.fresh_database(), standin, "responses"),
+        isolated_environment(redis_server.fresh_database(), standin, "responses"),
         Workers(tmp_path) as workers,
     ):
         both = workers.start("hosted", 2)
@@ -273,7 +272,7 @@ def test_a_message_that_is_open_beside_a_hosted_call_is_closed_when_its_worker_d
 
     with (
         StandIn(brain) as standin,
-        surroundings(redis_server.fresh_database(), standin, "responses"),
+        isolated_environment(redis_server.fresh_database(), standin, "responses"),
         Workers(tmp_path) as workers,
     ):
         both = workers.start("hosted", 2)
@@ -366,7 +365,7 @@ def test_a_file_that_is_too_large_is_told_and_not_kept(
     ) as standin:
         url = redis_server.fresh_database()
         with (
-            surroundings(url, standin, "responses", THREADMILL_FILE_BYTES="1000"),
+            isolated_environment(url, standin, "responses", THREADMILL_FILE_BYTES="1000"),
             Workers(tmp_path) as workers,
         ):
             workers.start("hosted")
@@ -479,7 +478,7 @@ def test_a_worker_of_another_protocol_fails_the_run_and_says_so(
 ) -> None:
     with (
         StandIn() as standin,
-        surroundings(redis_server.fresh_database(), standin, "responses"),
+        isolated_environment(redis_server.fresh_database(), standin, "responses"),
         Workers(tmp_path) as workers,
     ):
         workers.start("hosted", THREADMILL_MODEL_API="chat")
@@ -531,7 +530,7 @@ def test_what_the_providers_tools_did_is_exported_and_goes_on_where_it_is_import
     export_file(tmp_path / "saved.jsonl", [thread])
     with (
         StandIn() as elsewhere,
-        surroundings(redis_server.fresh_database(), elsewhere, "responses"),
+        isolated_environment(redis_server.fresh_database(), elsewhere, "responses"),
         Workers(tmp_path) as workers,
     ):
         workers.start("hosted")

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from openai import AsyncAssistantEventHandler
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_scripts import SCRIBE
-from tests.support import hostile
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.hostile_streams import CODE, DEEP_OBJECT, DEEP_TEXT, SEARCH, encoded, nested
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill import Assistant, PrintHandler, Run, Thread, errors
 from threadmill.client.current import close_client
@@ -74,12 +74,12 @@ def chunk(delta: Any, reason: Any = None) -> dict[str, Any]:
 
 
 CITED = {"file_id": "file-1", "filename": "a.txt"}
-DEEP = hostile.nested(150)
+DEEP = nested(150)
 NUMBERS: list[Any] = [None, "9", -9, 9.5, 10**30, True, [9], {"n": 9}, float("nan"), float("inf")]
 USAGES: list[Any] = [*NUMBERS, {}, [{"prompt_tokens": 9}]]
 ARGUMENTS: dict[str, Any] = {
-    "brackets": hostile.DEEP_TEXT,
-    "deep and valid": hostile.DEEP_OBJECT,
+    "brackets": DEEP_TEXT,
+    "deep and valid": DEEP_OBJECT,
     "deep in an argument": '{"text": ' + "[" * 190 + "]" * 190 + "}",
     "an object": {"text": "four"},
     "a deep object": {"text": DEEP},
@@ -198,7 +198,7 @@ def scribe(
     url = redis_server.fresh_database()
     with (
         StandIn(brain) as standin,
-        surroundings(url, standin, api, THREADMILL_MODEL_RETRIES="0"),
+        isolated_environment(url, standin, api, THREADMILL_MODEL_RETRIES="0"),
         Workers(tmp_path_factory.mktemp(api)) as workers,
     ):
         workers.start(SCRIBE)
@@ -206,7 +206,7 @@ def scribe(
 
 
 def _in_turn(events: Events) -> list[Any]:
-    data = hostile.encoded(events, done=True)
+    data = encoded(events, done=True)
     return [Fault.garbage(0, data=data), FINE]
 
 
@@ -303,13 +303,13 @@ def strict_json(value: Any) -> None:
 # ---- what was stored before ----------------------------------------------------------------------
 
 FORMER = [
-    {"type": "tool_call", "name": "length", "arguments": hostile.DEEP_TEXT},
+    {"type": "tool_call", "name": "length", "arguments": DEEP_TEXT},
     {"type": "tool_call", "name": "length", "arguments": {"text": DEEP}},
     {"type": "tool_call", "name": None, "arguments": None, "provider_id": 5},
     {"type": "tool_call", "name": "web.find", "arguments": "[]", "provider_id": {"a": 1}},
     {"type": "reasoning", "model": "gpt-4.1-mini", "data": {"type": "reasoning", "id": 5}},
-    {"type": "hosted_call", "kind": "code_interpreter", "data": hostile.CODE | {"id": None}},
-    {"type": "hosted_call", "kind": "file_search", "data": hostile.SEARCH | {"results": [DEEP]}},
+    {"type": "hosted_call", "kind": "code_interpreter", "data": CODE | {"id": None}},
+    {"type": "hosted_call", "kind": "file_search", "data": SEARCH | {"results": [DEEP]}},
     {"type": "hosted_call", "kind": "file_search", "data": [DEEP]},
 ]
 """Items as earlier releases have stored them."""

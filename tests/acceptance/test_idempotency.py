@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.acceptance.processes import Script, Workers
+from tests.support.processes.worker import Script, Workers
 
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import StandIn

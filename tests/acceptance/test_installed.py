@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.acceptance.installing import Installations, Installed
-from tests.acceptance.surroundings import ROOT
+from tests.support.paths import ROOT
+from tests.support.processes.installation import Installations, Installed
 
 pytestmark = pytest.mark.together("installations")  # they are made once per process
 

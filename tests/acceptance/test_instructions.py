@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Script
+from tests.support.processes.worker import Script
 
 from threadmill import Assistant, Run, Template, Thread, errors
 from threadmill.testing import StandIn

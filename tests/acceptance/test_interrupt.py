@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Literal
 
 import pytest
-from tests.acceptance.processes import Workers
-from tests.acceptance.requests import by_thread, said_to
+from tests.support.processes.worker import Workers
+from tests.support.provider_requests import by_thread, said_to
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, Text

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.surroundings import surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Thread, errors, tool
@@ -355,7 +355,7 @@ def test_a_module_that_has_changed_is_published_under_the_next_version(
 ) -> None:
     from threadmill.client.current import close_client, current_client
 
-    with surroundings(redis_server.fresh_database(), provider, api):
+    with isolated_environment(redis_server.fresh_database(), provider, api):
         client = current_client()
         for instructions in ("a", "a", "b"):
             definition = Assistant("module", instructions).definition()

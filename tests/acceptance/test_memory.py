@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 
 from threadmill import Assistant
 from threadmill.testing import StandIn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant

@@ -17,28 +17,27 @@ from typing import Any
 
 import pytest
 import redis
-from tests.acceptance import door
-from tests.acceptance.broker import Broker, Envelope, listening
-from tests.acceptance.flowers import running_flower
-from tests.acceptance.processes import Worker
 from tests.acceptance.scripts.secretive import ANSWERS, MARK, wish
-from tests.acceptance.surroundings import embedded_environment, surroundings
-from tests.acceptance.test_operated import Flower
-from tests.support.servers import RedisServer
+from tests.support.environment import embedded_environment, isolated_environment
+from tests.support.paths import SCRIPTS
+from tests.support.processes.broker_monitor import Broker, Envelope, listening
+from tests.support.processes.celery_client import run_task, say_task, send_tasks
+from tests.support.processes.flower import Flower, running_flower
+from tests.support.processes.worker import Worker
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Thread
 from threadmill.testing import StandIn, by_text
 
-SCRIPTS = Path(__file__).parent / "scripts"
 SECRETIVE = "tests.acceptance.scripts.secretive"
 
 WRONG = f"{{{{ {MARK} }}}}"
 """A template that cannot be rendered."""
 
 FOREIGN: list[dict[str, Any]] = [
-    door.say("f0", assistant="secretive", message=wish("say"), thread_key=MARK),
-    door.say(
+    say_task("f0", assistant="secretive", message=wish("say"), thread_key=MARK),
+    say_task(
         "f1",
         assistant="secretive",
         message=wish("tools"),
@@ -48,23 +47,23 @@ FOREIGN: list[dict[str, Any]] = [
         additional_instructions=MARK,
         options={"metadata": {"secret": MARK}},
     ),
-    door.run("f2", assistant="secretive", thread_key=MARK, instructions=MARK),
-    door.say("f3", assistant="secretive", message=MARK, **{MARK: MARK}),
-    door.say("f4", assistant="nobody", message=MARK),
-    door.say("f5", assistant="secretive", message={MARK: MARK}),
-    door.say("f6", assistant="secretive", message=MARK, thread_id=MARK),
-    door.say("f7", assistant="secretive", message=MARK, instructions={"template": WRONG}),
-    door.say("f16", assistant="secretive", message=wish("say"), instructions=WRONG),
-    door.say("f17", assistant="secretive", message=MARK, instructions={MARK: MARK}),
-    door.say("f8", assistant="strict", message=MARK, context={MARK: MARK}),
-    door.say("f9", assistant="secretive", message=MARK, options={MARK: MARK}),
-    door.say("f10", assistant="secretive", message=MARK, options={"temperature": MARK}),
-    door.say("f11", assistant="secretive", message=MARK, context=MARK, when_busy=MARK),
+    run_task("f2", assistant="secretive", thread_key=MARK, instructions=MARK),
+    say_task("f3", assistant="secretive", message=MARK, **{MARK: MARK}),
+    say_task("f4", assistant="nobody", message=MARK),
+    say_task("f5", assistant="secretive", message={MARK: MARK}),
+    say_task("f6", assistant="secretive", message=MARK, thread_id=MARK),
+    say_task("f7", assistant="secretive", message=MARK, instructions={"template": WRONG}),
+    say_task("f16", assistant="secretive", message=wish("say"), instructions=WRONG),
+    say_task("f17", assistant="secretive", message=MARK, instructions={MARK: MARK}),
+    say_task("f8", assistant="strict", message=MARK, context={MARK: MARK}),
+    say_task("f9", assistant="secretive", message=MARK, options={MARK: MARK}),
+    say_task("f10", assistant="secretive", message=MARK, options={"temperature": MARK}),
+    say_task("f11", assistant="secretive", message=MARK, context=MARK, when_busy=MARK),
     {"task": "threadmill.say", "id": "f12", "args": [MARK], "kwargs": {"message": MARK}},
     {"task": "threadmill.sya", "id": "f13", "args": [MARK], "kwargs": {"message": MARK}},
     {"task": "threadmill.execute", "id": "f14", "args": [MARK], "kwargs": {MARK: MARK}},
     {"task": "threadmill.execute", "id": "f15", "args": [f"run_{MARK}"]},
-    door.say("last", assistant="secretive", message=wish("say"), thread_key="last"),
+    say_task("last", assistant="secretive", message=wish("say"), thread_key="last"),
 ]
 """What a service without threadmill sends, some of it right; the last one is answered last."""
 
@@ -100,7 +99,7 @@ def seen(
     brain = by_text({f"<{name}>": _endless(answers) for name, answers in ANSWERS.items()})
     with (
         StandIn(brain, strict=False) as standin,
-        surroundings(url, standin, request.param),
+        isolated_environment(url, standin, request.param),
         listening(url) as broker,
         running_flower(folder) as flower,
         _worker(folder) as worker,
@@ -108,7 +107,7 @@ def seen(
         wait_until(flower.workers, "the worker in Flower", 30)
         producer, embedded = _confide_twice(folder)
         ids = {message["id"]: str(uuid.uuid4()) for message in FOREIGN}
-        door.send(*({**message, "id": ids[message["id"]]} for message in FOREIGN))
+        send_tasks(*({**message, "id": ids[message["id"]]} for message in FOREIGN))
         last = Thread(key="last")
         wait_until(lambda: [run for run in last.runs() if run.status == "completed"], "the last")
         foreign = Thread(key="foreign").runs()

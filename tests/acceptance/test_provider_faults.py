@@ -14,10 +14,10 @@ import pytest
 import redis
 from openai.types.beta import AssistantStreamEvent
 from pydantic import TypeAdapter
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import surroundings
 from tests.acceptance.test_scripts import SCRIBE
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill import Assistant, Event, Message, Run, Thread
 from threadmill.client.current import close_client
@@ -122,7 +122,7 @@ def played(
     url = redis_server.fresh_database()
     with (
         StandIn(brain) as standin,
-        surroundings(url, standin, api, THREADMILL_MODEL_RETRIES=str(RETRIES)),
+        isolated_environment(url, standin, api, THREADMILL_MODEL_RETRIES=str(RETRIES)),
         Workers(tmp_path_factory.mktemp(api)) as workers,
         redis.Redis.from_url(url, decode_responses=True) as store,
     ):

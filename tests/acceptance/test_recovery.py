@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.acceptance.processes import Worker, Workers
-from tests.acceptance.requests import is_speaking
+from tests.support.processes.worker import Worker, Workers
+from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Workers
-from tests.acceptance.requests import said_to
+from tests.support.processes.worker import Workers
+from tests.support.provider_requests import said_to
 from tests.support.waiting import wait_until
 from typing_extensions import TypedDict
 

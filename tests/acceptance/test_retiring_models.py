@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.support.paths import SCRIPTS
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, errors
@@ -16,7 +16,7 @@ from threadmill.testing import ScriptedModel
 from threadmill.testing.workers import Workers
 from threadmill_shared.retirements import announcements
 
-SCRIPT = Path(__file__).parent / "scripts" / "retiring.py"
+SCRIPT = SCRIPTS / "retiring.py"
 SOON, GONE = "gpt-4.1-mini", "gpt-4"
 ELSEWHERE = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
 

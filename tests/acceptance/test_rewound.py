@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import Workers
-from tests.support.rewinding import Snapshot
+from tests.support.processes.worker import Workers
+from tests.support.servers.snapshot import Snapshot
 
 from threadmill import Assistant, Event, EventHandler, Thread, errors
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance import door
-from tests.acceptance.flowers import running_flower
-from tests.acceptance.processes import BOTS, Worker
-from tests.acceptance.surroundings import surroundings
-from tests.acceptance.test_operated import Flower
-from tests.support.servers import RedisServer
+from tests.support.environment import isolated_environment
+from tests.support.paths import BOTS
+from tests.support.processes.celery_client import say_task, send_tasks
+from tests.support.processes.flower import Flower, running_flower
+from tests.support.processes.worker import Worker
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
@@ -112,7 +112,7 @@ def story(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -
     folder, url = tmp_path_factory.mktemp("ends"), redis_server.fresh_database()
     with (
         StandIn(by_text({f"<{name}>": ANSWERS[name] for name in ANSWERS}), strict=False) as standin,
-        surroundings(url, standin, "responses", THREADMILL_MODEL_RETRIES="0"),
+        isolated_environment(url, standin, "responses", THREADMILL_MODEL_RETRIES="0"),
         running_flower(folder) as flower,
     ):
         story = Story(flower, folder)
@@ -173,7 +173,7 @@ def play_at_the_door(story: Story) -> None:
         "good": {"assistant": "careful", "message": "<completed>"},
     }
     story.doors = {name: str(uuid.uuid4()) for name in wrong}
-    door.send(*(door.say(story.doors[name], **arguments) for name, arguments in wrong.items()))
+    send_tasks(*(say_task(story.doors[name], **arguments) for name, arguments in wrong.items()))
 
 
 def play_moved(story: Story, first: Worker) -> None:

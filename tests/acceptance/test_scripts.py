@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
-from tests.support.servers import RedisServer
+from tests.support.environment import embedded_environment, isolated_environment, stretched
+from tests.support.paths import SCRIPTS
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import StandIn
 
 pytestmark = pytest.mark.any_api
 
-SCRIPTS = Path(__file__).parent / "scripts"
+
 SCRIBE = "tests.acceptance.scripts.scribe"
 SPEAKERS = {
     "plain": ["main"],
@@ -78,7 +79,7 @@ def outcomes(
     names = [f"{way}_{place}" for way in ("sync", "async") for place in SPEAKERS]
     with (
         StandIn() as standin,
-        surroundings(redis_server.fresh_database(), standin, api),
+        isolated_environment(redis_server.fresh_database(), standin, api),
         Workers(folder) as workers,
         ThreadPoolExecutor(AT_ONCE) as executor,
     ):

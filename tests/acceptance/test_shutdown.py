@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from redis import Redis
-from tests.acceptance.processes import Worker, Workers
-from tests.acceptance.requests import is_speaking
+from tests.support.processes.worker import Worker, Workers
+from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run

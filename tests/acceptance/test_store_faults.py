@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.acceptance.processes import Worker, Workers
 from tests.acceptance.scripts import callers
-from tests.support.servers import RedisServer
+from tests.support.processes.worker import Worker, Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, errors

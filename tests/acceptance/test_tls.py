@@ -8,17 +8,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import BOTS, Workers
-from tests.acceptance.surroundings import surroundings
-from tests.acceptance.test_operated import CREDENTIAL, Flower
-from tests.support.certificates import Authority, needs_openssl
-from tests.support.ports import free_port
-from tests.support.servers import RedisServer
-from tests.support.tls_servers import Stranger, TlsRedis
+from tests.support.environment import isolated_environment
+from tests.support.paths import BOTS
+from tests.support.processes.flower import CREDENTIAL, Flower, running_flower
+from tests.support.processes.worker import Workers
+from tests.support.servers.certificates import Authority, needs_openssl
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.tls import Stranger, TlsRedis
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
@@ -45,28 +44,6 @@ def server(authority: Authority, tmp_path: Path) -> Iterator[TlsRedis]:
         yield server
 
 
-@contextmanager
-def watching(folder: Path) -> Iterator[tuple[Flower, Path]]:
-    """A Flower, and the file of its log."""
-    port, log = free_port(), folder / "flower.log"
-    settings = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": CREDENTIAL, "FLOWER_DEBUG": "true"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "threadmill_workers.flower", "--logging=debug"],
-            cwd=folder,
-            env=os.environ | settings,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        flower = Flower(port)
-        wait_until(lambda: flower.ask("/api/tasks")[0] == 200, "Flower answers", 30)
-        yield flower, log
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def pages(flower: Flower) -> str:
     """What Flower shows of its broker, its workers and their settings."""
     [worker] = flower.workers()
@@ -86,9 +63,9 @@ def test_a_say_goes_through_and_nobody_shows_a_piece_of_the_password(
     }
     (tmp_path / "flower").mkdir()
     with (
-        surroundings(urls[kind], standin, "responses"),
+        isolated_environment(urls[kind], standin, "responses"),
         Workers(tmp_path) as workers,
-        watching(tmp_path / "flower") as (flower, log),
+        running_flower(tmp_path / "flower") as flower,
     ):
         [worker] = workers.start("bot")
         wait_until(flower.workers, "the worker in Flower", 30)
@@ -96,7 +73,7 @@ def test_a_say_goes_through_and_nobody_shows_a_piece_of_the_password(
         assert run.status == "completed"
         wait_until(flower.tasks, "the run's task in Flower", 30)
         shown = wait_until(lambda: _with_settings(pages(flower)), "the worker's settings", 30)
-        told = f"{shown}\n{worker.log()}\n{log.read_text()}"
+        told = f"{shown}\n{worker.log()}\n{(tmp_path / 'flower' / 'flower.log').read_text()}"
     assert "QZXJ" not in told
     assert "2031%40" not in told
     assert "nsecure" not in told
@@ -111,7 +88,7 @@ def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
 ) -> None:
     with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         url = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
-        with surroundings(url, standin, "responses"):
+        with isolated_environment(url, standin, "responses"):
             ended = subprocess.run(
                 [sys.executable, "-m", "threadmill", "worker", "bot"],
                 cwd=BOTS,
@@ -133,7 +110,7 @@ def test_worker_and_flower_do_not_start_where_the_brokers_certificate_is_another
     with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         broker = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
         given = {"THREADMILL_BROKER_URL": broker, "FLOWER_BASIC_AUTH": CREDENTIAL}
-        with surroundings(redis_server.fresh_database(), standin, "responses", **given):
+        with isolated_environment(redis_server.fresh_database(), standin, "responses", **given):
             ended = subprocess.run(
                 [sys.executable, "-m", *command.split()],
                 cwd=BOTS,
@@ -166,7 +143,9 @@ BY_VARIABLE = {
 def test_every_command_refuses_a_malformed_url_in_one_line(
     standin: StandIn, redis_server: RedisServer, command: list[str], variable: str, url: str
 ) -> None:
-    with surroundings(redis_server.url(), standin, "responses", FLOWER_BASIC_AUTH=CREDENTIAL):
+    with isolated_environment(
+        redis_server.url(), standin, "responses", FLOWER_BASIC_AUTH=CREDENTIAL
+    ):
         ended = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=BOTS,

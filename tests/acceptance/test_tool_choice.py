@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.acceptance.processes import Workers
+from tests.support.processes.worker import Workers
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, Run, Thread

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.processes import Workers
-from tests.acceptance.requests import tool_outputs
+from tests.support.processes.worker import Workers
+from tests.support.provider_requests import tool_outputs
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, converse

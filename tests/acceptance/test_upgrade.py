@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from tests.acceptance import door
-from tests.acceptance.processes import Worker, Workers
-from tests.acceptance.releases import last_release
-from tests.support.leaks import TERMINAL
+from tests.support.paths import SCRIPTS
+from tests.support.processes.celery_client import say_task, send_tasks
+from tests.support.processes.last_release import last_release
+from tests.support.processes.worker import Worker, Workers
+from tests.support.store.leaks import TERMINAL
 from tests.support.waiting import wait_until
 
-SCRIPT = Path(__file__).parent / "scripts" / "either_release.py"
+SCRIPT = SCRIPTS / "either_release.py"
 LINES = 6
 """Threads on which both releases talk at a time."""
 RUNS_PER_THREAD = 12
@@ -360,7 +361,7 @@ def send_through_the_door(id: str) -> None:
         "additional_instructions": "Be polite.",
         "options": {"temperature": 0.5},
     }
-    door.send(*[door.say(f"task-{n}", thread_key=f"door-{n}", **kwargs) for n in range(3)] * 3)
+    send_tasks(*[say_task(f"task-{n}", thread_key=f"door-{n}", **kwargs) for n in range(3)] * 3)
 
 
 def assert_door_tasks(producers: list[Producer]) -> None:

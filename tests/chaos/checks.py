@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.ledger import Line
 from tests.chaos.logs import StoredRun
 from tests.chaos.says import Say
-from tests.support.leaks import TERMINAL
+from tests.support.store.leaks import TERMINAL
 
 ONCE = ("pay", "note", "sign")
 """Tools that must not be repeated, whatever happens to them."""

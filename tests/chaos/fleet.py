@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.acceptance.processes import Worker
 from tests.chaos.networks import Leaf
+from tests.support.processes.worker import Worker
 from tests.support.waiting import wait_until_async
 
 BOTS = Path(__file__).parent / "bots"

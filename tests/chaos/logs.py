@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from pydantic_core import from_json
-from tests.support.contents import Contents
-from tests.support.leaks import TERMINAL
+from tests.support.store.contents import Contents
+from tests.support.store.leaks import TERMINAL
 
 from threadmill_shared.records.items import message_text
 from threadmill_shared.records.log import LogEntry, record_values

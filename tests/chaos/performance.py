@@ -17,7 +17,7 @@ from tests.chaos.recovery import Measurements
 from tests.chaos.stage import Stage, stage
 from tests.chaos.strikes import Strikes
 from tests.chaos.summary import Evidence, Summary
-from tests.support.contents import Contents, parts, read_contents
+from tests.support.store.contents import Contents, parts, read_contents
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.store.connections import StoreClient, connect

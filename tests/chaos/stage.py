@@ -11,7 +11,6 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.surroundings import ROOT
 from tests.chaos import children
 from tests.chaos.children import Producers
 from tests.chaos.fleet import Fleet
@@ -19,7 +18,8 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.networks import LOOPBACK, PROVIDER, STORE, Leaf
 from tests.chaos.options import Options
 from tests.chaos.tails import Tails
-from tests.support.servers import RedisServer
+from tests.support.paths import ROOT
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill.client.current import close_client
 

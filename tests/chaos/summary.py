@@ -14,8 +14,8 @@ from tests.chaos.plan import Kind
 from tests.chaos.recovery import Measurements
 from tests.chaos.stage import MAX_ATTEMPTS, Stage
 from tests.chaos.strikes import Hit, Strikes
-from tests.support.contents import Contents
 from tests.support.state_machine.invariants import broken
+from tests.support.store.contents import Contents
 
 KILL_P50 = 0.5
 KILL_P99 = 1.0

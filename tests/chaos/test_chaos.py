@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from tests.acceptance.surroundings import ROOT
+from tests.support.paths import ROOT
 
 SEED = "1"
 SHORT = [

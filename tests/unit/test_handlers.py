@@ -13,8 +13,8 @@ from typing import Any
 
 import openai
 import pytest
-from tests.support.listeners import ALL, NAMES, Note, Ours, Teller, Theirs, TheirsAsync
-from tests.support.story import RUN_ID, Story, call
+from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Teller, Theirs, TheirsAsync
+from tests.support.run_playback import RUN_ID, Story, call
 
 from threadmill import EventHandler
 from threadmill.client.operations import drive_briefly

@@ -13,7 +13,14 @@ import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support import hostile
+from tests.support.hostile_streams import (
+    CODE,
+    REASONING,
+    SEARCH,
+    VALUES,
+    hostile_streams,
+    is_readable,
+)
 
 from threadmill_shared.errors import ModelError
 from threadmill_shared.model import (
@@ -134,7 +141,7 @@ def check_sendable(api, items):
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_whatever_a_stream_holds_becomes_a_turn_or_an_error_of_ours(api, data):
-    events, error = read(api, data.draw(hostile.hostile_streams(api)))
+    events, error = read(api, data.draw(hostile_streams(api)))
     assert error is not None or isinstance(events[-1], TurnEnded)
     assert error is None or str(error)
     for event in events:
@@ -149,12 +156,12 @@ CALL = {"id": "call_1", "provider_id": "c1", "run_id": "run_1"}
 STORED = [
     {"type": "tool_call", "name": "length", "arguments": "{}", **CALL},
     {"type": "tool_output", "call_id": "call_1", "output": "4", "failed": False, **CALL},
-    {"type": "reasoning", "model": "m", "run_id": "run_1", "data": hostile.REASONING},
-    {"type": "hosted_call", "kind": "code_interpreter", "run_id": "run_1", "data": hostile.CODE},
-    {"type": "hosted_call", "kind": "file_search", "run_id": "run_1", "data": hostile.SEARCH},
+    {"type": "reasoning", "model": "m", "run_id": "run_1", "data": REASONING},
+    {"type": "hosted_call", "kind": "code_interpreter", "run_id": "run_1", "data": CODE},
+    {"type": "hosted_call", "kind": "file_search", "run_id": "run_1", "data": SEARCH},
     {"type": "note", "text": "Once more.", "run_id": "run_1"},
 ]
-READABLE = [value for value in hostile.VALUES if hostile.is_readable(value)]
+READABLE = [value for value in VALUES if is_readable(value)]
 
 
 @st.composite

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
-from tests.support.story import AT, RUN_ID, THREAD_ID, Story, call, message
+from tests.support.run_playback import AT, RUN_ID, THREAD_ID, Story, call, message
 
 from threadmill import (
     EventHandler,
@@ -371,7 +371,7 @@ def test_what_the_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) ->
 SCRIPT = """
 import sys
 from threadmill import PrintHandler
-from tests.support.story import Story
+from tests.support.run_playback import Story
 story = Story(PrintHandler())
 for number in range(5000):
     story.say(f"line {number}")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.story import Story, message
+from tests.support.run_playback import Story, message
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from rich.cells import cell_len
-from tests.support.story import AT, Story, call, message
+from tests.support.run_playback import AT, Story, call, message
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
@@ -531,7 +531,7 @@ FORKING = """
 import os, sys, threading
 from threadmill import PrintHandler
 from threadmill.printing import display
-from tests.support.story import Story, call
+from tests.support.run_playback import Story, call
 story = Story(PrintHandler(), says=None)
 calls = story.begin_calls(call("fork"))
 [screen] = display._places.values()
@@ -578,7 +578,7 @@ def run_on_terminal(script: str) -> str:
 def test_a_script_in_a_terminal_prints_panels() -> None:
     shown = run_on_terminal(
         "from threadmill import PrintHandler\n"
-        "from tests.support.story import Story, call\n"
+        "from tests.support.run_playback import Story, call\n"
         "story = Story(PrintHandler())\n"
         "calls = story.begin_calls(call('cry'))\n"
         "print('boohoo')\n"

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.acceptance.processes import Workers
-from tests.acceptance.surroundings import embedded_environment, stretched, surroundings
-from tests.acceptance.terminals import TypedTo
-from tests.support.servers import RedisServer
+from tests.support.environment import embedded_environment, isolated_environment, stretched
+from tests.support.processes.interactive import TypedTo
+from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Request, StandIn, converse
@@ -66,7 +66,7 @@ def environment(
     """The environment of the scripts."""
     url = redis_server.fresh_database()
     with (
-        surroundings(url, lasting_provider, "responses"),
+        isolated_environment(url, lasting_provider, "responses"),
         Workers(tmp_path_factory.mktemp("workers")) as workers,
     ):
         if setting == "remote":

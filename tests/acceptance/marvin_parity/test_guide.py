@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.acceptance.marvin_parity.conftest import Play
-from tests.acceptance.surroundings import ROOT
+from tests.support.paths import ROOT
 
 EXAMPLES = re.findall(
     r"^```python\n(.*?)^```$", (ROOT / "docs" / "guide.md").read_text(), re.MULTILINE | re.DOTALL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.acceptance.marvin_parity.conftest import Play
-from tests.acceptance.surroundings import ROOT
+from tests.support.paths import ROOT
 
 from threadmill.testing import Answer, Reply, Request, StandIn, Text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.nodes import ask_all
-from tests.support.scene import OTHER, Scene, begin_call, end_message, write_partly
+from tests.support.servers.clients import ask_all
+from tests.support.store.scene import OTHER, Scene, begin_call, end_message, write_partly
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids

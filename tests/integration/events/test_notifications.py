@@ -6,8 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.support.nodes import ask_all
-from tests.support.proxy import Proxy
+from tests.support.servers.clients import ask_all
+from tests.support.servers.silent_proxy import Proxy
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.events.notifications import Notifications

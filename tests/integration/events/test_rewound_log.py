@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.support.rewinding import Snapshot
-from tests.support.scene import OTHER, Scene, end_message, write_partly
+from tests.support.servers.snapshot import Snapshot
+from tests.support.store.scene import OTHER, Scene, end_message, write_partly
 
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event

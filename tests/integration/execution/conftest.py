@@ -1,6 +1,6 @@
 """The tests of this folder run on each kind of server."""
 
-from tests.support.store_fixtures import (
+from tests.support.store.fixtures import (
     client,
     notifications,
     pytest_generate_tests,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 from tests.conftest import Run
-from tests.support.scene import HOLDER, Scene, write_partly
+from tests.support.store.scene import HOLDER, Scene, write_partly
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.scene import OTHER, begin_message, write_partly
+from tests.support.store.scene import OTHER, begin_message, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.run import Status

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.conftest import Run
-from tests.support.registered_workers import (
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sharing_proxy import SharingProxy
+from tests.support.store.registered_workers import (
     Registered,
     Watcher,
     beating,
@@ -22,8 +24,6 @@ from tests.support.registered_workers import (
     registrations,
     store_at,
 )
-from tests.support.servers import RedisServer
-from tests.support.sharing_proxy import SharingProxy
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.store.runs import Store

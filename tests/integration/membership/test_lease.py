@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import Run
-from tests.support.registered_workers import beating, registered, registrations, store_at
+from tests.support.store.registered_workers import beating, registered, registrations, store_at
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.store.runs import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.scene import HOLDER, OTHER, Scene, write_partly
+from tests.support.store.scene import HOLDER, OTHER, Scene, write_partly
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status

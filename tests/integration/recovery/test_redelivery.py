@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.support.scene import OTHER, Scene
+from tests.support.store.scene import OTHER, Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch

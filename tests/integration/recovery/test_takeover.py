@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.scene import HOLDER
+from tests.support.store.scene import HOLDER
 
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.membership.failure_detector import Dead

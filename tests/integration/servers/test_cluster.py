@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.support.kinds import ClusterServer
-from tests.support.nodes import ask_all
-from tests.support.programs import server_program
-from tests.support.scene import REQUEST
+from tests.support.servers.clients import ask_all
+from tests.support.servers.cluster import ClusterServer
+from tests.support.servers.programs import server_program
+from tests.support.store.scene import REQUEST
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from tests.conftest import Run
-from tests.support.servers import SentinelFleet
+from tests.support.servers.replication import SentinelFleet
 from tests.support.waiting import wait_until
 
 from threadmill_shared import errors

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.support.certificates import Authority, Certificate, needs_openssl
-from tests.support.servers import RedisServer
-from tests.support.tls_servers import Stranger, TlsRedis
+from tests.support.servers.certificates import Authority, Certificate, needs_openssl
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.tls import Stranger, TlsRedis
 from tests.support.waiting import wait_until
 from tornado.ioloop import IOLoop
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.scene import (
+from tests.support.state_machine.commands import Write
+from tests.support.store.scene import (
     OTHER,
     begin_call,
     begin_message,
     end_message,
     write_partly,
 )
-from tests.support.state_machine.commands import Write
 
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
-from tests.support.scene import Scene
+from tests.support.store.scene import Scene
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition

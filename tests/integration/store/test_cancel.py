@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.scene import HOLDER
+from tests.support.store.scene import HOLDER
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records.changes import Dispatch, Ended

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from redis.exceptions import RedisClusterException, ResponseError
-from tests.support.contents import read_contents
-from tests.support.leaks import leaks
-from tests.support.scene import Scene
-from tests.support.slots import one_slot_per_script
+from tests.support.store.contents import read_contents
+from tests.support.store.leaks import leaks
+from tests.support.store.scene import Scene
+from tests.support.store.slots import one_slot_per_script
 
 from threadmill_shared.store.connections import connect
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scene import write_partly
+from tests.support.store.scene import write_partly
 
 from threadmill_shared import errors
 from threadmill_shared.records.run import Status

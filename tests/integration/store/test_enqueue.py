@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.lossy_client import LossyClient
-from tests.support.scene import Scene
+from tests.support.store.lossy_client import LossyClient
+from tests.support.store.scene import Scene
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records.changes import Dispatch, Enqueued

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scene import Scene
+from tests.support.store.scene import Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached

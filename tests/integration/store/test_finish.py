@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scene import (
+from tests.support.state_machine.commands import Write
+from tests.support.store.scene import (
     HOLDER,
     OTHER,
     begin_call,
     end_message,
     write_partly,
 )
-from tests.support.state_machine.commands import Write
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status

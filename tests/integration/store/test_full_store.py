@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.support.nodes import ask_all
-from tests.support.scene import begin_message, end_message, write_partly
+from tests.support.servers.clients import ask_all
+from tests.support.store.scene import begin_message, end_message, write_partly
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.integration.store.test_lost_answers import CALL, parking
-from tests.support.nodes import ask_all
+from tests.support.servers.clients import ask_all
 
 from threadmill_shared import errors
 from threadmill_shared.store import parked_runs

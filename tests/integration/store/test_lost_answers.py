@@ -11,8 +11,8 @@ from importlib import resources
 
 import pytest
 from pydantic_core import to_json
-from tests.support.lossy_client import LossyClient
-from tests.support.scene import HOLDER, Scene, begin_call, begin_message
+from tests.support.store.lossy_client import LossyClient
+from tests.support.store.scene import HOLDER, Scene, begin_call, begin_message
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached

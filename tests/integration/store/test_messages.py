@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.support.scene import begin_call, end_message, write_partly
+from tests.support.store.scene import begin_call, end_message, write_partly
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records.messages import user_message

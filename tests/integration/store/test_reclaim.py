@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scene import HOLDER, OTHER, begin_call, write_partly
+from tests.support.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records.changes import Dispatch, Ended, Reclaimed
 from threadmill_shared.records.last_error import LastError

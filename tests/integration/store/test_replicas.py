@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.support.rewinding import Snapshot
-from tests.support.scene import OTHER, Scene, begin_call
-from tests.support.servers import ClusterOfOneShard, ReplicatedRedis
+from tests.support.servers.cluster import ClusterOfOneShard
+from tests.support.servers.replication import ReplicatedRedis
+from tests.support.servers.snapshot import Snapshot
+from tests.support.store.scene import OTHER, Scene, begin_call
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids

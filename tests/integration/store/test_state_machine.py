@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from tests.support.programs import KINDS
+from tests.support.servers.programs import KINDS
 from tests.support.state_machine.commands import OUTCOMES
 from tests.support.state_machine.driver import NAMESPACE, Counts
 from tests.support.state_machine.machine import BUCKETS, run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scene import HOLDER, OTHER, begin_call, write_partly
+from tests.support.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status

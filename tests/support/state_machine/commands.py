@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.slots import hash_tag
+from tests.support.store.slots import hash_tag
 
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
@@ -271,7 +271,7 @@ class Commands:
 
 
 def bucket_key(id: str) -> str:
-    """The bucket of an id, as the keys of `tests.support.contents` begin."""
+    """The bucket of an id, as the keys of `tests.support.store.contents` begin."""
     return f"{{{bucket_of(id)}}}:"
 
 

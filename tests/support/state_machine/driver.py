@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
-from tests.support.contents import Contents, read_dump
 from tests.support.state_machine.commands import CHANGING, OUTCOMES, Command, Commands
 from tests.support.state_machine.invariants import broken, differences
 from tests.support.state_machine.model import Answer, Model, Run
 from tests.support.state_machine.order import Order
 from tests.support.state_machine.server import Server
+from tests.support.store.contents import Contents, read_dump
 
 from threadmill_shared.ids import bucket_of
 

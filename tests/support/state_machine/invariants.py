@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from tests.support.contents import Contents
-from tests.support.leaks import TERMINAL, leaks
 from tests.support.state_machine.commands import bucket_key
 from tests.support.state_machine.model import Model, Run, Thread, words
+from tests.support.store.contents import Contents
+from tests.support.store.leaks import TERMINAL, leaks
 
 from threadmill_shared.records.changes import CANCEL_MS
 

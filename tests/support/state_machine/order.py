@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.contents import Contents
-from tests.support.leaks import TERMINAL
 from tests.support.state_machine.commands import bucket_key
+from tests.support.store.contents import Contents
+from tests.support.store.leaks import TERMINAL
 
 
 class Order:

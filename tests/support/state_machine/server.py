@@ -8,10 +8,10 @@ from typing import Any
 
 import redis
 from redis import exceptions as redis_errors
-from tests.support.contents import Contents, dump_command, read_dump
-from tests.support.nodes import sync_client
+from tests.support.servers.clients import sync_client
 from tests.support.state_machine.commands import Command
 from tests.support.state_machine.model import Answer
+from tests.support.store.contents import Contents, dump_command, read_dump
 
 from threadmill_shared.store import scripts
 

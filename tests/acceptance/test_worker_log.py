@@ -1,0 +1,91 @@
+"""What a worker's log tells of providers that fail, runs that expire and workers that die."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.processes.worker import Workers
+from tests.support.waiting import wait_until
+
+from threadmill import Assistant
+from threadmill.client.current import close_client
+from threadmill.testing import Answer, Fault, Reply, StandIn, Text
+
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
+
+SECRET = "what-nobody-else-may-read"
+RETRIES = "9"
+
+
+def lines(log: str, words: str) -> list[str]:
+    return [line for line in log.splitlines() if words in line]
+
+
+def test_a_provider_that_fails_has_one_line_and_one_when_it_answers_again(
+    workers: Workers, standin: StandIn
+) -> None:
+    answers: list[Answer | str] = [Fault.status(503, message=SECRET)]
+    standin.brain = lambda _: answers[-1]
+    [worker] = workers.start("bot", THREADMILL_MODEL_RETRIES=RETRIES)
+    runs = [Assistant(name="plain").enqueue(SECRET) for _ in range(5)]
+    wait_until(lambda: len(standin.requests) >= 10, "each has been asked for twice")
+
+    [begun] = lines(worker.log(), "the provider fails (ModelUnavailable), ")
+    assert any(run.id in begun for run in runs)
+    assert not lines(worker.log(), "the provider answers again")
+
+    answers.append("Here I am.")
+    assert {run.wait(20).status for run in runs} == {"completed"}
+    assert len(lines(worker.log(), "the provider fails")) == 1
+    assert len(lines(worker.log(), "the provider answers again, after ")) == 1
+    assert SECRET not in worker.log()
+
+
+def test_runs_that_expire_are_named(
+    workers: Workers, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THREADMILL_RUN_SECONDS", "1")
+    close_client()
+    standin.brain = lambda _: Fault.hang(3, reply=Reply([Text([f"{SECRET} "] * 9)]))
+    [worker] = workers.start("bot")
+    run = Assistant(name="plain").enqueue(SECRET).wait(10)
+    assert run.status == "expired"
+    [line] = wait_until(lambda: lines(worker.log(), f"{run.id} expired"), "a line about its end")
+    assert line.endswith("error server_error deadline")
+    assert SECRET not in worker.log()
+
+
+def test_runs_that_a_sweep_ends_are_named(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THREADMILL_QUEUE_SECONDS", "1")
+    close_client()
+    held_up = Assistant(name="plain", queue="nobody")
+    runs = [held_up.enqueue("Hello?") for _ in range(5)]
+    [worker] = workers.start("bot")
+    assert {run.wait(10).status for run in runs} == {"expired"}
+
+    for run in runs:
+        [line] = wait_until(lambda run=run: lines(worker.log(), f"{run.id} expired, "), "a line")
+        assert "attempt 0" in line
+        assert line.endswith("error server_error deadline")
+
+
+def test_a_dead_workers_runs_are_counted_and_a_few_are_named(
+    workers: Workers, standin: StandIn
+) -> None:
+    standin.brain = lambda _: Fault.hang(None)
+    [dying] = workers.start("bot")
+    runs = [Assistant(name="plain").enqueue("Wait.") for _ in range(5)]
+    wait_until(lambda: len(standin.requests) == 5, "all are under way")
+    [other] = workers.start("bot")
+    dying.kill()
+    wait_until(lambda: lines(other.log(), "is dead (connection)"), "its death is seen")
+    [line] = lines(other.log(), "is dead (connection)")
+    assert f"worker {dying.name} is dead" in line
+    named = [run.id for run in runs if run.id in line]
+    assert len(named) == 3
+    assert line.endswith(", ...)")
+    assert "its runs go on elsewhere: 5 (" in line
+    standin.brain = lambda _: "Done."
+    for run in runs:
+        run.cancel()

@@ -1,0 +1,184 @@
+"""The processes of an acceptance test: workers by their command, and scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+from tests.support.paths import BOTS
+from tests.support.waiting import wait_until
+
+_START_SECONDS = 30.0
+_END_SECONDS = 10.0
+
+
+class Worker:
+    """One `threadmill worker` process."""
+
+    def __init__(
+        self,
+        log: Path,
+        modules: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        prefix: tuple[str, ...] = (),
+        python: str = sys.executable,
+    ) -> None:
+        """Start it; `prefix` goes before its command, and becomes it."""
+        self._log = log
+        command = [*prefix, python, "-m", "threadmill", "worker", *modules]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def name(self) -> str:
+        """`host:pid`, as its ready line has it."""
+        found = re.search(r"^worker (\S+) ready", self.log(), re.MULTILINE)
+        return found[1] if found else ""
+
+    @property
+    def rss(self) -> int:
+        """Bytes of memory that it has."""
+        resident: int = psutil.Process(self.pid).memory_info().rss
+        return resident
+
+    def log(self) -> str:
+        """Its output so far."""
+        return self._log.read_text()
+
+    def log_since(self, before: str) -> str:
+        """What has come since its log was this."""
+        return self.log()[len(before) :]
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: self.name or self.has_ended(), "the worker is ready", _START_SECONDS)
+        assert self.name, f"the worker has ended:\n{self.log()}"
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def terminate(self) -> None:
+        """Ask it to end: SIGTERM."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing more, and its connections stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def ends(self) -> bool:
+        """Whether it ends, having been asked to. Else its log will tell what its threads did."""
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)
+            self._process.wait()
+            return False
+        return True
+
+
+class Workers:
+    """Starts workers, and ends them all at the end of its `with` block."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._all: list[Worker] = []
+
+    def start(
+        self,
+        module: str,
+        count: int = 1,
+        folder: Path = BOTS,
+        python: str = sys.executable,
+        **environment: str,
+    ) -> list[Worker]:
+        """Start workers that load `folder/module.py`, and wait until they are ready."""
+        started = []
+        for _ in range(count):
+            log = self._logs / f"worker-{len(self._all)}.log"
+            worker = Worker(log, (module,), folder, environment, python=python)
+            self._all.append(worker)
+            started.append(worker)
+        for worker in started:
+            worker.wait_ready()
+        return started
+
+    def logs(self) -> str:
+        """The output of all of them."""
+        return "".join(worker.log() for worker in self._all)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for worker in self._all:
+            worker.terminate()
+        stuck = [worker.name for worker in self._all if not worker.ends()]
+        print(self.logs())  # pytest shows it where a test fails
+        assert not stuck, f"SIGTERM did not end {stuck}"
+
+
+class Script:
+    """A Python script, run as a process of its own that takes part as a producer."""
+
+    def __init__(self, source: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self) -> str:
+        """Its next line of output."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def write(self, line: str) -> None:
+        """A line for its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def finish(self, timeout: float = 30.0) -> str:
+        """Wait for its end in order, and return what is left of its output."""
+        try:
+            output, errors = self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            output, errors = self._process.communicate()
+            raise AssertionError(f"still running:\n{output}\n{errors}") from None
+        assert self._process.returncode == 0, f"{self._process.returncode}:\n{errors}"
+        return output

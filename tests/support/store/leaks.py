@@ -1,0 +1,101 @@
+"""Nothing is kept for ever by accident: every key has a TTL, or belongs to something that lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.support.store.contents import Contents, Stored, parts
+
+TERMINAL = frozenset({"cancelled", "failed", "completed", "incomplete", "expired"})
+
+
+def leaks(contents: Contents) -> list[str]:
+    """The keys whose lifetime is not the one that `store/keys.py` promises for them."""
+    return [
+        f"{key}: {'no TTL' if stored.for_ever else 'a TTL'}, {stored.value}"
+        for key, stored in contents.items()
+        if not _is_right(contents, key, stored)
+    ]
+
+
+def _is_right(contents: Contents, key: str, stored: Stored) -> bool:
+    bucket, kind, name = parts(key)
+    rule = _RULES.get(kind)
+    if rule is None:
+        return False
+    return rule(contents, f"{bucket}:", name or key, stored)
+
+
+def _lives(contents: Contents, bucket: str, run_id: str) -> bool:
+    status = contents.hash(f"{bucket}run:{run_id}").get("status")
+    return status is not None and status not in TERMINAL
+
+
+def _as_its_run(contents: Contents, bucket: str, run_id: str, stored: Stored) -> bool:
+    return stored.for_ever == _lives(contents, bucket, run_id)
+
+
+def _as_its_thread(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
+    return stored.for_ever and f"{bucket}thread:{thread_id}" in contents
+
+
+def _attached(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
+    return stored.for_ever == (f"{bucket}thread:{thread_id}" in contents)
+
+
+def _line(contents: Contents, bucket: str, thread_id: str, stored: Stored) -> bool:
+    is_held = bool(contents.hash(f"{bucket}thread:{thread_id}").get("head"))
+    return is_held and _index(contents, bucket, thread_id, stored)
+
+
+def _index(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return all(_lives(contents, bucket, run_id) for run_id in stored.value)
+
+
+def _holders(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return all(f"{bucket}held:{worker}" in contents for worker in stored.value)
+
+
+def _idempotency(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever == _lives(contents, bucket, stored.value["run"])
+
+
+def _expires(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return not stored.for_ever
+
+
+def _stays(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever
+
+
+_RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
+    "run": _as_its_run,
+    "log": _as_its_run,
+    "steps": _as_its_run,
+    "files": _as_its_run,
+    "calls": _as_its_run,
+    "thread": _stays,
+    "items": _as_its_thread,
+    "messages": _as_its_thread,
+    "attached": _attached,
+    "runs": _as_its_thread,
+    "line": _line,
+    "idem": _idempotency,
+    "tomb": _expires,
+    "deleted": _expires,
+    "dispatched": _index,
+    "unreported": _expires,
+    "held": _index,
+    "holders": _holders,
+    "parked": _index,
+    "deadlines": _index,
+    "mark": _expires,
+    "alive": _stays,
+    "format": _stays,
+    "lease": _expires,
+    "tools": _expires,
+    "probe": _expires,
+    "published": _expires,
+    "created": _stays,
+    "names": _stays,
+}
