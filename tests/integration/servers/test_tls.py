@@ -208,6 +208,7 @@ def test_flower_asks_rabbitmqs_management_over_tls_if_the_broker_has_tls() -> No
     from flower.options import options
 
     before = options.broker_api
+    options.broker_api = None  # an earlier test may have set it
     try:
         flower.build(of("redis://127.0.0.1:1", "amqps://me:pw@rabbit//"))
         assert options.broker_api == "https://rabbit:15671/api/"
