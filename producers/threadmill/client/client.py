@@ -177,7 +177,7 @@ class Client:
         answer: CallOutcome,
         *,
         waits_for: WaitsFor = "output",
-        taker: str = "",
+        lessee: str = "",
     ) -> None:
         """Give a parked run's call its output, and have the run sent if it goes on.
 
@@ -185,7 +185,7 @@ class Client:
             RunNotFound, NotWaiting, CallTaken, OutputMismatch: as they say.
         """
         submit = self.parked.submit
-        send = await submit(run_id, call_id, answer, waits_for=waits_for, taker=taker)
+        send = await submit(run_id, call_id, answer, waits_for=waits_for, lessee=lessee)
         await self.store.confirm(run_id)
         self._sender.send(send)
 

@@ -148,32 +148,32 @@ class LocalCalls:
         finally:
             self._begun.discard(job.call.id)
 
-    async def _is_done(self, job: _Job, taker: str) -> bool:
+    async def _is_done(self, job: _Job, lessee: str) -> bool:
         """Take a call and see it through; whether nobody has to look at it any more."""
-        outcome, who = await self._on_bridge(self._take(job, taker))
+        outcome, who = await self._on_bridge(self._take(job, lessee))
         if outcome == "silent":
             # It may only not have been heard, as long as Redis stood still or was full.
             await asyncio.sleep(PATIENCE_SECONDS)
             if self._is_closed:
                 return True
-            outcome, _ = await self._on_bridge(self._take(job, taker, doubted=who))
+            outcome, _ = await self._on_bridge(self._take(job, lessee, suspect=who))
             if outcome in (*_OURS, "lapsed"):
                 logger.warning("the process that executed %s was lost", job.call.id)
         if outcome == "lapsed":
             return await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
         if outcome in _OURS:
-            return await self._see_through(job, taker)
+            return await self._see_through(job, lessee)
         return outcome == "gone"
 
-    async def _see_through(self, job: _Job, taker: str) -> bool:
+    async def _see_through(self, job: _Job, lessee: str) -> bool:
         """Execute a call and submit what it gives, and keep others from it until that is stored."""
-        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, taker)))
+        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, lessee)))
         try:
             result = await self._execute(job, kept)
             if result is None:
                 logger.info("this process no longer holds call %s", job.call.id)
                 return False
-            return await self._on_bridge(self._submit(job, _answer(result), taker))
+            return await self._on_bridge(self._submit(job, _answer(result), lessee))
         finally:
             kept.cancel()
 
@@ -210,10 +210,10 @@ class LocalCalls:
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(self._client.hop(work).future)
 
-    async def _take(self, job: _Job, taker: str, doubted: str = "") -> tuple[str, str]:
+    async def _take(self, job: _Job, lessee: str, suspect: str = "") -> tuple[str, str]:
         may_repeat = job.spec.on_interrupt == "retry"
-        ids = (self._run_id, job.call.id, taker)
-        take = partial(self._client.parked.take, *ids, may_repeat=may_repeat, doubted=doubted)
+        ids = (self._run_id, job.call.id, lessee)
+        take = partial(self._client.parked.lease_call, *ids, may_repeat=may_repeat, suspect=suspect)
         outcome, who = await _patiently(take)
         # What a failover may lose would be executed by another process, too.
         while outcome in _OURS and not await self._is_confirmed():
@@ -221,17 +221,17 @@ class LocalCalls:
             outcome, who = await _patiently(take)  # meanwhile the lease may have lapsed
         return outcome, who
 
-    async def _keep(self, job: _Job, taker: str) -> None:
+    async def _keep(self, job: _Job, lessee: str) -> None:
         """Keep others from the call, until it is no longer this process's."""
         while True:
             await asyncio.sleep(KEEP_SECONDS)
-            outcome, _ = await self._take(job, taker)
+            outcome, _ = await self._take(job, lessee)
             if outcome not in _OURS:
                 return
 
-    async def _submit(self, job: _Job, answer: CallOutcome, taker: str) -> bool:
+    async def _submit(self, job: _Job, answer: CallOutcome, lessee: str) -> bool:
         """Whether that is the end of the call; not where another process has it after all."""
-        submit = partial(self._client.submit, self._run_id, job.call.id, answer, taker=taker)
+        submit = partial(self._client.submit, self._run_id, job.call.id, answer, lessee=lessee)
         try:
             await _patiently(submit)
             while not await self._is_confirmed():

@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts.texts import compare_and_set
 
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
@@ -81,15 +82,9 @@ class Assistants:
             return version
         new = definition.model_copy(update={"version": version + 1})
         fields = _unknown_fields(stored) | new.model_dump(mode="json")
-        reply = await self._store.scripts.run(
-            "replace",
-            keys={"place": key},
-            args={
-                "was": stored or "",
-                "becomes": to_json(fields).decode(),
-                "lifetime": lifetime or "",
-            },
-        )
+        becomes = to_json(fields).decode()
+        call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
+        reply = await self._store.scripts.run(call)
         return 0 if reply[0] == "moved" else version + 1
 
     async def delete(self, assistant_id: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threadmill_shared import errors
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts.texts import compare_and_set
 
 FORMAT = 1
 """Number of the store's format: how keys are named, and what is in them."""
@@ -20,8 +21,8 @@ async def check_format(store: Store) -> None:
     # Only if it is older, since a full server takes nothing in; and only in the place of what was
     # read, since a later release may raise it meanwhile.
     while int(stored or 0) < FORMAT:
-        args = {"was": stored or "", "becomes": FORMAT, "lifetime": ""}
-        await store.scripts.run("replace", keys={"place": key}, args=args)
+        call = compare_and_set(place=key, was=stored or "", becomes=str(FORMAT), lifetime=None)
+        await store.scripts.run(call)
         stored = await store.read("GET", key)
     if (found := int(stored or 0)) > FORMAT:
         raise errors.StoreIncompatible(

@@ -62,6 +62,18 @@ class Keys:
         """The prefixes of all buckets."""
         return [f"{self.namespace}:{{{number:02x}}}:" for number in range(BUCKETS)]
 
+    def deadlines(self, bucket: str) -> str:
+        """The index of a bucket, by its prefix, that says when somebody must look at a run."""
+        return f"{bucket}deadlines"
+
+    def held(self, bucket: str, worker_id: str) -> str:
+        """The runs that a worker holds in a bucket, by its prefix."""
+        return f"{bucket}held:{worker_id}"
+
+    def unreported(self, id: str) -> str:
+        """The ended runs whose end no worker has reported, in the bucket of this id."""
+        return f"{self.bucket(id)}unreported"
+
     def run(self, run_id: str) -> str:
         """The run's record."""
         return f"{self.bucket(run_id)}run:{run_id}"

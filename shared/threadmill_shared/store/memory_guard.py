@@ -10,7 +10,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared.store.connections import StoreClient, memory
-from threadmill_shared.store.scripts import store_full, unavailable
+from threadmill_shared.store.scripts.runner import store_full, unavailable
 
 logger = logging.getLogger("threadmill.store")
 

@@ -22,9 +22,11 @@ from threadmill_shared.records.log import OwnEvent, Record, ToolCallAnswered, To
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.reader import StoreReader
 from threadmill_shared.store.replies import run_not_found
+from threadmill_shared.store.scripts.loader import ScriptCall
+from threadmill_shared.store.scripts.parked_runs import ParkedRunScripts
 
 LEASE_SECONDS = 10.0
-"""So long a call that was taken is kept from others, after the last sign of its taker."""
+"""So long a call that was leased is kept from others, after the last sign of its lessee."""
 
 INTERRUPTED_OUTPUT = (
     "The process that made this call was lost. Whether the call had an effect is not known; "
@@ -97,6 +99,7 @@ class ParkedRuns:
     def __init__(self, store: StoreReader) -> None:
         self._store = store
         self._keys = store.keys
+        self._scripts = ParkedRunScripts(store.keys)
 
     async def calls(self, run_id: str) -> list[ParkedCall]:
         """The calls that wait for somebody outside; none where the run is not parked.
@@ -106,33 +109,34 @@ class ParkedRuns:
         """
         return (await self._read(run_id)).calls()
 
-    async def take(
-        self, run_id: str, call_id: str, taker: str, *, may_repeat: bool, doubted: str = ""
+    async def lease_call(
+        self, run_id: str, call_id: str, lessee: str, *, may_repeat: bool, suspect: str = ""
     ) -> tuple[str, str]:
         """Take a call, to execute it; or say that one goes on with it.
 
         Args:
             run_id: the parked run.
             call_id: the call, which waits for its output.
-            taker: who takes it: a word that nobody else has.
-            may_repeat: whether it may be executed once more, after a taker that was lost.
-            doubted: a taker that was `silent` when this process looked before.
+            lessee: who takes it: a word that nobody else has.
+            may_repeat: whether it may be executed once more, after a lessee that was lost.
+            suspect: a lessee that was `silent` when this process looked before.
 
         Returns:
-            A word, and a taker or an empty string. `ok`: it is the taker's. `kept`: it still is.
+            A word, and a lessee or an empty string. `ok`: it is the lessee's. `kept`: it still is.
             `gone`: nobody waits for its output (any more). `taken`: another process executes it.
             `silent`: it has given no sign for too long, perhaps because Redis stood still; look
-            again in a while, and name it as `doubted`. `lapsed`: it is lost, and the call may not
+            again in a while, and name it as `suspect`. `lapsed`: it is lost, and the call may not
             be repeated.
         """
-        args = {
-            "call_id": call_id,
-            "taker": taker,
-            "lease_ms": int(LEASE_SECONDS * 1000),
-            "may_repeat": int(may_repeat),
-            "doubted": doubted,
-        }
-        word, *who = await self._run("take", run_id, args)
+        call = self._scripts.lease_call(
+            run_id=run_id,
+            call_id=call_id,
+            lessee=lessee,
+            lease_ms=int(LEASE_SECONDS * 1000),
+            may_repeat=may_repeat,
+            suspect=suspect,
+        )
+        word, *who = await self._store.scripts.run(call)
         return str(word), str(who[0]) if who else ""
 
     async def submit(
@@ -142,7 +146,7 @@ class ParkedRuns:
         answer: CallOutcome,
         *,
         waits_for: WaitsFor = "output",
-        taker: str = "",
+        lessee: str = "",
     ) -> Dispatch | None:
         """Give a call its output; returns the run that is to be sent, if it is to be.
 
@@ -151,7 +155,7 @@ class ParkedRuns:
             call_id: the call.
             answer: what it gave.
             waits_for: what the call is to wait for; else it is not answered.
-            taker: who took it; empty for an answer by hand.
+            lessee: who leased it; empty for an answer by hand.
 
         Raises:
             RunNotFound: there is no such run.
@@ -161,8 +165,10 @@ class ParkedRuns:
         """
         while True:
             parked = await self._read(run_id)
-            args = _submission(parked, call_id, answer) | {"waits_for": waits_for, "taker": taker}
-            reply = await self._run("submit", run_id, args)
+            call = self._submission(
+                parked, run_id, call_id, answer, waits_for=waits_for, lessee=lessee
+            )
+            reply = await self._store.scripts.run(call)
             if reply[0] in ("ok", "again"):
                 return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
             if reply[0] != "moved":
@@ -179,8 +185,14 @@ class ParkedRuns:
         data = {"call_id": call_id, "name": parked_name(parked.body, call_id)}
         record = encode(OwnEvent("threadmill.tool.approved", data))
         closing = from_json(parked.marks.get(call_id, "{}")) | {"output": OPEN_CALL_OUTPUT}
-        args = {"closing": to_json(closing).decode(), "count": 1, "records": record}
-        reply = await self._run("approve", run_id, {"call_id": call_id, **args})
+        call = self._scripts.approve(
+            run_id=run_id,
+            call_id=call_id,
+            closing=to_json(closing).decode(),
+            count=1,
+            records=record,
+        )
+        reply = await self._store.scripts.run(call)
         if reply[0] not in ("ok", "again"):
             raise _refusal(reply[0], run_id, call_id, parked)
         return _dispatch(run_id, *reply[1:], attempts=parked.attempts)
@@ -206,10 +218,39 @@ class ParkedRuns:
             marks=marks,
         )
 
-    async def _run(self, script: str, run_id: str, args: Mapping[str, Any]) -> Sequence[Any]:
-        own = {"bucket": self._keys.bucket(run_id), "run_id": run_id}
-        return await self._store.scripts.run(
-            script, keys={"run": self._keys.run(run_id)}, args={**own, **args}
+    def _submission(
+        self,
+        parked: _Parked,
+        run_id: str,
+        call_id: str,
+        answer: CallOutcome,
+        *,
+        waits_for: WaitsFor,
+        lessee: str,
+    ) -> ScriptCall:
+        """The step with the answer in it, and the events that announce it."""
+        body = _body_with(parked, call_id, answer)
+        is_last = all(output is not None for *_, output in body["calls"])
+        records = _announcements(parked, call_id, answer, body, is_last=is_last)
+        item = from_json(parked.marks.get(call_id, "{}"))
+        item |= {"output": answer.output, "failed": bool(answer.error)}
+        status, field, value = answer.end or ("", "", None)
+        return self._scripts.submit(
+            run_id=run_id,
+            call_id=call_id,
+            waits_for=waits_for,
+            lessee=lessee,
+            events=parked.events,
+            digest=_digest(answer),
+            item=to_json(item).decode(),
+            step=parked.step,
+            step_status="completed" if is_last else "",
+            body=to_json(body).decode(),
+            count=len(records),
+            records=",".join(map(encode, records)),
+            end_status=status,
+            end_field=field,
+            end_value=to_json(value).decode() if answer.end else "",
         )
 
 
@@ -218,41 +259,30 @@ def parked_name(body: Mapping[str, Any], call_id: str) -> str:
     return next((name for id, name, *_ in body.get("calls", ()) if id == call_id), "")
 
 
-def _submission(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str, str | int]:
-    """The step with the answer in it, and the events that announce it."""
+def _body_with(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str, Any]:
+    """The body of the step, with the answer in it."""
     calls = [
         [id, name, arguments, answer.output if id == call_id else output]
         for id, name, arguments, output in parked.body.get("calls", ())
     ]
     failed = list(parked.body.get("failed", ())) + ([call_id] if answer.error else [])
-    body = {**parked.body, "calls": calls, "failed": failed}
-    is_last = all(output is not None for *_, output in calls)
+    return {**parked.body, "calls": calls, "failed": failed}
+
+
+def _announcements(
+    parked: _Parked, call_id: str, answer: CallOutcome, body: dict[str, Any], *, is_last: bool
+) -> list[Record]:
+    """The records that tell of an answer; the last one ends the step."""
     records: list[Record] = []
     if answer.error:
         name = parked_name(body, call_id)
         failure = {"call_id": call_id, "name": name, "error": answer.error}
         records.append(OwnEvent("threadmill.tool.failed", failure))
-    index = next((at for at, call in enumerate(calls) if call[0] == call_id), 0)
+    index = next((at for at, call in enumerate(body["calls"]) if call[0] == call_id), 0)
     records.append(ToolCallAnswered(parked.step, index, call_id, answer.output))
     if is_last:
         records.append(ToolStepEnded(parked.step, "completed", body))
-    item = from_json(parked.marks.get(call_id, "{}"))
-    item |= {"output": answer.output, "failed": bool(answer.error)}
-    status, field, value = answer.end or ("", "", None)
-    return {
-        "call_id": call_id,
-        "events": parked.events,
-        "digest": _digest(answer),
-        "item": to_json(item).decode(),
-        "step": parked.step,
-        "step_status": "completed" if is_last else "",
-        "body": to_json(body).decode(),
-        "count": len(records),
-        "records": ",".join(map(encode, records)),
-        "end_status": status,
-        "end_field": field,
-        "end_value": to_json(value).decode() if answer.end else "",
-    }
+    return records
 
 
 def _dispatch(run_id: str, send: str, queue: str, *, attempts: int) -> Dispatch | None:

@@ -15,7 +15,7 @@ from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.connections import PASSING, StoreClient
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.pipeline import Pipeline
-from threadmill_shared.store.scripts import ScriptRunner, unavailable
+from threadmill_shared.store.scripts.runner import ScriptRunner, unavailable
 from threadmill_shared.stored import reading
 
 PAGE = 200
@@ -207,8 +207,8 @@ class StoreReader:
 
     async def held_by(self, worker_id: str) -> list[str]:
         """The runs that are recorded as a worker's."""
-        buckets = self.keys.buckets()
-        ask = [("ZRANGE", f"{bucket}held:{worker_id}", 0, -1) for bucket in buckets]
+        held = [self.keys.held(bucket, worker_id) for bucket in self.keys.buckets()]
+        ask = [("ZRANGE", key, 0, -1) for key in held]
         pages = await self.scripts.ask(ask)
         return [run_id for page in pages for run_id in page]
 

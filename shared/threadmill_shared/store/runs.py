@@ -28,6 +28,7 @@ from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import StoreClient, is_cluster
 from threadmill_shared.store.replicas import ReplicaCheck, Replicas
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
+from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.threads import ThreadStore, as_json
 
 logger = logging.getLogger("threadmill.store")
@@ -44,6 +45,7 @@ class Store(ThreadStore):
         """A store on a client from `connect`; a call is repeated for `patience` seconds."""
         super().__init__(client, namespace, patience=patience)
         self._replicas = Replicas(client)
+        self._runs = RunScripts(self.keys)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,29 +74,22 @@ class Store(ThreadStore):
         await self._room.refuse_when_full()
         await self._attach(new.thread_id, new.attached)
         keyed = new.idempotency_key is not None
-        reply = await self.scripts.run(
-            "enqueue",
-            keys={
-                "run": self.keys.run(new.run_id),
-                "thread": self.keys.thread(new.thread_id),
-                "idem": self.keys.idempotency(new.thread_id, new.idempotency_key or ""),
-            },
-            args={
-                "bucket": self.keys.bucket(new.run_id),
-                "run_id": new.run_id,
-                "thread_id": new.thread_id,
-                "create": int(new.create_thread),
-                "metadata": as_json(new.thread_metadata),
-                "when_busy": new.when_busy,
-                "cancel_ms": CANCEL_MS,
-                "max_waiting": new.max_waiting,
-                "wait_ms": "" if new.wait_seconds is None else int(new.wait_seconds * 1000),
-                "digest": new.content_digest if keyed else "",
-                "message_id": new.message_id if new.message is not None else "",
-                "message": _user_message(new),
-            },
+        call = self._runs.enqueue(
+            run_id=new.run_id,
+            thread_id=new.thread_id,
+            idempotency_key=new.idempotency_key or "",
+            create=new.create_thread,
+            metadata=as_json(new.thread_metadata),
+            when_busy=new.when_busy,
+            cancel_ms=CANCEL_MS,
+            max_waiting=new.max_waiting,
+            wait_ms=None if new.wait_seconds is None else int(new.wait_seconds * 1000),
+            digest=new.content_digest if keyed else "",
+            message_id=new.message_id if new.message is not None else "",
+            message=_user_message(new),
             rest=_run_fields(new),
         )
+        reply = await self.scripts.run(call)
         outcome, run_id, ahead, send, queue = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
@@ -107,15 +102,7 @@ class Store(ThreadStore):
         Raises:
             RunNotFound: there is no such run.
         """
-        reply = await self.scripts.run(
-            "cancel",
-            keys={"run": self.keys.run(run_id)},
-            args={
-                "bucket": self.keys.bucket(run_id),
-                "run_id": run_id,
-                "cancel_ms": CANCEL_MS,
-            },
-        )
+        reply = await self.scripts.run(self._runs.cancel(run_id=run_id, cancel_ms=CANCEL_MS))
         if reply[0] == "gone":
             raise run_not_found(run_id)
         _, status, send, queue = reply
@@ -144,22 +131,18 @@ class Store(ThreadStore):
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
             text = await self.open_text(record)
-            reply = await self.scripts.run(
-                "force",
-                keys={"run": self.keys.run(run_id)},
-                args={
-                    "bucket": self.keys.bucket(run_id),
-                    "run_id": run_id,
-                    "token": record.token,
-                    "events": record.events,
-                    "status": status,
-                    "grace_ms": grace_ms,
-                    "lost": int(lost is not None),
-                    "message_id": _open_message_id(record) if text else "",
-                    "message": _partial_message(record, text, status) if text else "",
-                    "last_error": to_json(last_error).decode() if last_error else "",
-                },
+            call = self._runs.force_end(
+                run_id=run_id,
+                token=record.token,
+                events=record.events,
+                status=status,
+                grace_ms=grace_ms,
+                lost=lost is not None,
+                message_id=_open_message_id(record) if text else "",
+                message=_partial_message(record, text, status) if text else "",
+                last_error=to_json(last_error).decode() if last_error else "",
             )
+            reply = await self.scripts.run(call)
             if reply[0] in ("ok", "again"):
                 return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
@@ -173,19 +156,15 @@ class Store(ThreadStore):
             max_deaths: the holder died, and so often a run may die without getting on. None: this
                 is no fault of the run, and is not counted.
         """
-        reply = await self.scripts.run(
-            "reclaim",
-            keys={"run": self.keys.run(record.id)},
-            args={
-                "bucket": self.keys.bucket(record.id),
-                "run_id": record.id,
-                "holder": record.holder,
-                "token": record.token,
-                "counts": int(max_deaths is not None),
-                "max_deaths": max_deaths or 0,
-                "jitter": round(random.random(), 3),  # noqa: S311  not a secret
-            },
+        call = self._runs.reclaim(
+            run_id=record.id,
+            holder=record.holder,
+            token=record.token,
+            counts=max_deaths is not None,
+            max_deaths=max_deaths or 0,
+            jitter=round(random.random(), 3),  # noqa: S311  not a secret
         )
+        reply = await self.scripts.run(call)
         if reply[0] not in ("ok", "again"):
             return Reclaimed(reply[0])
         dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
@@ -201,9 +180,11 @@ class Store(ThreadStore):
         """
         buckets = self.keys.buckets()
         together = [[bucket] for bucket in buckets] if is_cluster(self.client) else [buckets]
-        args = {"at": "" if at is None else at, "overdue": overdue, "unclaimed": unclaimed}
         replies = await self.scripts.ask_each(
-            "look", [({"deadlines": f"{some[0]}deadlines"}, args, some) for some in together]
+            [
+                self._runs.scan(at=at, overdue=overdue, unclaimed=unclaimed, rest=some)
+                for some in together
+            ]
         )
         return IndexScan(
             now=max(int(reply[1]) for reply in replies),
@@ -224,18 +205,14 @@ class Store(ThreadStore):
             run_id: a run that stands in the dispatched index.
             seen: its score there, as it was read.
         """
-        reply = await self.scripts.run(
-            "resend",
-            keys={"run": self.keys.run(run_id)},
-            args={
-                "bucket": self.keys.bucket(run_id),
-                "run_id": run_id,
-                "seen": seen,
-                "resend_id": secrets.token_hex(4),
-                "first_pause_ms": FIRST_RESEND_PAUSE_MS,
-                "longest_pause_ms": LONGEST_RESEND_PAUSE_MS,
-            },
+        call = self._runs.resend(
+            run_id=run_id,
+            seen=seen,
+            resend_id=secrets.token_hex(4),
+            first_pause_ms=FIRST_RESEND_PAUSE_MS,
+            longest_pause_ms=LONGEST_RESEND_PAUSE_MS,
         )
+        reply = await self.scripts.run(call)
         if reply[0] == "moved":
             return None
         attempts = int(reply[2])

@@ -14,6 +14,7 @@ from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.memory_guard import MemoryGuard
 from threadmill_shared.store.reader import PAGE, StoreReader
 from threadmill_shared.store.replies import refuse_thread
+from threadmill_shared.store.scripts.threads import ThreadScripts
 
 
 class ThreadStore(StoreReader):
@@ -23,6 +24,7 @@ class ThreadStore(StoreReader):
         """As `StoreReader`."""
         super().__init__(client, namespace, patience=patience)
         self._room = MemoryGuard(client)
+        self._threads = ThreadScripts(self.keys)
 
     def tell_that_it_is_full(self) -> None:
         """Say in the log that Redis takes nothing in; now and then, whoever finds it so."""
@@ -54,17 +56,10 @@ class ThreadStore(StoreReader):
         await self._room.refuse_when_full()
         await self._attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
-        reply = await self.scripts.run(
-            "add",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "create": int(create),
-                "metadata": as_json(metadata),
-            },
-            rest=flat,
+        call = self._threads.add_messages(
+            thread_id=thread_id, create=create, metadata=as_json(metadata), rest=flat
         )
+        reply = await self.scripts.run(call)
         refuse_thread(reply, thread_id, "messages can be added")
         return int(reply[2])
 
@@ -91,18 +86,14 @@ class ThreadStore(StoreReader):
             StoreFull: Redis has no room for them.
         """
         await self._room.refuse_when_full()
-        reply = await self.scripts.run(
-            "import",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "created_at": created_at,
-                "metadata": as_json(metadata),
-                "key": key or "",
-            },
+        call = self._threads.import_items(
+            thread_id=thread_id,
+            created_at=created_at,
+            metadata=as_json(metadata),
+            key=key or "",
             rest=[value for item in items for value in (item.message_id, item.text, item.at)],
         )
+        reply = await self.scripts.run(call)
         refuse_thread(reply, thread_id, "messages can be imported")
         return int(reply[1])
 
@@ -115,11 +106,9 @@ class ThreadStore(StoreReader):
         for file in attached.files:
             if await self.read("HEXISTS", self.keys.attached(thread_id), file.id):
                 continue
-            keys = {"thread": self.keys.thread(thread_id)}
-            whose = {"bucket": self.keys.bucket(thread_id), "thread_id": thread_id}
             for name, value in file.fields():
-                args = {**whose, "field": name, "value": value}
-                await self.scripts.run_apart("attach", keys=keys, args=args)
+                call = self._threads.attach(thread_id=thread_id, field=name, value=value)
+                await self.scripts.run_apart(call)
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
@@ -128,21 +117,15 @@ class ThreadStore(StoreReader):
             ThreadNotFound: it does not exist.
             ThreadLocked: a run holds it.
         """
-        reply = await self.scripts.run(
-            "delete",
-            keys={"thread": self.keys.thread(thread_id)},
-            args={
-                "bucket": self.keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "delete_id": secrets.token_hex(8),
-            },
-        )
+        delete_id = secrets.token_hex(8)
+        call = self._threads.delete_thread(thread_id=thread_id, delete_id=delete_id)
+        reply = await self.scripts.run(call)
         refuse_thread(reply, thread_id, "it can be deleted")
         tomb = self.keys.tomb(thread_id)
         while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
             gone = [key(run) for run in page for key in self._keys_of_a_run()]
             await self.scripts.command("UNLINK", *gone)
-            await self.scripts.command("ZREM", f"{self.keys.bucket(thread_id)}unreported", *page)
+            await self.scripts.command("ZREM", self.keys.unreported(thread_id), *page)
             await self.scripts.command("ZREM", tomb, *page)
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ async def test_a_caller_that_dies_between_thread_and_runs_leaves_nothing_for_eve
     run = await scene.enqueue()
     await scene.store.cancel(run.run_id)
 
-    await scene.send(scene.commands.delete(scene.thread_id))
+    await scene.send(scene.commands.delete_thread(scene.thread_id))
 
     tomb = scene.store.keys.tomb(scene.thread_id)
     assert await scene.ttl(tomb) == pytest.approx(3600, abs=1)
@@ -95,7 +95,7 @@ async def test_who_deletes_a_second_time_is_told_that_there_is_no_thread(scene, 
 
 async def test_a_late_repeat_does_not_delete_a_thread_that_was_made_anew(scene, client):
     await scene.store.cancel((await scene.enqueue("old")).run_id)
-    delete = scene.commands.delete(scene.thread_id)
+    delete = scene.commands.delete_thread(scene.thread_id)
     await scene.send(delete)
     await scene.store.cancel((await scene.enqueue("new")).run_id)
 
@@ -112,7 +112,7 @@ async def test_a_key_is_free_again_when_its_run_went_with_its_thread(scene, is_s
     if is_swept:
         await scene.store.delete(scene.thread_id)
     else:  # the caller dies before it has removed the runs
-        await scene.send(scene.commands.delete(scene.thread_id))
+        await scene.send(scene.commands.delete_thread(scene.thread_id))
 
     new = await scene.enqueue("something else", idempotency_key="monday")
 

@@ -111,7 +111,7 @@ async def test_a_run_that_has_moved_on_since_it_was_read_is_left_alone(scene):
     await write_partly(held, "one more")
     before = await scene.contents()
 
-    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+    reply = await scene.send(scene.commands.force_end(record.id, record.token, record.events))
 
     assert reply == ["moved"]
     assert await scene.contents() == before
@@ -149,7 +149,7 @@ async def test_a_run_that_was_given_back_since_it_was_read_is_left_alone(scene):
     await held.give_back()
     before = await scene.contents()
 
-    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+    reply = await scene.send(scene.commands.force_end(record.id, record.token, record.events))
 
     assert reply == ["moved"]
     assert await scene.contents() == before
@@ -190,7 +190,7 @@ async def test_a_run_that_has_ended_stays_as_it_is(scene):
     await held.finish(Status.COMPLETED, Batch())
     before = await scene.contents()
 
-    reply = await scene.send(scene.commands.force(record.id, record.token, record.events))
+    reply = await scene.send(scene.commands.force_end(record.id, record.token, record.events))
 
     assert reply == ["ended"]
     assert await scene.store.force(record.id) is None
@@ -200,7 +200,7 @@ async def test_a_run_that_has_ended_stays_as_it_is(scene):
 async def test_a_run_that_is_not_there_is_not_ended(scene):
     run_id = ids.new_run_id(scene.thread_id)
 
-    assert await scene.send(scene.commands.force(run_id, "1-0", 3)) == ["gone"]
+    assert await scene.send(scene.commands.force_end(run_id, "1-0", 3)) == ["gone"]
     assert await scene.store.force(run_id) is None
 
 

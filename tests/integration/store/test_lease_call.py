@@ -25,29 +25,29 @@ def lapsing(monkeypatch):
     return monkeypatch
 
 
-async def test_a_taker_that_is_silent_is_lost_at_the_second_look(scene, lapsing):
+async def test_a_lessee_that_is_silent_is_lost_at_the_second_look(scene, lapsing):
     runs, run_id = await parked(scene)
-    await runs.take(run_id, CALL, "first", may_repeat=False)
+    await runs.lease_call(run_id, CALL, "first", may_repeat=False)
 
     for may_repeat in (True, False):
-        found = await runs.take(run_id, CALL, "second", may_repeat=may_repeat)
+        found = await runs.lease_call(run_id, CALL, "second", may_repeat=may_repeat)
         assert found == ("silent", "first")
 
-    found = await runs.take(run_id, CALL, "second", may_repeat=False, doubted="first")
+    found = await runs.lease_call(run_id, CALL, "second", may_repeat=False, suspect="first")
     assert found == ("lapsed", "")
-    found = await runs.take(run_id, CALL, "second", may_repeat=True, doubted="first")
+    found = await runs.lease_call(run_id, CALL, "second", may_repeat=True, suspect="first")
     assert found == ("ok", "")
 
 
-async def test_a_taker_that_was_silent_and_lives_keeps_its_call(scene, lapsing):
+async def test_a_lessee_that_was_silent_and_lives_keeps_its_call(scene, lapsing):
     runs, run_id = await parked(scene)
-    await runs.take(run_id, CALL, "first", may_repeat=True)
-    assert (await runs.take(run_id, CALL, "second", may_repeat=True))[0] == "silent"
+    await runs.lease_call(run_id, CALL, "first", may_repeat=True)
+    assert (await runs.lease_call(run_id, CALL, "second", may_repeat=True))[0] == "silent"
 
     lapsing.undo()
-    assert await runs.take(run_id, CALL, "first", may_repeat=True) == ("kept", "")
+    assert await runs.lease_call(run_id, CALL, "first", may_repeat=True) == ("kept", "")
 
-    found = await runs.take(run_id, CALL, "second", may_repeat=True, doubted="first")
+    found = await runs.lease_call(run_id, CALL, "second", may_repeat=True, suspect="first")
     assert found == ("taken", "")
 
 
@@ -58,13 +58,13 @@ async def test_a_full_store_takes_no_call_away_and_lets_nobody_begin_one(
     try:
         await ask_all(client, "config_set", "maxmemory", 1)
         with pytest.raises(errors.StoreFull):
-            await runs.take(run_id, CALL, "second", may_repeat=True)
+            await runs.lease_call(run_id, CALL, "second", may_repeat=True)
         await ask_all(client, "config_set", "maxmemory", 0)
 
-        await runs.take(run_id, CALL, "first", may_repeat=True)
+        await runs.lease_call(run_id, CALL, "first", may_repeat=True)
         lapsing.undo()
         await ask_all(client, "config_set", "maxmemory", 1)
-        assert await runs.take(run_id, CALL, "first", may_repeat=True) == ("kept", "")
+        assert await runs.lease_call(run_id, CALL, "first", may_repeat=True) == ("kept", "")
     finally:
         await ask_all(client, "config_set", "maxmemory", 0)
-    assert await runs.take(run_id, CALL, "second", may_repeat=True) == ("taken", "")
+    assert await runs.lease_call(run_id, CALL, "second", may_repeat=True) == ("taken", "")

@@ -24,7 +24,9 @@ from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.files import read_file
 from threadmill_shared.store.parked_runs import CallOutcome, ParkedRuns
-from threadmill_shared.store.scripts import script
+from threadmill_shared.store.scripts import texts
+from threadmill_shared.store.scripts.loader import ScriptCall
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun, LostRun
@@ -51,26 +53,30 @@ class Story:
         index = f"{self.scene.store.keys.bucket(run_id)}dispatched"
         return f"{float(await self.scene.store.read('ZSCORE', index, run_id)):.0f}"
 
-    async def of_worker(self, name: str, **more: str | int) -> list[str]:
-        """Run a script of a worker's lease."""
-        keys, wanted = self.scene.store.keys, script(name)
-        given = {
-            "worker": WORKER.id,
-            "registration": WORKER.encode(),
-            "lease_ms": 3000,
-            "tools_ms": 60_000,
-            **more,
-        }
-        reply: list[str] = await self.scene.store.scripts.run(
-            name,
-            keys={
-                "alive": keys.alive(),
-                "lease": keys.lease(WORKER.id),
-                "tools": keys.tools(WORKER.id),
-            },
-            args={arg: given[arg] for arg in wanted.args},
+    async def run(self, call: ScriptCall) -> list[str]:
+        """Run a script."""
+        return await self.scene.store.scripts.run(call)
+
+    @property
+    def of_workers(self) -> WorkerScripts:
+        return WorkerScripts(self.scene.store.keys)
+
+    async def renew_lease(self, registration: str) -> list[str]:
+        call = self.of_workers.renew_lease(
+            worker=WORKER.id, registration=registration, lease_ms=3000, tools_ms=60_000
         )
-        return reply
+        return await self.run(call)
+
+    async def register(self, known: str, registration: str) -> list[str]:
+        call = self.of_workers.register(
+            worker=WORKER.id,
+            known=known,
+            registration=registration,
+            lease_ms=3000,
+            tools_ms=60_000,
+            rest=[],
+        )
+        return await self.run(call)
 
 
 CALL = "call_1"
@@ -90,7 +96,7 @@ CASES: dict[str, Callable[[Story], Awaitable[None]]] = {}
 
 
 def case(act: Callable[[Story], Awaitable[None]]) -> Callable[[Story], Awaitable[None]]:
-    CASES[act.__name__.removesuffix("_")] = act
+    CASES[act.__name__] = act
     return act
 
 
@@ -125,7 +131,7 @@ async def enqueue(story: Story) -> None:
 
 
 @case
-async def add(story: Story) -> None:
+async def add_messages(story: Story) -> None:
     id = ids.new_message_id()
     story.lose()
     message = (id, user_message(id, "hello"))
@@ -134,17 +140,15 @@ async def add(story: Story) -> None:
 
 
 @case
-async def replace(story: Story) -> None:
-    scripts = story.scene.store.scripts
+async def compare_and_set(story: Story) -> None:
     place = story.scene.store.keys.created("asst_1")
     story.lose()
-    given = {"was": "", "becomes": "{}", "lifetime": ""}
-    await scripts.run("replace", keys={"place": place}, args=given)
+    await story.run(texts.compare_and_set(place=place, was="", becomes="{}", lifetime=None))
     assert await story.scene.store.read("GET", place) == "{}"
 
 
 @case
-async def import_(story: Story) -> None:
+async def import_items(story: Story) -> None:
     id = ids.new_message_id()
     story.lose()
     item = ImportedItem(id, to_json(user_message(id, "hello")).decode(), 1_700_000_000_000)
@@ -163,7 +167,7 @@ async def attach(story: Story) -> None:
 
 
 @case
-async def delete(story: Story) -> None:
+async def delete_thread(story: Story) -> None:
     await story.scene.store.cancel((await story.scene.enqueue()).run_id)
     story.lose()
     await story.scene.store.delete(story.scene.thread_id)
@@ -201,14 +205,14 @@ async def finish(story: Story) -> None:
 
 
 @case
-async def yield_(story: Story) -> None:
+async def release(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
 
 
 @case
-async def keep(story: Story) -> None:
+async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     await held.keep("files", "file_1", "content")
@@ -232,14 +236,14 @@ async def park(story: Story) -> None:
 
 
 @case
-async def take(story: Story) -> None:
+async def lease_call(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(parking(held, "output"), 600_000)
     parked = ParkedRuns(story.scene.store)
     story.lose()
-    took = await parked.take(held.record.id, CALL, "first", may_repeat=False)
+    took = await parked.lease_call(held.record.id, CALL, "first", may_repeat=False)
     assert took == ("kept", "")  # the repeated call's answer
-    second = await parked.take(held.record.id, CALL, "second", may_repeat=True)
+    second = await parked.lease_call(held.record.id, CALL, "second", may_repeat=True)
     assert second == ("taken", "")
     await story.scene.store.cancel(held.record.id)
 
@@ -277,7 +281,7 @@ async def cancel(story: Story) -> None:
 
 
 @case
-async def force(story: Story) -> None:
+async def force_end(story: Story) -> None:
     held = await story.scene.begin()
     following = await story.scene.enqueue()
     await story.scene.store.cancel(held.record.id)
@@ -308,7 +312,7 @@ async def resend(story: Story) -> None:
 
 
 @case
-async def look(story: Story) -> None:
+async def scan(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     found = await story.scene.store.look(0, overdue=1, unclaimed=1)
@@ -322,19 +326,19 @@ async def look(story: Story) -> None:
 @case
 async def register(story: Story) -> None:
     story.lose()
-    assert await story.of_worker("register", known="") == ["ok"]
+    assert await story.register("", WORKER.encode()) == ["ok"]
 
 
 @case
-async def beat(story: Story) -> None:
-    await story.of_worker("register", known="")
+async def renew_lease(story: Story) -> None:
+    await story.register("", WORKER.encode())
     story.lose()
-    assert await story.of_worker("beat") == ["ok"]
+    assert await story.renew_lease(WORKER.encode()) == ["ok"]
 
 
 @case
-async def bury(story: Story) -> None:
-    await story.of_worker("register", known="")
+async def remove_worker(story: Story) -> None:
+    await story.register("", WORKER.encode())
     held = await story.scene.begin()
     takeover = Takeover(story.scene.store, story.sent.append, max_deaths=3)
     story.lose()
@@ -347,23 +351,24 @@ async def test_a_worker_whose_registration_was_not_answered_is_not_taken_for_bur
 ) -> None:
     """It comes back on another connection, so with another registration."""
     story = Story(scene, client)
-    await story.of_worker("register", known="", registration="confirmed")
-    await story.of_worker("register", known="confirmed", registration="unanswered")
+    await story.register("", "confirmed")
+    await story.register("confirmed", "unanswered")
 
     tried = "confirmed\nunanswered"
-    assert await story.of_worker("register", known=tried, registration="new") == ["ok"]
+    assert await story.register(tried, "new") == ["ok"]
 
     # A copy of the unanswered call that was stuck on the old connection comes too late.
-    late = await story.of_worker("register", known="confirmed", registration="unanswered")
+    late = await story.register("confirmed", "unanswered")
     assert late == ["buried"]
-    assert await story.of_worker("beat", registration="new") == ["ok"]
+    assert await story.renew_lease("new") == ["ok"]
 
 
 async def test_a_worker_that_was_buried_is_told_so_whatever_it_has_tried(
     scene: Scene, client: LossyClient
 ) -> None:
     story = Story(scene, client)
-    await story.of_worker("register", known="", registration="confirmed")
-    await story.of_worker("bury", judged="confirmed", expired=0)
+    await story.register("", "confirmed")
+    call = story.of_workers.remove_worker(worker=WORKER.id, judged="confirmed", expired=False)
+    await story.run(call)
     tried = "confirmed\nunanswered"
-    assert await story.of_worker("register", known=tried, registration="new") == ["buried"]
+    assert await story.register(tried, "new") == ["buried"]

@@ -13,8 +13,8 @@ from tests.support.state_machine.driver import NAMESPACE, Counts
 from tests.support.state_machine.machine import BUCKETS, run
 from tests.support.state_machine.server import Server
 
-from threadmill_shared.store import scripts
-from threadmill_shared.store.scripts import Script
+from threadmill_shared.store.scripts import loader
+from threadmill_shared.store.scripts.loader import Script
 
 pytestmark = pytest.mark.any_server
 
@@ -100,12 +100,21 @@ def test_the_state_machine_finds_a_planted_fault(
 
 def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Load all scripts with a piece of their text replaced; some script must have that piece."""
-    sound = scripts.script
+    sound = loader.script
     old, new = fault
     planted: dict[str, Script] = {}
-    for name in ("enqueue", "claim", "append", "finish", "cancel", "force", "yield", "reclaim"):
+    for name in (
+        "enqueue",
+        "claim",
+        "append",
+        "finish",
+        "cancel",
+        "force_end",
+        "release",
+        "reclaim",
+    ):
         text = sound(name).text.replace(old, new)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         planted[name] = replace(sound(name), text=text, sha=sha)
     assert any(planted[name].text != sound(name).text for name in planted), "the fault fits nowhere"
-    monkeypatch.setattr(scripts, "script", lambda name: planted.get(name) or sound(name))
+    monkeypatch.setattr(loader, "script", lambda name: planted.get(name) or sound(name))

@@ -15,8 +15,8 @@ from tests.support.store.slots import hash_tag
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.log import read_record
-from threadmill_shared.store import scripts
 from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts import loader
 from threadmill_workers.execution.batch import Batch
 
 DAY = 86_400_000
@@ -66,11 +66,14 @@ class Command:
         given = {name: value for name, value in self.args.items() if name != "bucket"}
         return f"{self.script}({given}, {self.note or self.rest})"
 
+    def script_call(self) -> loader.ScriptCall:
+        return loader.script(self.script).call(self.keys, self.args, self.rest)
+
     def call(self) -> tuple[Any, ...]:
         """The EVALSHA; its keys share one slot."""
         tags = {hash_tag(key.encode()) for key in (*self.keys.values(), self.args["bucket"])}
         assert len(tags) == 1, f"{self.script} is called with keys of the slots {tags}"
-        return scripts.script(self.script).call(self.keys, self.args, self.rest)
+        return self.script_call().command
 
 
 class Commands:
@@ -157,7 +160,7 @@ class Commands:
     def cancel(self, run_id: str) -> Command:
         return self._of_run("cancel", run_id, {"cancel_ms": CANCEL_MS})
 
-    def force(
+    def force_end(
         self,
         run_id: str,
         token: str,
@@ -171,10 +174,10 @@ class Commands:
     ) -> Command:
         args = {"token": token, "events": events, "status": status, "grace_ms": grace_ms}
         args |= {"lost": lost, "message_id": message_id, "message": message, "last_error": ""}
-        return self._of_run("force", run_id, args)
+        return self._of_run("force_end", run_id, args)
 
-    def give_back(self, run_id: str, token: str, serial: int) -> Command:
-        return self._of_run("yield", run_id, {"token": token, "serial": serial})
+    def release(self, run_id: str, token: str, serial: int) -> Command:
+        return self._of_run("release", run_id, {"token": token, "serial": serial})
 
     def park(self, run_id: str, token: str, serial: int, wait_ms: int, write: Write) -> Command:
         count, records, rest = write.encoded()
@@ -182,19 +185,19 @@ class Commands:
         args |= {"count": count, "records": records}
         return self._of_run("park", run_id, args, rest, write)
 
-    def take(
+    def lease_call(
         self,
         run_id: str,
         call: str,
-        taker: str,
+        lessee: str,
         *,
         lease_ms: int = HOUR,
         may_repeat: int = 0,
-        doubted: str = "",
+        suspect: str = "",
     ) -> Command:
-        args = {"call_id": call, "taker": taker, "lease_ms": lease_ms, "may_repeat": may_repeat}
-        args |= {"doubted": doubted}
-        return self._of_run("take", run_id, args)
+        args = {"call_id": call, "lessee": lessee, "lease_ms": lease_ms, "may_repeat": may_repeat}
+        args |= {"suspect": suspect}
+        return self._of_run("lease_call", run_id, args)
 
     def submit(
         self,
@@ -205,12 +208,12 @@ class Commands:
         *,
         step: int = 0,
         waits_for: str = "output",
-        taker: str = "",
+        lessee: str = "",
         digest: str = "4",
         end_status: str = "",
     ) -> Command:
         count, encoded, _ = Write(records=records).encoded()
-        args = {"call_id": call, "waits_for": waits_for, "taker": taker, "events": events}
+        args = {"call_id": call, "waits_for": waits_for, "lessee": lessee, "events": events}
         args |= {"digest": digest, "item": f"{call} gave {digest}", "step": step}
         args |= {"step_status": "completed" if count > 1 else "", "body": '{"calls":[]}'}
         args |= {"count": count, "records": encoded, "end_status": end_status}
@@ -231,11 +234,11 @@ class Commands:
         args |= {"max_deaths": max_deaths or 0, "jitter": 0.5}
         return self._of_run("reclaim", run_id, args)
 
-    def add(
+    def add_messages(
         self, thread_id: str, messages: tuple[tuple[str, str], ...], *, create: bool = True
     ) -> Command:
         return Command(
-            "add",
+            "add_messages",
             {"thread": self._keys.thread(thread_id)},
             {
                 "bucket": self._keys.bucket(thread_id),
@@ -247,9 +250,9 @@ class Commands:
             messages,
         )
 
-    def delete(self, thread_id: str, delete_id: str = "delete_1") -> Command:
+    def delete_thread(self, thread_id: str, delete_id: str = "delete_1") -> Command:
         return Command(
-            "delete",
+            "delete_thread",
             {"thread": self._keys.thread(thread_id)},
             {
                 "bucket": self._keys.bucket(thread_id),
@@ -281,15 +284,15 @@ OUTCOMES = {
     "append": "ok again stale rewound refused",
     "finish": "ok again stale rewound refused",
     "cancel": "cancelled cancelling ended gone",
-    "force": "ok again gone ended moved early",
-    "yield": "ok again stale rewound refused cancelling",
+    "force_end": "ok again gone ended moved early",
+    "release": "ok again stale rewound refused cancelling",
     "park": "ok again stale rewound refused cancelling",
-    "take": "ok kept gone taken silent lapsed",
+    "lease_call": "ok kept gone taken silent lapsed",
     "submit": "ok again gone idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
-    "add": "ok again no_thread locked",
-    "delete": "ok again no_thread locked",
+    "add_messages": "ok again no_thread locked",
+    "delete_thread": "ok again no_thread locked",
 }
 """Every word that each script answers."""
 
@@ -297,7 +300,7 @@ CHANGING = frozenset(
     {
         *(("enqueue", word) for word in ("dispatch", "waiting")),
         *(("claim", word) for word in ("claimed", "ended", "gone")),
-        ("take", "kept"),
+        ("lease_call", "kept"),
         *(("cancel", word) for word in ("cancelled", "cancelling")),
         *((script, "ok") for script in OUTCOMES),
     }

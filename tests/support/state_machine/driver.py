@@ -81,7 +81,7 @@ class Driver(RuleBasedStateMachine):
         if luck.answer_is_lost:
             repeated = self._send(command)
             word = REPEATED.get(answer[0])
-            if command.script == "take" and word is not None:
+            if command.script == "lease_call" and word is not None:
                 word = "kept"
             if word is not None:
                 assert repeated[0] == word, f"{answer} was repeated as {repeated}"
@@ -106,7 +106,7 @@ class Driver(RuleBasedStateMachine):
                 assert contents == self.before, f"{command} changed something, and said {answer}"
             self._remember(command, answer, contents)
             self._check(contents)
-        if command.script == "delete" and answer[0] == "ok":
+        if command.script == "delete_thread" and answer[0] == "ok":
             self._forget_runs(command.args["thread_id"])
         return answer
 
@@ -160,13 +160,13 @@ class Driver(RuleBasedStateMachine):
         return [run for run in self.model.runs.values() if run.place in places]
 
 
-PLACES = {"enqueue": 3, "finish": 2, "cancel": 2, "force": 2, "submit": 2, "approve": 1}
+PLACES = {"enqueue": 3, "finish": 2, "cancel": 2, "force_end": 2, "submit": 2, "approve": 1}
 """Where in an answer the run stands that is to be sent."""
 
 
 def _run_to_send(command: Command, answer: Answer) -> str:
     """The run for which the caller sends a Celery message; empty where it sends none."""
-    if command.script in ("yield", "reclaim"):  # a pause before it is sent is left out here
+    if command.script in ("release", "reclaim"):  # a pause before it is sent is left out here
         return command.args["run_id"] if answer[0] in ("ok", "again") else ""
     place = PLACES.get(command.script)
     return answer[place] if place is not None and len(answer) > place else ""

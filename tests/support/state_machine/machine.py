@@ -85,10 +85,10 @@ class StoreMachine(Driver):
         if self.model.held_by(thread):
             self.send(self.commands.enqueue(thread, run_id, when_busy="reject"), CALM)
             self.send(self.commands.enqueue(thread, run_id, max_waiting=0), CALM)
-            self.send(self.commands.delete(thread, self.new("delete")), CALM)
+            self.send(self.commands.delete_thread(thread, self.new("delete")), CALM)
         elif thread not in self.model.threads:
             self.send(self.commands.enqueue(thread, run_id, create=False), CALM)
-            self.send(self.commands.add(thread, (("msg_0", "hello"),), create=False), CALM)
+            self.send(self.commands.add_messages(thread, (("msg_0", "hello"),), create=False), CALM)
 
     @rule(thread=threads, key=st.sampled_from(["monday", "tuesday"]), luck=lucks)
     def enqueue_with_key(self, thread: str, key: str, luck: Luck) -> None:
@@ -111,10 +111,10 @@ class StoreMachine(Driver):
     @rule(thread=threads)
     def name_what_is_not_there(self, thread: str) -> None:
         run_id = self.new("run", thread)
-        self.send(self.commands.delete(run_id.replace("run", "thread")), CALM)
+        self.send(self.commands.delete_thread(run_id.replace("run", "thread")), CALM)
         self.send(self.commands.claim(run_id, self.worker(), self.new("claim")), CALM)
         self.send(self.commands.cancel(run_id), CALM)
-        self.send(self.commands.force(run_id, "1-0", 3), CALM)
+        self.send(self.commands.force_end(run_id, "1-0", 3), CALM)
 
     # ---- rules: a holder writes ----------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class StoreMachine(Driver):
     @rule(pick=picks, luck=lucks)
     def give_back(self, pick: int, luck: Luck) -> None:
         run = _pick(self.runs("held"), pick)
-        self.send(self.commands.give_back(run.id, run.token, run.serial + 1), luck)
+        self.send(self.commands.release(run.id, run.token, run.serial + 1), luck)
 
     # ---- rules: a run waits for somebody outside -----------------------------------------------
 
@@ -206,11 +206,11 @@ class StoreMachine(Driver):
         run = _pick(self._in_progress(), pick)
         self._park(run, ["output"], 0, luck)
         for call, _ in waiting_calls(run):
-            for taker in ("first", "second"):
-                take = partial(self.commands.take, run.id, call, taker, lease_ms=0)
+            for lessee in ("first", "second"):
+                take = partial(self.commands.lease_call, run.id, call, lessee, lease_ms=0)
                 self.send(take(), CALM)
-                self.send(take(doubted="first"), CALM)
-        self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
+                self.send(take(suspect="first"), CALM)
+        self.send(self.commands.force_end(run.id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.runs("parked"))
     @rule(
@@ -235,15 +235,15 @@ class StoreMachine(Driver):
     def _execute_outside(
         self, run: Run, call: str, lease_ms: int, may_repeat: int, ends: str, luck: Luck
     ) -> None:
-        take = partial(self.commands.take, run.id, call, may_repeat=may_repeat)
+        take = partial(self.commands.lease_call, run.id, call, may_repeat=may_repeat)
         self.send(take("first", lease_ms=lease_ms), luck)
         self.send(take("second", lease_ms=lease_ms), CALM)
-        self.send(take("second", lease_ms=lease_ms, doubted="first"), CALM)
+        self.send(take("second", lease_ms=lease_ms, suspect="first"), CALM)
         who = run.calls[f"@{call}"]
-        self._submit(run, call, CALM, taker="third")
-        self._submit(run, call, CALM, taker=who, ahead=-1)
+        self._submit(run, call, CALM, lessee="third")
+        self._submit(run, call, CALM, lessee=who, ahead=-1)
         by_hand = lease_ms == 0 and not may_repeat
-        self._submit(run, call, luck, taker="" if by_hand else who, end_status=ends)
+        self._submit(run, call, luck, lessee="" if by_hand else who, end_status=ends)
         self._submit(run, call, CALM, digest="5")
 
     def _submit(self, run: Run, call: str, luck: Luck, *, ahead: int = 0, **how: Any) -> None:
@@ -258,14 +258,14 @@ class StoreMachine(Driver):
         if pick % 2:
             self.send(self.commands.cancel(run.id), luck)
         else:
-            self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
+            self.send(self.commands.force_end(run.id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.model.runs)
     @rule(pick=picks)
     def answer_what_nobody_waits_for(self, pick: int) -> None:
         run = _pick(list(self.model.runs.values()), pick)
         for run_id in (run.id, self.new("run", run.thread)):
-            self.send(self.commands.take(run_id, "call_never", "first"), CALM)
+            self.send(self.commands.lease_call(run_id, "call_never", "first"), CALM)
             self.send(self.commands.approve(run_id, "call_never"), CALM)
             self.send(self.commands.submit(run_id, "call_never", 3, (["x", "y", {}],)), CALM)
 
@@ -298,7 +298,7 @@ class StoreMachine(Driver):
         write = Write(records=(["d", 0, ["never to be seen"]],))
         self.send(self.commands.append(run_id, token, serial, write), CALM)
         self.send(self.commands.finish(run_id, token, serial, write=write), CALM)
-        self.send(self.commands.give_back(run_id, token, serial), CALM)
+        self.send(self.commands.release(run_id, token, serial), CALM)
         self.send(self.commands.park(run_id, token, serial, 0, write), CALM)
 
     def _lost_attempts(self) -> list[Attempt]:
@@ -330,7 +330,7 @@ class StoreMachine(Driver):
         run_id = self.new("run", thread)
         self.send(self.commands.enqueue(thread, run_id, wait_ms=0), luck._replace(deliveries=0))
         run = self.model.runs[run_id]
-        self.send(self.commands.force(run_id, run.token, len(run.log)), luck)
+        self.send(self.commands.force_end(run_id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.runs("held"))
     @rule(pick=picks, luck=lucks)
@@ -338,16 +338,16 @@ class StoreMachine(Driver):
         run = _pick(self.runs("held"), pick)
         given = (run.id, run.token, len(run.log))
         id, text = _partial(run)
-        self.send(self.commands.force(run.id, run.token, len(run.log) - 1), CALM)
-        self.send(self.commands.force(*given, grace_ms=HOUR), CALM)
-        self.send(self.commands.force(*given, message_id=id, message=text), luck)
+        self.send(self.commands.force_end(run.id, run.token, len(run.log) - 1), CALM)
+        self.send(self.commands.force_end(*given, grace_ms=HOUR), CALM)
+        self.send(self.commands.force_end(*given, message_id=id, message=text), luck)
 
     @precondition(lambda self: self.runs("held"))
     @rule(pick=picks, luck=lucks)
     def give_back_and_reclaim_what_is_being_cancelled(self, pick: int, luck: Luck) -> None:
         run = _pick(self.runs("held"), pick)
         self.send(self.commands.cancel(run.id), luck)
-        self.send(self.commands.give_back(run.id, run.token, run.serial + 1), luck)
+        self.send(self.commands.release(run.id, run.token, run.serial + 1), luck)
         write = parking_write(run, ["output"])
         self.send(self.commands.park(run.id, run.token, run.serial + 1, 0, write), luck)
         self.send(self.commands.reclaim(run.id, run.holder, run.token), luck)
@@ -375,21 +375,22 @@ class StoreMachine(Driver):
         id, text = _partial(run)
         given = (run.id, run.token, len(run.log))
         self.send(
-            self.commands.force(*given, status="failed", lost=1, message_id=id, message=text), luck
+            self.commands.force_end(*given, status="failed", lost=1, message_id=id, message=text),
+            luck,
         )
 
     @precondition(lambda self: self.runs("dispatched", "waiting"))
     @rule(pick=picks, luck=lucks)
     def force_what_nobody_holds(self, pick: int, luck: Luck) -> None:
         run = _pick(self.runs("dispatched", "waiting"), pick)
-        self.send(self.commands.force(run.id, run.token, len(run.log)), luck)
+        self.send(self.commands.force_end(run.id, run.token, len(run.log)), luck)
 
     @precondition(lambda self: self.attempts)
     @rule(pick=picks)
     def force_and_reclaim_too_late(self, pick: int) -> None:
         run_id, holder, old_token = _pick(self.attempts, pick)
         for token in (old_token, FORGED):
-            self.send(self.commands.force(run_id, token, 3), CALM)
+            self.send(self.commands.force_end(run_id, token, 3), CALM)
             self.send(self.commands.reclaim(run_id, holder, token), CALM)
 
     # ---- rules: threads, and calls that come again much later ----------------------------------
@@ -398,18 +399,18 @@ class StoreMachine(Driver):
     def add(self, thread: str, create: bool, count: int, luck: Luck) -> None:
         ids = [self.new("msg") for _ in range(count)]
         messages = tuple((id, f"{id} was added") for id in ids)
-        self.send(self.commands.add(thread, messages, create=create), luck)
+        self.send(self.commands.add_messages(thread, messages, create=create), luck)
         idle = [thread for thread in THREADS if not self.model.held_by(thread)]
         if idle:
-            self.send(self.commands.add(idle[0], messages), LUCKLESS)
+            self.send(self.commands.add_messages(idle[0], messages), LUCKLESS)
 
     @rule(thread=threads, empty_first=st.booleans(), luck=lucks)
     def delete(self, thread: str, empty_first: bool, luck: Luck) -> None:
         while empty_first and (held := self.model.held_by(thread)):
             self.send(self.commands.cancel(held.id), CALM)
             if held.is_held:
-                self.send(self.commands.force(held.id, held.token, len(held.log)), luck)
-        command = self.commands.delete(thread, self.new("delete"))
+                self.send(self.commands.force_end(held.id, held.token, len(held.log)), luck)
+        command = self.commands.delete_thread(thread, self.new("delete"))
         self.send(command, LUCKLESS if empty_first else luck)
 
     @precondition(lambda self: self.sent)

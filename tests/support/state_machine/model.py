@@ -60,7 +60,7 @@ class Run:
     open_message: int | None = None
     calls: dict[str, str] = field(default_factory=dict)
     lapsed: set[str] = field(default_factory=set)
-    """Calls of a parked run whose taker is lost."""
+    """Calls of a parked run whose lessee is lost."""
     park_ms: int = 0
     """Limit for the time that it is parked."""
     next: tuple[str, str] = ("", "")
@@ -262,7 +262,7 @@ class Model:
         next_run, queue = self._cancel_run(run)
         return [run.status, run.status, next_run, queue]
 
-    def _force(
+    def _force_end(
         self,
         run_id: str,
         token: str,
@@ -291,7 +291,7 @@ class Model:
         self._end(run, "cancelled" if run.status == "cancelling" else status)
         return ["ok", run.status, *run.next]
 
-    def _yield(self, run_id: str, token: str, serial: int) -> Answer:
+    def _release(self, run_id: str, token: str, serial: int) -> Answer:
         run = self.runs.get(run_id)
         if run is not None and run.retired == token:
             return ["again", run.queue]
@@ -326,38 +326,38 @@ class Model:
         self._move(run, "parked", status="requires_action")
         return ["ok"]
 
-    def _take(
+    def _lease_call(
         self,
         run_id: str,
         call_id: str,
-        taker: str,
+        lessee: str,
         lease_ms: int,
         may_repeat: int,
-        doubted: str,
+        suspect: str,
     ) -> Answer:
         run = self.runs.get(run_id)
         if run is None or run.place != "parked" or run.calls.get(f"?{call_id}") != "output":
             return ["gone"]
         who = run.calls.get(f"@{call_id}")
-        if who not in (None, taker) and call_id not in run.lapsed:
+        if who not in (None, lessee) and call_id not in run.lapsed:
             return ["taken"]
-        if who not in (None, taker, doubted):
+        if who not in (None, lessee, suspect):
             return ["silent", who]
-        if who not in (None, taker) and not may_repeat:
+        if who not in (None, lessee) and not may_repeat:
             return ["lapsed"]
-        run.calls[f"@{call_id}"] = taker
+        run.calls[f"@{call_id}"] = lessee
         run.lapsed.discard(call_id)
         if lease_ms == 0:
             run.lapsed.add(call_id)
         run.park_ms = max(run.park_ms, 2 * lease_ms)
-        return ["kept" if who == taker else "ok"]
+        return ["kept" if who == lessee else "ok"]
 
     def _submit(
         self,
         run_id: str,
         call_id: str,
         waits_for: str,
-        taker: str,
+        lessee: str,
         events: int,
         digest: str,
         item: str,
@@ -382,7 +382,7 @@ class Model:
         if run.place != "parked" or run.calls.get(f"?{call_id}") != waits_for:
             return ["idle"]
         who = run.calls.get(f"@{call_id}", "")
-        if taker != who and (taker or call_id not in run.lapsed):
+        if lessee != who and (lessee or call_id not in run.lapsed):
             return ["taken"]
         if events != len(run.log):
             return ["moved"]
@@ -455,7 +455,7 @@ class Model:
         self._requeue(run)
         return ["ok", run.queue, run_pause]
 
-    def _add(
+    def _add_messages(
         self, thread_id: str, create: int, metadata: str, note: Sequence[tuple[str, str]]
     ) -> Answer:
         thread = self.threads.get(thread_id)
@@ -470,7 +470,7 @@ class Model:
             thread.add(message_id, message)
         return ["ok", len(thread.items)]
 
-    def _delete(self, thread_id: str, delete_id: str) -> Answer:
+    def _delete_thread(self, thread_id: str, delete_id: str) -> Answer:
         thread = self.threads.get(thread_id)
         if self.deleted.get(thread_id) == delete_id:
             return ["again"]

@@ -13,7 +13,7 @@ from tests.support.state_machine.commands import Command
 from tests.support.state_machine.model import Answer
 from tests.support.store.contents import Contents, dump_command, read_dump
 
-from threadmill_shared.store import scripts
+from threadmill_shared.store.scripts import loader
 
 
 class Server:
@@ -51,7 +51,7 @@ class Server:
         try:
             answer: Answer = client.execute_command(*call)
         except redis_errors.NoScriptError:
-            text = scripts.script(command.script).text
+            text = loader.script(command.script).text
             answer = client.execute_command("EVAL", text, *call[2:])
         return answer
 

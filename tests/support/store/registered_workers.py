@@ -16,6 +16,7 @@ from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.execution import claim
 from threadmill_workers.execution.held_run import HeldRun
@@ -94,18 +95,15 @@ async def is_gone(store: Store, seen: Seen) -> bool:
 
 async def register(store: Store, info: WorkerInfo) -> None:
     """Register a worker that does nothing by itself."""
-    keys = store.keys
-    await store.scripts.run(
-        "register",
-        keys={"alive": keys.alive(), "lease": keys.lease(info.id), "tools": keys.tools(info.id)},
-        args={
-            "worker": info.id,
-            "known": "",
-            "registration": info.encode(),
-            "lease_ms": 60_000,
-            "tools_ms": 60_000,
-        },
+    call = WorkerScripts(store.keys).register(
+        worker=info.id,
+        known="",
+        registration=info.encode(),
+        lease_ms=60_000,
+        tools_ms=60_000,
+        rest=[],
     )
+    await store.scripts.run(call)
 
 
 async def register_without_lease(store: Store, info: WorkerInfo) -> None:

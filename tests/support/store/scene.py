@@ -70,10 +70,7 @@ class Scene:
 
     async def send(self, command: Command) -> list[Any]:
         """Run a script with arguments of the test's own."""
-        reply: list[Any] = await self.store.scripts.run(
-            command.script, keys=command.keys, args=command.args, rest=command.rest
-        )
-        return reply
+        return await self.store.scripts.run(command.script_call())
 
     @property
     def commands(self) -> Commands:

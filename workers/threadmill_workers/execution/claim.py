@@ -8,6 +8,7 @@ import secrets
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts.held_runs import HeldRunScripts
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.identity import WorkerIdentity
 
@@ -29,19 +30,15 @@ async def claim(
         The run; or its record, if it has ended without a worker and this is the first to know; or
         None, if it is not to be had (or not yet, or no more).
     """
-    reply = await store.scripts.run(
-        "claim",
-        keys={"run": store.keys.run(run_id)},
-        args={
-            "bucket": store.keys.bucket(run_id),
-            "run_id": run_id,
-            "worker": holder.id,
-            "worker_name": holder.name,
-            "bell": holder.bell,
-            "claim": secrets.token_hex(8),
-            "task": task_id,
-        },
+    call = HeldRunScripts(store.keys).claim(
+        run_id=run_id,
+        worker=holder.id,
+        worker_name=holder.name,
+        bell=holder.bell,
+        claim=secrets.token_hex(8),
+        task=task_id,
     )
+    reply = await store.scripts.run(call)
     if reply[0] == "ended":
         return RunRecord.read(run_id, field_map(reply[1]))
     if reply[0] not in ("claimed", "again"):

@@ -21,10 +21,10 @@ from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import is_full, is_passing
-from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.runs import Store
-from threadmill_shared.store.scripts import Call, script
+from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
+from threadmill_shared.store.scripts.loader import Command, ScriptCall
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.turn import CallMarks, stored_usage
 
@@ -84,8 +84,10 @@ class HeldRun:
         self.token = token
         """Proves this attempt to the scripts."""
         self._serial = 0
+        self._scripts = HeldRunScripts(store.keys)
+        self._script = AppendScript(store.keys, run_id=record.id, token=token)
         self._pending = Batch()
-        self._in_flight: Call | None = None
+        self._in_flight: Command | None = None
         self._sent = Batch()
         """What is in flight."""
         self._retry: asyncio.TimerHandle | None = None
@@ -157,21 +159,15 @@ class HeldRun:
         self._refuse_when_lost()
 
     async def keep(self, kind: str, field: str, value: str) -> None:
-        """Keep something beside the run, as `keep.lua` says, in a round trip of its own.
+        """Keep something beside the run, as `store_field.lua` says, in a round trip of its own.
 
         Raises:
             LostRun: the run is no longer ours.
         """
-        keys = {"run": self._store.keys.run(self.record.id)}
-        args = {
-            "bucket": self._store.keys.bucket(self.record.id),
-            "run_id": self.record.id,
-            "token": self.token,
-            "kind": kind,
-            "field": field,
-            "value": value,
-        }
-        reply = await self._store.scripts.run_apart("keep", keys=keys, args=args)
+        call = self._scripts.store_field(
+            run_id=self.record.id, token=self.token, kind=kind, field=field, value=value
+        )
+        reply = await self._store.scripts.run_apart(call)
         if reply[0] != "ok":
             self._lose()
 
@@ -201,7 +197,7 @@ class HeldRun:
                     raise LostRun(self.record.id)
             await asyncio.sleep(_CONFIRM_PAUSE)
 
-    def command(self) -> Call | None:
+    def command(self) -> Command | None:
         """The append to send: the one that has no answer yet, else what has gathered meanwhile."""
         may_write = not (
             self.stop_reason is Interruption.LOST or self._letting_go or self._is_rewound
@@ -211,15 +207,10 @@ class HeldRun:
             self._in_flight = self._append(self._sent)
         return self._in_flight
 
-    def _append(self, batch: Batch) -> Call:
+    def _append(self, batch: Batch) -> Command:
         count, records, rest = batch.encoded()
         self._serial += 1
-        run_id, keys = self.record.id, self._store.keys
-        return (
-            *("EVALSHA", script("append").sha, 1, keys.run(run_id), keys.bucket(run_id)),
-            *(run_id, self.token, self._serial, count, records),
-            *rest,
-        )
+        return self._script.append(serial=self._serial, count=count, records=records, rest=rest)
 
     def settle(self, reply: Any) -> None:
         """Take the answer to the append that was under way; without one, it is sent again."""
@@ -250,7 +241,7 @@ class HeldRun:
 
     def _is_repeatable(self, error: Exception) -> bool:
         if isinstance(error, redis_errors.NoScriptError) and self._in_flight is not None:
-            self._in_flight = script("append").in_full(self._in_flight)
+            self._in_flight = self._script.in_full(self._in_flight)
             self._store.pipeline.put(self)
             return True
         if is_passing(error) or is_full(error):
@@ -331,9 +322,16 @@ class HeldRun:
         pending.extend(batch)
         pending.set(**(fields or {}))
         count, records, rest = pending.encoded()
-        reply = await self._let_go(
-            "finish", {"status": status, "count": count, "records": records}, rest or [0] * 5
+        call = self._scripts.finish(
+            run_id=self.record.id,
+            token=self.token,
+            serial=self._serial + 1,
+            status=status,
+            count=count,
+            records=records,
+            rest=rest or [0] * 5,
         )
+        reply = await self._let_go(call)
         if reply[0] == "rewound":
             return await self.give_back()
         self.ended_as = Status(reply[1])
@@ -355,8 +353,16 @@ class HeldRun:
         pending = self._take_pending()
         pending.extend(batch)
         count, records, rest = pending.encoded()
-        args: dict[str, str | int] = {"wait_ms": wait_ms, "count": count, "records": records}
-        reply = await self._let_go("park", args, rest)
+        call = self._scripts.park(
+            run_id=self.record.id,
+            token=self.token,
+            serial=self._serial + 1,
+            wait_ms=wait_ms,
+            count=count,
+            records=records,
+            rest=rest,
+        )
+        reply = await self._let_go(call)
         return reply[0] in ("ok", "again")
 
     async def give_back(self) -> Dispatch | None:
@@ -370,7 +376,10 @@ class HeldRun:
         while reply[0] == "rewound":
             if self._is_rewound:
                 await self._take_stored_serial()
-            reply = await self._let_go("yield", {}, ())
+            call = self._scripts.release(
+                run_id=self.record.id, token=self.token, serial=self._serial + 1
+            )
+            reply = await self._let_go(call)
         if reply[0] == "cancelling":
             if self._is_rewound:  # our end of the run would not fit; the sweep ends it by force
                 self._lose()
@@ -397,22 +406,10 @@ class HeldRun:
                 await asyncio.shield(self._stored)
         self._refuse_when_lost()
 
-    async def _let_go(self, name: str, args: Mapping[str, str | int], rest: Any) -> list[Any]:
-        keys: Keys = self._store.keys
+    async def _let_go(self, call: ScriptCall) -> list[Any]:
         self._letting_go = True  # an append now would carry the same serial
         try:
-            reply = await self._store.scripts.run(
-                name,
-                keys={"run": keys.run(self.record.id)},
-                args={
-                    "bucket": keys.bucket(self.record.id),
-                    "run_id": self.record.id,
-                    "token": self.token,
-                    "serial": self._serial + 1,
-                    **args,
-                },
-                rest=rest,
-            )
+            reply = await self._store.scripts.run(call)
         finally:
             self._letting_go = False
         if reply[0] == "rewound":

@@ -14,13 +14,14 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from threadmill_shared import errors
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.keys import Keys
-from threadmill_shared.store.scripts import script
+from threadmill_shared.store.scripts.loader import ScriptCall
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership.heartbeat import Heartbeat, open_heartbeat
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -99,7 +100,7 @@ class Lease:
         self._loop = loop
         self._on_buried = on_buried
         self._on_stuck = on_stuck
-        self._keys = Keys(settings.namespace)
+        self._scripts = WorkerScripts(Keys(settings.namespace))
         self._registration = ""
         self._tried: dict[str, None] = {}
         """The registrations that may be stored: the last one, and those without an answer."""
@@ -204,7 +205,13 @@ class Lease:
 
     async def _beat(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
         sent_at = _now()
-        [outcome] = await self._run(heartbeat, "beat")
+        call = self._scripts.renew_lease(
+            worker=self.holder.id,
+            registration=self._registration,
+            lease_ms=LEASE_MS,
+            tools_ms=TOOLS_MS,
+        )
+        [outcome] = await _send(heartbeat, call)
         if outcome == "ok":
             self._confirmed_at = sent_at
         elif outcome == "lapsed":
@@ -216,9 +223,16 @@ class Lease:
         sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
         # Before the first answer there is none that others could have buried.
         tried = "\n".join(self._tried) if self._registration else ""
-        known = {"known": tried, "registration": registration}
         self._tried[registration] = None
-        [outcome] = await self._run(heartbeat, "register", known, self._tools)
+        call = self._scripts.register(
+            worker=self.holder.id,
+            known=tried,
+            registration=registration,
+            lease_ms=LEASE_MS,
+            tools_ms=TOOLS_MS,
+            rest=self._tools,
+        )
+        [outcome] = await _send(heartbeat, call)
         if outcome == "buried":
             await self._rise(heartbeat, seen)
             return
@@ -235,30 +249,15 @@ class Lease:
         await self._register(heartbeat, seen)
 
     async def _deregister(self, heartbeat: Heartbeat) -> None:
-        await self._run(heartbeat, "bury", {"judged": self._registration, "expired": 0})
+        call = self._scripts.remove_worker(
+            worker=self.holder.id, judged=self._registration, expired=False
+        )
+        await _send(heartbeat, call)
 
-    async def _run(
-        self,
-        heartbeat: Heartbeat,
-        name: str,
-        args: Mapping[str, str | int] | None = None,
-        rest: Sequence[str] = (),
-    ) -> Any:
-        wanted, worker = script(name), self.holder.id
-        keys = {
-            "alive": self._keys.alive(),
-            "lease": self._keys.lease(worker),
-            "tools": self._keys.tools(worker),
-        }
-        given: dict[str, str | int] = {
-            "worker": worker,
-            "registration": self._registration,
-            "lease_ms": LEASE_MS,
-            "tools_ms": TOOLS_MS,
-            **(args or {}),
-        }
-        call = wanted.call(keys, {name: given[name] for name in wanted.args}, rest)
-        return await heartbeat.send(wanted.in_full(call))  # once a second, so with its text
+
+async def _send(heartbeat: Heartbeat, call: ScriptCall) -> Any:
+    """Run a script on the heartbeat's connection: once a second, so with its text."""
+    return await heartbeat.send(call.in_full())
 
 
 def _now() -> float:

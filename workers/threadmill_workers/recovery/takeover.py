@@ -11,6 +11,7 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import named
 from threadmill_workers.membership.failure_detector import Dead
@@ -72,16 +73,11 @@ class Takeover:
 
     async def _removes(self, dead: Dead) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
-        keys, worker = self._store.keys, dead.worker
-        [outcome] = await self._store.scripts.run(
-            "bury",
-            keys={
-                "alive": keys.alive(),
-                "lease": keys.lease(worker),
-                "tools": keys.tools(worker),
-            },
-            args={"worker": worker, "judged": dead.registration, "expired": int(dead.expired)},
+        worker = dead.worker
+        call = WorkerScripts(self._store.keys).remove_worker(
+            worker=worker, judged=dead.registration, expired=dead.expired
         )
+        [outcome] = await self._store.scripts.run(call)
         if outcome == "lives":
             return False
         self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)

@@ -3,7 +3,7 @@
 -- step with the output in it; if the run has moved since, it reads again.
 --
 -- keys: run
--- args: bucket run_id call_id waits_for taker events digest item step step_status body count records end_status end_field end_value
+-- args: bucket run_id call_id waits_for lessee events digest item step step_status body count records end_status end_field end_value
 -- rest: none
 --
 -- replies: {ok | again, status, the run to be sent or '', its queue}
@@ -31,7 +31,7 @@ if record[1] ~= 'requires_action' or redis.call('HGET', calls, '?' .. call_id) ~
 end
 local now = clock()
 local who, until_when = taken_by(calls, call_id)
-if taker ~= (who or '') and (taker ~= '' or until_when + 0 > now + 0) then
+if lessee ~= (who or '') and (lessee ~= '' or until_when + 0 > now + 0) then
   return {'taken'}
 end
 if record[2] ~= events then

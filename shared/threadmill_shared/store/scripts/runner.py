@@ -1,20 +1,11 @@
-"""The Lua scripts: loaded with their includes, and called by name.
-
-Each script's header names its keys and arguments. The loader turns the header into local variables
-of the script, and checks every call against it, so that neither side counts indices.
-"""
+"""Runs scripts and commands, and repeats them while their answers may have been lost."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis import exceptions as redis_errors
@@ -24,73 +15,10 @@ from threadmill_shared.servers.tls import explain
 from threadmill_shared.store.connections import PASSING, is_full, is_passing
 from threadmill_shared.store.pinned_connection import PinnedConnection
 from threadmill_shared.store.pipeline import Pipeline
+from threadmill_shared.store.scripts.loader import ScriptCall
 
 _CUT = ("reset by peer", "closed by server")
 """What a server that speaks TLS does to a client that does not."""
-
-Value = str | int | float
-Call = tuple[Any, ...]
-"""A command as redis-py takes it: `EVALSHA`, digest, number of keys, keys, arguments."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """One transition."""
-
-    name: str
-    text: str
-    sha: str
-    keys: tuple[str, ...]
-    args: tuple[str, ...]
-    takes_rest: bool
-
-    def call(
-        self, keys: Mapping[str, str], args: Mapping[str, Value], rest: Sequence[Value] = ()
-    ) -> Call:
-        """The command that runs this script; names that do not fit its header are a KeyError."""
-        if len(keys) != len(self.keys) or len(args) != len(self.args):
-            raise KeyError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
-        values = (args[name] for name in self.args)
-        return ("EVALSHA", self.sha, len(keys), *(keys[k] for k in self.keys), *values, *rest)
-
-    def in_full(self, call: Call) -> Call:
-        """The same call with the script's text, for a server that does not have it yet."""
-        return ("EVAL", self.text, *call[2:])
-
-
-@cache
-def script(name: str) -> Script:
-    """The script of this name, with its includes."""
-    folder = resources.files("threadmill_shared.store") / "lua"
-    body = (folder / f"{name}.lua").read_text()
-    keys, args, includes = (_header(body, word) for word in ("keys", "args", "include"))
-    takes_rest = _header(body, "rest") != ("none",)
-    pieces = [
-        (folder / "include" / f"{include}.lua").read_text()
-        for include in includes
-        if include != "none"
-    ]
-    text = "\n".join([_prologue(keys, args, takes_rest=takes_rest), *pieces, body])
-    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-    return Script(name, text, sha, keys, args, takes_rest)
-
-
-def _header(body: str, word: str) -> tuple[str, ...]:
-    found = re.search(rf"^-- {word}: (.*)$", body, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"a script lacks its '-- {word}:' line")
-    return tuple(found[1].split())
-
-
-def _prologue(keys: Sequence[str], args: Sequence[str], *, takes_rest: bool) -> str:
-    lines = [f"local {name} = KEYS[{at}]" for at, name in enumerate(keys, 1)]
-    lines += [f"local {name} = ARGV[{at}]" for at, name in enumerate(args, 1)]
-    if takes_rest:
-        first = len(args)
-        lines.append(
-            f"local rest = {{}} for i = {first + 1}, #ARGV do rest[i-{first}] = ARGV[i] end"
-        )
-    return " ".join(lines)
 
 
 class ScriptRunner:
@@ -105,59 +33,40 @@ class ScriptRunner:
         self._kept = PinnedConnection(pipeline.client)
         self.patience = patience
 
-    async def run(
-        self,
-        name: str,
-        *,
-        keys: Mapping[str, str],
-        args: Mapping[str, Value],
-        rest: Sequence[Value] = (),
-    ) -> list[Any]:
+    async def run(self, call: ScriptCall) -> list[Any]:
         """Run one script and return its reply, the outcome first.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience; it may have been applied.
             StoreFull: the server is out of memory; nothing was applied.
         """
-        wanted = script(name)
-        call = wanted.call(keys, args, rest)
-        reply: list[Any] = await self._repeat(lambda: self._send(wanted, call))
+        reply: list[Any] = await self._repeat(lambda: self._send(call))
         return reply
 
-    async def run_apart(
-        self, name: str, *, keys: Mapping[str, str], args: Mapping[str, Value]
-    ) -> list[Any]:
+    async def run_apart(self, call: ScriptCall) -> list[Any]:
         """Run one script as `run` does, in a round trip of its own: nobody waits for a large one.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience.
             StoreFull: Redis has no room.
         """
-        wanted = script(name)
-        call = wanted.call(keys, args)
         try:
-            [reply] = await self.commands([call])
+            [reply] = await self.commands([call.command])
         except redis_errors.NoScriptError:
-            [reply] = await self.commands([wanted.in_full(call)])
+            [reply] = await self.commands([call.in_full()])
         answer: list[Any] = reply
         return answer
 
-    async def ask_each(
-        self,
-        name: str,
-        given: Sequence[tuple[Mapping[str, str], Mapping[str, Value], Sequence[Value]]],
-    ) -> list[list[Any]]:
-        """Ask one script that changes nothing, with each of these keys, arguments and rest.
+    async def ask_each(self, calls: Sequence[ScriptCall]) -> list[list[Any]]:
+        """Run scripts that change nothing, and are asked again and again; returns their replies.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience.
         """
-        wanted = script(name)
-        calls = [wanted.call(*one) for one in given]
         try:
-            return await self.ask(calls)
+            return await self.ask([call.command for call in calls])
         except redis_errors.NoScriptError:
-            return await self.ask([wanted.in_full(call) for call in calls])
+            return await self.ask([call.in_full() for call in calls])
 
     async def command(self, *command: Any) -> Any:
         """Run one command that may be repeated.
@@ -207,11 +116,11 @@ class ScriptRunner:
         """Whether waiting helps nobody: TLS fails. What waits for ever outlives that too."""
         return self.patience < math.inf and explain(error) is not None
 
-    async def _send(self, wanted: Script, call: Call) -> Any:
+    async def _send(self, call: ScriptCall) -> Any:
         try:
-            return await self._pipeline.execute(*call)
+            return await self._pipeline.execute(*call.command)
         except redis_errors.NoScriptError:
-            return await self._pipeline.execute(*wanted.in_full(call))
+            return await self._pipeline.execute(*call.in_full())
 
 
 def misfit(error: Exception) -> errors.NotConfigured | None:

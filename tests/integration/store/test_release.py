@@ -138,6 +138,6 @@ async def test_a_wrong_serial_changes_nothing(scene, serial, outcome):
         await write_partly(held, text)
     before = await scene.contents()
 
-    command = scene.commands.give_back(held.record.id, token, serial)
+    command = scene.commands.release(held.record.id, token, serial)
     assert await scene.send(command) == [outcome]
     assert await scene.contents() == before

@@ -1,0 +1,56 @@
+"""The scripts that write into threads from outside, and delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
+
+
+class ThreadScripts:
+    """Calls of the scripts about threads of one namespace."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def add_messages(
+        self, *, thread_id: str, create: bool, metadata: str, rest: Sequence[Value]
+    ) -> ScriptCall:
+        """Add messages to a thread; `rest` are their ids and they themselves, in turn."""
+        return self._of_thread(
+            "add_messages",
+            thread_id,
+            rest,
+            thread_id=thread_id,
+            create=int(create),
+            metadata=metadata,
+        )
+
+    def import_items(
+        self, *, thread_id: str, created_at: int, metadata: str, key: str, rest: Sequence[Value]
+    ) -> ScriptCall:
+        """Add a part of an imported conversation; `rest`: message id, item, time in ms, in turn."""
+        return self._of_thread(
+            "import_items",
+            thread_id,
+            rest,
+            thread_id=thread_id,
+            created_at=created_at,
+            metadata=metadata,
+            key=key,
+        )
+
+    def attach(self, *, thread_id: str, field: str, value: str) -> ScriptCall:
+        """Put a piece of a file beside a thread."""
+        return self._of_thread("attach", thread_id, thread_id=thread_id, field=field, value=value)
+
+    def delete_thread(self, *, thread_id: str, delete_id: str) -> ScriptCall:
+        """Delete a thread; `delete_id` is this call's, so that a repeat is told from a new one."""
+        return self._of_thread("delete_thread", thread_id, thread_id=thread_id, delete_id=delete_id)
+
+    def _of_thread(
+        self, name: str, id: str, rest: Sequence[Value] = (), **args: Value
+    ) -> ScriptCall:
+        own: dict[str, Value] = {"bucket": self._keys.bucket(id)}
+        return script(name).call({"thread": self._keys.thread(id)}, own | args, rest)

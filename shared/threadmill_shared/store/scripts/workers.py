@@ -1,0 +1,66 @@
+"""The scripts that register workers, keep them registered, and remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
+
+
+class WorkerScripts:
+    """Calls of the scripts about workers of one namespace."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def register(
+        self,
+        *,
+        worker: str,
+        known: str,
+        registration: str,
+        lease_ms: int,
+        tools_ms: int,
+        rest: Sequence[str],
+    ) -> ScriptCall:
+        """Register a worker that can execute the tools of `rest`.
+
+        `known` are the registrations that it may have already, one a line.
+        """
+        return self._of_worker(
+            "register",
+            worker,
+            rest,
+            known=known,
+            registration=registration,
+            lease_ms=lease_ms,
+            tools_ms=tools_ms,
+        )
+
+    def renew_lease(
+        self, *, worker: str, registration: str, lease_ms: int, tools_ms: int
+    ) -> ScriptCall:
+        """Renew a worker's lease, if the worker is still registered so."""
+        return self._of_worker(
+            "renew_lease",
+            worker,
+            registration=registration,
+            lease_ms=lease_ms,
+            tools_ms=tools_ms,
+        )
+
+    def remove_worker(self, *, worker: str, judged: str, expired: bool) -> ScriptCall:
+        """Remove a worker that is still registered as `judged`; if `expired`, without a lease."""
+        return self._of_worker("remove_worker", worker, judged=judged, expired=int(expired))
+
+    def _of_worker(
+        self, name: str, worker: str, rest: Sequence[Value] = (), **args: Value
+    ) -> ScriptCall:
+        keys = {
+            "alive": self._keys.alive(),
+            "lease": self._keys.lease(worker),
+            "tools": self._keys.tools(worker),
+        }
+        own: dict[str, Value] = {"worker": worker}
+        return script(name).call(keys, own | args, rest)
