@@ -226,7 +226,7 @@ def test_an_image_is_seen_through_chat_completions_too(
         ({"file_search_files": [3]}, TypeError, "not of int"),
         ({"image_files": ["data.csv"]}, errors.BadMessage, "must be a PNG, JPEG, GIF or WebP"),
         ({"image_files": ["ftp://example.org/a.png"]}, errors.BadMessage, "https://"),
-        ({"image_files": ["plot\0.png"]}, errors.BadMessage, "no path"),
+        ({"image_files": ["plot\0.png"]}, errors.BadMessage, "not a path"),
         (
             {"code_interpreter_files": ["data.csv"], "tools": [FileSearch]},
             errors.BadTool,

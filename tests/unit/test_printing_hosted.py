@@ -16,7 +16,7 @@ from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
-from threadmill.printing.display import open_sheet
+from threadmill.printing.display import open_display
 from threadmill.printing.pictures import picture, protocol_of
 from threadmill.testing.standin.plot import sine_plot
 
@@ -166,7 +166,7 @@ def test_a_terminal_that_can_is_sent_the_link_and_the_picture(
     # The device makes two characters of each line end.
     expected = picture(PLOT, protocol, 60).removesuffix("\r\n").encode()  # type: ignore[arg-type]
     with terminal() as shown:
-        open_sheet().link(path)
+        open_display().link(path)
         wait_until(lambda: expected in bytes(shown.emulator.fed), "it is drawn")
         link = re.compile(b"\x1b\\]8;[^;]*;" + re.escape(path.as_uri().encode()) + b"\x1b")
         assert link.search(bytes(shown.emulator.fed))
@@ -176,7 +176,7 @@ def test_a_terminal_that_cannot_is_sent_the_link_alone(tmp_path: Path) -> None:
     path = tmp_path / "plot.png"
     path.write_bytes(PLOT)
     with terminal() as shown:
-        open_sheet().link(path)
+        open_display().link(path)
         wait_until(lambda: b"plot.png: " in bytes(shown.emulator.fed), "the link is shown")
         text = re.sub(
             r"\x1b\][^\x1b]*\x1b\\|\x1b\[[?\d;]*\w|[\r\n]", "", shown.emulator.fed.decode()

@@ -19,11 +19,11 @@ from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
-from threadmill.printing.cards import Speech
-from threadmill.printing.renderer import Pen
+from threadmill.printing.cards import MessageCard
+from threadmill.printing.renderer import Renderer
 from threadmill.printing.screen import Screen
 from threadmill.printing.terminal_display import LivePanel
-from threadmill.printing.views import SpeechView
+from threadmill.printing.views import MessageView
 
 ROLL = call("roll_dice", '{"n_dice":5}')
 
@@ -257,11 +257,11 @@ def printed_whole(text: str, columns: int) -> str:
 @pytest.mark.parametrize("columns", [40, 60])
 def test_a_text_taller_than_the_terminal_is_there_once_and_whole(columns: int) -> None:
     with terminal(columns, rows=12) as shown:
-        speech = Speech("Marvin", at=AT)
-        pen, screen = Pen("utf-8"), Screen(shown.stream)
-        panel = LivePanel(SpeechView(speech, pen), pen, screen)
+        message = MessageCard("Marvin", at=AT)
+        renderer, screen = Renderer("utf-8"), Screen(shown.stream)
+        panel = LivePanel(MessageView(message, renderer), renderer, screen)
         for at in range(0, len(DOCUMENT), 7):
-            speech.parts.append(DOCUMENT[at : at + 7])
+            message.parts.append(DOCUMENT[at : at + 7])
             panel._paint()
         assert shown.emulator.paints > 100
         panel.close()
@@ -285,7 +285,9 @@ def test_the_newest_words_of_a_tall_text_are_to_be_seen() -> None:
 
 def test_of_long_code_only_the_end_is_drawn_while_it_is_written() -> None:
     code = "".join(f"line_{n} = {n}\n" for n in range(500))
-    view = SpeechView(Speech("Marvin", parts=["Look:\n\n```python\n", code]), Pen("utf-8"))
+    view = MessageView(
+        MessageCard("Marvin", parts=["Look:\n\n```python\n", code]), Renderer("utf-8")
+    )
     assert len(view.lines(50, room=10)) < 20
     assert "line_499" in "".join(view.lines(50, room=10))
     assert len(view.lines(50)) > 500
@@ -304,15 +306,17 @@ PIECES = [
 def test_what_has_scrolled_away_is_what_the_whole_text_begins_with(seed: int) -> None:
     dice = random.Random(seed)
     text = "".join(dice.choice(PIECES) for _ in range(dice.randrange(1, 60)))
-    pen, width = Pen("utf-8"), dice.choice([5, 20, 40, 80])
-    speech = Speech("Marvin")
-    view = SpeechView(speech, pen)
+    renderer, width = Renderer("utf-8"), dice.choice([5, 20, 40, 80])
+    message = MessageCard("Marvin")
+    view = MessageView(message, renderer)
     printed = []
     for character in text:
-        speech.parts.append(character)
+        message.parts.append(character)
         printed += view.settle(width) if dice.random() < 0.3 else []
     printed += view.lines(width)
-    assert printed == SpeechView(Speech("Marvin", parts=[text]), pen).lines(width), repr(text)
+    assert printed == MessageView(MessageCard("Marvin", parts=[text]), renderer).lines(width), repr(
+        text
+    )
 
 
 def test_deeply_nested_text_is_shown_as_it_was_written_where_there_is_no_room() -> None:
@@ -394,7 +398,7 @@ class SlowView:
 def test_a_painting_under_way_never_comes_after_the_last_one() -> None:
     with terminal() as shown:
         view = SlowView()
-        panel = LivePanel(view, Pen("utf-8"), Screen(shown.stream))
+        panel = LivePanel(view, Renderer("utf-8"), Screen(shown.stream))
         panel.touch()
         view.is_drawn.wait()
         closing = threading.Thread(target=panel.close)
@@ -534,7 +538,7 @@ from threadmill.printing import display
 from tests.support.run_playback import Story, call
 story = Story(PrintHandler(), says=None)
 calls = story.begin_calls(call("fork"))
-[screen] = display._places.values()
+[screen] = display._outputs.values()
 held, go_on = threading.Event(), threading.Event()
 def hold():
     with screen._lock, display._lock:

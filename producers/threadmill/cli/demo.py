@@ -18,7 +18,7 @@ import click
 from threadmill.cli import signals
 
 if TYPE_CHECKING:
-    from threadmill.cli.subprocesses import Child
+    from threadmill.cli.subprocesses import ChildProcess
 
 WORKERS = 2
 KEPT = ("THREADMILL_MODEL", "THREADMILL_MODEL_API")
@@ -43,7 +43,7 @@ def demo() -> None:
     The model is a stand-in, a small local server, unless OPENAI_API_KEY or OPENAI_BASE_URL is set.
     """
     began = time.monotonic()
-    with signals.handled(signals.leave), ExitStack() as stack:
+    with signals.handling(signals.unwind), ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(
             prefix="threadmill-demo-", ignore_cleanup_errors=True
         )
@@ -140,11 +140,11 @@ def _show_code() -> None:
 
 @contextmanager
 def _workers(folder: Path) -> Iterator[str]:
-    from threadmill.cli.subprocesses import Children
+    from threadmill.cli.subprocesses import ChildProcesses
 
     command = [sys.executable, "-P", "-m", "threadmill", "worker", MODULE]
     environment = os.environ | {"THREADMILL_DRAIN_SECONDS": "1"}
-    with Children(GRACE_SECONDS) as children:
+    with ChildProcesses(GRACE_SECONDS) as children:
         workers = [
             children.start(f"worker {number}", command, environment=environment, folder=folder)
             for number in range(1, WORKERS + 1)
@@ -154,7 +154,7 @@ def _workers(folder: Path) -> Iterator[str]:
         yield " and ".join(_name_when_ready(worker) for worker in workers)
 
 
-def _name_when_ready(worker: Child) -> str:
+def _name_when_ready(worker: ChildProcess) -> str:
     line = worker.line_with(" ready: ", START_SECONDS)
     if line is None:
         raise click.ClickException(f"{worker.name} did not start:\n{worker.output()}")

@@ -39,16 +39,16 @@ def dev(modules: tuple[str, ...]) -> None:
     Redis is the one of THREADMILL_REDIS_URL, else an embedded server with its data in
     ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
     """
-    from threadmill.cli.subprocesses import Children
+    from threadmill.cli.subprocesses import ChildProcesses
     from threadmill_shared.settings import load_settings
 
     os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS)
     grace = load_settings().drain_seconds + GRACE_SECONDS
     show = _Lines().show
     with (
-        signals.handled(signals.leave),
+        signals.handling(signals.unwind),
         _redis(show),
-        Children(grace) as children,
+        ChildProcesses(grace) as children,
     ):
         worker = children.start("worker", _worker(modules), partial(show, "worker"))
         # Flower asks the workers about themselves when it starts, and complains if there is none.

@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def handled(handler: Callable[[int], None]) -> Iterator[None]:
+def handling(handler: Callable[[int], None]) -> Iterator[None]:
     """Hand these signals to the handler; to be used in the main thread."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -27,16 +27,16 @@ def handled(handler: Callable[[int], None]) -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Deliver what arrives meanwhile afterwards: a process that is being started gets its place."""
     arrived: list[int] = []
-    with handled(arrived.append):
+    with handling(arrived.append):
         yield
     for number in arrived[:1]:
         signal.raise_signal(number)
 
 
-def leave(number: int) -> None:
+def unwind(number: int) -> None:
     """Unwind the main thread, so that `with` blocks end what they began.
 
     Raises:

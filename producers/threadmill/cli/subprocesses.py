@@ -23,7 +23,7 @@ _LAST_LINES_SECONDS = 1.0
 """How long output is read after the end; a process outside the group may keep the pipe open."""
 
 
-class Child:
+class ChildProcess:
     """A process in a process group of its own: a Ctrl-C in the terminal reaches its parent only."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Child:
             self._on_line(line)
 
 
-class Children:
+class ChildProcesses:
     """Starts processes, and ends them all at the end of its `with` block.
 
     SIGTERM first; SIGKILL after `grace` seconds, or when a third signal asks for it.
@@ -107,8 +107,8 @@ class Children:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._is_hurried = False
-        self._children: list[Child] = []
-        self._ended: queue.SimpleQueue[tuple[Child, int]] = queue.SimpleQueue()
+        self._children: list[ChildProcess] = []
+        self._ended: queue.SimpleQueue[tuple[ChildProcess, int]] = queue.SimpleQueue()
 
     def start(
         self,
@@ -117,18 +117,18 @@ class Children:
         on_line: Callable[[str], None] = lambda _: None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
-    ) -> Child:
+    ) -> ChildProcess:
         """Start a process; each line of its output is given to `on_line`, in a thread."""
-        with signals.held():
-            child = Child(name, command, on_line, environment, folder)
+        with signals.deferred():
+            child = ChildProcess(name, command, on_line, environment, folder)
             self._children.append(child)
             threading.Thread(target=self._wait_for, args=(child,), name=name, daemon=True).start()
         return child
 
-    def _wait_for(self, child: Child) -> None:
+    def _wait_for(self, child: ChildProcess) -> None:
         self._ended.put((child, child.wait()))
 
-    def first_to_end(self) -> tuple[Child, int]:
+    def first_to_end(self) -> tuple[ChildProcess, int]:
         """Wait until one of them has ended; returns it and its exit code."""
         return self._ended.get()
 
@@ -141,7 +141,7 @@ class Children:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with signals.handled(self._hurry):
+        with signals.handling(self._hurry):
             self._signal(signal.SIGTERM)
             until = time.monotonic() + self._grace
             for child in self._children:

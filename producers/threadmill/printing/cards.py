@@ -13,7 +13,7 @@ NOT_FINISHED = "not finished"
 
 
 @dataclass(eq=False)
-class Speech:
+class MessageCard:
     """A message, said or being said."""
 
     speaker: str
@@ -33,7 +33,7 @@ class Speech:
         return cleaned("".join(self.parts))
 
     @classmethod
-    def of(cls, message: Message) -> Speech:
+    def of(cls, message: Message) -> MessageCard:
         """The card of a stored message."""
         is_user = message.role == "user"
         return cls(
@@ -72,7 +72,7 @@ class Call:
 
 
 @dataclass(eq=False)
-class Calls:
+class CallsCard:
     """The calls of one step."""
 
     at: int | None = None
@@ -117,7 +117,7 @@ class Calls:
                 call.output, call.error = call.logs, note
 
     @classmethod
-    def of(cls, step: Step) -> Calls:
+    def of(cls, step: Step) -> CallsCard:
         """The card of a stored step."""
         calls = {
             call.id: Call(
@@ -131,7 +131,7 @@ class Calls:
         return cls(at=step.created_at, calls=calls, note=note)
 
 
-Card = Speech | Calls
+Card = MessageCard | CallsCard
 
 
 def _unnamed_images(message: Message) -> int:

@@ -10,13 +10,13 @@ from typing import Protocol, TextIO
 from weakref import WeakValueDictionary
 
 from threadmill.printing.cards import Card
-from threadmill.printing.plain_display import Lines
+from threadmill.printing.plain_display import PlainDisplay
 from threadmill.printing.screen import Screen
-from threadmill.printing.stdout_capture import captured_stream
-from threadmill.printing.turn_lock import Floor
+from threadmill.printing.stdout_capture import original_stream
+from threadmill.printing.turn_lock import TurnLock
 
 
-class Sheet(Protocol):
+class Display(Protocol):
     """Shows one card at a time, in order; what is finished stays."""
 
     def begin(self, card: Card) -> None:
@@ -35,34 +35,34 @@ class Sheet(Protocol):
         """A file that is there now, by its whole path; an image is shown where that can be."""
 
 
-def open_sheet() -> Sheet:
-    """A sheet on what `sys.stdout` is now."""
-    place = _place(captured_stream(sys.stdout))
-    if isinstance(place, Floor):
-        return Lines(place)
+def open_display() -> Display:
+    """A display on what `sys.stdout` is now."""
+    output = _output(original_stream(sys.stdout))
+    if isinstance(output, TurnLock):
+        return PlainDisplay(output)
     # rich takes 80 ms to import, which only those pay who have a terminal.
-    from threadmill.printing.terminal_display import Panels  # noqa: PLC0415
+    from threadmill.printing.terminal_display import TerminalDisplay  # noqa: PLC0415
 
-    return Panels(place)
+    return TerminalDisplay(output)
 
 
-Place = Floor | Screen
+Output = TurnLock | Screen
 
-_places: WeakValueDictionary[tuple[int, bool], Place] = WeakValueDictionary()
-"""Where sheets are open: those of one stream share its place."""
+_outputs: WeakValueDictionary[tuple[int, bool], Output] = WeakValueDictionary()
+"""What displays write to: those of one stream share its output."""
 _lock = threading.Lock()
 
 
-def _place(stream: TextIO | None) -> Place:
+def _output(stream: TextIO | None) -> Output:
     is_terminal = _is_terminal(stream)
-    # A place keeps its stream, whose id therefore belongs to no other one.
+    # An output keeps its stream, whose id therefore belongs to no other one.
     key = id(stream), is_terminal
     with _lock:
-        place = _places.get(key)
-        if place is None:
-            place = Screen(stream) if stream is not None and is_terminal else Floor(stream)
-            _places[key] = place
-        return place
+        output = _outputs.get(key)
+        if output is None:
+            output = Screen(stream) if stream is not None and is_terminal else TurnLock(stream)
+            _outputs[key] = output
+        return output
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -76,8 +76,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603  the parent's may be held, by a thread that the child has not
     _lock = threading.Lock()
-    for place in list(_places.values()):
-        place.after_fork()
+    for output in list(_outputs.values()):
+        output.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

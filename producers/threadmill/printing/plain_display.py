@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from threadmill.printing.cards import Call, Calls, Card, Speech
+from threadmill.printing.cards import Call, CallsCard, Card, MessageCard
 from threadmill.printing.text import arguments_text, cleaned, one_line
-from threadmill.printing.turn_lock import Floor
+from threadmill.printing.turn_lock import TurnLock
 
 _INDENT = "  "
 _LINE_START = re.compile(r"(?<=\n)(?=[^\n])")
@@ -16,11 +16,11 @@ _TEXT = 300
 """Characters of a call's arguments, and of its output, on its line."""
 
 
-class Lines:
-    """A sheet of plain lines, streamed as they come. A message's later lines are indented."""
+class PlainDisplay:
+    """A display of plain lines, streamed as they come. A message's later lines are indented."""
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
+    def __init__(self, turns: TurnLock) -> None:
+        self._turns = turns
         self._card: Card | None = None
         self._parts = 0
         """How many parts of the message are written."""
@@ -37,13 +37,13 @@ class Lines:
         self._is_at_line_start = False
         self._shown = {}
         self._waiting = {}
-        if isinstance(card, Speech):
+        if isinstance(card, MessageCard):
             self._write(f"{one_line(card.speaker, _NAME)}: ")
         self.update(card)
 
     def update(self, card: Card) -> None:
         """Something was added to it."""
-        if isinstance(card, Speech):
+        if isinstance(card, MessageCard):
             new, self._parts = card.parts[self._parts :], len(card.parts)
             self._write(self._indented(cleaned("".join(new))))
         else:
@@ -53,7 +53,7 @@ class Lines:
         """It is as it is to stay; one that was not begun is written whole."""
         if self._card is not card:
             self.begin(card)
-        if isinstance(card, Calls):
+        if isinstance(card, CallsCard):
             self._write_calls(card, is_over=True)
         elif card.note or card.files:
             note = ", ".join(filter(None, (card.files, card.note)))
@@ -63,13 +63,13 @@ class Lines:
         elif not self._is_at_line_start:
             self._write("\n")
         self._card = None
-        self._floor.leave(self)
+        self._turns.leave(self)
 
     def notice(self, text: str, *, is_bad: bool = False) -> None:  # noqa: ARG002  no colours here
         """A line about the run itself."""
         self._write(f"{_INDENT}({cleaned(text)})\n")
         if self._card is None:
-            self._floor.leave(self)
+            self._turns.leave(self)
 
     def link(self, path: Path) -> None:
         """A file that is there now."""
@@ -77,7 +77,7 @@ class Lines:
 
     def _write(self, text: str) -> None:
         if text:
-            self._floor.write(self, text)
+            self._turns.write(self, text)
 
     def _indented(self, text: str) -> str:
         # An indent is written with what follows it, so that empty lines stay empty.
@@ -87,7 +87,7 @@ class Lines:
         self._is_at_line_start = text.endswith("\n")
         return _LINE_START.sub(_INDENT, before + text)[len(before) :]
 
-    def _write_calls(self, card: Calls, *, is_over: bool) -> None:
+    def _write_calls(self, card: CallsCard, *, is_over: bool) -> None:
         for id, call in card.calls.items():
             if call.waits_for != self._waiting.get(id, ""):
                 self._waiting[id] = call.waits_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from threadmill.printing.cards import Calls, Card, Speech
-from threadmill.printing.display import open_sheet
+from threadmill.printing.cards import CallsCard, Card, MessageCard
+from threadmill.printing.display import open_display
 from threadmill.printing.text import end_notice
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import Status
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 def pprint_messages(messages: Iterable[Message]) -> None:
     """Print messages in the order given: `run.messages`, or what `thread.get_messages` returns."""
-    sheet = open_sheet()
+    display = open_display()
     for message in messages:
-        sheet.finish(Speech.of(message))
+        display.finish(MessageCard.of(message))
 
 
 def pprint_steps(steps: Iterable[Step]) -> None:
     """Print the tool calls of `run.steps`; a step that wrote a message is a line that says so."""
-    sheet = open_sheet()
+    display = open_display()
     for step in steps:
         if step.type == "tool_calls":
-            sheet.finish(Calls.of(step))
+            display.finish(CallsCard.of(step))
         else:
-            sheet.notice(f"message {step.message_id}: {step.status}")
+            display.notice(f"message {step.message_id}: {step.status}")
 
 
 def pprint_run(run: Run) -> None:
     """Print a run: its messages and its tool calls in the order in which they happened."""
-    sheet = open_sheet()
+    display = open_display()
     for card in _cards(run):
-        sheet.finish(card)
+        display.finish(card)
     if run.status != Status.COMPLETED:
         reason = run.last_error.message if run.last_error else run.incomplete_reason
-        sheet.notice(end_notice(run.status, reason), is_bad=run.last_error is not None)
+        display.notice(end_notice(run.status, reason), is_bad=run.last_error is not None)
 
 
 def _cards(run: Run) -> Iterable[Card]:
@@ -48,9 +48,9 @@ def _cards(run: Run) -> Iterable[Card]:
     messages = {message.id: message for message in run.messages}
     for message in run.messages:
         if message.id not in written:
-            yield Speech.of(message)
+            yield MessageCard.of(message)
     for step in run.steps:
         if step.type == "tool_calls":
-            yield Calls.of(step)
+            yield CallsCard.of(step)
         elif step.message_id in messages:
-            yield Speech.of(messages[step.message_id])
+            yield MessageCard.of(messages[step.message_id])

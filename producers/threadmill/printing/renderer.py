@@ -10,12 +10,12 @@ from rich.panel import Panel
 from rich.text import Text
 
 
-class Pen:
+class Renderer:
     """Draws for one terminal, with the colours and characters that it has."""
 
     def __init__(self, encoding: str) -> None:
-        self._paper = _Paper(encoding)
-        self._console = Console(file=self._paper, force_terminal=True, force_jupyter=False)
+        self._encoded = _Encoded(encoding)
+        self._console = Console(file=self._encoded, force_terminal=True, force_jupyter=False)
         self.tick, self.cross, self.dots, self.arrow, self.dot = _signs(encoding)
 
     def joined(self, *words: str) -> str:
@@ -45,7 +45,7 @@ class Pen:
         return self.lines(panel, width)
 
 
-class _Paper(io.StringIO):
+class _Encoded(io.StringIO):
     """Nothing is written to it; rich asks its encoding, and draws boxes of ASCII if it must."""
 
     def __init__(self, encoding: str) -> None:

@@ -1,12 +1,12 @@
-"""A run's events as cards on a sheet."""
+"""A run's events as cards on a display."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from threadmill.printing.cards import NOT_FINISHED, Calls, Speech
-from threadmill.printing.display import Sheet, open_sheet
+from threadmill.printing.cards import NOT_FINISHED, CallsCard, MessageCard
+from threadmill.printing.display import Display, open_display
 from threadmill.printing.text import (
     STARTED_ANEW,
     incomplete_note,
@@ -42,13 +42,13 @@ class RunPrinter:
         self._print_messages = print_messages
         self._print_steps = print_steps
         self._is_local = is_local
-        self._sheet: Sheet | None = None
+        self._display: Display | None = None
         self._assistant = "Assistant"
-        self._speech: Speech | None = None
+        self._message: MessageCard | None = None
         """The message that is being written."""
         self._reason: str | None = None
         """Why it was left incomplete, if it was."""
-        self._calls: Calls | None = None
+        self._calls: CallsCard | None = None
         """The calls that are being made."""
         self._show: dict[str, Callable[[Any], None]] = {
             "thread.message.created": self._message_begins,
@@ -72,7 +72,7 @@ class RunPrinter:
         if self._print_messages and not is_typed:
             for message in run.messages:
                 if message.role == "user":
-                    self._on_sheet().finish(Speech.of(message))
+                    self._on_display().finish(MessageCard.of(message))
 
     def show(self, event: Event) -> None:
         """Print what the event adds."""
@@ -86,51 +86,51 @@ class RunPrinter:
         """Leave what there is, and say why the run's events come again."""
         self.end()
         if self._print_messages or self._print_steps:
-            self._on_sheet().notice(STARTED_ANEW, is_bad=True)
+            self._on_display().notice(STARTED_ANEW, is_bad=True)
 
     def show_file(self, file: MadeFile) -> None:
         """Print a link to a file that goes with a message, or why there is none."""
         if file.problem:
             name = one_line(file.name, _FILE_NAME)
-            self._on_sheet().notice(f"{name} {file.problem}", is_bad=True)
+            self._on_display().notice(f"{name} {file.problem}", is_bad=True)
         elif file.path is not None:
-            self._on_sheet().link(file.path)
+            self._on_display().link(file.path)
 
     def end(self) -> None:
         """Leave on the terminal what there is."""
-        self._finish_speech(NOT_FINISHED)
+        self._finish_message(NOT_FINISHED)
         self._finish_calls(NOT_FINISHED)
 
-    def _on_sheet(self) -> Sheet:
-        if self._sheet is None:
-            self._sheet = open_sheet()
-        return self._sheet
+    def _on_display(self) -> Display:
+        if self._display is None:
+            self._display = open_display()
+        return self._display
 
     def _notice(self, event: Event) -> None:
         text = notice_of(event.event, event.data)
         if text is not None:
-            self._on_sheet().notice(text, is_bad=event.event in _BAD_ENDS)
+            self._on_display().notice(text, is_bad=event.event in _BAD_ENDS)
 
     # ---- messages --------------------------------------------------------------------------------
 
     def _message_begins(self, data: Any) -> None:
-        self._finish_speech("abandoned")
+        self._finish_message("abandoned")
         if self._print_messages:
-            self._speech = Speech(self._assistant, at=data["created_at"])
+            self._message = MessageCard(self._assistant, at=data["created_at"])
 
     def _message_grows(self, data: Any) -> None:
-        speech = self._speech
+        message = self._message
         text = "".join(p["text"]["value"] for p in data["delta"]["content"] if p["type"] == "text")
-        if speech is None or not text:
+        if message is None or not text:
             return
-        speech.parts.append(text)
-        if len(speech.parts) == 1:
-            self._on_sheet().begin(speech)
+        message.parts.append(text)
+        if len(message.parts) == 1:
+            self._on_display().begin(message)
         else:
-            self._on_sheet().update(speech)
+            self._on_display().update(message)
 
     def _message_completed(self, data: Any) -> None:  # noqa: ARG002  the deltas told all
-        self._finish_speech("")
+        self._finish_message("")
 
     def _message_incomplete(self, data: Any) -> None:
         # The end of its step follows, and tells whether the message was abandoned.
@@ -138,22 +138,22 @@ class RunPrinter:
 
     def _message_step_ends(self, status: str) -> None:
         if self._reason == "run_failed" and status == "cancelled":
-            self._finish_speech("abandoned")
+            self._finish_message("abandoned")
         else:
-            self._finish_speech(incomplete_note(self._reason) if self._reason else "")
+            self._finish_message(incomplete_note(self._reason) if self._reason else "")
 
-    def _finish_speech(self, note: str) -> None:
-        speech, self._speech, self._reason = self._speech, None, None
-        if speech is not None and speech.parts:
-            speech.note = note
-            self._on_sheet().finish(speech)
+    def _finish_message(self, note: str) -> None:
+        message, self._message, self._reason = self._message, None, None
+        if message is not None and message.parts:
+            message.note = note
+            self._on_display().finish(message)
 
     # ---- steps -----------------------------------------------------------------------------------
 
     def _step_begins(self, data: Any) -> None:
         self._finish_calls(NOT_FINISHED)
         if self._print_steps and data["type"] == "tool_calls":
-            self._calls = Calls(at=data["created_at"])
+            self._calls = CallsCard(at=data["created_at"])
 
     def _step_grows(self, data: Any) -> None:
         calls = self._calls
@@ -163,9 +163,9 @@ class RunPrinter:
         for made in data["delta"]["step_details"].get("tool_calls", ()):
             calls.add(made)
         if was_empty:
-            self._on_sheet().begin(calls)
+            self._on_display().begin(calls)
         else:
-            self._on_sheet().update(calls)
+            self._on_display().update(calls)
 
     def _step_ends(self, data: Any) -> None:
         status = data["status"]
@@ -178,7 +178,7 @@ class RunPrinter:
         call = self._calls.calls.get(data["call_id"]) if self._calls is not None else None
         if call is not None and self._calls is not None:
             call.error = data["error"] or "error"
-            self._on_sheet().update(self._calls)
+            self._on_display().update(self._calls)
 
     def _parked(self, data: Any) -> None:
         for waiting in data["required_action"]["submit_tool_outputs"]["tool_calls"]:
@@ -190,7 +190,7 @@ class RunPrinter:
             if call is not None:
                 call.waits_for = note
             elif self._print_messages or self._print_steps:
-                self._on_sheet().notice(f"{name} {note}")
+                self._on_display().notice(f"{name} {note}")
         self._update_calls()
 
     def _resumed(self, data: Any) -> None:  # noqa: ARG002  it says no more than that
@@ -200,10 +200,10 @@ class RunPrinter:
 
     def _update_calls(self) -> None:
         if self._calls is not None and self._calls.calls:
-            self._on_sheet().update(self._calls)
+            self._on_display().update(self._calls)
 
     def _finish_calls(self, note: str) -> None:
         calls, self._calls = self._calls, None
         if calls is not None and calls.calls:
             calls.end(note)
-            self._on_sheet().finish(calls)
+            self._on_display().finish(calls)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from threadmill.printing import stdout_capture
-from threadmill.printing.stream_writer import Outlet
+from threadmill.printing.stream_writer import StreamWriter
 
 # While a paint is under way the cursor is hidden, and a line that the terminal finds longer than we
 # do is cut instead of wrapped: the count of lines holds with any terminal's idea of an emoji.
@@ -29,14 +29,14 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self._outlet = Outlet(stream)
+        self._writer = StreamWriter(stream)
         self._lock = threading.RLock()
         self._owner: object = None
         self._shown: list[str] = []
         """The pane; the cursor is at the beginning of the line below it."""
         self._size = os.terminal_size((0, 0))
         """The terminal's, when the pane was painted."""
-        self._passages: list[stdout_capture.Passage] = []
+        self._captured: list[stdout_capture.CapturedStream] = []
 
     def size(self) -> os.terminal_size:
         """The terminal's columns and lines now."""
@@ -51,7 +51,7 @@ class Screen:
         with self._lock:
             if self._owner is None:
                 self._owner = owner
-                self._passages = stdout_capture.stand_in(self.stream, self._lock, self._let_through)
+                self._captured = stdout_capture.capture(self.stream, self._lock, self._write_above)
             return self._owner is owner
 
     def paint(self, settled: Sequence[str], pane: Sequence[str]) -> None:
@@ -79,27 +79,27 @@ class Screen:
         """Write what draws a picture; left out while a pane is shown, which it would scramble."""
         with self._lock:
             if self._owner is None:
-                self._outlet.write(commands)
+                self._writer.write(commands)
 
     def release(self, owner: object, lines: Sequence[str]) -> None:
-        """Add the lines that stay of the owner's pane, and free the place."""
+        """Add the lines that stay of the owner's pane, and free it for others."""
         with self._lock:
             if self._owner is not owner:
                 self.stay(lines)
                 return
-            for passage in self._passages:
-                passage.finish()
+            for one in self._captured:
+                one.finish()
             self.paint(lines, [])
             self._owner = None
-            stdout_capture.give_back(self._passages)
-            self._passages = []
+            stdout_capture.restore(self._captured)
+            self._captured = []
 
     def after_fork(self) -> None:
         """Leave the pane, in a forked child, to its parent."""
         self._lock = threading.RLock()
         self._owner = None
         self._shown = []
-        stdout_capture.give_back(self._passages)
+        stdout_capture.restore(self._captured)
 
     def _rows(self, size: os.terminal_size) -> int:
         # A terminal that became narrower has wrapped the lines, each of which was as wide as it.
@@ -115,9 +115,9 @@ class Screen:
         moved = f"\x1b[{up}A" if up else ""
         written = "".join(f"{_ERASE_LINE}{line}\r\n" for line in lines)
         below = _ERASE_BELOW if erase else ""
-        self._outlet.write(f"{fresh}{_BEGIN}{moved}{written}{below}{_END}")
+        self._writer.write(f"{fresh}{_BEGIN}{moved}{written}{below}{_END}")
 
-    def _let_through(self, stream: TextIO, text: str) -> None:
+    def _write_above(self, stream: TextIO, text: str) -> None:
         with self._lock:
             pane = self._shown
             self.paint([], [])

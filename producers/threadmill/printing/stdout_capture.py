@@ -7,20 +7,20 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO, cast
 
-LetThrough = Callable[[TextIO, str], None]
+WriteLines = Callable[[TextIO, str], None]
 
 
-class Passage:
+class CapturedStream:
     """Stands in for `sys.stdout` or `sys.stderr`, and lets whole lines through above the pane.
 
     Written straight to the terminal they would land below the pane, which would then be repainted
     a line too low. Whoever keeps this object for longer than the pane lives writes straight on.
     """
 
-    def __init__(self, stream: TextIO, lock: threading.RLock, let_through: LetThrough) -> None:
+    def __init__(self, stream: TextIO, lock: threading.RLock, write_lines: WriteLines) -> None:
         self.stream = stream
         self._lock = lock
-        self._let_through = let_through
+        self._write_lines = write_lines
         self._line = ""
         """The beginning of a line that is not complete yet."""
         self._is_open = True
@@ -32,7 +32,7 @@ class Passage:
         with self._lock:
             lines, line_end, self._line = (self._line + text).rpartition("\n")
             if line_end:
-                self._let_through(self.stream, lines + line_end)
+                self._write_lines(self.stream, lines + line_end)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -44,9 +44,9 @@ class Passage:
         """Let an incomplete line through as one of its own; then stand aside."""
         if self._line:
             self.write("\n")
-        self.stand_aside()
+        self.pass_on()
 
-    def stand_aside(self) -> None:
+    def pass_on(self) -> None:
         """Write straight on from now on."""
         self._is_open = False
 
@@ -54,29 +54,31 @@ class Passage:
         return getattr(self.stream, name)
 
 
-def captured_stream(stream: TextIO | Passage | None) -> TextIO | None:
-    """The stream itself, where a passage stands in for it."""
-    return stream.stream if isinstance(stream, Passage) else stream
+def original_stream(stream: TextIO | CapturedStream | None) -> TextIO | None:
+    """The stream itself, if a `CapturedStream` replaces it."""
+    return stream.stream if isinstance(stream, CapturedStream) else stream
 
 
-def stand_in(terminal: TextIO, lock: threading.RLock, let_through: LetThrough) -> list[Passage]:
-    """Put passages in place of `sys.stdout` and `sys.stderr`, where these are the terminal."""
-    passages = []
+def capture(
+    terminal: TextIO, lock: threading.RLock, write_lines: WriteLines
+) -> list[CapturedStream]:
+    """Replace `sys.stdout` and `sys.stderr`, if these are the terminal."""
+    captured = []
     if sys.stdout is terminal:
-        passages.append(Passage(terminal, lock, let_through))
-        sys.stdout = cast("TextIO", passages[-1])
-    stderr = captured_stream(sys.stderr)
+        captured.append(CapturedStream(terminal, lock, write_lines))
+        sys.stdout = cast("TextIO", captured[-1])
+    stderr = original_stream(sys.stderr)
     if stderr is not None and stderr is sys.stderr and stderr.isatty():
-        passages.append(Passage(stderr, lock, let_through))
-        sys.stderr = cast("TextIO", passages[-1])
-    return passages
+        captured.append(CapturedStream(stderr, lock, write_lines))
+        sys.stderr = cast("TextIO", captured[-1])
+    return captured
 
 
-def give_back(passages: list[Passage]) -> None:
+def restore(captured: list[CapturedStream]) -> None:
     """Put the streams back, unless somebody put others there meanwhile."""
-    for passage in passages:
-        passage.stand_aside()
-        if sys.stdout is cast("TextIO", passage):
-            sys.stdout = passage.stream
-        if sys.stderr is cast("TextIO", passage):
-            sys.stderr = passage.stream
+    for one in captured:
+        one.pass_on()
+        if sys.stdout is cast("TextIO", one):
+            sys.stdout = one.stream
+        if sys.stderr is cast("TextIO", one):
+            sys.stderr = one.stream

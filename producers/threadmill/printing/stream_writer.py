@@ -8,7 +8,7 @@ import select
 from typing import TextIO
 
 
-class Outlet:
+class StreamWriter:
     """Writes to a stream until that fails; from then on it is silent.
 
     A reader that went away (`| head`) or a closed stdout must not end a run.

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from threadmill.printing.cards import Card
 from threadmill.printing.pictures import picture, protocol_of
-from threadmill.printing.renderer import Pen
+from threadmill.printing.renderer import Renderer
 from threadmill.printing.screen import Screen
 from threadmill.printing.stream_writer import encoding_of
 from threadmill.printing.text import cleaned
@@ -24,17 +24,17 @@ _SHARE = 4
 """A painting that takes long is followed by a pause this many times as long."""
 
 
-class Panels:
-    """A sheet of panels, the last of which may be live."""
+class TerminalDisplay:
+    """A display of panels, the last of which may be live."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._pen = Pen(encoding_of(screen.stream))
+        self._renderer = Renderer(encoding_of(screen.stream))
         self._live: tuple[Card, LivePanel] | None = None
 
     def begin(self, card: Card) -> None:
         """Show the card; it changes in place from here on."""
-        self._live = card, LivePanel(view_of(card, self._pen), self._pen, self._screen)
+        self._live = card, LivePanel(view_of(card, self._renderer), self._renderer, self._screen)
 
     def update(self, card: Card) -> None:  # noqa: ARG002  there is only one
         """Have it painted anew, soon."""
@@ -47,21 +47,23 @@ class Panels:
         if live is not None and live[0] is card:
             live[1].close()
         else:
-            self._screen.stay(view_of(card, self._pen).lines(self._screen.size().columns))
+            self._screen.stay(view_of(card, self._renderer).lines(self._screen.size().columns))
 
     def notice(self, text: str, *, is_bad: bool = False) -> None:
         """A line about the run itself."""
-        line = Text(f"{self._pen.cross if is_bad else self._pen.dot} {cleaned(text)}")
+        line = Text(f"{self._renderer.cross if is_bad else self._renderer.dot} {cleaned(text)}")
         line.stylize("red" if is_bad else "dim")
-        self._screen.stay(self._pen.lines(line, self._screen.size().columns))
+        self._screen.stay(self._renderer.lines(line, self._screen.size().columns))
 
     def link(self, path: Path) -> None:
         """A file that is there now; an image is shown below its link."""
         columns = self._screen.size().columns
         uri = path.as_uri()
         link = (uri, Style(link=uri, color="blue"))
-        line = Text.assemble(f"{self._pen.arrow} {cleaned(path.name)}: ", link, overflow="fold")
-        self._screen.stay(self._pen.lines(line, columns))
+        line = Text.assemble(
+            f"{self._renderer.arrow} {cleaned(path.name)}: ", link, overflow="fold"
+        )
+        self._screen.stay(self._renderer.lines(line, columns))
         protocol = protocol_of()
         content = path.read_bytes() if protocol is not None else b""
         if protocol is not None and image_type(content) is not None:
@@ -74,10 +76,10 @@ class LivePanel:
     The thread lets whoever feeds the card go on at once, and paints the last change of a burst.
     """
 
-    def __init__(self, view: View, pen: Pen, screen: Screen) -> None:
+    def __init__(self, view: View, renderer: Renderer, screen: Screen) -> None:
         """Paints it for the first time."""
         self._view = view
-        self._pen = pen
+        self._renderer = renderer
         self._screen = screen
         self._size = screen.size()
         self._is_changed = False
@@ -124,5 +126,7 @@ class LivePanel:
         """What fits of a panel that is too tall: its end, and a word about the rest."""
         if len(lines) <= room or room < 2:
             return lines[-room:]
-        word = Text(f"{self._pen.dots} more above, shown at the end", style="dim", no_wrap=True)
-        return [*self._pen.lines(word, width), *lines[-(room - 1) :]]
+        word = Text(
+            f"{self._renderer.dots} more above, shown at the end", style="dim", no_wrap=True
+        )
+        return [*self._renderer.lines(word, width), *lines[-(room - 1) :]]

@@ -10,10 +10,10 @@ from rich.highlighter import JSONHighlighter
 from rich.padding import Padding
 from rich.text import Text
 
-from threadmill.printing.cards import NOT_FINISHED, Call, Calls, Card, Speech
+from threadmill.printing.cards import NOT_FINISHED, Call, CallsCard, Card, MessageCard
 from threadmill.printing.code_view import code_drawing
 from threadmill.printing.markdown import Blocks, blocks_of, count_closed
-from threadmill.printing.renderer import Pen
+from threadmill.printing.renderer import Renderer
 from threadmill.printing.text import arguments_text, clock, first_lines, one_line
 
 _TITLES = {
@@ -42,23 +42,25 @@ class View(Protocol):
         """The lines that stay whatever is added to the card; they are drawn no more."""
 
 
-def view_of(card: Card, pen: Pen) -> View:
+def view_of(card: Card, renderer: Renderer) -> View:
     """The view of a card."""
-    return SpeechView(card, pen) if isinstance(card, Speech) else CallsView(card, pen)
+    return (
+        MessageView(card, renderer) if isinstance(card, MessageCard) else CallsView(card, renderer)
+    )
 
 
-class SpeechView:
+class MessageView:
     """A message: the user's as it was typed, the assistant's as Markdown."""
 
-    def __init__(self, speech: Speech, pen: Pen) -> None:
-        self._speech = speech
-        self._pen = pen
+    def __init__(self, message: MessageCard, renderer: Renderer) -> None:
+        self._message = message
+        self._renderer = renderer
         self._settled = 0
         """How many characters of the text are drawn no more."""
 
     def lines(self, width: int, room: int | None = None) -> list[str]:
         """See `View`."""
-        if self._speech.is_user:
+        if self._message.is_user:
             return self._panel(Text(self._rest()), width)
         blocks = blocks_of(self._rest())
         if blocks and room is not None:
@@ -67,7 +69,7 @@ class SpeechView:
 
     def settle(self, width: int) -> list[str]:
         """See `View`."""
-        if self._speech.is_user:
+        if self._message.is_user:
             return []
         text = self._rest()
         blocks = blocks_of(text)
@@ -79,16 +81,16 @@ class SpeechView:
         return lines
 
     def _rest(self) -> str:
-        return self._speech.text[self._settled :]
+        return self._message.text[self._settled :]
 
     def _panel(self, body: RenderableType, width: int) -> list[str]:
-        speech = self._speech
-        lines = self._pen.panel(
+        message = self._message
+        lines = self._renderer.panel(
             body,
             width,
-            title=one_line(speech.speaker, _NAME),
-            subtitle=self._pen.joined(clock(speech.at), speech.files, speech.note),
-            style="blue" if speech.is_user else "dim" if speech.note else "green",
+            title=one_line(message.speaker, _NAME),
+            subtitle=self._renderer.joined(clock(message.at), message.files, message.note),
+            style="blue" if message.is_user else "dim" if message.note else "green",
         )
         return lines[1:] if self._settled else lines
 
@@ -96,20 +98,20 @@ class SpeechView:
 class CallsView:
     """The calls of a step: each with its arguments while it runs, then with what came of it."""
 
-    def __init__(self, calls: Calls, pen: Pen) -> None:
+    def __init__(self, calls: CallsCard, renderer: Renderer) -> None:
         self._calls = calls
-        self._pen = pen
+        self._renderer = renderer
 
     def lines(self, width: int, room: int | None = None) -> list[str]:  # noqa: ARG002  as below
         """See `View`."""
         calls = list(self._calls.calls.values())
         kinds = {call.kind for call in calls}
         drawn = [part for call in calls for part in self._call(call)]
-        return self._pen.panel(
+        return self._renderer.panel(
             Group(*drawn),
             width,
             title=_TITLES[kinds.pop()] if len(calls) == 1 else "Tool calls",
-            subtitle=self._pen.joined(clock(self._calls.at), self._calls.note),
+            subtitle=self._renderer.joined(clock(self._calls.at), self._calls.note),
             style="cyan",
         )
 
@@ -119,20 +121,20 @@ class CallsView:
 
     def _call(self, call: Call) -> Iterator[RenderableType]:
         if call.kind == "code_interpreter":
-            yield from code_drawing(call, self._pen, is_running=self._is_running(call))
+            yield from code_drawing(call, self._renderer, is_running=self._is_running(call))
             return
         if self._is_running(call):
-            yield Text.assemble((self._pen.dots, "yellow"), " ", _name(call))
+            yield Text.assemble((self._renderer.dots, "yellow"), " ", _name(call))
             yield _below(_json(arguments_text(call.arguments, indent=2)))
             if call.waits_for:
                 yield _below(Text(call.waits_for, style="yellow"))
             return
         is_done = call.output is not None and not call.error
-        sign = (self._pen.tick, "green") if is_done else (self._pen.cross, "red")
+        sign = (self._renderer.tick, "green") if is_done else (self._renderer.cross, "red")
         yield Text.assemble(sign, " ", _name(call), _short_arguments(call), *_error(call))
         if call.output:
             output = Text(first_lines(call.output, _LINES, _CHARACTERS), style="dim")
-            yield _below(Text.assemble(f"{self._pen.arrow} ", output))
+            yield _below(Text.assemble(f"{self._renderer.arrow} ", output))
 
     def _is_running(self, call: Call) -> bool:
         return not call.is_over and self._calls.note in ("", NOT_FINISHED)

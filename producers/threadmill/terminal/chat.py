@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 from threadmill.client.operations import SyncOrAsync
 from threadmill.handlers import PrintHandler
-from threadmill.printing.display import open_sheet
+from threadmill.printing.display import open_display
 from threadmill.run import Run
-from threadmill.terminal.input_lines import TypedLines
+from threadmill.terminal.input_lines import InputLines
 from threadmill_shared import errors
 
 LEAVE = "exit"
@@ -36,9 +36,9 @@ class Say(Protocol):
 
 async def chat(name: str, say: Say, initial_message: str | None) -> None:
     """The operation behind `chat`: say each line that is typed to the assistant of this name."""
-    lines = TypedLines()
+    lines = InputLines()
     if lines.is_terminal:
-        open_sheet().notice(f"{name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
+        open_display().notice(f"{name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
     with await SyncOrAsync(Interrupts, lambda: _interrupts_on_loop(lines)) as interrupts:
         if initial_message is not None:
             await _answer(say, initial_message, interrupts, is_typed=False)
@@ -57,15 +57,15 @@ async def _answer(say: Say, text: str, interrupts: Interrupts, *, is_typed: bool
             event_handler_kwargs={"began": interrupts.began, "is_typed": is_typed},
         )
     except KeyboardInterrupt:
-        open_sheet().notice("cancelled")
+        open_display().notice("cancelled")
     except asyncio.CancelledError:
         if not interrupts.have_cancelled():
             raise
-        open_sheet().notice("cancelled")
+        open_display().notice("cancelled")
     except errors.RunFailed:
         pass  # its reason was printed when it ended
     except Exception as error:  # noqa: BLE001  the next line may fare better
-        open_sheet().notice(f"{type(error).__name__}: {error}", is_bad=True)
+        open_display().notice(f"{type(error).__name__}: {error}", is_bad=True)
     finally:
         interrupts.began(None)
 
@@ -110,7 +110,7 @@ class Interrupts:
 class LoopInterrupts(Interrupts):
     """Ctrl-C on an event loop, which would end the loop's work: here it cancels the run only."""
 
-    def __init__(self, lines: TypedLines) -> None:
+    def __init__(self, lines: InputLines) -> None:
         """To be made in the task that converses."""
         self._lines = lines
         self._loop = asyncio.get_running_loop()
@@ -170,5 +170,5 @@ class LoopInterrupts(Interrupts):
             signal.signal(signal.SIGINT, self._former)
 
 
-async def _interrupts_on_loop(lines: TypedLines) -> Interrupts:
+async def _interrupts_on_loop(lines: InputLines) -> Interrupts:
     return LoopInterrupts(lines)

@@ -13,7 +13,7 @@ _PROMPT = "> "
 _CHUNK = 65536
 
 
-class TypedLines:
+class InputLines:
     """Lines of stdin, read by a blocking caller or on an event loop."""
 
     def __init__(self) -> None:
