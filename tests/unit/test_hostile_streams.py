@@ -32,12 +32,14 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import lenient
 from threadmill_shared.records.objects import Step
-from threadmill_workers.models.chat import ChatReader
-from threadmill_workers.models.request_bodies import chat_body, responses_body, sent_texts
-from threadmill_workers.models.responses import ResponsesReader
+from threadmill_workers.models.chat_parser import ChatParser
+from threadmill_workers.models.chat_request import chat_body
+from threadmill_workers.models.request_parts import sent_texts
+from threadmill_workers.models.responses_parser import ResponsesParser
+from threadmill_workers.models.responses_request import responses_body
 from threadmill_workers.models.streaming import stream_events
 
-READERS = {"responses": ResponsesReader, "chat": ChatReader}
+PARSERS = {"responses": ResponsesParser, "chat": ChatParser}
 BODIES = {"responses": responses_body, "chat": chat_body}
 EXAMPLES = 400
 
@@ -61,7 +63,7 @@ def read(api, data):
     async def ask():
         found = []
         try:
-            async for event in stream_events(opening, READERS[api](), ()):
+            async for event in stream_events(opening, PARSERS[api](), ()):
                 found.append(event)  # noqa: PERF401  those before the error count, too
         except ModelError as error:
             return found, error

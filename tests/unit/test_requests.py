@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records.items import text_part
 from threadmill_shared.tools import ToolSpec
-from threadmill_workers.models.request_bodies import chat_body, responses_body
+from threadmill_workers.models.chat_request import chat_body
+from threadmill_workers.models.responses_request import responses_body
 
 RESPONSES = TypeAdapter(ResponseCreateParamsStreaming)
 CHAT = TypeAdapter(CompletionCreateParamsStreaming)

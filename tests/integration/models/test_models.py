@@ -638,7 +638,7 @@ def test_what_is_no_http_is_garbled(api, begun):
 
     error = failure(api, play)
     assert isinstance(error, ModelGarbled)
-    assert begun or "is no HTTP" in str(error)
+    assert begun or "is not valid HTTP" in str(error)
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["head", "body"])

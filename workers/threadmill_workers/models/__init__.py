@@ -28,7 +28,7 @@ def create_model(
         silence_seconds: how long the provider may send nothing.
 
     Raises:
-        NotConfigured: there is neither key nor base URL, or the base URL is none.
+        NotConfigured: there is neither key nor base URL, or the base URL is invalid.
     """
     client = make_client(api_key, base_url, silence_seconds=silence_seconds)
     return ResponsesModel(client) if api == "responses" else ChatModel(client)

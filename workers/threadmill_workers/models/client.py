@@ -31,7 +31,7 @@ def make_client(
     It never retries by itself: the assistant loop does, which knows the run's deadline.
 
     Raises:
-        NotConfigured: there is neither key nor base URL, or the base URL is none.
+        NotConfigured: there is neither key nor base URL, or the base URL is invalid.
     """
     base_url = base_url or os.environ.get("OPENAI_BASE_URL")
     api_key = api_key or os.environ.get("OPENAI_API_KEY")

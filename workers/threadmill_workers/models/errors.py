@@ -1,9 +1,10 @@
 """What went wrong at the provider, as one of our errors.
 
-A provider tells it as an HTTP status with a body, or as an event inside a stream, and every server
-has its own shape for it. Here all of them become one `Complaint`, and that becomes an error.
+A provider reports it as an HTTP status with a body, or as an event inside a stream, and every
+server has its own shape for it. Here all of them become one `ErrorReport`, and that becomes an
+error.
 
-A provider's free text may quote what it was sent. It is kept only where it is short and repeats
+A provider's free text may quote what it was sent. It is kept only if it is short and repeats
 nothing of the request; so are the parts that should be machine-readable.
 """
 
@@ -41,7 +42,7 @@ _RATE_LIMITED = frozenset(("rate_limit_exceeded", "rate_limit_error", "too_many_
 _UNAVAILABLE = frozenset(
     ("server_error", "internal_error", "overloaded_error", "InternalServerError", "timeout")
 )
-_CURES = {
+_ADVICE = {
     401: "check OPENAI_API_KEY",
     403: "check what OPENAI_API_KEY may do",
     404: "check the model's name and OPENAI_BASE_URL",
@@ -49,7 +50,7 @@ _CURES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class ErrorReport:
     """What a provider says is wrong."""
 
     status: int | None
@@ -59,7 +60,7 @@ class Complaint:
     retry_after: float | None = None
     """Seconds."""
 
-    def names(self, words: frozenset[str]) -> bool:
+    def has_word(self, words: frozenset[str]) -> bool:
         """Whether code or type is one of these."""
         return not words.isdisjoint(self.words)
 
@@ -83,7 +84,7 @@ def from_stream(body: object, private: Iterable[str]) -> ModelError:
         body: the provider's error object.
         private: texts that a message must not repeat.
     """
-    return _as_error(_complaint(body), private)
+    return _as_error(_read_report(body), private)
 
 
 def from_sdk(error: APIError, private: Iterable[str]) -> ModelError:
@@ -95,13 +96,13 @@ def from_sdk(error: APIError, private: Iterable[str]) -> ModelError:
     """
     if isinstance(error, APIStatusError):
         retry_after = _retry_after(error.response.headers)
-        return _as_error(_complaint(error.body, error.status_code, retry_after), private)
+        return _as_error(_read_report(error.body, error.status_code, retry_after), private)
     if isinstance(error, APIConnectionError):
         return ModelUnavailable(
-            f"The model provider at {error.request.url.netloc.decode()} gave no answer"
+            f"The model provider at {error.request.url.netloc.decode()} did not answer"
             f" ({type(_root(error)).__name__}); check OPENAI_BASE_URL and the network."
         )
-    return ModelGarbled(f"The model provider's answer made no sense ({type(error).__name__}).")
+    return ModelGarbled(f"The model provider's response cannot be read ({type(error).__name__}).")
 
 
 def _root(error: BaseException) -> BaseException:
@@ -111,51 +112,52 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _as_error(complaint: Complaint, private: Iterable[str]) -> ModelError:
-    said = _described(complaint, private)
-    status = complaint.status
-    if _is_too_long(complaint):
+def _as_error(report: ErrorReport, private: Iterable[str]) -> ModelError:
+    said = _describe(report, private)
+    status = report.status
+    if _is_too_long(report):
         return ContextTooLong(f"The conversation does not fit into the model's context{said}.")
-    if complaint.names(_NO_QUOTA):
+    if report.has_word(_NO_QUOTA):
         return ModelRefused(
             f"The account at the model provider has no quota left{said}; check its billing.",
             status=status,
         )
-    if status == 429 or complaint.names(_RATE_LIMITED):
+    if status == 429 or report.has_word(_RATE_LIMITED):
         return ModelUnavailable(
-            f"The model provider limits the rate{said}; wait, or lower THREADMILL_CONCURRENCY.",
-            retry_after=complaint.retry_after,
+            f"The model provider's rate limit is reached{said}; wait, or lower"
+            " THREADMILL_CONCURRENCY.",
+            retry_after=report.retry_after,
             rate_limited=True,
         )
-    if _is_passing(complaint):
+    if _is_passing(report):
         return ModelUnavailable(
-            f"The model provider failed{said}; it is worth a retry.",
-            retry_after=complaint.retry_after,
+            f"The model provider failed{said}; a retry may succeed.",
+            retry_after=report.retry_after,
         )
-    cure = _CURES.get(status or 0, "change the request")
-    return ModelRefused(f"The model provider refused the request{said}; {cure}.", status=status)
+    advice = _ADVICE.get(status or 0, "change the request")
+    return ModelRefused(f"The model provider refused the request{said}; {advice}.", status=status)
 
 
-def _is_too_long(complaint: Complaint) -> bool:
+def _is_too_long(report: ErrorReport) -> bool:
     # vLLM and its like answer a plain 400, and tell the reason in words only.
-    in_words = complaint.status == 400 and "maximum context length" in complaint.message
-    return in_words or complaint.names(_TOO_LONG)
+    in_words = report.status == 400 and "maximum context length" in report.message
+    return in_words or report.has_word(_TOO_LONG)
 
 
-def _is_passing(complaint: Complaint) -> bool:
-    if complaint.status is None:
-        return complaint.names(_UNAVAILABLE)
-    return complaint.status in {408, 409} or complaint.status >= 500
+def _is_passing(report: ErrorReport) -> bool:
+    if report.status is None:
+        return report.has_word(_UNAVAILABLE)
+    return report.status in {408, 409} or report.status >= 500
 
 
 # ---- reading what the provider said --------------------------------------------------------------
 
 
-def _complaint(
+def _read_report(
     body: object, status: int | None = None, retry_after: float | None = None
-) -> Complaint:
+) -> ErrorReport:
     if not isinstance(body, Mapping):
-        return Complaint(status, (), body if isinstance(body, str) else "", retry_after)
+        return ErrorReport(status, (), body if isinstance(body, str) else "", retry_after)
     code = body.get("code")
     if status is None:
         status = lenient.whole_number(code)
@@ -165,7 +167,7 @@ def _complaint(
         if isinstance(word := body.get(name), str) and _WORD.fullmatch(word)
     )
     message = body.get("message") or body.get("detail")
-    return Complaint(status, words, message if isinstance(message, str) else "", retry_after)
+    return ErrorReport(status, words, message if isinstance(message, str) else "", retry_after)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -193,22 +195,22 @@ def _seconds_until(date: str) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-# ---- telling it ----------------------------------------------------------------------------------
+# ---- describing it -------------------------------------------------------------------------------
 
 
-def _described(complaint: Complaint, private: Iterable[str]) -> str:
+def _describe(report: ErrorReport, private: Iterable[str]) -> str:
     """Status, words and message, for the middle of a sentence."""
     private = tuple(private)
-    parts: list[Any] = [] if complaint.status is None else [f"HTTP {complaint.status}"]
-    parts += [word for word in dict.fromkeys(complaint.words) if not _quotes(word, private)]
+    parts: list[Any] = [] if report.status is None else [f"HTTP {report.status}"]
+    parts += [word for word in dict.fromkeys(report.words) if not _quotes(word, private)]
     text = f" ({', '.join(parts)})" if parts else ""
-    message = encodable(" ".join(complaint.message.split()))
-    if _may_be_told(complaint.status, message, private):
+    message = encodable(" ".join(report.message.split()))
+    if _may_be_quoted(report.status, message, private):
         text += f": {message.rstrip('.')}"
     return text
 
 
-def _may_be_told(status: int | None, message: str, private: Iterable[str]) -> bool:
+def _may_be_quoted(status: int | None, message: str, private: Iterable[str]) -> bool:
     # At 401 providers repeat the key, masked as they see fit.
     if not message or len(message) >= _LONGEST_MESSAGE or status == 401:
         return False

@@ -44,7 +44,7 @@ class OpenAIFiles:
         chunks: list[bytes] = []
         size = 0
         async with (
-            _named_failures(),
+            _failures_translated(),
             content.retrieve(file_id, container_id=container_id) as response,
         ):
             async for chunk in response.iter_bytes():
@@ -56,7 +56,7 @@ class OpenAIFiles:
 
     async def upload(self, name: str, content: bytes, *, is_searched: bool) -> tuple[str, float]:
         """See `ProviderFiles`."""
-        async with _named_failures():
+        async with _failures_translated():
             file = await self._client.files.create(
                 file=(name, content),
                 purpose="assistants" if is_searched else "user_data",
@@ -67,7 +67,7 @@ class OpenAIFiles:
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
         """See `ProviderFiles`."""
-        async with _named_failures():
+        async with _failures_translated():
             store = await self._client.vector_stores.create(
                 name=name,
                 file_ids=list(file_ids),
@@ -78,14 +78,14 @@ class OpenAIFiles:
 
     async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
         """See `ProviderFiles`."""
-        async with _named_failures():
+        async with _failures_translated():
             for file_id in file_ids:
                 await self._client.vector_stores.files.create(store_id, file_id=file_id)
             await self._indexed(await self._client.vector_stores.retrieve(store_id))
 
     async def has_store(self, store_id: str) -> bool:
         """See `ProviderFiles`."""
-        async with _named_failures():
+        async with _failures_translated():
             try:
                 store = await self._client.vector_stores.retrieve(store_id)
             except NotFoundError:
@@ -111,7 +111,7 @@ def _id_of(made: FileObject | VectorStore) -> str:
 
 
 @asynccontextmanager
-async def _named_failures() -> AsyncGenerator[None, None]:
+async def _failures_translated() -> AsyncGenerator[None, None]:
     """Raise what fails as our errors."""
     try:
         async with asyncio.timeout(SECONDS):
@@ -120,12 +120,12 @@ async def _named_failures() -> AsyncGenerator[None, None]:
         raise errors.from_sdk(error, ()) from None
     except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
         raise ModelUnavailable(
-            f"The model provider did not give or take a file ({type(error).__name__})."
+            f"The model provider did not deliver or accept a file ({type(error).__name__})."
         ) from None
     except (ModelError, TooLarge):
         raise
     except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
         raise ModelGarbled(
-            "The model provider's answer about a file cannot be read"
+            "The model provider's response about a file cannot be read"
             f" ({type(error).__name__}); check that OPENAI_BASE_URL names an API that has files."
         ) from None

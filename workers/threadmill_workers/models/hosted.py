@@ -32,13 +32,13 @@ def tool_bodies(tools: Sequence[HostedTool]) -> Iterator[Json]:
             yield _search(tool)
 
 
-def included(tools: Sequence[HostedTool]) -> list[str]:
-    """What to ask for besides."""
+def included_outputs(tools: Sequence[HostedTool]) -> list[str]:
+    """What a request asks for besides, so that the items of these tools are whole."""
     return [_INCLUDED[tool.type] for tool in tools]
 
 
-def ended(item: Json) -> HostedCallEnded:
-    """The call that this item tells the end of."""
+def parse_hosted_call(item: Json) -> HostedCallEnded:
+    """Read the item of a hosted call that has ended."""
     failed = item.get("status") in ("failed", "incomplete")
     if item["type"] == "file_search_call":
         return HostedCallEnded("file_search", _search_data(item), _search_details(item), (), failed)

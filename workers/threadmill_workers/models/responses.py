@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from itertools import chain
 from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 
-from threadmill_shared.errors import ModelGarbled
-from threadmill_shared.model import (
-    CodeDelta,
-    FinishReason,
-    HostedCallStarted,
-    MessageEnded,
-    ModelEvent,
-    ModelRequest,
-    ReasoningReceived,
-    TextDelta,
-    TurnEnded,
-)
-from threadmill_shared.records import lenient
-from threadmill_workers.models import told
-from threadmill_workers.models.errors import StreamFailed
+from threadmill_shared.model import ModelEvent, ModelRequest
 from threadmill_workers.models.files import OpenAIFiles
-from threadmill_workers.models.hosted import KINDS, ended
-from threadmill_workers.models.request_bodies import responses_body, sent_texts
+from threadmill_workers.models.request_parts import sent_texts
+from threadmill_workers.models.responses_parser import ResponsesParser
+from threadmill_workers.models.responses_request import responses_body
 from threadmill_workers.models.streaming import stream_events
-
-_STOPS = {"max_output_tokens": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
-_REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
-"""What a provider takes back; it refuses an item that carries its status, say."""
 
 
 class ResponsesModel:
@@ -54,7 +37,7 @@ class ResponsesModel:
             return await self._open(stack, request)
 
         private = chain((self._client.api_key,), sent_texts(request))
-        return stream_events(opening, ResponsesReader(), private)
+        return stream_events(opening, ResponsesParser(), private)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,111 +62,3 @@ class ResponsesModel:
 def _refuses_reasoning(error: BadRequestError) -> bool:
     """Whether the model is none that reasons: such a one refuses to be asked for it."""
     return error.param == "include" or "encrypted content" in error.message.lower()
-
-
-class ResponsesReader:
-    """Reads the events of one stream of the Responses API."""
-
-    def __init__(self) -> None:
-        self.turn: TurnEnded | None = None
-        self._in_message = False
-        self._in_call = False
-        self._has_code = False
-        """Whether the call's code has come in pieces."""
-
-    def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        """What this event means; most kinds mean nothing here."""
-        match event["type"]:
-            case "response.output_text.delta" | "response.refusal.delta":
-                return self._text(event["delta"])
-            case "response.output_item.done":
-                return self._item(event["item"])
-            case "response.code_interpreter_call_code.delta":
-                return self._code(event["delta"])
-            case "response.output_item.added":
-                return self._begin_call(event["item"])
-            case "response.completed" | "response.incomplete":
-                return self._end(lenient.json_object(event.get("response")))
-            case "response.failed":
-                raise StreamFailed(lenient.json_object(event.get("response")).get("error"))
-            case "error":
-                raise StreamFailed(event.get("error") or event)
-            case _:
-                return ()
-
-    def close(self) -> TurnEnded:
-        """Refuse: a whole stream always tells its end."""
-        raise ModelGarbled(
-            "The model provider's stream ended before the response did; it is worth a retry."
-        )
-
-    def _text(self, delta: object) -> Sequence[ModelEvent]:
-        if not isinstance(delta, str):
-            raise TypeError
-        if not delta:
-            return ()
-        self._in_message = True
-        return (TextDelta(delta),)
-
-    def _code(self, delta: object) -> Sequence[ModelEvent]:
-        if not isinstance(delta, str):
-            raise TypeError
-        self._has_code = True
-        return (CodeDelta(delta),)
-
-    def _item(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        match item["type"]:
-            case "message":
-                return self._message(item)
-            case "function_call" if item.get("status") != "incomplete":
-                parts = (item.get("name"), item.get("arguments"), item.get("call_id"))
-                return (told.called(*parts),)
-            case "reasoning":
-                return _reasoning(item)
-            case "code_interpreter_call" | "file_search_call":
-                return self._end_call(item)
-            case _:
-                return ()
-
-    def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        parts = item.get("content") or ()
-        # Some servers send a short message whole.
-        whole = () if self._in_message else self._text("".join(map(_text_of, parts)))
-        return (*whole, *self._end_message(told.citations(parts)))
-
-    def _end_message(self, annotations: Sequence[dict[str, Any]] = ()) -> Sequence[ModelEvent]:
-        if not self._in_message:
-            return ()
-        self._in_message = False
-        return (MessageEnded(annotations),)
-
-    def _begin_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        if item["type"] not in KINDS:
-            return ()
-        self._in_call, self._has_code = True, False
-        return (HostedCallStarted(KINDS[item["type"]]),)
-
-    def _end_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        begun = () if self._in_call else self._begin_call(item)
-        code = lenient.text(item.get("code"))
-        whole = () if self._has_code or not code else (CodeDelta(code),)
-        self._in_call = False
-        return (*begun, *whole, ended(item))
-
-    def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
-        reason = lenient.text(lenient.json_object(response.get("incomplete_details")).get("reason"))
-        usage = told.usage(response.get("usage"), "input_tokens", "output_tokens")
-        self.turn = TurnEnded(_STOPS.get(reason, FinishReason.END), usage)
-        return self._end_message()
-
-
-def _text_of(part: dict[str, Any]) -> str:
-    return part.get("text") or part.get("refusal") or ""
-
-
-def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
-    """The item, if it carries its content: by its id alone a provider that stores nothing fails."""
-    if not item.get("encrypted_content") and not item.get("content"):
-        return ()
-    kept = {name: item[name] for name in _REASONING_FIELDS if item.get(name) is not None}
-    return (ReasoningReceived(lenient.storable(kept)),)

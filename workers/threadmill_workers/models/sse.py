@@ -28,7 +28,7 @@ class EventSplitter:
         """Take the next bytes, and return the data of the events that they complete.
 
         Raises:
-            ModelGarbled: the bytes are no event stream.
+            ModelGarbled: the bytes are not an event stream.
         """
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_plain_line_ends(chunk)
@@ -66,14 +66,14 @@ class EventSplitter:
 
 
 def _data_of(event: bytes) -> bytes | None:
-    """The event's data lines, joined; None where it has none."""
+    """The event's data lines, joined; None if it has none."""
     data = []
     for line in event.split(b"\n"):
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
         elif line and not line.startswith(_OTHER_FIELDS):
             raise ModelGarbled(
-                "The model provider's answer is no event stream; check that OPENAI_BASE_URL names"
-                " an OpenAI-compatible API that can stream."
+                "The model provider's response is not an event stream; check that OPENAI_BASE_URL"
+                " names an OpenAI-compatible API that can stream."
             )
     return b"\n".join(data) if data else None

@@ -1,4 +1,4 @@
-"""One request's way: open the stream, split it, read it, and close it whatever happens."""
+"""One request to a provider: open the stream, split it, parse it, and close it whatever happens."""
 
 from __future__ import annotations
 
@@ -33,54 +33,54 @@ class EventParser(Protocol):
     turn: TurnEnded | None
     """Set once the stream has told its end."""
 
-    def read(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        """What this event means.
+    def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        """Return what this event means.
 
         Raises:
             StreamFailed: the provider reports an error.
-            Exception: it is not of the protocol.
+            Exception: it violates the protocol.
         """
         ...
 
     def close(self) -> TurnEnded:
-        """The end, where the stream ended without telling so.
+        """Return the turn's end, for a stream that ended without telling it.
 
         Raises:
-            ModelGarbled: it broke off.
+            ModelGarbled: the stream broke off.
         """
         ...
 
 
 async def stream_events(
-    opening: Opening, reader: EventParser, private: Iterable[str]
+    opening: Opening, parser: EventParser, private: Iterable[str]
 ) -> AsyncGenerator[ModelEvent, None]:
-    """Yield what the reader makes of the stream, `TurnEnded` last.
+    """Yield what the parser makes of the stream, `TurnEnded` last.
 
     Args:
         opening: sends the request.
-        reader: knows the API.
+        parser: knows the API.
         private: texts that no error's message may repeat.
 
     Raises:
         ModelError: as `threadmill_shared.model.Model.stream` says.
     """
-    with _named_failures(private):
+    with _failures_translated(private):
         async with AsyncExitStack() as stack:
             response = await opening(stack)
             chunks = await stack.enter_async_context(aclosing(_chunks(response.http_response)))
             splitter = EventSplitter()
             async for chunk in chunks:
                 for data in splitter.feed(chunk):
-                    for event in _read(reader, data):
+                    for event in _parse(parser, data):
                         yield event
-                if reader.turn is not None:
+                if parser.turn is not None:
                     await _drain(chunks)
                     break
-    yield reader.turn or reader.close()
+    yield parser.turn or parser.close()
 
 
 @contextmanager
-def _named_failures(private: Iterable[str]) -> Generator[None, None, None]:
+def _failures_translated(private: Iterable[str]) -> Generator[None, None, None]:
     """Raise what failed as our errors, without causes: a traceback would show their quotes."""
     try:
         with _known_failures(private):
@@ -89,7 +89,7 @@ def _named_failures(private: Iterable[str]) -> Generator[None, None, None]:
         raise
     except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
         raise ModelGarbled(
-            f"The model provider's answer cannot be read ({type(error).__name__}); check that"
+            f"The model provider's response cannot be read ({type(error).__name__}); check that"
             " OPENAI_BASE_URL names an OpenAI-compatible API."
         ) from None
 
@@ -103,38 +103,38 @@ def _known_failures(private: Iterable[str]) -> Generator[None, None, None]:
     except errors.StreamFailed as failed:
         raise errors.from_stream(failed.body, private) from None
     except httpx2.ReadTimeout:
-        raise ModelUnavailable("The model provider fell silent; it is worth a retry.") from None
+        raise ModelUnavailable("The model provider stopped sending; a retry may succeed.") from None
     except aiohttp.ClientResponseError:
         raise ModelGarbled(
-            "The model provider's answer is no HTTP; check that OPENAI_BASE_URL names an"
+            "The model provider's response is not valid HTTP; check that OPENAI_BASE_URL names an"
             " OpenAI-compatible API."
         ) from None
     except _BROKEN:
-        pass  # The reader knows whether it misses anything.
+        pass  # The parser knows whether anything is missing.
 
 
 def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
-    """The body as it arrives; decoding is left out where there is nothing to decode."""
+    """The body as it arrives; decoding is left out if there is nothing to decode."""
     if "content-encoding" in response.headers:
         return response.aiter_bytes()
     return response.aiter_raw()
 
 
-def _read(reader: EventParser, data: bytes) -> Sequence[ModelEvent]:
-    if reader.turn is not None:
+def _parse(parser: EventParser, data: bytes) -> Sequence[ModelEvent]:
+    if parser.turn is not None:
         return ()
     if data == b"[DONE]":
-        reader.turn = reader.close()
+        parser.turn = parser.close()
         return ()
     try:
-        return reader.read(from_json(data))
+        return parser.parse(from_json(data))
     except (errors.StreamFailed, ModelError):
         raise
     except Exception as error:  # noqa: BLE001  an event may hold anything, in any place
         raise ModelGarbled(
-            "The model provider sent an event that is not of its protocol"
-            f" ({type(error).__name__}); check that OPENAI_BASE_URL and THREADMILL_MODEL_API fit"
-            " together."
+            "The model provider sent an event that violates its protocol"
+            f" ({type(error).__name__}); check that THREADMILL_MODEL_API is the API that"
+            " OPENAI_BASE_URL speaks."
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""Items that a provider has made, as it takes them back with the conversation.
+"""Items that a provider made, as it accepts them back with the conversation.
 
 It refuses a request in which one of them lacks something, and with it the thread ever after. So
-what is not whole is left out: the model has no need of it.
+an item that is not whole is left out: the model can do without it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _RESULT: dict[str, Callable[[object], object]] = {
 }
 
 
-def taken_back(data: object) -> Json | None:
-    """The item that was stored as this; None where it is not whole."""
+def replayable_item(data: object) -> Json | None:
+    """The item that was stored as `data`; None if it is not whole."""
     item = lenient.json_object(lenient.storable(data))
     make = _KINDS.get(lenient.text(item.get("type")))
     return None if make is None else make(item)

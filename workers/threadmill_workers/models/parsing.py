@@ -1,6 +1,6 @@
-"""What a provider tells beside its text, made into what is usable whatever was sent.
+"""Reads what a provider sends beside its text, into values that are valid whatever was sent.
 
-What is not usable counts as not told: a run must not fail for it.
+What is not usable counts as not sent: a run must not fail for it.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ _NAME_LENGTH = 200
 """Characters of a name that a model has made up; those of tools have at most 64."""
 
 
-def usage(told: object, prompt: str, completion: str) -> Usage:
-    """Tokens, from an object that has them under these names."""
-    counts = lenient.json_object(told)
+def parse_usage(data: object, prompt: str, completion: str) -> Usage:
+    """Read tokens from an object that has them under these names."""
+    counts = lenient.json_object(data)
     read = lenient.whole_number(counts.get(prompt)) or 0
     written = lenient.whole_number(counts.get(completion)) or 0
     return Usage(read, written, lenient.whole_number(counts.get("total_tokens")) or read + written)
 
 
-def called(name: object, arguments: object, id: object) -> ToolCalled:
-    """A call of a tool; of one that is not usable the model is told so."""
+def parse_tool_call(name: object, arguments: object, id: object) -> ToolCalled:
+    """Read a call of a tool; if it is not usable, its output tells the model so."""
     provider_id = id if isinstance(id, str) else ""
     return ToolCalled(lenient.text(name)[:_NAME_LENGTH], lenient.text(arguments), provider_id)
 
 
-def citations(parts: object) -> tuple[Json, ...]:
-    """What a message cites, its places counted in the text of all its parts."""
+def parse_citations(parts: object) -> tuple[Json, ...]:
+    """Read what a message cites, its places counted in the text of all its parts."""
     found: list[Json] = []
     before = 0
     for part in lenient.objects(parts):
-        told = map(_citation, lenient.objects(part.get("annotations")))
-        found += [shifted(one, before) for one in told if one is not None]
+        cited = map(_citation, lenient.objects(part.get("annotations")))
+        found += [shifted(one, before) for one in cited if one is not None]
         before += len(lenient.text(part.get("text") or part.get("refusal")))
     return tuple(found)
 
 
-def _citation(told: Json) -> Json | None:
-    """What is cited, without a place that is none; None where it names nothing."""
-    kind = told.get("type")
+def _citation(data: Json) -> Json | None:
+    """What is cited, without a place that is invalid; None if it names nothing."""
+    kind = data.get("type")
     if not isinstance(kind, str):
         return None
-    if not all(isinstance(told.get(n), str) and told[n] for n in _NEEDED.get(kind, ())):
+    if not all(isinstance(data.get(n), str) and data[n] for n in _NEEDED.get(kind, ())):
         return None
-    cited: Json = lenient.storable(told)
+    cited: Json = lenient.storable(data)
     for name in _PLACES:
         if lenient.whole_number(cited.get(name)) is None:
             cited.pop(name, None)

@@ -1,0 +1,139 @@
+"""What a model request looks like in the Responses API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from threadmill_shared.model import ModelRequest
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import Item, MessageItem, message_text
+from threadmill_workers.models.hosted import KINDS, included_outputs, tool_bodies
+from threadmill_workers.models.replay import replayable_item
+from threadmill_workers.models.request_parts import call_body, image_urls, without_none
+
+Json = dict[str, Any]
+
+_REASONING = ["reasoning.encrypted_content"]
+_CALLS = ("function_call", *KINDS)
+
+
+def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -> Json:
+    """The body of `POST /responses`.
+
+    Args:
+        request: what to ask.
+        encrypted_reasoning: whether to ask for reasoning that can be sent back.
+    """
+    body = {
+        "model": request.model,
+        "stream": True,
+        "store": False,
+        "include": [*_REASONING[:encrypted_reasoning], *included_outputs(request.hosted)] or None,
+        "instructions": request.instructions or None,
+        "input": _input(request),
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_output_tokens": request.max_completion_tokens,
+        "text": _text_format(request.response_format),
+        **_tools(request),
+    }
+    return without_none(body)
+
+
+def _input(request: ModelRequest) -> list[Json]:
+    entries = (_entry(item, request) for item in request.items)
+    return _without_lone_reasoning([entry for entry in entries if entry is not None])
+
+
+def _entry(item: Item, request: ModelRequest) -> Json | None:
+    match item["type"]:
+        case "message":
+            return _message(item, request)
+        case "tool_call":
+            return {
+                "type": "function_call",
+                "call_id": lenient.text(item["provider_id"]),
+                **call_body(item),
+            }
+        case "tool_output":
+            return {
+                "type": "function_call_output",
+                "call_id": lenient.text(item["provider_id"]),
+                "output": lenient.text(item["output"]),
+            }
+        case "reasoning":
+            return replayable_item(item["data"]) if item["model"] == request.model else None
+        case "hosted_call":
+            return replayable_item(item["data"])
+        case "note":
+            return _user_message(lenient.text(item["text"]))
+
+
+def _message(item: MessageItem, request: ModelRequest) -> Json | None:
+    text = message_text(item)
+    if item["role"] == "user":
+        urls = image_urls(item, request)
+        return _user_message(text, urls) if text or urls else None
+    if not text:
+        return None
+    # An assistant's message needs id and status to be one of the model's own.
+    return {
+        "type": "message",
+        "id": item["id"],
+        "role": "assistant",
+        "status": item["status"],
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+
+
+def _user_message(text: str, image_urls: Sequence[str] = ()) -> Json:
+    content: list[Json] = [{"type": "input_text", "text": text}] if text else []
+    content += [{"type": "input_image", "detail": "auto", "image_url": url} for url in image_urls]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
+    """Leave out reasoning that nothing of the model's follows: the provider refuses it."""
+    kept: list[Json] = []
+    used = False
+    for entry in reversed(entries):
+        if entry["type"] != "reasoning":
+            is_call = entry["type"] in _CALLS
+            used = is_call or entry.get("role") == "assistant"
+        elif not used:
+            continue
+        kept.append(entry)
+    return kept[::-1]
+
+
+def _tools(request: ModelRequest) -> Json:
+    hosted = list(tool_bodies(request.hosted))
+    if not request.tools and not hosted:
+        return {}
+    choice = request.tool_choice
+    if isinstance(choice, dict) and "function" in choice:
+        choice = {"type": "function", "name": choice["function"]["name"]}
+    return {
+        "tools": [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters,
+                "strict": False,
+            }
+            for tool in request.tools
+        ]
+        + hosted,
+        "tool_choice": choice,
+        "parallel_tool_calls": request.parallel_tool_calls,
+    }
+
+
+def _text_format(response_format: str | Json | None) -> Json | None:
+    if not isinstance(response_format, dict):
+        return None
+    if response_format["type"] == "json_schema":
+        return {"format": {"type": "json_schema", **response_format["json_schema"]}}
+    return {"format": response_format}
