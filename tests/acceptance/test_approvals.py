@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 from tests.acceptance.conftest import Lasting
+from tests.support.processes.commands import run_threadmill
 from tests.support.processes.worker import Worker
 from tests.support.waiting import wait_until
 
@@ -58,11 +57,6 @@ def careful(text: str, thread: Thread | None = None) -> Run:
 
 def made(run: Run) -> list[ToolCall]:
     return [call for step in run.steps for call in step.tool_calls]
-
-
-def threadmill(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "threadmill", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
 # ---- approvals -----------------------------------------------------------------------------------
@@ -220,14 +214,14 @@ def test_an_interrupt_takes_the_place_of_a_run_that_waits() -> None:
 def test_the_command_line_approves_and_rejects() -> None:
     run = careful('call refund {"order": 1} call refund {"order": 2}')
     first, second = parked(run)
-    approved = threadmill("approve", run.id, first.id)
+    approved = run_threadmill("approve", run.id, first.id)
     assert (approved.returncode, approved.stdout) == (0, f"{first.id} refund: approved\n")
-    rejected = threadmill("reject", run.id, second.id, "--reason", "not today")
+    rejected = run_threadmill("reject", run.id, second.id, "--reason", "not today")
     assert (rejected.returncode, rejected.stdout) == (0, f"{second.id} refund: rejected\n")
     run.wait(20)
     assert [c.failed for c in made(run)] == [False, True]
     assert "not today" in (made(run)[1].output or "")
-    again = threadmill("approve", run.id)
+    again = run_threadmill("approve", run.id)
     assert again.returncode == 1
     assert f"{run.id} is not waiting for an approval; it is completed." in again.stderr
 
@@ -235,7 +229,7 @@ def test_the_command_line_approves_and_rejects() -> None:
 def test_the_command_line_approves_all_that_waits_where_no_call_is_named() -> None:
     run = careful('call refund {"order": 1} call refund {"order": 2}')
     parked(run)
-    assert threadmill("approve", run.id).stdout.count("refund: approved\n") == 2
+    assert run_threadmill("approve", run.id).stdout.count("refund: approved\n") == 2
     assert run.wait(20).status == "completed"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.support.processes.worker import Script, Workers
+from tests.support.processes.script import Script
+from tests.support.processes.worker import Workers
 from tests.support.provider_requests import is_speaking, tool_outputs
 from tests.support.waiting import wait_until
 
@@ -62,7 +63,7 @@ def enqueue_long(standin: StandIn, thread: Thread) -> Run:
 
 def cancel_elsewhere(run: Run, standin: StandIn) -> float:
     """Cancel from another process; the seconds from its call to the provider's closed socket."""
-    script = Script(CANCEL, run.id)
+    script = Script.of_source(CANCEL, run.id)
     assert script.line() == "loaded"
     script.write("go")
     called_at = float(script.line())

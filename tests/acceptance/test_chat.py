@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Lasting
+from tests.support.processes.commands import run_command
 from tests.support.processes.interactive import TypedTo
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -190,14 +191,7 @@ def test_without_a_terminal_the_lines_of_stdin_are_said(
 
 
 def test_a_last_line_without_an_end_is_said_too() -> None:
-    ended = subprocess.run(
-        [THREADMILL, "chat", "toolbox"],
-        input="tokens=2",
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ended = run_command(THREADMILL, "chat", "toolbox", typed="tokens=2")
     assert ended.stdout == "User: tokens=2\ntoolbox: 1 2 \n"
     assert ended.stderr.startswith("continue with --thread thread_")
     assert ended.returncode == 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.environment import isolated_environment
-from tests.support.processes.worker import Script, Workers
+from tests.support.processes.commands import run_threadmill
+from tests.support.processes.script import Script
+from tests.support.processes.worker import Workers
 from tests.support.provider_requests import is_speaking, tool_outputs
 from tests.support.servers.pool import Servers
 
@@ -45,7 +44,7 @@ def test_a_say_with_a_tool_call_goes_through_and_another_process_tails_it(
     workers.start("toolbox")
     toolbox, thread = Assistant.load("toolbox"), Thread()
     first = toolbox.enqueue('call show_int {"value": 1}', thread)
-    elsewhere = Script(PRINT_EVENTS, first.id)
+    elsewhere = Script.of_source(PRINT_EVENTS, first.id)
     second = toolbox.say("And now?", thread=thread, event_handler_class=None, timeout=30)
 
     assert first.refresh().status == second.status == "completed"
@@ -107,10 +106,7 @@ def test_without_a_broker_nothing_starts(
     with pytest.raises(errors.NotConfigured, match="Set THREADMILL_BROKER_URL to a standalone"):
         Assistant(name="plain").enqueue("Hello!")
 
-    command = [sys.executable, "-m", "threadmill", "worker"]
-    worker = subprocess.run(
-        command, env=dict(os.environ), capture_output=True, text=True, timeout=30, check=False
-    )
+    worker = run_threadmill("worker")
     assert worker.returncode == 1
     assert "Set THREADMILL_BROKER_URL to a standalone Redis" in worker.stderr.splitlines()[-1]
     assert "Traceback" not in worker.stderr

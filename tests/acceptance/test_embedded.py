@@ -7,8 +7,6 @@ folder of its own; each test looks at one.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.environment import embedded_environment, isolated_environment, stretched
-from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import COMMAND, run_command
+from tests.support.processes.script import Script
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
@@ -31,44 +30,6 @@ LEFT_SECONDS = 20
 """How long after the last script of a folder a process of it may be left."""
 
 
-class Script:
-    """A script in a folder, as a process that can be killed."""
-
-    def __init__(self, folder: Path, name: str, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(SCRIPTS / f"{name}.py"), *arguments],
-            cwd=folder,
-            env=embedded_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
-
-    def go_on(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def output(self) -> list[str]:
-        """Wait for its end in order; the lines that it has printed."""
-        try:
-            output, errors = self.process.communicate(timeout=stretched(60))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"still running: {self.process.communicate()}") from None
-        assert self.process.returncode == 0, errors
-        return output.splitlines()
-
-
 @dataclass(frozen=True)
 class Stage:
     """Where a story is played."""
@@ -77,7 +38,9 @@ class Stage:
     standin: StandIn
 
     def start(self, script: str, *arguments: str) -> Script:
-        return Script(self.folder, script, *arguments)
+        return Script.of_file(
+            script, *arguments, folder=self.folder, environment=embedded_environment()
+        )
 
     def request(self, text: str) -> Record | None:
         """The provider's newest request with this text of the user."""
@@ -109,40 +72,40 @@ BRAIN: dict[str, Answer | str | list[Answer | str]] = {
 def killed_between_two_says(stage: Stage) -> list[str]:
     killed = stage.start("who", "a")
     assert killed.line() == "ready"
-    stage.start("notes", "One").output()
+    stage.start("notes", "One").finish(stretched(60)).splitlines()
     killed.kill()
-    return stage.start("notes", "Two").output()
+    return stage.start("notes", "Two").finish(stretched(60)).splitlines()
 
 
 def killed_in_a_say(stage: Stage) -> list[str]:
-    stage.start("notes", "One").output()
+    stage.start("notes", "One").finish(stretched(60)).splitlines()
     killed = stage.start("notes", "Slow")
     stage.wait_for_tokens("Slow")
     killed.kill()
-    return stage.start("notes", "Three").output()
+    return stage.start("notes", "Three").finish(stretched(60)).splitlines()
 
 
 def killed_with_functions_of_its_own(stage: Stage) -> list[str]:
     killed = stage.start("own", "ada", "Own")
     stage.wait_for_tokens("Own")
     killed.kill()
-    return stage.start("own", "grace", "call who {}").output()
+    return stage.start("own", "grace", "call who {}").finish(stretched(60)).splitlines()
 
 
 def two_at_once(stage: Stage) -> list[str]:
     scripts = [stage.start("who", name) for name in ("ada", "grace")]
     assert {script.line() for script in scripts} == {"ready"}
     for script in scripts:
-        script.go_on()
+        script.write()
     lines = [script.line() for script in scripts]
     for script in scripts:
-        script.go_on()
-        script.output()
+        script.write()
+        script.finish(stretched(60)).splitlines()
     return lines
 
 
 def ended(stage: Stage) -> list[str]:
-    stage.start("notes", "One").output()
+    stage.start("notes", "One").finish(stretched(60)).splitlines()
     assert processes_of(stage.folder), "the server goes on for a while"
     wait_until(lambda: not processes_of(stage.folder), "nothing is left", LEFT_SECONDS)
     return []
@@ -150,9 +113,9 @@ def ended(stage: Stage) -> list[str]:
 
 def approved_by_another_process(stage: Stage) -> list[str]:
     script = stage.start("approve")
-    command = [sys.executable, "-m", "threadmill", "approve", script.line()]
-    subprocess.run(command, cwd=stage.folder, env=embedded_environment(), check=True)
-    return script.output()
+    words = (*COMMAND, "approve", script.line())
+    run_command(*words, folder=stage.folder, environment=embedded_environment()).check_returncode()
+    return script.finish(stretched(60)).splitlines()
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +13,8 @@ from typing import Any
 import openai
 import pytest
 from tests.acceptance.conftest import Lasting
+from tests.support.processes.commands import STRICT, run_command
+from tests.support.processes.script import Script
 from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
 
 from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors
@@ -323,8 +323,7 @@ assert "openai" not in sys.modules
 
 
 def test_the_openai_package_is_imported_only_by_whoever_derives_from_it() -> None:
-    command = [sys.executable, "-W", "error", "-c", WITHOUT_THE_PACKAGE]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = run_command(*STRICT, "-c", WITHOUT_THE_PACKAGE)
     assert (ended.stdout.strip(), ended.stderr) == ("1 2 3", "")
 
 
@@ -348,14 +347,10 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_cancels_the_run_of_an_async_handler_too(standin: StandIn) -> None:
-    script = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CTRL_C], stdout=subprocess.PIPE, text=True
-    )
-    assert script.stdout is not None
-    assert script.stdout.readline() == "1 \n"
-    script.send_signal(2)
-    output, _ = script.communicate(timeout=20)
-    assert output.split()[-2:] == ["end", "interrupted"]
+    script = Script.of_source(CTRL_C)
+    assert script.line() == "1 "
+    script.interrupt()
+    assert script.finish().split()[-2:] == ["end", "interrupted"]
     standin.wait_until(lambda requests: requests[-1].closed_early)
 
 

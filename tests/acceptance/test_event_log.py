@@ -13,7 +13,7 @@ import pytest
 from openai.types.beta import AssistantStreamEvent
 from pydantic import BaseModel, TypeAdapter
 from tests.acceptance.conftest import Lasting
-from tests.support.processes.worker import Script
+from tests.support.processes.script import Script
 from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
@@ -74,7 +74,7 @@ def test_every_reader_gets_the_same_events(standin: StandIn) -> None:
     pause = Pause(after_tokens=30)
     standin.brain = speak_with(pause)
     run = enqueue('call show_int {"value": 1} call fail {}')
-    elsewhere = Script(PRINT_EVENTS, run.id, "0")
+    elsewhere = Script.of_source(PRINT_EVENTS, run.id, "0")
     live: list[Event] = []
     with ThreadPoolExecutor() as threads:
         reading = threads.submit(lambda: live.extend(run.events()))

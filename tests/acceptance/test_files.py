@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 import redis
 from tests.acceptance.conftest import Lasting
 from tests.support.environment import embedded_environment, isolated_environment
-from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import run_script
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -302,16 +300,8 @@ def test_celerys_messages_carry_no_file(standin: StandIn, files: Path) -> None:
 @pytest.mark.parametrize("where", ["worker", "embedded"])
 def test_a_script_attaches_files(where: str, standin: StandIn, files: Path) -> None:
     environment = embedded_environment() if where == "embedded" else dict(os.environ)
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPTS / "attach.py")],
-        cwd=files,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    printed = run_script("attach", folder=files, environment=environment)
     if where == "embedded":
         end_server(files / FOLDER)
-    assert "User: What stands there? (data.csv, 1 image)" in ended.stdout
+    assert "User: What stands there? (data.csv, 1 image)" in printed
     assert [file.name for file in standin.hosting.files.values()] == ["data.csv"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import STRICT, run_command
 from tests.support.servers.redis_server import RedisServer
 
 from threadmill import Assistant, EventHandler, Run, Thread, errors
@@ -110,9 +109,7 @@ def test_an_assistant_that_could_not_be_created_is_deleted_by_a_later_with() -> 
 
 @pytest.mark.parametrize("how", ["next", "kept", "break", "async"])
 def test_a_script_that_stops_following_ends_in_silence(how: str) -> None:
-    script = SCRIPTS / "follow.py"
-    command = [sys.executable, "-W", "error", str(script), how]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    ended = run_command(*STRICT, str(SCRIPTS / "follow.py"), how)
     assert (ended.stdout, ended.stderr) == ("thread.run.created\n", "")
     assert ended.returncode == 0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +17,7 @@ from openai.types.beta.threads.runs import RunStep
 from pydantic import TypeAdapter
 from tests.acceptance.conftest import Lasting
 from tests.support.environment import isolated_environment
+from tests.support.processes.commands import run_threadmill
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -323,9 +322,7 @@ def test_a_tail_tells_code_and_images(standin: StandIn) -> None:
     standin.brain = scripted(Reply([DRAW, Search(["cats"], found), SHOW]))
     run = say(name="reader")
     [image] = [p.image_file.file_id for p in run.messages[-1].content if p.type == "image_file"]
-    command = [sys.executable, "-m", "threadmill", "tail", run.id]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    told = re.sub(r" +", " ", told)
+    told = re.sub(r" +", " ", run_threadmill("tail", run.id).stdout)
     assert re.search(r"step\.delta plot\(x, sin\(x\)\)\n print\('drawn'\)\n", told), told
     assert f"step.delta -> drawn {image}" in told
     assert "step.delta -> cats.txt\n" in told

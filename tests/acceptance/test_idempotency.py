@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.support.processes.worker import Script, Workers
+from tests.support.processes.script import Script
+from tests.support.processes.worker import Workers
 
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import StandIn
@@ -44,7 +45,7 @@ def enqueue_again(key: str, message: str) -> Run:
 
 def enqueue_everywhere() -> dict[str, set[tuple[str, str]]]:
     """From two processes a hundred times each at once; the ids of runs and threads by key."""
-    scripts = [Script(ENQUEUE, json.dumps(KEYS)) for _ in range(2)]
+    scripts = [Script.of_source(ENQUEUE, json.dumps(KEYS)) for _ in range(2)]
     assert [script.line() for script in scripts] == ["ready"] * 2
     for script in scripts:
         script.write("go")

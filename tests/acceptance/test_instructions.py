@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.support.processes.worker import Script
+from tests.support.processes.script import Script
 
 from threadmill import Assistant, Run, Template, Thread, errors
 from threadmill.testing import StandIn
@@ -88,7 +88,7 @@ def test_a_key_tells_a_text_from_a_template() -> None:
 
 @pytest.mark.usefixtures("standin")
 def test_a_text_that_looks_like_a_template_is_told_of_once_and_not_quoted() -> None:
-    script = Script("""
+    script = Script.of_source("""
         import contextlib, io, logging
         from threadmill import Assistant, Template
 

@@ -6,8 +6,6 @@ import asyncio
 import gc
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 import redis
 from tests.acceptance.conftest import Lasting
 from tests.acceptance.scripts import callers
+from tests.support.processes.script import Script
 from tests.support.processes.worker import Worker
 from tests.support.waiting import wait_until
 
@@ -70,19 +69,12 @@ def is_parked(run: Run) -> bool:
 
 
 @contextmanager
-def script(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", CALLERS, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    """Its next line."""
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+def script(*arguments: str) -> Iterator[Script]:
+    started = Script("-m", CALLERS, *arguments)
+    try:
+        yield started
+    finally:
+        started.kill()
 
 
 def test_a_function_of_the_script_runs_in_the_process_that_says(worker: Worker) -> None:
@@ -198,9 +190,9 @@ def test_one_of_two_processes_that_wait_executes_a_call(tmp_path: Path) -> None:
     arguments = json.dumps({"path": str(path), "seconds": 1})
     run = callers.ai.enqueue(f"call note {arguments} call note {arguments}")
     with script(run.id) as other:
-        assert said(other) == run.id
+        assert other.line() == run.id
         run.wait(20)
-        assert said(other).startswith("completed")
+        assert other.line().startswith("completed")
     assert len(path.read_text().splitlines()) == 2
     assert sorted(filter(None, outputs(run))) == sorted(path.read_text().split())
 
@@ -218,7 +210,7 @@ def test_after_a_process_that_was_lost_another_goes_on_as_the_functions_author_w
         path = tmp_path / name
         arguments = json.dumps({"path": str(path), "seconds": 60})
         with script(f"call {name} {arguments}") as process:
-            run = Run.load(said(process))
+            run = Run.load(process.line())
             wait_until(lambda: path.exists() and path.read_text(), "the function is called")
         return run
 
@@ -302,7 +294,7 @@ def test_a_function_that_blocks_its_loop_is_not_taken_for_lost(tmp_path: Path) -
     seconds = LEASE_SECONDS + 3
     arguments = json.dumps({"path": str(path), "seconds": seconds})
     with script(f"call note_blocking {arguments}") as process:
-        run = Run.load(said(process))
+        run = Run.load(process.line())
         wait_until(path.exists, "the function is called")
         run.wait(seconds + 15)
         assert outputs(run) == [str(process.pid)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import redis
 from tests.acceptance.conftest import Lasting
 from tests.support.environment import embedded_environment
-from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import run_script
 from tests.support.processes.worker import Worker, Workers
 from tests.support.waiting import wait_until
 
@@ -131,22 +129,9 @@ def test_what_a_script_left_unfinished_does_not_hold_up_the_next_one_in_its_fold
     environment: None, tmp_path: Path
 ) -> None:
     try:
-        run_script("leave", tmp_path)
-        assert run_script("come_after", tmp_path).endswith("completed ['completed', 'completed']\n")
+        alone = embedded_environment()
+        run_script("leave", folder=tmp_path, environment=alone)
+        printed = run_script("come_after", folder=tmp_path, environment=alone)
+        assert printed.endswith("completed ['completed', 'completed']\n")
     finally:
         end_server(tmp_path / FOLDER)
-
-
-def run_script(name: str, folder: Path) -> str:
-    """A script without any setting, run in this folder."""
-    script = SCRIPTS / f"{name}.py"
-    command = [sys.executable, "-W", "error", str(script)]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=embedded_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout

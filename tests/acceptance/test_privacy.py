@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from tests.support.environment import embedded_environment, isolated_environment
 from tests.support.paths import SCRIPTS
 from tests.support.processes.broker_monitor import Broker, Envelope, listening
 from tests.support.processes.celery_client import run_task, say_task, send_tasks
+from tests.support.processes.commands import STRICT, run_command
 from tests.support.processes.flower import Flower, running_flower
 from tests.support.processes.worker import Worker
 from tests.support.servers.redis_server import RedisServer
@@ -137,15 +136,8 @@ def _confide_twice(folder: Path) -> list[str]:
 
 
 def _confide(folder: Path, environment: dict[str, str]) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPTS / "confide.py")],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    script = str(SCRIPTS / "confide.py")
+    ended = run_command(*STRICT, script, folder=folder, environment=environment)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
     return ended.stderr

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +10,8 @@ from typing import Any
 
 import pytest
 import redis
-from tests.support.processes.worker import Script
+from tests.support.processes.commands import run_threadmill
+from tests.support.processes.script import Script
 from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -228,23 +225,15 @@ def test_without_a_redis_every_call_says_so_soon(
     assert "secret" not in str(caught.value)
 
 
-def run_worker(**settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "threadmill", "worker"]
-    environment = {**os.environ, **settings}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=30, check=False
-    )
-
-
 def test_a_worker_without_a_redis_refuses_to_start(environment: None) -> None:
-    ended = run_worker(THREADMILL_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    ended = run_threadmill("worker", THREADMILL_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert ended.returncode == 1
     assert "THREADMILL_REDIS_URL" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
 
 
 def test_a_worker_without_an_api_key_refuses_to_start(environment: None) -> None:
-    ended = run_worker(OPENAI_API_KEY="", OPENAI_BASE_URL="")
+    ended = run_threadmill("worker", OPENAI_API_KEY="", OPENAI_BASE_URL="")
     assert ended.returncode == 1
     assert "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
@@ -267,7 +256,7 @@ def test_an_embedded_say_without_an_api_key_is_refused_before_anything_is_writte
     for name in ("THREADMILL_REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name)
     began = time.monotonic()
-    said = Script(SAY).finish()
+    said = Script.of_source(SAY).finish()
     assert said.startswith("Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set")
     assert time.monotonic() - began < 10
 
@@ -300,12 +289,8 @@ WAIT = """
 
 
 def test_who_waits_while_no_worker_is_alive_is_told_how_to_start_one(environment: None) -> None:
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(WAIT)]
-    both = [
-        subprocess.Popen([*command, how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for how in ("say", "wait")
-    ]
-    for output, warnings in [script.communicate(timeout=30) for script in both]:
+    both = [Script.of_source(WAIT, how) for how in ("say", "wait")]
+    for output, warnings in [script.end() for script in both]:
         status, seconds = output.splitlines()[-1].split()
         assert status == "queued"
         assert 6 < float(seconds) < 10

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import STRICT, run_command
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, errors
@@ -42,14 +41,7 @@ def here() -> Iterator[Workers]:
 
 def warnings_of(*words: str, **environment: str) -> list[str]:
     """What a process of its own logs."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT), *words],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_command(*STRICT, str(SCRIPT), *words, environment=os.environ | environment)
     assert done.returncode == 0, done.stderr
     return [line for line in done.stderr.splitlines() if line.startswith("WARNING OpenAI")]
 

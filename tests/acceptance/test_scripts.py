@@ -7,8 +7,6 @@ and without any setting, where it brings its own server and worker.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.support.environment import embedded_environment, isolated_environment, stretched
 from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import STRICT, run_command
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 
@@ -55,17 +54,10 @@ class Outcome:
     limit: float
 
 
-def run_script(name: str, folder: Path, environment: dict[str, str]) -> Outcome:
+def play_script(name: str, folder: Path, environment: dict[str, str]) -> Outcome:
     began = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPTS / f"{name}.py")],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    script = str(SCRIPTS / f"{name}.py")
+    ended = run_command(*STRICT, script, folder=folder, environment=environment)
     seconds = time.monotonic() - began
     return Outcome(ended.returncode, ended.stdout, ended.stderr, seconds, stretched(LIMIT_SECONDS))
 
@@ -85,7 +77,7 @@ def outcomes(
     ):
         workers.start(SCRIBE)
         yield {
-            (name, where): executor.submit(run_script, name, _home(folder / name), environment)
+            (name, where): executor.submit(play_script, name, _home(folder / name), environment)
             for where, environment in (
                 ("worker", dict(os.environ)),
                 ("embedded", embedded_environment()),

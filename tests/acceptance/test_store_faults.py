@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 from tests.acceptance.scripts import callers
+from tests.support.processes.script import Script
 from tests.support.processes.worker import Worker, Workers
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -135,17 +134,15 @@ def test_a_callers_function_is_called_once_while_redis_stands_still(
     path = tmp_path / "notes"
     arguments = json.dumps({"path": str(path), "seconds": PAUSE_SECONDS + 6})
     both = f"call note {arguments} call note_again {arguments}"
-    command = [sys.executable, "-m", callers.__name__, both]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as caller:
-        assert caller.stdout is not None
-        run = Run.load(caller.stdout.readline().strip())
-        wait_until(lambda: path.exists() and len(path.read_text().split()) == 2, "both are called")
-        waiting = threading.Thread(target=wait_patiently, args=(run,))
-        waiting.start()  # and so this process would call them if the other one were lost
-        with standing_still(server):
-            time.sleep(PAUSE_SECONDS + 1)  # longer than the lease of a call
-        waiting.join()
-        assert caller.wait(10) == 0
+    caller = Script("-m", callers.__name__, both)
+    run = Run.load(caller.line())
+    wait_until(lambda: path.exists() and len(path.read_text().split()) == 2, "both are called")
+    waiting = threading.Thread(target=wait_patiently, args=(run,))
+    waiting.start()  # and so this process would call them if the other one were lost
+    with standing_still(server):
+        time.sleep(PAUSE_SECONDS + 1)  # longer than the lease of a call
+    waiting.join()
+    caller.finish()
     assert [call.output for step in run.steps for call in step.tool_calls] == [str(caller.pid)] * 2
 
 

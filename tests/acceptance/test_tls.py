@@ -5,7 +5,6 @@ is shown by nobody, and where the certificate is not the right one nobody goes o
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.environment import isolated_environment
 from tests.support.paths import BOTS
+from tests.support.processes.commands import COMMAND, run_command
 from tests.support.processes.flower import CREDENTIAL, Flower, running_flower
 from tests.support.processes.worker import Workers
 from tests.support.servers.certificates import Authority, needs_openssl
@@ -89,14 +89,7 @@ def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
     with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         url = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
         with isolated_environment(url, standin, "responses"):
-            ended = subprocess.run(
-                [sys.executable, "-m", "threadmill", "worker", "bot"],
-                cwd=BOTS,
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
+            ended = run_command(*COMMAND, "worker", "bot", folder=BOTS)
         assert ended.returncode == 1
         assert "certificate could not be verified" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -111,14 +104,7 @@ def test_worker_and_flower_do_not_start_where_the_brokers_certificate_is_another
         broker = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
         given = {"THREADMILL_BROKER_URL": broker, "FLOWER_BASIC_AUTH": CREDENTIAL}
         with isolated_environment(redis_server.fresh_database(), standin, "responses", **given):
-            ended = subprocess.run(
-                [sys.executable, "-m", *command.split()],
-                cwd=BOTS,
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
+            ended = run_command(sys.executable, "-m", *command.split(), folder=BOTS)
         told = ended.stdout + ended.stderr
         assert ended.returncode == 1
         assert "The broker cannot be used: the server's certificate could not be verified" in told
@@ -146,15 +132,8 @@ def test_every_command_refuses_a_malformed_url_in_one_line(
     with isolated_environment(
         redis_server.url(), standin, "responses", FLOWER_BASIC_AUTH=CREDENTIAL
     ):
-        ended = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=BOTS,
-            env=os.environ | {variable: url},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        environment = os.environ | {variable: url}
+        ended = run_command(sys.executable, "-m", *command, folder=BOTS, environment=environment)
     assert ended.returncode == 1
     said = ended.stdout + ended.stderr
     assert variable in said

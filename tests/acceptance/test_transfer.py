@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from tests.acceptance.conftest import Lasting
 from tests.support.environment import isolated_environment
+from tests.support.processes.commands import run_threadmill
 from tests.support.processes.worker import Workers
 from tests.support.provider_requests import said_to, tool_outputs
 from tests.support.servers.redis_server import RedisServer
@@ -125,11 +124,6 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 def texts(key: str) -> list[str]:
     return [message.text for message in Thread(key=key).get_messages(limit=100)]
-
-
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "threadmill", *words]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 
 # ---- in ------------------------------------------------------------------------------------------
@@ -382,7 +376,7 @@ def test_the_command_replaces_models_and_says_which(file: Path) -> None:
     write(file, *assistants("gpt-4", "gpt-4o", "gpt-4", "gpt-5.4-mini"))
     words = ("import", str(file), "--map-model", "gpt-4=gpt-5.4-mini", "--map-model", "none=mine")
     replaces = "1 assistant has it: --map-model gpt-4o=NEW replaces it in new assistants"
-    for done in (command(*words, "--dry-run"), command(*words)):
+    for done in (run_threadmill(*words, "--dry-run"), run_threadmill(*words)):
         assert done.returncode == 0
         told = [line for line in done.stderr.splitlines() if not line.startswith("not kept")]
         assert told == [
@@ -391,7 +385,7 @@ def test_the_command_replaces_models_and_says_which(file: Path) -> None:
             f"warning: {announced('gpt-4o')} {replaces}",
         ]
     assert stored_models(4) == ["gpt-5.4-mini", "gpt-4o", "gpt-5.4-mini", "gpt-5.4-mini"]
-    again = command("import", str(file), "--map-model", "gpt-4=another")
+    again = run_threadmill("import", str(file), "--map-model", "gpt-4=another")
     assert "4 assistants were there already and did not change" in again.stderr
     assert "becomes" not in again.stderr
     assert f"{announced('gpt-4o')} 1 assistant has it" in again.stderr  # of what is stored
@@ -401,7 +395,7 @@ def test_the_command_replaces_models_and_says_which(file: Path) -> None:
 @pytest.mark.usefixtures("elsewhere")
 def test_the_command_warns_of_a_model_that_goes_and_was_given_by_the_option(file: Path) -> None:
     write(file, *assistants("mine"))
-    done = command("import", str(file), "--dry-run", "--map-model", "mine=gpt-4o")
+    done = run_threadmill("import", str(file), "--dry-run", "--map-model", "mine=gpt-4o")
     assert done.stderr.endswith(
         f"warning: {announced('gpt-4o')} 1 assistant has it: name another one in --map-model\n"
     )
@@ -426,7 +420,7 @@ def test_the_command_refuses_what_is_no_pair_of_models(
 ) -> None:
     write(file, *assistants("gpt-4o"))
     words = [word for option in options for word in ("--map-model", option)]
-    done = command("import", str(file), *words)
+    done = run_threadmill("import", str(file), *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert reason in done.stderr
     with pytest.raises(errors.AssistantNotFound):
@@ -539,21 +533,21 @@ def test_a_thread_that_is_not_stored_cannot_be_exported(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("elsewhere")
 def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
     write(file, AI, THREAD, message(1, 10), RUN)
-    dry = command("import", str(file), "--dry-run")
+    dry = run_threadmill("import", str(file), "--dry-run")
     assert dry.stdout == "1 assistant, 1 thread, 1 message: nothing was written\n"
-    first = command("import", str(file))
+    first = run_threadmill("import", str(file))
     assert first.stdout == "1 assistant, 1 thread, 1 message: 1 assistant and 1 message were new\n"
     assert first.stderr == (
         "not kept of asst_abc123 (Math Tutor): retrieval, temperature 0.2\nskipped 1 run or step\n"
         f"warning: {announced('gpt-4o')} 1 assistant has it: --map-model gpt-4o=NEW replaces it "
         "in new assistants\n"
     )
-    out = command("export", "--key", "thread_abc123")
+    out = run_threadmill("export", "--key", "thread_abc123")
     assert [json.loads(line)["object"] for line in out.stdout.splitlines()] == [
         *("thread", "thread.message")
     ]
     assert out.stderr == "exported 0 assistants, 1 thread, 1 message, 0 runs\n"
-    every = command("export", "--all", "--output", str(tmp_path / "all.jsonl"))
+    every = run_threadmill("export", "--all", "--output", str(tmp_path / "all.jsonl"))
     assert every.stderr == "exported 1 assistant, 1 thread, 1 message, 0 runs\n"
     assert len(read(tmp_path / "all.jsonl")) == 3
 
@@ -561,11 +555,11 @@ def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("elsewhere")
 def test_the_commands_refuse_what_is_wrong(file: Path) -> None:
     write(file, "{}")
-    bad = command("import", str(file))
+    bad = run_threadmill("import", str(file))
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("Error: Line 1: its 'object' is not")
-    assert command("export").returncode == 2
-    assert command("export", "--all", "--key", "x").returncode == 2
+    assert run_threadmill("export").returncode == 2
+    assert run_threadmill("export", "--all", "--key", "x").returncode == 2
     assert load_settings().namespace == "threadmill"
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import Any
 
 from tests.support.paths import SCRIPTS
+from tests.support.processes.commands import STRICT, run_command
 
 _PROGRAM = SCRIPTS / "foreign.py"
 
 
 def send_tasks(*messages: dict[str, Any]) -> None:
     """Send tasks from a process that has no threadmill; see `scripts/foreign.py`."""
-    subprocess.run(
-        [sys.executable, "-W", "error", str(_PROGRAM), os.environ["THREADMILL_REDIS_URL"]],
-        input="\n".join(json.dumps(message) for message in messages),
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    typed = "\n".join(json.dumps(message) for message in messages)
+    url = os.environ["THREADMILL_REDIS_URL"]
+    run_command(*STRICT, str(_PROGRAM), url, typed=typed).check_returncode()
 
 
 def say_task(id: str, **kwargs: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The processes of an acceptance test: workers by their command, and scripts."""
+"""Workers, started by their command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -147,38 +146,3 @@ class Workers:
         stuck = [worker.name for worker in self._all if not worker.ends()]
         print(self.logs())  # pytest shows it where a test fails
         assert not stuck, f"SIGTERM did not end {stuck}"
-
-
-class Script:
-    """A Python script, run as a process of its own that takes part as a producer."""
-
-    def __init__(self, source: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", textwrap.dedent(source), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        """Its next line of output."""
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().rstrip("\n")
-
-    def write(self, line: str) -> None:
-        """A line for its standard input."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    def finish(self, timeout: float = 30.0) -> str:
-        """Wait for its end in order, and return what is left of its output."""
-        try:
-            output, errors = self._process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            output, errors = self._process.communicate()
-            raise AssertionError(f"still running:\n{output}\n{errors}") from None
-        assert self._process.returncode == 0, f"{self._process.returncode}:\n{errors}"
-        return output
