@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 import time
 from concurrent.futures import wait
+from typing import Any
 
 import pytest
 from redis import Redis
+from tests.support.waiting import wait_until
 
 from threadmill.client.bridge import Bridge, BridgeClosed
 from threadmill.client.client import Client
@@ -93,6 +96,38 @@ def test_what_a_patient_bridge_cancels_at_its_end_has_time_to_clean_up() -> None
     bridge.close()
     assert done == ["cleaned up"]
     assert hop.future.done()
+
+
+def is_closed(bridge: Bridge) -> bool:
+    try:
+        bridge.hop(asyncio.sleep(0))
+    except BridgeClosed:
+        return True
+    return False
+
+
+def test_work_that_is_given_up_as_the_bridge_closes_leaves_no_message_behind() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    logged: list[dict[str, Any]] = []
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    bridge = Bridge("given up")
+    bridge.loop.set_exception_handler(lambda _, context: logged.append(context))
+    given_up = bridge.hop(work()).future
+    begun.wait()
+    bridge.loop.call_soon_threadsafe(go_on.wait)
+    given_up.cancel()
+    closing = threading.Thread(target=bridge.close)
+    closing.start()
+    wait_until(lambda: is_closed(bridge), "it closes, before its loop gets on")
+    go_on.set()
+    closing.join()
+    del given_up
+    gc.collect()  # an error that nobody has asked for says so now
+    assert logged == []
 
 
 async def test_tasks_that_ignore_their_cancellation_are_not_waited_for_for_ever() -> None:

@@ -73,6 +73,9 @@ class Bridge:
         except asyncio.CancelledError:
             if not self._is_closed:
                 raise
+            task = asyncio.current_task()
+            if task is not None:  # asyncio logs an error for which nobody asks any more
+                task.add_done_callback(_take_note)
             raise BridgeClosed(_CLOSED) from None
 
     def close(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -113,4 +116,9 @@ class Bridge:
         if last is not None:
             with contextlib.suppress(Exception):
                 await last()
+        await asyncio.sleep(0)  # callers of work that has ended in this turn get its result yet
         self._loop.stop()
+
+
+def _take_note(task: asyncio.Task[Any]) -> None:
+    task.cancelled() or task.exception()
