@@ -133,7 +133,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         """This assistant without its functions, as it is stored and published.
 
         Raises:
-            BadTool: something in `tools` or `tool_resources` cannot be what it is to be.
+            BadTool: an entry of `tools` or `tool_resources` is invalid.
         """
         own = set(type(self).model_fields) - set(Assistant.model_fields)
         return Definition(
@@ -275,7 +275,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     save_async = awaitable(_save)
 
     async def _delete(self) -> None:
-        """Remove the stored assistant; one that was removed already is no error.
+        """Remove the stored assistant; it is not an error if it is already removed.
 
         Raises:
             LifecycleError: it has no id, or is published by workers.

@@ -84,7 +84,7 @@ class Run:
 
     @property
     def result(self) -> Any:
-        """What a completed run with a `result_type` gave; None where there is nothing.
+        """The result of a completed run with a `result_type`; None if there is none.
 
         On the handle that `say` or `enqueue` returned it has that type, on any other it is JSON
         data: `result_as` gives it a type there.
@@ -104,7 +104,7 @@ class Run:
 
         Raises:
             ResultInvalid: the run has no result, or one of another type.
-            TypeError: it is no type that can be read from JSON.
+            TypeError: it is not a type that can be read from JSON.
         """
         text = self._result_text()
         if text is None or self._form is None:
@@ -125,7 +125,7 @@ class Run:
     # ---- operations ------------------------------------------------------------------------------
 
     async def _refresh(self) -> Run:
-        """Read the run anew; updates this handle in place and returns it.
+        """Read the run again; updates this handle in place and returns it.
 
         Raises:
             RunLost: the run's keys are gone.
@@ -162,7 +162,7 @@ class Run:
         worker has stopped. A run that has ended stays as it is.
 
         Raises:
-            RunNotFound: there is no such run any more.
+            RunNotFound: the run no longer exists.
         """
         await cancel_run(self)
         return self
@@ -175,7 +175,7 @@ class Run:
     ) -> Run:
         """Give calls their outputs, from any process; the last one lets the run go on.
 
-        What is no `str` is given to the model as JSON. The same output again changes nothing.
+        What is not a `str` is sent to the model as JSON. The same output again changes nothing.
         Outputs are stored one by one: after an error `required_action` names what still waits.
 
         Args:

@@ -157,7 +157,7 @@ class ModelRefused(ModelError):
     """The provider refused the request as such; asking again would not help.
 
     Attributes:
-        status: the HTTP status, where there is one.
+        status: the HTTP status, if there is one.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -169,7 +169,7 @@ class ModelUnavailable(ModelError):
     """The provider is overloaded, limits the rate, or cannot be reached; worth another try.
 
     Attributes:
-        retry_after: seconds that the provider asks to wait, where it says so.
+        retry_after: seconds to wait, if the provider named them.
         rate_limited: whether the reason is a rate limit (HTTP 429).
     """
 

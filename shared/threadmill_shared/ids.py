@@ -1,4 +1,4 @@
-"""Ids: how they are made, checked, and where their keys live.
+"""Ids: how they are created and checked, and which keys they lead to.
 
 A thread's id begins with the two hex digits of its bucket (one of 64 per namespace), and a run's
 id takes them over from its thread. So any id finds its slot, and all that one transition touches

@@ -207,5 +207,5 @@ class ProviderFiles(Protocol):
 
 
 def files_of(model: Model) -> ProviderFiles | None:
-    """The model's `files`, where its provider keeps any."""
+    """The model's `files`, if its provider stores files."""
     return getattr(model, "files", None)

@@ -208,7 +208,7 @@ def check_text(text: Any, what: str) -> None:
     """Refuse what cannot be stored as text; `what` begins the error's sentence.
 
     Raises:
-        TypeError: it is no str.
+        TypeError: it is not a str.
         CallerError: it has lone surrogates.
     """
     if not isinstance(text, str):
@@ -222,10 +222,10 @@ def check_text(text: Any, what: str) -> None:
 
 
 def check_model(model: Any) -> None:
-    """Refuse what cannot be a model's name.
+    """Reject what cannot be a model's name.
 
     Raises:
-        TypeError: it is no str.
+        TypeError: it is not a str.
         CallerError: it is empty, or has lone surrogates.
     """
     check_text(model, "The model's name")
@@ -239,7 +239,7 @@ def check_key(key: Any, what: str) -> None:
     """Refuse what cannot be a key; an empty one would be shared by all that have none.
 
     Raises:
-        TypeError: it is no str.
+        TypeError: it is not a str.
         CallerError: it is empty, or has lone surrogates.
     """
     check_text(key, what)
@@ -251,7 +251,7 @@ def check_message(message: Any, settings: Settings) -> None:
     """Refuse what cannot be a message.
 
     Raises:
-        BadMessage: it is no text, or empty.
+        BadMessage: it is not a text, or is empty.
         TooLarge: it is larger than `THREADMILL_MAX_MESSAGE_BYTES`.
     """
     if not isinstance(message, str):

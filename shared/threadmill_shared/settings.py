@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="THREADMILL_", frozen=True, extra="ignore")
 
     redis_url: SecretStr | None = None
-    """Where threads, runs and logs live; unset: an embedded server (see `embedded`)."""
+    """The store of threads, runs and logs; unset: an embedded server (see `embedded`)."""
     broker_url: SecretStr | None = None
     """Celery's broker; unset: the Redis URL."""
     namespace: str = Field(default="threadmill", pattern=NAMESPACE_PATTERN)

@@ -33,7 +33,7 @@ ANSWERS = {
     "Who are you?": "A stand-in: a small server that streams as a model does. The rest is real: "
     "server, workers, threads, runs and this log."
 }
-"""What the stand-in answers where its own small talk would be a little dull."""
+"""What the stand-in answers instead of its default small talk."""
 
 
 @click.command()

@@ -130,7 +130,7 @@ def _flower(show: Callable[[str, str], None]) -> list[str] | None:
 
 
 def _free_port(wanted: int) -> int:
-    """The wanted port, or another one where that is taken."""
+    """The wanted port, or another one if that is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -17,7 +17,7 @@ _INDENT = " " * (_NUMBER_WIDTH + _NAME_WIDTH + 4)
 _LONGEST = 300
 """Characters of one event's details."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-"""What would steer the terminal; a newline is none of them."""
+"""Characters that would control the terminal, except the newline."""
 
 _STYLES = {
     "thread.run.completed": "bold green",
@@ -72,7 +72,7 @@ class EventLines:
 
 
 def _piece(event: Event) -> str:
-    """The text that a delta adds to a message or to code; empty where it adds something else."""
+    """The text that a delta adds to a message or to code; empty if it adds something else."""
     if event.event == "thread.message.delta":
         parts = event.data["delta"]["content"]
         return "".join(part["text"]["value"] for part in parts if part["type"] == "text")

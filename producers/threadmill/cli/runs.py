@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from threadmill import Run, Thread
 
 WIDE = 200
-"""Columns of a table that goes into a file or a pipe, where nothing is to be cut off."""
+"""Columns of a table that goes into a file or a pipe, so that nothing is cut off."""
 
 
 @click.command()
@@ -44,7 +44,7 @@ def runs(thread_id: str | None, key: str | None, limit: int) -> None:
 def _runs(thread: Thread, limit: int) -> list[Run]:
     found = thread.runs(limit)
     if not found:
-        thread.get_messages(limit=1)  # raises where there is no such thread
+        thread.get_messages(limit=1)  # raises if there is no such thread
     return found
 
 

@@ -28,7 +28,7 @@ def current_client() -> Client:
 
 
 def close_client() -> None:
-    """Close this process's client; the next use makes a new one, with settings read anew."""
+    """Close this process's client; the next use creates a new one and reads the settings again."""
     global _current
     with _lock:
         client, _current = _current, None
@@ -40,7 +40,7 @@ def close_client() -> None:
 def _make_client() -> Client:
     settings = load_settings()
     if settings.redis_url is None and settings.embedded:
-        from threadmill.embedded import worker  # noqa: PLC0415  only where it is in use
+        from threadmill.embedded import worker  # noqa: PLC0415  only if it is in use
 
         return Client(*worker.begin(settings))
     return Client(settings)

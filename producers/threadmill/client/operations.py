@@ -39,7 +39,7 @@ _callers_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar(
 
 
 def callers_loop() -> asyncio.AbstractEventLoop | None:
-    """Inside an operation, the event loop that awaits it; None where a thread waits for it."""
+    """Inside an operation, the event loop that awaits it; None if a thread waits for it."""
     return _callers_loop.get()
 
 

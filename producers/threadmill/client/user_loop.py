@@ -1,4 +1,4 @@
-"""An event loop for users' coroutines, where a caller has none."""
+"""An event loop for users' coroutines, if their caller has none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def run_on_own_loop(work: Awaitable[T]) -> T:
-    """Run it to its end on a new loop: in this thread, or beside it where a loop runs here already.
+    """Run it to its end on a new loop: in this thread, or in another if a loop runs here.
 
     Ctrl-C cancels the work, and is raised when that has ended.
     """

@@ -1,4 +1,4 @@
-"""What the demo says about itself, and what makes it fail where that is not so."""
+"""What the demo claims about itself; the demo fails if a claim is false."""
 
 import os
 

@@ -28,7 +28,7 @@ from threadmill_shared import errors
 from threadmill_shared.log_text import install_command
 
 FOLDER = ".threadmill"
-"""Where a script's server keeps its data, below the script's current folder."""
+"""The folder of a script's server, in the script's current folder."""
 
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.02

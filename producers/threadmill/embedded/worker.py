@@ -87,7 +87,7 @@ class EmbeddedWorker:
             self.tools.register(tool)
 
     def ensure(self, settings: Settings) -> None:
-        """Start it; anew where the provider or the server is another one than before."""
+        """Start it; start it again if the provider or the server has changed."""
         wanted = (settings.store_url(), *(os.environ.get(name) for name in _PROVIDER))
         if self._process is not None and wanted != self._begun_with:
             self.stop()

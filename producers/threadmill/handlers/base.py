@@ -101,7 +101,7 @@ class EventHandler(Listener):
         """Something was added to a message; the snapshot is all of it so far."""
 
     def on_message_done(self, message: Any) -> Any:
-        """A message has ended: `completed`; or `incomplete`, where it was broken off."""
+        """A message has ended: `completed`, or `incomplete` if it was interrupted."""
 
     def on_text_created(self, text: Any) -> Any:
         """A text begins within a message."""

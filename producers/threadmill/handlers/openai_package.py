@@ -1,4 +1,4 @@
-"""Handlers derived from the openai package's classes; imported only where there is such a one."""
+"""Handlers derived from the openai package's classes; imported only if there is one."""
 
 from __future__ import annotations
 

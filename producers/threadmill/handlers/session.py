@@ -110,7 +110,7 @@ def open_session(handler_class: Any, arguments: dict[str, Any] | None) -> Handle
     """Make the handler for a run; None: there is none.
 
     Raises:
-        TypeError: it is no class of a handler, or the arguments are not its constructor's.
+        TypeError: it is not a handler's class, or its constructor does not take the arguments.
     """
     if arguments is not None and not isinstance(arguments, dict):
         raise TypeError(

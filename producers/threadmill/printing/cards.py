@@ -23,7 +23,7 @@ class MessageCard:
     """Its text in pieces, as they came."""
     is_user: bool = False
     note: str = ""
-    """What became of it, where that needs a word: `abandoned`."""
+    """Its outcome, if that needs a word: `abandoned`."""
     files: str = ""
     """Names of the files that go with it."""
 
@@ -59,7 +59,7 @@ class Call:
     logs: str = ""
     """What the provider's tool has given, before it is known how that ended."""
     error: str = ""
-    """The error's name, where the call failed; a stored call knows only that it did."""
+    """The error's name, if the call failed; a stored call has only the fact."""
     kind: str = "function"
     """`code_interpreter` and `file_search` are the provider's."""
     waits_for: str = ""
@@ -80,7 +80,7 @@ class CallsCard:
     calls: dict[str, Call] = field(default_factory=dict)
     """By the id of the call, in the model's order."""
     note: str = ""
-    """How the step ended, where it was not completed."""
+    """How the step ended, if it was not completed."""
 
     def add(self, made: Any) -> None:
         """Add what a step's delta tells of one call."""
@@ -135,7 +135,7 @@ Card = MessageCard | CallsCard
 
 
 def _unnamed_images(message: Message) -> int:
-    """How many images it has that are none of its attachments."""
+    """How many of its images are not among its attachments."""
     named = {attachment.get("file_id") for attachment in message.attachments}
     return sum(
         part.type == "image_url"

@@ -32,7 +32,7 @@ class Display(Protocol):
         """A line about the run itself."""
 
     def link(self, path: Path) -> None:
-        """A file that is there now, by its whole path; an image is shown where that can be."""
+        """A file that is there now, by its whole path; an image is shown if the terminal can."""
 
 
 def open_display() -> Display:

@@ -42,7 +42,7 @@ class Block:
         return max(token.level for token in self.tokens) * _INDENT < width
 
     def end(self, lines: int) -> Block:
-        """Its last lines, where it is code of more; drawing code takes long."""
+        """Its last lines, if it is longer code; drawing code is slow."""
         code = self.tokens[0].content.splitlines(keepends=True)
         if not self.is_code or len(code) <= lines:
             return self

@@ -1,4 +1,4 @@
-"""Images within a terminal, where it can show them: the protocols of kitty and of iTerm2."""
+"""Images in terminals that can show them: the protocols of kitty and of iTerm2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def protocol_of(environment: Mapping[str, str] = os.environ) -> Protocol | None:
 
 
 def picture(content: bytes, protocol: Protocol, columns: int) -> str:
-    """What draws an image and leaves the cursor below it; empty where the terminal cannot.
+    """What draws an image and leaves the cursor below it; empty if the terminal cannot.
 
     Args:
         content: the image's file; kitty takes PNG only.

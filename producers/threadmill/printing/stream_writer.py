@@ -1,4 +1,4 @@
-"""Where printed text goes. What goes wrong there never reaches the run."""
+"""The stream for printed text. Its errors never reach the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StreamWriter:
 
 
 def encoding_of(stream: TextIO | None) -> str:
-    """The stream's encoding; UTF-8 where it does not say."""
+    """The stream's encoding; UTF-8 if it does not name one."""
     return getattr(stream, "encoding", None) or "utf-8"
 
 

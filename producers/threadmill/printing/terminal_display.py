@@ -37,7 +37,7 @@ class TerminalDisplay:
         self._live = card, LivePanel(view_of(card, self._renderer), self._renderer, self._screen)
 
     def update(self, card: Card) -> None:  # noqa: ARG002  there is only one
-        """Have it painted anew, soon."""
+        """Have it repainted soon."""
         if self._live is not None:
             self._live[1].touch()
 
@@ -71,7 +71,7 @@ class TerminalDisplay:
 
 
 class LivePanel:
-    """A panel that is painted anew, by a thread of its own, while its card is made.
+    """A panel that a thread of its own repaints while its card grows.
 
     The thread lets whoever feeds the card go on at once, and paints the last change of a burst.
     """

@@ -37,7 +37,7 @@ def cleaned(text: str) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """At most `limit` characters of the text, and how many there are where that cuts it."""
+    """At most `limit` characters of the text, with their total number if the text is cut."""
     if len(text) <= limit:
         return text
     return f"{text[:limit]}... ({len(text):,} characters)"
@@ -49,7 +49,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def first_lines(text: str, lines: int, limit: int) -> str:
-    """The text's first lines, and how many there are where that cuts it."""
+    """The text's first lines, with their total number if the text is cut."""
     found = cleaned(text).strip("\n").split("\n")
     if len(found) > lines:
         found[lines:] = [f"... ({len(found):,} lines)"]
@@ -57,7 +57,7 @@ def first_lines(text: str, lines: int, limit: int) -> str:
 
 
 def arguments_text(arguments: str, *, indent: int | None = None) -> str:
-    """A call's arguments as readable JSON, or as they are where they are none."""
+    """A call's arguments as readable JSON, or unchanged if they are not JSON."""
     try:
         readable = json.dumps(json.loads(arguments), ensure_ascii=False, indent=indent)
     except (ValueError, RecursionError):

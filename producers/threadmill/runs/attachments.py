@@ -27,8 +27,8 @@ async def read_files(
     """Read what a message attaches.
 
     Raises:
-        TypeError: one of them is no list of paths.
-        BadMessage: a file cannot be read, is empty, or is no image and ought to be one.
+        TypeError: one of them is not a list of paths.
+        BadMessage: a file cannot be read, is empty, or must be an image and is not one.
         TooLarge: there are too many, or one is larger than `THREADMILL_FILE_BYTES`.
         Unsupported: the provider has no hosted tools that could read it.
     """

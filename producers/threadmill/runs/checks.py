@@ -11,7 +11,7 @@ from threadmill_shared.records.definition import RunOptions
 
 
 def check_timeout(timeout: Any) -> None:
-    """Refuse what is no number of seconds.
+    """Reject anything but a number of seconds.
 
     Raises:
         TypeError: it is neither a number nor None.
@@ -25,10 +25,10 @@ def check_timeout(timeout: Any) -> None:
 
 
 def check_limit(limit: Any) -> None:
-    """Refuse what is no size of a page.
+    """Reject anything but the size of a page.
 
     Raises:
-        TypeError: it is no int.
+        TypeError: it is not an int.
         ValueError: it is not 1 to 100.
     """
     if not isinstance(limit, int) or isinstance(limit, bool):
@@ -38,10 +38,10 @@ def check_limit(limit: Any) -> None:
 
 
 def check_after(after: Any) -> None:
-    """Refuse what is no number of an event.
+    """Reject anything but the number of an event.
 
     Raises:
-        TypeError: it is no int.
+        TypeError: it is not an int.
         ValueError: it is negative.
     """
     if not isinstance(after, int) or isinstance(after, bool):

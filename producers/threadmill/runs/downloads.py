@@ -37,7 +37,7 @@ class MadeFile:
 
     name: str
     path: Path | None = None
-    """Where it is; None: the run has it no more, or there was a problem."""
+    """The file's path; None: the run no longer has it, or an error occurred."""
     problem: str = ""
     """Why it is not here."""
 
@@ -59,7 +59,7 @@ async def download_attachment(
 async def download_file(
     client: Client, run_id: str, file_id: str, folder: str | Path
 ) -> Path | None:
-    """Write one file of a run into a folder; None where it is gone."""
+    """Write one file of a run into a folder; None if it is gone."""
     key = client.store.keys.files(run_id)
     file = await client.hop(read_file(client.store, key, file_id))
     if file is None:

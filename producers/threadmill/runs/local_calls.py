@@ -178,7 +178,7 @@ class LocalCalls:
             kept.cancel()
 
     async def _execute(self, job: _Job, kept: asyncio.Task[None]) -> ToolResult | None:
-        """What the function gives; None where nobody wants to know any more."""
+        """The function's result; None if nobody needs it any more."""
         context = CallContext(
             run_id=self._run_id,
             thread_id=job.record.thread_id,
@@ -230,7 +230,7 @@ class LocalCalls:
                 return
 
     async def _submit(self, job: _Job, answer: CallOutcome, lessee: str) -> bool:
-        """Whether that is the end of the call; not where another process has it after all."""
+        """Whether that is the end of the call; false if another process holds it after all."""
         submit = partial(self._client.submit, self._run_id, job.call.id, answer, lessee=lessee)
         try:
             await _patiently(submit)

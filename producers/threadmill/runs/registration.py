@@ -74,7 +74,7 @@ class Registration:
             raise
 
     async def delete(self, registrant: Registrant) -> None:
-        """Remove what is registered; where that fails it stays as it is."""
+        """Remove what is registered; if that fails, it stays as it is."""
         if registrant.id is not None:
             await registrant.assistants.delete(registrant.id)
             registrant.note(None)

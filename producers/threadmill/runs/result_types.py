@@ -14,7 +14,7 @@ from threadmill_shared.records.definition import ResultForm
 T = TypeVar("T")
 
 _WRAPPED = "result"
-"""The property that holds what is no object: providers want one at the top."""
+"""The property that wraps a result that is not an object: providers require one at the top."""
 
 
 class ResultType(Generic[T]):

@@ -1,4 +1,4 @@
-"""What stands in an assistant's `tools`: functions, `@tool`s, specs, schemas, hosted tools."""
+"""The entries of an assistant's `tools`: functions, `@tool`s, specs, schemas, hosted tools."""
 
 from __future__ import annotations
 

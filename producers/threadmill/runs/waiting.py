@@ -18,7 +18,7 @@ _CANCEL_SECONDS = 2.0
 
 
 async def read_run(run: RunHandle, seconds: float | None = None) -> None:
-    """Read a run anew, and update its handle.
+    """Read a run again, and update its handle.
 
     Args:
         run: the handle.
@@ -78,7 +78,7 @@ async def cancel_run(run: RunHandle) -> None:
     """Ask for a run's end, and update the handle's status.
 
     Raises:
-        RunNotFound: there is no such run any more.
+        RunNotFound: the run no longer exists.
     """
     client = current_client()
     run.status = await client.hop(client.cancel(run.id))

@@ -1,4 +1,4 @@
-"""What a user types, line by line, with a prompt where there is a terminal."""
+"""What a user types, line by line, with a prompt if there is a terminal."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _PART_BYTES = 1_000_000
 
 @dataclass
 class Imported:
-    """What a file had, and what of it was new. Where nothing was written, nothing was new."""
+    """What a file contained, and what of it was new. If nothing was written, nothing was new."""
 
     assistants: int = 0
     new_assistants: int = 0
@@ -63,7 +63,7 @@ async def _import_file(
         map_model: models of assistants in the file, each with the one to store in its place.
 
     Raises:
-        TypeError: `map_model` is no mapping, or a model in it no str.
+        TypeError: `map_model` is not a mapping, or a model in it is not a str.
         CallerError: a line is wrong; its number, and why. Or a model in `map_model` is empty.
             Nothing was written.
         ThreadLocked: a run holds a thread that is to grow; what came before it was written.

@@ -61,7 +61,7 @@ class Index:
         """Read a file from its beginning to its end.
 
         Raises:
-            CallerError: a line is not what it ought to be; its number, and why.
+            CallerError: a line is invalid; the error has its number and the reason.
         """
         index = cls(file)
         try:

@@ -57,7 +57,7 @@ class Extra(_Line):
     """What the Assistants API has no place for."""
 
     at: int | None = None
-    """Milliseconds since the epoch, where `created_at` is in seconds."""
+    """Milliseconds since the epoch; `created_at` is in seconds."""
     position: int | None = None
     """In its thread."""
     key: str | None = None
@@ -178,7 +178,7 @@ class MessageLine(_Line):
 
 
 class ItemLine(_Line):
-    """What stands in a thread and is no message: a tool call, its output, reasoning, a note."""
+    """An item of a thread that is not a message: a tool call, its output, reasoning, a note."""
 
     object: Literal["threadmill.item"]
     thread_id: _Id
@@ -204,7 +204,7 @@ _head: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def read_line(line: bytes) -> Line | None:
-    """What a line is; None where it is of a kind that is skipped.
+    """What a line is; None if its kind is skipped.
 
     Raises:
         CallerError: it is of none, and why.

@@ -1,6 +1,6 @@
 """A run's events: compact in the store, the Assistants API's shapes for whoever reads them.
 
-A log entry holds one or more records (`records/log.py`); each stands for one or more events.
+A log entry holds one or more records (`records/log.py`); each represents one or more events.
 Messages, steps and runs stand in a record by number; the decoder knows the rest from the run.
 """
 

@@ -75,7 +75,7 @@ class LogFollower:
     ) -> RunRecord:
         """Wait until the run has ended, and return its record.
 
-        `on_look` is called with each record that is read meanwhile, also where nothing has changed.
+        `on_look` is called with each record that is read meanwhile, even if nothing has changed.
         Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
 
         Raises:

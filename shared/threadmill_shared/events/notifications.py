@@ -20,7 +20,7 @@ SILENT_SECONDS = 5.0
 logger = logging.getLogger("threadmill.events")
 
 IDLE_SECONDS = 1.0
-"""How long a reader waits for a notification before it looks by itself."""
+"""How long a reader waits for a notification before it reads without one."""
 MESSAGES = 10_000
 """The last messages of a channel that are kept for whoever reads them."""
 

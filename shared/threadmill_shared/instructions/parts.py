@@ -55,7 +55,7 @@ def _is_only_text(part: Instructions) -> bool:
 
 
 def hint_at_templates(option: str, given: Instructions | None) -> None:
-    """Say it, once in a process, where a text looks as if it were to be rendered."""
+    """Warn, once per process, if a text looks like a template."""
     looks_so = isinstance(given, str) and any(begin in given for begin in ("{{", "{%"))
     if looks_so and _first_hint.acquire(blocking=False):
         logger.warning(

@@ -41,7 +41,7 @@ class Template:
     The instructions of an assistant are one anyway; those of a run are plain text without this.
 
     Raises:
-        TypeError: the source is no str.
+        TypeError: the source is not a str.
     """
 
     source: str

@@ -42,7 +42,7 @@ class Enqueued:
     """Runs before it in the thread; 0: it is at the head."""
     send: Dispatch | None
     created: bool
-    """False where the idempotency key belonged to a run already."""
+    """False if the idempotency key already belonged to a run."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class IndexScan:
     overdue: list[str]
     """Runs that are past their deadline, or were to be cancelled by now."""
     unclaimed: list[tuple[str, str]]
-    """Runs that ought to have been claimed by now, and their places in the index."""
+    """Runs that should have been claimed by now, and their places in the index."""
     unreported: list[str]
     """Runs that have ended without a holder, and of which no worker has reported that."""
 
@@ -126,6 +126,6 @@ class EnqueueCommand:
 
 
 def content_digest(*parts: Any) -> str:
-    """A digest of what an idempotency key stands for, in whatever order its keys are."""
+    """A digest of the content that an idempotency key identifies, whatever its order of keys."""
     canonical = json.dumps(to_jsonable_python(parts), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -20,7 +20,7 @@ class Definition(Stored):
 
     id: str
     version: int | None = None
-    """1, 2, 3, ... as it is registered anew; None: it is not registered."""
+    """1, 2, 3, ...: it grows with each registration; None: it is not registered."""
     name: str
     description: str | None = None
     instructions: str = ""

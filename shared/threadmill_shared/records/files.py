@@ -84,4 +84,4 @@ class FileInfo:
     name: str
     bytes: int
     image: str | None
-    """Its type, where it is an image."""
+    """Its type, if it is an image."""

@@ -96,7 +96,7 @@ class ImportedItem:
     """An item of a conversation that was led elsewhere."""
 
     message_id: str
-    """Empty where it is no message."""
+    """Empty if it is not a message."""
     text: str
     """The item as it is stored."""
     at: int
@@ -118,7 +118,7 @@ def message_content(text: str, enclosed: Mapping[str, Any]) -> list[dict[str, An
 
     Args:
         text: what it says.
-        enclosed: its `annotations` and the ids of its `images`, where it has any.
+        enclosed: its `annotations` and the ids of its `images`, if it has any.
     """
     part = text_part(text)
     part["text"]["annotations"] = enclosed.get("annotations", [])

@@ -28,14 +28,14 @@ def text(value: object) -> str:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number from 0 on; None where it is none."""
+    """A whole number of at least 0; None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= _MAX_COUNT else None
 
 
 def number(value: object) -> float:
-    """A number that JSON knows; 0 where it is none."""
+    """A number that JSON can express; 0 if it is not one."""
     found = storable(value)
     return float(found) if isinstance(found, int | float) else 0.0
 

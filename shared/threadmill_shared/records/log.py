@@ -194,7 +194,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def count(record: Record) -> int:
-    """How many events a record stands for."""
+    """How many events a record represents."""
     match record:
         case MessageDeltas() | HostedCodeDeltas():
             return len(record.texts)

@@ -94,7 +94,7 @@ class Message(_Frozen):
         """Build the message from a thread's item; `at` is its time in milliseconds.
 
         Raises:
-            ValidationError: the item is none of a message.
+            ValidationError: the item is not a message.
         """
         return cls(
             id=item["id"],

@@ -119,7 +119,7 @@ class RunRecord:
         its thread must not stay locked.
 
         Raises:
-            StoreIncompatible: its status is none that this release knows.
+            StoreIncompatible: this release does not know its status.
         """
         failed: list[str] = []
 

@@ -77,7 +77,7 @@ def today() -> date:
 def warn_of_retirement(model: str) -> None:
     """Log that a model is gone or will be, once in this process for each model.
 
-    Nothing is logged where `OPENAI_BASE_URL` names another provider.
+    Nothing is logged if `OPENAI_BASE_URL` names another provider.
     """
     found = find_retirement(model)
     if found is None or not _is_openai(os.environ.get("OPENAI_BASE_URL")):

@@ -241,7 +241,7 @@ def _fields(query: str, variable: str) -> dict[str, str]:
         name = "db" if name == "virtual_host" else name  # as kombu has it for sockets
         if not is_option or name in fields:
             raise _malformed(variable, "must have options of the form name=value, each once")
-        if value:  # as redis-py does it, an empty one is none
+        if value:  # an empty one counts as absent, as in redis-py
             fields[name] = _decoded(value.replace("+", " "), variable)
     return fields
 

@@ -12,7 +12,7 @@ from threadmill_shared.errors import CallerError
 
 
 class NoCurrentCall(CallerError, LookupError):
-    """`current_call()` was asked for where no tool is being executed."""
+    """`current_call()` was called while no tool is being executed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ def _make(
 
 
 def _locals(frame: FrameType | None) -> dict[str, Any] | None:
-    """What annotations in quotes may name beside globals, where a tool is made in a function."""
+    """What annotations in quotes can name besides globals, if a tool is defined in a function."""
     if frame is None or frame.f_locals is frame.f_globals:
         return None
     return dict(frame.f_locals)

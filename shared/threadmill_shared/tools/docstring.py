@@ -33,7 +33,7 @@ def _section_end(lines: Sequence[str], start: int) -> int:
 
 
 def _entries(section: Sequence[str]) -> dict[str, str]:
-    """Name -> description; empty where a line fits no entry."""
+    """Name -> description; empty if a line fits no entry."""
     described: dict[str, list[str]] = {}
     for is_entry, line in _levels([line for line in section if line.strip()]):
         entry = _ENTRY.fullmatch(line)

@@ -23,7 +23,7 @@ class ToolOptions:
     """The module that called `tool(...)`."""
 
     def check(self, tool_name: str) -> None:
-        """Raise BadTool where an option has no meaning."""
+        """Raise BadTool if an option is invalid."""
         timeout = self.timeout
         if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
             message = (

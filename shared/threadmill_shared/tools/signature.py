@@ -25,7 +25,7 @@ def tool_name(function: Callable[..., Any], given: str | None) -> str:
     """The name that the model sees: the given one, or the function's own.
 
     Raises:
-        BadTool: there is none, or providers would refuse it.
+        BadTool: there is none, or providers would reject it.
     """
     inner = innermost(function)
     own = getattr(function, "__name__", None) or getattr(inner, "__name__", type(inner).__name__)
@@ -105,7 +105,7 @@ def is_method(function: Callable[..., Any], signature: Signature) -> bool:
 def annotation_of(
     function: Callable[..., Any], parameter: Parameter, namespace: Mapping[str, Any] | None
 ) -> Any:
-    """The parameter's type, with names in quotes resolved; Any where there is none.
+    """The parameter's type, with names in quotes resolved; Any if there is none.
 
     Raises:
         NameError: a name in the annotation is not (yet) defined.

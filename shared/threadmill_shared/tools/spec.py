@@ -23,7 +23,7 @@ class ToolSpec(Stored):
     parameters: dict[str, Any]
     """JSON schema of the arguments (an object)."""
     identity: str
-    """Module and qualified name, `shop.orders:refund`; empty where there is no function."""
+    """Module and qualified name, `shop.orders:refund`; empty if there is no function."""
     digest: str
     """Hash of the schema; a worker executes only what matches it."""
     timeout: float | None = None
@@ -43,7 +43,7 @@ class ToolSpec(Stored):
 
     @property
     def is_external(self) -> bool:
-        """Whether there is no function: whoever follows the run gives its calls their outputs."""
+        """Whether there is no function, so that the outputs of its calls are submitted."""
         return not self.identity
 
 

@@ -12,7 +12,7 @@ from threadmill.testing.standin.faults import Answer, Fault
 from threadmill.testing.standin.replies import Reply, Text
 
 Brain: TypeAlias = Callable[[Request], Answer | str | Awaitable[Answer | str]]
-"""Decides an answer; a plain text stands for a reply that says it. Called on the server's loop,
+"""Decides an answer; a plain text means a reply with that text. Called on the server's loop,
 one request after the other: a brain that has to wait is a coroutine function."""
 
 

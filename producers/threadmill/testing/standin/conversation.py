@@ -97,7 +97,7 @@ class Request:
 
     @property
     def result_schema(self) -> Mapping[str, Any] | None:
-        """The schema that the answer is to fit; None where it may be any text."""
+        """The schema that the answer must match; None if any text will do."""
         if self.api == "responses":
             asked = (self.body.get("text") or {}).get("format") or {}
         else:
@@ -125,7 +125,7 @@ def _take(calls: list[ToolCall], id: str) -> str:
 
 
 def dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects in a JSON array; nothing, if it is none."""
+    """The objects in a JSON array; nothing if it is not one."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -143,5 +143,5 @@ def instructions_of(*texts: Any, entries: Sequence[Entry]) -> str:
 
 
 def natural(value: Any) -> int | None:
-    """A JSON number as a limit; None where there is none."""
+    """A JSON number as a limit; None if there is none."""
     return value if isinstance(value, int) and value > 0 else None

@@ -6,7 +6,7 @@ It is deterministic. What it does follows from the user's last message:
 - a wish for some number of dice: the same with the tool `roll_dice`;
 - the name of a tool, as in "look up tea" for `look_up`: calls it, with arguments of the types that
   it takes, from the words that follow the name;
-- a wish for a plot, where it has a code interpreter: draws a sine, and shows it;
+- a request for a plot, if it has a code interpreter: draws a sine, and shows it;
 - `search for ...`, where it has a file search: searches, and says what it has found;
 - anything at all, where a result of a type is asked for: JSON of that type;
 - `tokens=50`: says exactly 50 tokens; `delay=0.02`: takes 0.02 s from one token to the next;

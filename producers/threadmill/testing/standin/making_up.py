@@ -67,7 +67,7 @@ def _value(schema: Any, source: _Source, name: str, depth: int) -> Any:
 
 
 def _filled(schema: Mapping[str, Any], source: _Source, name: str, depth: int) -> Any:
-    """An object or an array; an empty one where it is too deep."""
+    """An object or an array; an empty one if it is too deep."""
     if schema.get("type") == "array":
         return [_value(schema.get("items"), source, name, depth)] if depth else []
     properties = schema.get("properties", {}) if depth else {}

@@ -24,7 +24,7 @@ class Text:
     """One message."""
 
     content: str | Sequence[str]
-    """The text; or its tokens, where a test wants to say what they are."""
+    """The text, or its tokens, if a test specifies them."""
     cites: Sequence[str] = ()
     """Names of files that code has written or a search has found (Responses API)."""
 
@@ -147,7 +147,7 @@ class Reply:
     """All that the model says in one turn.
 
     Raises:
-        ValueError: `stop` is none of the three words.
+        ValueError: `stop` is not one of the three words.
     """
 
     parts: Sequence[Part]

@@ -43,7 +43,7 @@ def encode_token(token: str) -> bytes:
 
 
 def event(data: Any, name: str | None = None) -> bytes:
-    """One event, with a name where the protocol has names."""
+    """One event, with a name if the protocol has names."""
     head = b"event: %b\n" % name.encode() if name else b""
     return b"%bdata: %b\n\n" % (head, encode(data))
 
