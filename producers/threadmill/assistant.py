@@ -1,4 +1,4 @@
-"""An assistant, as users know it."""
+"""The assistant: a definition, and the calls that start runs with it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _POSITIONAL = ("name", "instructions", "model", "tools")
 
 
 class Assistant(ContextManager, BaseModel, Publishable):
-    """A definition: a name, instructions, a model and tools. Making one registers nothing.
+    """A definition: a name, instructions, a model and tools. Creating one registers nothing.
 
     Derive from it to add fields; the instructions' template sees them as `self_.<field>`.
     """
@@ -53,8 +53,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     name: str = Field(default="Assistant", min_length=1, max_length=256)
     id: str | None = None
-    """Set by `create` and `load`. Given to the constructor it names what is registered: fields that
-    are not given are read from there at the first use."""
+    """Set by `create` and `load`. If given to the constructor, it names a registered assistant,
+    from which fields that are not given are read at the first use."""
     description: str | None = None
     instructions: str = ""
     """A Jinja template, given as a str or a `Template`; it sees `self_`, this assistant, and
@@ -69,9 +69,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     metadata: dict[str, str] = Field(default_factory=dict)
     response_format: str | dict[str, Any] | None = None
     queue: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    """Name of a queue of its own, for workers of its own."""
+    """The name of a separate queue, for separate workers."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
-    """The conversation of a `say` that names no thread."""
+    """The conversation that `say` continues if no thread is given."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,9 +89,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return given.source if isinstance(given, Template) else given
 
     _version: int | None = PrivateAttr(default=None)
-    """The number of the registered definition that this one was read from, or stored as."""
+    """The version under which this definition was read or stored."""
     _is_registered: bool = PrivateAttr(default=False)
-    """Whether this handle has created, loaded or read what its id names."""
+    """Whether this handle has created, loaded or read the assistant that its id names."""
     _registration: Registration = PrivateAttr(default_factory=Registration)
     _entries: list[Entered] = PrivateAttr(default_factory=list)
 
@@ -115,12 +115,12 @@ class Assistant(ContextManager, BaseModel, Publishable):
     else:
 
         def __init__(self, *positional: Any, **fields: Any) -> None:
-            """A definition; name, instructions, model and tools may be given by position.
+            """A definition; name, instructions, model and tools can be positional.
 
             Raises:
                 pydantic.ValidationError: a field is unknown, or of the wrong type.
             """
-            # Only what was given is passed on, so that a subclass may set defaults of its own.
+            # Only what was given is passed on, so that a subclass can set its own defaults.
             given = dict(zip(_POSITIONAL, positional, strict=False))
             if len(positional) > len(_POSITIONAL) or given.keys() & fields.keys():
                 raise TypeError(
@@ -156,25 +156,25 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return functions(self.tools)
 
     def get_tools(self) -> list[Any]:
-        """The tools of the next run; derive to change them."""
+        """The tools of the next run; override it to change them."""
         return list(self.tools)
 
     def get_instructions(self, thread: Thread | None = None) -> str:  # noqa: ARG002  Marvin's signature
-        """The template of the next run's instructions; derive to change it.
+        """The template of the next run's instructions; override it to change it.
 
-        What it returns is rendered, be it a str or a `Template`.
+        Its return value, a str or a `Template`, is rendered.
         """
         return self.instructions
 
     def clear_default_thread(self) -> None:
-        """Begin a new conversation; the old one stays stored."""
+        """Start a new conversation; the old one stays stored."""
         self.default_thread = Thread()
 
     def pre_run_hook(self) -> None:
-        """Called before a run of `say` or `Thread.run` is enqueued; derive to use it."""
+        """Called before `say` or `Thread.run` enqueues a run; override it to use it."""
 
     def post_run_hook(self, run: Run) -> None:
-        """Called with the run when it has ended; derive to use it."""
+        """Called with the run when it has ended; override it to use it."""
 
     # ---- registration ------------------------------------------------------------------------
 
@@ -190,8 +190,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
         Args:
             id: its id or name.
-            tools: its functions; None: only their specs are known, which is enough where workers
-                have the functions.
+            tools: its functions; None: only their specs are known, which is enough if workers have
+                the functions.
             assistant_id: the same as `id`.
 
         Raises:
@@ -226,9 +226,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return loaded
 
     async def __adopt__(self) -> bool:
-        """Read what is registered under an id that was given to the constructor.
+        """Read the assistant that is registered under the id given to the constructor.
 
-        Fields that were given with it stay as they are. Returns whether it is registered.
+        Fields that were given with it are kept. Returns whether it is registered.
 
         Raises:
             AssistantNotFound: nothing is registered under the id.
@@ -258,9 +258,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     create_async = awaitable(_create)
 
     async def _save(self) -> None:
-        """Store the assistant as it is now, under its id; whoever loads it then gets this.
+        """Store the assistant as it is now, under its id; whoever loads it then gets this version.
 
-        Runs keep the definition that they were enqueued with.
+        Runs keep the definition with which they were enqueued.
 
         Raises:
             LifecycleError: it has no id, or is published by workers.
@@ -331,19 +331,19 @@ class Assistant(ContextManager, BaseModel, Publishable):
         image_files: Files = None,
         **run_options: Unpack[SayOptions],
     ) -> Run:
-        """Say something, print the answer as it is made, and return the run when it has ended.
+        """Send a message, print the answer as it streams, and return the run when it has ended.
 
         Args:
             message: what the user says.
             thread: the conversation; None: `default_thread`.
-            event_handler_class: is told what the run does, a class derived from `EventHandler` or
-                from `openai.AsyncAssistantEventHandler`; None: nothing is printed. What one of its
-                hooks raises is raised when the run has ended.
-            event_handler_kwargs: for its constructor.
-            timeout: seconds to wait; None: as long as it takes.
+            event_handler_class: receives the run's events; a class derived from `EventHandler` or
+                from `openai.AsyncAssistantEventHandler`; None: nothing is printed. An exception in
+                one of its hooks is raised when the run has ended.
+            event_handler_kwargs: arguments of its constructor.
+            timeout: seconds to wait; None: without a limit.
             code_interpreter_files: paths of files that the code interpreter can read.
-            file_search_files: paths of files that the file search looks into.
-            image_files: paths of images that the model is to see, or their https URLs.
+            file_search_files: paths of files that the file search searches.
+            image_files: paths of images for the model, or their https URLs.
             run_options: model, instructions (replaces) and additional_instructions (each a text, or
                 a `Template` to be rendered), tools (replaces), additional_tools, tool_choice,
                 temperature, top_p, max_completion_tokens, parallel_tool_calls, response_format,
@@ -351,10 +351,10 @@ class Assistant(ContextManager, BaseModel, Publishable):
                 (the type of `run.result`).
 
         Raises:
-            RunFailed: the run failed or expired; `.run` tells why.
-            WaitTimeout: it had not ended after `timeout` seconds; it goes on.
-            TypeError: a run option is unknown, or the handler cannot be made.
-            CallerError: the request is wrong; nothing was written.
+            RunFailed: the run failed or expired; `.run` has the reason.
+            WaitTimeout: it has not ended after `timeout` seconds; it continues.
+            TypeError: a run option is unknown, or the handler cannot be created.
+            CallerError: the request is invalid; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
         check_message_given(message)
@@ -375,13 +375,13 @@ class Assistant(ContextManager, BaseModel, Publishable):
     say_async = awaitable(_say)
 
     async def _chat(self, initial_message: str | None = None) -> None:
-        """Converse in the terminal, on `default_thread`; each line that is typed is a `say`.
+        """Chat in the terminal, on `default_thread`; each line that the user types is a `say`.
 
-        Ctrl-C stops an answer, and leaves at the prompt, as Ctrl-D and the line `exit` do. Without
-        a terminal the lines of stdin are said. What goes wrong with one is printed.
+        Ctrl-C stops an answer; at the prompt it leaves, like Ctrl-D and the line `exit`. Without a
+        terminal, the lines are read from stdin. Errors are printed.
 
         Args:
-            initial_message: is said first.
+            initial_message: is sent first.
         """
         await chat(self.name, self._say, initial_message)
 
@@ -401,15 +401,16 @@ class Assistant(ContextManager, BaseModel, Publishable):
         image_files: Files = None,
         **run_options: Unpack[EnqueueOptions],
     ) -> Run:
-        """Say something, and return as soon as that is stored; a worker does the rest.
+        """Send a message, and return as soon as the run is stored; a worker does the rest.
 
         Args:
             message: what the user says.
             thread: the conversation; None: a new one, `run.thread_id`.
             when_busy: `queue` waits in the thread's line, `reject` raises ThreadLocked,
                 `interrupt` cancels the run that holds the thread.
-            idempotency_key: the same key on the same thread gives the same run, for 24 h.
-            context: JSON that tools and the template see and the model does not.
+            idempotency_key: a second call with this key on the thread returns the same run, until
+                24 h after its end.
+            context: JSON for tools and the template; the model does not see it.
             code_interpreter_files: as for `say`, and the next two.
             file_search_files: paths.
             image_files: paths or URLs.
@@ -417,8 +418,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
         Raises:
             TypeError: a run option is unknown.
-            ThreadLocked, ThreadFull, ThreadNotFound, IdempotencyMismatch: as they say.
-            CallerError: the request is wrong; nothing was written.
+            ThreadLocked, ThreadFull, ThreadNotFound, IdempotencyMismatch: as their names say.
+            CallerError: the request is invalid; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
         check_message_given(message)

@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Run:
     """One execution of an assistant on a thread.
 
-    The attributes show the run as it was when the handle was made, refreshed or waited for.
+    The attributes show the run as it was when the handle was created, refreshed or waited for.
     """
 
     def __init__(
@@ -43,23 +43,23 @@ class Run:
         expected: ResultType[Any] | None = None,
         functions: Sequence[Tool] = (),
     ) -> None:
-        """A handle that shows nothing yet; `load` gives the one of a run that is stored.
+        """A handle that shows nothing yet; `load` returns the handle of a stored run.
 
         Args:
             run_id: the run's id.
             thread_id: its thread's.
             form: how the run's last message holds its result; None: it has no result.
             expected: the type of `result`; None: JSON data.
-            functions: those whose calls are executed by whoever waits on this handle.
+            functions: those that the process executes while it waits on this handle.
         """
         self.id = run_id
         self.thread_id = thread_id
         self.status: Status = Status.QUEUED
         self.messages: list[Message] = []
-        """The user's message of a `say` first, then the assistant's."""
+        """The user's message first, if there is one, then the assistant's messages."""
         self.steps: list[Step] = []
         self.data: Any = None
-        """What a tool gave to `EndRun`."""
+        """The data that a tool passed to `EndRun`."""
         self.usage: RunUsage | None = None
         self.last_error: LastError | None = None
         self.incomplete_reason: str | None = None
@@ -72,25 +72,25 @@ class Run:
         self.required_action: RequiredAction | None = None
         """What the run waits for while its status is `requires_action`."""
         self.assistant_version: int | None = None
-        """Which version of the registered assistant it works with; None: it was not registered."""
+        """The version of the registered assistant that it uses; None: it was not registered."""
         self._form = form
         self._expected = expected
         self._functions = tuple(functions)
 
     @property
     def text(self) -> str:
-        """What the assistant said: its messages' texts, joined by blank lines."""
+        """The texts of the assistant's messages, joined by blank lines."""
         return "\n\n".join(m.text for m in self.messages if m.role == "assistant")
 
     @property
     def result(self) -> Any:
         """The result of a completed run with a `result_type`; None if there is none.
 
-        On the handle that `say` or `enqueue` returned it has that type, on any other it is JSON
-        data: `result_as` gives it a type there.
+        On the handle that `say` or `enqueue` returned, it has that type; on any other it is JSON
+        data, which `result_as` converts.
 
         Raises:
-            ResultInvalid: the type has validators of its own, and they refuse it.
+            ResultInvalid: the type's own validators reject it.
         """
         text = self._result_text()
         if text is None or self._form is None:
@@ -103,7 +103,7 @@ class Run:
         """The result of a completed run, as an object of this type.
 
         Raises:
-            ResultInvalid: the run has no result, or one of another type.
+            ResultInvalid: the run has no result, or it does not match the type.
             TypeError: it is not a type that can be read from JSON.
         """
         text = self._result_text()
@@ -139,13 +139,13 @@ class Run:
     async def _wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended; updates this handle in place and returns it.
 
-        Calls that the run waits for are executed meanwhile, if this process has their functions.
+        Meanwhile this process executes calls that the run waits for, if it has their functions.
 
         Args:
-            timeout: seconds; None: as long as it takes.
+            timeout: seconds; None: without a limit.
 
         Raises:
-            WaitTimeout: the run has not ended by then; it goes on.
+            WaitTimeout: the run has not ended by then; it continues.
             RunLost: the run's keys are gone.
         """
         check_timeout(timeout)
@@ -156,10 +156,10 @@ class Run:
     wait_async = awaitable(_wait)
 
     async def _cancel(self) -> Run:
-        """Ask for the run's end; returns once that is recorded, which `status` shows.
+        """Request the run's cancellation; returns once it is recorded, as `status` shows.
 
-        A run that no worker executes is `cancelled` at once, another one `cancelling` until its
-        worker has stopped. A run that has ended stays as it is.
+        If no worker executes the run, it is `cancelled` at once; otherwise it is `cancelling` until
+        its worker has stopped. A run that has ended does not change.
 
         Raises:
             RunNotFound: the run no longer exists.
@@ -173,19 +173,20 @@ class Run:
     async def _submit_tool_outputs(
         self, outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Run:
-        """Give calls their outputs, from any process; the last one lets the run go on.
+        """Submit the outputs of calls, from any process; the last one makes the run continue.
 
         What is not a `str` is sent to the model as JSON. The same output again changes nothing.
-        Outputs are stored one by one: after an error `required_action` names what still waits.
+        Outputs are stored one by one: after an error, `required_action` has the calls that still
+        wait.
 
         Args:
             outputs: by call id, as `required_action` names them; or in the Assistants API's form,
                 `[{"tool_call_id": ..., "output": ...}]`.
 
         Raises:
-            NotWaiting: the run does not wait for the output of such a call (yet, or any more).
+            NotWaiting: the run is not waiting for the output of this call.
             CallTaken: another process executes it.
-            OutputMismatch: it has another output already.
+            OutputMismatch: it already has a different output.
             ToolError: an output cannot be written as JSON.
             TooLarge: it is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
@@ -196,12 +197,12 @@ class Run:
     submit_tool_outputs_async = awaitable(_submit_tool_outputs)
 
     async def _approve(self, call_id: str) -> Run:
-        """Allow a call that waits for an approval; it is executed where its function is.
+        """Approve a call; a process that has its function executes it.
 
-        Allowing it again changes nothing, also when the run has ended.
+        Approving it again changes nothing, even after the run has ended.
 
         Raises:
-            NotWaiting: no such call waits for an approval (yet, or any more).
+            NotWaiting: the call is not waiting for an approval.
         """
         await answers.approve_call(current_client(), self.id, call_id)
         return await self._refresh()
@@ -210,15 +211,15 @@ class Run:
     approve_async = awaitable(_approve)
 
     async def _reject(self, call_id: str, reason: str | None = None) -> Run:
-        """Refuse a call that waits for an approval; the model is told so, and the run goes on.
+        """Reject a call that waits for an approval; the model is told so, and the run continues.
 
         Args:
             call_id: the call.
-            reason: told to the model.
+            reason: is sent to the model.
 
         Raises:
-            NotWaiting: no such call waits for an approval (yet, or any more).
-            OutputMismatch: it was rejected before, for another reason.
+            NotWaiting: the call is not waiting for an approval.
+            OutputMismatch: it was already rejected for a different reason.
             TooLarge: the reason is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
         await answers.reject_call(current_client(), self.id, call_id, reason)
@@ -228,13 +229,13 @@ class Run:
     reject_async = awaitable(_reject)
 
     async def _download(self, folder: str | Path = ".") -> list[Path]:
-        """Write the files that the run's code has made into a folder; returns their paths.
+        """Write the files that the run's code created into a folder; returns their paths.
 
-        Nothing that is there is overwritten: a second `plot.png` becomes `plot-1.png`. What was
-        too large to be kept is told by `attachments` of the run's messages.
+        Existing files are not overwritten: a second `plot.png` becomes `plot-1.png`. The
+        `attachments` of the run's messages also list files that were too large to be kept.
 
         Args:
-            folder: it is made if it is not there.
+            folder: is created if it does not exist.
 
         Raises:
             RunLost: the run's keys are gone, and with them its files.
@@ -246,12 +247,12 @@ class Run:
     download_async = awaitable(_download)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """The run's events behind number `after`, as they come; the last one is `done`.
+        """The run's events after number `after`, as they arrive; the last one is `done`.
 
         Raises:
             RunLost: the run's keys are gone.
             LogRewound: a failover lost events that were already read, or that `after` counts.
-            EventsExpired: the event behind `after` is past its lifetime.
+            EventsExpired: the event after `after` has expired.
         """
         check_after(after)
         stream = EventStream(current_client(), self.id, after)
@@ -274,7 +275,7 @@ class Run:
 
     @classmethod
     def load(cls, run_id: str) -> Run:
-        """The handle of a run that is known by its id.
+        """The handle of the run with this id.
 
         Raises:
             RunNotFound: there is no such run.
@@ -287,7 +288,7 @@ class Run:
         return await drive_async(_load(run_id))
 
     def raise_for_status(self) -> Run:
-        """Return the handle, unless the run failed or expired.
+        """Return the handle unless the run failed or expired.
 
         Raises:
             RunFailed: it did; `.run` is this handle.
@@ -315,11 +316,11 @@ async def stored_run(run_id: str) -> Run:
 def run_of(
     view: RunView, *, functions: Sequence[Tool] = (), expected: ResultType[Any] | None = None
 ) -> Run:
-    """The handle of a run that was read.
+    """The handle of a run whose record was read.
 
     Args:
         view: what was read.
-        functions: those whose calls are executed by whoever waits on the handle.
+        functions: those that the process executes while it waits on the handle.
         expected: the type of its `result`; None: JSON data.
     """
     record = view.record

@@ -30,7 +30,7 @@ from threadmill_shared.store.replies import thread_not_found
 class Thread(ContextManager):
     """One conversation: an ordered list of messages, and what the assistant did between them.
 
-    A new thread is stored at its first use. While a run holds it, nobody else writes to it.
+    A new thread is stored at its first use. While a run holds it, nothing else can write to it.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Thread(ContextManager):
 
         Args:
             id: an existing thread's; None: a new one.
-            key: your own name for it, a Slack channel's say; the same key is the same thread.
-            metadata: kept with a thread that is made by this handle; `refresh` reads it.
+            key: your own name for it, such as a Slack channel's; the same key is the same thread.
+            metadata: stored if this handle creates the thread; `refresh` reads it.
 
         Raises:
-            ThreadNotFound: the id cannot be a thread's.
+            ThreadNotFound: the id is not a valid thread id.
             TypeError: both id and key are given, or one is of the wrong type.
             CallerError: the key is not valid Unicode.
         """
@@ -57,7 +57,7 @@ class Thread(ContextManager):
         self.metadata: dict[str, str] = _checked_metadata(metadata or {})
         self._is_known = id is not None
         self._is_new = id is None and key is None
-        """Nobody else can know it; `with` removes it."""
+        """No other process can know it; `with` removes it."""
         self._depth = 0
         """How many `with` blocks are entered."""
         self._depth_lock = threading.Lock()
@@ -79,7 +79,7 @@ class Thread(ContextManager):
         vars(self).update(state, _depth_lock=threading.Lock())  # a lock cannot be copied
 
     def __reference__(self) -> ThreadRef:
-        """The thread, and whether it may be made now."""
+        """The thread, and whether it may be created now."""
         return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata)
 
     # ---- operations ------------------------------------------------------------------------------
@@ -126,15 +126,15 @@ class Thread(ContextManager):
 
         Args:
             message: what the user says.
-            role: `user`; a run adds the assistant's.
+            role: `user`; runs add the assistant's messages.
             code_interpreter_files: paths of files that the code interpreter can read.
-            file_search_files: paths of files that the file search looks into.
-            image_files: paths of images that the model is to see, or their https URLs.
+            file_search_files: paths of files that the file search searches.
+            image_files: paths of images for the model, or their https URLs.
 
         Raises:
             ThreadLocked: a run holds the thread; `.run_id` names it.
             ThreadNotFound: there is no thread with this id.
-            BadMessage, TooLarge: the message or a file cannot be one.
+            BadMessage, TooLarge: the message or a file is invalid.
             Unsupported: the provider has no hosted tools that could read its files.
         """
         if role != "user":
@@ -176,7 +176,7 @@ class Thread(ContextManager):
 
         Raises:
             ThreadNotFound: there is no thread with this id.
-            BadMessage: the thread has no message of such an id.
+            BadMessage: the thread has no message with this id.
         """
         check_limit(limit)
         client = current_client()
@@ -198,11 +198,11 @@ class Thread(ContextManager):
         timeout: float | None = None,
         **run_options: Unpack[SayOptions],
     ) -> Run:
-        """Have an assistant answer the thread as it stands; returns when the run has ended.
+        """Run an assistant on the thread as it is; returns when the run has ended.
 
         Raises:
             RunFailed: the run failed or expired.
-            WaitTimeout: it had not ended after `timeout` seconds; it goes on.
+            WaitTimeout: it has not ended after `timeout` seconds; it continues.
         """
         _refuse_name(assistant)
         return await run_and_follow(
@@ -224,7 +224,7 @@ class Thread(ContextManager):
         context: dict[str, Any] | None = None,
         **run_options: Unpack[EnqueueOptions],
     ) -> Run:
-        """Have an assistant answer the thread; returns as soon as that is stored."""
+        """Run an assistant on the thread; returns as soon as the run is stored."""
         _refuse_name(assistant)
         options = RequestOptions.of(
             when_busy=when_busy, idempotency_key=idempotency_key, context=context, **run_options

@@ -96,7 +96,7 @@ def enqueue_command(ask: RunRequest, settings: Settings) -> EnqueueCommand:
     Raises:
         TypeError: an option is unknown, of the wrong type, or not one of its values.
         CallerError: a text is not valid Unicode.
-        BadTemplate, BadMessage, TooLarge: as they say.
+        BadTemplate, BadMessage, TooLarge: as their names say.
     """
     _check(ask, settings)
     request = _request(ask, settings)

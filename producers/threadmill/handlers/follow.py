@@ -69,7 +69,7 @@ async def follow(
         run: the handle.
         functions: those that are executed here if the run waits for calls of them.
         session: the handler; None: there is none.
-        timeout: seconds; None: as long as it takes.
+        timeout: seconds; None: without a limit.
 
     Raises:
         WaitTimeout: it had not ended after `timeout` seconds.

@@ -49,7 +49,7 @@ async def request_run(
 
     Raises:
         TypeError: `thread` is not a thread, or an option is wrong.
-        CallerError: the request is wrong; nothing was written.
+        CallerError: the request is invalid; nothing was written.
         StoreUnavailable: Redis does not answer.
     """
     _refuse_no_thread(thread)

@@ -19,7 +19,7 @@ class TimeLimit:
     """The time that a wait may take."""
 
     def __init__(self, timeout: float | None) -> None:
-        """From now on `timeout` seconds; None: as long as it takes."""
+        """From now on `timeout` seconds; None: without a limit."""
         self._until = None if timeout is None else time.monotonic() + timeout
 
     def left(self, least: float = 0) -> float | None:

@@ -43,10 +43,10 @@ async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float
     Args:
         run: the handle.
         functions: those that are executed here if the run waits for calls of them.
-        timeout: seconds; None: as long as it takes.
+        timeout: seconds; None: without a limit.
 
     Raises:
-        WaitTimeout: the run has not ended by then; it goes on.
+        WaitTimeout: the run has not ended by then; it continues.
         RunLost: the run's keys are gone.
     """
     client = current_client()
