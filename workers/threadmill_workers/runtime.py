@@ -42,9 +42,13 @@ async def open_store(settings: Settings) -> Store:
         StoreIncompatible: it holds what this release cannot read.
     """
     store = Store(connect(settings.store_url()), settings.namespace)
-    await store.read("PING")
-    await check_server(store)
-    await check_format(store)
+    try:
+        await store.read("PING")
+        await check_server(store)
+        await check_format(store)
+    except BaseException:
+        await store.close()
+        raise
     store.scripts.patience = math.inf  # what a holder writes is repeated until answered
     return store
 
