@@ -71,7 +71,7 @@ def test_what_is_no_message_at_all_does_not_end_the_worker(worker: Worker, queue
     before = worker.log()
     with redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"]) as broker:
         broker.lpush(queue, "no message at all")
-    wait_until(lambda: "is started again" in worker.log_since(before), "the consumer starts again")
+    wait_until(lambda: "restarting it" in worker.log_since(before), "the consumer starts again")
     assert say("Hello!").status == "completed"
     assert "no message at all" not in worker.log()
     assert not worker.has_ended()
