@@ -7,7 +7,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.integration.models.test_models import Chat, Responses, asking, request
+from tests.support.scripted_provider import asking, request
 
 from threadmill_shared.errors import (
     ModelError,
@@ -67,11 +67,6 @@ TYPES = [
     "",
     "what ever",
 ]
-
-
-@pytest.fixture(params=[Responses(), Chat()], ids=lambda api: api.name)
-def api(request: pytest.FixtureRequest):
-    return request.param
 
 
 def answering(status, body, kind=JSON, *headers):
