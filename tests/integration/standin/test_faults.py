@@ -18,12 +18,6 @@ END = b"0\r\n\r\n"
 WORDS = Reply([Text(["one ", "two ", "three"])])
 
 
-@pytest.fixture
-def standin():
-    with StandIn() as running:
-        yield running
-
-
 @pytest.fixture(params=["responses", "chat"])
 def api(request):
     return request.param

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
@@ -25,12 +25,6 @@ REPLIES = {"drawn": DRAWN, "found": FOUND, "mixed": MIXED}
 ADD = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": False}
 CODE_TOOL = {"type": "code_interpreter", "container": {"type": "auto"}}
 INCLUDE = ["code_interpreter_call.outputs", "file_search_call.results"]
-
-
-@pytest.fixture
-def standin() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
 
 
 def with_client(standin: StandIn, act: Callable[[openai.AsyncOpenAI], Awaitable[Any]]) -> Any:
