@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: full load, tools that block their loop, and no worker taken for dead.
+"""`python -m tests.soak`: full load, tools that block their loop, and no worker declared dead.
 
 Two workers execute as many runs as they have slots for; one tool after another blocks an event loop
 for as long as a lease lives. Nothing is killed here, so every takeover is a false one.
@@ -69,7 +69,7 @@ def main() -> int:
     cores = (sum(used) - sum(begun)) / chosen.seconds
     print(f"{sum(ended.values())} runs in {chosen.seconds:g} s, {cores:.2f} cores of workers")
     print(", ".join(f"{count} {status} with {n}" for (status, n), count in ended.most_common()))
-    print(f"{dead} workers taken for dead; load average {os.getloadavg()[0]:.1f}")
+    print(f"{dead} workers declared dead; load average {os.getloadavg()[0]:.1f}")
     return 1 if dead or any(attempts > 1 for _, attempts in ended) else 0
 
 

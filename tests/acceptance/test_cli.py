@@ -296,7 +296,7 @@ def test_modules_are_taken_from_the_environment_where_none_is_named(
         assert " 2 assistants, 1 tool, queues other " in worker.line_with(" ready")
         assert worker.signal(signal.SIGINT) == 0
         told, ended = worker.errors.read_text().splitlines()
-        assert " INFO told to stop; 0 runs may go on for " in told
+        assert " INFO told to stop; 0 runs may continue for " in told
         assert ended.endswith(" INFO this worker has ended")
 
 

@@ -86,5 +86,5 @@ def test_a_frozen_workers_run_goes_on_elsewhere_and_it_comes_back_as_a_new_one(
     os.kill(worker.pid, signal.SIGCONT)
     again = Assistant(name="plain").enqueue("And again.").wait(20)
     assert (again.status, again.worker) == ("completed", worker.name)
-    assert "was taken for dead" in worker.log()
+    assert "was declared dead" in worker.log()
     assert list(run.events()) == events

@@ -29,13 +29,13 @@ def test_a_provider_that_fails_has_one_line_and_one_when_it_answers_again(
     runs = [Assistant(name="plain").enqueue(SECRET) for _ in range(5)]
     wait_until(lambda: len(standin.requests) >= 10, "each has been asked for twice")
 
-    [begun] = lines(worker.log(), "the provider fails (ModelUnavailable), ")
+    [begun] = lines(worker.log(), "the provider is failing (ModelUnavailable), ")
     assert any(run.id in begun for run in runs)
     assert not lines(worker.log(), "the provider answers again")
 
     answers.append("Here I am.")
     assert {run.wait(20).status for run in runs} == {"completed"}
-    assert len(lines(worker.log(), "the provider fails")) == 1
+    assert len(lines(worker.log(), "the provider is failing")) == 1
     assert len(lines(worker.log(), "the provider answers again, after ")) == 1
     assert SECRET not in worker.log()
 
@@ -85,7 +85,7 @@ def test_a_dead_workers_runs_are_counted_and_a_few_are_named(
     named = [run.id for run in runs if run.id in line]
     assert len(named) == 3
     assert line.endswith(", ...)")
-    assert "its runs go on elsewhere: 5 (" in line
+    assert "its runs are reassigned: 5 (" in line
     standin.brain = lambda _: "Done."
     for run in runs:
         run.cancel()

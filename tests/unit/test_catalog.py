@@ -16,7 +16,7 @@ def test_two_assistants_of_one_name_are_told_and_the_later_one_is_published(
     catalog = Catalog()
     for instructions in ("Be gloomy.", "Be cheerful."):
         catalog.add(Assistant(name="Marvin", instructions=instructions))
-    assert "two assistants are called 'Marvin'" in caplog.text
+    assert "two assistants are named 'Marvin'" in caplog.text
     assert catalog.definitions["Marvin"].instructions == "Be cheerful."
 
 

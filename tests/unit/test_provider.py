@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared.errors import ModelUnavailable
-from threadmill_workers.execution.provider_health import TELL_SECONDS, ProviderHealth
+from threadmill_workers.execution.provider_health import LOG_PAUSE_SECONDS, ProviderHealth
 
 
 def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
@@ -13,17 +13,17 @@ def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
 ) -> None:
     now = 0.0
     provider = ProviderHealth(clock=lambda: now)
-    for tenth in range(int(10 * TELL_SECONDS)):
+    for tenth in range(int(10 * LOG_PAUSE_SECONDS)):
         now = tenth / 10
-        provider.failed("run_1", ModelUnavailable("overloaded"))
-        provider.answered()
+        provider.note_failure("run_1", ModelUnavailable("overloaded"))
+        provider.note_answer()
     assert len(caplog.messages) == 2
 
-    now = TELL_SECONDS
-    provider.failed("run_2", ModelUnavailable("overloaded"))
-    provider.failed("run_3", ModelUnavailable("overloaded"))
+    now = LOG_PAUSE_SECONDS
+    provider.note_failure("run_2", ModelUnavailable("overloaded"))
+    provider.note_failure("run_3", ModelUnavailable("overloaded"))
     now += 4
-    provider.answered()
+    provider.note_answer()
     begun, ended = caplog.messages[2:]
-    assert "the provider fails (ModelUnavailable), run_2 among others" in begun
+    assert "the provider is failing (ModelUnavailable), for run_2 among others" in begun
     assert ended == "the provider answers again, after 2 failed requests in 4 s"

@@ -28,7 +28,7 @@ class Catalog:
     def scan(self, module: ModuleType) -> None:
         """Take in a module's attributes, once it has been imported as a whole.
 
-        Assistants that functions make while they run are none of a module's attributes: a web
+        Assistants that functions make while they run are not attributes of a module: a web
         process may make one for each request.
         """
         for value in list(vars(module).values()):
@@ -43,8 +43,8 @@ class Catalog:
             known = self.definitions.setdefault(definition.name, definition)
             if known != definition:
                 logger.warning(
-                    "two assistants are called %r; who asks for it by its name gets the later one. "
-                    "Give one another name",
+                    "two assistants are named %r; the name stands for the later one. "
+                    "Rename one of them",
                     definition.name,
                 )
                 self.definitions[definition.name] = definition
@@ -70,7 +70,7 @@ def load_catalog(modules: Iterable[str]) -> Catalog:
         known = len(catalog.definitions), len(catalog.tools)
         catalog.scan(_import(name))
         if known == (len(catalog.definitions), len(catalog.tools)):
-            logger.warning("module %s has no assistant and no @tool of its own", name)
+            logger.warning("module %s defines no assistant and no @tool", name)
     return catalog
 
 

@@ -1,4 +1,4 @@
-"""Naming runs and errors in the log."""
+"""How the log names runs and errors."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-FEW = 3
+_SHOWN = 3
 
 
-def fault(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An unexpected error's class and line, and none of its words, which may quote a user."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
 
 
-def named(run_ids: Sequence[str]) -> str:
+def list_runs(run_ids: Sequence[str]) -> str:
     """`0`, `2 (run_a, run_b)`, `25 (run_a, run_b, run_c, ...)`."""
     if not run_ids:
         return "0"
-    more = ["..."] if len(run_ids) > FEW else []
-    return f"{len(run_ids)} ({', '.join([*run_ids[:FEW], *more])})"
+    more = ["..."] if len(run_ids) > _SHOWN else []
+    return f"{len(run_ids)} ({', '.join([*run_ids[:_SHOWN], *more])})"

@@ -174,7 +174,7 @@ class WorkerProcess:
         closing.start()
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
-            logger.error("this worker could not give its runs back in time; others take them over")
+            logger.error("this worker could not give back its runs in time; others take them over")
 
     def _close(self, tool_seconds: float) -> None:
         try:
@@ -203,11 +203,11 @@ class WorkerProcess:
 
     def begin_resending(self, queue: str, until: int) -> Future[None]:
         """Begin to send again what was lost in a queue until then; done when that is done."""
-        return self._loop.begin(self._runtime.maintenance.probed(queue, until))
+        return self._loop.begin(self._runtime.maintenance.resend_lost(queue, until))
 
     def take_ping(self, number: int) -> Future[None]:
         """Take a message of this process to itself."""
-        return self._loop.begin(self._runtime.maintenance.pinged(number))
+        return self._loop.begin(self._runtime.maintenance.take_ping(number))
 
     def begin_cancelling(self, run_id: str, task_id: str) -> None:
         """Begin to cancel a run, because somebody has revoked its task."""

@@ -109,7 +109,7 @@ class WorkerRuntime:
             executor=self.executor,
             lease=lease,
             watchdog=watchdog,
-            on_taken=events.taken_over,
+            on_taken=events.announce_takeover,
             own_queue=own_queue,
         )
 

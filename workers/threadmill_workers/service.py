@@ -31,7 +31,7 @@ GC_THRESHOLDS = (20_000, 20, 20)
 """A stream makes and drops many small objects; looking for cycles after 700 finds next to none."""
 TOOL_SECONDS = 3.0
 """How long a tool call that is under way may go on when the drain is over."""
-SERVED_SECONDS = 0.5
+CONSUMER_SECONDS = 0.5
 """How long the consumer has to leave the broker in order."""
 
 
@@ -75,11 +75,11 @@ def run_worker(
     gc.freeze()  # what was imported stays; looking at it again would pause every stream
     gc.set_threshold(*GC_THRESHOLDS)
     shutdown = _Shutdown(worker)
-    signal.signal(signal.SIGTERM, shutdown.signalled)
-    signal.signal(signal.SIGINT, shutdown.signalled)
-    threading.Thread(target=shutdown.carry_out, name="threadmill-shutdown", daemon=True).start()
+    signal.signal(signal.SIGTERM, shutdown.receive_signal)
+    signal.signal(signal.SIGINT, shutdown.receive_signal)
+    threading.Thread(target=shutdown.run, name="threadmill-shutdown", daemon=True).start()
     worker.serve(on_ready=lambda: on_ready(worker))
-    shutdown.serving_ended()
+    shutdown.end_with_consumer()
     shutdown.done.wait()
 
 
@@ -91,40 +91,38 @@ class _Shutdown:
         self._worker = worker
         # A handler may interrupt itself: an Event's `set` would then wait for itself.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._is_asked = False
+        self._is_signalled = False
         self._exit_code = 0
-        self._served = threading.Event()
+        self._has_consumer_ended = threading.Event()
 
-    def signalled(self, number: int, _frame: FrameType | None) -> None:
+    def receive_signal(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal; the work is done in a thread, since a handler may interrupt anything."""
-        self._is_asked = True
+        self._is_signalled = True
         self._signals.put(number)
 
-    def serving_ended(self) -> None:
-        """Leave too where the consumer ended by itself; after a signal it was asked to."""
-        self._served.set()
-        if not self._is_asked:
-            logger.error(
-                "the consumer has ended by itself; this worker leaves, to be started again"
-            )
+    def end_with_consumer(self) -> None:
+        """Exit too, if the consumer ended by itself; after a signal it was told to."""
+        self._has_consumer_ended.set()
+        if not self._is_signalled:
+            logger.error("the consumer ended by itself; this worker exits and must be restarted")
             self._exit_code = 1
-            self.signalled(signal.SIGTERM, None)
+            self.receive_signal(signal.SIGTERM, None)
 
-    def carry_out(self) -> None:
+    def run(self) -> None:
         """Wait for the first signal, then end the process."""
         self._signals.get()
         self._worker.stop_consuming()
         drain = self._worker.settings.drain_seconds
         running = counted(self._worker.running, "run")
-        logger.info("told to stop; %s may go on for %g s", running, drain)
+        logger.info("told to stop; %s may continue for %g s", running, drain)
         until = time.monotonic() + drain
         while self._worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
         # A consumer that still listens could take what is given back, and take it along.
         if self._signals.empty():
-            self._served.wait(SERVED_SECONDS)
+            self._has_consumer_ended.wait(CONSUMER_SECONDS)
         if self._worker.running:
-            logger.info("giving %s back", counted(self._worker.running, "run"))
+            logger.info("giving back %s", counted(self._worker.running, "run"))
         self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         logger.info("this worker has ended")
         logging.shutdown()

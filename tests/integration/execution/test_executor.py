@@ -56,10 +56,10 @@ class Leased:
     """A lease that is confirmed when the test says so."""
 
     holder: WorkerIdentity = HOLDER
-    may_begin: asyncio.Event = field(default_factory=asyncio.Event)
+    is_confirmed_now: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def confirmed(self) -> None:
-        await self.may_begin.wait()
+    async def wait_until_confirmed(self) -> None:
+        await self.is_confirmed_now.wait()
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Bench:
     begun: list[asyncio.Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lease.may_begin.set()
+        self.lease.is_confirmed_now.set()
         means: dict[str, Any] = {"lease": self.lease, "sender": self.outbox, "runner": None}
         self.told: list[Any] = []
         self.events = TaskEvents(asyncio.get_running_loop(), self.told.extend)
@@ -131,14 +131,14 @@ def bench(scene: Scene, run: Run) -> Iterator[Bench]:
 
 
 async def test_nothing_is_claimed_while_the_lease_is_not_confirmed(scene, bench):
-    bench.lease.may_begin.clear()
+    bench.lease.is_confirmed_now.clear()
     run_id = (await scene.enqueue()).run_id
     beginning = bench.begin(run_id)
     done, _ = await asyncio.wait([beginning], timeout=0.1)
     assert not done
     assert await scene.status(run_id) is Status.QUEUED
 
-    bench.lease.may_begin.set()
+    bench.lease.is_confirmed_now.set()
     await wait_until_async(lambda: bench.model.asked)
     await bench.executor.close()
 

@@ -85,7 +85,7 @@ async def test_who_is_frozen_finds_its_lease_unconfirmed_before_it_begins_anythi
         now = lease._now()
         monkeypatch.setattr(lease, "_now", lambda: now + lease.LEASE_MS / 1000)
         assert not worker.lease.is_confirmed()
-        waiting = asyncio.ensure_future(worker.lease.confirmed())
+        waiting = asyncio.ensure_future(worker.lease.wait_until_confirmed())
         done, _ = await asyncio.wait([waiting], timeout=0.05)
         monkeypatch.undo()
         await asyncio.wait_for(waiting, 2)

@@ -127,7 +127,7 @@ async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
     await look(scene, search, await later(scene), [WORKER])
 
     [probe] = [probe for probe in sent.probes if probe[0] == "tm"]
-    await search.probed(*probe)
+    await search.resend_lost(*probe)
 
     assert sent.run_ids == [lost.run_id]
     await look(scene, search, await later(scene), [WORKER])
@@ -136,13 +136,13 @@ async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
 
 async def test_what_was_sent_behind_the_probe_proves_nothing(scene, sent):
     await scene.enqueue()
-    await resending(scene, sent).probed("tm", await scene.store.now())
+    await resending(scene, sent).resend_lost("tm", await scene.store.now())
     assert sent.run_ids == []
 
 
 async def test_a_probe_speaks_for_its_own_queue_only(scene, sent):
     await scene.enqueue(queue="tm.other")
-    await resending(scene, sent).probed("tm", await later(scene))
+    await resending(scene, sent).resend_lost("tm", await later(scene))
     assert sent.run_ids == []
 
 
@@ -154,7 +154,7 @@ async def test_a_run_that_had_begun_is_looked_for_in_the_queue_for_those(scene, 
     await look(scene, search, await later(scene), [WORKER])
     [probe] = [probe for probe in sent.probes if probe[0] == "tm.begun"]
 
-    await search.probed(*probe)
+    await search.resend_lost(*probe)
     assert sent.runs == [Dispatch(held.record.id, "tm", begun=True)]
 
 

@@ -158,7 +158,7 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
     held = await scene.begin()
     model, history = Endless(), History(scene.store, scene.thread_id, held.position, None)
 
-    async def may_begin() -> None:
+    async def wait_for_lease() -> None:
         pass
 
     asking = asyncio.ensure_future(
@@ -166,7 +166,7 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
             held=held,
             model=model,
             history=history,
-            may_begin=may_begin,
+            wait_for_lease=wait_for_lease,
             provider=ProviderHealth(),
             retries=0,
             attached=AttachedFiles(scene.store, held, None),

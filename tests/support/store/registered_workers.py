@@ -39,7 +39,7 @@ class Registered:
 
     lease: Lease
     burials: list[float]
-    """When it was told that it had been taken for dead."""
+    """When it was told that it had been declared dead."""
     stuck: list[str]
     """Why there are no beats any more."""
 

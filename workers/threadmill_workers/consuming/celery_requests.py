@@ -15,8 +15,8 @@ _ONE_ID = re.compile(r"[(\[]'run_[0-9a-f]{32}',?[)\]]")
 """The arguments of our own run messages, as Celery prints them."""
 
 
-def refused(error: Exception) -> str:
-    """What a task returns that refuses its arguments; monitors are told that it failed.
+def refusal(error: Exception) -> str:
+    """Return what a task that refuses its arguments returns; monitors see that it failed.
 
     To raise the error would have Celery log it, and with it what was sent.
     """

@@ -1,8 +1,8 @@
-"""Notices a consumer that has silently stopped taking messages, and has it started again.
+"""Notices a consumer that has silently stopped taking messages, and restarts it.
 
 A consumer may come back from a broken connection to its broker and look alive, and take nothing any
 more. So now and then a worker sends itself a message, through the queue that only it consumes. One
-that does not arrive, although it was sent and a slot is free, proves that the consumer is deaf.
+that does not arrive, although it was sent and a slot is free, proves that the consumer is stalled.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ PING_SECONDS = 15.0
 """Between two messages."""
 ARRIVAL_SECONDS = 10.0
 """How long one may take."""
-LAST_TRY = 4
-"""A consumer that is still deaf after so many restarts will stay so."""
+MAX_MISSES = 4
+"""A consumer that is still stalled after so many restarts will stay so."""
 
 
 class Watchdog:
@@ -38,8 +38,8 @@ class Watchdog:
         Args:
             send: sends this process a message with a number.
             failed_sends: how many messages could not be sent so far.
-            is_busy: whether no slot is free, or the worker ends: then nothing need arrive.
-            restart: has the consumer started again.
+            is_busy: whether no slot is free, or the worker is ending: then nothing need arrive.
+            restart: restarts the consumer.
             give_up: called with the reason when that has not helped.
         """
         self._send = send
@@ -52,31 +52,31 @@ class Watchdog:
         self._misses = 0
         self._arrival = asyncio.Event()
 
-    def heard(self, number: int) -> None:
-        """A message has arrived."""
+    def take_ping(self, number: int) -> None:
+        """Take note of a message that has arrived."""
         self._heard = max(self._heard, number)
         self._arrival.set()
 
-    async def look(self) -> None:
-        """Send a message, wait for it, and act where it does not arrive."""
+    async def check(self) -> None:
+        """Send a message, wait for it, and restart the consumer if it does not arrive."""
         if self._is_busy():
             return
         failed_before = self._failed_sends()
         self._sent += 1
         self._send(self._sent)
-        if await self._arrives():
+        if await self._wait_for_arrival():
             self._misses = 0
             return
         if self._is_busy() or self._failed_sends() != failed_before:
-            return  # there is a reason, and another one than a deaf consumer
+            return  # the consumer is not to blame
         self._misses += 1
-        if self._misses >= LAST_TRY:
-            self._give_up("the consumer takes no messages, and starting it again has not helped")
+        if self._misses >= MAX_MISSES:
+            self._give_up("the consumer is stalled, and restarting it has not helped")
             return
-        logger.error("the consumer takes no messages; it is started again")
+        logger.error("the consumer is stalled; restarting it")
         self._restart()
 
-    async def _arrives(self) -> bool:
+    async def _wait_for_arrival(self) -> bool:
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
                 while self._heard < self._sent:

@@ -54,7 +54,7 @@ class RunPool(TaskPool):
         try:
             future: Future[None] = begin(args[1], *args[2]["args"])
         except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
-            logger.error("a run message was not understood: %s", type(error).__name__)
+            logger.error("a run message is malformed: %s", type(error).__name__)
             done((SUCCEEDED, None, 0.0))
             return None
         future.add_done_callback(lambda ended: _report(ended, done, begun_at))
@@ -67,5 +67,5 @@ class RunPool(TaskPool):
 def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
     # Celery takes every end for a success; monitors are told how it was by `TaskEvents`.
     if not ended.cancelled() and (error := ended.exception()) is not None:
-        logger.error("a run could not be executed here: %s", type(error).__name__)
+        logger.error("this worker could not execute a run: %s", type(error).__name__)
     done((SUCCEEDED, None, time.monotonic() - begun_at))

@@ -37,14 +37,14 @@ class TaskEvents:
         self._send = send
         self._gathered: list[Event] = []
 
-    def began(self, task_id: str, label: TaskLabel) -> None:
+    def announce_start(self, task_id: str, label: TaskLabel) -> None:
         """A task has claimed its run, or is about to report the end of one."""
         # Celery's monitors miss these fields if they are left out.
         unused = {"root_id": task_id, "parent_id": None, "retries": 0, "eta": None, "expires": None}
-        self._tell("task-received", task_id, label, unused)
-        self._tell("task-started", task_id, label, {})
+        self._gather("task-received", task_id, label, unused)
+        self._gather("task-started", task_id, label, {})
 
-    def ended(
+    def announce_end(
         self, task_id: str, label: TaskLabel, outcome: TaskOutcome, seconds: float, worker: str = ""
     ) -> None:
         """A task has ended, after so many seconds; in another worker than this one if named."""
@@ -55,16 +55,16 @@ class TaskEvents:
                 fields = {"terminated": False, "signum": None, "expired": False}
             case TaskState.FAILURE | TaskState.RETRY:
                 fields = {"exception": outcome.detail, "traceback": ""}
-        self._tell(outcome.state, task_id, label, fields, worker)
+        self._gather(outcome.state, task_id, label, fields, worker)
 
-    def taken_over(self, record: RunRecord) -> None:
+    def announce_takeover(self, record: RunRecord) -> None:
         """A run was taken from its worker, which may not be able to tell what became of its task.
 
         Args:
             record: as it was when that worker still held the run.
         """
         if record.task:
-            self.ended(record.task, TaskLabel.of(record), TAKEN_OVER, 0, record.holder)
+            self.announce_end(record.task, TaskLabel.of(record), TAKEN_OVER, 0, record.holder)
 
     def flush(self) -> None:
         """Send what was gathered."""
@@ -72,7 +72,7 @@ class TaskEvents:
         if events:
             self._send(events)
 
-    def _tell(
+    def _gather(
         self,
         type: str,
         task_id: str,

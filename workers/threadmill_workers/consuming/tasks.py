@@ -14,7 +14,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, RUN, SAY
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.run_request import OptionError, RunRequest, ThreadRef, check_key
-from threadmill_workers.consuming.celery_requests import RedactedRequest, RunMessage, refused
+from threadmill_workers.consuming.celery_requests import RedactedRequest, RunMessage, refusal
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -133,7 +133,7 @@ def _enqueue(
             assistant,
             _describe(error),
         )
-        return refused(error)
+        return refusal(error)
     except errors.InfrastructureError as error:
         logger.warning(
             "task %s will be retried (%s)",

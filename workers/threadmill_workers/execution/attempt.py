@@ -37,7 +37,7 @@ from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.run_end import RunEnd
 from threadmill_workers.execution.tool_calls import ToolCalls
 from threadmill_workers.execution.worker_context import WorkerContext
-from threadmill_workers.log_text import fault
+from threadmill_workers.log_text import describe_error
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -81,7 +81,7 @@ class Attempt:
             held=held,
             model=context.model,
             history=history,
-            may_begin=context.lease.confirmed,
+            wait_for_lease=context.lease.wait_until_confirmed,
             provider=context.provider,
             retries=context.settings.model_retries,
             attached=AttachedFiles(context.store, held, files),
@@ -96,7 +96,7 @@ class Attempt:
             registry=context.tools,
             runner=context.runner,
             history=history,
-            may_begin=context.lease.confirmed,
+            wait_for_lease=context.lease.wait_until_confirmed,
         )
 
     async def perform(self) -> TaskOutcome | None:
@@ -111,7 +111,7 @@ class Attempt:
         except LostRun:
             if self._held.refusal:
                 return await self._end_refused()
-            logger.info("%s was taken over or has ended elsewhere", self._record.id)
+            logger.info("another worker has taken over %s, or has ended it", self._record.id)
             return None
 
     async def _perform_or_fail(self) -> TaskOutcome:
@@ -122,7 +122,7 @@ class Attempt:
         except (errors.ModelError, errors.ToolError) as error:
             return await self._finish(_failed(error))
         except Exception as error:  # noqa: BLE001  a fault of ours must not leave the thread locked
-            logger.error("%s could not be executed: %s", self._record.id, fault(error))
+            logger.error("%s could not be executed: %s", self._record.id, describe_error(error))
             return await self._finish(_failed(error))
 
     # ---- executing -------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Attempt:
                 raise LostRun(self._record.id)
 
     def _expired(self) -> Finish:
-        text = "The run did not end in time (THREADMILL_RUN_SECONDS where it was enqueued)."
+        text = "The run did not end in time (THREADMILL_RUN_SECONDS of whoever enqueued it)."
         partial = self._turns.partial_message("run_expired", "expired")
         return Finish(Status.EXPIRED, partial, error=LastError.of("deadline", text))
 

@@ -36,7 +36,7 @@ class CallRouter:
         self._find_worker = find_worker
 
     def spec(self, call: OpenCall) -> ToolSpec | None:
-        """What is known of the tool that is called; None where the model has made its name up."""
+        """What is known of the tool that is called; None if the model has made its name up."""
         return next((s for s in self._record.request.tools if s.name == call.name), None)
 
     def waits_for(self, call: OpenCall) -> WaitsFor | None:
@@ -85,18 +85,18 @@ class CallRouter:
                 if worker is not None:
                     other_worker = worker
                     continue
-                self._refuse_what_nobody_has(spec)
+                self._refuse_unless_local(spec)
             waiting[call] = what
         if waiting:
             return self._park(waiting, reply)
         return AskModel() if other_worker is None else HandOver(other_worker.queue)
 
-    def _refuse_what_nobody_has(self, spec: ToolSpec) -> None:
+    def _refuse_unless_local(self, spec: ToolSpec) -> None:
         if spec.name not in self._record.request.local_tools:
             raise errors.ToolNotFound(
                 f"The model called {spec.name}, and no live worker has its function "
                 f"({spec.identity}). Load its module in a worker (threadmill worker MODULE), or "
-                "pass the function where the run is enqueued (tools=[...])."
+                "pass the function when you enqueue the run (tools=[...])."
             )
 
     def _park(self, calls: Mapping[OpenCall, WaitsFor], reply: Reply) -> Park:

@@ -1,4 +1,4 @@
-"""Who holds runs, and how a run becomes somebody's."""
+"""How a worker claims a run."""
 
 from __future__ import annotations
 

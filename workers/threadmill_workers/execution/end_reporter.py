@@ -33,8 +33,8 @@ class EndReporter:
     def report(self, record: RunRecord, task_id: str) -> None:
         """Report how a run has ended, which was claimed to report it."""
         if record.is_forced:
-            self._context.events.taken_over(record)
+            self._context.events.announce_takeover(record)
         RunEnd.of(record).log()
         label, outcome = TaskLabel.of(record), TaskOutcome.of_end(record.status, record.last_error)
-        self._context.events.began(task_id, label)
-        self._context.events.ended(task_id, label, outcome, record.seconds)
+        self._context.events.announce_start(task_id, label)
+        self._context.events.announce_end(task_id, label, outcome, record.seconds)

@@ -44,7 +44,7 @@ class Executor:
         """
         if parent is not None and parent in self._running:
             self._children.setdefault(parent, set()).add(run_id)
-        await self._context.lease.confirmed()
+        await self._context.lease.wait_until_confirmed()
         if self._closing:
             attempt = ids.attempt_of_task(task_id)
             self._context.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
@@ -70,7 +70,7 @@ class Executor:
             # The run was taken from this worker, and has come back to it.
             former.stop(Interruption.LOST)
         self._running[run_id] = held
-        self._context.events.began(task_id, label)
+        self._context.events.announce_start(task_id, label)
         cancel_children = partial(self._cancel_children, run_id)
         attempt = Attempt(held, self._context, task_id=task_id, cancel_children=cancel_children)
         try:
@@ -80,7 +80,7 @@ class Executor:
                 del self._running[run_id]
                 self._children.pop(run_id, None)
         if outcome is not None:
-            self._context.events.ended(task_id, label, outcome, time.monotonic() - begun_at)
+            self._context.events.announce_end(task_id, label, outcome, time.monotonic() - begun_at)
 
     # ---- cancelling ------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class History:
     def append(self, item: Item) -> None:
         """Add an item that this run has stored."""
         if self._items is None:
-            raise RuntimeError("a history is read before it is written")
+            raise RuntimeError("a history must be read before it is written")
         self._items.append(item)
 
     def usable_call_id(self, provider_id: str) -> str | None:
@@ -63,7 +63,7 @@ class History:
         return provider_id
 
     def shorten(self) -> bool:
-        """Drop the older half of the turns; False where only one is left."""
+        """Drop the older half of the turns; False if only one is left."""
         starts = _turn_starts(self._items or [])
         if self._items is None or len(starts) < 2:
             return False

@@ -1,4 +1,4 @@
-"""Calls that the model's provider executes itself: a step for each, told as it goes."""
+"""Calls that the model's provider executes itself: a step for each, logged as it proceeds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HostedCalls:
         self._code: list[str] = []
 
     def begin(self, event: HostedCallStarted) -> None:
-        """A call begins."""
+        """Begin the step of a call."""
         self.abandon()
         step = self._step = self._take_step()
         self._kind, self._code = event.kind, []
@@ -57,7 +57,7 @@ class HostedCalls:
         self._held.put(batch)
 
     def write_code(self, event: CodeDelta) -> None:
-        """The model goes on with the code of the call."""
+        """Write a piece of the code of the call."""
         if self._step is None or self._kind != "code_interpreter" or not event.text:
             return
         self._code.append(event.text)
@@ -66,7 +66,7 @@ class HostedCalls:
         self._held.put(batch)
 
     async def end(self, event: HostedCallEnded) -> None:
-        """The call has ended; what it has made is kept first, since its step names it."""
+        """End the step of a call; what it has made is kept first, because the step names it."""
         if self._step is None or self._kind != event.kind:
             self.begin(HostedCallStarted(event.kind))
         images = await self._output_files.keep_images(event.images)

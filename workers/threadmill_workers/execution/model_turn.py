@@ -19,7 +19,7 @@ from threadmill_workers.execution.model_request import RequestBuilder
 from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
-from threadmill_workers.execution.resume import unfinished_turn
+from threadmill_workers.execution.resume import find_unfinished_turn
 from threadmill_workers.execution.turn import Reply
 from threadmill_workers.execution.turn_writer import TurnWriter
 
@@ -38,7 +38,7 @@ class ModelTurns:
         held: HeldRun,
         model: Model,
         history: History,
-        may_begin: Callable[[], Awaitable[None]],
+        wait_for_lease: Callable[[], Awaitable[None]],
         provider: ProviderHealth,
         retries: int,
         attached: AttachedFiles,
@@ -50,8 +50,8 @@ class ModelTurns:
             held: where its replies are written.
             model: what is asked.
             history: what it is sent.
-            may_begin: waits until the worker may begin something: while its lease is not
-                confirmed, the run may be another worker's.
+            wait_for_lease: waits until the worker's lease is confirmed: before that, the run may
+                be another worker's.
             provider: is told how the requests end.
             retries: how often a failed request is repeated.
             attached: the files of the thread's messages.
@@ -61,7 +61,7 @@ class ModelTurns:
         self._record = held.record
         self._model = model
         self._history = history
-        self._may_begin = may_begin
+        self._may_begin = wait_for_lease
         self._provider = provider
         self._retries = retries
         self._requests = RequestBuilder(held.record, history, attached, output_files)
@@ -74,7 +74,7 @@ class ModelTurns:
 
     async def resume(self) -> AskModel | CallTools:
         """Return the step to begin with: the calls that an earlier attempt has left, if any."""
-        reply = await unfinished_turn(self._held, self._history)
+        reply = await find_unfinished_turn(self._held, self._history)
         if reply is None:
             return AskModel()
         if reply.step < 0:
@@ -82,7 +82,7 @@ class ModelTurns:
         return CallTools(reply)
 
     async def ask(self) -> Reply:
-        """One reply of the model, with as many tries as are worth it.
+        """Ask the model for one reply, with as many tries as are worth it.
 
         Raises:
             ModelError: there is none.
@@ -101,7 +101,7 @@ class ModelTurns:
                 text = explained(str(error), self._record.request.model)
                 raise errors.ModelRefused(text, status=error.status) from None
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
-                self._provider.failed(self._record.id, error)
+                self._provider.note_failure(self._record.id, error)
                 self._writer.abandon()
                 tries += 1
                 if tries > self._retries:
@@ -129,11 +129,11 @@ class ModelTurns:
                     if held.finds_no_room:
                         await held.stored()
                 elif type(event) is TurnEnded:
-                    self._provider.answered()
+                    self._provider.note_answer()
                     return await writer.end(event)
                 else:
                     await writer.take(event)
-        raise errors.ModelGarbled("The provider's stream ended before its reply did.")
+        raise errors.ModelGarbled("The model provider's stream ended before the reply did.")
 
     def partial_message(self, reason: str, step_status: str) -> Batch:
         """What closes the message being written at the run's end; its text is an item."""

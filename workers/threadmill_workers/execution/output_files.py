@@ -1,4 +1,4 @@
-"""What a run's code has made: kept in the store, since a producer has no key for the provider."""
+"""Files that a run's code has made: kept in the store, because producers have no provider key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from threadmill_workers.execution.held_run import HeldRun
 
 logger = logging.getLogger("threadmill.worker")
 
-MOST_FILES = 50
+MAX_FILES = 50
 """Files of one run."""
 _TOOLS = [{"type": "code_interpreter"}]
 
@@ -35,7 +35,7 @@ class Enclosed:
     attachments: list[Json] = field(default_factory=list)
 
     def fields(self) -> Json | None:
-        """As it is stored and logged; None: there is nothing."""
+        """The fields, as they are stored and logged; None if there is nothing."""
         found = {name: value for name, value in vars(self).items() if value}
         return found or None
 
@@ -66,7 +66,7 @@ class OutputFiles:
         """Take up what an earlier attempt has kept, and no message of these items has with it."""
         if self._held.record.attempts < 2:
             return
-        told = {
+        announced = {
             attachment["file_id"]
             for item in items
             if item["type"] == "message" and item["run_id"] == self._run_id
@@ -74,16 +74,16 @@ class OutputFiles:
         }
         for file in await produced_files(self._store, self._run_id):
             self._kept.add(file.id)
-            if file.id not in told:
+            if file.id not in announced:
                 self._attach(file)
 
     async def keep_images(self, urls: Sequence[str]) -> list[Json]:
         """Keep what code has drawn; returns it as outputs in the Assistants API's shape."""
         outputs: list[Json] = []
         for url in urls:
-            content = _content(url)
+            content = _decode_data_url(url)
             if content is None:
-                self._miss("image", "it is no image that can be read")
+                self._note_missing("image", "it is not an image that can be read")
                 continue
             name = f"image-{len(self._kept) + 1}.{image_type(content) or 'bin'}"
             file_id = await self._keep(name, content)
@@ -126,17 +126,17 @@ class OutputFiles:
     async def _fetch(self, cited: Json) -> str | None:
         name = harmless_name(cited.get("filename") or "", harmless_name(cited["file_id"]))
         if self._provider is None:
-            self._miss(name, "this worker's provider keeps no files")
+            self._note_missing(name, "this worker's provider keeps no files")
             return None
         try:
             content = await self._provider.fetch(
                 cited["container_id"], cited["file_id"], self._limit
             )
         except errors.TooLarge:
-            self._miss(name, self._too_large())
+            self._note_missing(name, self._too_large())
         except errors.ModelError as error:
             logger.warning("%s: a file could not be fetched: %s", self._run_id, error)
-            self._miss(name, f"the provider did not give it ({type(error).__name__})")
+            self._note_missing(name, f"the provider did not give it ({type(error).__name__})")
         else:
             return await self._keep(name, content)
         return None
@@ -144,16 +144,16 @@ class OutputFiles:
     async def _keep(self, name: str, content: bytes) -> str | None:
         file = File(ids.produced_file_id(self._run_id, content), name, content)
         if len(content) > self._limit:
-            self._miss(name, self._too_large())
+            self._note_missing(name, self._too_large())
             return None
-        if file.id not in self._kept and len(self._kept) >= MOST_FILES:
-            self._miss(name, f"a run keeps {MOST_FILES} files")
+        if file.id not in self._kept and len(self._kept) >= MAX_FILES:
+            self._note_missing(name, f"a run keeps at most {MAX_FILES} files")
             return None
         try:
             for field_name, value in file.fields():
                 await self._held.keep("files", field_name, value)
         except errors.StoreFull:
-            self._miss(name, "Redis has no room for it")
+            self._note_missing(name, "Redis has no room for it")
             return None
         self._kept.add(file.id)
         self._attach(FileInfo(file.id, name, len(content), image_type(content)))
@@ -176,12 +176,12 @@ class OutputFiles:
     def _too_large(self) -> str:
         return f"it is larger than THREADMILL_FILE_BYTES allows ({self._limit})"
 
-    def _miss(self, name: str, why: str) -> None:
+    def _note_missing(self, name: str, why: str) -> None:
         missing: Json = {"file_id": None, "tools": _TOOLS, "filename": name, "error": why}
         self._next.attachments.append(missing)
 
 
-def _content(url: str) -> bytes | None:
+def _decode_data_url(url: str) -> bytes | None:
     """The bytes of a data URL."""
     head, comma, data = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:

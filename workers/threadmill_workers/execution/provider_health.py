@@ -1,4 +1,4 @@
-"""Whether the model provider answers: the worker's log tells when it fails, and when no more."""
+"""Whether the model provider answers: the worker's log tells when it fails and when it recovers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 logger = logging.getLogger("threadmill.worker")
 
-TELL_SECONDS = 10.0
-"""From one line that it fails to the next, at least: it may refuse one request in a hundred."""
+LOG_PAUSE_SECONDS = 10.0
+"""At least this long between two lines that it fails: it may refuse one request in a hundred."""
 
 
 class ProviderHealth:
@@ -22,25 +22,27 @@ class ProviderHealth:
         self._told_at = float("-inf")
         self._failed = 0
 
-    def failed(self, run_id: str, error: Exception) -> None:
-        """A request has had no answer, or one that was of no use."""
+    def note_failure(self, run_id: str, error: Exception) -> None:
+        """Take note of a request without an answer, or with one that cannot be used."""
         now = self._clock()
         self._failed += 1
-        if self._failing_since is None and now - self._told_at >= TELL_SECONDS:
+        if self._failing_since is None and now - self._told_at >= LOG_PAUSE_SECONDS:
             self._failing_since = self._told_at = now
             self._failed = 1
             logger.warning(
-                "the provider fails (%s), %s among others; requests are repeated up to "
+                "the provider is failing (%s), for %s among others; each request is retried up to "
                 "THREADMILL_MODEL_RETRIES times",
-                *(type(error).__name__, run_id),
+                type(error).__name__,
+                run_id,
             )
 
-    def answered(self) -> None:
-        """A request was answered."""
+    def note_answer(self) -> None:
+        """Take note of a request that was answered."""
         if self._failing_since is not None:
             seconds = self._clock() - self._failing_since
             self._failing_since = None
             logger.warning(
                 "the provider answers again, after %d failed requests in %.0f s",
-                *(self._failed, seconds),
+                self._failed,
+                seconds,
             )

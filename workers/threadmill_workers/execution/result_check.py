@@ -30,7 +30,7 @@ class ResultCheck:
     """Checks the result of one run."""
 
     def __init__(self, held: HeldRun, history: History) -> None:
-        """The result that is asked for in `held`'s request; there may be none."""
+        """The result that the request of `held` asks for; it may ask for none."""
         self._held = held
         self._history = history
         self._validator: Validator | None = None

@@ -54,7 +54,7 @@ def _additional_properties(
         if name in known or any(_matches(one, name) is not False for one in patterns):
             continue
         if allowed is False:
-            yield ValidationError(f"{name!r} is no property that is known here")
+            yield ValidationError(f"{name!r} is not a known property")
         else:
             yield from validator.descend(inner, allowed, path=name)
 

@@ -1,4 +1,4 @@
-"""Where a run is to go on that an earlier attempt has begun."""
+"""Finds the point from which a run continues that an earlier attempt has begun."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from threadmill_workers.execution.history import History
 from threadmill_workers.execution.turn import CallMarks, OpenCall, Reply, stored_usage
 
 
-async def unfinished_turn(held: HeldRun, history: History) -> Reply | None:
-    """The turn of which calls have no output; None where there is none.
+async def find_unfinished_turn(held: HeldRun, history: History) -> Reply | None:
+    """Find the turn of which calls have no output; None if there is none.
 
-    That of a run that was parked goes on with its step. Any other step was closed when its worker
-    was lost: what is left of the turn needs another one, and its number is -1.
+    In a parked run it continues with its step. Any other step was closed when its worker was lost:
+    what is left of the turn needs another step, and the number of this one is -1.
     """
     record = held.record
     if record.attempts < 2:
@@ -46,9 +46,10 @@ async def _stored_calls(
     """Those of the thread's calls that are wanted, or have no output."""
     return tuple(
         OpenCall(
-            item["id"],
-            *(lenient.text(item["name"]), lenient.text(item["arguments"])),
-            lenient.text(item["provider_id"]),
+            id=item["id"],
+            name=lenient.text(item["name"]),
+            arguments=lenient.text(item["arguments"]),
+            provider_id=lenient.text(item["provider_id"]),
             is_begun=marks.is_begun(item["id"]),
             is_approved=marks.is_approved(item["id"]),
         )

@@ -1,4 +1,4 @@
-"""The one line of the log that tells how a run has ended."""
+"""The one log line that says how a run has ended."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class ToolCalls:
         registry: ToolRegistry,
         runner: ToolRunner,
         history: History,
-        may_begin: Callable[[], Awaitable[None]],
+        wait_for_lease: Callable[[], Awaitable[None]],
     ) -> None:
         """The calls of one run.
 
@@ -49,8 +49,8 @@ class ToolCalls:
             registry: the functions.
             runner: what calls them.
             history: what the model will be sent.
-            may_begin: waits until the worker may begin something: while its lease is not
-                confirmed, the run may be another worker's.
+            wait_for_lease: waits until the worker's lease is confirmed: before that, the run may
+                be another worker's.
         """
         self._held = held
         self._router = router
@@ -58,7 +58,7 @@ class ToolCalls:
         self._registry = registry
         self._runner = runner
         self._history = history
-        self._may_begin = may_begin
+        self._may_begin = wait_for_lease
 
     async def execute(self, reply: Reply) -> AskModel | Finish | Park | HandOver:
         """Store the turn, then make its calls.

@@ -42,5 +42,5 @@ class WorkerIdentity:
         return cls(worker_id, Keys(namespace).bell(worker_id))
 
     def renewed(self) -> WorkerIdentity:
-        """The same process under a new id, because the old one was taken for dead."""
+        """The same process under a new id, because the old one was declared dead."""
         return WorkerIdentity(f"{self.name}:{secrets.token_hex(4)}", self.bell)

@@ -136,7 +136,7 @@ class Lease:
         """Whether the lease cannot have expired yet."""
         return _now() - self._confirmed_at < LEASE_MS / 1000
 
-    async def confirmed(self) -> None:
+    async def wait_until_confirmed(self) -> None:
         """Wait until the lease is confirmed."""
         while not self.is_confirmed():
             await asyncio.sleep(random.uniform(0.05, 0.15))  # noqa: S311  so that not all wake at once
@@ -188,7 +188,7 @@ class Lease:
             if seen is not None and not await heartbeat.proves(seen):
                 seen = None  # what the server lists can no longer be relied upon
                 await self._register(heartbeat, seen)
-        logger.info("the connection of the lease was lost; it is made anew")
+        logger.info("the lease's connection was lost; reconnecting")
 
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
@@ -242,7 +242,7 @@ class Lease:
 
     async def _rise(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
         """Go on under a new id: others hold this one for dead, and have taken its runs."""
-        logger.warning("this worker was taken for dead; its runs go on elsewhere")
+        logger.warning("this worker was declared dead; its runs were reassigned")
         self._loop.call(self._on_buried)
         self._confirmed_at, self._registration, self._tried = float("-inf"), "", {}
         self.holder = self.holder.renewed()

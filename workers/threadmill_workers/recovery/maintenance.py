@@ -25,7 +25,7 @@ from threadmill_workers.recovery.takeover import Takeover
 logger = logging.getLogger("threadmill.worker")
 
 PAUSE_SECONDS = 1.0
-"""After upkeep that has failed."""
+"""After maintenance that has failed."""
 
 
 class Maintenance:
@@ -64,7 +64,8 @@ class Maintenance:
         self._watchdog = watchdog
         self._own_queue = own_queue
         takeover = Takeover(
-            *(store, self._send),
+            store,
+            self._send,
             max_deaths=settings.max_attempts,
             remove_queue=sender.remove,
             on_taken=on_taken,
@@ -80,7 +81,7 @@ class Maintenance:
             self._every(0, self._listen),
             self._sweep.work(),
             self._every(COMPARE_SECONDS, self._reconciliation.compare),
-            self._every(PING_SECONDS, self._watchdog.look),
+            self._every(PING_SECONDS, self._watchdog.check),
         )
         self._tasks = [asyncio.ensure_future(one) for one in work]
 
@@ -88,13 +89,13 @@ class Maintenance:
         """End it all."""
         await cancel_all(self._tasks)
 
-    async def probed(self, queue: str, until: int) -> None:
+    async def resend_lost(self, queue: str, until: int) -> None:
         """A probe has come through a queue: send again what was lost there until then."""
-        await self._redelivery.probed(queue, until)
+        await self._redelivery.resend_lost(queue, until)
 
-    async def pinged(self, number: int) -> None:
+    async def take_ping(self, number: int) -> None:
         """A message of this process to itself has arrived."""
-        self._watchdog.heard(number)
+        self._watchdog.take_ping(number)
 
     async def _listen(self) -> None:
         """Stop runs that were cancelled. The bell carries the run's id."""
@@ -108,7 +109,7 @@ class Maintenance:
             try:
                 await act()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
-                logger.warning("upkeep was not finished: %s", type(error).__name__)
+                logger.warning("maintenance failed and will be retried: %s", type(error).__name__)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _send(self, dispatch: Dispatch | None) -> None:

@@ -40,7 +40,7 @@ class Reconciliation:
             is_stray = run_id not in self._executor.executing()
             is_held = record is not None and record.status in HELD and record.holder == worker
             if record is not None and is_held and is_stray:
-                logger.warning("%s is held here and not executed; it goes on elsewhere", run_id)
+                logger.warning("%s is held by this worker but not executed; reassigning it", run_id)
                 await self._takeover.take(record, count=False)
         for held in held_before:
             if held.record.id not in recorded:

@@ -16,7 +16,7 @@ from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.workers import WorkerInfo
-from threadmill_workers.log_text import named
+from threadmill_workers.log_text import list_runs
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -102,7 +102,7 @@ class Redelivery:
         if await self._store.read("SET", key, now, "NX", "PX", PROBE_MS):
             self._send_probe(queue, now)
 
-    async def probed(self, queue: str, until: int) -> None:
+    async def resend_lost(self, queue: str, until: int) -> None:
         """A probe has come through: send again what was sent before it and is unclaimed.
 
         Args:
@@ -120,7 +120,7 @@ class Redelivery:
                 sent += [] if dispatch is None else [dispatch.run_id]
         if sent:
             logger.warning(
-                "sent again to queue %s, since nobody had claimed them: %s", queue, named(sent)
+                "resent to queue %s, because no worker had claimed them: %s", queue, list_runs(sent)
             )
         await self._store.read("UNLINK", self._store.keys.probe(queue))
 

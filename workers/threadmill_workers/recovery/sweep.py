@@ -72,7 +72,7 @@ class Sweep:
             try:
                 await look()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
-                logger.warning("a sweep was not finished: %s", type(error).__name__)
+                logger.warning("a sweep failed and will be retried: %s", type(error).__name__)
             await asyncio.sleep(self._pause(seconds))
 
     def _pause(self, seconds: float) -> float:

@@ -13,7 +13,7 @@ from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import WorkerInfo
-from threadmill_workers.log_text import named
+from threadmill_workers.log_text import list_runs
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.each import each
 
@@ -66,7 +66,7 @@ class Takeover:
         held = await self._store.held_by(dead.worker)
         if dead.registration or held:
             name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
-            what = f"its runs go on elsewhere: {named(held)}" if held else "it held no run"
+            what = f"its runs are reassigned: {list_runs(held)}" if held else "it held no run"
             logger.warning("worker %s is dead (%s); %s", name, why, what)
         take = partial(self._take_from, dead.worker, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
