@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 from threadmill import ENDRUN_TOKEN, Assistant, EndRun, Run, Thread, current_call
 from threadmill.client.current import close_client, current_client
 from threadmill.client.operations import drive_async
-from threadmill.runs import local_calls
+from threadmill.runs import call_lease, local_calls
 from threadmill.runs.local_calls import LocalCalls
 from threadmill.testing import StandIn
 from threadmill_shared.records.objects import ToolCall
@@ -230,7 +230,7 @@ def test_after_a_process_that_was_lost_another_goes_on_as_the_functions_author_w
 def test_who_has_lost_a_call_to_another_process_goes_on_when_that_one_is_lost(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(local_calls, "KEEP_SECONDS", 0.2)
+    monkeypatch.setattr(call_lease, "RENEW_SECONDS", 0.2)
     monkeypatch.setattr(local_calls, "PATIENCE_SECONDS", 0.2)
     path = tmp_path / "notes"
     arguments = json.dumps({"path": str(path), "seconds": 60})
@@ -278,13 +278,13 @@ def test_a_call_is_executed_though_the_answer_that_it_is_taken_was_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parked = current_client().parked
-    take = parked.take
+    lease = parked.lease_call
 
-    async def taken_twice(*ids: str, **how: Any) -> tuple[str, str]:
-        await take(*ids, **how)  # what the runner of scripts does, too
-        return await take(*ids, **how)
+    async def leased_twice(*ids: str, **how: Any) -> tuple[str, str]:
+        await lease(*ids, **how)  # what the runner of scripts does, too
+        return await lease(*ids, **how)
 
-    monkeypatch.setattr(parked, "take", taken_twice)
+    monkeypatch.setattr(parked, "lease_call", leased_twice)
     run = Assistant(tools=[where]).enqueue("call where {}").wait(20)
     assert outputs(run) == [str(os.getpid())]
 
@@ -307,6 +307,6 @@ def test_who_looks_for_calls_when_its_loop_has_ended_leaves_nothing_behind() -> 
         return LocalCalls(current_client(), run.id, [as_tool(where)])
 
     local = asyncio.run(drive_async(made_here()))
-    local.look()
+    local.execute_parked()
     local.close()
     gc.collect()  # what was never awaited says so now

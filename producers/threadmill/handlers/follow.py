@@ -120,7 +120,7 @@ async def _feed(
     try:
         while session.failure is None and (events := await stream.next(limit.left())) is not None:
             if any(event.event == _PARKED for event in events):
-                local.look()
+                local.execute_parked()
             await session.tell(events)
     except errors.LogRewound as error:
         return error

@@ -1,7 +1,7 @@
 """Executing a parked run's calls in the process that waits for it, if it has their functions.
 
-A call is taken before it is executed, so of all processes that wait for a run one executes it. What
-the function gives is submitted, and the run goes on, on any worker.
+A call is leased before it is executed, so of all processes that wait for a run one executes it.
+What the function gives is submitted, and the run goes on, on any worker.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from threadmill.client.bridge import BridgeClosed
 from threadmill.client.operations import callers_loop
+from threadmill.runs import call_lease
+from threadmill.runs.call_lease import OURS, CallLease, until_answered
 from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
@@ -35,16 +35,8 @@ logger = logging.getLogger("threadmill")
 
 T = TypeVar("T")
 
-KEEP_SECONDS = LEASE_SECONDS / 3
-"""Between two signs that a call is being executed."""
 PATIENCE_SECONDS = LEASE_SECONDS / 2
-"""Within so long a process that lives has given a sign, once Redis answers again."""
-RETRY_SECONDS = 1.0
-"""Before Redis is asked again that did not answer."""
-SAY_SECONDS = 10.0
-"""Between two lines that say so."""
-_OURS = ("ok", "kept")
-"""What `take` answers to whom the call belongs; `kept` also where the first answer was lost."""
+"""Within so long a process that lives has renewed its lease, once Redis answers again."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class LocalCalls:
     """
 
     def __init__(self, client: Client, run_id: str, functions: Sequence[Tool]) -> None:
-        """Nothing is executed before `look`.
+        """Nothing is executed before `execute_parked`.
 
         Args:
             client: how the store is reached.
@@ -84,10 +76,10 @@ class LocalCalls:
         self._under_way = 0
         self._is_closed = False
 
-    def look(self) -> None:
+    def execute_parked(self) -> None:
         """Execute what the run waits for, as far as it is this process's; returns at once."""
         self._loop = self._callers_loop or self._client.functions_loop()
-        work = self._safely(self._look)
+        work = self._guarded(self._execute_parked)
         try:
             asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # it is closed: the process ends
@@ -104,7 +96,7 @@ class LocalCalls:
         if self._is_closed and not self._under_way and self._runner is not None:
             self._runner.close()
 
-    async def _safely(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         self._under_way += 1
         try:
             await work()
@@ -116,17 +108,17 @@ class LocalCalls:
             self._under_way -= 1
             self._end_when_idle()
 
-    async def _look(self) -> None:
+    async def _execute_parked(self) -> None:
         client, run_id = self._client, self._run_id
-        calls = await self._on_bridge(_patiently(partial(client.parked.calls, run_id)))
+        calls = await self._on_bridge(until_answered(partial(client.parked.calls, run_id)))
         new = [c for c in calls if c.waits_for == "output" and c.id not in self._begun]
         if not new or self._is_closed:
             return
-        record = await self._on_bridge(_patiently(partial(client.store.record, run_id)))
+        record = await self._on_bridge(until_answered(partial(client.store.record, run_id)))
         jobs = [job for call in new if record and (job := self._job(call, record)) is not None]
         jobs = [job for job in jobs if job.call.id not in self._begun]
         self._begun.update(job.call.id for job in jobs)
-        await asyncio.gather(*(self._safely(partial(self._do, job)) for job in jobs))
+        await asyncio.gather(*(self._guarded(partial(self._pursue, job)) for job in jobs))
 
     def _job(self, call: ParkedCall, record: RunRecord) -> _Job | None:
         spec = next((spec for spec in record.request.tools if spec.name == call.name), None)
@@ -140,44 +132,47 @@ class LocalCalls:
 
     # ---- one call --------------------------------------------------------------------------------
 
-    async def _do(self, job: _Job) -> None:
+    async def _pursue(self, job: _Job) -> None:
         """Execute a call, unless another process does; if that one is lost, go on after it."""
         try:
-            while not self._is_closed and not await self._is_done(job, secrets.token_hex(8)):
-                await asyncio.sleep(KEEP_SECONDS)
+            while not self._is_closed and not await self._attempt(job):
+                await asyncio.sleep(call_lease.RENEW_SECONDS)
         finally:
             self._begun.discard(job.call.id)
 
-    async def _is_done(self, job: _Job, lessee: str) -> bool:
-        """Take a call and see it through; whether nobody has to look at it any more."""
-        outcome, who = await self._on_bridge(self._take(job, lessee))
+    async def _attempt(self, job: _Job) -> bool:
+        """Lease a call, and execute it; returns whether nobody has to look at it any more."""
+        may_repeat = job.spec.on_interrupt == "retry"
+        lease = CallLease(self._client, self._run_id, job.call.id, may_repeat=may_repeat)
+        outcome, who = await self._on_bridge(lease.acquire())
         if outcome == "silent":
             # It may only not have been heard, as long as Redis stood still or was full.
             await asyncio.sleep(PATIENCE_SECONDS)
             if self._is_closed:
                 return True
-            outcome, _ = await self._on_bridge(self._take(job, lessee, suspect=who))
-            if outcome in (*_OURS, "lapsed"):
+            outcome, _ = await self._on_bridge(lease.acquire(suspect=who))
+            if outcome in (*OURS, "lapsed"):
                 logger.warning("the process that executed %s was lost", job.call.id)
         if outcome == "lapsed":
-            return await self._on_bridge(self._submit(job, _after_a_lost_process(job.spec), ""))
-        if outcome in _OURS:
-            return await self._see_through(job, lessee)
+            interrupted = _interrupted(job.spec)
+            return await self._on_bridge(lease.submit(interrupted, is_lapsed=True))
+        if outcome in OURS:
+            return await self._execute_leased(job, lease)
         return outcome == "gone"
 
-    async def _see_through(self, job: _Job, lessee: str) -> bool:
+    async def _execute_leased(self, job: _Job, lease: CallLease) -> bool:
         """Execute a call and submit what it gives, and keep others from it until that is stored."""
-        kept = asyncio.ensure_future(self._on_bridge(self._keep(job, lessee)))
+        renewing = asyncio.ensure_future(self._on_bridge(lease.renew_until_lost()))
         try:
-            result = await self._execute(job, kept)
+            result = await self._execute(job, renewing)
             if result is None:
                 logger.info("this process no longer holds call %s", job.call.id)
                 return False
-            return await self._on_bridge(self._submit(job, _answer(result), lessee))
+            return await self._on_bridge(lease.submit(_outcome(result)))
         finally:
-            kept.cancel()
+            renewing.cancel()
 
-    async def _execute(self, job: _Job, kept: asyncio.Task[None]) -> ToolResult | None:
+    async def _execute(self, job: _Job, renewing: asyncio.Task[None]) -> ToolResult | None:
         """The function's result; None if nobody needs it any more."""
         context = CallContext(
             run_id=self._run_id,
@@ -191,7 +186,7 @@ class LocalCalls:
         runner = self._ensure_runner()
         work = asyncio.ensure_future(runner.call(job.tool, job.call.arguments, context))
         try:
-            await asyncio.wait([work, kept], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([work, renewing], return_when=asyncio.FIRST_COMPLETED)
             return work.result() if work.done() else None
         finally:
             work.cancel()
@@ -200,65 +195,14 @@ class LocalCalls:
         if self._runner is None:
             settings = self._client.settings
             self._runner = ToolRunner(
-                *(settings.tool_threads, settings.tool_seconds),
+                settings.tool_threads,
+                settings.tool_seconds,
                 max_output_bytes=settings.max_tool_output_bytes,
             )
         return self._runner
 
-    # ---- what is done on the bridge --------------------------------------------------------------
-
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(self._client.hop(work).future)
-
-    async def _take(self, job: _Job, lessee: str, suspect: str = "") -> tuple[str, str]:
-        may_repeat = job.spec.on_interrupt == "retry"
-        ids = (self._run_id, job.call.id, lessee)
-        take = partial(self._client.parked.lease_call, *ids, may_repeat=may_repeat, suspect=suspect)
-        outcome, who = await _patiently(take)
-        # What a failover may lose would be executed by another process, too.
-        while outcome in _OURS and not await self._is_confirmed():
-            await asyncio.sleep(RETRY_SECONDS)
-            outcome, who = await _patiently(take)  # meanwhile the lease may have lapsed
-        return outcome, who
-
-    async def _keep(self, job: _Job, lessee: str) -> None:
-        """Keep others from the call, until it is no longer this process's."""
-        while True:
-            await asyncio.sleep(KEEP_SECONDS)
-            outcome, _ = await self._take(job, lessee)
-            if outcome not in _OURS:
-                return
-
-    async def _submit(self, job: _Job, answer: CallOutcome, lessee: str) -> bool:
-        """Whether that is the end of the call; false if another process holds it after all."""
-        submit = partial(self._client.submit, self._run_id, job.call.id, answer, lessee=lessee)
-        try:
-            await _patiently(submit)
-            while not await self._is_confirmed():
-                await asyncio.sleep(RETRY_SECONDS)
-                await _patiently(submit)  # nobody else could give what a failover has lost
-        except errors.CallTaken:
-            return False
-        except errors.CallerError as error:
-            logger.info("the output of %s was refused: %s", job.call.id, type(error).__name__)
-        return True
-
-    async def _is_confirmed(self) -> bool:
-        return await _patiently(partial(self._client.store.confirm, self._run_id))
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until Redis answers: what a function has given must not be lost with an outage."""
-    said_at = float("-inf")
-    while True:
-        try:
-            return await ask()
-        except errors.InfrastructureError as error:
-            if time.monotonic() - said_at >= SAY_SECONDS:
-                said_at = time.monotonic()
-                what = "is full" if isinstance(error, errors.StoreFull) else "does not answer"
-                logger.warning("Redis %s; waiting (%s)", what, type(error).__name__)
-            await asyncio.sleep(RETRY_SECONDS)
 
 
 def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
@@ -276,13 +220,13 @@ def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
                 yield from value.functions()
 
 
-def _answer(result: ToolResult) -> CallOutcome:
+def _outcome(result: ToolResult) -> CallOutcome:
     if result.end is not None:
         return CallOutcome(result.output, end=(Status.CANCELLED, "data", result.end.data))
     return CallOutcome(result.output, result.error or "")
 
 
-def _after_a_lost_process(spec: ToolSpec) -> CallOutcome:
+def _interrupted(spec: ToolSpec) -> CallOutcome:
     """What is said of a call that was begun by a process that is lost: its author decides."""
     name = errors.ToolInterrupted.__name__
     if spec.on_interrupt != "fail":

@@ -53,7 +53,7 @@ async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float
     limit = TimeLimit(timeout)
     local = LocalCalls(client, run.id, functions)
     try:
-        await client.hop(within(timeout, partial(client.ended, run.id, local.look)))
+        await client.hop(within(timeout, partial(client.ended, run.id, local.execute_parked)))
         await read_run(run, limit.left(GRACE_SECONDS))
     except TimeoutError as error:
         raise await wait_timeout(run, timeout) from error

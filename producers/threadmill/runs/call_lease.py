@@ -1,0 +1,122 @@
+"""A call of a parked run, leased by the process that executes it. All of it happens on the bridge.
+
+A function may block its own loop for longer than a lease lasts, so nothing here waits for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from threadmill_shared import errors
+from threadmill_shared.store.parked_runs import LEASE_SECONDS, CallOutcome
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
+
+logger = logging.getLogger("threadmill")
+
+T = TypeVar("T")
+
+OURS = ("ok", "kept")
+"""`acquire`'s answers if the call is this process's; `kept` also if the first answer was lost."""
+RENEW_SECONDS = LEASE_SECONDS / 3
+"""Between two renewals of a lease."""
+RETRY_SECONDS = 1.0
+"""Before Redis is asked again that did not answer."""
+WARN_SECONDS = 10.0
+"""Between two lines that say so."""
+
+
+class CallLease:
+    """One attempt to have a call for this process alone."""
+
+    def __init__(self, client: Client, run_id: str, call_id: str, *, may_repeat: bool) -> None:
+        """Nothing is leased before `acquire`.
+
+        Args:
+            client: how the store is reached.
+            run_id: the parked run.
+            call_id: its call.
+            may_repeat: whether the call may be executed once more, after a process that was lost.
+        """
+        self._client = client
+        self._run_id = run_id
+        self._call_id = call_id
+        self._may_repeat = may_repeat
+        self._lessee = secrets.token_hex(8)
+
+    async def acquire(self, suspect: str = "") -> tuple[str, str]:
+        """Lease the call, or renew the lease; see `ParkedRuns.lease_call` for what it returns."""
+        lease = partial(
+            self._client.parked.lease_call,
+            self._run_id,
+            self._call_id,
+            self._lessee,
+            may_repeat=self._may_repeat,
+            suspect=suspect,
+        )
+        outcome, who = await until_answered(lease)
+        # What a failover may lose would be executed by another process, too.
+        while outcome in OURS and not await self._is_confirmed():
+            await asyncio.sleep(RETRY_SECONDS)
+            outcome, who = await until_answered(lease)  # meanwhile the lease may have lapsed
+        return outcome, who
+
+    async def renew_until_lost(self) -> None:
+        """Keep others from the call; returns when it is no longer this process's."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            outcome, _ = await self.acquire()
+            if outcome not in OURS:
+                return
+
+    async def submit(self, outcome: CallOutcome, *, is_lapsed: bool = False) -> bool:
+        """Submit what came of the call.
+
+        Args:
+            outcome: what is stored.
+            is_lapsed: whether it is said in place of a process that was lost.
+
+        Returns:
+            Whether that is the end of the call. It is not if another process has it after all.
+        """
+        submit = partial(
+            self._client.submit,
+            self._run_id,
+            self._call_id,
+            outcome,
+            lessee="" if is_lapsed else self._lessee,
+        )
+        try:
+            await until_answered(submit)
+            while not await self._is_confirmed():
+                await asyncio.sleep(RETRY_SECONDS)
+                await until_answered(submit)  # nobody else could give what a failover has lost
+        except errors.CallTaken:
+            return False
+        except errors.CallerError as error:
+            logger.info("the output of %s was refused: %s", self._call_id, type(error).__name__)
+        return True
+
+    async def _is_confirmed(self) -> bool:
+        return await until_answered(partial(self._client.store.confirm, self._run_id))
+
+
+async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until Redis answers: what a function has given must not be lost with an outage."""
+    warned_at = float("-inf")
+    while True:
+        try:
+            return await ask()
+        except errors.InfrastructureError as error:
+            if time.monotonic() - warned_at >= WARN_SECONDS:
+                warned_at = time.monotonic()
+                what = "is full" if isinstance(error, errors.StoreFull) else "does not answer"
+                logger.warning("Redis %s; waiting (%s)", what, type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
