@@ -65,16 +65,16 @@ class Teller:
     """Stands where a story expects a handler, and tells one through what `say` tells it through."""
 
     def __init__(self, handler_class: Any, **arguments: Any) -> None:
-        told = open_session(handler_class, arguments)
-        assert told is not None
-        self.told: HandlerSession = told
-        self.handler = told._handler
+        session = open_session(handler_class, arguments)
+        assert session is not None
+        self.session: HandlerSession = session
+        self.handler = session._handler
 
     def on_begin(self, run: Run) -> None:
-        drive_briefly(self.told.begin(run))
+        drive_briefly(self.session.begin(run))
 
     def on_event(self, event: Event) -> None:
-        drive_briefly(self.told.tell([event]))
+        drive_briefly(self.session.dispatch([event]))
 
     def on_end(self) -> None:
-        drive_briefly(self.told.end())
+        drive_briefly(self.session.end())

@@ -19,7 +19,7 @@ from tests.support.run_playback import RUN_ID, Story, call
 from threadmill import EventHandler
 from threadmill.client.operations import drive_briefly
 from threadmill.handlers.dispatcher import Dispatcher
-from threadmill.handlers.objects import OwnObjects
+from threadmill.handlers.objects import ApiObjectFactory
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 
@@ -341,7 +341,7 @@ def test_an_image_is_told_of_once_whether_it_came_in_a_delta_or_with_the_message
             {**message, "content": [image("file_1"), text, image("file_2")]},
         ),
     ]
-    dispatcher = Dispatcher(OwnObjects(), lambda _: True)
+    dispatcher = Dispatcher(ApiObjectFactory(), lambda _: True)
     notes = [
         (name, arguments)
         for number, (name, data) in enumerate(events)
@@ -403,7 +403,7 @@ def test_a_package_handler_gives_the_final_objects_once_the_run_has_ended() -> N
 
     teller = Teller(Asking)
     whole_run(Story(teller, says=None))
-    assert teller.told.failure is None
+    assert teller.session.failure is None
     handler = teller.handler
     assert isinstance(handler, Asking)
     handler.until_done()
@@ -436,7 +436,7 @@ def test_after_a_failover_all_is_told_anew() -> None:
     teller = Teller(Theirs, notes=notes)
     story = Story(teller, says=None)
     story.begin_message("Half an ans")
-    drive_briefly(teller.told.start_anew(errors.LogRewound("it has gone back")))
+    drive_briefly(teller.session.restart(errors.LogRewound("it has gone back")))
     assert teller.handler.current_message_snapshot is None
     story.begin_message("Half an ")
     assert [snapshot["value"] for _, snapshot in of("on_text_delta", notes)] == [
@@ -457,9 +457,9 @@ def test_a_hook_that_raises_ends_the_telling_and_is_told_of_it(handler_class: An
     notes: list[Note] = []
     teller = Teller(Raising, notes=notes)
     whole_run(Story(teller, says=None))
-    assert isinstance(teller.told.failure, ZeroDivisionError)
+    assert isinstance(teller.session.failure, ZeroDivisionError)
     assert names(notes)[-2:] == ["on_exception", "on_end"]
-    assert of("on_exception", notes) == [[repr(teller.told.failure)]]
+    assert of("on_exception", notes) == [[repr(teller.session.failure)]]
     assert names(notes).count("on_end") == 1
     assert "on_message_delta" not in names(notes)
 
@@ -477,7 +477,7 @@ def test_the_first_error_is_the_one_that_is_kept() -> None:
 
     teller = Teller(Raising)
     whole_run(Story(teller, says=None))
-    assert isinstance(teller.told.failure, ZeroDivisionError)
+    assert isinstance(teller.session.failure, ZeroDivisionError)
 
 
 def test_an_error_of_the_last_hook_is_kept_too() -> None:
@@ -487,14 +487,14 @@ def test_an_error_of_the_last_hook_is_kept_too() -> None:
 
     teller = Teller(Raising)
     whole_run(Story(teller, says=None))
-    assert isinstance(teller.told.failure, KeyError)
+    assert isinstance(teller.session.failure, KeyError)
 
 
 def test_a_long_text_costs_little_where_no_snapshot_is_wanted() -> None:
     """A handler that does not ask for snapshots pays for none."""
     part = {"index": 0, "type": "text", "text": {"value": "twenty characters..."}}
     message = {"id": "msg_1", "object": "thread.message", "content": []}
-    dispatcher = Dispatcher(OwnObjects(), lambda _: False)
+    dispatcher = Dispatcher(ApiObjectFactory(), lambda _: False)
     list(dispatcher.calls(Event(1, "thread.message.created", message)))
     delta = Event(2, "thread.message.delta", {"delta": {"content": [part]}})
     began = time.monotonic()

@@ -25,7 +25,7 @@ from threadmill import (
     pprint_run,
     pprint_steps,
 )
-from threadmill.handlers.objects import OwnObjects
+from threadmill.handlers.objects import ApiObjectFactory
 from threadmill.handlers.session import HandlerSession
 from threadmill.printing.text import arguments_text, cleaned, first_lines, one_line
 from threadmill_shared.records.last_error import LastError
@@ -170,7 +170,7 @@ def test_a_call_that_this_process_executes_itself_waits_for_nobody(capsys: Print
     def pay() -> None: ...
 
     handler = PrintHandler()
-    HandlerSession(handler, EventHandler, OwnObjects()).executes_here([as_tool(pay)])
+    HandlerSession(handler, EventHandler, ApiObjectFactory()).set_functions([as_tool(pay)])
     story = Story(handler, says=None)
     calls = story.begin_calls(call("pay"))
     park(story, call_0="output")

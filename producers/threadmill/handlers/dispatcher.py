@@ -20,7 +20,7 @@ HookCall = tuple[str, tuple[Any, ...]]
 _STEP_ENDS = ("completed", "failed", "cancelled", "expired")
 
 
-class Objects(Protocol):
+class ObjectFactory(Protocol):
     """Makes what the hooks are given, from plain JSON."""
 
     def event(self, event: Event) -> Any:
@@ -39,7 +39,7 @@ class Objects(Protocol):
 class Dispatcher:
     """One run, as it is told to one handler."""
 
-    def __init__(self, objects: Objects, is_wanted: Callable[[str], bool]) -> None:
+    def __init__(self, objects: ObjectFactory, is_wanted: Callable[[str], bool]) -> None:
         """Nothing is told yet.
 
         Args:

@@ -80,48 +80,48 @@ async def follow(
     limit = TimeLimit(timeout)
     # Made here: calls may outlast the loop of the hooks, and are not to wait for them either.
     local = LocalCalls(current_client(), run.id, functions)
-    session.executes_here(functions)
-    telling = _tell_all(run, session, local, limit, timeout)
+    session.set_functions(functions)
+    dispatching = _dispatch_all(run, session, local, limit, timeout)
     if session.is_async:
         # On one loop from its beginning to its end, so that what a hook leaves there goes on.
-        await on_loop(drive_async(telling))
+        await on_loop(drive_async(dispatching))
     else:
-        await telling
+        await dispatching
     if session.failure is not None:
-        await _outlast(run, functions, session.failure, limit)
+        await _wait_after_failure(run, functions, session.failure, limit)
 
 
-async def _tell_all(
+async def _dispatch_all(
     run: Run, session: HandlerSession, local: LocalCalls, limit: TimeLimit, timeout: float | None
 ) -> None:
     try:
         await session.begin(run)
-        while (rewound := await _feed(run, session, local, limit)) is not None:
-            await session.start_anew(rewound)
+        while (rewound := await _dispatch_log(run, session, local, limit)) is not None:
+            await session.restart(rewound)
         if session.failure is None:
             await read_run(run, limit.left(GRACE_SECONDS))
     except TimeoutError as error:
         timed_out = await wait_timeout(run, timeout)
-        await session.give_up(timed_out)
+        await session.fail(timed_out)
         raise timed_out from error
     except Exception as error:
-        await session.give_up(error)
+        await session.fail(error)
         raise
     finally:
         local.close()
         await session.end()
 
 
-async def _feed(
+async def _dispatch_log(
     run: Run, session: HandlerSession, local: LocalCalls, limit: TimeLimit
 ) -> errors.LogRewound | None:
-    """Tell all events, unless the handler fails, or the log has gone back."""
+    """Dispatch all events, until the handler fails or the log has gone back; returns that error."""
     stream = EventStream(current_client(), run.id, 0)
     try:
         while session.failure is None and (events := await stream.next(limit.left())) is not None:
             if any(event.event == _PARKED for event in events):
                 local.execute_parked()
-            await session.tell(events)
+            await session.dispatch(events)
     except errors.LogRewound as error:
         return error
     finally:
@@ -129,7 +129,7 @@ async def _feed(
     return None
 
 
-async def _outlast(
+async def _wait_after_failure(
     run: Run, functions: Sequence[Tool], failure: Exception, limit: TimeLimit
 ) -> None:
     """Wait for the end of a run whose handler has failed, and note at the error what became."""

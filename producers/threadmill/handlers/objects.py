@@ -47,7 +47,7 @@ def _shown(value: Any) -> Any:
     return [_shown(one) for one in value] if isinstance(value, list) else value
 
 
-class OwnObjects:
+class ApiObjectFactory:
     """Makes the objects for handlers of our own base class, which are told every event."""
 
     def event(self, event: Event) -> Any:

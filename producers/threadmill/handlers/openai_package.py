@@ -19,7 +19,7 @@ _EVENTS: dict[str, Any] = {
 """The package's classes of events, by name."""
 
 
-class PackageObjects:
+class PackageObjectFactory:
     """Makes the package's objects, for handlers that are told what the Assistants API has.
 
     They are made as the package makes them of a stream: nothing is refused that has other fields.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill.client.operations import on_loop
 from threadmill.handlers.base import EventHandler
-from threadmill.handlers.dispatcher import Dispatcher, Objects
-from threadmill.handlers.objects import OwnObjects
+from threadmill.handlers.dispatcher import Dispatcher, ObjectFactory
+from threadmill.handlers.objects import ApiObjectFactory
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.tools import Tool
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class HandlerSession:
     """A handler that is told of one run, and what it raised."""
 
-    def __init__(self, handler: Any, base: type[Any], objects: Objects) -> None:
+    def __init__(self, handler: Any, base: type[Any], objects: ObjectFactory) -> None:
         """Nothing is told yet.
 
         Args:
@@ -32,7 +32,7 @@ class HandlerSession:
         """
         self._handler = handler
         self._base = base
-        self._dispatcher = Dispatcher(objects, self._does_something)
+        self._dispatcher = Dispatcher(objects, self._overrides)
         handler.__dispatcher__ = self._dispatcher  # as `Listener` declares it
         self._is_over = False
         self.failure: Exception | None = None
@@ -44,54 +44,54 @@ class HandlerSession:
         hooks = [name for name in dir(self._base) if name.startswith("on_")]
         return any(inspect.iscoroutinefunction(getattr(self._handler, name)) for name in hooks)
 
-    def executes_here(self, functions: Iterable[Tool]) -> None:
+    def set_functions(self, functions: Iterable[Tool]) -> None:
         """Note which functions this process executes while the handler is told."""
         self._dispatcher.local_tools = frozenset(tool.spec.name for tool in functions)
 
     async def begin(self, run: Run) -> None:
-        """Tell that the run was enqueued."""
+        """Call the hook for a run that was enqueued."""
         if isinstance(self._handler, EventHandler):
-            await self._call("on_begin", run)
+            await self._notify("on_begin", run)
 
-    async def tell(self, events: Iterable[Event]) -> None:
-        """Tell what happened."""
+    async def dispatch(self, events: Iterable[Event]) -> None:
+        """Call the hooks for what happened."""
         for event in events:
             for name, arguments in self._dispatcher.calls(event):
-                await self._call(name, *arguments)
+                await self._notify(name, *arguments)
                 if self.failure is not None:
                     return
 
-    async def start_anew(self, reason: errors.LogRewound) -> None:
-        """Tell that all comes again."""
+    async def restart(self, reason: errors.LogRewound) -> None:
+        """Call the hook for a log that went back: all comes again."""
         self._dispatcher.reset()
         if isinstance(self._handler, EventHandler):
-            await self._call("on_rewound", reason)
+            await self._notify("on_rewound", reason)
 
-    async def give_up(self, error: Exception) -> None:
-        """Tell why nothing more is told, though the run may go on."""
+    async def fail(self, error: Exception) -> None:
+        """Call the hooks for an error after which nothing more is told; the run may continue."""
         if isinstance(error, TimeoutError):
-            await self._call("on_timeout")
-        await self._call("on_exception", error)
+            await self._notify("on_timeout")
+        await self._notify("on_exception", error)
 
     async def end(self) -> None:
-        """Tell, once, that nothing follows."""
+        """Call, once, the hook for the end."""
         if not self._is_over:
             self._is_over = self._dispatcher.has_ended = True
-            error = await self._raised_by("on_end")
+            error = await self._call_hook("on_end")
             self.failure = self.failure or error
 
-    async def _call(self, name: str, *arguments: Any) -> None:
+    async def _notify(self, name: str, *arguments: Any) -> None:
         if self._is_over:
             return
-        error = await self._raised_by(name, *arguments)
+        error = await self._call_hook(name, *arguments)
         if error is not None:
             self.failure = error
-            await self._raised_by("on_exception", error)
+            await self._call_hook("on_exception", error)
             await self.end()
 
-    async def _raised_by(self, name: str, *arguments: Any) -> Exception | None:
+    async def _call_hook(self, name: str, *arguments: Any) -> Exception | None:
         """Call a hook, unless it is the base class's, and return what it raised."""
-        if not self._does_something(name):
+        if not self._overrides(name):
             return None
         try:
             result = getattr(self._handler, name)(*arguments)
@@ -101,7 +101,7 @@ class HandlerSession:
             return error
         return None
 
-    def _does_something(self, hook: str) -> bool:
+    def _overrides(self, hook: str) -> bool:
         function = getattr(getattr(self._handler, hook), "__func__", None)
         return function is not getattr(self._base, hook)
 
@@ -126,7 +126,9 @@ def open_session(handler_class: Any, arguments: dict[str, Any] | None) -> Handle
             "own handler. Pass its arguments in event_handler_kwargs."
         )
     if issubclass(handler_class, EventHandler):
-        return HandlerSession(_made(handler_class, arguments), EventHandler, OwnObjects())
+        return HandlerSession(
+            _instantiate(handler_class, arguments), EventHandler, ApiObjectFactory()
+        )
     return _package_session(handler_class, arguments)
 
 
@@ -137,8 +139,8 @@ def _package_session(handler_class: type[Any], arguments: dict[str, Any] | None)
 
         base = openai_package.base_of(handler_class)
         if base is not None:
-            handler = _made(openai_package.answering(handler_class, base), arguments)
-            return HandlerSession(handler, base, openai_package.PackageObjects())
+            handler = _instantiate(openai_package.answering(handler_class, base), arguments)
+            return HandlerSession(handler, base, openai_package.PackageObjectFactory())
     raise TypeError(
         f"{handler_class.__name__} is not an event handler. Derive it from "
         "threadmill.EventHandler, or from "
@@ -146,7 +148,7 @@ def _package_session(handler_class: type[Any], arguments: dict[str, Any] | None)
     )
 
 
-def _made(handler_class: type[Any], arguments: dict[str, Any] | None) -> Any:
+def _instantiate(handler_class: type[Any], arguments: dict[str, Any] | None) -> Any:
     given = arguments or {}
     try:
         inspect.signature(handler_class).bind(**given)

@@ -121,7 +121,9 @@ class CallsCard:
         """The card of a stored step."""
         calls = {
             call.id: Call(
-                *(call.name, call.arguments, call.output),
+                name=call.name,
+                arguments=call.arguments,
+                output=call.output,
                 error="failed" if call.failed else "",
                 kind=call.type,
             )

@@ -54,7 +54,10 @@ class HostingRoutes:
             return _refuse(400, "An upload has a 'file' and a 'purpose'.")
         seconds = form.get("expires_after[seconds]")
         kept = self._hosting.upload(
-            *(file.filename, file.file.read(), purpose), int(str(seconds)) if seconds else None
+            file.filename,
+            file.file.read(),
+            purpose,
+            int(str(seconds)) if seconds else None,
         )
         return _json(_file(kept))
 
@@ -102,7 +105,9 @@ class HostingRoutes:
         body = await http.json()
         file_ids = [self._hosting.files[id].id for id in body.get("file_ids") or ()]
         store = VectorStore(
-            *(self._hosting.new_id("vs_"), body.get("name") or "", file_ids),
+            self._hosting.new_id("vs_"),
+            body.get("name") or "",
+            file_ids,
             body.get("expires_after"),
         )
         self._hosting.vector_stores[store.id] = store

@@ -51,7 +51,9 @@ class Dialect:
 
 RESPONSES = Dialect("responses", responses_input.read, responses_input.check, ResponsesOutput)
 CHAT = Dialect(
-    *("chat", chat_input.read, chat_input.check),
+    "chat",
+    chat_input.read,
+    chat_input.check,
     lambda request, reply, _: ChatOutput(request, reply),
 )
 
