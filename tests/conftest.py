@@ -32,7 +32,7 @@ from tests.support.store.leaks import leaks
 from tests.support.store.slots import one_slot_per_script
 
 from threadmill_shared.store.connections import StoreClient, connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 NAMESPACE = "tm"
 

@@ -216,7 +216,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             raise TypeError("load needs an assistant's id or name.")
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
-        found = await client.hop(client.assistants.load(id_or_name))
+        found = await client.hop(client.store.assistants.load(id_or_name))
         fields = fields_of(found, cls.model_fields)
         if tools is not None:
             fields["tools"] = list(tools)
@@ -237,7 +237,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             return self._is_registered
         check_text(self.id, "An assistant's id")
         client = current_client()
-        found = await client.hop(client.assistants.load(self.id))
+        found = await client.hop(client.store.assistants.load(self.id))
         fields = fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
@@ -269,7 +269,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         refuse_unregistered(self, "saved")
         await self.__adopt__()
         client = current_client()
-        self._version = await client.hop(client.assistants.save(self.definition()))
+        self._version = await client.hop(client.store.assistants.save(self.definition()))
 
     save = blocking(_save)
     save_async = awaitable(_save)
@@ -291,7 +291,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return self.definition().model_copy(update={"id": ids.new_assistant_id(), "version": 1})
 
     def _registrant(self, client: Client) -> Registrant:
-        return Registrant(self, self._note_registered, client.assistants)
+        return Registrant(self, self._note_registered, client.store.assistants)
 
     def _note_registered(self, definition: Definition | None) -> None:
         self.id = None if definition is None else definition.id

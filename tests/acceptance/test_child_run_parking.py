@@ -17,7 +17,7 @@ def parked_child() -> Run:
     """The run that waits for an approval."""
 
     def find() -> list[str]:
-        buckets = current_client().store.keys.buckets()
+        buckets = current_client().store.session.keys.buckets()
         return [run_id for bucket in buckets for run_id in drive(_zrange(f"{bucket}parked"))]
 
     return Run.load(wait_until(find, "a run is parked")[0])
@@ -29,7 +29,7 @@ def outputs(run: Run) -> list[str | None]:
 
 async def _zrange(key: str) -> list[str]:
     client = current_client()
-    found: list[str] = await client.hop(client.store.read("ZRANGE", key, 0, -1))
+    found: list[str] = await client.hop(client.store.session.runner.command("ZRANGE", key, 0, -1))
     return found
 
 

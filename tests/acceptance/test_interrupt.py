@@ -15,7 +15,7 @@ from tests.support.provider_requests import by_thread, said_to
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Record, Reply, Request, StandIn, Text
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 pytestmark = pytest.mark.any_api
 
@@ -84,7 +84,7 @@ async def executions(redis_url: str, runs: Iterable[Run]) -> list[tuple[int, int
     """When each of those runs that a worker has begun began and ended; by the server's clock."""
     async with aclosing(connect(redis_url)) as client:
         store = Store(client, "threadmill")
-        records = [await store.record(run.id) for run in runs]
+        records = [await store.runs.record(run.id) for run in runs]
     return [(r.started_at, r.ended_at or 0) for r in records if r and r.started_at]
 
 

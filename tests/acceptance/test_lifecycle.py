@@ -360,7 +360,7 @@ def test_a_module_that_has_changed_is_published_under_the_next_version(
         for instructions in ("a", "a", "b"):
             definition = Assistant("module", instructions).definition()
             asyncio.run_coroutine_threadsafe(
-                client.assistants.publish([definition]), client._bridge._loop
+                client.store.assistants.publish([definition]), client._bridge._loop
             ).result()
         assert Assistant.load("module").enqueue("Hi!").assistant_version == 2
         close_client()

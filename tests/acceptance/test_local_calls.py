@@ -242,7 +242,7 @@ def test_who_has_lost_a_call_to_another_process_goes_on_when_that_one_is_lost(
 
     lost = f"lost {int(time.time() * 1000) + 1000}"  # it has taken the call meanwhile
     with redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"]) as client:
-        client.hset(current_client().store.keys.calls(run.id), f"@{call.id}", lost)
+        client.hset(current_client().store.session.keys.calls(run.id), f"@{call.id}", lost)
 
     waiting.join()
     assert outputs(run.refresh()) == [str(os.getpid())]

@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 from threadmill import Assistant, Run
 from threadmill.testing import Reply, StandIn, Text
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.service import TOOL_SECONDS
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
@@ -65,9 +65,9 @@ def test_a_stream_is_closed_whose_run_was_taken_while_the_provider_was_silent(
 async def take(url: str, run_id: str) -> None:
     """Take a run from whoever executes it, as a sweep that found its worker dead."""
     store = Store(connect(url), "threadmill")
-    record = await store.record(run_id)
+    record = await store.runs.record(run_id)
     assert record is not None
-    assert (await store.reclaim(record)).outcome == "ok"
+    assert (await store.runs.reclaim(record)).outcome == "ok"
     await store.close()
 
 

@@ -170,7 +170,7 @@ def test_an_assistant_is_loaded_by_its_old_id_with_its_instructions_word_by_word
     silent = Assistant.load("asst_abc123", tools=[])
     client = current_client()
     run = silent.enqueue("Hello!").cancel()
-    record = drive(_hop(client.store.record(run.id)))
+    record = drive(_hop(client.store.runs.record(run.id)))
     assert record.request.instructions == AI["instructions"]
 
 

@@ -20,7 +20,7 @@ from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 TURNS = 60
 """Of the event loop, from the first command to its answer and beyond."""
@@ -34,8 +34,8 @@ async def wait_turns(count: int) -> None:
 @pytest.mark.parametrize("turns", range(TURNS))
 async def test_a_store_closes_whatever_is_being_sent(redis_url: str, turns: int) -> None:
     store = Store(connect(redis_url), "tm")
-    await store.read("PING")
-    reading = [asyncio.ensure_future(store.read("PING")) for _ in range(3)]
+    await store.session.runner.command("PING")
+    reading = [asyncio.ensure_future(store.session.runner.command("PING")) for _ in range(3)]
     await wait_turns(turns)
     begun = time.monotonic()
     await store.close()
@@ -65,7 +65,7 @@ def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
 
     async def ask() -> None:
         while True:
-            await client.store.pipeline.execute_all([("PING",)])
+            await client.store.session.pipeline.execute_all([("PING",)])
 
     asking = [client.hop(ask()).future for _ in range(3)]
     wait(asking, timeout=milliseconds / 1000)

@@ -11,8 +11,7 @@ import sys
 from threadmill_shared.errors import ThreadmillError
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
-from threadmill_shared.store.workers import Workers
+from threadmill_shared.store.store import Store
 from threadmill_workers.membership.identity import host_name
 
 
@@ -20,7 +19,7 @@ async def _workers_here() -> int:
     settings = load_settings()
     client = connect(settings.store_url())
     try:
-        workers = await Workers(Store(client, settings.namespace)).alive()
+        workers = await Store(client, settings.namespace).workers.alive()
     finally:
         await client.aclose()
     return sum(worker.worker.rpartition(":")[0] == host_name() for worker in workers)

@@ -14,11 +14,8 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.model import Model
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.format import check_format
-from threadmill_shared.store.runs import Store
-from threadmill_shared.store.server_check import check_server
+from threadmill_shared.store.store import Store
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
@@ -43,13 +40,13 @@ async def open_store(settings: Settings) -> Store:
     """
     store = Store(connect(settings.store_url()), settings.namespace)
     try:
-        await store.read("PING")
-        await check_server(store)
-        await check_format(store)
+        await store.server.ping()
+        await store.server.check()
+        await store.server.check_format()
     except BaseException:
         await store.close()
         raise
-    store.scripts.patience = math.inf  # what a holder writes is repeated until answered
+    store.session.runner.patience = math.inf  # what a holder writes is repeated until answered
     return store
 
 
@@ -89,7 +86,7 @@ class WorkerRuntime:
         self._sender = sender
         self._store = store
         self._model = model
-        self._notifications = Notifications(store.client)
+        self._notifications = Notifications(store.session.client)
         context = WorkerContext(
             settings=settings,
             store=store,
@@ -121,15 +118,15 @@ class WorkerRuntime:
 
     async def _publish(self) -> None:
         try:
-            await Assistants(self._store).publish(self._catalog.definitions.values())
+            await self._store.assistants.publish(self._catalog.definitions.values())
         except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
             logger.warning("Redis is full (maxmemory); this worker's assistants were not published")
 
     async def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
-        definition = await Assistants(self._store).load(assistant)
-        enqueued = await self._store.enqueue(enqueue_command(make(definition), self.settings))
+        definition = await self._store.assistants.load(assistant)
+        enqueued = await self._store.runs.enqueue(enqueue_command(make(definition), self.settings))
         self._sender.send(enqueued.send)
         return enqueued.run_id
 

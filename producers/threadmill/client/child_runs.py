@@ -6,7 +6,7 @@ import dataclasses
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import EnqueueCommand
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 DEEPEST = 20
@@ -27,8 +27,7 @@ async def as_child(new: EnqueueCommand, store: Store) -> EnqueueCommand:
     for _ in range(DEEPEST):
         if run_id is None:
             break
-        fields = ("thread_id", "parent")
-        thread_id, parent = await store.read("HMGET", store.keys.run(run_id), *fields)
+        thread_id, parent = await store.runs.thread_and_parent(run_id)
         if thread_id == new.thread_id:
             raise errors.ThreadLocked(
                 f"{run_id} holds this thread, and this tool is part of that run, or of one that it "

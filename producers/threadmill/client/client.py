@@ -24,11 +24,9 @@ from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.parked_runs import CallOutcome, ParkedRuns
-from threadmill_shared.store.runs import Store
-from threadmill_shared.store.workers import Workers
+from threadmill_shared.store.parked_runs import CallOutcome
+from threadmill_shared.store.store import Store
 from threadmill_shared.tools import Tool
 
 logger = logging.getLogger("threadmill")
@@ -103,8 +101,6 @@ class Client:
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
-        self.assistants = Assistants(self.store)
-        self.parked = ParkedRuns(self.store)
         self._notifications = Notifications(redis)
         self.tails = LogFollower(self.store, self._notifications)
 
@@ -146,7 +142,7 @@ class Client:
             new = replace(
                 new, queue=Queues(self.settings.namespace).embedded(self._own_worker.queue)
             )
-        enqueued = await self.store.enqueue(new)
+        enqueued = await self.store.runs.enqueue(new)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
@@ -158,7 +154,7 @@ class Client:
         Raises:
             RunNotFound: there is no such run.
         """
-        ended = await self.store.cancel(run_id)
+        ended = await self.store.runs.cancel(run_id)
         self._sender.send(ended.send)
         if ended.status is Status.CANCELLING:
             self._in_background(self._force(run_id))
@@ -166,7 +162,7 @@ class Client:
 
     async def _force(self, run_id: str) -> None:
         await asyncio.sleep(CANCEL_MS / 1000)
-        ended = await self.store.force(run_id, grace_ms=CANCEL_MS)
+        ended = await self.store.runs.force_end(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
             self._sender.send(ended.send)
 
@@ -184,9 +180,9 @@ class Client:
         Raises:
             RunNotFound, NotWaiting, CallTaken, OutputMismatch: as they say.
         """
-        submit = self.parked.submit
+        submit = self.store.parked_runs.submit
         send = await submit(run_id, call_id, answer, waits_for=waits_for, lessee=lessee)
-        await self.store.confirm(run_id)
+        await self.store.session.wait_for_replica(run_id)
         self._sender.send(send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
@@ -195,8 +191,8 @@ class Client:
         Raises:
             RunNotFound, NotWaiting: as they say.
         """
-        send = await self.parked.approve(run_id, call_id)
-        await self.store.confirm(run_id)
+        send = await self.store.parked_runs.approve(run_id, call_id)
+        await self.store.session.wait_for_replica(run_id)
         self._sender.send(send)
 
     async def view(self, run_id: str) -> RunView:
@@ -205,14 +201,14 @@ class Client:
         Raises:
             RunNotFound: there is no such run.
         """
-        record = await self.store.record(run_id)
+        record = await self.store.runs.record(run_id)
         if record is None:
             raise errors.RunNotFound(f"There is no run {run_id}, or its record has expired.")
         messages, steps = await asyncio.gather(
-            self.store.messages_of_run(record), self.store.steps(run_id)
+            self.store.threads.messages_of_run(record), self.store.runs.steps(run_id)
         )
         is_parked = record.status is Status.REQUIRES_ACTION
-        parked = await self.parked.calls(run_id) if is_parked else []
+        parked = await self.store.parked_runs.calls(run_id) if is_parked else []
         return RunView(record, messages, steps, parked)
 
     async def ended(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> None:
@@ -244,7 +240,7 @@ class Client:
         try:
             async for events in self.tails.follow(run_id, after):
                 if child_runs.parent_here() and any(event.event in _DISPATCHED for event in events):
-                    record = await self.store.record(run_id)
+                    record = await self.store.runs.record(run_id)
                     if record is not None and record.status is Status.QUEUED:
                         _execute_child(record)
                 yield events
@@ -257,9 +253,9 @@ class Client:
     async def _warn_when_alone(self, run_id: str) -> None:
         await asyncio.sleep(NO_WORKER_SECONDS)
         try:
-            record = await self.store.record(run_id)
+            record = await self.store.runs.record(run_id)
             waits = record is not None and record.status is Status.QUEUED
-            is_alone = waits and not await Workers(self.store).alive()
+            is_alone = waits and not await self.store.workers.alive()
         except errors.StoreUnavailable:  # whoever waits for the run says so already
             return
         if is_alone:

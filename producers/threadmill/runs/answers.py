@@ -26,7 +26,7 @@ async def submit_outputs(
         NotWaiting, CallTaken, OutputMismatch, ToolError, TooLarge: see `Run.submit_tool_outputs`.
     """
     texts = {id: _text(value, client) for id, value in _by_call(outputs).items()}
-    parked = await client.hop(client.parked.calls(run_id))
+    parked = await client.hop(client.store.parked_runs.calls(run_id))
     waiting = {call.id for call in parked if call.waits_for == "output"}
     for call_id in sorted(texts, key=waiting.__contains__):
         await client.hop(client.submit(run_id, call_id, CallOutcome(texts[call_id])))

@@ -54,7 +54,7 @@ class CallLease:
     async def acquire(self, suspect: str = "") -> tuple[str, str]:
         """Lease the call, or renew the lease; see `ParkedRuns.lease_call` for what it returns."""
         lease = partial(
-            self._client.parked.lease_call,
+            self._client.store.parked_runs.lease_call,
             self._run_id,
             self._call_id,
             self._lessee,
@@ -105,7 +105,7 @@ class CallLease:
         return True
 
     async def _is_confirmed(self) -> bool:
-        return await until_answered(partial(self._client.store.confirm, self._run_id))
+        return await until_answered(partial(self._client.store.wait_for_replica, self._run_id))
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:

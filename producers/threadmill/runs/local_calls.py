@@ -110,11 +110,13 @@ class LocalCalls:
 
     async def _execute_parked(self) -> None:
         client, run_id = self._client, self._run_id
-        calls = await self._on_bridge(until_answered(partial(client.parked.calls, run_id)))
+        calls = await self._on_bridge(
+            until_answered(partial(client.store.parked_runs.calls, run_id))
+        )
         new = [c for c in calls if c.waits_for == "output" and c.id not in self._begun]
         if not new or self._is_closed:
             return
-        record = await self._on_bridge(until_answered(partial(client.store.record, run_id)))
+        record = await self._on_bridge(until_answered(partial(client.store.runs.record, run_id)))
         jobs = [job for call in new if record and (job := self._job(call, record)) is not None]
         jobs = [job for job in jobs if job.call.id not in self._begun]
         self._begun.update(job.call.id for job in jobs)

@@ -16,8 +16,8 @@ from threadmill.client.operations import awaitable, blocking
 from threadmill.thread import Thread
 from threadmill.transfer import objects
 from threadmill_shared import errors
-from threadmill_shared.store.reader import PAGE
 from threadmill_shared.store.replies import thread_not_found
+from threadmill_shared.store.session import PAGE
 
 
 @dataclass
@@ -84,12 +84,12 @@ async def _lines(client: Client, threads: list[Thread] | None) -> AsyncIterator[
             async for line in _of_thread(client, thread.id, thread.key):
                 yield line
         return
-    async for assistant_id in client.assistants.created_ids():
+    async for assistant_id in client.store.assistants.created_ids():
         try:
-            yield objects.assistant(await client.assistants.load(assistant_id))
+            yield objects.assistant(await client.store.assistants.load(assistant_id))
         except errors.AssistantNotFound:
             continue  # deleted meanwhile
-    async for thread_id in client.store.thread_ids():
+    async for thread_id in client.store.threads.all_ids():
         try:
             async for line in _of_thread(client, thread_id, None):
                 yield line
@@ -100,16 +100,16 @@ async def _lines(client: Client, threads: list[Thread] | None) -> AsyncIterator[
 async def _of_thread(
     client: Client, thread_id: str, key: str | None
 ) -> AsyncIterator[dict[str, Any]]:
-    fields = await client.store.thread_fields(thread_id)
+    fields = await client.store.threads.fields(thread_id)
     if not fields:
         raise thread_not_found(thread_id)
     yield objects.thread(thread_id, fields, key)
     last = int(fields.get("last") or 0)
     for first in range(1, last + 1, PAGE):
-        page = await client.store.items(thread_id, first, min(first + PAGE - 1, last))
+        page = await client.store.threads.items(thread_id, first, min(first + PAGE - 1, last))
         for position, (item, at) in enumerate(page, first):
             yield objects.item(thread_id, item, at, position)
-    async for record in client.store.all_runs(thread_id):
+    async for record in client.store.runs.all_of_thread(thread_id):
         yield objects.run(record)
-        for step in await client.store.steps(record.id):
+        for step in await client.store.runs.steps(record.id):
             yield objects.step(step, record)

@@ -101,11 +101,11 @@ async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -
         for line in _assistants(index):
             given = line.definition()
             stored = _mapped(given, models)
-            if await client.assistants.create_once(stored):
+            if await client.store.assistants.create_once(stored):
                 imported.new_assistants += 1
                 mapped[given.model] += 1
             else:  # what is there stays as it is
-                stored = await client.assistants.load(given.id)
+                stored = await client.store.assistants.load(given.id)
             used[stored.model] += 1
         imported.mapped = {model: mapped[model] for model in models}
         imported.retiring = _retiring(used)
@@ -166,7 +166,7 @@ async def _import_thread(client: Client, index: Index, old_id: str, start: int |
     added = 0
     for part in _parts(index, old_id):
         first = part[0].at if part else 0
-        added += await client.store.bring_in(
+        added += await client.store.threads.import_items(
             thread_id,
             part,
             created_at=_created_at(line, first),

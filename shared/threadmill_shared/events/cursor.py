@@ -10,19 +10,20 @@ from __future__ import annotations
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.store.reader import PAGE, RawEntry, StoreReader
+from threadmill_shared.store.logs import Logs, RawEntry
+from threadmill_shared.store.session import PAGE
 
 
 class Cursor:
     """Reads a log from a place on, in pages."""
 
-    def __init__(self, store: StoreReader, record: RunRecord, after: int) -> None:
+    def __init__(self, logs: Logs, record: RunRecord, after: int) -> None:
         """Nothing is read yet; the first event will be the one behind number `after`."""
         self.after = after
         """Number of the last event that was read."""
         self.is_behind = False
         """Whether the last page was full, so that there may be more."""
-        self._store = store
+        self._logs = logs
         self._record = record
         self._reader = LogDecoder(record)
         self._seen: RawEntry | None = None
@@ -34,13 +35,13 @@ class Cursor:
             LogRewound: what was read last is no longer stored.
             EventsExpired: the next event is past its lifetime.
         """
-        found = await self._store.raw_entries(self._record.id, self.after, PAGE + 1)
+        found = await self._logs.raw_entries(self._record.id, self.after, PAGE + 1)
         new = found
         if self._seen is not None and found:
             if found[0] != self._seen:
                 raise self._rewound()
             new = found[1:]
-        entries = await self._store.parsed(self._record.id, new)
+        entries = await self._logs.parse(self._record.id, new)
         events = [event for entry in entries for event in self._reader.events(entry, self.after)]
         # Only now: a read that fails on its way is repeated.
         if events:

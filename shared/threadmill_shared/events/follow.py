@@ -20,7 +20,7 @@ from threadmill_shared.events.notifications import IDLE_SECONDS, ChannelListener
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.replies import run_not_found
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 logger = logging.getLogger("threadmill.events")
 
@@ -47,8 +47,8 @@ class LogFollower:
                 already read, or before `after`.
             EventsExpired: the log is past its lifetime, and `after` lies within it.
         """
-        async with self._notifications.listen(self._store.keys.log(run_id)) as listener:
-            cursor = Cursor(self._store, await self._record(run_id), after)
+        async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
+            cursor = Cursor(self._store.logs, await self._record(run_id), after)
             while True:
                 listener.clear()
                 events = await self._patiently(cursor.read)
@@ -83,7 +83,7 @@ class LogFollower:
             RunNotFound: there is no such run.
             RunLost: its keys are gone meanwhile.
         """
-        async with self._notifications.listen(self._store.keys.log(run_id)) as listener:
+        async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
             record = await self._record(run_id)
             while not record.status.is_terminal:
                 on_look(record)
@@ -113,13 +113,13 @@ class LogFollower:
         return True
 
     async def _log_exists(self, run_id: str) -> bool:
-        return bool(await self._store.read("EXISTS", self._store.keys.log(run_id)))
+        return await self._store.logs.exists(run_id)
 
     async def _record(self, run_id: str, *, known: bool = False) -> RunRecord:
         if known:
-            record = await self._patiently(partial(self._store.record, run_id))
+            record = await self._patiently(partial(self._store.runs.record, run_id))
         else:
-            record = await self._store.record(run_id)
+            record = await self._store.runs.record(run_id)
         if record is None and known:
             raise errors.RunLost(
                 f"The record of {run_id} is gone: its thread was deleted, or Redis lost it."

@@ -10,8 +10,8 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.texts import compare_and_set
+from threadmill_shared.store.session import Session
 
 PUBLISHED_DAYS = 30
 """How long a published definition is known after the last worker published it."""
@@ -20,9 +20,10 @@ PUBLISHED_DAYS = 30
 class Assistants:
     """The definitions that workers publish or users create."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys = store.keys
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._keys = session.keys
+        self._runner = session.runner
 
     async def publish(self, definitions: Iterable[Definition]) -> None:
         """Make definitions known by name; the last one published under a name counts.
@@ -38,21 +39,21 @@ class Assistants:
             # 0: another worker was faster, and its version is the one to compare with.
             while not await self._put(key, await self._stored(key), definition, lifetime):
                 pass
-            await self._store.read("EXPIRE", key, lifetime)
-            await self._store.read("ZADD", self._keys.names(), time.time(), definition.name)
+            await self._runner.command("EXPIRE", key, lifetime)
+            await self._runner.command("ZADD", self._keys.names(), time.time(), definition.name)
         oldest = time.time() - lifetime
-        await self._store.read("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
+        await self._runner.command("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
 
     async def create(self, definition: Definition) -> None:
         """Store a definition under its id, until it is deleted."""
-        await self._store.read(
+        await self._runner.command(
             "SET", self._keys.created(definition.id), definition.model_dump_json()
         )
 
     async def create_once(self, definition: Definition) -> bool:
         """Store a definition under its id, unless there is one already; whether there was none."""
         key = self._keys.created(definition.id)
-        return bool(await self._store.read("SET", key, definition.model_dump_json(), "NX"))
+        return bool(await self._runner.command("SET", key, definition.model_dump_json(), "NX"))
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -70,7 +71,7 @@ class Assistants:
                 return version
 
     async def _stored(self, key: str) -> str | None:
-        found: str | None = await self._store.read("GET", key)
+        found: str | None = await self._runner.command("GET", key)
         return found
 
     async def _put(
@@ -84,17 +85,17 @@ class Assistants:
         fields = _unknown_fields(stored) | new.model_dump(mode="json")
         becomes = to_json(fields).decode()
         call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
-        reply = await self._store.scripts.run(call)
+        reply = await self._runner.run(call)
         return 0 if reply[0] == "moved" else version + 1
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False where there is none."""
-        return bool(await self._store.read("DEL", self._keys.created(assistant_id)))
+        return bool(await self._runner.command("DEL", self._keys.created(assistant_id)))
 
     async def created_ids(self) -> AsyncIterator[str]:
         """The ids of all definitions that were created; for exports, as `Store.thread_ids` is."""
         prefix = self._keys.created("")
-        async for key in self._store.keys_like(self._keys.all_created()):
+        async for key in self._session.keys_like(self._keys.all_created()):
             yield key.removeprefix(prefix)
 
     async def load(self, id_or_name: str) -> Definition:
@@ -105,13 +106,13 @@ class Assistants:
             StoreIncompatible: this release cannot read it.
         """
         for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
-            found = await self._store.read("GET", key)
+            found = await self._runner.command("GET", key)
             if found:
                 return Definition.read(found, f"The definition of {id_or_name!r}")
         raise await self._not_found(id_or_name)
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
-        names = await self._store.read("ZREVRANGE", self._keys.names(), 0, 9)
+        names = await self._runner.command("ZREVRANGE", self._keys.names(), 0, 9)
         published = f" Published assistants:{', '.join(names)}." if names else ""
         return errors.AssistantNotFound(
             f"There is no assistant {id_or_name!r}.{published} A module-level assistant is known "

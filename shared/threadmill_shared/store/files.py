@@ -8,35 +8,69 @@ in this process and in Redis. A file is there once its last field is, which name
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
+from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import File, FileInfo, harmless_name
-
-if TYPE_CHECKING:
-    from threadmill_shared.store.reader import StoreReader
-
-
-async def produced_files(store: StoreReader, run_id: str) -> list[FileInfo]:
-    """The files that a run has made, by their ids."""
-    key = store.keys.files(run_id)
-    ids = sorted(field for field in await store.read("HKEYS", key) if "/" not in field)
-    told = await store.gather([("HGET", key, id) for id in ids])
-    found = ((id, from_json(stored)) for id, stored in zip(ids, told, strict=True) if stored)
-    return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
+from threadmill_shared.store.scripts.threads import ThreadScripts
+from threadmill_shared.store.session import Session
 
 
-async def read_file(store: StoreReader, key: str, file_id: str) -> File | None:
-    """A file in a hash of the store; None where it is not there."""
-    told = await store.read("HGET", key, file_id)
-    if told is None:
-        return None
-    known, pieces = from_json(told), []
-    for number in range(known["pieces"]):
-        [piece] = await store.gather([("HGET", key, f"{file_id}/{number}")])
-        if piece is None:  # it was deleted meanwhile
+class Files:
+    """The files of one namespace."""
+
+    def __init__(self, session: Session) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
+        self._scripts = ThreadScripts(session.keys)
+
+    async def produced(self, run_id: str) -> list[FileInfo]:
+        """The files that a run has made, by their ids."""
+        key = self._keys.files(run_id)
+        names = await self._runner.command("HKEYS", key)
+        ids = sorted(field for field in names if "/" not in field)
+        told = await self._runner.commands([("HGET", key, id) for id in ids])
+        found = ((id, from_json(stored)) for id, stored in zip(ids, told, strict=True) if stored)
+        return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
+
+    async def read_produced(self, run_id: str, file_id: str) -> File | None:
+        """A file that a run has made; None if it is not there."""
+        return await self._read(self._keys.files(run_id), file_id)
+
+    async def read_attached(self, thread_id: str, file_id: str) -> File | None:
+        """A file that is attached to a thread; None if it is not there."""
+        return await self._read(self._keys.attached(thread_id), file_id)
+
+    async def attach(self, thread_id: str, attached: Attached) -> None:
+        """Put files beside a thread, before the message that names them.
+
+        They stay if the message is refused: whoever tries again need not send them again, and
+        they go with the thread.
+        """
+        for file in attached.files:
+            key = self._keys.attached(thread_id)
+            if await self._runner.command("HEXISTS", key, file.id):
+                continue
+            for name, value in file.fields():
+                call = self._scripts.attach(thread_id=thread_id, field=name, value=value)
+                await self._runner.run_apart(call)
+
+    async def note_about_attached(self, thread_id: str, name: str) -> str | None:
+        """What was noted about a thread's files under this name; None if nothing was."""
+        key = self._keys.attached(thread_id)
+        found: str | None = await self._runner.command("HGET", key, name)
+        return found
+
+    async def _read(self, key: str, file_id: str) -> File | None:
+        told = await self._runner.command("HGET", key, file_id)
+        if told is None:
             return None
-        pieces.append(base64.b64decode(piece))
-    # Whoever writes into a folder trusts nobody who can write into Redis.
-    return File(file_id, harmless_name(known["name"]), b"".join(pieces))
+        known, pieces = from_json(told), []
+        for number in range(known["pieces"]):
+            [piece] = await self._runner.commands([("HGET", key, f"{file_id}/{number}")])
+            if piece is None:  # it was deleted meanwhile
+                return None
+            pieces.append(base64.b64decode(piece))
+        # Whoever writes into a folder trusts nobody who can write into Redis.
+        return File(file_id, harmless_name(known["name"]), b"".join(pieces))

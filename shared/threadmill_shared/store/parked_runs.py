@@ -20,10 +20,10 @@ from threadmill_shared.records.items import OPEN_CALL_OUTPUT
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.log import OwnEvent, Record, ToolCallAnswered, ToolStepEnded, encode
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.reader import StoreReader
 from threadmill_shared.store.replies import run_not_found
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.parked_runs import ParkedRunScripts
+from threadmill_shared.store.session import Session
 
 LEASE_SECONDS = 10.0
 """So long a call that was leased is kept from others, after the last sign of its lessee."""
@@ -96,10 +96,10 @@ class _Parked:
 class ParkedRuns:
     """The parked runs of one namespace."""
 
-    def __init__(self, store: StoreReader) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._scripts = ParkedRunScripts(store.keys)
+    def __init__(self, session: Session) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
+        self._scripts = ParkedRunScripts(session.keys)
 
     async def calls(self, run_id: str) -> list[ParkedCall]:
         """The calls that wait for somebody outside; none where the run is not parked.
@@ -136,7 +136,7 @@ class ParkedRuns:
             may_repeat=may_repeat,
             suspect=suspect,
         )
-        word, *who = await self._store.scripts.run(call)
+        word, *who = await self._runner.run(call)
         return str(word), str(who[0]) if who else ""
 
     async def submit(
@@ -168,7 +168,7 @@ class ParkedRuns:
             call = self._submission(
                 parked, run_id, call_id, answer, waits_for=waits_for, lessee=lessee
             )
-            reply = await self._store.scripts.run(call)
+            reply = await self._runner.run(call)
             if reply[0] in ("ok", "again"):
                 return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
             if reply[0] != "moved":
@@ -192,14 +192,14 @@ class ParkedRuns:
             count=1,
             records=record,
         )
-        reply = await self._store.scripts.run(call)
+        reply = await self._runner.run(call)
         if reply[0] not in ("ok", "again"):
             raise _refusal(reply[0], run_id, call_id, parked)
         return _dispatch(run_id, *reply[1:], attempts=parked.attempts)
 
     async def _read(self, run_id: str) -> _Parked:
-        store, keys = self._store, self._keys
-        fields, marks = await store.gather(
+        keys = self._keys
+        fields, marks = await self._runner.commands(
             [
                 ("HMGET", keys.run(run_id), "status", "events", "open_step", "attempts"),
                 ("HGETALL", keys.calls(run_id)),
@@ -208,7 +208,7 @@ class ParkedRuns:
         status, events, step, attempts = fields
         if status is None:
             raise run_not_found(run_id)
-        body = await store.read("HGET", keys.steps(run_id), step) if step else None
+        body = await self._runner.command("HGET", keys.steps(run_id), step) if step else None
         return _Parked(
             status=Status(status),
             events=int(events),

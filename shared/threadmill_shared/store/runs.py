@@ -1,14 +1,13 @@
-"""What may be done to runs from outside: create, cancel, take away. Every change is one script.
+"""Runs: their records, and what may be done to them from outside. Every change is one script.
 
-What a holder of a run writes is the worker's business; threads are in `thread_store`, answers to
-parked runs in `parking`, reading in `reading`.
+What a holder of a run writes is in `held_runs`, answers to parked runs in `parked_runs`, what a
+sweep looks at in `indexes`.
 """
 
 from __future__ import annotations
 
-import logging
 import random
-import secrets
+from collections.abc import AsyncIterator
 
 from pydantic_core import to_json
 
@@ -19,47 +18,74 @@ from threadmill_shared.records.changes import (
     Ended,
     EnqueueCommand,
     Enqueued,
-    IndexScan,
     Reclaimed,
 )
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message, user_message
+from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.connections import StoreClient, is_cluster
-from threadmill_shared.store.replicas import ReplicaCheck, Replicas
+from threadmill_shared.store.files import Files
+from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.store.scripts.runs import RunScripts
-from threadmill_shared.store.threads import ThreadStore, as_json
-
-logger = logging.getLogger("threadmill.store")
-
-FIRST_RESEND_PAUSE_MS = 2_000
-LONGEST_RESEND_PAUSE_MS = 300_000
-"""Between two sends of a run that nobody claims; doubling from the first to the longest."""
+from threadmill_shared.store.session import PAGE, Session
+from threadmill_shared.store.threads import as_json
 
 
-class Store(ThreadStore):
-    """Threads, runs and logs of one namespace."""
+class Runs:
+    """The runs of one namespace."""
 
-    def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
-        """A store on a client from `connect`; a call is repeated for `patience` seconds."""
-        super().__init__(client, namespace, patience=patience)
-        self._replicas = Replicas(client)
-        self._runs = RunScripts(self.keys)
+    def __init__(self, session: Session, logs: Logs, files: Files) -> None:
+        self._session = session
+        self._keys = session.keys
+        self._runner = session.runner
+        self._scripts = RunScripts(session.keys)
+        self._logs = logs
+        self._files = files
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._replicas.close()
-        await super().close()
+    # ---- reading ---------------------------------------------------------------------------------
 
-    async def confirm(self, id: str, witness: ReplicaCheck | None = None) -> bool:
-        """Whether a replica has all that this process has written before, or there are none.
+    async def record(self, run_id: str) -> RunRecord | None:
+        """The run's record, or None where there is no such run."""
+        fields = await self._runner.command("HGETALL", self._keys.run(run_id))
+        return RunRecord.read(run_id, fields) if fields else None
 
-        Args:
-            id: a thread's or run's, which says where it was written.
-            witness: what must be true as well, where there are or have been replicas.
-        """
-        return await self._replicas.confirm(self.keys.mark(id), witness)
+    async def thread_and_parent(self, run_id: str) -> tuple[str | None, str | None]:
+        """The run's thread, and the run whose tool has enqueued it; each None if there is none."""
+        key = self._keys.run(run_id)
+        thread_id, parent = await self._runner.command("HMGET", key, "thread_id", "parent")
+        return thread_id, parent
+
+    async def steps(self, run_id: str) -> list[Step]:
+        """The run's steps, in order."""
+        return Step.read_all(
+            run_id, await self._runner.command("HGETALL", self._keys.steps(run_id))
+        )
+
+    async def newest_of_thread(self, thread_id: str, limit: int) -> list[RunRecord]:
+        """The thread's newest runs, oldest first."""
+        found = await self._runner.command("ZREVRANGE", self._keys.runs(thread_id), 0, limit - 1)
+        run_ids = list(reversed(found))
+        records = await self._runner.commands(("HGETALL", self._keys.run(id)) for id in run_ids)
+        found_records = zip(run_ids, records, strict=True)
+        return [RunRecord.read(id, fields) for id, fields in found_records if fields]
+
+    async def all_of_thread(self, thread_id: str) -> AsyncIterator[RunRecord]:
+        """All of the thread's runs whose records are there, oldest first, read page by page."""
+        key, start = self._keys.runs(thread_id), 0
+        while run_ids := await self._runner.command("ZRANGE", key, start, start + PAGE - 1):
+            start += len(run_ids)
+            records = await self._runner.commands(("HGETALL", self._keys.run(id)) for id in run_ids)
+            for run_id, fields in zip(run_ids, records, strict=True):
+                if fields:
+                    yield RunRecord.read(run_id, fields)
+
+    async def count_ahead(self, record: RunRecord) -> int:
+        """How many runs of the thread come before this one; 0: none, or it is past waiting."""
+        place = await self._runner.command("ZRANK", self._keys.line(record.thread_id), record.id)
+        return 0 if place is None else int(place) + 1
+
+    # ---- changing --------------------------------------------------------------------------------
 
     async def enqueue(self, new: EnqueueCommand) -> Enqueued:
         """Create a run.
@@ -71,10 +97,10 @@ class Store(ThreadStore):
             IdempotencyMismatch: the key was used with other content.
             StoreFull: Redis has no room for new runs.
         """
-        await self._room.refuse_when_full()
-        await self._attach(new.thread_id, new.attached)
+        await self._session.memory_guard.refuse_when_full()
+        await self._files.attach(new.thread_id, new.attached)
         keyed = new.idempotency_key is not None
-        call = self._runs.enqueue(
+        call = self._scripts.enqueue(
             run_id=new.run_id,
             thread_id=new.thread_id,
             idempotency_key=new.idempotency_key or "",
@@ -89,11 +115,11 @@ class Store(ThreadStore):
             message=_user_message(new),
             rest=_run_fields(new),
         )
-        reply = await self.scripts.run(call)
+        reply = await self._runner.run(call)
         outcome, run_id, ahead, send, queue = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
-        await self.confirm(run_id)
+        await self._session.wait_for_replica(run_id)
         return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
 
     async def cancel(self, run_id: str) -> Ended:
@@ -102,13 +128,13 @@ class Store(ThreadStore):
         Raises:
             RunNotFound: there is no such run.
         """
-        reply = await self.scripts.run(self._runs.cancel(run_id=run_id, cancel_ms=CANCEL_MS))
+        reply = await self._runner.run(self._scripts.cancel(run_id=run_id, cancel_ms=CANCEL_MS))
         if reply[0] == "gone":
             raise run_not_found(run_id)
         _, status, send, queue = reply
         return Ended(Status(status), _dispatch(send, queue))
 
-    async def force(
+    async def force_end(
         self,
         run_id: str,
         *,
@@ -130,8 +156,8 @@ class Store(ThreadStore):
                 return None
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
-            text = await self.open_text(record)
-            call = self._runs.force_end(
+            text = await self._logs.open_text(record)
+            call = self._scripts.force_end(
                 run_id=run_id,
                 token=record.token,
                 events=record.events,
@@ -142,7 +168,7 @@ class Store(ThreadStore):
                 message=_partial_message(record, text, status) if text else "",
                 last_error=to_json(last_error).decode() if last_error else "",
             )
-            reply = await self.scripts.run(call)
+            reply = await self._runner.run(call)
             if reply[0] in ("ok", "again"):
                 return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
@@ -156,7 +182,7 @@ class Store(ThreadStore):
             max_deaths: the holder died, and so often a run may die without getting on. None: this
                 is no fault of the run, and is not counted.
         """
-        call = self._runs.reclaim(
+        call = self._scripts.reclaim(
             run_id=record.id,
             holder=record.holder,
             token=record.token,
@@ -164,59 +190,11 @@ class Store(ThreadStore):
             max_deaths=max_deaths or 0,
             jitter=round(random.random(), 3),  # noqa: S311  not a secret
         )
-        reply = await self.scripts.run(call)
+        reply = await self._runner.run(call)
         if reply[0] not in ("ok", "again"):
             return Reclaimed(reply[0])
         dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
         return Reclaimed("ok", dispatch, int(reply[2]) / 1000)
-
-    async def look(self, at: int | None = None, *, overdue: int, unclaimed: int) -> IndexScan:
-        """Look at the indexes of all buckets, for a sweep.
-
-        Args:
-            at: a time of the server in milliseconds; None: what it is now.
-            overdue: how many runs of one bucket to name at most.
-            unclaimed: the same.
-        """
-        buckets = self.keys.buckets()
-        together = [[bucket] for bucket in buckets] if is_cluster(self.client) else [buckets]
-        replies = await self.scripts.ask_each(
-            [
-                self._runs.scan(at=at, overdue=overdue, unclaimed=unclaimed, rest=some)
-                for some in together
-            ]
-        )
-        return IndexScan(
-            now=max(int(reply[1]) for reply in replies),
-            holders=frozenset(worker for reply in replies for worker in reply[2]),
-            overdue=[run_id for reply in replies for run_id in reply[3]],
-            unclaimed=[
-                (run_id, score)
-                for reply in replies
-                for run_id, score in zip(reply[4][::2], reply[4][1::2], strict=True)
-            ],
-            unreported=[run_id for reply in replies for run_id in reply[5]],
-        )
-
-    async def resend(self, run_id: str, seen: str) -> Dispatch | None:
-        """Note that a run is sent again; None where it was claimed or sent meanwhile.
-
-        Args:
-            run_id: a run that stands in the dispatched index.
-            seen: its score there, as it was read.
-        """
-        call = self._runs.resend(
-            run_id=run_id,
-            seen=seen,
-            resend_id=secrets.token_hex(4),
-            first_pause_ms=FIRST_RESEND_PAUSE_MS,
-            longest_pause_ms=LONGEST_RESEND_PAUSE_MS,
-        )
-        reply = await self.scripts.run(call)
-        if reply[0] == "moved":
-            return None
-        attempts = int(reply[2])
-        return Dispatch(run_id, reply[1], begun=attempts > 0, attempt=attempts + 1)
 
 
 def _user_message(new: EnqueueCommand) -> str:

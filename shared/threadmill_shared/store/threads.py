@@ -1,34 +1,119 @@
-"""What may be done to threads: add messages, bring conversations in, delete."""
+"""Threads: their items and messages, and what may be done to them from outside."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.items import ImportedItem, MessageItem
-from threadmill_shared.store.connections import StoreClient
-from threadmill_shared.store.memory_guard import MemoryGuard
-from threadmill_shared.store.reader import PAGE, StoreReader
+from threadmill_shared.records.items import ImportedItem, Item, MessageItem
+from threadmill_shared.records.objects import Message
+from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.store.files import Files
 from threadmill_shared.store.replies import refuse_thread
 from threadmill_shared.store.scripts.threads import ThreadScripts
+from threadmill_shared.store.session import PAGE, Session
+from threadmill_shared.stored import reading
 
 
-class ThreadStore(StoreReader):
+class Threads:
     """The threads of one namespace."""
 
-    def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
-        """As `StoreReader`."""
-        super().__init__(client, namespace, patience=patience)
-        self._room = MemoryGuard(client)
-        self._threads = ThreadScripts(self.keys)
+    def __init__(self, session: Session, files: Files) -> None:
+        self._session = session
+        self._keys = session.keys
+        self._runner = session.runner
+        self._scripts = ThreadScripts(session.keys)
+        self._files = files
 
-    def tell_that_it_is_full(self) -> None:
-        """Say in the log that Redis takes nothing in; now and then, whoever finds it so."""
-        self._room.warn()
+    # ---- reading ---------------------------------------------------------------------------------
+
+    async def fields(self, thread_id: str) -> dict[str, str]:
+        """The thread's record; empty where there is no such thread."""
+        return dict(await self._runner.command("HGETALL", self._keys.thread(thread_id)))
+
+    async def last_position(self, thread_id: str) -> int:
+        """Position of the thread's last item; 0 where it has none."""
+        return int(await self._runner.command("HGET", self._keys.thread(thread_id), "last") or 0)
+
+    async def items(self, thread_id: str, first: int, last: int) -> list[tuple[Item, int]]:
+        """The thread's items from position `first` to `last`, with their times in ms."""
+        found: list[tuple[Item, int]] = []
+        key = self._keys.items(thread_id)
+        while first <= last:
+            page = await self._runner.command("XRANGE", key, first, last, "COUNT", PAGE)
+            if not page:
+                break
+            for _, raw in page:
+                fields = field_map(raw)
+                found.append((from_json(fields["item"]), int(fields["t"])))
+            first = int(page[-1][0].partition("-")[0]) + 1
+        return found
+
+    async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
+        """At most `count` items up to position `last`, oldest first."""
+        found = await self._runner.command(
+            "XREVRANGE", self._keys.items(thread_id), last, "-", "COUNT", count
+        )
+        return [from_json(field_map(raw)["item"]) for _, raw in reversed(found)]
+
+    async def messages(
+        self, thread_id: str, limit: int, before: str | None, after: str | None
+    ) -> list[Message]:
+        """A page of the thread's messages, ascending.
+
+        The newest `limit` of those before `before`; with `after`, the first `limit` behind it.
+
+        Raises:
+            BadMessage: the thread has no message `before` or `after`.
+        """
+        key = self._keys.messages(thread_id)
+        low = f"({await self._position(key, after)}" if after else "-inf"
+        high = f"({await self._position(key, before)}" if before else "+inf"
+        page = ("LIMIT", 0, limit)
+        if after:
+            found = await self._runner.command("ZRANGEBYSCORE", key, low, high, "WITHSCORES", *page)
+        else:
+            found = await self._runner.command(
+                "ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page
+            )
+        positions = sorted(_scores(found))
+        commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
+        pages = await self._runner.commands(commands)
+        return [_raw_message(thread_id, raw) for page in pages for _, raw in page]
+
+    async def messages_of_run(self, record: RunRecord) -> list[Message]:
+        """The run's messages, the user's first."""
+        if record.waiting_message is not None:
+            waiting = record.waiting_message
+            return [_message(record.thread_id, waiting, record.created_at)]
+        if not record.first:
+            return []
+        last = record.final or await self.last_position(record.thread_id)
+        items = await self.items(record.thread_id, record.first, last)
+        return [
+            _message(record.thread_id, item, at) for item, at in items if item["type"] == "message"
+        ]
+
+    async def all_ids(self) -> AsyncIterator[str]:
+        """The ids of all threads, in no order; one that is made or deleted meanwhile may be missed.
+
+        It looks at every key of the server: for exports, not for requests.
+        """
+        async for key in self._session.keys_like(self._keys.all_threads()):
+            yield key.rpartition(":")[2]
+
+    async def _position(self, key: str, message_id: str) -> int:
+        position = await self._runner.command("ZSCORE", key, ids.checked_message_id(message_id))
+        if position is None:
+            raise errors.BadMessage(f"The thread has no message {message_id}.")
+        return int(float(position))
+
+    # ---- changing --------------------------------------------------------------------------------
 
     async def add(
         self,
@@ -53,17 +138,17 @@ class ThreadStore(StoreReader):
             ThreadLocked: a run holds it.
             StoreFull: Redis has no room for them.
         """
-        await self._room.refuse_when_full()
-        await self._attach(thread_id, attached)
+        await self._session.memory_guard.refuse_when_full()
+        await self._files.attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
-        call = self._threads.add_messages(
+        call = self._scripts.add_messages(
             thread_id=thread_id, create=create, metadata=as_json(metadata), rest=flat
         )
-        reply = await self.scripts.run(call)
+        reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be added")
         return int(reply[2])
 
-    async def bring_in(
+    async def import_items(
         self,
         thread_id: str,
         items: Sequence[ImportedItem],
@@ -85,30 +170,17 @@ class ThreadStore(StoreReader):
             ThreadLocked: a run holds it.
             StoreFull: Redis has no room for them.
         """
-        await self._room.refuse_when_full()
-        call = self._threads.import_items(
+        await self._session.memory_guard.refuse_when_full()
+        call = self._scripts.import_items(
             thread_id=thread_id,
             created_at=created_at,
             metadata=as_json(metadata),
             key=key or "",
             rest=[value for item in items for value in (item.message_id, item.text, item.at)],
         )
-        reply = await self.scripts.run(call)
+        reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be imported")
         return int(reply[1])
-
-    async def _attach(self, thread_id: str, attached: Attached) -> None:
-        """Put files beside a thread, before the message that names them.
-
-        They stay where the message is refused: whoever tries again need not send them again, and
-        they go with the thread.
-        """
-        for file in attached.files:
-            if await self.read("HEXISTS", self.keys.attached(thread_id), file.id):
-                continue
-            for name, value in file.fields():
-                call = self._threads.attach(thread_id=thread_id, field=name, value=value)
-                await self.scripts.run_apart(call)
 
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
@@ -118,21 +190,37 @@ class ThreadStore(StoreReader):
             ThreadLocked: a run holds it.
         """
         delete_id = secrets.token_hex(8)
-        call = self._threads.delete_thread(thread_id=thread_id, delete_id=delete_id)
-        reply = await self.scripts.run(call)
+        call = self._scripts.delete_thread(thread_id=thread_id, delete_id=delete_id)
+        reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "it can be deleted")
-        tomb = self.keys.tomb(thread_id)
-        while page := await self.read("ZRANGE", tomb, 0, PAGE - 1):
+        tomb = self._keys.tomb(thread_id)
+        while page := await self._runner.command("ZRANGE", tomb, 0, PAGE - 1):
             gone = [key(run) for run in page for key in self._keys_of_a_run()]
-            await self.scripts.command("UNLINK", *gone)
-            await self.scripts.command("ZREM", self.keys.unreported(thread_id), *page)
-            await self.scripts.command("ZREM", tomb, *page)
+            await self._runner.command("UNLINK", *gone)
+            await self._runner.command("ZREM", self._keys.unreported(thread_id), *page)
+            await self._runner.command("ZREM", tomb, *page)
 
     def _keys_of_a_run(self) -> tuple[Any, ...]:
-        keys = self.keys
+        keys = self._keys
         return (keys.run, keys.log, keys.steps, keys.calls, keys.files)
 
 
 def as_json(metadata: Mapping[str, str] | None) -> str:
     """Metadata as scripts take it; empty where there is none."""
     return to_json(metadata).decode() if metadata else ""
+
+
+def _raw_message(thread_id: str, raw: Any) -> Message:
+    fields = field_map(raw)
+    return _message(thread_id, from_json(fields["item"]), int(fields["t"]))
+
+
+def _message(thread_id: str, item: MessageItem, at: int) -> Message:
+    with reading(item["id"]):
+        return Message.read(thread_id, item, at)
+
+
+def _scores(found: Sequence[Any]) -> list[int]:
+    if found and isinstance(found[0], str):
+        return [int(float(score)) for score in found[1::2]]
+    return [int(float(score)) for _, score in found]

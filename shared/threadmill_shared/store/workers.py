@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.session import Session
 from threadmill_shared.tools import ToolSpec
 
 
@@ -66,14 +66,14 @@ def published_name(tool: ToolSpec) -> str:
 class Workers:
     """The workers that are registered."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys = store.keys
+    def __init__(self, session: Session) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
 
     async def alive(self) -> list[WorkerInfo]:
         """The workers whose lease lives."""
-        registered = await self._store.read("HGETALL", self._keys.alive())
-        leases = await self._store.gather(("EXISTS", self._keys.lease(id)) for id in registered)
+        registered = await self._runner.command("HGETALL", self._keys.alive())
+        leases = await self._runner.commands(("EXISTS", self._keys.lease(id)) for id in registered)
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
 
@@ -81,7 +81,7 @@ class Workers:
         """The live worker that can execute the most of these tools, if more than so many."""
         names = [published_name(tool) for tool in tools]
         workers = await self.alive()
-        known = await self._store.gather(
+        known = await self._runner.commands(
             ("SMISMEMBER", self._keys.tools(worker.id), *names) for worker in workers
         )
         most, best = than, None

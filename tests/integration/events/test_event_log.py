@@ -78,7 +78,7 @@ async def test_deltas_that_were_joined_in_one_entry_can_be_read_from_their_middl
     await held.finish(Status.COMPLETED, end_message(held.record, "abcde"))
     [entry] = [
         entry
-        for entry in await scene.store.entries(held.record.id)
+        for entry in await scene.store.logs.entries(held.record.id)
         if isinstance(entry.records[0], MessageDeltas)
     ]
     assert entry.last - entry.first == 4
@@ -94,10 +94,10 @@ async def test_an_entry_is_named_by_the_number_of_its_last_event(scene):
     held = await scene.begin()
     await tell_a_story(scene, held)
 
-    found = await scene.store.read("XRANGE", scene.store.keys.log(held.record.id), "-", "+")
+    found = await scene.command("XRANGE", scene.keys.log(held.record.id), "-", "+")
 
     names = [int(id.partition("-")[0]) for id, _ in found]
-    entries = await scene.store.entries(held.record.id)
+    entries = await scene.store.logs.entries(held.record.id)
     assert names == [entry.last for entry in entries]
     assert [entry.first for entry in entries[1:]] == [name + 1 for name in names[:-1]]
 
@@ -105,12 +105,12 @@ async def test_an_entry_is_named_by_the_number_of_its_last_event(scene):
 async def test_what_ends_later_tells_when_it_began(scene):
     held = await scene.begin()
     await write_partly(held, "slow")
-    [began] = await scene.store.entries(held.record.id, after=7)
+    [began] = await scene.store.logs.entries(held.record.id, after=7)
     await scene.passes(began.at)
 
     await held.write(end_message(held.record, "slow"))
 
-    [ended] = await scene.store.entries(held.record.id, after=8)
+    [ended] = await scene.store.logs.entries(held.record.id, after=8)
     assert ended.began == began.at < ended.at
 
 
@@ -149,9 +149,12 @@ async def test_a_reader_whose_bell_was_lost_looks_by_itself(scene, tails):
     waiting = asyncio.ensure_future(anext(groups))
     await asyncio.sleep(0.05)
 
-    key, run_key = scene.store.keys.log(held.record.id), scene.store.keys.run(held.record.id)
-    number = await scene.store.read("HINCRBY", run_key, "events", 1)
-    await scene.store.read("XADD", key, number, "e", '["x","threadmill.quiet",{}]', "t", 1)
+    key, run_key = (
+        scene.keys.log(held.record.id),
+        scene.keys.run(held.record.id),
+    )
+    number = await scene.command("HINCRBY", run_key, "events", 1)
+    await scene.command("XADD", key, number, "e", '["x","threadmill.quiet",{}]', "t", 1)
 
     [event] = await asyncio.wait_for(waiting, 3)
     assert event.event == "threadmill.quiet"
@@ -236,7 +239,7 @@ async def test_a_fresh_reader_of_an_expired_log_gets_the_terminal_events(scene, 
     held = await scene.begin()
     await tell_a_story(scene, held)
     whole = await follow(tails, held.record.id)
-    await scene.store.read("DEL", scene.store.keys.log(held.record.id))
+    await scene.command("DEL", scene.keys.log(held.record.id))
 
     assert await follow(tails, held.record.id) == whole[-2:]
 
@@ -245,7 +248,7 @@ async def test_a_reader_in_the_middle_of_an_expired_log_is_told_what_is_left(sce
     held = await scene.begin()
     await tell_a_story(scene, held)
     last = (await scene.record(held.record.id)).events
-    await scene.store.read("DEL", scene.store.keys.log(held.record.id))
+    await scene.command("DEL", scene.keys.log(held.record.id))
 
     with pytest.raises(errors.EventsExpired) as expired:
         await follow(tails, held.record.id, after=5)
@@ -256,9 +259,9 @@ async def test_a_reader_in_the_middle_of_an_expired_log_is_told_what_is_left(sce
 async def test_a_reader_whose_next_event_is_gone_is_told_where_the_log_begins(scene, tails):
     held = await scene.begin()
     await tell_a_story(scene, held)
-    entries = await scene.store.entries(held.record.id)
-    key = scene.store.keys.log(held.record.id)
-    await scene.store.read("XTRIM", key, "MINID", entries[3].last)
+    entries = await scene.store.logs.entries(held.record.id)
+    key = scene.keys.log(held.record.id)
+    await scene.command("XTRIM", key, "MINID", entries[3].last)
 
     with pytest.raises(errors.EventsExpired) as expired:
         await follow(tails, held.record.id, after=1)
@@ -272,7 +275,7 @@ async def test_a_reader_near_the_end_of_an_expired_log_gets_the_rest(scene, tail
     held = await scene.begin()
     await tell_a_story(scene, held)
     whole = await follow(tails, held.record.id)
-    await scene.store.read("DEL", scene.store.keys.log(held.record.id))
+    await scene.command("DEL", scene.keys.log(held.record.id))
 
     assert await follow(tails, held.record.id, after=len(whole) - left) == whole[-left:]
 
@@ -301,8 +304,8 @@ async def test_the_text_of_a_forced_end_is_joined_from_its_deltas(scene, tails):
     await write_partly(held, "Once", " upon")
     held.delta(0, " a time")
     await held.stored()
-    await scene.store.cancel(held.record.id)
-    await scene.store.force(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
+    await scene.store.runs.force_end(held.record.id)
 
     events = await follow(tails, held.record.id)
 
@@ -317,8 +320,8 @@ async def test_each_abandoned_text_is_its_own(scene, tails):
     await held.give_back()
     again = await scene.claim(held.record.id, OTHER)
     await write_partly(again, "second", number=1, step=1)
-    await scene.store.cancel(held.record.id)
-    await scene.store.force(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
+    await scene.store.runs.force_end(held.record.id)
 
     events = await follow(tails, held.record.id)
 

@@ -287,7 +287,7 @@ async def test_a_store_that_goes_back_once_more_meanwhile_changes_nothing(
     earlier = Snapshot(redis_url, NAMESPACE)
     await held.write(_deltas(" lost first"))
     earlier.restore()
-    read = scene.store.read
+    read = scene.store.session.runner.command
 
     async def read_and_go_back(*command):
         found = await read(*command)
@@ -295,7 +295,7 @@ async def test_a_store_that_goes_back_once_more_meanwhile_changes_nothing(
         monkeypatch.undo()
         return found
 
-    monkeypatch.setattr(scene.store, "read", read_and_go_back)
+    monkeypatch.setattr(scene.store.session.runner, "command", read_and_go_back)
     dispatch = await held.finish(Status.COMPLETED, Batch())
 
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
@@ -304,7 +304,7 @@ async def test_a_store_that_goes_back_once_more_meanwhile_changes_nothing(
 
 async def test_a_run_that_is_being_cancelled_there_is_left_to_be_ended_by_force(scene, redis_url):
     held = await scene.begin()
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     snapshot = Snapshot(redis_url, NAMESPACE)
     await write_partly(held, "lost")
     snapshot.restore()
@@ -312,7 +312,7 @@ async def test_a_run_that_is_being_cancelled_there_is_left_to_be_ended_by_force(
     with pytest.raises(LostRun):
         await held.finish(Status.CANCELLED, Batch())
 
-    assert (await scene.store.force(held.record.id)).status is Status.CANCELLED
+    assert (await scene.store.runs.force_end(held.record.id)).status is Status.CANCELLED
 
 
 async def test_a_run_whose_claim_was_lost_is_left_to_others(scene, redis_url):

@@ -172,7 +172,7 @@ async def test_a_run_whose_claim_has_no_answer_when_the_worker_closes_is_given_b
     monkeypatch.setattr(executor, "claim", slowly)
     run_id = (await scene.enqueue()).run_id
     bench.begin(run_id)
-    await wait_until_async(lambda: scene.store.held_by(HOLDER.id))
+    await wait_until_async(lambda: scene.store.indexes.held_by(HOLDER.id))
     closing = asyncio.ensure_future(bench.executor.close())
     await asyncio.sleep(0.05)
     answered.set()
@@ -182,7 +182,7 @@ async def test_a_run_whose_claim_has_no_answer_when_the_worker_closes_is_given_b
 
 async def test_a_run_that_comes_back_to_a_worker_that_lost_it_is_asked_for_once(scene, bench):
     run_id = await bench.begin_and_ask()
-    await scene.store.reclaim(await scene.record(run_id))
+    await scene.store.runs.reclaim(await scene.record(run_id))
 
     bench.begin(run_id)
     await wait_until_async(lambda: bench.model.asked == 2)
@@ -195,7 +195,7 @@ async def test_a_run_that_comes_back_to_a_worker_that_lost_it_is_asked_for_once(
 
 async def test_a_worker_that_was_buried_drops_what_it_has_and_goes_on(scene, bench):
     lost = await bench.begin_and_ask()
-    await scene.store.reclaim(await scene.record(lost))
+    await scene.store.runs.reclaim(await scene.record(lost))
     before = await scene.record(lost)
 
     bench.executor.drop()
@@ -237,7 +237,7 @@ async def test_a_run_that_cannot_be_read_fails_and_the_next_one_of_its_thread_is
     bench, scene, caplog, field, text
 ):
     run_id, following = (await scene.enqueue()).run_id, (await scene.enqueue()).run_id
-    await scene.store.read("HSET", scene.store.keys.run(run_id), field, text)
+    await scene.command("HSET", scene.keys.run(run_id), field, text)
     await asyncio.wait_for(bench.begin(run_id), 5)
     record = await scene.record(run_id)
     assert record.status is Status.FAILED
@@ -257,10 +257,10 @@ async def test_a_run_with_what_a_later_release_knows_is_executed_and_told_of_onc
     name = f"of_a_later_release_{secrets.token_hex(4)}"
     for _ in range(2):
         enqueued = await scene.enqueue(thread_id=ids.new_thread_id())
-        key = scene.store.keys.run(enqueued.run_id)
-        request = from_json(await scene.store.read("HGET", key, "request"))
+        key = scene.keys.run(enqueued.run_id)
+        request = from_json(await scene.command("HGET", key, "request"))
         request["options"][name] = "a secret"
-        await scene.store.read("HSET", key, "request", to_json(request))
+        await scene.command("HSET", key, "request", to_json(request))
         asked = bench.model.asked
         bench.begin(enqueued.run_id)
         await wait_until_async(lambda asked=asked: bench.model.asked > asked)
@@ -273,8 +273,8 @@ async def test_a_run_that_cannot_be_read_ends_by_force_like_any_other(bench, sce
     held = await scene.begin()
     await write_partly(held, "Half")
     await held.stored()
-    await scene.store.read("HSET", scene.store.keys.run(held.record.id), "request", "{")
-    ended = await scene.store.force(held.record.id, status=Status.FAILED, lost=held.token)
+    await scene.command("HSET", scene.keys.run(held.record.id), "request", "{")
+    ended = await scene.store.runs.force_end(held.record.id, status=Status.FAILED, lost=held.token)
     assert ended is not None
     assert ended.status is Status.FAILED
     assert await scene.texts() == ["hello", "Half"]
@@ -283,7 +283,7 @@ async def test_a_run_that_cannot_be_read_ends_by_force_like_any_other(bench, sce
 async def test_an_end_without_a_worker_is_logged_and_shown_once(bench, caplog):
     caplog.set_level(logging.INFO, logger="threadmill.worker")
     run_id = (await bench.scene.enqueue()).run_id
-    await bench.scene.store.cancel(run_id)
+    await bench.scene.store.runs.cancel(run_id)
 
     await bench.executor.report_end(run_id)
     await bench.executor.report_end(run_id)

@@ -15,7 +15,7 @@ from threadmill_workers.execution.held_run import Interruption, LostRun
 
 async def taken_over(scene, held):
     """Another worker has the run now."""
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     return await scene.claim(held.record.id, OTHER)
 
 
@@ -85,9 +85,9 @@ async def test_a_holder_learns_from_a_refused_end_that_it_lost_its_run(scene, is
 async def test_a_write_that_the_server_cannot_carry_out_loses_that_run_only(scene, caplog):
     held = await scene.begin()
     elsewhere = await scene.begin(thread_id=ids.new_thread_id())
-    key = scene.store.keys.run(held.record.id)
-    events = await scene.store.read("HGET", key, "events")
-    await scene.store.read("HSET", key, "events", "not a number")
+    key = scene.keys.run(held.record.id)
+    events = await scene.command("HGET", key, "events")
+    await scene.command("HSET", key, "events", "not a number")
 
     held.put(begin_message())
     elsewhere.put(begin_message())
@@ -98,7 +98,7 @@ async def test_a_write_that_the_server_cannot_carry_out_loses_that_run_only(scen
     assert held.stop_reason is Interruption.LOST
     assert elsewhere.stop_reason is None
     assert held.record.id in caplog.text
-    await scene.store.read("HSET", key, "events", events)
+    await scene.command("HSET", key, "events", events)
 
 
 # ---- being stopped ------------------------------------------------------------------------------
@@ -140,7 +140,9 @@ async def test_a_run_that_is_lost_is_lost_whatever_was_the_reason_before(scene):
 
 async def test_giving_back_what_is_lost_meanwhile_ends(scene, monkeypatch):
     held = await scene.begin()
-    monkeypatch.setattr(scene.store.pipeline, "put", lambda _: None)  # the wire is busy, for long
+    monkeypatch.setattr(
+        scene.store.session.pipeline, "put", lambda _: None
+    )  # the wire is busy, for long
     held.delta(0, "text")
     held.stop(Interruption.YIELD)
     giving = asyncio.ensure_future(held.give_back())

@@ -26,7 +26,7 @@ from tests.support.store.registered_workers import (
 )
 from tests.support.waiting import wait_until_async
 
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership import failure_detector
 from threadmill_workers.membership.failure_detector import Dead, FailureDetector
@@ -51,7 +51,7 @@ def url(server: RedisServer) -> str:
 def store(url: str, run: Run) -> Iterator[Store]:
     """An empty store."""
     store = store_at(url)
-    run(store.read("FLUSHALL"))
+    run(store.session.runner.command("FLUSHALL"))
     yield store
     run(store.close())
 
@@ -188,7 +188,7 @@ async def test_nobody_is_dead_after_a_server_stood_still_for_longer_than_leases_
         assert await looking == []
         assert (await registrations(store)).keys() == {worker.id for worker in workers}
         assert all(worker.lease.is_confirmed() for worker in workers)
-        records = [await store.record(one.record.id) for one in held]
+        records = [await store.runs.record(one.record.id) for one in held]
         assert [record and record.holder for record in records] == [w.id for w in workers]
 
 
@@ -221,7 +221,7 @@ async def test_a_connection_of_a_former_server_proves_nothing(store):
 
 async def test_where_an_acl_forbids_the_list_of_connections_only_leases_count(url, store):
     forbidding = ("reset", "on", ">secret", "~*", "&*", "+@all", "-@dangerous")
-    await store.read("ACL", "SETUSER", "limited", *forbidding)
+    await store.session.runner.command("ACL", "SETUSER", "limited", *forbidding)
     limited = url.replace("://", "://limited:secret@")
     poor = store_at(limited)
     watcher = Watcher(poor)
@@ -254,7 +254,7 @@ async def test_a_worker_that_lost_its_connection_registers_again_before_the_seco
         looking = asyncio.ensure_future(watcher.look_for(2))
         for _ in range(3):
             seen = await seen_of(store, worker)
-            await store.read("CLIENT", "KILL", "ID", seen.client)
+            await store.session.runner.command("CLIENT", "KILL", "ID", seen.client)
             await wait_until_async(lambda old=seen: is_seen_otherwise(store, worker, old))
         assert await looking == []
     assert worker.burials == []
@@ -280,13 +280,13 @@ async def test_who_registered_again_between_verdict_and_burial_lives(url, store)
         held = await holding_a_run(store, worker.lease.holder)
         seen = await seen_of(store, worker)
         verdict = Dead(worker.id, (await registrations(store))[worker.id].encode(), expired=False)
-        await store.read("CLIENT", "KILL", "ID", seen.client)
+        await store.session.runner.command("CLIENT", "KILL", "ID", seen.client)
         await wait_until_async(lambda: is_seen_otherwise(store, worker, seen))
 
         await watcher.takeover.bury(verdict)
 
         assert watcher.sent == []
-        assert (await store.record(held.record.id)).holder == worker.id
+        assert (await store.runs.record(held.record.id)).holder == worker.id
     assert worker.burials == []
 
 

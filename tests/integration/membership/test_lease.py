@@ -10,7 +10,7 @@ from tests.conftest import Run
 from tests.support.store.registered_workers import beating, registered, registrations, store_at
 from tests.support.waiting import wait_until_async
 
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.membership import lease
 from threadmill_workers.membership.lease import Loop
 
@@ -43,9 +43,11 @@ async def test_a_loop_that_does_not_answer_ends_the_beat_and_the_process(redis_u
         await wait_until_async(lambda: worker.stuck)
         assert "event loop has not answered" in worker.stuck[0]
         await asyncio.sleep(0.3)
-        before = await store.read("PTTL", store.keys.lease(worker.id))
+        before = await store.session.runner.command("PTTL", store.session.keys.lease(worker.id))
         await asyncio.sleep(0.3)
-        assert await store.read("PTTL", store.keys.lease(worker.id)) < before
+        assert (
+            await store.session.runner.command("PTTL", store.session.keys.lease(worker.id)) < before
+        )
 
 
 async def test_a_loop_that_answers_again_in_time_goes_on(redis_url, store):
@@ -95,10 +97,10 @@ async def test_who_is_frozen_finds_its_lease_unconfirmed_before_it_begins_anythi
 async def test_a_full_server_takes_no_lease_away_and_lets_workers_register(redis_url, store):
     worker, late = registered(redis_url, 1), registered(redis_url, 2)
     async with beating(worker):
-        await store.read("CONFIG", "SET", "maxmemory", "1")
+        await store.session.runner.command("CONFIG", "SET", "maxmemory", "1")
         try:
             first = (await registrations(store))[worker.id].seen
-            await store.read("CLIENT", "KILL", "ID", first.client)
+            await store.session.runner.command("CLIENT", "KILL", "ID", first.client)
             async with beating(late):
                 await asyncio.sleep(lease.LEASE_MS / 1000 + 0.2)
                 found = await registrations(store)
@@ -108,4 +110,4 @@ async def test_a_full_server_takes_no_lease_away_and_lets_workers_register(redis
                 assert late.lease.is_confirmed()
             assert worker.burials == []
         finally:
-            await store.read("CONFIG", "SET", "maxmemory", "0")
+            await store.session.runner.command("CONFIG", "SET", "maxmemory", "0")

@@ -65,8 +65,8 @@ async def test_a_run_that_is_held_and_not_executed_is_given_back_and_sent(scene,
 
     assert worker.sent == [Dispatch(held.record.id, "tm", begun=True)]
     assert await scene.status(held.record.id) is Status.QUEUED
-    key = scene.store.keys.run(held.record.id)
-    assert await scene.store.read("HGET", key, "deaths") is None  # nobody has died
+    key = scene.keys.run(held.record.id)
+    assert await scene.command("HGET", key, "deaths") is None  # nobody has died
 
 
 async def test_a_run_that_is_executed_stays(scene, worker):
@@ -92,7 +92,7 @@ async def test_a_cancelled_run_that_nobody_executes_is_ended(scene, worker):
     held = await scene.begin()
     following = await scene.enqueue()
     await write_partly(held, "Once")
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
     await worker.compare()
 
@@ -104,7 +104,7 @@ async def test_a_cancelled_run_that_nobody_executes_is_ended(scene, worker):
 @pytest.mark.parametrize("has_ended", [True, False])
 async def test_a_run_that_is_executed_and_not_held_is_dropped(scene, worker, has_ended):
     worker.executor.runs.append(held := await scene.begin())
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     other = await scene.claim(held.record.id, OTHER)
     if has_ended:
         await other.finish(Status.COMPLETED, Batch())
@@ -117,7 +117,7 @@ async def test_a_run_that_is_executed_and_not_held_is_dropped(scene, worker, has
 
 async def test_a_run_that_came_back_to_this_worker_drops_only_its_former_attempt(scene, worker):
     worker.executor.runs.append(former := await scene.begin())
-    await scene.store.reclaim(await scene.record(former.record.id))
+    await scene.store.runs.reclaim(await scene.record(former.record.id))
     worker.executor.runs.append(latter := await scene.claim(former.record.id))
 
     await worker.compare()
@@ -137,7 +137,7 @@ async def test_a_process_with_the_host_and_pid_of_a_former_one_adopts_none_of_it
 
     await worker.compare()
 
-    assert await scene.store.held_by(latter.id) == []
+    assert await scene.store.indexes.held_by(latter.id) == []
     assert (await scene.record(held.record.id)).holder == former.id
     assert worker.sent == []
 

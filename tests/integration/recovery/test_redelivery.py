@@ -45,24 +45,24 @@ def sent() -> Sent:
 
 
 async def seen(scene, run_id: str) -> str:
-    key = f"{scene.store.keys.bucket(run_id)}dispatched"
-    return f"{float(await scene.store.read('ZSCORE', key, run_id)):.0f}"
+    key = f"{scene.keys.bucket(run_id)}dispatched"
+    return f"{float(await scene.command('ZSCORE', key, run_id)):.0f}"
 
 
 async def look(scene, search: Redelivery, now: int, workers: list[WorkerInfo]) -> None:
-    found = await scene.store.look(now, overdue=0, unclaimed=10)
+    found = await scene.store.indexes.scan(now, overdue=0, unclaimed=10)
     await search.look(found.unclaimed, now, workers)
 
 
 async def later(scene) -> int:
-    return await scene.store.now() + LATER
+    return await scene.store.server.now() + LATER
 
 
 async def test_pauses_between_two_sends_double(scene, client):
     run_id = (await scene.enqueue()).run_id
     scores = []
     for _ in range(4):
-        assert await scene.store.resend(run_id, await seen(scene, run_id))
+        assert await scene.store.indexes.resend(run_id, await seen(scene, run_id))
         assert client.outcomes[-1] == "ok"
         scores.append(int(await seen(scene, run_id)))
     gaps = [after - before for before, after in itertools.pairwise(scores)]
@@ -72,21 +72,21 @@ async def test_pauses_between_two_sends_double(scene, client):
 async def test_the_pauses_begin_anew_with_a_claim(scene):
     run_id = (await scene.enqueue()).run_id
     for _ in range(6):
-        await scene.store.resend(run_id, await seen(scene, run_id))
+        await scene.store.indexes.resend(run_id, await seen(scene, run_id))
     held = await scene.claim(run_id)
     await held.give_back()
 
-    await scene.store.resend(run_id, await seen(scene, run_id))
+    await scene.store.indexes.resend(run_id, await seen(scene, run_id))
 
-    assert int(await seen(scene, run_id)) - await scene.store.now() <= 2000
+    assert int(await seen(scene, run_id)) - await scene.store.server.now() <= 2000
 
 
 async def test_of_two_that_found_it_one_sends_it(scene, client):
     run_id = (await scene.enqueue()).run_id
     found = await seen(scene, run_id)
     await asyncio.sleep(0.002)  # nobody looks in the very millisecond in which it was enqueued
-    assert await scene.store.resend(run_id, found)
-    assert await scene.store.resend(run_id, found) is None
+    assert await scene.store.indexes.resend(run_id, found)
+    assert await scene.store.indexes.resend(run_id, found) is None
     assert client.outcomes[-1] == "moved"
 
 
@@ -94,7 +94,7 @@ async def test_a_run_that_was_claimed_meanwhile_is_not_sent(scene):
     run_id = (await scene.enqueue()).run_id
     found = await seen(scene, run_id)
     await scene.claim(run_id, OTHER)
-    assert await scene.store.resend(run_id, found) is None
+    assert await scene.store.indexes.resend(run_id, found) is None
 
 
 async def test_a_run_that_is_not_claimed_in_time_has_its_queue_probed(scene, sent):
@@ -109,7 +109,7 @@ async def test_a_run_that_is_not_claimed_in_time_has_its_queue_probed(scene, sen
 
 async def test_what_was_sent_just_now_is_left_alone(scene, sent):
     await scene.enqueue()
-    await look(scene, resending(scene, sent), await scene.store.now(), [WORKER])
+    await look(scene, resending(scene, sent), await scene.store.server.now(), [WORKER])
     assert sent == Sent()
 
 
@@ -136,7 +136,7 @@ async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
 
 async def test_what_was_sent_behind_the_probe_proves_nothing(scene, sent):
     await scene.enqueue()
-    await resending(scene, sent).resend_lost("tm", await scene.store.now())
+    await resending(scene, sent).resend_lost("tm", await scene.store.server.now())
     assert sent.run_ids == []
 
 
@@ -172,13 +172,16 @@ async def test_a_long_queue_does_not_hide_what_was_lost_in_another_one(scene, se
 
 async def test_a_run_whose_record_was_deleted_by_hand_leaves_the_index(scene, sent):
     run_id = (await scene.enqueue()).run_id
-    await scene.store.read("UNLINK", scene.store.keys.run(run_id))
+    await scene.command("UNLINK", scene.keys.run(run_id))
     await look(scene, resending(scene, sent), await later(scene), [WORKER])
     assert await scene.members("dispatched") == []
-    kept = (scene.store.keys.log(run_id), scene.store.keys.thread(scene.thread_id))
-    await scene.store.read("UNLINK", *kept, scene.store.keys.items(scene.thread_id))
-    of_thread = (scene.store.keys.messages(scene.thread_id), scene.store.keys.runs(scene.thread_id))
-    await scene.store.read("UNLINK", *of_thread)
+    kept = (scene.keys.log(run_id), scene.keys.thread(scene.thread_id))
+    await scene.command("UNLINK", *kept, scene.keys.items(scene.thread_id))
+    of_thread = (
+        scene.keys.messages(scene.thread_id),
+        scene.keys.runs(scene.thread_id),
+    )
+    await scene.command("UNLINK", *of_thread)
 
 
 async def test_a_queue_that_no_worker_consumes_gets_neither_probes_nor_repeats(scene, sent):

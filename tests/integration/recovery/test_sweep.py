@@ -11,7 +11,7 @@ from threadmill_shared import ids
 from threadmill_shared.records.changes import CANCEL_MS, Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery import sweep
@@ -64,21 +64,21 @@ async def test_a_run_that_is_overdue_is_ended(scene, sweeping):
 
 async def test_one_run_that_cannot_be_read_keeps_no_other_from_its_end(scene, sweeping, caplog):
     unreadable = await overdue(scene)
-    await scene.store.read("HSET", scene.store.keys.run(unreadable), "status", "of later")
+    await scene.command("HSET", scene.keys.run(unreadable), "status", "of later")
     other = await overdue(Scene(scene.store, "thread_3f" + ids.new_thread_id()[9:]))
 
     await sweeping.sweep.look_at_runs()
 
     assert await scene.status(other) is Status.EXPIRED
     assert f"could not end {unreadable}" in caplog.text
-    await scene.store.read("HSET", scene.store.keys.run(unreadable), "status", "in_progress")
+    await scene.command("HSET", scene.keys.run(unreadable), "status", "in_progress")
     await sweeping.sweep.look_at_runs()
     assert await scene.status(unreadable) is Status.EXPIRED
 
 
 async def test_a_run_whose_request_cannot_be_read_is_ended_like_any_other(scene, sweeping):
     run_id = await overdue(scene)
-    await scene.store.read("HSET", scene.store.keys.run(run_id), "request", '{"of": "later"}')
+    await scene.command("HSET", scene.keys.run(run_id), "request", '{"of": "later"}')
     await sweeping.sweep.look_at_runs()
     assert await scene.status(run_id) is Status.EXPIRED
 
@@ -88,12 +88,12 @@ async def test_a_registration_of_a_later_version_keeps_nobody_from_finding_the_d
 ):
     later = WorkerInfo("host:9:ffff", "host:9", 0, "tm.ffff", ("tm",))
     text = later.encode().replace("{", '{"colour": "blue",', 1)
-    await scene.store.read("HSET", scene.store.keys.alive(), later.id, text)
+    await scene.command("HSET", scene.keys.alive(), later.id, text)
 
     await sweeping.sweep.look_at_workers()
 
     assert [worker.id for worker in sweeping.sweep._failure_detector.workers] == [later.id]
-    await scene.store.read("HDEL", scene.store.keys.alive(), later.id)
+    await scene.command("HDEL", scene.keys.alive(), later.id)
 
 
 @pytest.mark.parametrize("looks_at_workers", [True, False])
@@ -120,7 +120,7 @@ async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_en
     scene, sweeping, redis_url
 ):
     rules = ("reset", "on", ">secret", "~*", "&*", "+@all", "-@dangerous")
-    await scene.store.read("ACL", "SETUSER", "limited", *rules)
+    await scene.command("ACL", "SETUSER", "limited", *rules)
     poor = Store(connect(redis_url.replace("://", "://limited:secret@")), "tm")
     takeover = Takeover(poor, sweeping.sent.append, max_deaths=3)
     limited = Sweep(
@@ -133,7 +133,7 @@ async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_en
 
     assert await scene.status(run_id) is Status.EXPIRED
     await poor.close()
-    await scene.store.read("ACL", "DELUSER", "limited")
+    await scene.command("ACL", "DELUSER", "limited")
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -154,8 +154,8 @@ async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
     await sweeping.sweep.look_at_workers()
 
     assert await scene.status(held.record.id) is Status.QUEUED
-    key = scene.store.keys.run(held.record.id)
-    deaths = await scene.store.read("HMGET", key, "deaths", "call_deaths")
+    key = scene.keys.run(held.record.id)
+    deaths = await scene.command("HMGET", key, "deaths", "call_deaths")
     assert deaths == ([None, None] if is_new else ["1", "1"])
 
 
@@ -180,19 +180,19 @@ async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_sec
 ):
     held = await scene.begin()
     await write_partly(held, "Once upon a time")
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
     await sweeping.sweep.look_at_runs()
     assert await scene.status(held.record.id) is Status.CANCELLING
 
-    await scene.passes(await scene.store.now() + CANCEL_MS)
+    await scene.passes(await scene.store.server.now() + CANCEL_MS)
     await sweeping.sweep.look_at_runs()
     assert await scene.status(held.record.id) is Status.CANCELLED
 
 
 async def test_a_sweep_reports_the_ends_that_nobody_has_reported_in_time(scene, sweeping):
     run_id = (await scene.enqueue()).run_id
-    await scene.store.cancel(run_id)
+    await scene.store.runs.cancel(run_id)
     await sweeping.sweep.look_at_runs()
     assert sweeping.reported == []  # the message that was sent for the run may come
 

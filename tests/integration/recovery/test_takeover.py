@@ -25,7 +25,7 @@ async def bury(scene, judged: WorkerInfo) -> tuple[list[str], list[str]]:
 
 
 async def registered(scene) -> None:
-    await scene.store.read("HSET", scene.store.keys.alive(), INFO.id, INFO.encode())
+    await scene.command("HSET", scene.keys.alive(), INFO.id, INFO.encode())
 
 
 async def test_its_runs_go_on_and_the_queue_that_only_it_consumed_goes(scene):
@@ -33,7 +33,7 @@ async def test_its_runs_go_on_and_the_queue_that_only_it_consumed_goes(scene):
     held = await scene.begin()
 
     assert await bury(scene, INFO) == ([held.record.id], ["tm.aaaa"])
-    assert await scene.store.read("HGETALL", scene.store.keys.alive()) == {}
+    assert await scene.command("HGETALL", scene.keys.alive()) == {}
 
 
 async def test_one_that_has_registered_again_keeps_all_it_has(scene):
@@ -43,4 +43,4 @@ async def test_one_that_has_registered_again_keeps_all_it_has(scene):
 
     assert await bury(scene, judged) == ([], [])
     assert await scene.members(f"held:{HOLDER.id}") == [held.record.id]
-    await scene.store.read("HDEL", scene.store.keys.alive(), INFO.id)
+    await scene.command("HDEL", scene.keys.alive(), INFO.id)

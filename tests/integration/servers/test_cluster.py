@@ -18,7 +18,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import EnqueueCommand
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 PATIENCE = 0.3
 
@@ -41,12 +41,12 @@ async def enqueue(store: Store, thread_id: str) -> str:
         create_thread=True,
         queue=NAMESPACE,
     )
-    return (await store.enqueue(new)).run_id
+    return (await store.runs.enqueue(new)).run_id
 
 
 def port_of(store: Store, thread_id: str) -> int:
     """The port of the node that has the thread."""
-    port: int = store.client.get_node_from_key(store.keys.thread(thread_id)).port
+    port: int = store.session.client.get_node_from_key(store.session.keys.thread(thread_id)).port
     return port
 
 
@@ -75,7 +75,7 @@ async def test_a_node_that_is_away_holds_up_its_own_threads_only(cluster: Cluste
 async def test_a_cluster_that_is_away_is_an_error_of_the_infrastructure() -> None:
     store = Store(connect("redis+cluster://127.0.0.1:1"), NAMESPACE, patience=PATIENCE)
     with pytest.raises(errors.StoreUnavailable, match="Redis cannot be reached"):
-        await store.record("run_00" + "0" * 30)
+        await store.runs.record("run_00" + "0" * 30)
     with pytest.raises(errors.StoreUnavailable):
         await enqueue(store, ids.new_thread_id())
     await store.close()

@@ -23,7 +23,7 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers import flower
 
 RUN_ID = "run_3f" + "0123456789" * 3
@@ -67,7 +67,7 @@ def of(url: str, broker: str | None = None) -> Settings:
 async def ask(url: str, **more: Any) -> Any:
     store = Store(connect(url), "tls", **more)
     try:
-        return await store.read("PING")
+        return await store.session.runner.command("PING")
     finally:
         await store.close()
 

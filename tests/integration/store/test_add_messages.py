@@ -13,32 +13,32 @@ def messages(*texts: str):
 
 
 async def test_messages_enter_the_thread_in_their_order(scene, client):
-    await scene.store.add(scene.thread_id, messages("one", "two"), create=True)
-    await scene.store.add(scene.thread_id, messages("three"), create=False)
+    await scene.store.threads.add(scene.thread_id, messages("one", "two"), create=True)
+    await scene.store.threads.add(scene.thread_id, messages("three"), create=False)
 
     assert client.outcomes == ["ok", "ok"]
     assert await scene.texts() == ["one", "two", "three"]
-    assert "metadata" not in await scene.store.thread_fields(scene.thread_id)
+    assert "metadata" not in await scene.store.threads.fields(scene.thread_id)
 
 
 async def test_a_thread_can_be_made_without_a_message(scene):
-    await scene.store.add(scene.thread_id, [], create=True, metadata={"team": "blue"})
+    await scene.store.threads.add(scene.thread_id, [], create=True, metadata={"team": "blue"})
 
-    fields = await scene.store.thread_fields(scene.thread_id)
+    fields = await scene.store.threads.fields(scene.thread_id)
     assert fields["metadata"] == '{"team":"blue"}'
-    assert await scene.store.last_position(scene.thread_id) == 0
+    assert await scene.store.threads.last_position(scene.thread_id) == 0
 
 
 async def test_the_servers_time_is_returned_and_is_the_messages_own(scene):
-    at = await scene.store.add(scene.thread_id, messages("one"), create=True)
+    at = await scene.store.threads.add(scene.thread_id, messages("one"), create=True)
 
-    [message] = await scene.store.messages(scene.thread_id, 1, None, None)
+    [message] = await scene.store.threads.messages(scene.thread_id, 1, None, None)
     assert message.created_at == at // 1000
 
 
 async def test_a_thread_that_is_not_there_is_an_error(scene, client):
     with pytest.raises(errors.ThreadNotFound):
-        await scene.store.add(scene.thread_id, messages("one"), create=False)
+        await scene.store.threads.add(scene.thread_id, messages("one"), create=False)
 
     assert client.outcomes == ["no_thread"]
     assert await scene.contents() == {}
@@ -49,7 +49,7 @@ async def test_a_thread_that_a_run_holds_takes_no_messages(scene, client):
     before = await scene.contents()
 
     with pytest.raises(errors.ThreadLocked) as refused:
-        await scene.store.add(scene.thread_id, messages("one"), create=False)
+        await scene.store.threads.add(scene.thread_id, messages("one"), create=False)
 
     assert client.outcomes[-1] == "locked"
     assert refused.value.run_id == held.record.id
@@ -58,7 +58,7 @@ async def test_a_thread_that_a_run_holds_takes_no_messages(scene, client):
 
 async def test_a_lost_answer_adds_nothing_twice(scene, client):
     client.lose_next_answer()
-    await scene.store.add(scene.thread_id, messages("one", "two"), create=True)
+    await scene.store.threads.add(scene.thread_id, messages("one", "two"), create=True)
 
     assert client.outcomes == ["ok", "again"]
     assert await scene.texts() == ["one", "two"]
@@ -67,7 +67,7 @@ async def test_a_lost_answer_adds_nothing_twice(scene, client):
 async def test_metadata_is_that_of_whoever_made_the_thread(scene):
     await scene.enqueue(thread_metadata={"team": "blue"})
     await scene.enqueue(thread_metadata={"team": "red"})
-    await scene.store.add(scene.thread_id, [], create=True, metadata={"team": "green"})
+    await scene.store.threads.add(scene.thread_id, [], create=True, metadata={"team": "green"})
 
-    fields = await scene.store.thread_fields(scene.thread_id)
+    fields = await scene.store.threads.fields(scene.thread_id)
     assert fields["metadata"] == '{"team":"blue"}'

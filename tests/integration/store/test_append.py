@@ -46,7 +46,7 @@ async def test_a_turns_items_steps_and_events_are_one_script(scene, client):
 
     assert client.outcomes[before:] == ["ok"]
     assert await scene.texts() == ["hello", "Hello!"]
-    [step] = await scene.store.steps(held.record.id)
+    [step] = await scene.store.runs.steps(held.record.id)
     assert (step.status, step.usage.total_tokens) == ("completed", 7)
     assert (await scene.record(held.record.id)).turn == 1
     names = await scene.event_names(held.record.id)
@@ -150,7 +150,7 @@ async def test_the_answer_tells_the_holder_of_a_cancel(scene):
     interrupted: list[bool] = []
     held.on_stop(lambda: interrupted.append(True))
 
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     await write_partly(held, "still")
 
     assert held.stop_reason is Interruption.CANCEL
@@ -170,7 +170,7 @@ async def test_a_server_that_has_forgotten_the_script_gets_it_again(scene, clien
 
 async def test_each_reader_of_the_log_is_rung_for_at_once(scene, notifications):
     held = await scene.begin()
-    async with notifications.hear(scene.store.keys.log(held.record.id)) as heard:
+    async with notifications.hear(scene.keys.log(held.record.id)) as heard:
         await write_partly(held, "ding")
 
         last = str((await scene.record(held.record.id)).events)

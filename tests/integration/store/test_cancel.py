@@ -17,7 +17,7 @@ async def test_a_queued_run_is_cancelled_at_once_and_its_message_stays(scene, cl
     run = await scene.enqueue("first")
     following = await scene.enqueue("second")
 
-    ended = await scene.store.cancel(run.run_id)
+    ended = await scene.store.runs.cancel(run.run_id)
 
     assert client.outcomes[-1] == "cancelled"
     assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
@@ -29,7 +29,7 @@ async def test_a_waiting_run_is_cancelled_at_once_and_leaves_no_message(scene, c
     holder = await scene.enqueue("first")
     waiting = await scene.enqueue("second")
 
-    ended = await scene.store.cancel(waiting.run_id)
+    ended = await scene.store.runs.cancel(waiting.run_id)
 
     assert ended == Ended(Status.CANCELLED, None)
     assert await scene.texts() == ["first"]
@@ -42,7 +42,7 @@ async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(
 ):
     held = await scene.begin()
     async with notifications.hear(HOLDER.bell) as heard:
-        ended = await scene.store.cancel(held.record.id)
+        ended = await scene.store.runs.cancel(held.record.id)
 
         said = await asyncio.wait_for(anext(heard), 3)
     assert client.outcomes[-1] == "cancelling"
@@ -54,10 +54,10 @@ async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(
 
 async def test_a_second_cancel_changes_nothing(scene):
     held = await scene.begin()
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     before = await scene.contents()
 
-    assert await scene.store.cancel(held.record.id) == Ended(Status.CANCELLING, None)
+    assert await scene.store.runs.cancel(held.record.id) == Ended(Status.CANCELLING, None)
     assert await scene.contents() == before
 
 
@@ -66,14 +66,14 @@ async def test_a_run_that_has_ended_stays_as_it_is(scene, client):
     await held.finish(Status.COMPLETED, Batch())
     before = await scene.contents()
 
-    assert await scene.store.cancel(held.record.id) == Ended(Status.COMPLETED, None)
+    assert await scene.store.runs.cancel(held.record.id) == Ended(Status.COMPLETED, None)
     assert client.outcomes[-1] == "ended"
     assert await scene.contents() == before
 
 
 async def test_a_run_that_is_not_there_is_an_error(scene, client):
     with pytest.raises(errors.RunNotFound):
-        await scene.store.cancel(ids.new_run_id(scene.thread_id))
+        await scene.store.runs.cancel(ids.new_run_id(scene.thread_id))
 
     assert client.outcomes == ["gone"]
 
@@ -83,7 +83,7 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
     following = await scene.enqueue("second")
 
     client.lose_next_answer()
-    ended = await scene.store.cancel(run.run_id)
+    ended = await scene.store.runs.cancel(run.run_id)
 
     assert client.outcomes[-2:] == ["cancelled", "ended"]
     assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
@@ -92,7 +92,7 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
 async def test_a_late_cancel_does_not_name_a_next_run_that_is_claimed_already(scene):
     run = await scene.enqueue("first")
     following = await scene.enqueue("second")
-    await scene.store.cancel(run.run_id)
+    await scene.store.runs.cancel(run.run_id)
     await scene.claim(following.run_id)
 
-    assert await scene.store.cancel(run.run_id) == Ended(Status.CANCELLED, None)
+    assert await scene.store.runs.cancel(run.run_id) == Ended(Status.CANCELLED, None)

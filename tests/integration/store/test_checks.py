@@ -72,9 +72,12 @@ async def test_a_script_that_stays_in_its_slot_is_not_found(plain, redis_url):
 async def test_a_key_without_its_lifetime_is_found(store, plain, command, found):
     scene = Scene(store, "thread_00" + "0" * 30)
     ended = await scene.enqueue()
-    await store.cancel(ended.run_id)
+    await store.runs.cancel(ended.run_id)
     live = await scene.enqueue()
-    named = {"log": store.keys.log(ended.run_id), "run": store.keys.run(live.run_id)}
+    named = {
+        "log": store.session.keys.log(ended.run_id),
+        "run": store.session.keys.run(live.run_id),
+    }
     assert leaks(await read_contents(plain, "tm")) == []
 
     await plain.execute_command(command[0], named.get(command[1], command[1]), *command[2:])

@@ -71,7 +71,7 @@ async def test_a_message_that_comes_after_the_runs_end_changes_nothing(scene, cl
 
 async def test_of_an_end_without_a_holder_the_first_message_is_told_and_no_other(scene, client):
     enqueued = await scene.enqueue()
-    await scene.store.cancel(enqueued.run_id)
+    await scene.store.runs.cancel(enqueued.run_id)
     assert await scene.members("unreported") == [enqueued.run_id]
 
     record = await scene.claim(enqueued.run_id)
@@ -90,8 +90,8 @@ async def test_what_a_holder_has_ended_is_not_to_be_reported(scene):
 
 async def test_an_unreported_run_that_is_gone_leaves_the_index(scene):
     enqueued = await scene.enqueue()
-    await scene.store.cancel(enqueued.run_id)
-    await scene.store.read("DEL", scene.store.keys.run(enqueued.run_id))
+    await scene.store.runs.cancel(enqueued.run_id)
+    await scene.command("DEL", scene.keys.run(enqueued.run_id))
 
     assert await scene.claim(enqueued.run_id) is None
     assert await scene.members("unreported") == []
@@ -99,7 +99,7 @@ async def test_an_unreported_run_that_is_gone_leaves_the_index(scene):
 
 async def test_a_lost_answer_tells_of_the_end_to_the_one_that_asks_again(scene, client):
     enqueued = await scene.enqueue()
-    await scene.store.cancel(enqueued.run_id)
+    await scene.store.runs.cancel(enqueued.run_id)
 
     client.lose_next_answer()
 

@@ -17,7 +17,7 @@ async def test_a_thread_goes_with_its_messages_runs_and_logs(scene, client):
         await write_partly(held, "Hello!")
         await held.finish(Status.COMPLETED, Batch())
 
-    await scene.store.delete(scene.thread_id)
+    await scene.store.threads.delete(scene.thread_id)
 
     assert client.outcomes[-1] == "ok"
     assert [key.split(":")[1] for key in await scene.contents()] == ["deleted"]
@@ -27,26 +27,26 @@ async def test_many_runs_go_in_pages(scene, monkeypatch):
     monkeypatch.setattr(threads, "PAGE", 2)
     for _ in range(5):
         run = await scene.enqueue()
-        await scene.store.cancel(run.run_id)
+        await scene.store.runs.cancel(run.run_id)
 
-    await scene.store.delete(scene.thread_id)
+    await scene.store.threads.delete(scene.thread_id)
 
     assert [key.split(":")[1] for key in await scene.contents()] == ["deleted"]
 
 
 async def test_a_caller_that_dies_between_thread_and_runs_leaves_nothing_for_ever(scene):
     run = await scene.enqueue()
-    await scene.store.cancel(run.run_id)
+    await scene.store.runs.cancel(run.run_id)
 
     await scene.send(scene.commands.delete_thread(scene.thread_id))
 
-    tomb = scene.store.keys.tomb(scene.thread_id)
+    tomb = scene.keys.tomb(scene.thread_id)
     assert await scene.ttl(tomb) == pytest.approx(3600, abs=1)
 
 
 async def test_a_thread_that_is_not_there_is_an_error(scene, client):
     with pytest.raises(errors.ThreadNotFound):
-        await scene.store.delete(scene.thread_id)
+        await scene.store.threads.delete(scene.thread_id)
 
     assert client.outcomes == ["no_thread"]
 
@@ -56,7 +56,7 @@ async def test_a_thread_that_a_run_holds_stays(scene, client):
     before = await scene.contents()
 
     with pytest.raises(errors.ThreadLocked) as refused:
-        await scene.store.delete(scene.thread_id)
+        await scene.store.threads.delete(scene.thread_id)
 
     assert client.outcomes[-1] == "locked"
     assert refused.value.run_id == held.record.id
@@ -65,39 +65,39 @@ async def test_a_thread_that_a_run_holds_stays(scene, client):
 
 async def test_a_lost_answer_is_no_error(scene, client):
     run = await scene.enqueue()
-    await scene.store.cancel(run.run_id)
+    await scene.store.runs.cancel(run.run_id)
 
     client.lose_next_answer()
-    await scene.store.delete(scene.thread_id)
+    await scene.store.threads.delete(scene.thread_id)
 
     assert client.outcomes[-2:] == ["ok", "again"]
 
 
 async def test_a_deleted_thread_can_begin_anew_under_its_id(scene):
-    await scene.store.cancel((await scene.enqueue("old")).run_id)
-    await scene.store.delete(scene.thread_id)
+    await scene.store.runs.cancel((await scene.enqueue("old")).run_id)
+    await scene.store.threads.delete(scene.thread_id)
 
     await scene.enqueue("new")
 
     assert await scene.texts() == ["new"]
-    assert await scene.store.last_position(scene.thread_id) == 1
+    assert await scene.store.threads.last_position(scene.thread_id) == 1
 
 
 async def test_who_deletes_a_second_time_is_told_that_there_is_no_thread(scene, client):
-    await scene.store.cancel((await scene.enqueue()).run_id)
-    await scene.store.delete(scene.thread_id)
+    await scene.store.runs.cancel((await scene.enqueue()).run_id)
+    await scene.store.threads.delete(scene.thread_id)
 
     with pytest.raises(errors.ThreadNotFound):
-        await scene.store.delete(scene.thread_id)
+        await scene.store.threads.delete(scene.thread_id)
 
     assert client.outcomes[-1] == "no_thread"
 
 
 async def test_a_late_repeat_does_not_delete_a_thread_that_was_made_anew(scene, client):
-    await scene.store.cancel((await scene.enqueue("old")).run_id)
+    await scene.store.runs.cancel((await scene.enqueue("old")).run_id)
     delete = scene.commands.delete_thread(scene.thread_id)
     await scene.send(delete)
-    await scene.store.cancel((await scene.enqueue("new")).run_id)
+    await scene.store.runs.cancel((await scene.enqueue("new")).run_id)
 
     await scene.send(delete)
 
@@ -108,15 +108,15 @@ async def test_a_late_repeat_does_not_delete_a_thread_that_was_made_anew(scene, 
 @pytest.mark.parametrize("is_swept", [True, False])
 async def test_a_key_is_free_again_when_its_run_went_with_its_thread(scene, is_swept):
     old = await scene.enqueue(idempotency_key="monday")
-    await scene.store.cancel(old.run_id)
+    await scene.store.runs.cancel(old.run_id)
     if is_swept:
-        await scene.store.delete(scene.thread_id)
+        await scene.store.threads.delete(scene.thread_id)
     else:  # the caller dies before it has removed the runs
         await scene.send(scene.commands.delete_thread(scene.thread_id))
 
     new = await scene.enqueue("something else", idempotency_key="monday")
 
     assert new.created
-    assert await scene.ttl(scene.store.keys.idempotency(scene.thread_id, "monday")) == -1
+    assert await scene.ttl(scene.keys.idempotency(scene.thread_id, "monday")) == -1
     again = await scene.enqueue("something else", idempotency_key="monday")
     assert again.run_id == new.run_id

@@ -15,7 +15,7 @@ from threadmill_shared.store.connections import connect
 async def test_a_run_on_a_free_thread_takes_its_head_and_is_to_be_sent(scene, client):
     new = scene.new_run("Roll five dice", queue="tm.dice")
 
-    enqueued = await scene.store.enqueue(new)
+    enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes == ["dispatch"]
     assert enqueued == Enqueued(new.run_id, 0, Dispatch(new.run_id, "tm.dice"), created=True)
@@ -41,12 +41,12 @@ async def test_a_run_on_a_busy_thread_waits_and_its_message_is_not_in_the_thread
 async def test_a_message_is_kept_in_the_run_until_it_enters_the_thread(scene):
     first = await scene.enqueue("first")
     second = await scene.enqueue("second")
-    key = scene.store.keys.run(second.run_id)
-    assert '"second"' in await scene.store.read("HGET", key, "message")
+    key = scene.keys.run(second.run_id)
+    assert '"second"' in await scene.command("HGET", key, "message")
 
-    await scene.store.cancel(first.run_id)
+    await scene.store.runs.cancel(first.run_id)
 
-    assert await scene.store.read("HGET", key, "message") is None
+    assert await scene.command("HGET", key, "message") is None
     assert await scene.texts() == ["first", "second"]
 
 
@@ -100,7 +100,7 @@ async def test_an_idempotency_key_with_other_content_is_refused(scene, client):
     await scene.enqueue("hello", idempotency_key="monday")
     before = await scene.contents()
 
-    with pytest.raises(errors.IdempotencyMismatch, match="other content"):
+    with pytest.raises(errors.IdempotencyMismatch, match="different content"):
         await scene.enqueue("good bye", idempotency_key="monday")
 
     assert client.outcomes[-1] == "mismatch"
@@ -111,7 +111,7 @@ async def test_a_lost_answer_to_the_first_run_is_answered_again(scene: Scene, cl
     new = scene.new_run()
 
     client.lose_next_answer()
-    enqueued = await scene.store.enqueue(new)
+    enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes == ["dispatch", "again"]
     assert enqueued == Enqueued(new.run_id, 0, Dispatch(new.run_id, "tm"), created=True)
@@ -123,7 +123,7 @@ async def test_a_lost_answer_to_a_waiting_run_is_answered_with_its_place(scene, 
     new = scene.new_run()
 
     client.lose_next_answer()
-    enqueued = await scene.store.enqueue(new)
+    enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes[-2:] == ["waiting", "again"]
     assert enqueued == Enqueued(new.run_id, 2, None, created=True)
@@ -141,7 +141,7 @@ async def test_an_interrupting_run_ends_a_queued_holder_and_takes_its_place(scen
     assert interrupting.send == Dispatch(interrupting.run_id, "tm")
     assert await scene.status(holder.run_id) is Status.CANCELLED
     assert await scene.texts() == ["first", "now"]
-    assert await scene.store.ahead(await scene.record(waiting.run_id)) == 1
+    assert await scene.store.runs.count_ahead(await scene.record(waiting.run_id)) == 1
 
 
 async def test_a_lost_answer_to_an_interrupt_still_says_that_the_run_is_to_be_sent(scene, client):
@@ -149,7 +149,7 @@ async def test_a_lost_answer_to_an_interrupt_still_says_that_the_run_is_to_be_se
     new = scene.new_run(when_busy="interrupt")
 
     client.lose_next_answer()
-    enqueued = await scene.store.enqueue(new)
+    enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes[-2:] == ["dispatch", "again"]
     assert enqueued.send == Dispatch(new.run_id, "tm")
@@ -172,7 +172,7 @@ async def test_interrupting_runs_keep_their_own_order_and_never_cancel_each_othe
     first = await scene.enqueue("first", when_busy="interrupt")
     second = await scene.enqueue("second", when_busy="interrupt")
 
-    dispatch = await scene.store.force(held.record.id)
+    dispatch = await scene.store.runs.force_end(held.record.id)
     third = await scene.enqueue("third", when_busy="interrupt")
 
     assert dispatch.send == Dispatch(first.run_id, "tm")
@@ -192,7 +192,7 @@ async def test_threads_do_not_wait_for_each_other(scene):
 @pytest.mark.one_server
 async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(scene, redis_url):
     await scene.enqueue()
-    scene.store._room._looked_at = float("-inf")  # it has been idle since
+    scene.store.session.memory_guard._looked_at = float("-inf")  # it has been idle since
     other = connect(redis_url)
     await other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     await other.aclose()

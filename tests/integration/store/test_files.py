@@ -10,7 +10,6 @@ from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import File, distinct_names, harmless_name, image_type
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.files import produced_files, read_file
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import LostRun
 
@@ -22,66 +21,66 @@ ATTACHED = Attached(files=(FILE,))
 async def add(scene: Scene, text: str = "hello") -> None:
     id = ids.new_message_id()
     messages = [(id, user_message(id, text, attached=ATTACHED))]
-    await scene.store.add(scene.thread_id, messages, create=True, attached=ATTACHED)
+    await scene.store.threads.add(scene.thread_id, messages, create=True, attached=ATTACHED)
 
 
 async def ttl(scene: Scene, key: str) -> int:
-    return int(await scene.store.read("PTTL", key))
+    return int(await scene.command("PTTL", key))
 
 
 async def test_an_attached_file_belongs_to_its_thread_and_goes_with_it(scene: Scene) -> None:
-    key = scene.store.keys.attached(scene.thread_id)
+    key = scene.keys.attached(scene.thread_id)
     await add(scene)
-    assert await read_file(scene.store, key, FILE.id) == FILE
+    assert await scene.store.files.read_attached(scene.thread_id, FILE.id) == FILE
     assert await ttl(scene, key) == -1
     await add(scene, "again")
-    await scene.store.delete(scene.thread_id)
+    await scene.store.threads.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
 
 
 async def test_a_file_for_a_thread_that_nobody_makes_goes_after_an_hour(scene: Scene) -> None:
-    key = scene.store.keys.attached(scene.thread_id)
-    await scene.store._attach(scene.thread_id, ATTACHED)
+    key = scene.keys.attached(scene.thread_id)
+    await scene.store.files.attach(scene.thread_id, ATTACHED)
     assert 0 < await ttl(scene, key) <= 3_600_000
-    await scene.store.add(scene.thread_id, [], create=True)
+    await scene.store.threads.add(scene.thread_id, [], create=True)
     assert await ttl(scene, key) == -1
 
 
 async def test_a_run_that_makes_its_thread_keeps_the_files_of_its_message(scene: Scene) -> None:
-    key = scene.store.keys.attached(scene.thread_id)
-    await scene.store._attach(scene.thread_id, ATTACHED)
+    key = scene.keys.attached(scene.thread_id)
+    await scene.store.files.attach(scene.thread_id, ATTACHED)
     await scene.enqueue("hello")
     assert await ttl(scene, key) == -1
 
 
 async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Scene) -> None:
     held = await scene.begin()
-    run_id, key = held.record.id, scene.store.keys.files(held.record.id)
+    run_id, key = held.record.id, scene.keys.files(held.record.id)
     for name, value in FILE.fields():
-        assert await read_file(scene.store, key, FILE.id) is None
+        assert await scene.store.files.read_produced(run_id, FILE.id) is None
         await held.keep("files", name, value)
     assert await ttl(scene, key) == -1
-    assert [file.id for file in await produced_files(scene.store, run_id)] == [FILE.id]
-    assert await read_file(scene.store, key, FILE.id) == FILE
-    assert await read_file(scene.store, key, "file_2") is None
+    assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
+    assert await scene.store.files.read_produced(run_id, FILE.id) == FILE
+    assert await scene.store.files.read_produced(run_id, "file_2") is None
 
     await held.finish(Status.COMPLETED, Batch())
-    record = await ttl(scene, scene.store.keys.run(run_id))
+    record = await ttl(scene, scene.keys.run(run_id))
     assert abs(await ttl(scene, key) - record) < 1000
 
     with pytest.raises(LostRun):
         await held.keep("files", "file_2", "too late")
-    assert [file.id for file in await produced_files(scene.store, run_id)] == [FILE.id]
-    await scene.store.delete(scene.thread_id)
+    assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
+    await scene.store.threads.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
 
 
 async def test_an_attempt_that_was_taken_over_keeps_nothing(scene: Scene) -> None:
     held = await scene.begin()
-    await scene.store.reclaim(await scene.record(held.record.id), max_deaths=3)
+    await scene.store.runs.reclaim(await scene.record(held.record.id), max_deaths=3)
     with pytest.raises(LostRun):
         await held.keep("attached", "store", "{}")
-    assert await ttl(scene, scene.store.keys.attached(scene.thread_id)) == -2
+    assert await ttl(scene, scene.keys.attached(scene.thread_id)) == -2
 
 
 # ---- names and types ---------------------------------------------------------------------------
@@ -129,9 +128,8 @@ async def test_an_image_is_told_by_its_content() -> None:
 
 
 async def test_a_name_is_made_harmless_again_where_it_is_read(scene: Scene) -> None:
-    key = scene.store.keys.attached(scene.thread_id)
     file = File("file_1", "../../evil.sh", b"x")
-    await scene.store._attach(scene.thread_id, Attached(files=(file,)))
-    read = await read_file(scene.store, key, file.id)
+    await scene.store.files.attach(scene.thread_id, Attached(files=(file,)))
+    read = await scene.store.files.read_attached(scene.thread_id, file.id)
     assert read is not None
     assert read.name == "evil.sh"

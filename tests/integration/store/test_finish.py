@@ -66,7 +66,7 @@ async def test_the_next_in_line_takes_the_head_and_is_to_be_sent_to_its_own_queu
     assert await scene.members("dispatched") == [second.run_id]
     assert await scene.texts() == ["first", "second"]
     assert (await scene.event_names(second.run_id))[-1] == "threadmill.run.dispatched"
-    assert await scene.store.ahead(await scene.record(third.run_id)) == 1
+    assert await scene.store.runs.count_ahead(await scene.record(third.run_id)) == 1
 
 
 async def test_the_next_run_sees_all_that_the_former_wrote(scene):
@@ -77,7 +77,7 @@ async def test_the_next_run_sees_all_that_the_former_wrote(scene):
 
     next_held = await scene.claim(second.run_id)
 
-    seen = await scene.store.items(scene.thread_id, 1, next_held.position)
+    seen = await scene.store.threads.items(scene.thread_id, 1, next_held.position)
     assert [item["content"][0]["text"]["value"] for item, _ in seen] == [
         "first",
         "answer",
@@ -88,7 +88,7 @@ async def test_the_next_run_sees_all_that_the_former_wrote(scene):
 async def test_a_run_that_completes_while_it_is_cancelled_ends_cancelled_with_its_text(scene):
     held = await scene.begin()
     await write_partly(held, "Hello!")
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
     await held.finish(Status.COMPLETED, end_message(held.record, "Hello!"))
 
@@ -106,7 +106,7 @@ async def test_an_open_call_gets_its_closing_output_so_that_the_thread_is_usable
     items = await scene.items()
     assert [item["type"] for item in items] == ["message", "tool_call", "tool_output"]
     assert items[-1]["output"] == "cut off"
-    [step] = await scene.store.steps(held.record.id)
+    [step] = await scene.store.runs.steps(held.record.id)
     assert step.status == "failed"
 
 
@@ -174,12 +174,12 @@ async def test_an_end_with_a_wrong_serial_changes_nothing(scene, serial, outcome
 
 async def test_log_and_record_live_on_for_their_time(scene):
     held = await scene.begin(log_seconds=60, run_days=2)
-    assert await scene.ttl(scene.store.keys.log(held.record.id)) == -1
+    assert await scene.ttl(scene.keys.log(held.record.id)) == -1
 
     await write_partly(held, "Hello!")
     await held.finish(Status.COMPLETED, end_message(held.record, "Hello!"))
 
-    keys, run_id = scene.store.keys, held.record.id
+    keys, run_id = scene.keys, held.record.id
     assert await scene.ttl(keys.log(run_id)) == pytest.approx(60, abs=1)
     assert await scene.ttl(keys.run(run_id)) == pytest.approx(2 * 86_400, abs=1)
     assert await scene.ttl(keys.steps(run_id)) == pytest.approx(2 * 86_400, abs=1)
@@ -191,18 +191,21 @@ async def test_a_record_without_any_lifetime_is_gone_at_once(scene):
 
     await held.finish(Status.COMPLETED, Batch())
 
-    assert await scene.store.record(held.record.id) is None
+    assert await scene.store.runs.record(held.record.id) is None
 
 
 async def test_a_thread_forgets_runs_whose_records_must_be_gone(scene):
     # Twice as long is longer than a run of this test takes, which would forget itself at its end.
-    runs, lifetime = scene.store.keys.runs(scene.thread_id), 0.25
+    runs, lifetime = scene.keys.runs(scene.thread_id), 0.25
     first = await scene.begin(run_days=lifetime / 86_400)
     await first.finish(Status.COMPLETED, Batch())
     second = await scene.begin(run_days=lifetime / 86_400)
     await scene.passes(second.record.created_at + int(2 * lifetime * 1000))
-    assert await scene.store.read("ZRANGE", runs, 0, -1) == [first.record.id, second.record.id]
+    assert await scene.command("ZRANGE", runs, 0, -1) == [
+        first.record.id,
+        second.record.id,
+    ]
 
     await second.finish(Status.COMPLETED, Batch())
 
-    assert await scene.store.read("ZRANGE", runs, 0, -1) == []
+    assert await scene.command("ZRANGE", runs, 0, -1) == []

@@ -19,13 +19,13 @@ async def test_a_cancelled_run_whose_worker_is_silent_ends_with_its_partial_mess
     held = await scene.begin("hello")
     following = await scene.enqueue("next")
     await write_partly(held, "Once upon", " a time")
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
-    ended = await scene.store.force(held.record.id)
+    ended = await scene.store.runs.force_end(held.record.id)
 
     assert client.outcomes[-1] == "ok"
     assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
-    [_, partial, _] = await scene.store.messages(scene.thread_id, 10, None, None)
+    [_, partial, _] = await scene.store.threads.messages(scene.thread_id, 10, None, None)
     assert (partial.text, partial.status) == ("Once upon a time", "incomplete")
     assert partial.incomplete_reason == "run_cancelled"
     assert await scene.event_names(held.record.id) == [
@@ -40,8 +40,8 @@ async def test_a_cancelled_run_whose_worker_is_silent_ends_with_its_partial_mess
 
 async def test_its_worker_can_write_no_more(scene):
     held = await scene.begin()
-    await scene.store.cancel(held.record.id)
-    await scene.store.force(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
+    await scene.store.runs.force_end(held.record.id)
     before = await scene.contents()
 
     with pytest.raises(LostRun):
@@ -55,35 +55,39 @@ async def test_a_run_past_its_deadline_expires_with_an_error(scene):
     await write_partly(held, "slow")
     error = LastError.of("deadline", "too slow")
 
-    ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
+    ended = await scene.store.runs.force_end(
+        held.record.id, status=Status.EXPIRED, last_error=error
+    )
 
     assert ended == Ended(Status.EXPIRED, None)
     record = await scene.record(held.record.id)
     assert record.last_error == error
-    [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
+    [_, partial] = await scene.store.threads.messages(scene.thread_id, 10, None, None)
     assert partial.incomplete_reason == "run_expired"
 
 
 async def test_a_run_that_is_being_cancelled_ends_as_cancelled_whatever_is_wanted(scene):
     held = await scene.begin()
     await write_partly(held, "slow")
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     error = LastError.of("deadline", "too slow")
 
-    ended = await scene.store.force(held.record.id, status=Status.EXPIRED, last_error=error)
+    ended = await scene.store.runs.force_end(
+        held.record.id, status=Status.EXPIRED, last_error=error
+    )
 
     assert ended == Ended(Status.CANCELLED, None)
     assert (await scene.record(held.record.id)).last_error is None
-    [_, partial] = await scene.store.messages(scene.thread_id, 10, None, None)
+    [_, partial] = await scene.store.threads.messages(scene.thread_id, 10, None, None)
     assert partial.incomplete_reason == "run_cancelled"
 
 
 async def test_open_calls_get_their_closing_outputs(scene):
     held = await scene.begin()
     await held.write(begin_call(held.record, "call_1"))
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
-    await scene.store.force(held.record.id)
+    await scene.store.runs.force_end(held.record.id)
 
     assert [item["type"] for item in await scene.items()] == [
         "message",
@@ -96,17 +100,17 @@ async def test_open_calls_get_their_closing_outputs(scene):
 async def test_before_its_time_nothing_happens(scene, client, is_cancelled):
     held = await scene.begin()
     if is_cancelled:
-        await scene.store.cancel(held.record.id)
+        await scene.store.runs.cancel(held.record.id)
     before = await scene.contents()
 
-    assert await scene.store.force(held.record.id, grace_ms=HOUR_MS) is None
+    assert await scene.store.runs.force_end(held.record.id, grace_ms=HOUR_MS) is None
     assert client.outcomes[-1] == "early"
     assert await scene.contents() == before
 
 
 async def test_a_run_that_has_moved_on_since_it_was_read_is_left_alone(scene):
     held = await scene.begin()
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     record = await scene.record(held.record.id)
     await write_partly(held, "one more")
     before = await scene.contents()
@@ -120,8 +124,8 @@ async def test_a_run_that_has_moved_on_since_it_was_read_is_left_alone(scene):
 async def test_a_run_that_moves_on_while_its_text_is_read_is_read_again(scene, monkeypatch):
     held = await scene.begin()
     await write_partly(held, "one")
-    await scene.store.cancel(held.record.id)
-    open_text, more = scene.store.open_text, [" two", " three"]
+    await scene.store.runs.cancel(held.record.id)
+    open_text, more = scene.store.logs.open_text, [" two", " three"]
 
     async def read_while_it_grows(record):
         text = await open_text(record)
@@ -130,8 +134,8 @@ async def test_a_run_that_moves_on_while_its_text_is_read_is_read_again(scene, m
             await held.stored()
         return text
 
-    monkeypatch.setattr(scene.store, "open_text", read_while_it_grows)
-    await scene.store.force(held.record.id)
+    monkeypatch.setattr(scene.store.logs, "open_text", read_while_it_grows)
+    await scene.store.runs.force_end(held.record.id)
 
     assert await scene.texts() == ["hello", "one two three"]
 
@@ -139,7 +143,7 @@ async def test_a_run_that_moves_on_while_its_text_is_read_is_read_again(scene, m
 async def test_a_run_that_nobody_holds_is_left_alone(scene):
     queued = await scene.enqueue()
 
-    assert await scene.store.force(queued.run_id) is None
+    assert await scene.store.runs.force_end(queued.run_id) is None
     assert await scene.status(queued.run_id) is Status.QUEUED
 
 
@@ -159,7 +163,7 @@ async def test_a_run_that_nobody_goes_on_with_ends_at_its_deadline_too(scene):
     held = await scene.begin(run_seconds=0)
     await held.give_back()
 
-    ended = await scene.store.force(held.record.id, status=Status.EXPIRED)
+    ended = await scene.store.runs.force_end(held.record.id, status=Status.EXPIRED)
 
     assert ended == Ended(Status.EXPIRED, None)
     assert await scene.members("dispatched") == []
@@ -171,7 +175,7 @@ async def test_a_run_that_has_waited_too_long_for_its_first_claim_expires(scene,
         await scene.begin()
     waiting = await scene.enqueue(wait_seconds=0)
 
-    ended = await scene.store.force(waiting.run_id, status=Status.EXPIRED)
+    ended = await scene.store.runs.force_end(waiting.run_id, status=Status.EXPIRED)
 
     assert ended == Ended(Status.EXPIRED, None)
     assert (await scene.event_names(waiting.run_id))[-2:] == ["thread.run.expired", "done"]
@@ -180,7 +184,7 @@ async def test_a_run_that_has_waited_too_long_for_its_first_claim_expires(scene,
 async def test_the_limit_for_waiting_ends_with_the_first_claim(scene):
     held = await scene.begin(wait_seconds=0)
 
-    assert await scene.store.force(held.record.id, status=Status.EXPIRED) is None
+    assert await scene.store.runs.force_end(held.record.id, status=Status.EXPIRED) is None
     assert held.seconds_left == pytest.approx(600, abs=1)
 
 
@@ -193,7 +197,7 @@ async def test_a_run_that_has_ended_stays_as_it_is(scene):
     reply = await scene.send(scene.commands.force_end(record.id, record.token, record.events))
 
     assert reply == ["ended"]
-    assert await scene.store.force(record.id) is None
+    assert await scene.store.runs.force_end(record.id) is None
     assert await scene.contents() == before
 
 
@@ -201,16 +205,16 @@ async def test_a_run_that_is_not_there_is_not_ended(scene):
     run_id = ids.new_run_id(scene.thread_id)
 
     assert await scene.send(scene.commands.force_end(run_id, "1-0", 3)) == ["gone"]
-    assert await scene.store.force(run_id) is None
+    assert await scene.store.runs.force_end(run_id) is None
 
 
 async def test_a_lost_answer_still_names_the_next_run(scene, client):
     held = await scene.begin()
     following = await scene.enqueue()
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
 
     client.lose_next_answer()
-    ended = await scene.store.force(held.record.id)
+    ended = await scene.store.runs.force_end(held.record.id)
 
     assert client.outcomes[-2:] == ["ok", "again"]
     assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))

@@ -46,7 +46,7 @@ async def test_nothing_new_is_taken_in(scene, fill):
         await scene.enqueue()
     message = (id := ids.new_message_id(), user_message(id, "hello"))
     with pytest.raises(errors.StoreFull):
-        await scene.store.add(scene.thread_id, [message], create=True)
+        await scene.store.threads.add(scene.thread_id, [message], create=True)
 
     assert await scene.contents() == {}
 
@@ -59,7 +59,7 @@ async def test_it_counts_as_full_from_nine_tenths_on(scene, client, limit):
     with pytest.raises(errors.StoreFull):
         await scene.enqueue()
     with pytest.raises(errors.StoreFull):
-        await scene.store.add(scene.thread_id, [message], create=True)
+        await scene.store.threads.add(scene.thread_id, [message], create=True)
 
 
 async def test_a_run_in_progress_can_end_and_the_next_takes_the_head(scene, fill):
@@ -94,9 +94,9 @@ async def test_a_run_can_be_cancelled_and_ended_by_force(scene, fill):
     await write_partly(held, "Once")
     await fill()
 
-    assert (await scene.store.cancel(waiting.run_id)).status is Status.CANCELLED
-    assert (await scene.store.cancel(held.record.id)).status is Status.CANCELLING
-    assert (await scene.store.force(held.record.id)).status is Status.CANCELLED
+    assert (await scene.store.runs.cancel(waiting.run_id)).status is Status.CANCELLED
+    assert (await scene.store.runs.cancel(held.record.id)).status is Status.CANCELLING
+    assert (await scene.store.runs.force_end(held.record.id)).status is Status.CANCELLED
 
 
 async def test_a_run_can_be_given_back(scene, fill):
@@ -111,16 +111,16 @@ async def test_a_run_can_be_taken_from_a_holder_that_is_gone(scene, fill):
     record = await scene.record(held.record.id)
     await fill()
 
-    assert (await scene.store.reclaim(record, max_deaths=3)).outcome == "ok"
+    assert (await scene.store.runs.reclaim(record, max_deaths=3)).outcome == "ok"
 
 
 async def test_an_idle_thread_can_be_deleted(scene, fill):
-    await scene.store.cancel((await scene.enqueue()).run_id)
+    await scene.store.runs.cancel((await scene.enqueue()).run_id)
     await fill()
 
-    await scene.store.delete(scene.thread_id)
+    await scene.store.threads.delete(scene.thread_id)
 
-    assert await scene.store.thread_fields(scene.thread_id) == {}
+    assert await scene.store.threads.fields(scene.thread_id) == {}
 
 
 async def test_a_holders_write_waits_for_room_and_the_log_says_so_once(scene, limit, fill, caplog):

@@ -13,7 +13,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.run_request import RunRequest, ThreadRef, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.tools import ToolSpec
 from threadmill_workers.execution.batch import Batch
 
@@ -23,11 +23,11 @@ ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll"
 
 async def test_two_processes_that_enqueue_a_hundred_times_at_once_make_one_run(scene, redis_url):
     client = connect(redis_url)
-    other = Store(client, scene.store.keys.namespace)
+    other = Store(client, scene.keys.namespace)
     made = [scene.new_run(idempotency_key="monday") for _ in range(100)]
 
     enqueued = await asyncio.gather(
-        *((scene.store, other)[number % 2].enqueue(new) for number, new in enumerate(made))
+        *((scene.store, other)[number % 2].runs.enqueue(new) for number, new in enumerate(made))
     )
 
     await other.close()
@@ -63,7 +63,7 @@ async def test_a_key_does_not_interrupt_its_own_run(scene):
 
 async def test_a_key_lives_as_long_as_its_run_and_a_day_after_its_end(scene):
     held = await scene.begin(idempotency_key="monday")
-    key = scene.store.keys.idempotency(scene.thread_id, "monday")
+    key = scene.keys.idempotency(scene.thread_id, "monday")
     assert await scene.ttl(key) == -1
 
     await held.finish(Status.COMPLETED, Batch())
@@ -123,10 +123,10 @@ async def test_a_key_with_other_content_is_refused_whatever_differs(scene, chang
     settings = Settings(namespace="tm")
     thread = ThreadRef(scene.thread_id, create=True)
     ask = RunRequest(ADA, "hello", thread=thread, idempotency_key="monday", context={"user": 1})
-    await scene.store.enqueue(enqueue_command(ask, settings))
+    await scene.store.runs.enqueue(enqueue_command(ask, settings))
 
     with pytest.raises(errors.IdempotencyMismatch):
-        await scene.store.enqueue(enqueue_command(replace(ask, **change), settings))
+        await scene.store.runs.enqueue(enqueue_command(replace(ask, **change), settings))
 
 
 async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_content(scene):
@@ -144,6 +144,6 @@ async def test_the_order_of_a_context_and_where_a_tool_lives_are_no_other_conten
         for tool, context in ((ROLL, {"a": 1, "b": 2}), (moved, {"b": 2, "a": 1}))
     )
 
-    run = await scene.store.enqueue(enqueue_command(first, settings))
+    run = await scene.store.runs.enqueue(enqueue_command(first, settings))
 
-    assert (await scene.store.enqueue(enqueue_command(second, settings))).run_id == run.run_id
+    assert (await scene.store.runs.enqueue(enqueue_command(second, settings))).run_id == run.run_id

@@ -8,14 +8,13 @@ from tests.support.servers.clients import ask_all
 
 from threadmill_shared import errors
 from threadmill_shared.store import parked_runs
-from threadmill_shared.store.parked_runs import ParkedRuns
 
 
 async def parked(scene):
     """A parked run's calls, and its id."""
     held = await scene.begin()
     await held.park(parking(held, "output"), 600_000)
-    return ParkedRuns(scene.store), held.record.id
+    return scene.store.parked_runs, held.record.id
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.files import read_file
-from threadmill_shared.store.parked_runs import CallOutcome, ParkedRuns
+from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
@@ -50,16 +49,16 @@ class Story:
 
     async def place(self, run_id: str) -> str:
         """The run's score in the dispatched index."""
-        index = f"{self.scene.store.keys.bucket(run_id)}dispatched"
-        return f"{float(await self.scene.store.read('ZSCORE', index, run_id)):.0f}"
+        index = f"{self.scene.keys.bucket(run_id)}dispatched"
+        return f"{float(await self.scene.command('ZSCORE', index, run_id)):.0f}"
 
     async def run(self, call: ScriptCall) -> list[str]:
         """Run a script."""
-        return await self.scene.store.scripts.run(call)
+        return await self.scene.store.session.runner.run(call)
 
     @property
     def of_workers(self) -> WorkerScripts:
-        return WorkerScripts(self.scene.store.keys)
+        return WorkerScripts(self.scene.keys)
 
     async def renew_lease(self, registration: str) -> list[str]:
         call = self.of_workers.renew_lease(
@@ -135,16 +134,16 @@ async def add_messages(story: Story) -> None:
     id = ids.new_message_id()
     story.lose()
     message = (id, user_message(id, "hello"))
-    await story.scene.store.add(story.scene.thread_id, [message], create=True)
+    await story.scene.store.threads.add(story.scene.thread_id, [message], create=True)
     assert await story.scene.texts() == ["hello"]
 
 
 @case
 async def compare_and_set(story: Story) -> None:
-    place = story.scene.store.keys.created("asst_1")
+    place = story.scene.keys.created("asst_1")
     story.lose()
     await story.run(texts.compare_and_set(place=place, was="", becomes="{}", lifetime=None))
-    assert await story.scene.store.read("GET", place) == "{}"
+    assert await story.scene.command("GET", place) == "{}"
 
 
 @case
@@ -152,7 +151,7 @@ async def import_items(story: Story) -> None:
     id = ids.new_message_id()
     story.lose()
     item = ImportedItem(id, to_json(user_message(id, "hello")).decode(), 1_700_000_000_000)
-    await story.scene.store.bring_in(story.scene.thread_id, [item], created_at=1)
+    await story.scene.store.threads.import_items(story.scene.thread_id, [item], created_at=1)
     assert await story.scene.texts() == ["hello"]
 
 
@@ -162,16 +161,18 @@ async def attach(story: Story) -> None:
     store, thread_id = story.scene.store, story.scene.thread_id
     story.lose()
     message = user_message(id, "hello", attached=Attached(files=(file,)))
-    await store.add(thread_id, [(id, message)], create=True, attached=Attached(files=(file,)))
-    assert await read_file(store, store.keys.attached(thread_id), file.id) == file
+    await store.threads.add(
+        thread_id, [(id, message)], create=True, attached=Attached(files=(file,))
+    )
+    assert await store.files.read_attached(thread_id, file.id) == file
 
 
 @case
 async def delete_thread(story: Story) -> None:
-    await story.scene.store.cancel((await story.scene.enqueue()).run_id)
+    await story.scene.store.runs.cancel((await story.scene.enqueue()).run_id)
     story.lose()
-    await story.scene.store.delete(story.scene.thread_id)
-    assert await story.scene.store.thread_fields(story.scene.thread_id) == {}
+    await story.scene.store.threads.delete(story.scene.thread_id)
+    assert await story.scene.store.threads.fields(story.scene.thread_id) == {}
 
 
 # ---- what a holder writes ----------------------------------------------------------------------
@@ -216,8 +217,8 @@ async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
     await held.keep("files", "file_1", "content")
-    key = story.scene.store.keys.files(held.record.id)
-    assert await story.scene.store.read("HGETALL", key) == {"file_1": "content"}
+    key = story.scene.keys.files(held.record.id)
+    assert await story.scene.command("HGETALL", key) == {"file_1": "content"}
     await held.finish(Status.COMPLETED, Batch())
     with pytest.raises(LostRun):
         await held.keep("files", "file_2", "too late")
@@ -229,7 +230,7 @@ async def park(story: Story) -> None:
     story.lose()
     assert await held.park(parking(held, "output"), 600_000)
     assert await story.scene.status(held.record.id) == Status.REQUIRES_ACTION
-    await story.scene.store.cancel(held.record.id)
+    await story.scene.store.runs.cancel(held.record.id)
 
 
 # ---- what somebody outside does to a parked run --------------------------------------------------
@@ -239,13 +240,13 @@ async def park(story: Story) -> None:
 async def lease_call(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(parking(held, "output"), 600_000)
-    parked = ParkedRuns(story.scene.store)
+    parked = story.scene.store.parked_runs
     story.lose()
     took = await parked.lease_call(held.record.id, CALL, "first", may_repeat=False)
     assert took == ("kept", "")  # the repeated call's answer
     second = await parked.lease_call(held.record.id, CALL, "second", may_repeat=True)
     assert second == ("taken", "")
-    await story.scene.store.cancel(held.record.id)
+    await story.scene.store.runs.cancel(held.record.id)
 
 
 @case
@@ -253,7 +254,7 @@ async def submit(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(parking(held, "output"), 600_000)
     story.lose()
-    sent = await ParkedRuns(story.scene.store).submit(held.record.id, CALL, CallOutcome("4"))
+    sent = await story.scene.store.parked_runs.submit(held.record.id, CALL, CallOutcome("4"))
     assert sent == Dispatch(held.record.id, "tm", begun=True)
     assert (await story.scene.items())[-1]["output"] == "4"
     assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2
@@ -264,7 +265,7 @@ async def approve(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(parking(held, "approval"), 600_000)
     story.lose()
-    sent = await ParkedRuns(story.scene.store).approve(held.record.id, CALL)
+    sent = await story.scene.store.parked_runs.approve(held.record.id, CALL)
     assert sent == Dispatch(held.record.id, "tm", begun=True)
 
 
@@ -276,7 +277,7 @@ async def cancel(story: Story) -> None:
     run_id = (await story.scene.enqueue()).run_id
     following = await story.scene.enqueue()
     story.lose()
-    ended = await story.scene.store.cancel(run_id)
+    ended = await story.scene.store.runs.cancel(run_id)
     assert (ended.status, ended.send) == (Status.CANCELLED, Dispatch(following.run_id, "tm"))
 
 
@@ -284,9 +285,9 @@ async def cancel(story: Story) -> None:
 async def force_end(story: Story) -> None:
     held = await story.scene.begin()
     following = await story.scene.enqueue()
-    await story.scene.store.cancel(held.record.id)
+    await story.scene.store.runs.cancel(held.record.id)
     story.lose()
-    ended = await story.scene.store.force(held.record.id)
+    ended = await story.scene.store.runs.force_end(held.record.id)
     assert ended is not None
     assert (ended.status, ended.send) == (Status.CANCELLED, Dispatch(following.run_id, "tm"))
 
@@ -296,9 +297,9 @@ async def reclaim(story: Story) -> None:
     held = await story.scene.begin()
     record = await story.scene.record(held.record.id)
     story.lose()
-    taken = await story.scene.store.reclaim(record, max_deaths=3)
+    taken = await story.scene.store.runs.reclaim(record, max_deaths=3)
     assert taken.send == Dispatch(held.record.id, "tm", begun=True)
-    deaths = await story.scene.store.read("HGET", story.scene.store.keys.run(record.id), "deaths")
+    deaths = await story.scene.command("HGET", story.scene.keys.run(record.id), "deaths")
     assert deaths == "1"
 
 
@@ -307,15 +308,15 @@ async def resend(story: Story) -> None:
     run_id = (await story.scene.enqueue()).run_id
     place = await story.place(run_id)
     story.lose()
-    assert await story.scene.store.resend(run_id, place) == Dispatch(run_id, "tm")
-    assert await story.scene.store.resend(run_id, place) is None  # that is somebody else's
+    assert await story.scene.store.indexes.resend(run_id, place) == Dispatch(run_id, "tm")
+    assert await story.scene.store.indexes.resend(run_id, place) is None  # that is somebody else's
 
 
 @case
 async def scan(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    found = await story.scene.store.look(0, overdue=1, unclaimed=1)
+    found = await story.scene.store.indexes.scan(0, overdue=1, unclaimed=1)
     assert found.holders == {HOLDER.id}
     await held.give_back()
 

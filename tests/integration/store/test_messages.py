@@ -10,7 +10,7 @@ from tests.support.store.scene import begin_call, end_message, write_partly
 from threadmill_shared import errors, ids
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ async def add_numbered(scene, count):
     named = [(ids.new_message_id(), str(number)) for number in range(count)]
     for start in range(0, count, 1000):
         page = [(id, user_message(id, text)) for id, text in named[start : start + 1000]]
-        await scene.store.add(scene.thread_id, page, create=True)
+        await scene.store.threads.add(scene.thread_id, page, create=True)
     return [id for id, _ in named]
 
 
 async def texts(scene, limit, *, before=None, after=None):
-    page = await scene.store.messages(scene.thread_id, limit, before, after)
+    page = await scene.store.threads.messages(scene.thread_id, limit, before, after)
     return "".join(message.text for message in page)
 
 
@@ -54,7 +54,9 @@ async def test_a_page_can_lie_between_two_messages(scene, numbered):
 
 async def test_pages_laid_together_give_the_whole_thread(scene, numbered):
     read, after = "", None
-    while page := await scene.store.messages(scene.thread_id, 3, None, after or numbered[0]):
+    while page := await scene.store.threads.messages(
+        scene.thread_id, 3, None, after or numbered[0]
+    ):
         read += "".join(message.text for message in page)
         after = page[-1].id
 
@@ -68,7 +70,7 @@ async def test_an_unknown_message_is_an_error(scene, numbered):
 
 
 async def test_an_empty_thread_has_no_messages(scene):
-    assert await scene.store.messages(scene.thread_id, 10, None, None) == []
+    assert await scene.store.threads.messages(scene.thread_id, 10, None, None) == []
 
 
 async def test_calls_and_their_outputs_are_no_messages(scene):
@@ -88,8 +90,8 @@ async def test_a_runs_messages_are_its_own(scene):
     waiting = await scene.enqueue("three?")
     await scene.enqueue("four?")
 
-    of_second = await scene.store.messages_of_run(await scene.record(held.record.id))
-    of_third = await scene.store.messages_of_run(await scene.record(waiting.run_id))
+    of_second = await scene.store.threads.messages_of_run(await scene.record(held.record.id))
+    of_third = await scene.store.threads.messages_of_run(await scene.record(waiting.run_id))
 
     assert [message.text for message in of_second] == ["two?", "Two."]
     assert [message.text for message in of_third] == ["three?"]
@@ -100,8 +102,8 @@ async def test_a_waiting_run_shows_the_message_that_has_not_entered_yet(scene):
     waiting = await scene.enqueue("second")
     silent = await scene.enqueue(None)
 
-    of_waiting = await scene.store.messages_of_run(await scene.record(waiting.run_id))
-    of_silent = await scene.store.messages_of_run(await scene.record(silent.run_id))
+    of_waiting = await scene.store.threads.messages_of_run(await scene.record(waiting.run_id))
+    of_silent = await scene.store.threads.messages_of_run(await scene.record(silent.run_id))
 
     assert [message.text for message in of_waiting] == ["second"]
     assert of_silent == []
@@ -116,7 +118,7 @@ async def test_a_page_of_a_long_thread_costs_what_the_page_costs(scene, client):
         {"before": None, "after": numbered[1500]},
     ):
         client.commands.clear()
-        page = await scene.store.messages(scene.thread_id, 20, **place)
+        page = await scene.store.threads.messages(scene.thread_id, 20, **place)
         assert len(page) == 20
         assert Counter(client.commands)["XRANGE"] <= 20
         assert len(client.commands) <= 22
@@ -126,20 +128,20 @@ async def test_a_history_is_read_in_pages(scene, client):
     await add_numbered(scene, 1000)
     client.commands.clear()
 
-    items = await scene.store.items(scene.thread_id, 101, 900)
+    items = await scene.store.threads.items(scene.thread_id, 101, 900)
 
     assert [item["content"][0]["text"]["value"] for item, _ in items] == [
         str(number) for number in range(100, 900)
     ]
     assert client.commands.count("XRANGE") == 4
-    assert len(await scene.store.items(scene.thread_id, 999, 5000)) == 2
+    assert len(await scene.store.threads.items(scene.thread_id, 999, 5000)) == 2
 
 
 async def test_the_last_items_are_read_without_those_before(scene, client):
     await add_numbered(scene, 1000)
     client.commands.clear()
 
-    items = await scene.store.items_before(scene.thread_id, 990, 3)
+    items = await scene.store.threads.items_before(scene.thread_id, 990, 3)
 
     assert [item["content"][0]["text"]["value"] for item in items] == ["987", "988", "989"]
     assert len(client.commands) == 1
@@ -148,7 +150,7 @@ async def test_the_last_items_are_read_without_those_before(scene, client):
 async def test_a_threads_newest_runs_come_in_the_order_in_which_they_were_enqueued(scene):
     made = [await scene.enqueue() for _ in range(8)]
 
-    found = await scene.store.runs(scene.thread_id, 6)
+    found = await scene.store.runs.newest_of_thread(scene.thread_id, 6)
 
     assert [run.id for run in found] == [run.run_id for run in made[2:]]
 
@@ -157,17 +159,17 @@ async def test_two_namespaces_of_one_server_do_not_see_each_other(scene, client)
     run = await scene.enqueue()
     other = Store(client, "other")
 
-    assert await other.record(run.run_id) is None
-    assert await other.messages(scene.thread_id, 10, None, None) == []
+    assert await other.runs.record(run.run_id) is None
+    assert await other.threads.messages(scene.thread_id, 10, None, None) == []
     with pytest.raises(errors.ThreadNotFound):
-        await other.delete(scene.thread_id)
+        await other.threads.delete(scene.thread_id)
 
 
 async def test_messages_that_are_deleted_while_they_are_read_are_left_out(scene, client, numbered):
     assert len(numbered) == 10
-    await client.delete(scene.store.keys.items(scene.thread_id))
+    await client.delete(scene.keys.items(scene.thread_id))
 
-    assert await scene.store.messages(scene.thread_id, 100, None, None) == []
+    assert await scene.store.threads.messages(scene.thread_id, 100, None, None) == []
 
 
 async def test_a_page_of_messages_takes_a_few_round_trips(scene, client, numbered, monkeypatch):
@@ -188,9 +190,9 @@ async def test_a_page_of_messages_takes_a_few_round_trips(scene, client, numbere
 
 async def test_a_message_that_cannot_be_read_is_an_error_of_ours_that_quotes_nothing(scene):
     item = user_message(ids.new_message_id(), "Hello!")
-    await scene.store.add(
+    await scene.store.threads.add(
         scene.thread_id, [(item["id"], item | {"status": "a secret"})], create=True
     )
     with pytest.raises(errors.StoreIncompatible, match=rf"{item['id']} .*\(status\)") as caught:
-        await scene.store.messages(scene.thread_id, 10, None, None)
+        await scene.store.threads.messages(scene.thread_id, 10, None, None)
     assert "secret" not in str(caught.value)

@@ -16,7 +16,7 @@ async def test_the_run_is_queued_again_under_no_token(scene, client):
     held = await scene.begin()
     record = await scene.record(held.record.id)
 
-    taken = await scene.store.reclaim(record)
+    taken = await scene.store.runs.reclaim(record)
 
     assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0)
     assert client.outcomes[-1] == "ok"
@@ -30,7 +30,7 @@ async def test_the_run_is_queued_again_under_no_token(scene, client):
 
 async def test_a_holder_that_was_not_gone_after_all_stops(scene):
     held = await scene.begin()
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     before = await scene.contents()
 
     with pytest.raises(LostRun):
@@ -42,7 +42,7 @@ async def test_a_holder_that_was_not_gone_after_all_stops(scene):
 async def test_the_text_of_the_former_attempt_and_of_the_next_one_do_not_mix(scene):
     held = await scene.begin()
     await write_partly(held, "The first ")
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     again = await scene.claim(held.record.id, OTHER)
     number = again.record.next_message
 
@@ -60,7 +60,7 @@ async def test_the_text_of_the_former_attempt_and_of_the_next_one_do_not_mix(sce
 async def test_two_that_reclaim_at_once_do_it_once(scene):
     held = await scene.begin()
     record = await scene.record(held.record.id)
-    await scene.store.reclaim(record)
+    await scene.store.runs.reclaim(record)
     await scene.claim(record.id, OTHER)
     before = await scene.contents()
 
@@ -76,17 +76,17 @@ async def test_a_run_that_has_ended_meanwhile_stays_as_it_is(scene):
     await held.finish(Status.COMPLETED, Batch())
     before = await scene.contents()
 
-    assert (await scene.store.reclaim(record)).outcome == "moved"
+    assert (await scene.store.runs.reclaim(record)).outcome == "moved"
     assert await scene.contents() == before
 
 
 async def test_a_run_that_is_being_cancelled_is_to_be_ended_by_force(scene):
     held = await scene.begin()
     record = await scene.record(held.record.id)
-    await scene.store.cancel(record.id)
+    await scene.store.runs.cancel(record.id)
     before = await scene.contents()
 
-    assert (await scene.store.reclaim(record)).outcome == "cancelling"
+    assert (await scene.store.runs.reclaim(record)).outcome == "cancelling"
     assert await scene.contents() == before
 
 
@@ -95,7 +95,7 @@ async def test_a_lost_answer_is_answered_again(scene, client):
     record = await scene.record(held.record.id)
 
     client.lose_next_answer()
-    taken = await scene.store.reclaim(record)
+    taken = await scene.store.runs.reclaim(record)
 
     assert client.outcomes[-2:] == ["ok", "again"]
     assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0)
@@ -106,7 +106,7 @@ async def test_a_lost_answer_is_answered_again(scene, client):
 
 async def die(scene, run_id: str, max_deaths: int = 3) -> Reclaimed:
     """The run's holder dies."""
-    return await scene.store.reclaim(await scene.record(run_id), max_deaths=max_deaths)
+    return await scene.store.runs.reclaim(await scene.record(run_id), max_deaths=max_deaths)
 
 
 async def test_a_run_comes_back_at_once_at_first_then_after_longer_and_longer_pauses(scene):
@@ -162,7 +162,7 @@ async def test_what_is_no_fault_of_the_run_does_not_count(scene):
     run_id = (await scene.enqueue()).run_id
     for _ in range(20):
         await scene.claim(run_id)
-        assert (await scene.store.reclaim(await scene.record(run_id))).outcome == "ok"
+        assert (await scene.store.runs.reclaim(await scene.record(run_id))).outcome == "ok"
 
 
 async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
@@ -175,7 +175,7 @@ async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
 
     error = LastError.of("worker_lost", "gone")
     following = await scene.enqueue("next")
-    ended = await scene.store.force(
+    ended = await scene.store.runs.force_end(
         held.record.id, status=Status.FAILED, lost=held.token, last_error=error
     )
     assert ended == Ended(Status.FAILED, Dispatch(following.run_id, "tm"))
@@ -185,15 +185,17 @@ async def test_a_run_that_is_given_up_changes_nothing_until_it_is_ended(scene):
 async def test_a_run_is_given_up_only_in_the_attempt_that_was_judged(scene):
     held = await scene.begin()
     judged = held.token
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     await scene.claim(held.record.id, OTHER)
 
-    assert await scene.store.force(held.record.id, status=Status.FAILED, lost=judged) is None
+    assert (
+        await scene.store.runs.force_end(held.record.id, status=Status.FAILED, lost=judged) is None
+    )
     assert await scene.status(held.record.id) is Status.IN_PROGRESS
 
 
 async def test_open_calls_of_a_run_that_is_given_up_get_their_closing_outputs(scene):
     held = await scene.begin()
     await held.write(begin_call(held.record, "call_1"))
-    await scene.store.force(held.record.id, status=Status.FAILED, lost=held.token)
+    await scene.store.runs.force_end(held.record.id, status=Status.FAILED, lost=held.token)
     assert [item["type"] for item in await scene.items()][1:3] == ["tool_call", "tool_output"]

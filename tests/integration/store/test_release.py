@@ -55,7 +55,7 @@ async def test_a_message_that_was_begun_is_closed_in_the_log_and_is_no_item(scen
         "thread.run.queued",
     ]
     assert events[-3].data["content"][0]["text"]["value"] == "Half an "
-    [step] = await scene.store.steps(held.record.id)
+    [step] = await scene.store.runs.steps(held.record.id)
     assert step.status == "cancelled"
     assert await scene.texts() == ["hello"]
     assert (await scene.record(held.record.id)).open_message == ""
@@ -68,7 +68,7 @@ async def test_open_calls_stay_open_for_the_next_holder(scene):
     await held.give_back()
 
     assert [item["type"] for item in await scene.items()] == ["message", "tool_call"]
-    calls = await scene.store.read("HKEYS", scene.store.keys.calls(held.record.id))
+    calls = await scene.command("HKEYS", scene.keys.calls(held.record.id))
     assert set(calls) == {"call_1", "!call_1"}
 
 
@@ -106,7 +106,7 @@ async def test_a_lost_answer_is_answered_again(scene, client):
 
 async def test_a_run_that_is_being_cancelled_is_to_be_ended_instead(scene, client):
     held = await scene.begin()
-    await scene.store.cancel(held.record.id)
+    await scene.store.runs.cancel(held.record.id)
     before = await scene.contents()
 
     assert await held.give_back() is None

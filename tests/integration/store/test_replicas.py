@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until_async
 from threadmill_shared import ids
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.replicas import ReplicaCheck, has_replicas
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import Interruption, LostRun
 
 
@@ -83,7 +83,7 @@ async def test_a_worker_that_waits_for_a_replica_stops_when_the_run_is_taken_fro
     begun = asyncio.ensure_future(held.wait_for_replica())
     await asyncio.sleep(0.05)
 
-    await scene.store.reclaim(await scene.record(held.record.id))
+    await scene.store.runs.reclaim(await scene.record(held.record.id))
     await scene.claim(held.record.id, OTHER)
 
     with pytest.raises(LostRun):
@@ -121,7 +121,10 @@ async def test_each_of_those_is_told_of_its_own_witness(scene, client):
     gone = ReplicaCheck(("GET", "tm:{00}:deleted:b"), "1")
 
     found = await asyncio.gather(
-        *(scene.store.confirm(scene.thread_id, witness) for witness in (gone, there, gone, there))
+        *(
+            scene.store.wait_for_replica(scene.thread_id, witness)
+            for witness in (gone, there, gone, there)
+        )
     )
 
     assert found == [False, True, False, True]
@@ -156,7 +159,7 @@ async def test_a_run_is_stored_even_where_no_replica_confirms_it(scene, replicat
 
     enqueued = await asyncio.wait_for(scene.enqueue(), 3)
 
-    assert await scene.store.record(enqueued.run_id) is not None
+    assert await scene.store.runs.record(enqueued.run_id) is not None
 
 
 async def test_a_user_who_may_neither_ask_nor_look_is_not_held_up(replicated, redis_url, run):
@@ -180,13 +183,13 @@ async def test_a_user_who_may_neither_ask_nor_look_is_not_held_up(replicated, re
 
 async def test_a_primary_that_has_become_a_replica_confirms_nothing(replicated):
     store = Store(connect(replicated.replica.url()), NAMESPACE)
-    assert not await store.confirm(ids.new_thread_id())
+    assert not await store.wait_for_replica(ids.new_thread_id())
     await store.close()
 
 
 async def test_a_server_that_is_gone_confirms_nothing_and_nobody_speaks_of_replicas(caplog):
     store = Store(connect("redis://127.0.0.1:1/0"), NAMESPACE)
-    assert not await store.confirm(ids.new_thread_id())
+    assert not await store.wait_for_replica(ids.new_thread_id())
     assert not caplog.messages
     await store.close()
 
@@ -251,8 +254,8 @@ async def test_in_a_cluster_the_replicas_of_the_runs_node_are_asked(tmp_path):
         confirmed = await asyncio.gather(*(held.ask_replica() for _ in range(20)))
         assert confirmed == [True] * 20
         await asyncio.wait_for(held.wait_for_replica(), 5)
-        wrong = ReplicaCheck(("HGET", scene.store.keys.run(held.record.id), "token"), "another")
-        assert not await scene.store.confirm(held.record.id, wrong)
+        wrong = ReplicaCheck(("HGET", scene.keys.run(held.record.id), "token"), "another")
+        assert not await scene.store.wait_for_replica(held.record.id, wrong)
 
         cluster.pause_replica()
 

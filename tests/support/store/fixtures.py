@@ -21,7 +21,7 @@ from tests.support.store.scene import Scene
 from threadmill_shared import ids
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

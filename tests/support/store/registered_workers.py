@@ -15,8 +15,8 @@ from threadmill_shared.records.changes import Dispatch, EnqueueCommand, content_
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.workers import WorkerScripts
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.execution import claim
 from threadmill_workers.execution.held_run import HeldRun
@@ -89,13 +89,13 @@ async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Heart
 
 async def is_gone(store: Store, seen: Seen) -> bool:
     """Whether the server lists the connection no more."""
-    listed = await store.read("CLIENT", "LIST", "ID", seen.client)
+    listed = await store.session.runner.command("CLIENT", "LIST", "ID", seen.client)
     return not listed
 
 
 async def register(store: Store, info: WorkerInfo) -> None:
     """Register a worker that does nothing by itself."""
-    call = WorkerScripts(store.keys).register(
+    call = WorkerScripts(store.session.keys).register(
         worker=info.id,
         known="",
         registration=info.encode(),
@@ -103,13 +103,13 @@ async def register(store: Store, info: WorkerInfo) -> None:
         tools_ms=60_000,
         rest=[],
     )
-    await store.scripts.run(call)
+    await store.session.runner.run(call)
 
 
 async def register_without_lease(store: Store, info: WorkerInfo) -> None:
     """Register a worker that has been silent for too long."""
     await register(store, info)
-    await store.read("UNLINK", store.keys.lease(info.id))
+    await store.session.runner.command("UNLINK", store.session.keys.lease(info.id))
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Watcher:
 
 async def registrations(store: Store) -> dict[str, WorkerInfo]:
     """The workers that are registered, by id."""
-    found = await store.read("HGETALL", store.keys.alive())
+    found = await store.session.runner.command("HGETALL", store.session.keys.alive())
     return {id: WorkerInfo.read(id, text) for id, text in found.items()}
 
 
@@ -161,7 +161,7 @@ async def holding_a_run(store: Store, holder: WorkerIdentity) -> HeldRun:
         queue="tm",
         content_digest=content_digest("hello"),
     )
-    await store.enqueue(new)
+    await store.runs.enqueue(new)
     held = await claim.claim(store, holder, new.run_id)
     assert held is not None
     return held

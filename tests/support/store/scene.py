@@ -17,7 +17,8 @@ from threadmill_shared.records.items import Item
 from threadmill_shared.records.log import MessageBegun, MessageCompleted, ToolStepBegun
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.held_run import HeldRun
@@ -54,7 +55,7 @@ class Scene:
         return EnqueueCommand(**(given | options))
 
     async def enqueue(self, text: str | None = "hello", **options: Any) -> Enqueued:
-        return await self.store.enqueue(self.new_run(text, **options))
+        return await self.store.runs.enqueue(self.new_run(text, **options))
 
     async def claim(
         self, run_id: str, holder: WorkerIdentity = HOLDER
@@ -70,16 +71,24 @@ class Scene:
 
     async def send(self, command: Command) -> list[Any]:
         """Run a script with arguments of the test's own."""
-        return await self.store.scripts.run(command.script_call())
+        return await self.store.session.runner.run(command.script_call())
+
+    async def command(self, *command: Any) -> Any:
+        """What Redis answers to one command."""
+        return await self.store.session.runner.command(*command)
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.session.keys
 
     @property
     def commands(self) -> Commands:
-        return Commands(self.store.keys.namespace)
+        return Commands(self.keys.namespace)
 
     # ---- what is there -------------------------------------------------------------------------
 
     async def record(self, run_id: str) -> RunRecord:
-        record = await self.store.record(run_id)
+        record = await self.store.runs.record(run_id)
         assert record is not None
         return record
 
@@ -90,7 +99,7 @@ class Scene:
         """The run's events as a reader sees them who comes now."""
         reader = LogDecoder(await self.record(run_id))
         found: list[Event] = []
-        while page := await self.store.entries(run_id, found[-1].id if found else after):
+        while page := await self.store.logs.entries(run_id, found[-1].id if found else after):
             found += [event for entry in page for event in reader.events(entry, after)]
         return found
 
@@ -99,19 +108,19 @@ class Scene:
 
     async def texts(self) -> list[str]:
         """The thread's messages, in order."""
-        return [m.text for m in await self.store.messages(self.thread_id, 100, None, None)]
+        return [m.text for m in await self.store.threads.messages(self.thread_id, 100, None, None)]
 
     async def items(self) -> list[Item]:
-        last = await self.store.last_position(self.thread_id)
-        return [item for item, _ in await self.store.items(self.thread_id, 1, last)]
+        last = await self.store.threads.last_position(self.thread_id)
+        return [item for item, _ in await self.store.threads.items(self.thread_id, 1, last)]
 
     async def contents(self) -> Contents:
-        return await read_contents(self.store.client, self.store.keys.namespace)
+        return await read_contents(self.store.session.client, self.keys.namespace)
 
     async def members(self, index: str) -> list[str]:
         """The members of an index of the thread's bucket."""
-        members: list[str] = await self.store.read(
-            "ZRANGE", self.store.keys.bucket(self.thread_id) + index, 0, -1
+        members: list[str] = await self.command(
+            "ZRANGE", self.keys.bucket(self.thread_id) + index, 0, -1
         )
         return members
 
@@ -119,14 +128,14 @@ class Scene:
         """Wait until the server's clock is past this time, in milliseconds."""
 
         async def is_past() -> bool:
-            seconds, microseconds = await self.store.read("TIME")
+            seconds, microseconds = await self.command("TIME")
             return int(seconds) * 1000 + int(microseconds) // 1000 > at
 
         await wait_until_async(is_past)
 
     async def ttl(self, key: str) -> float:
         """Seconds that the key has left; -1: it stays."""
-        left = int(await self.store.read("PTTL", key))
+        left = int(await self.command("PTTL", key))
         return left / 1000 if left >= 0 else left
 
 

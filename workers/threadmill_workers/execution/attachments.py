@@ -21,8 +21,7 @@ from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records import lenient
 from threadmill_shared.records.files import File, image_type
 from threadmill_shared.records.items import Item, MessageItem
-from threadmill_shared.store.files import read_file
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
 _MARGIN_SECONDS = 3600
@@ -52,7 +51,7 @@ class AttachedFiles:
         self._store = store
         self._held = held
         self._provider = provider
-        self._key = store.keys.attached(held.record.thread_id)
+        self._thread_id = held.record.thread_id
         self._images: dict[str, str] = {}
         self._known: dict[str, str] = {}
         """The provider's ids, by ours."""
@@ -144,13 +143,13 @@ class AttachedFiles:
         return found.id
 
     async def _read(self, file_id: str, what: str) -> File:
-        file = await read_file(self._store, self._key, file_id)
+        file = await self._store.files.read_attached(self._thread_id, file_id)
         if file is None:
             raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
         return file
 
     async def _remembered(self, name: str) -> dict[str, Any] | None:
-        stored = await self._store.read("HGET", self._key, name)
+        stored = await self._store.files.note_about_attached(self._thread_id, name)
         return None if stored is None else from_json(stored)
 
     async def _remember(self, name: str, value: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from threadmill_shared.model import files_of
 from threadmill_shared.records.last_error import ErrorCode, LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
-from threadmill_shared.store.workers import Workers
 from threadmill_workers.consuming.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.batch import Batch
@@ -68,7 +67,7 @@ class Attempt:
         self._cancel_children = cancel_children
         strategy = held.record.request.options.truncation_strategy
         history = History(context.store, held.record.thread_id, held.position, strategy)
-        find_worker = Workers(context.store).worker_with_more
+        find_worker = context.store.workers.worker_with_more
         self._router = CallRouter(held, context.tools, find_worker)
         self._turns = self._make_turns(history)
         self._tools = self._make_tools(history)
@@ -219,7 +218,7 @@ class Attempt:
     async def _end_refused(self) -> TaskOutcome | None:
         """End a run that the store refuses to write for; asking its model again would not help."""
         context, text = self._context, "Redis refuses what the run writes; see the worker's log."
-        ended = await context.store.force(
+        ended = await context.store.runs.force_end(
             self._record.id,
             status=Status.FAILED,
             lost=self._held.token,

@@ -7,8 +7,8 @@ import secrets
 
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import RunRecord, field_map
-from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.held_runs import HeldRunScripts
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.identity import WorkerIdentity
 
@@ -30,7 +30,7 @@ async def claim(
         The run; or its record, if it has ended without a worker and this is the first to know; or
         None, if it is not to be had (or not yet, or no more).
     """
-    call = HeldRunScripts(store.keys).claim(
+    call = HeldRunScripts(store.session.keys).claim(
         run_id=run_id,
         worker=holder.id,
         worker_name=holder.name,
@@ -38,7 +38,7 @@ async def claim(
         claim=secrets.token_hex(8),
         task=task_id,
     )
-    reply = await store.scripts.run(call)
+    reply = await store.session.runner.run(call)
     if reply[0] == "ended":
         return RunRecord.read(run_id, field_map(reply[1]))
     if reply[0] not in ("claimed", "again"):

@@ -91,7 +91,7 @@ class Executor:
             The run's status after that; None if there is no such run any more.
         """
         with contextlib.suppress(errors.RunNotFound):
-            ended = await self._context.store.cancel(run_id)
+            ended = await self._context.store.runs.cancel(run_id)
             self._context.sender.send(ended.send)
             return ended.status
         return None

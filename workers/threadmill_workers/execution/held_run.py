@@ -22,9 +22,9 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.connections import is_full, is_passing
 from threadmill_shared.store.replicas import ReplicaCheck
-from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
 from threadmill_shared.store.scripts.loader import Command, ScriptCall
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.turn import CallMarks, stored_usage
 
@@ -84,8 +84,8 @@ class HeldRun:
         self.token = token
         """Proves this attempt to the scripts."""
         self._serial = 0
-        self._scripts = HeldRunScripts(store.keys)
-        self._script = AppendScript(store.keys, run_id=record.id, token=token)
+        self._scripts = HeldRunScripts(store.session.keys)
+        self._script = AppendScript(store.session.keys, run_id=record.id, token=token)
         self._pending = Batch()
         self._in_flight: Command | None = None
         self._sent = Batch()
@@ -109,12 +109,18 @@ class HeldRun:
 
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls: which are open, begun, approved."""
-        return CallMarks(await self._store.read("HGETALL", self._store.keys.calls(self.record.id)))
+        return CallMarks(
+            await self._store.session.runner.command(
+                "HGETALL", self._store.session.keys.calls(self.record.id)
+            )
+        )
 
     async def open_step_body(self) -> dict[str, Any]:
         """The step that is under way, as it is stored; a parked run has one."""
-        key = self._store.keys.steps(self.record.id)
-        body: dict[str, Any] = from_json(await self._store.read("HGET", key, self.record.open_step))
+        key = self._store.session.keys.steps(self.record.id)
+        body: dict[str, Any] = from_json(
+            await self._store.session.runner.command("HGET", key, self.record.open_step)
+        )
         return body
 
     # ---- writing ---------------------------------------------------------------------------------
@@ -123,13 +129,13 @@ class HeldRun:
         """Write a piece of a message, soon."""
         self._pending.delta(message, text)
         if self._in_flight is None:
-            self._store.pipeline.put(self)
+            self._store.session.pipeline.put(self)
 
     def put(self, batch: Batch) -> None:
         """Write a batch, soon, behind all that was put before."""
         self._pending.extend(batch)
         if self._in_flight is None:
-            self._store.pipeline.put(self)
+            self._store.session.pipeline.put(self)
 
     async def write(self, batch: Batch) -> None:
         """Write a batch, and wait until it and all before it are stored.
@@ -167,13 +173,13 @@ class HeldRun:
         call = self._scripts.store_field(
             run_id=self.record.id, token=self.token, kind=kind, field=field, value=value
         )
-        reply = await self._store.scripts.run_apart(call)
+        reply = await self._store.session.runner.run_apart(call)
         if reply[0] != "ok":
             self._lose()
 
     async def ask_replica(self) -> bool:
         """Whether a replica has what is stored; also where there is none."""
-        return await self._store.confirm(self.record.id)
+        return await self._store.session.wait_for_replica(self.record.id)
 
     async def wait_for_replica(self) -> None:
         """Wait until a replica has what is stored, however long that takes.
@@ -183,12 +189,12 @@ class HeldRun:
         Raises:
             LostRun: the run is no longer ours, or the store has lost what was written before.
         """
-        key = self._store.keys.run(self.record.id)
+        key = self._store.session.keys.run(self.record.id)
         command = ("HMGET", key, "token", "serial")
         witness = ReplicaCheck(command, [self.token, str(self._serial)])
-        while not await self._store.confirm(self.record.id, witness):
+        while not await self._store.session.wait_for_replica(self.record.id, witness):
             with contextlib.suppress(errors.StoreUnavailable):
-                token, serial = await self._store.read(*command)
+                token, serial = await self._store.session.runner.command(*command)
                 if token != self.token:
                     self._lose()
                 if int(serial) < self._serial:
@@ -231,7 +237,7 @@ class HeldRun:
         elif reply[2]:
             self.stop(Interruption.CANCEL)
         if self._pending:
-            self._store.pipeline.put(self)
+            self._store.session.pipeline.put(self)
         self._wake()
 
     def _wake(self) -> None:
@@ -242,12 +248,12 @@ class HeldRun:
     def _is_repeatable(self, error: Exception) -> bool:
         if isinstance(error, redis_errors.NoScriptError) and self._in_flight is not None:
             self._in_flight = self._script.in_full(self._in_flight)
-            self._store.pipeline.put(self)
+            self._store.session.pipeline.put(self)
             return True
         if is_passing(error) or is_full(error):
             self.finds_no_room = is_full(error)
             if self.finds_no_room:
-                self._store.tell_that_it_is_full()
+                self._store.session.memory_guard.warn()
             self._retry = asyncio.get_running_loop().call_later(self._pause, self._send_again)
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return True
@@ -255,7 +261,7 @@ class HeldRun:
 
     def _send_again(self) -> None:
         self._retry = None
-        self._store.pipeline.put(self)
+        self._store.session.pipeline.put(self)
 
     def _take_back(self, retry: asyncio.TimerHandle) -> None:
         """Take back a write that a full store has refused: what ends the run carries it along.
@@ -387,8 +393,8 @@ class HeldRun:
         return Dispatch(self.record.id, reply[1], begun=True, attempt=self.record.attempts + 1)
 
     async def _take_stored_serial(self) -> None:
-        key = self._store.keys.run(self.record.id)
-        token, serial = await self._store.read("HMGET", key, "token", "serial")
+        key = self._store.session.keys.run(self.record.id)
+        token, serial = await self._store.session.runner.command("HMGET", key, "token", "serial")
         if token != self.token:
             self._lose()
         self._serial = int(serial)
@@ -409,7 +415,7 @@ class HeldRun:
     async def _let_go(self, call: ScriptCall) -> list[Any]:
         self._letting_go = True  # an append now would carry the same serial
         try:
-            reply = await self._store.scripts.run(call)
+            reply = await self._store.session.runner.run(call)
         finally:
             self._letting_go = False
         if reply[0] == "rewound":

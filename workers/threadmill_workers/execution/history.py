@@ -13,8 +13,8 @@ from pydantic_core import to_json
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item
-from threadmill_shared.store.reader import PAGE
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.session import PAGE
+from threadmill_shared.store.store import Store
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""
@@ -74,7 +74,7 @@ class History:
         items: list[Item] = []
         last, size = self._position, 0
         while last > 0 and not self._is_enough(items, size):
-            page = await self._store.items_before(self._thread_id, last, PAGE)
+            page = await self._store.threads.items_before(self._thread_id, last, PAGE)
             if not page:
                 break
             items = page + items

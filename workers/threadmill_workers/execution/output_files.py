@@ -13,8 +13,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records.files import File, FileInfo, harmless_name, image_type
 from threadmill_shared.records.items import Item
-from threadmill_shared.store.files import produced_files
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
 logger = logging.getLogger("threadmill.worker")
@@ -72,7 +71,7 @@ class OutputFiles:
             if item["type"] == "message" and item["run_id"] == self._run_id
             for attachment in item.get("attachments", ())
         }
-        for file in await produced_files(self._store, self._run_id):
+        for file in await self._store.files.produced(self._run_id):
             self._kept.add(file.id)
             if file.id not in announced:
                 self._attach(file)

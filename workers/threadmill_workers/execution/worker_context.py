@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.model import Model
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.consuming.task_events import TaskEvents

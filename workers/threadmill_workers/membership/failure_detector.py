@@ -19,7 +19,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from threadmill_shared.records.run import field_map
 from threadmill_shared.store.connections import ANSWER_SECONDS
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership.heartbeat import server_id
 from threadmill_workers.membership.lease import BEAT_SECONDS
@@ -84,7 +84,7 @@ class FailureDetector:
         self._settled_since = float("-inf")
         self._looked_at: float | None = None
         # The nodes of a cluster have lists of their own; no worker is registered with one there.
-        self._may_ask = not isinstance(store.client, RedisCluster)
+        self._may_ask = not isinstance(store.session.client, RedisCluster)
         self.server = ""
         self._registered: dict[str, str] = {}
         self.workers: list[WorkerInfo] = []
@@ -112,7 +112,7 @@ class FailureDetector:
         if not self._may_ask:
             return ""
         try:
-            return server_id(await self._store.read("INFO", "server"))
+            return server_id(await self._store.session.runner.command("INFO", "server"))
         except redis_errors.ResponseError:
             return ""
 
@@ -146,8 +146,8 @@ class FailureDetector:
         known = {worker.id: worker for worker in self.workers}
         seen = [worker.seen for worker in known.values() if worker.seen and self._may_ask]
         clients = [one.client for one in seen]
-        keys = self._store.keys
-        registered, listed, info, leases = await self._store.scripts.ask(
+        keys = self._store.session.keys
+        registered, listed, info, leases = await self._store.session.runner.ask(
             [
                 ("HGETALL", keys.alive()),
                 ("CLIENT", "LIST", "ID", *clients) if clients else ("PING",),

@@ -13,7 +13,7 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.consuming.consumer_watchdog import PING_SECONDS, Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.membership.lease import Lease

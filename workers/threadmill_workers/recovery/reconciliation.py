@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from threadmill_shared.records.run import HELD
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.held_run import HeldRun, Interruption
 from threadmill_workers.membership.lease import Lease
@@ -34,9 +34,9 @@ class Reconciliation:
         """Compare once."""
         worker = self._lease.holder.id
         held_before = self._executor.held()
-        recorded = set(await self._store.held_by(worker))
+        recorded = set(await self._store.indexes.held_by(worker))
         for run_id in recorded - self._executor.executing():
-            record = await self._store.record(run_id)
+            record = await self._store.runs.record(run_id)
             is_stray = run_id not in self._executor.executing()
             is_held = record is not None and record.status in HELD and record.holder == worker
             if record is not None and is_held and is_stray:
@@ -47,6 +47,8 @@ class Reconciliation:
                 await self._drop_if_lost(held)
 
     async def _drop_if_lost(self, held: HeldRun) -> None:
-        token = await self._store.read("HGET", self._store.keys.run(held.record.id), "token")
+        token = await self._store.session.runner.command(
+            "HGET", self._store.session.keys.run(held.record.id), "token"
+        )
         if token != held.token:
             held.stop(Interruption.LOST)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import list_runs
 
@@ -63,7 +63,7 @@ class Redelivery:
         self._send = send
         self._send_probe = send_probe
         self._own_queue = own_queue
-        self._queues = Queues(store.keys.namespace)
+        self._queues = Queues(store.session.keys.namespace)
 
     async def look(
         self, found: Sequence[tuple[str, str]], now: int, workers: Sequence[WorkerInfo]
@@ -82,7 +82,7 @@ class Redelivery:
             if unclaimed.queue not in consumed:
                 # No worker consumes that queue: a message there would wait for one as the first
                 # does. Until one comes, the run must not hide others from this look.
-                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
+                dispatch = await self._store.indexes.resend(unclaimed.run_id, unclaimed.place)
                 if self._own_queue is not None:
                     self._send(dispatch)
         if found:
@@ -98,8 +98,8 @@ class Redelivery:
         return shared - {self._queues.door}
 
     async def _probe(self, queue: str, now: int) -> None:
-        key = self._store.keys.probe(queue)
-        if await self._store.read("SET", key, now, "NX", "PX", PROBE_MS):
+        key = self._store.session.keys.probe(queue)
+        if await self._store.session.runner.command("SET", key, now, "NX", "PX", PROBE_MS):
             self._send_probe(queue, now)
 
     async def resend_lost(self, queue: str, until: int) -> None:
@@ -111,28 +111,29 @@ class Redelivery:
         """
         if not self._queues.knows(queue):
             return
-        look = await self._store.look(until, overdue=0, unclaimed=PAGE)
+        look = await self._store.indexes.scan(until, overdue=0, unclaimed=PAGE)
         sent = []
         for unclaimed in await self._read(look.unclaimed):
             if unclaimed.queue == queue:
-                dispatch = await self._store.resend(unclaimed.run_id, unclaimed.place)
+                dispatch = await self._store.indexes.resend(unclaimed.run_id, unclaimed.place)
                 self._send(dispatch)
                 sent += [] if dispatch is None else [dispatch.run_id]
         if sent:
             logger.warning(
                 "resent to queue %s, because no worker had claimed them: %s", queue, list_runs(sent)
             )
-        await self._store.read("UNLINK", self._store.keys.probe(queue))
+        await self._store.session.runner.command("UNLINK", self._store.session.keys.probe(queue))
 
     async def _read(self, found: Sequence[tuple[str, str]]) -> list[Unclaimed]:
         """Learn in which queues they are looked for."""
-        records = await self._store.gather(
-            ("HMGET", self._store.keys.run(run_id), "queue", "attempts") for run_id, _ in found
+        records = await self._store.session.runner.commands(
+            ("HMGET", self._store.session.keys.run(run_id), "queue", "attempts")
+            for run_id, _ in found
         )
         unclaimed = []
         for (run_id, place), (queue, attempts) in zip(found, records, strict=True):
             if queue is None:  # its record was deleted by hand; the script takes its entry away
-                await self._store.resend(run_id, place)
+                await self._store.indexes.resend(run_id, place)
             else:
                 unclaimed.append(Unclaimed(run_id, place, self._queue(queue, int(attempts))))
         return unclaimed

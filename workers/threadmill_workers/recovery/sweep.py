@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
-from threadmill_shared.store.parked_runs import ParkedRuns, unanswered
-from threadmill_shared.store.runs import Store
+from threadmill_shared.store.parked_runs import unanswered
+from threadmill_shared.store.store import Store
 from threadmill_workers.membership.failure_detector import BETWEEN_LOOKS_SECONDS, FailureDetector
 from threadmill_workers.recovery.each import each
 from threadmill_workers.recovery.redelivery import SAMPLE, Redelivery
@@ -54,7 +54,6 @@ class Sweep:
         self._takeover = takeover
         self._redelivery = resending
         self._report = report
-        self._parked = ParkedRuns(store)
         self._failure_detector = FailureDetector(store)
         self._holders: frozenset[str] = frozenset()
         self._server = ""
@@ -106,7 +105,7 @@ class Sweep:
 
     async def look_at_runs(self) -> None:
         """End what is overdue, and send what nobody has claimed."""
-        look = await self._store.look(overdue=PAGE, unclaimed=SAMPLE)
+        look = await self._store.indexes.scan(overdue=PAGE, unclaimed=SAMPLE)
         self._holders = look.holders
         if look.overdue:
             # It may have changed since the last look at the workers, and with it the clock.
@@ -118,13 +117,13 @@ class Sweep:
 
     async def _end(self, run_id: str) -> None:
         """End a run, unless its worker still has time to do it."""
-        record = await self._store.record(run_id)
+        record = await self._store.runs.record(run_id)
         if record is None:
             return
         if record.status is Status.CANCELLING:
             await self._takeover.end(run_id, CANCEL_MS, None)
         elif record.status is Status.REQUIRES_ACTION:
-            error = unanswered(await self._parked.calls(run_id))
+            error = unanswered(await self._store.parked_runs.calls(run_id))
             await self._takeover.end(run_id, 0, error)
         elif record.started_at is None:
             await self._takeover.end(run_id, 0, UNCLAIMED)

@@ -10,8 +10,8 @@ from functools import partial
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.runs import Store
 from threadmill_shared.store.scripts.workers import WorkerScripts
+from threadmill_shared.store.store import Store
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import list_runs
 from threadmill_workers.membership.failure_detector import Dead
@@ -63,7 +63,7 @@ class Takeover:
         """
         if dead.registration and not await self._removes(dead):
             return
-        held = await self._store.held_by(dead.worker)
+        held = await self._store.indexes.held_by(dead.worker)
         if dead.registration or held:
             name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
             what = f"its runs are reassigned: {list_runs(held)}" if held else "it held no run"
@@ -74,10 +74,10 @@ class Takeover:
     async def _removes(self, dead: Dead) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
         worker = dead.worker
-        call = WorkerScripts(self._store.keys).remove_worker(
+        call = WorkerScripts(self._store.session.keys).remove_worker(
             worker=worker, judged=dead.registration, expired=dead.expired
         )
-        [outcome] = await self._store.scripts.run(call)
+        [outcome] = await self._store.session.runner.run(call)
         if outcome == "lives":
             return False
         self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)
@@ -85,14 +85,14 @@ class Takeover:
 
     async def _take_from(self, worker: str, run_id: str, *, count: bool) -> None:
         async with self._slots:
-            record = await self._store.record(run_id)
+            record = await self._store.runs.record(run_id)
             if record is not None and record.holder == worker:
                 await self.take(record, count=count)
 
     async def take(self, record: RunRecord, *, count: bool) -> None:
         """Take a run from its holder; `count`: the holder died."""
         max_deaths = self._max_deaths if count else None
-        taken = await self._store.reclaim(record, max_deaths=max_deaths)
+        taken = await self._store.runs.reclaim(record, max_deaths=max_deaths)
         if taken.outcome == "ok":
             self._on_taken(record)
         if taken.outcome == "cancelling":
@@ -111,7 +111,7 @@ class Takeover:
 
         Returns how it has ended; None: this has not ended it.
         """
-        ended = await self._store.force(
+        ended = await self._store.runs.force_end(
             run_id, status=Status.EXPIRED, grace_ms=grace_ms, last_error=last_error
         )
         if ended is None:
@@ -126,7 +126,7 @@ class Takeover:
             "THREADMILL_MAX_ATTEMPTS."
         )
         error = LastError.of("worker_lost", text)
-        ended = await self._store.force(
+        ended = await self._store.runs.force_end(
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from redis import exceptions as redis_errors
@@ -76,15 +76,15 @@ class ScriptRunner:
         """
         return await self._repeat(lambda: self._pipeline.execute(*command))
 
-    async def commands(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def commands(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Run commands that may be repeated, in one round trip of their own.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience.
         """
-        if not commands:
+        if not (wanted := list(commands)):
             return []
-        replies: list[Any] = await self._repeat(lambda: self._pipeline.execute_all(commands))
+        replies: list[Any] = await self._repeat(lambda: self._pipeline.execute_all(wanted))
         return replies
 
     async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -1,0 +1,69 @@
+"""Reading the logs of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
+from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.store.session import PAGE, Session
+
+RawEntry = tuple[str, Any]
+"""An entry of a stream as Redis gives it: its id and its fields."""
+
+
+class Logs:
+    """The logs of one namespace's runs."""
+
+    def __init__(self, session: Session) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
+
+    async def entries(self, run_id: str, after: int = 0) -> list[LogEntry]:
+        """A page of the run's log: the entries that hold events later than number `after`."""
+        return await self.parse(run_id, await self.raw_entries(run_id, after + 1, PAGE))
+
+    async def raw_entries(self, run_id: str, first: int, count: int) -> list[RawEntry]:
+        """At most `count` entries of the run's log: the one that holds event `first`, and later."""
+        key = self._keys.log(run_id)
+        found: list[RawEntry] = await self._runner.command(
+            "XRANGE", key, first, "+", "COUNT", count
+        )
+        return found
+
+    async def parse(self, run_id: str, found: Sequence[RawEntry]) -> list[LogEntry]:
+        """The entries that these are; a message that was abandoned is given its text."""
+        entries = [LogEntry.read(id, field_map(fields)) for id, fields in found]
+        for entry in entries:
+            for at, record in enumerate(entry.records):
+                if isinstance(record, MessageIncomplete) and record.text is None:
+                    entry.records[at] = await self._with_text(run_id, record, entry.last)
+        return entries
+
+    async def exists(self, run_id: str) -> bool:
+        """Whether the run's log is there: it expires before the run's record."""
+        return bool(await self._runner.command("EXISTS", self._keys.log(run_id)))
+
+    def channel(self, run_id: str) -> str:
+        """The channel that says that there are more entries."""
+        return self._keys.log(run_id)
+
+    async def open_text(self, record: RunRecord) -> str:
+        """What the message being written has said so far; empty where none is open."""
+        if not record.open_message:
+            return ""
+        message, since = int(record.open_message), record.open_from
+        return await self._text_since(record.id, message, since, record.events)
+
+    async def _with_text(
+        self, run_id: str, record: MessageIncomplete, last: int
+    ) -> MessageIncomplete:
+        """The record with the text that the message had, which stands in the log before it."""
+        since = record.since or 0
+        text = await self._text_since(run_id, record.message, since, last)
+        return record._replace(text=text)
+
+    async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
+        found = await self._runner.command("XRANGE", self._keys.log(run_id), since, until)
+        return abandoned_text([LogEntry.read(id, field_map(raw)) for id, raw in found], message)

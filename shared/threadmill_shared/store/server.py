@@ -1,0 +1,84 @@
+"""The Redis server itself: its clock, and whether it is one that can be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from threadmill_shared import errors
+from threadmill_shared.store.scripts.texts import compare_and_set
+from threadmill_shared.store.session import Session
+
+OLDEST_SERVER = (6, 2)
+FORMAT = 1
+"""Number of the store's format: how keys are named, and what is in them."""
+
+
+class Server:
+    """The server of a store, or the nodes of its cluster."""
+
+    def __init__(self, session: Session) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
+
+    async def ping(self) -> None:
+        """See that it answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        await self._runner.command("PING")
+
+    async def now(self) -> int:
+        """The server's time in milliseconds."""
+        seconds, microseconds = await self._runner.command("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def check(self) -> None:
+        """Refuse a server that is too old, or that would evict keys: leases and runs among them.
+
+        Raises:
+            StoreIncompatible: it is one of these.
+        """
+        info = await self._info("server") | await self._info("memory")
+        version = str(info.get("redis_version", ""))
+        if version and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise errors.StoreIncompatible(
+                f"This Redis has version {version}; threadmill needs {oldest} or newer."
+            )
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise errors.StoreIncompatible(
+                f"This Redis evicts keys when it is full (maxmemory-policy {policy}), so it would "
+                "lose conversations and leases. Set maxmemory-policy to noeviction."
+            )
+
+    async def check_format(self) -> None:
+        """Mark the store with the format's number, and refuse one of a later format.
+
+        Raises:
+            StoreIncompatible: a newer threadmill has written this store.
+        """
+        key = self._keys.format()
+        stored = await self._runner.command("GET", key)
+        # Only if it is older, since a full server takes nothing in; and only in the place of what
+        # was read, since a later release may raise it meanwhile.
+        while int(stored or 0) < FORMAT:
+            call = compare_and_set(place=key, was=stored or "", becomes=str(FORMAT), lifetime=None)
+            await self._runner.run(call)
+            stored = await self._runner.command("GET", key)
+        if (found := int(stored or 0)) > FORMAT:
+            raise errors.StoreIncompatible(
+                f"The store has format {found}, but this release of threadmill supports formats up "
+                f"to {FORMAT}. Upgrade this worker, or give it a namespace of its own "
+                "(THREADMILL_NAMESPACE)."
+            )
+
+    async def _info(self, section: str) -> dict[str, Any]:
+        try:
+            found = await self._runner.command("INFO", section)
+        except ResponseError:  # an ACL may forbid it
+            return {}
+        return found if isinstance(found, dict) else {}

@@ -1,0 +1,50 @@
+"""The store: everything that threadmill keeps in Redis, under one namespace."""
+
+from __future__ import annotations
+
+from threadmill_shared.store.assistants import Assistants
+from threadmill_shared.store.connections import StoreClient
+from threadmill_shared.store.files import Files
+from threadmill_shared.store.indexes import Indexes
+from threadmill_shared.store.logs import Logs
+from threadmill_shared.store.parked_runs import ParkedRuns
+from threadmill_shared.store.replicas import ReplicaCheck
+from threadmill_shared.store.runs import Runs
+from threadmill_shared.store.server import Server
+from threadmill_shared.store.session import Session
+from threadmill_shared.store.threads import Threads
+from threadmill_shared.store.workers import Workers
+
+
+class Store:
+    """One namespace; each of its parts has the operations on one kind of thing."""
+
+    def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
+        """A store on a client from `connect`; a call is repeated for `patience` seconds."""
+        self.namespace = namespace
+        self.session = session = Session(client, namespace, patience=patience)
+        self.server = Server(session)
+        self.logs = Logs(session)
+        self.files = Files(session)
+        self.threads = Threads(session, self.files)
+        self.runs = Runs(session, self.logs, self.files)
+        self.parked_runs = ParkedRuns(session)
+        self.indexes = Indexes(session)
+        self.workers = Workers(session)
+        self.assistants = Assistants(session)
+
+    async def wait_for_replica(self, id: str, check: ReplicaCheck | None = None) -> bool:
+        """Wait a moment for a replica to have all that this process has written before.
+
+        Args:
+            id: a thread's or run's, which says where it was written.
+            check: what must be true as well, if there are or have been replicas.
+
+        Returns:
+            Whether one has it, or there are no replicas.
+        """
+        return await self.session.wait_for_replica(id, check)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.session.close()
