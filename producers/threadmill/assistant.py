@@ -216,7 +216,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             raise TypeError("load needs an assistant's id or name.")
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
-        found = await client.hop(client.store.assistants.load(id_or_name))
+        found = await client.call(client.store.assistants.load(id_or_name))
         fields = fields_of(found, cls.model_fields)
         if tools is not None:
             fields["tools"] = list(tools)
@@ -237,7 +237,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             return self._is_registered
         check_text(self.id, "An assistant's id")
         client = current_client()
-        found = await client.hop(client.store.assistants.load(self.id))
+        found = await client.call(client.store.assistants.load(self.id))
         fields = fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
@@ -252,7 +252,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             LifecycleError: it has an id already.
         """
         definition, client = self._new_definition(), current_client()
-        await client.hop(self._registration.create(self._registrant(client), definition))
+        await client.call(self._registration.create(self._registrant(client), definition))
 
     create = blocking(_create)
     create_async = awaitable(_create)
@@ -269,7 +269,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         refuse_unregistered(self, "saved")
         await self.__adopt__()
         client = current_client()
-        self._version = await client.hop(client.store.assistants.save(self.definition()))
+        self._version = await client.call(client.store.assistants.save(self.definition()))
 
     save = blocking(_save)
     save_async = awaitable(_save)
@@ -282,7 +282,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         """
         refuse_unregistered(self, "deleted")
         client = current_client()
-        await client.hop(self._registration.delete(self._registrant(client)))
+        await client.call(self._registration.delete(self._registrant(client)))
 
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
@@ -301,9 +301,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     async def _enter(self) -> Self:
         definition, client, entry = self._new_definition(), current_client(), Entered()
         try:
-            await client.hop(self._registration.enter(entry, self._registrant(client), definition))
+            await client.call(self._registration.enter(entry, self._registrant(client), definition))
         except BaseException:
-            await client.hop(self._registration.exit(entry, self._registrant(client)))
+            await client.call(self._registration.exit(entry, self._registrant(client)))
             raise
         self._entries.append(entry)
         return self
@@ -311,9 +311,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     async def _exit(self, _error: BaseException | None) -> None:
         client, entry = current_client(), self._entries.pop()
         try:
-            await client.hop(self._registration.exit(entry, self._registrant(client)))
+            await client.call(self._registration.exit(entry, self._registrant(client)))
         except BaseException:  # a cancelled task must not leave its entry behind
-            await client.hop(self._registration.exit(entry, self._registrant(client)))
+            await client.call(self._registration.exit(entry, self._registrant(client)))
             raise
 
     # ---- runs --------------------------------------------------------------------------------

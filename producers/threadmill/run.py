@@ -310,7 +310,7 @@ async def stored_run(run_id: str) -> Run:
         RunNotFound: it does not.
     """
     client = current_client()
-    return run_of(await client.hop(client.view(run_id)))
+    return run_of(await client.call(client.view(run_id)))
 
 
 def run_of(

@@ -105,7 +105,7 @@ class Thread(ContextManager):
             ThreadNotFound: the thread is not stored.
         """
         client = current_client()
-        fields = await client.hop(client.store.threads.fields(self.id))
+        fields = await client.call(client.store.threads.fields(self.id))
         if not fields:
             raise thread_not_found(self.id)
         self.metadata = from_json(fields.get("metadata") or "{}")
@@ -154,7 +154,7 @@ class Thread(ContextManager):
         items = [user_message(ids.new_message_id(), text, attached=attached) for text in texts]
         pairs = [(item["id"], item) for item in items]
         create = not self._is_known
-        at = await client.hop(
+        at = await client.call(
             client.store.threads.add(
                 self.id, pairs, create=create, metadata=self.metadata, attached=attached
             )
@@ -180,9 +180,9 @@ class Thread(ContextManager):
         """
         check_limit(limit)
         client = current_client()
-        if self._is_known and not await client.hop(client.store.threads.fields(self.id)):
+        if self._is_known and not await client.call(client.store.threads.fields(self.id)):
             raise thread_not_found(self.id)
-        page: list[Message] = await client.hop(
+        page: list[Message] = await client.call(
             client.store.threads.messages(self.id, limit, before_message, after_message)
         )
         return page
@@ -238,7 +238,7 @@ class Thread(ContextManager):
         """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
         check_limit(limit)
         client = current_client()
-        records = await client.hop(client.store.runs.newest_of_thread(self.id, limit))
+        records = await client.call(client.store.runs.newest_of_thread(self.id, limit))
         return [await stored_run(record.id) for record in records]
 
     runs = blocking(_runs)
@@ -252,7 +252,7 @@ class Thread(ContextManager):
             ThreadNotFound: there is no such thread.
         """
         client = current_client()
-        await client.hop(client.store.threads.delete(self.id))
+        await client.call(client.store.threads.delete(self.id))
 
     delete = blocking(_delete)
     delete_async = awaitable(_delete)

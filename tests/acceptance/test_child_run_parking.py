@@ -29,7 +29,7 @@ def outputs(run: Run) -> list[str | None]:
 
 async def _zrange(key: str) -> list[str]:
     client = current_client()
-    found: list[str] = await client.hop(client.store.session.runner.command("ZRANGE", key, 0, -1))
+    found: list[str] = await client.call(client.store.session.runner.command("ZRANGE", key, 0, -1))
     return found
 
 

@@ -175,7 +175,7 @@ def test_an_assistant_is_loaded_by_its_old_id_with_its_instructions_word_by_word
 
 
 async def _hop(work: Coroutine[Any, Any, T]) -> T:
-    found: T = await current_client().hop(work)
+    found: T = await current_client().call(work)
     return found
 
 

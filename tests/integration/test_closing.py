@@ -67,7 +67,7 @@ def test_a_client_leaves_no_connection_whoever_asks_again_and_again(
         while True:
             await client.store.session.pipeline.execute_all([("PING",)])
 
-    asking = [client.hop(ask()).future for _ in range(3)]
+    asking = [client.call(ask()).future for _ in range(3)]
     wait(asking, timeout=milliseconds / 1000)
     client.close()
     for one in asking:
@@ -91,16 +91,16 @@ def test_what_a_patient_bridge_cancels_at_its_end_has_time_to_clean_up() -> None
             done.append("cleaned up")
 
     bridge = Bridge("patient", is_patient=True)
-    hop = bridge.hop(work())
+    call = bridge.call(work())
     begun.wait()
     bridge.close()
     assert done == ["cleaned up"]
-    assert hop.future.done()
+    assert call.future.done()
 
 
 def is_closed(bridge: Bridge) -> bool:
     try:
-        bridge.hop(asyncio.sleep(0))
+        bridge.call(asyncio.sleep(0))
     except BridgeClosed:
         return True
     return False
@@ -116,7 +116,7 @@ def test_work_that_is_given_up_as_the_bridge_closes_leaves_no_message_behind() -
 
     bridge = Bridge("given up")
     bridge.loop.set_exception_handler(lambda _, context: logged.append(context))
-    given_up = bridge.hop(work()).future
+    given_up = bridge.call(work()).future
     begun.wait()
     bridge.loop.call_soon_threadsafe(go_on.wait)
     given_up.cancel()

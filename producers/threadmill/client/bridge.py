@@ -1,8 +1,8 @@
 """One event loop per process, in a thread of its own, for all that this package waits for.
 
 Connections belong to an event loop. Users have none, one, or a new one per request; so ours has its
-own, and every call hops over to it. It is begun at the first use, anew after a fork, and ended when
-the process ends.
+own, and every call is executed on it. It starts at the first use, and again after a fork, and ends
+when the process ends.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Bridge:
         self._loop = asyncio.new_event_loop()
         self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
         self._is_closed = False
-        # Reentrant: inside of it a collected generator may want to hop.
+        # Reentrant: inside of it a collected generator may want to make a call.
         self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -51,7 +51,7 @@ class Bridge:
         """Its event loop."""
         return self._loop
 
-    def hop(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
+    def call(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
         """Begin work on the bridge; await the result inside an operation.
 
         Raises:

@@ -58,7 +58,7 @@ class OwnWorker(Protocol):
         """Name of its queue, without the namespace."""
         ...
 
-    def offer(self, settings: Settings, tools: list[Tool]) -> None:
+    def add_functions(self, settings: Settings, tools: list[Tool]) -> None:
         """Have it execute these functions."""
         ...
 
@@ -91,18 +91,18 @@ class Client:
         return self._own_worker is not None
 
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
-        result: T = await self.hop(work)
+        result: T = await self.call(work)
         return result
 
-    def hop(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
+    def call(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
         """Begin work on the bridge; await the result inside an operation."""
-        return self._bridge.hop(work)
+        return self._bridge.call(work)
 
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
         self._notifications = Notifications(redis)
-        self.tails = LogFollower(self.store, self._notifications)
+        self.log_follower = LogFollower(self.store, self._notifications)
 
     def functions_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop for the caller's own functions: they may block it, which ours must not be.
@@ -138,7 +138,7 @@ class Client:
         warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
         if self._own_worker is not None:
-            await asyncio.to_thread(self._own_worker.offer, self.settings, tools)
+            await asyncio.to_thread(self._own_worker.add_functions, self.settings, tools)
             new = replace(
                 new, queue=Queues(self.settings.namespace).embedded(self._own_worker.queue)
             )
@@ -157,10 +157,10 @@ class Client:
         ended = await self.store.runs.cancel(run_id)
         self._sender.send(ended.send)
         if ended.status is Status.CANCELLING:
-            self._in_background(self._force(run_id))
+            self._in_background(self._force_end_later(run_id))
         return ended.status
 
-    async def _force(self, run_id: str) -> None:
+    async def _force_end_later(self, run_id: str) -> None:
         await asyncio.sleep(CANCEL_MS / 1000)
         ended = await self.store.runs.force_end(run_id, grace_ms=CANCEL_MS)
         if ended is not None:
@@ -211,22 +211,22 @@ class Client:
         parked = await self.store.parked_runs.calls(run_id) if is_parked else []
         return RunView(record, messages, steps, parked)
 
-    async def ended(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> None:
+    async def wait_for_end(self, run_id: str, on_parked: Callable[[], None] = lambda: None) -> None:
         """Wait until a run has ended; `on_parked` is called whenever it is found parked.
 
         Raises:
             RunNotFound, RunLost: as they say.
         """
 
-        def look(record: RunRecord) -> None:
+        def on_change(record: RunRecord) -> None:
             if record.status is Status.REQUIRES_ACTION:
                 on_parked()
             elif record.status is Status.QUEUED:
                 _execute_child(record)
 
-        watch = self._watch_for_workers(run_id)
+        watch = self._watch_workers(run_id)
         try:
-            await self.tails.ended(run_id, look)
+            await self.log_follower.ended(run_id, on_change)
         finally:
             watch.cancel()
 
@@ -236,9 +236,9 @@ class Client:
         Raises:
             RunNotFound, RunLost, LogRewound, EventsExpired: as they say.
         """
-        watch = self._watch_for_workers(run_id)
+        watch = self._watch_workers(run_id)
         try:
-            async for events in self.tails.follow(run_id, after):
+            async for events in self.log_follower.follow(run_id, after):
                 if child_runs.parent_here() and any(event.event in _DISPATCHED for event in events):
                     record = await self.store.runs.record(run_id)
                     if record is not None and record.status is Status.QUEUED:
@@ -247,18 +247,18 @@ class Client:
         finally:
             watch.cancel()
 
-    def _watch_for_workers(self, run_id: str) -> asyncio.Task[None]:
-        return self._in_background(self._warn_when_alone(run_id))
+    def _watch_workers(self, run_id: str) -> asyncio.Task[None]:
+        return self._in_background(self._warn_without_worker(run_id))
 
-    async def _warn_when_alone(self, run_id: str) -> None:
+    async def _warn_without_worker(self, run_id: str) -> None:
         await asyncio.sleep(NO_WORKER_SECONDS)
         try:
             record = await self.store.runs.record(run_id)
             waits = record is not None and record.status is Status.QUEUED
-            is_alone = waits and not await self.store.workers.alive()
+            lacks_worker = waits and not await self.store.workers.alive()
         except errors.StoreUnavailable:  # whoever waits for the run says so already
             return
-        if is_alone:
+        if lacks_worker:
             logger.warning(
                 "%s is waiting, but no worker is running in namespace %r. Start one: "
                 "threadmill worker MODULE",

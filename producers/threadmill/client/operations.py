@@ -1,10 +1,10 @@
 """Every operation is written once, and called in two ways: blocking, or awaited.
 
-An operation is a coroutine that runs on the caller's side, and awaits only *hops*: work that is
-done on the process's bridge (see `threadmill.client.bridge`). Driven by a blocking caller, a hop is
-waited for; driven by an event loop, it is awaited there. So both ways have one body and one
-signature, neither starts an event loop of its own, and neither minds one that is running. What the
-two must do differently on the caller's side, users' coroutines for one, is an `SyncOrAsync`.
+An operation is a coroutine that runs on the caller's side, and awaits only *bridge calls*: work
+that is done on the process's bridge (see `threadmill.client.bridge`). A blocking caller waits for a
+bridge call, an event loop awaits it. So both ways have one body and one signature, neither starts
+an event loop of its own, and neither minds one that is running. What the two must do differently on
+the caller's side, users' coroutines for one, is a `SyncOrAsync`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def on_loop(work: Awaitable[T]) -> SyncOrAsync[T]:
 
 
 def drive(operation: Coroutine[Any, Any, T]) -> T:
-    """Run an operation to its end in this thread, waiting at each hop.
+    """Run an operation to its end in this thread, waiting for each bridge call.
 
     Raises:
         RuntimeError: this is an async tool; it would stop the loop that its own run needs.
@@ -105,7 +105,7 @@ def _refuse_on_a_tools_loop(operation: Coroutine[Any, Any, Any]) -> None:
 
 
 async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
-    """Run an operation to its end, awaiting each hop on the running event loop."""
+    """Run an operation to its end, awaiting each bridge call on the running event loop."""
     token = _callers_loop.set(asyncio.get_running_loop())
     step: Callable[[], Any] = functools.partial(operation.send, None)
     try:

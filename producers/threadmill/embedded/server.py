@@ -130,14 +130,14 @@ def _start(folder: Path, socket: Path) -> None:
     command = [sys.executable, "-P", program, find_program(), str(folder), str(socket)]
     # Detached: the server outlives this script, and a Ctrl-C here is not meant for it.
     with (folder / "server.log").open("ab") as log:
-        keeping = subprocess.Popen(  # noqa: S603  our own program
+        starting = subprocess.Popen(  # noqa: S603  our own program
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
         )
-    keeping.returncode = 0  # it is not ours to wait for; Popen would warn at the script's end
+    starting.returncode = 0  # it is not ours to wait for; Popen would warn at the script's end
     until = time.monotonic() + _START_SECONDS
     while not _answers(socket):
         if time.monotonic() > until:

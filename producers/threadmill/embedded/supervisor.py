@@ -33,18 +33,18 @@ def supervise(program: str, folder: Path, socket: Path) -> None:
     The lock on the file `keeper` is held until the process is gone, however it ends.
     """
     fcntl.flock(os.open(folder / "keeper", os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
-    while _was_killed(_command(program, folder, socket), folder, socket):
+    while _run_until_end(_command(program, folder, socket), folder, socket):
         sys.stderr.write("the server was killed; restarting it\n")
 
 
-def _was_killed(command: list[str], folder: Path, socket: Path) -> bool:
-    """Run the server to its end; whether something killed it that had run for a while."""
+def _run_until_end(command: list[str], folder: Path, socket: Path) -> bool:
+    """Run the server to its end; returns whether it was killed after having run for a while."""
     socket.unlink(missing_ok=True)
     began = time.monotonic()
     server = subprocess.Popen(command, cwd=folder)  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
-        _watch(server, folder, socket)
+        _end_when_idle(server, folder, socket)
         has_run = time.monotonic() - began > LOOK_SECONDS  # else it would die again and again
         return has_run and server.wait() < 0 and server.returncode != -signal.SIGTERM
     finally:
@@ -53,7 +53,7 @@ def _was_killed(command: list[str], folder: Path, socket: Path) -> bool:
         server.wait()
 
 
-def _watch(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
+def _end_when_idle(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
     client = redis.Redis(
         unix_socket_path=str(socket),
         socket_timeout=5,
@@ -62,10 +62,10 @@ def _watch(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
     )
     last_used = time.monotonic()
     ended = threading.Event()
-    threading.Thread(target=_tell_the_end, args=(server, ended), daemon=True).start()
+    threading.Thread(target=_signal_end, args=(server, ended), daemon=True).start()
     try:
         while not ended.wait(LOOK_SECONDS):
-            if _others(client) > 0:
+            if _count_others(client) > 0:
                 last_used = time.monotonic()
             elif time.monotonic() - last_used > IDLE_SECONDS:
                 _end_if_unused(client, folder)
@@ -74,7 +74,7 @@ def _watch(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
         ended.wait()
 
 
-def _tell_the_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
+def _signal_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
     server.wait()
     ended.set()
 
@@ -88,7 +88,7 @@ def _command(program: str, folder: Path, socket: Path) -> list[str]:
     ]
 
 
-def _others(client: redis.Redis) -> int:
+def _count_others(client: redis.Redis) -> int:
     try:
         info = client.info("clients")
     except redis.RedisError:
@@ -100,7 +100,7 @@ def _end_if_unused(client: redis.Redis, folder: Path) -> None:
     # Under the lock of those who start it, so that nobody finds a server that is about to end.
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if _others(client) <= 0:
+        if _count_others(client) <= 0:
             client.shutdown(nosave=True)
 
 

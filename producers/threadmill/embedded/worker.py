@@ -42,7 +42,7 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
     _refuse_base_install()
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder)
-    _worker.hold(url)
+    _worker.keep_server(url)
     _announce(folder)
     return settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}), _worker
 
@@ -64,19 +64,19 @@ class EmbeddedWorker:
         self._process: service.WorkerProcess | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._is_hooked = False
-        self._begun_with: tuple[str | None, ...] = ()
-        self._held: redis.Redis | None = None
+        self._stops_at_exit = False
+        self._started_with: tuple[str | None, ...] = ()
+        self._server: redis.Redis | None = None
 
-    def hold(self, url: str) -> None:
+    def keep_server(self, url: str) -> None:
         """Keep the server until the worker uses it.
 
         Without a client it would end itself, and on a busy machine a worker takes its time.
         """
-        self._held = redis.Redis.from_url(url)
-        self._held.ping()
+        self._server = redis.Redis.from_url(url)
+        self._server.ping()
 
-    def offer(self, settings: Settings, tools: list[Tool]) -> None:
+    def add_functions(self, settings: Settings, tools: list[Tool]) -> None:
         """Have it execute these functions; it is started if need be.
 
         Raises:
@@ -89,12 +89,12 @@ class EmbeddedWorker:
     def ensure(self, settings: Settings) -> None:
         """Start it; start it again if the provider or the server has changed."""
         wanted = (settings.store_url(), *(os.environ.get(name) for name in _PROVIDER))
-        if self._process is not None and wanted != self._begun_with:
+        if self._process is not None and wanted != self._started_with:
             self.stop()
         with self._lock:
             if self._process is None:
                 self._start(settings)
-                self._begun_with = wanted
+                self._started_with = wanted
 
     def _start(self, settings: Settings) -> None:
         make_model = service.model_factory(settings)
@@ -110,15 +110,15 @@ class EmbeddedWorker:
         )
         self._thread.start()
         ready.wait(_STOP_SECONDS)
-        if self._held is not None and ready.is_set():
-            self._held.close()
-            self._held = None
+        if self._server is not None and ready.is_set():
+            self._server.close()
+            self._server = None
 
     def _stop_before_exit(self) -> None:
         # Celery's pool threads are joined before atexit hooks run; a run in progress would hold the
         # script until its end. This hook runs before they are joined.
-        if not self._is_hooked:
-            self._is_hooked = True
+        if not self._stops_at_exit:
+            self._stops_at_exit = True
             threading._register_atexit(self.stop)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from threadmill.handlers.snapshots import Json, MessageSoFar, with_calls
+from threadmill.handlers.snapshots import Json, MessageSnapshot, with_calls
 from threadmill_shared.events.decoder import Event
 
 HookCall = tuple[str, tuple[Any, ...]]
@@ -68,8 +68,8 @@ class Dispatcher:
         """Forget all; the run's events come again from the first."""
         self.current_event: Any = None
         self.current_run: Any = None
-        self._messages: dict[str, MessageSoFar] = {}
-        self._message: MessageSoFar | None = None
+        self._messages: dict[str, MessageSnapshot] = {}
+        self._message: MessageSnapshot | None = None
         self._part: int | None = None
         """The part of the message that is being written; those before it are done."""
         self._steps: dict[str, Json] = {}
@@ -116,7 +116,7 @@ class Dispatcher:
             self.current_event = None
 
     def _message_begins(self, fields: Json, message: Any) -> Iterator[HookCall]:
-        self._message = self._messages[fields["id"]] = MessageSoFar(fields)
+        self._message = self._messages[fields["id"]] = MessageSnapshot(fields)
         self._part = None
         yield "on_message_created", (message,)
 
@@ -139,7 +139,7 @@ class Dispatcher:
             yield "on_message_delta", (data.delta, self.current_message)
 
     def _message_ends(self, fields: Json, message: Any) -> Iterator[HookCall]:
-        self._message = self._messages[fields["id"]] = MessageSoFar(fields)
+        self._message = self._messages[fields["id"]] = MessageSnapshot(fields)
         yield from self._part_ends()
         told = -1 if self._part is None else self._part
         for part in message.content[told + 1 :]:

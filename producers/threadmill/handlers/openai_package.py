@@ -46,7 +46,7 @@ class PackageObjectFactory:
 class _PackageListener(Listener):
     """Answers what the package's handlers answer from the stream that they read themselves."""
 
-    def _told(self, found: Any, name: str) -> Any:
+    def _checked_final(self, found: Any, name: str) -> Any:
         # They wait for the end; a hook that waited would hold it up.
         if self.__dispatcher__ is None or not self.__dispatcher__.has_ended:
             raise RuntimeError("The run has not ended. Ask after `say`, or in `on_end`.")
@@ -55,18 +55,20 @@ class _PackageListener(Listener):
         return found
 
     def _final_run(self) -> Any:
-        return self._told(self.current_run, "final object")
+        return self._checked_final(self.current_run, "final object")
 
     def _final_steps(self) -> Any:
-        return self._told(self.__dispatcher__ and self.__dispatcher__.steps(), "steps")
+        return self._checked_final(self.__dispatcher__ and self.__dispatcher__.steps(), "steps")
 
     def _final_messages(self) -> Any:
-        return self._told(self.__dispatcher__ and self.__dispatcher__.messages(), "messages")
+        return self._checked_final(
+            self.__dispatcher__ and self.__dispatcher__.messages(), "messages"
+        )
 
 
 class _Sync(_PackageListener):
     def until_done(self) -> None:
-        self._told(self.current_run, "final object")
+        self._checked_final(self.current_run, "final object")
 
     def close(self) -> None:
         """There is no response to close."""
@@ -83,7 +85,7 @@ class _Sync(_PackageListener):
 
 class _Async(_PackageListener):
     async def until_done(self) -> None:
-        self._told(self.current_run, "final object")
+        self._checked_final(self.current_run, "final object")
 
     async def close(self) -> None:
         """There is no response to close."""
@@ -106,7 +108,7 @@ def base_of(handler_class: type[Any]) -> type[Any] | None:
     return None
 
 
-def answering(handler_class: type[Any], base: type[Any]) -> type[Any]:
+def adapted_class(handler_class: type[Any], base: type[Any]) -> type[Any]:
     """The user's class, with answers from our events in place of the package's from its stream."""
     answers: type[Any] = _Async if base is AsyncAssistantEventHandler else _Sync
     names = {"__module__": handler_class.__module__, "__qualname__": handler_class.__qualname__}

@@ -52,7 +52,7 @@ class PrintHandler(EventHandler):
 
     def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
         """Print a line that says so, and the answer from its beginning."""
-        self._printer.start_anew()
+        self._printer.restart()
 
     def on_end(self) -> None:
         """Leave the terminal as it is to stay."""

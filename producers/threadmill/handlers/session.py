@@ -139,7 +139,7 @@ def _package_session(handler_class: type[Any], arguments: dict[str, Any] | None)
 
         base = openai_package.base_of(handler_class)
         if base is not None:
-            handler = _instantiate(openai_package.answering(handler_class, base), arguments)
+            handler = _instantiate(openai_package.adapted_class(handler_class, base), arguments)
             return HandlerSession(handler, base, openai_package.PackageObjectFactory())
     raise TypeError(
         f"{handler_class.__name__} is not an event handler. Derive it from "

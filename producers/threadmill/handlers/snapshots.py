@@ -14,7 +14,7 @@ _WHOLE = frozenset({"index", "type", "id", "name", "file_id"})
 """Fields that a delta repeats; other texts are continued."""
 
 
-class MessageSoFar:
+class MessageSnapshot:
     """A message that is being written.
 
     What is added is put together when somebody asks: most handlers never do, and a long text would

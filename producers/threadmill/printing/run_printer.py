@@ -82,7 +82,7 @@ class RunPrinter:
         elif self._print_messages or self._print_steps:
             self._notice(event)
 
-    def start_anew(self) -> None:
+    def restart(self) -> None:
         """Leave what there is, and say why the run's events come again."""
         self.end()
         if self._print_messages or self._print_steps:

@@ -70,7 +70,7 @@ class Screen:
                 self._write(self._rows(size), lines, erase=True)
             self._shown, self._size = list(pane), size
 
-    def stay(self, lines: Sequence[str]) -> None:
+    def add_lines(self, lines: Sequence[str]) -> None:
         """Add lines that stay, above the pane if there is one."""
         with self._lock:
             self.paint(lines, self._shown)
@@ -85,7 +85,7 @@ class Screen:
         """Add the lines that stay of the owner's pane, and free it for others."""
         with self._lock:
             if self._owner is not owner:
-                self.stay(lines)
+                self.add_lines(lines)
                 return
             for one in self._captured:
                 one.finish()

@@ -47,13 +47,13 @@ class TerminalDisplay:
         if live is not None and live[0] is card:
             live[1].close()
         else:
-            self._screen.stay(view_of(card, self._renderer).lines(self._screen.size().columns))
+            self._screen.add_lines(view_of(card, self._renderer).lines(self._screen.size().columns))
 
     def notice(self, text: str, *, is_bad: bool = False) -> None:
         """A line about the run itself."""
         line = Text(f"{self._renderer.cross if is_bad else self._renderer.dot} {cleaned(text)}")
         line.stylize("red" if is_bad else "dim")
-        self._screen.stay(self._renderer.lines(line, self._screen.size().columns))
+        self._screen.add_lines(self._renderer.lines(line, self._screen.size().columns))
 
     def link(self, path: Path) -> None:
         """A file that is there now; an image is shown below its link."""
@@ -63,7 +63,7 @@ class TerminalDisplay:
         line = Text.assemble(
             f"{self._renderer.arrow} {cleaned(path.name)}: ", link, overflow="fold"
         )
-        self._screen.stay(self._renderer.lines(line, columns))
+        self._screen.add_lines(self._renderer.lines(line, columns))
         protocol = protocol_of()
         content = path.read_bytes() if protocol is not None else b""
         if protocol is not None and image_type(content) is not None:

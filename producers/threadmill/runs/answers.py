@@ -26,10 +26,10 @@ async def submit_outputs(
         NotWaiting, CallTaken, OutputMismatch, ToolError, TooLarge: see `Run.submit_tool_outputs`.
     """
     texts = {id: _text(value, client) for id, value in _by_call(outputs).items()}
-    parked = await client.hop(client.store.parked_runs.calls(run_id))
+    parked = await client.call(client.store.parked_runs.calls(run_id))
     waiting = {call.id for call in parked if call.waits_for == "output"}
     for call_id in sorted(texts, key=waiting.__contains__):
-        await client.hop(client.submit(run_id, call_id, CallOutcome(texts[call_id])))
+        await client.call(client.submit(run_id, call_id, CallOutcome(texts[call_id])))
 
 
 async def approve_call(client: Client, run_id: str, call_id: str) -> None:
@@ -39,7 +39,7 @@ async def approve_call(client: Client, run_id: str, call_id: str) -> None:
         NotWaiting: no such call waits for one.
     """
     check_text(call_id, "A call's id")
-    await client.hop(client.approve(run_id, call_id))
+    await client.call(client.approve(run_id, call_id))
 
 
 async def reject_call(client: Client, run_id: str, call_id: str, reason: str | None) -> None:
@@ -53,7 +53,7 @@ async def reject_call(client: Client, run_id: str, call_id: str, reason: str | N
         check_text(reason, "A reason")
         _check_size(reason, "A reason", client)
     answer = rejection(reason)
-    await client.hop(client.submit(run_id, call_id, answer, waits_for="approval"))
+    await client.call(client.submit(run_id, call_id, answer, waits_for="approval"))
 
 
 def _by_call(outputs: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ async def read_files(
     for tool, paths in given.items():
         if paths:
             check_hosted(f"{tool}_files", client.settings)
-    read: Attached = await client.hop(asyncio.to_thread(_read, given, images, client.settings))
+    read: Attached = await client.call(asyncio.to_thread(_read, given, images, client.settings))
     return read
 
 

@@ -20,10 +20,10 @@ async def download(client: Client, run_id: str, folder: str | Path) -> list[Path
         RunLost: the run's keys are gone.
         OSError: the folder cannot be written to.
     """
-    if await client.hop(client.store.runs.record(run_id)) is None:
+    if await client.call(client.store.runs.record(run_id)) is None:
         raise errors.RunLost(f"The record of {run_id} is gone, and with it its files.")
     paths = []
-    for file in await client.hop(client.store.files.produced(run_id)):
+    for file in await client.call(client.store.files.produced(run_id)):
         path = await download_file(client, run_id, file.id, folder)
         if path is not None:
             paths.append(path)
@@ -59,10 +59,10 @@ async def download_file(
     client: Client, run_id: str, file_id: str, folder: str | Path
 ) -> Path | None:
     """Write one file of a run into a folder; None if it is gone."""
-    file = await client.hop(client.store.files.read_produced(run_id, file_id))
+    file = await client.call(client.store.files.read_produced(run_id, file_id))
     if file is None:
         return None
-    path: Path = await client.hop(asyncio.to_thread(save, file, Path(folder)))
+    path: Path = await client.call(asyncio.to_thread(save, file, Path(folder)))
     return path
 
 

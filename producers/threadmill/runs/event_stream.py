@@ -33,7 +33,7 @@ class EventStream:
             RunLost, LogRewound, EventsExpired: as they say.
         """
         try:
-            events: list[Event] | None = await self._client.hop(within(timeout, self._next))
+            events: list[Event] | None = await self._client.call(within(timeout, self._next))
         except errors.RunNotFound as error:
             raise errors.RunLost(str(error)) from error
         return events
@@ -41,7 +41,7 @@ class EventStream:
     async def close(self) -> None:
         """Stop following; a client that is closed has done so already."""
         with contextlib.suppress(BridgeClosed, TimeoutError):
-            await self._client.hop(within(GRACE_SECONDS, self._close))
+            await self._client.call(within(GRACE_SECONDS, self._close))
 
     async def _next(self) -> list[Event] | None:
         async with self._turn:

@@ -204,7 +204,7 @@ class LocalCalls:
         return self._runner
 
     async def _on_bridge(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(self._client.hop(work).future)
+        return await asyncio.wrap_future(self._client.call(work).future)
 
 
 def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:

@@ -67,8 +67,8 @@ async def request_run(
         result=None if expected is None else expected.form,
         attached=await _attached(client, options),
     )
-    enqueued = await client.hop(client.enqueue(request, own))
-    return RequestedRun(await client.hop(client.view(enqueued.run_id)), own, expected)
+    enqueued = await client.call(client.enqueue(request, own))
+    return RequestedRun(await client.call(client.view(enqueued.run_id)), own, expected)
 
 
 def _request(

@@ -30,7 +30,7 @@ async def read_run(run: RunHandle, seconds: float | None = None) -> None:
     """
     client = current_client()
     try:
-        show(run, await client.hop(within(seconds, partial(client.view, run.id))))
+        show(run, await client.call(within(seconds, partial(client.view, run.id))))
     except errors.RunNotFound as error:
         raise errors.RunLost(
             f"The record of {run.id} is gone: it expired, or its thread was deleted."
@@ -53,7 +53,9 @@ async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float
     limit = TimeLimit(timeout)
     local = LocalCalls(client, run.id, functions)
     try:
-        await client.hop(within(timeout, partial(client.ended, run.id, local.execute_parked)))
+        await client.call(
+            within(timeout, partial(client.wait_for_end, run.id, local.execute_parked))
+        )
         await read_run(run, limit.left(GRACE_SECONDS))
     except TimeoutError as error:
         raise await wait_timeout(run, timeout) from error
@@ -81,7 +83,7 @@ async def cancel_run(run: RunHandle) -> None:
         RunNotFound: the run no longer exists.
     """
     client = current_client()
-    run.status = await client.hop(client.cancel(run.id))
+    run.status = await client.call(client.cancel(run.id))
 
 
 async def cancel_and_wait(run: RunHandle, functions: Sequence[Tool]) -> None:

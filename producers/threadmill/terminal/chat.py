@@ -59,7 +59,7 @@ async def _answer(say: Say, text: str, interrupts: Interrupts, *, is_typed: bool
     except KeyboardInterrupt:
         open_display().notice("cancelled")
     except asyncio.CancelledError:
-        if not interrupts.have_cancelled():
+        if not interrupts.take_cancellation():
             raise
         open_display().notice("cancelled")
     except errors.RunFailed:
@@ -91,7 +91,7 @@ class Interrupts:
     def began(self, run: Run | None) -> None:
         """This run is answering now; None: none is."""
 
-    def have_cancelled(self) -> bool:
+    def take_cancellation(self) -> bool:
         """Whether a task was cancelled because of the user, who wishes to go on."""
         return False
 
@@ -132,14 +132,14 @@ class LoopInterrupts(Interrupts):
         elif self._is_stopping:
             self._cancel(run)
 
-    def have_cancelled(self) -> bool:
+    def take_cancellation(self) -> bool:
         """Whether a task was cancelled because of the user, who wishes to go on."""
         has_given_up, self._has_given_up = self._has_given_up, False
         if has_given_up and self._task is not None:
             self._task.uncancel()
         return has_given_up
 
-    def _arrived(self) -> None:
+    def _on_interrupt(self) -> None:
         if self._lines.interrupt is not None:
             self._lines.interrupt()
         elif not self._is_stopping:
@@ -156,7 +156,7 @@ class LoopInterrupts(Interrupts):
     def __enter__(self) -> Self:
         if self._is_main:
             self._former = signal.getsignal(signal.SIGINT)
-            self._loop.add_signal_handler(signal.SIGINT, self._arrived)
+            self._loop.add_signal_handler(signal.SIGINT, self._on_interrupt)
         return self
 
     def __exit__(

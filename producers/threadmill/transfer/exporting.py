@@ -47,7 +47,7 @@ async def _export_file(
     client = current_client()
     chosen = None if threads is None else list(threads)
     with _opened(output) as file:
-        exported: Exported = await client.hop(_export(file, chosen, client))
+        exported: Exported = await client.call(_export(file, chosen, client))
     return exported
 
 

@@ -76,7 +76,7 @@ async def _import_file(
         with file, closing(index):
             return _found(index, models)
     client = current_client()
-    imported: Imported = await client.hop(_import(path, client, models))
+    imported: Imported = await client.call(_import(path, client, models))
     return imported
 
 
