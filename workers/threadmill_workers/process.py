@@ -23,6 +23,7 @@ from threadmill_workers.consuming.consumer_service import ConsumerService
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
 from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.event_loop import EventLoopThread
+from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.runtime import WorkerRuntime, open_store
@@ -134,16 +135,19 @@ class WorkerProcess:
         child_runs.offer(self._begin_child)
 
     async def _open(self) -> None:
-        store = await open_store(self.settings)
-        self._runtime = WorkerRuntime(
-            self.settings,
-            store,
-            self._make_model(),
-            catalog=self.catalog,
+        context = WorkerContext(
+            settings=self.settings,
+            store=await open_store(self.settings),
             sender=self._sender,
             lease=self._lease,
-            events=self._events,
+            model=self._make_model(),
+            tools=self.catalog.tools,
             runner=self._runner,
+            events=self._events,
+        )
+        self._runtime = WorkerRuntime(
+            context,
+            self.catalog,
             watchdog=self._make_watchdog(),
             own_queue=self._own_queue if self._is_alone else None,
         )

@@ -8,21 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from threadmill_shared import errors
-from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.model import Model
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
-from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
-from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
-from threadmill_workers.membership.lease import Lease
 from threadmill_workers.recovery.maintenance import Maintenance
 
 logger = logging.getLogger("threadmill.worker")
@@ -55,70 +50,46 @@ class WorkerRuntime:
 
     def __init__(
         self,
-        settings: Settings,
-        store: Store,
-        model: Model,
-        *,
+        context: WorkerContext,
         catalog: Catalog,
-        sender: Sender,
-        lease: Lease,
-        events: TaskEvents,
-        runner: ToolRunner,
+        *,
         watchdog: Watchdog,
         own_queue: str | None,
     ) -> None:
         """Nothing is done yet.
 
         Args:
-            settings: those of the worker.
-            store: from `open_store`; closed with the runtime.
-            model: what runs ask; closed with the runtime.
+            context: what the runs share; its store and its model are closed with the runtime.
             catalog: what the worker can execute.
-            sender: sends runs to the broker.
-            lease: who the worker is.
-            events: tells monitors of runs.
-            runner: calls tools.
             watchdog: watches the worker's consumer.
             own_queue: the only queue that the worker consumes; None: it is one of a fleet.
         """
-        self.settings = settings
-        self._catalog = catalog
-        self._sender = sender
-        self._store = store
-        self._model = model
-        self._notifications = Notifications(store.session.client)
-        context = WorkerContext(
-            settings=settings,
-            store=store,
-            sender=sender,
-            lease=lease,
-            model=model,
-            tools=catalog.tools,
-            runner=runner,
-            events=events,
-        )
+        self._context = context
+        self._store = context.store
+        self._definitions = list(catalog.definitions.values())
+        self._notifications = Notifications(context.store.session.client)
         self.executor = Executor(context)
         self.maintenance = Maintenance(
-            settings=settings,
-            store=store,
+            settings=context.settings,
+            store=context.store,
             notifications=self._notifications,
-            sender=sender,
+            sender=context.sender,
             executor=self.executor,
-            lease=lease,
+            lease=context.lease,
             watchdog=watchdog,
-            on_taken=events.announce_takeover,
+            on_taken=context.events.announce_takeover,
             own_queue=own_queue,
         )
 
     async def begin(self) -> None:
         """Begin the upkeep, and publish the worker's assistants."""
         self.maintenance.begin()
-        if self._catalog.definitions:
+        if self._definitions:
             await self._publish()
 
     async def _publish(self) -> None:
         try:
-            await self._store.assistants.publish(self._catalog.definitions.values())
+            await self._store.assistants.publish(self._definitions)
         except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
             logger.warning("Redis is full (maxmemory); this worker's assistants were not published")
@@ -126,8 +97,9 @@ class WorkerRuntime:
     async def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""
         definition = await self._store.assistants.load(assistant)
-        enqueued = await self._store.runs.enqueue(enqueue_command(make(definition), self.settings))
-        self._sender.send(enqueued.send)
+        command = enqueue_command(make(definition), self._context.settings)
+        enqueued = await self._store.runs.enqueue(command)
+        self._context.sender.send(enqueued.send)
         return enqueued.run_id
 
     async def close(self) -> None:
@@ -135,5 +107,5 @@ class WorkerRuntime:
         await self.maintenance.close()
         await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
         await self._notifications.close()
-        await self._model.close()
+        await self._context.model.close()
         await self._store.close()

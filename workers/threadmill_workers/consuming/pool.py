@@ -48,20 +48,26 @@ class RunPool(TaskPool):
             # Celery would look for the task in the process's current app, which need not be ours.
             in_ours = {**(kwargs or {}), "app": self.app}
             return super().on_apply(target, args, in_ours, done, accept_callback, **options)
-        begun_at = time.monotonic()
         if accept_callback is not None:
-            accept_callback(os.getpid(), begun_at)
-        try:
-            future: Future[None] = begin(args[1], *args[2]["args"])
-        except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
-            logger.error("a run message is malformed: %s", type(error).__name__)
-            done((SUCCEEDED, None, 0.0))
-            return None
-        future.add_done_callback(lambda ended: _report(ended, done, begun_at))
+            accept_callback(os.getpid(), time.monotonic())
+        _begin(begin, args, done)
         return None
 
     def terminate_job(self, pid: int, signal: str | None = None) -> None:
         """Do nothing: who has a run's task terminated has the run cancelled (see `tasks`)."""
+
+
+def _begin(
+    begin: Callable[..., Future[None]], args: tuple[Any, ...], done: Callable[[Any], None]
+) -> None:
+    begun_at = time.monotonic()
+    try:
+        future = begin(args[1], *args[2]["args"])
+    except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
+        logger.error("a run message is malformed: %s", type(error).__name__)
+        done((SUCCEEDED, None, 0.0))
+    else:
+        future.add_done_callback(lambda ended: _report(ended, done, begun_at))
 
 
 def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
