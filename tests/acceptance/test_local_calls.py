@@ -277,7 +277,7 @@ def test_threads_of_functions_end_with_the_wait() -> None:
 def test_a_call_is_executed_though_the_answer_that_it_is_taken_was_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parked = current_client().parked
+    parked = current_client().store.parked_runs
     lease = parked.lease_call
 
     async def leased_twice(*ids: str, **how: Any) -> tuple[str, str]:

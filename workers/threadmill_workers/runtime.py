@@ -41,7 +41,7 @@ async def open_store(settings: Settings) -> Store:
     except BaseException:
         await store.close()
         raise
-    store.session.runner.patience = math.inf  # what a holder writes is repeated until answered
+    store.repeat_for(math.inf)  # what a holder writes is repeated until answered
     return store
 
 

@@ -80,6 +80,11 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, redis_errors.ResponseError) and _says(error, _FULL_WORDS)
 
 
+def is_unknown_script(error: BaseException) -> bool:
+    """Whether the server does not have the script: the call is sent again with its text."""
+    return isinstance(error, redis_errors.NoScriptError)
+
+
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:
     return any(word in str(error) for word in words)
 

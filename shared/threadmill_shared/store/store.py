@@ -5,6 +5,7 @@ from __future__ import annotations
 from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
+from threadmill_shared.store.held_runs import HeldRuns
 from threadmill_shared.store.indexes import Indexes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.parked_runs import ParkedRuns
@@ -28,6 +29,7 @@ class Store:
         self.files = Files(session)
         self.threads = Threads(session, self.files)
         self.runs = Runs(session, self.logs, self.files)
+        self.held_runs = HeldRuns(session)
         self.parked_runs = ParkedRuns(session)
         self.indexes = Indexes(session)
         self.workers = Workers(session)
@@ -44,6 +46,10 @@ class Store:
             Whether one has it, or there are no replicas.
         """
         return await self.session.wait_for_replica(id, check)
+
+    def repeat_for(self, seconds: float) -> None:
+        """From now on repeat a call without an answer for so long; `math.inf`: until answered."""
+        self.session.runner.patience = seconds
 
     async def close(self) -> None:
         """Close the connections."""

@@ -317,7 +317,7 @@ async def test_the_text_of_a_forced_end_is_joined_from_its_deltas(scene, tails):
 async def test_each_abandoned_text_is_its_own(scene, tails):
     held = await scene.begin()
     await write_partly(held, "first ", "try")
-    await held.give_back()
+    await held.release()
     again = await scene.claim(held.record.id, OTHER)
     await write_partly(again, "second", number=1, step=1)
     await scene.store.runs.cancel(held.record.id)

@@ -17,7 +17,8 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import HeldRun, Interruption, LostRun
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.interruption import Interruption, LostRun
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ async def next_group(groups) -> list[Event]:
 
 def as_before(held: HeldRun, serial: int) -> HeldRun:
     """The same attempt, as it was when it had written so many batches."""
-    again = HeldRun(held._store, held.record, held.record.token, 60, held.position)
-    again._serial = serial
+    again = HeldRun(held._writer, held.record, seconds_left=60, position=held.position)
+    again._stream.serial = serial
     return again
 
 
@@ -63,7 +64,7 @@ async def test_a_follower_is_never_given_other_events_under_numbers_that_it_has_
 ):
     held = await scene.begin()
     await write_partly(held, "kept")
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await held.write(_deltas(" one", " two"))
     groups = tails.follow(held.record.id)
     await next_group(groups)
@@ -81,7 +82,7 @@ async def test_an_entry_of_the_same_number_that_says_something_else_is_noticed(
 ):
     held = await scene.begin()
     await write_partly(held)
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await held.write(_deltas("one"))
     groups = tails.follow(held.record.id)
     await next_group(groups)
@@ -97,7 +98,7 @@ async def test_an_entry_of_the_same_number_that_says_something_else_is_noticed(
 
 async def test_a_run_that_ends_with_fewer_events_than_were_read_is_noticed(scene, tails, redis_url):
     held = await scene.begin()
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await write_partly(held, "lost", " and", " lost")
     groups = tails.follow(held.record.id)
     await next_group(groups)
@@ -112,7 +113,7 @@ async def test_a_run_that_ends_with_fewer_events_than_were_read_is_noticed(scene
 async def test_a_follower_that_has_read_only_what_was_kept_goes_on(scene, tails, redis_url):
     held = await scene.begin()
     await write_partly(held, "kept")
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     groups = tails.follow(held.record.id)
     first = await next_group(groups)
     await groups.aclose()
@@ -129,7 +130,7 @@ async def test_a_follower_that_has_read_only_what_was_kept_goes_on(scene, tails,
 async def test_whoever_follows_anew_gets_the_log_as_it_is_now(scene, tails, redis_url):
     held = await scene.begin()
     await write_partly(held)
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await held.write(_deltas("lost"))
     groups = tails.follow(held.record.id)
     await next_group(groups)
@@ -148,7 +149,7 @@ async def test_whoever_follows_anew_gets_the_log_as_it_is_now(scene, tails, redi
 
 async def test_the_end_of_a_run_is_waited_for_across_a_rewind(scene, tails, redis_url):
     held = await scene.begin()
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await write_partly(held, "lost")
     ended = asyncio.ensure_future(tails.ended(held.record.id))
     await asyncio.sleep(0.05)
@@ -200,7 +201,7 @@ async def test_a_place_at_the_very_end_of_a_run_in_progress_waits_for_more(scene
 async def test_a_reader_that_began_in_the_middle_of_an_entry_notices_too(scene, tails, redis_url):
     held = await scene.begin()
     await write_partly(held)
-    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._serial
+    snapshot, serial = Snapshot(redis_url, NAMESPACE), held._stream.serial
     await held.write(_deltas("a", "b", "c"))
     last = (await scene.record(held.record.id)).events
     groups = tails.follow(held.record.id, after=last - 1)
@@ -239,7 +240,7 @@ async def test_a_holder_that_is_ahead_of_the_store_gives_its_run_back_as_it_is_s
         await held.write(_deltas(" too"))
     assert interrupted.is_set()
     assert held.stop_reason is Interruption.YIELD
-    dispatch = await held.give_back()
+    dispatch = await held.release()
 
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
     again = await scene.claim(held.record.id, OTHER)
@@ -325,7 +326,7 @@ async def test_a_run_whose_claim_was_lost_is_left_to_others(scene, redis_url):
     with pytest.raises(LostRun):
         await held.write(_deltas("too"))
     with pytest.raises(LostRun):
-        await held.give_back()
+        await held.release()
 
     assert held.stop_reason is Interruption.LOST
     assert await scene.members("dispatched") == [run_id]

@@ -24,7 +24,7 @@ from threadmill_shared.tools import ToolRegistry
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution import executor
 from threadmill_workers.execution.executor import Executor
-from threadmill_workers.execution.held_run import Interruption
+from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 
@@ -311,7 +311,7 @@ async def test_a_run_that_the_store_refuses_to_write_for_fails_once_in_log_and_m
     caplog.set_level(logging.INFO, logger="threadmill.worker")
     run_id = await bench.begin_and_ask("first-task")
     [held] = bench.executor.held()
-    held.refusal = "ResponseError"
+    held._stream.refusal = "ResponseError"
 
     held.stop(Interruption.LOST)
     await asyncio.wait(bench.begun)

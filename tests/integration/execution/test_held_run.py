@@ -10,7 +10,7 @@ from tests.support.store.scene import OTHER, begin_message, write_partly
 from threadmill_shared import ids
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import Interruption, LostRun
+from threadmill_workers.execution.interruption import Interruption, LostRun
 
 
 async def taken_over(scene, held):
@@ -63,7 +63,7 @@ async def test_a_holder_that_lost_its_run_sends_nothing_more(scene, client):
         await write_partly(held, "from the grave")
     before = len(client.outcomes)
 
-    for act in (held.finish(Status.COMPLETED, Batch()), held.give_back(), held.write(Batch())):
+    for act in (held.finish(Status.COMPLETED, Batch()), held.release(), held.write(Batch())):
         with pytest.raises(LostRun):
             await act
 
@@ -77,7 +77,7 @@ async def test_a_holder_learns_from_a_refused_end_that_it_lost_its_run(scene, is
     await taken_over(scene, second)
 
     with pytest.raises(LostRun):
-        await (held.finish(Status.COMPLETED, Batch()) if is_end else held.give_back())
+        await (held.finish(Status.COMPLETED, Batch()) if is_end else held.release())
 
     assert held.stop_reason is Interruption.LOST
 
@@ -145,7 +145,7 @@ async def test_giving_back_what_is_lost_meanwhile_ends(scene, monkeypatch):
     )  # the wire is busy, for long
     held.delta(0, "text")
     held.stop(Interruption.YIELD)
-    giving = asyncio.ensure_future(held.give_back())
+    giving = asyncio.ensure_future(held.release())
     await asyncio.sleep(0)
 
     held.stop(Interruption.LOST)

@@ -74,7 +74,7 @@ async def test_the_pauses_begin_anew_with_a_claim(scene):
     for _ in range(6):
         await scene.store.indexes.resend(run_id, await seen(scene, run_id))
     held = await scene.claim(run_id)
-    await held.give_back()
+    await held.release()
 
     await scene.store.indexes.resend(run_id, await seen(scene, run_id))
 
@@ -148,7 +148,7 @@ async def test_a_probe_speaks_for_its_own_queue_only(scene, sent):
 
 async def test_a_run_that_had_begun_is_looked_for_in_the_queue_for_those(scene, sent):
     held = await scene.begin()
-    await held.give_back()
+    await held.release()
     search = resending(scene, sent)
 
     await look(scene, search, await later(scene), [WORKER])
@@ -163,7 +163,7 @@ async def test_a_long_queue_does_not_hide_what_was_lost_in_another_one(scene, se
         thread = "thread_00" + ids.new_thread_id()[9:]
         await scene.enqueue(thread_id=thread)
     held = await scene.begin(thread_id="thread_00" + ids.new_thread_id()[9:])
-    await held.give_back()
+    await held.release()
 
     await look(scene, resending(scene, sent), await later(scene), [WORKER])
 

@@ -16,7 +16,7 @@ from tests.support.store.scene import (
 
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import Interruption, LostRun
+from threadmill_workers.execution.interruption import Interruption, LostRun
 
 DELTA = Write(records=(["d", 0, ["hello"]],))
 

@@ -134,7 +134,7 @@ async def test_a_lost_answer_gives_the_claim_to_the_one_that_asks_again(scene, c
 
 async def test_a_second_attempt_has_a_new_token_and_says_that_it_took_over(scene):
     first = await scene.begin()
-    await first.give_back()
+    await first.release()
 
     second = await scene.claim(first.record.id, OTHER)
 
@@ -152,7 +152,7 @@ async def test_a_second_attempt_has_a_new_token_and_says_that_it_took_over(scene
 async def test_the_deadline_begins_with_the_first_claim_and_stays(scene):
     first = await scene.begin(run_seconds=60)
     deadline = (await scene.record(first.record.id)).started_at
-    await first.give_back()
+    await first.release()
 
     second = await scene.claim(first.record.id)
 

@@ -11,7 +11,7 @@ from threadmill_shared.records.files import File, distinct_names, harmless_name,
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun
+from threadmill_workers.execution.interruption import LostRun
 
 FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
 """Large enough for several pieces."""
@@ -58,7 +58,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
     run_id, key = held.record.id, scene.keys.files(held.record.id)
     for name, value in FILE.fields():
         assert await scene.store.files.read_produced(run_id, FILE.id) is None
-        await held.keep("files", name, value)
+        await held.store_field("files", name, value)
     assert await ttl(scene, key) == -1
     assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
     assert await scene.store.files.read_produced(run_id, FILE.id) == FILE
@@ -69,7 +69,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
     assert abs(await ttl(scene, key) - record) < 1000
 
     with pytest.raises(LostRun):
-        await held.keep("files", "file_2", "too late")
+        await held.store_field("files", "file_2", "too late")
     assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
     await scene.store.threads.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
@@ -79,7 +79,7 @@ async def test_an_attempt_that_was_taken_over_keeps_nothing(scene: Scene) -> Non
     held = await scene.begin()
     await scene.store.runs.reclaim(await scene.record(held.record.id), max_deaths=3)
     with pytest.raises(LostRun):
-        await held.keep("attached", "store", "{}")
+        await held.store_field("attached", "store", "{}")
     assert await ttl(scene, scene.keys.attached(scene.thread_id)) == -2
 
 

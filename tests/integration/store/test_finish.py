@@ -15,7 +15,7 @@ from tests.support.store.scene import (
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun
+from threadmill_workers.execution.interruption import LostRun
 
 
 @pytest.mark.parametrize(

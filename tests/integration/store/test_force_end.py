@@ -10,7 +10,7 @@ from threadmill_shared.records.changes import Dispatch, Ended
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun
+from threadmill_workers.execution.interruption import LostRun
 
 HOUR_MS = 3_600_000
 
@@ -150,7 +150,7 @@ async def test_a_run_that_nobody_holds_is_left_alone(scene):
 async def test_a_run_that_was_given_back_since_it_was_read_is_left_alone(scene):
     held = await scene.begin(run_seconds=0)
     record = await scene.record(held.record.id)
-    await held.give_back()
+    await held.release()
     before = await scene.contents()
 
     reply = await scene.send(scene.commands.force_end(record.id, record.token, record.events))
@@ -161,7 +161,7 @@ async def test_a_run_that_was_given_back_since_it_was_read_is_left_alone(scene):
 
 async def test_a_run_that_nobody_goes_on_with_ends_at_its_deadline_too(scene):
     held = await scene.begin(run_seconds=0)
-    await held.give_back()
+    await held.release()
 
     ended = await scene.store.runs.force_end(held.record.id, status=Status.EXPIRED)
 

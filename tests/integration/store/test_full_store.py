@@ -103,7 +103,7 @@ async def test_a_run_can_be_given_back(scene, fill):
     held = await scene.begin()
     await fill()
 
-    assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
+    assert await held.release() == Dispatch(held.record.id, "tm", begun=True)
 
 
 async def test_a_run_can_be_taken_from_a_holder_that_is_gone(scene, fill):

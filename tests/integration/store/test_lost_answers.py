@@ -28,7 +28,8 @@ from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import HeldRun, LostRun
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.interruption import LostRun
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -209,19 +210,19 @@ async def finish(story: Story) -> None:
 async def release(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    assert await held.give_back() == Dispatch(held.record.id, "tm", begun=True)
+    assert await held.release() == Dispatch(held.record.id, "tm", begun=True)
 
 
 @case
 async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    await held.keep("files", "file_1", "content")
+    await held.store_field("files", "file_1", "content")
     key = story.scene.keys.files(held.record.id)
     assert await story.scene.command("HGETALL", key) == {"file_1": "content"}
     await held.finish(Status.COMPLETED, Batch())
     with pytest.raises(LostRun):
-        await held.keep("files", "file_2", "too late")
+        await held.store_field("files", "file_2", "too late")
 
 
 @case
@@ -318,7 +319,7 @@ async def scan(story: Story) -> None:
     story.lose()
     found = await story.scene.store.indexes.scan(0, overdue=1, unclaimed=1)
     assert found.holders == {HOLDER.id}
-    await held.give_back()
+    await held.release()
 
 
 # ---- a worker's lease --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from threadmill_shared.records.changes import Dispatch, Ended, Reclaimed
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import LostRun
+from threadmill_workers.execution.interruption import LostRun
 
 
 async def test_the_run_is_queued_again_under_no_token(scene, client):

@@ -7,7 +7,7 @@ from tests.support.store.scene import HOLDER, OTHER, begin_call, write_partly
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.held_run import LostRun
+from threadmill_workers.execution.interruption import LostRun
 
 
 async def test_a_run_that_is_given_back_is_queued_and_to_be_sent_as_one_that_had_begun(
@@ -15,7 +15,7 @@ async def test_a_run_that_is_given_back_is_queued_and_to_be_sent_as_one_that_had
 ):
     held = await scene.begin()
 
-    dispatch = await held.give_back()
+    dispatch = await held.release()
 
     assert client.outcomes[-1] == "ok"
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
@@ -32,7 +32,7 @@ async def test_what_was_put_before_is_stored_before(scene):
     await write_partly(held, "Hel")
     held.delta(0, "lo")
 
-    await held.give_back()
+    await held.release()
 
     texts = [
         event.data["delta"]["content"][0]["text"]["value"]
@@ -46,7 +46,7 @@ async def test_a_message_that_was_begun_is_closed_in_the_log_and_is_no_item(scen
     held = await scene.begin("hello")
     await write_partly(held, "Half an ")
 
-    await held.give_back()
+    await held.release()
 
     events = await scene.events(held.record.id)
     assert [event.event for event in events[-3:]] == [
@@ -65,7 +65,7 @@ async def test_open_calls_stay_open_for_the_next_holder(scene):
     held = await scene.begin()
     await held.write(begin_call(held.record, "call_1"))
 
-    await held.give_back()
+    await held.release()
 
     assert [item["type"] for item in await scene.items()] == ["message", "tool_call"]
     calls = await scene.command("HKEYS", scene.keys.calls(held.record.id))
@@ -76,7 +76,7 @@ async def test_the_thread_stays_locked_for_the_run(scene):
     held = await scene.begin()
     waiting = await scene.enqueue()
 
-    await held.give_back()
+    await held.release()
 
     assert await scene.claim(waiting.run_id, OTHER) is None
     assert await scene.claim(held.record.id, OTHER) is not None
@@ -84,7 +84,7 @@ async def test_the_thread_stays_locked_for_the_run(scene):
 
 async def test_a_holder_that_gave_back_can_write_no_more(scene, client):
     held = await scene.begin()
-    await held.give_back()
+    await held.release()
     before = await scene.contents()
 
     with pytest.raises(LostRun):
@@ -98,7 +98,7 @@ async def test_a_lost_answer_is_answered_again(scene, client):
     held = await scene.begin()
 
     client.lose_next_answer()
-    dispatch = await held.give_back()
+    dispatch = await held.release()
 
     assert client.outcomes[-2:] == ["ok", "again"]
     assert dispatch == Dispatch(held.record.id, "tm", begun=True)
@@ -109,7 +109,7 @@ async def test_a_run_that_is_being_cancelled_is_to_be_ended_instead(scene, clien
     await scene.store.runs.cancel(held.record.id)
     before = await scene.contents()
 
-    assert await held.give_back() is None
+    assert await held.release() is None
     assert client.outcomes[-1] == "cancelling"
     assert await scene.contents() == before
 
@@ -124,7 +124,7 @@ async def test_a_run_that_was_taken_over_cannot_be_given_back(scene, client):
     before = await scene.contents()
 
     with pytest.raises(LostRun):
-        await held.give_back()
+        await held.release()
 
     assert client.outcomes[-1] == "stale"
     assert await scene.contents() == before

@@ -18,7 +18,7 @@ from threadmill_shared import ids
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.replicas import ReplicaCheck, has_replicas
 from threadmill_shared.store.store import Store
-from threadmill_workers.execution.held_run import Interruption, LostRun
+from threadmill_workers.execution.interruption import Interruption, LostRun
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ async def test_a_call_whose_beginning_was_lost_in_a_failover_is_not_begun(scene,
         await asyncio.wait_for(held.wait_for_replica(), 5)
 
     assert held.stop_reason is Interruption.YIELD
-    assert (await held.give_back()).run_id == held.record.id
+    assert (await held.release()).run_id == held.record.id
 
 
 async def test_those_that_ask_at_the_same_time_share_a_question(scene, client):

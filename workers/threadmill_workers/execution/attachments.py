@@ -154,7 +154,7 @@ class AttachedFiles:
 
     async def _remember(self, name: str, value: Mapping[str, Any]) -> None:
         with contextlib.suppress(errors.StoreFull):  # then it is given to the provider once more
-            await self._held.keep("attached", name, to_json(value).decode())
+            await self._held.store_field("attached", name, to_json(value).decode())
 
 
 def _users(items: Iterable[Item]) -> Iterable[MessageItem]:

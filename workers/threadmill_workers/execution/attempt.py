@@ -19,8 +19,9 @@ from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.claim import claim
-from threadmill_workers.execution.held_run import HeldRun, Interruption, LostRun
+from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.interruption import Interruption, LostRun
 from threadmill_workers.execution.loop import run_turns
 from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.next_step import (
@@ -207,7 +208,7 @@ class Attempt:
 
     async def _release(self, to_queue: str | None = None) -> TaskOutcome:
         """Give the run back as it stands: to one queue, or to whichever worker comes first."""
-        dispatch = await self._held.give_back()
+        dispatch = await self._held.release()
         if dispatch is None:  # it was being cancelled
             return await self._finish(self._cancelled())
         if to_queue is not None:

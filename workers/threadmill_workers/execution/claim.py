@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
 
 from threadmill_shared.records.definition import RunSnapshot
-from threadmill_shared.records.run import RunRecord, field_map
-from threadmill_shared.store.scripts.held_runs import HeldRunScripts
+from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -30,24 +28,23 @@ async def claim(
         The run; or its record, if it has ended without a worker and this is the first to know; or
         None, if it is not to be had (or not yet, or no more).
     """
-    call = HeldRunScripts(store.session.keys).claim(
-        run_id=run_id,
+    claimed = await store.held_runs.claim(
+        run_id,
         worker=holder.id,
         worker_name=holder.name,
         bell=holder.bell,
-        claim=secrets.token_hex(8),
         task=task_id,
     )
-    reply = await store.session.runner.run(call)
-    if reply[0] == "ended":
-        return RunRecord.read(run_id, field_map(reply[1]))
-    if reply[0] not in ("claimed", "again"):
-        logger.debug("%s is not to be claimed: %s", run_id, reply[0])
-        return None
-    _, token, left, position, fields = reply
-    record = RunRecord.read(run_id, field_map(fields))
-    _warn_of_unknown(record.request)
-    return HeldRun(store, record, token, int(left) / 1000, int(position))
+    if claimed.record is None or claimed.writer is None:
+        logger.debug("%s is not to be claimed: %s", run_id, claimed.outcome)
+        return claimed.record
+    _warn_of_unknown(claimed.record.request)
+    return HeldRun(
+        claimed.writer,
+        claimed.record,
+        seconds_left=claimed.seconds_left,
+        position=claimed.position,
+    )
 
 
 def _warn_of_unknown(request: RunSnapshot) -> None:

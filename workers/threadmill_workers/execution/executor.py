@@ -14,7 +14,8 @@ from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.execution.attempt import Attempt
 from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.end_reporter import EndReporter
-from threadmill_workers.execution.held_run import HeldRun, Interruption
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.execution.worker_context import WorkerContext
 
 

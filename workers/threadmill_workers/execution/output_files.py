@@ -150,7 +150,7 @@ class OutputFiles:
             return None
         try:
             for field_name, value in file.fields():
-                await self._held.keep("files", field_name, value)
+                await self._held.store_field("files", field_name, value)
         except errors.StoreFull:
             self._note_missing(name, "Redis has no room for it")
             return None

@@ -12,7 +12,8 @@ import logging
 from threadmill_shared.records.run import HELD
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.executor import Executor
-from threadmill_workers.execution.held_run import HeldRun, Interruption
+from threadmill_workers.execution.held_run import HeldRun
+from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.membership.lease import Lease
 from threadmill_workers.recovery.takeover import Takeover
 
