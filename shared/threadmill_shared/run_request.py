@@ -90,7 +90,7 @@ class RunRequest:
     """Files that go with the message."""
 
 
-def enqueue_command(ask: RunRequest, settings: Settings) -> EnqueueCommand:
+def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
     """Check a request, and make of it what the store is to write.
 
     Raises:
@@ -98,23 +98,23 @@ def enqueue_command(ask: RunRequest, settings: Settings) -> EnqueueCommand:
         CallerError: a text is not valid Unicode.
         BadTemplate, BadMessage, TooLarge: as their names say.
     """
-    _check(ask, settings)
-    request = _request(ask, settings)
-    thread = ask.thread or _thread_for(ask, settings)
+    _check(request, settings)
+    snapshot = _snapshot(request, settings)
+    thread = request.thread or _thread_for(request, settings)
     return EnqueueCommand(
         run_id=ids.new_run_id(thread.id),
         thread_id=thread.id,
         create_thread=thread.create,
         thread_metadata=thread.metadata,
-        request=request,
+        request=snapshot,
         message_id=ids.new_message_id(),
-        message=ask.message,
-        attached=ask.attached,
-        when_busy=ask.when_busy,
-        idempotency_key=ask.idempotency_key,
-        content_digest=_digest(ask, request),
-        queue=Queues(settings.namespace).own(ask.definition.queue),
-        context=ask.context or {},
+        message=request.message,
+        attached=request.attached,
+        when_busy=request.when_busy,
+        idempotency_key=request.idempotency_key,
+        content_digest=_digest(request, snapshot),
+        queue=Queues(settings.namespace).own(request.definition.queue),
+        context=request.context or {},
         run_seconds=settings.run_seconds,
         park_seconds=settings.park_seconds,
         approval_seconds=settings.approval_seconds,
@@ -125,70 +125,70 @@ def enqueue_command(ask: RunRequest, settings: Settings) -> EnqueueCommand:
     )
 
 
-def _check(ask: RunRequest, settings: Settings) -> None:
-    if ask.when_busy not in get_args(WhenBusy):
+def _check(request: RunRequest, settings: Settings) -> None:
+    if request.when_busy not in get_args(WhenBusy):
         message = f"when_busy must be one of {', '.join(get_args(WhenBusy))}."
         raise OptionError(message, reason=message)
-    check_model(ask.definition.model)
-    if ask.idempotency_key is not None:
-        check_key(ask.idempotency_key, "An idempotency key")
-    if ask.instructions is None:
-        check_text(ask.definition.instructions, "An assistant's instructions")
+    check_model(request.definition.model)
+    if request.idempotency_key is not None:
+        check_key(request.idempotency_key, "An idempotency key")
+    if request.instructions is None:
+        check_text(request.definition.instructions, "An assistant's instructions")
     for name in ("instructions", "additional_instructions"):
-        _check_instructions(getattr(ask, name), name)
-    if ask.definition.hosted:
-        check_hosted(ask.definition.hosted[0].type, settings)
-    if ask.attached and ask.message is None:
+        _check_instructions(getattr(request, name), name)
+    if request.definition.hosted:
+        check_hosted(request.definition.hosted[0].type, settings)
+    if request.attached and request.message is None:
         raise errors.BadMessage(
             "Files can only be attached to a message: use say, enqueue or thread.add."
         )
-    ask.attached.check(ask.definition.hosted)
-    if ask.message is not None:
-        check_message(ask.message, settings)
-    if ask.context is not None:
-        _check_context(ask.context)
+    request.attached.check(request.definition.hosted)
+    if request.message is not None:
+        check_message(request.message, settings)
+    if request.context is not None:
+        _check_context(request.context)
 
 
-def _request(ask: RunRequest, settings: Settings) -> RunSnapshot:
-    definition = ask.definition
+def _snapshot(request: RunRequest, settings: Settings) -> RunSnapshot:
+    definition = request.definition
     return RunSnapshot(
         assistant_id=definition.id,
         assistant_name=definition.name,
         assistant_version=definition.version,
         model=definition.model,
-        instructions=_instructions(ask),
+        instructions=_instructions(request),
         tools=definition.tools,
-        local_tools=ask.local_tools,
+        local_tools=request.local_tools,
         hosted=definition.hosted,
-        options=_options(ask),
-        result=ask.result,
+        options=_options(request),
+        result=request.result,
         max_turns=settings.max_turns,
     )
 
 
-def _digest(ask: RunRequest, request: RunSnapshot) -> str:
+def _digest(request: RunRequest, snapshot: RunSnapshot) -> str:
     """Of all that makes the answer another one; where a tool's function lives does not."""
     return content_digest(
-        request.assistant_name,
-        _digested_model(ask),
-        ask.message,
-        digested(_parts(ask)),
-        ask.context or {},
-        sorted((tool.name, tool.digest) for tool in request.tools),
+        snapshot.assistant_name,
+        _digested_model(request),
+        request.message,
+        digested(_parts(request)),
+        request.context or {},
+        sorted((tool.name, tool.digest) for tool in snapshot.tools),
         # What not every run has is left out, so that the others keep the digest they always had.
-        *([[tool.model_dump() for tool in request.hosted]] if request.hosted else ()),
-        *([ask.attached.named()] if ask.attached else ()),
-        request.options.model_dump(),
+        *([[tool.model_dump() for tool in snapshot.hosted]] if snapshot.hosted else ()),
+        *([request.attached.named()] if request.attached else ()),
+        snapshot.options.model_dump(),
     )
 
 
-def _digested_model(ask: RunRequest) -> str:
+def _digested_model(request: RunRequest) -> str:
     """The model in a digest. The default is there as the one that the first release had.
 
     So a new default changes no digest, and a repeat of a call by another release is the same call.
     """
-    model = ask.definition.model
-    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL and not ask.names_model else model
+    model = request.definition.model
+    return FIRST_DEFAULT_MODEL if model == DEFAULT_MODEL and not request.names_model else model
 
 
 def check_hosted(what: str, settings: Settings) -> None:
@@ -273,11 +273,11 @@ def check_message(message: Any, settings: Settings) -> None:
         )
 
 
-def _thread_for(ask: RunRequest, settings: Settings) -> ThreadRef:
-    if ask.idempotency_key is None:
+def _thread_for(request: RunRequest, settings: Settings) -> ThreadRef:
+    if request.idempotency_key is None:
         return ThreadRef(ids.new_thread_id(), create=True)
     # A repeat must meet the same slot, so the thread follows from the key.
-    words = ("key", settings.namespace, ask.definition.name, ask.idempotency_key)
+    words = ("key", settings.namespace, request.definition.name, request.idempotency_key)
     return ThreadRef(ids.derived_thread_id(*words), create=True)
 
 
@@ -292,24 +292,24 @@ def _check_instructions(given: Any, name: str) -> None:
     hint_at_templates(name, given)
 
 
-def _parts(ask: RunRequest) -> list[Instructions]:
-    own = ask.instructions
-    first = Template(ask.definition.instructions) if own is None else own
-    return [part for part in (first, ask.additional_instructions) if part and source(part)]
+def _parts(request: RunRequest) -> list[Instructions]:
+    own = request.instructions
+    first = Template(request.definition.instructions) if own is None else own
+    return [part for part in (first, request.additional_instructions) if part and source(part)]
 
 
-def _instructions(ask: RunRequest) -> str:
-    self_ = ask.definition if ask.self_ is None else ask.self_
-    texts = rendered(_parts(ask), self_=self_, context=dict(ask.context or {}))
+def _instructions(request: RunRequest) -> str:
+    self_ = request.definition if request.self_ is None else request.self_
+    texts = rendered(_parts(request), self_=self_, context=dict(request.context or {}))
     for text in texts:  # what a template computes may be no Unicode, though itself it is
         check_text(text, "The text of the instructions")
     return "\n\n".join(texts)
 
 
-def _options(ask: RunRequest) -> RunOptions:
-    options = {"response_format": ask.definition.response_format, **ask.options}
+def _options(request: RunRequest) -> RunOptions:
+    options = {"response_format": request.definition.response_format, **request.options}
     if "tool_choice" in options:
-        options["tool_choice"] = _tool_choice(options["tool_choice"], ask.definition)
+        options["tool_choice"] = _tool_choice(options["tool_choice"], request.definition)
     try:
         return RunOptions.model_validate(options)
     except ValidationError as error:

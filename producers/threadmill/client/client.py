@@ -127,14 +127,14 @@ class Client:
 
     # ---- work, on the bridge ---------------------------------------------------------------------
 
-    async def enqueue(self, ask: RunRequest, tools: list[Tool]) -> Enqueued:
+    async def enqueue(self, request: RunRequest, tools: list[Tool]) -> Enqueued:
         """Store a run, and have it sent.
 
         Raises:
             CallerError, TypeError: the request is wrong; nothing was written.
             StoreUnavailable, StoreFull: as they say.
         """
-        new = enqueue_command(ask, self.settings)
+        new = enqueue_command(request, self.settings)
         warn_of_retirement(new.request.model)
         new = await as_child(new, self.store)
         if self._own_worker is not None:
