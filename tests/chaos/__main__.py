@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from tests.chaos import networks, options
-from tests.chaos.performance import perform
+from tests.chaos.experiment import perform
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ class Place:
         self.name = name
         self.leaf = leaf
         self.is_disturbed = False
-        """A fault is at work here; no second one strikes."""
+        """A fault is at work here; no second one is injected."""
         self.was_told_to_end = False
         self.generation = 0
         self.fill()

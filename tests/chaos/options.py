@@ -42,8 +42,12 @@ def read(arguments: Sequence[str] | None = None) -> Options:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--seed", default=str(random.randrange(1_000_000)), help="which faults strike, and when")
-    add("--seconds", type=float, default=300, help="how long faults strike at least")
+    add(
+        "--seed",
+        default=str(random.randrange(1_000_000)),
+        help="which faults, and when",
+    )
+    add("--seconds", type=float, default=300, help="how long they are injected at least")
     add("--most-seconds", type=float, default=1500, help="... and at most, whatever is missing")
     add("--kills", type=int, default=100, help="workers to kill at least")
     add("--freezes", type=int, default=100, help="workers to freeze at least")

@@ -1,4 +1,4 @@
-"""Which faults strike, and when: all of it follows from a seed."""
+"""Which faults are injected, and when: all of it follows from a seed."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import redis.asyncio as redis_asyncio
 from tests.chaos.fleet import Place
 from tests.chaos.says import Say
-from tests.chaos.stage import Stage
+from tests.chaos.system import System
 from tests.support.waiting import wait_until_async
 
 from threadmill import Assistant, Run, Thread
@@ -28,8 +28,8 @@ _GIVE_UP_SECONDS = 45.0
 class Measurements:
     """Times from a fault to the next claim, in seconds; nan where none came."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, system: System) -> None:
+        self._system = system
         self._number = 0
         self.run_ids: set[str] = set()
         self.kills: list[float] = []
@@ -39,7 +39,7 @@ class Measurements:
     async def measure(self, kills: int, freezes: int) -> None:
         """Kills one after the other; freezes and network cuts two and one at a time."""
         async with redis_asyncio.Redis.from_url(
-            self._stage.redis.url(), decode_responses=True
+            self._system.redis.url(), decode_responses=True
         ) as client:
             self._client = client
             for _ in range(kills):
@@ -48,7 +48,7 @@ class Measurements:
                 await self._suspend_some()
 
     async def _kill(self) -> float:
-        await self._stage.fleet.whole()
+        await self._system.fleet.whole()
         run, place = await self._streaming(lambda _: True)
         at = await self._now()
         place.kill()
@@ -56,13 +56,13 @@ class Measurements:
 
     async def _suspend_some(self) -> None:
         """Different workers at the same time: each of them takes its seconds."""
-        await self._stage.fleet.whole()
+        await self._system.fleet.whole()
         suspended: list[tuple[list[float], Run, Place]] = []
         for _ in range(2):
             run, place = await self._streaming(lambda place: not place.leaf)
             suspended.append((self.freezes, run, place))
             place.is_disturbed = True
-        if self._stage.options.leaf:
+        if self._system.options.leaf:
             run, place = await self._streaming(lambda place: bool(place.leaf))
             suspended.append((self.cuts, run, place))
             place.is_disturbed = True
@@ -96,7 +96,7 @@ class Measurements:
                 if event.event == "thread.message.delta":
                     break
             await run.refresh_async()
-            place = self._stage.fleet.place_of(run.worker)
+            place = self._system.fleet.place_of(run.worker)
             if place is not None and is_wanted(place):
                 return run, place
             await run.cancel_async()

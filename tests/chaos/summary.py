@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.chaos import checks
+from tests.chaos.fault_injector import FaultInjector, Hit
 from tests.chaos.figures import percentile, spread
 from tests.chaos.ledger import Line
 from tests.chaos.logs import StoredRun, stored_runs, threads
 from tests.chaos.plan import Kind
 from tests.chaos.recovery import Measurements
-from tests.chaos.stage import MAX_ATTEMPTS, Stage
-from tests.chaos.strikes import Hit, Strikes
+from tests.chaos.system import MAX_ATTEMPTS, System
 from tests.support.state_machine.invariants import broken
 from tests.support.store.contents import Contents
 
@@ -47,11 +47,11 @@ class Summary:
     """The verdict."""
 
     def __init__(
-        self, stage: Stage, strikes: Strikes, measured: Measurements, evidence: Evidence
+        self, system: System, injector: FaultInjector, measured: Measurements, evidence: Evidence
     ) -> None:
-        self._stage, self._strikes, self._measured = stage, strikes, measured
+        self._system, self._injector, self._measured = system, injector, measured
         self._evidence = evidence
-        self._options = stage.options
+        self._options = system.options
         self.found = {name: list(lines) for name, lines in self._checks()}
 
     def failures(self) -> list[str]:
@@ -75,7 +75,7 @@ class Summary:
         yield "tool outputs that nobody gave", checks.wrong_outputs(runs, found.calls)
         yield "threads stuck", self._stuck()
         yield "keys without owner", found.foreign_keys
-        yield "workers that ended by themselves", self._stage.fleet.ended_by_themselves
+        yield "workers that ended by themselves", self._system.fleet.ended_by_themselves
         yield "too few", self._too_few()
         yield "too slow", self._too_slow()
 
@@ -114,11 +114,11 @@ class Summary:
 
     @property
     def kills(self) -> int:
-        return self._strikes.counts[Kind.KILL] + len(self._measured.kills)
+        return self._injector.counts[Kind.KILL] + len(self._measured.kills)
 
     @property
     def freezes(self) -> int:
-        return self._strikes.counts[Kind.FREEZE] + len(self._measured.freezes)
+        return self._injector.counts[Kind.FREEZE] + len(self._measured.freezes)
 
     @property
     def taken_over(self) -> int:
@@ -133,7 +133,7 @@ class Summary:
         yield f"seed {self._options.seed}"
         yield "faults"
         for kind in Kind:
-            yield f"  {self._strikes.counts[kind]:6} {kind}"
+            yield f"  {self._injector.counts[kind]:6} {kind}"
         faults = sum(note["what"] == "fault" for note in self._evidence.notes)
         yield f"  {faults:6} faults of the provider"
         one_by_one = (self._measured.kills, self._measured.freezes, self._measured.cuts)
@@ -145,9 +145,9 @@ class Summary:
         yield f"threads  {sum(1 for _ in self._evidence.contents.of_kind('thread'))}"
         attempts = Counter(run.attempts for run in runs)
         yield "attempts " + ", ".join(f"{n} runs with {a}" for a, n in sorted(attempts.items()))
-        deaths = self._stage.producers.deaths
+        deaths = self._system.producers.deaths
         yield f"         {self.taken_over} runs taken over; {deaths} times a producer died"
-        yield f"tails    {len(self._stage.tails.all)} runs followed while they went on"
+        yield f"tails    {len(self._system.tails.all)} runs followed while they went on"
         begun = Counter(line["tool"] for line in self._evidence.calls if line["what"] == "begin")
         yield f"calls    {begun.total()} of tools, {begun['sign'] + begun['draw']} by producers"
         yield from self._recovery_times()
@@ -158,7 +158,9 @@ class Summary:
         yield f"  SIGSTOP, one by one      {spread(self._measured.freezes)}"
         yield f"  network cut, one by one  {spread(self._measured.cuts)}"
         for kind in (Kind.KILL, Kind.FREEZE, Kind.CUT):
-            times = [s for hit in self._strikes.hits if hit.kind is kind and (s := self._took(hit))]
+            times = [
+                s for hit in self._injector.hits if hit.kind is kind and (s := self._took(hit))
+            ]
             yield f"  {kind} among other faults: {spread(times)}"
 
     def _took(self, hit: Hit) -> float | None:

@@ -11,12 +11,12 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import children
-from tests.chaos.children import Producers
+from tests.chaos import subprocesses
 from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import Ledger
 from tests.chaos.networks import LOOPBACK, PROVIDER, STORE, Leaf
 from tests.chaos.options import Options
+from tests.chaos.subprocesses import Producers
 from tests.chaos.tails import Tails
 from tests.support.paths import ROOT
 from tests.support.servers.redis_server import RedisServer
@@ -31,8 +31,8 @@ _LOOK_SECONDS = 0.05
 
 
 @dataclass
-class Stage:
-    """What is on it."""
+class System:
+    """What a chaos test is about, while it is running."""
 
     options: Options
     folder: Path
@@ -53,7 +53,7 @@ class Stage:
         errors = self.folder / f"{name}.log"
         outstanding = 0 if ends else self.options.outstanding
         arguments = (name, self.options.seed, str(outstanding), str(self.says.path))
-        return children.start("producer", *arguments, errors=errors)
+        return subprocesses.start("producer", *arguments, errors=errors)
 
     async def follow_some(self) -> None:
         """Follow a sample of what is said, as soon as it is said; for ever."""
@@ -67,7 +67,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(options: Options, folder: Path) -> AsyncIterator[Stage]:
+async def running_system(options: Options, folder: Path) -> AsyncIterator[System]:
     """Everything started; at the end of the block it is ended, the workers in order."""
     ledgers = {name: Ledger(folder / f"{name}.jsonl") for name in ("says", "calls", "notes")}
     leaves = [Leaf(*text.split("/")) for text in options.leaf]
@@ -79,7 +79,7 @@ async def stage(options: Options, folder: Path) -> AsyncIterator[Stage]:
         places = [*leaves, *[None] * (options.workers - len(leaves))]
         fleet = Fleet(folder, places, of_leaf)
         stack.callback(fleet.close)
-        made = Stage(options, folder, redis, fleet, **ledgers, tails=Tails())
+        made = System(options, folder, redis, fleet, **ledgers, tails=Tails())
         async with _in_background(fleet.supervise(), made.follow_some()):
             try:
                 await fleet.whole()
@@ -106,11 +106,11 @@ def _redis(folder: Path, *, has_networks: bool) -> Iterator[RedisServer]:
 def _provider(options: Options, folder: Path, *, has_networks: bool) -> Iterator[str]:
     host = PROVIDER if has_networks else LOOPBACK
     arguments = (host, options.seed, str(options.provider_faults), str(folder / "notes.jsonl"))
-    process = children.start("provider", *arguments, errors=folder / "provider.log")
+    process = subprocesses.start("provider", *arguments, errors=folder / "provider.log")
     try:
-        yield f"http://{host}:{children.first_line(process)}/v1"
+        yield f"http://{host}:{subprocesses.first_line(process)}/v1"
     finally:
-        children.end(process)
+        subprocesses.end(process)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.chaos.fault_injector import FaultInjector
 from tests.chaos.logs import stored_runs
 from tests.chaos.options import Options
 from tests.chaos.plan import Kind
 from tests.chaos.recovery import Measurements
-from tests.chaos.stage import Stage, stage
-from tests.chaos.strikes import Strikes
 from tests.chaos.summary import Evidence, Summary
+from tests.chaos.system import System, running_system
 from tests.support.store.contents import Contents, parts, read_contents
 from tests.support.waiting import wait_until_async
 
@@ -39,35 +39,35 @@ def perform(options: Options) -> Summary:
 
 
 async def _perform(options: Options, folder: Path) -> Summary:
-    async with stage(options, folder) as on_stage:
-        measured, strikes = Measurements(on_stage), Strikes(on_stage)
+    async with running_system(options, folder) as system:
+        measured, injector = Measurements(system), FaultInjector(system)
         _tell(f"measuring {options.measured_kills} kills, {options.measured_freezes} freezes")
         await measured.measure(options.measured_kills, options.measured_freezes)
         _tell(f"faults for {options.seconds:g} s or more")
-        async with _producing(on_stage):
-            await strikes.play(_is_enough(options, on_stage, strikes))
+        async with _producing(system):
+            await injector.play(_is_enough(options, system, injector))
         _tell("waiting until all runs have ended")
-        evidence = await _evidence(on_stage)
-    return Summary(on_stage, strikes, measured, evidence)
+        evidence = await _evidence(system)
+    return Summary(system, injector, measured, evidence)
 
 
-def _is_enough(options: Options, on_stage: Stage, strikes: Strikes) -> Callable[[], bool]:
+def _is_enough(options: Options, system: System, injector: FaultInjector) -> Callable[[], bool]:
     begun = time.monotonic()
 
     def is_enough() -> bool:
         seconds = time.monotonic() - begun
-        counts = strikes.counts
+        counts = injector.counts
         has_all = counts[Kind.KILL] >= options.kills - options.measured_kills
         has_all &= counts[Kind.FREEZE] >= options.freezes
-        has_all &= on_stage.said >= options.runs
+        has_all &= system.said >= options.runs
         return seconds >= (options.seconds if has_all else options.most_seconds)
 
     return is_enough
 
 
 @asynccontextmanager
-async def _producing(on_stage: Stage) -> AsyncIterator[None]:
-    producers = on_stage.start_producers()
+async def _producing(system: System) -> AsyncIterator[None]:
+    producers = system.start_producers()
     supervision = asyncio.create_task(producers.supervise())
     try:
         yield
@@ -77,38 +77,38 @@ async def _producing(on_stage: Stage) -> AsyncIterator[None]:
         supervision.cancel()
 
 
-async def _evidence(on_stage: Stage) -> Evidence:
-    client = connect(on_stage.redis.url())
+async def _evidence(system: System) -> Evidence:
+    client = connect(system.redis.url())
     try:
-        contents = await _when_quiet(on_stage, client)
+        contents = await _when_quiet(system, client)
         _tell("looking at what is left")
-        foreign = [*await _foreign_keys(client), *await _dead_registrations(on_stage, client)]
+        foreign = [*await _foreign_keys(client), *await _dead_registrations(system, client)]
     finally:
         await client.aclose()
     over = {run.id for run in stored_runs(contents).values() if run.is_over}
     return Evidence(
         contents=contents,
-        says=on_stage.says.lines(),
-        calls=on_stage.calls.lines(),
-        notes=on_stage.notes.lines(),
-        tail_differences=await on_stage.tails.differences(over),
+        says=system.says.lines(),
+        calls=system.calls.lines(),
+        notes=system.notes.lines(),
+        tail_differences=await system.tails.differences(over),
         foreign_keys=foreign,
     )
 
 
-async def _when_quiet(on_stage: Stage, client: StoreClient) -> Contents:
+async def _when_quiet(system: System, client: StoreClient) -> Contents:
     """What the store holds when all runs have ended, or it has taken too long."""
-    give_up = time.monotonic() + on_stage.options.quiet_seconds
-    while time.monotonic() < give_up and not await _is_quiet(on_stage, client):
+    give_up = time.monotonic() + system.options.quiet_seconds
+    while time.monotonic() < give_up and not await _is_quiet(system, client):
         await asyncio.sleep(_LOOK_SECONDS)
     return await read_contents(client, NAMESPACE)
 
 
-async def _is_quiet(on_stage: Stage, client: StoreClient) -> bool:
+async def _is_quiet(system: System, client: StoreClient) -> bool:
     """Whether no run stands in a line or an index, and all that were followed have ended."""
     start = len(NAMESPACE) + 1
     kinds = {parts(key[start:])[1] for key in await client.keys(f"{NAMESPACE}:*")}
-    tails = on_stage.tails.all.values()
+    tails = system.tails.all.values()
     return kinds.isdisjoint(_PLACES) and all(t.has_ended or t.trouble for t in tails)
 
 
@@ -123,10 +123,10 @@ async def _foreign_keys(client: StoreClient) -> list[str]:
     return [key for key in keys if NAMESPACE in key or not key.startswith(celerys)]
 
 
-async def _dead_registrations(on_stage: Stage, client: StoreClient) -> list[str]:
+async def _dead_registrations(system: System, client: StoreClient) -> list[str]:
     async def dead() -> set[str]:
         names = await client.hkeys(f"{NAMESPACE}:{{workers}}:alive")
-        living = {place.worker_name for place in on_stage.fleet.places}
+        living = {place.worker_name for place in system.fleet.places}
         return {name for name in names if name.rpartition(":")[0] not in living}
 
     give_up = time.monotonic() + _BURIED_SECONDS
