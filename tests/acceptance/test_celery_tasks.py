@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
-from tests.acceptance.test_scripts import SCRIBE
+from tests.support.paths import SCRIBE
 from tests.support.processes.celery_client import run_task, say_task, send_tasks
 from tests.support.processes.worker import Worker, Workers
 from tests.support.waiting import wait_until

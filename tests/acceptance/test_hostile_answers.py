@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from openai import AsyncAssistantEventHandler
-from tests.acceptance.test_scripts import SCRIBE
 from tests.support.environment import isolated_environment
 from tests.support.hostile_streams import CODE, DEEP_OBJECT, DEEP_TEXT, SEARCH, encoded, nested
+from tests.support.paths import SCRIBE
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 

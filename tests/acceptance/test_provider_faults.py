@@ -14,8 +14,8 @@ import pytest
 import redis
 from openai.types.beta import AssistantStreamEvent
 from pydantic import TypeAdapter
-from tests.acceptance.test_scripts import SCRIBE
 from tests.support.environment import isolated_environment
+from tests.support.paths import SCRIBE
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.environment import embedded_environment, isolated_environment, stretched
-from tests.support.paths import SCRIPTS
+from tests.support.paths import SCRIBE, SCRIPTS
 from tests.support.processes.commands import STRICT, run_command
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
@@ -26,7 +26,6 @@ from threadmill.testing import StandIn
 pytestmark = pytest.mark.any_api
 
 
-SCRIBE = "tests.acceptance.scripts.scribe"
 SPEAKERS = {
     "plain": ["main"],
     "in_a_loop": ["main"],

@@ -30,7 +30,7 @@ def message(text: str, role: str = "user", **fields: Any) -> Message:
     return Message.model_validate({**known, "role": role, "content": content, **fields})
 
 
-class Story:
+class RunPlayback:
     """Tells events to a handler, one after the other."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Story:
 
 
 class OpenMessage:
-    def __init__(self, story: Story, number: int, step: int) -> None:
+    def __init__(self, story: RunPlayback, number: int, step: int) -> None:
         self.message, self.step = number, step
         self._story = story
         self._text = ""
@@ -115,7 +115,7 @@ class OpenMessage:
 
 
 class OpenHosted:
-    def __init__(self, story: Story, step: int, kind: str) -> None:
+    def __init__(self, story: RunPlayback, step: int, kind: str) -> None:
         self.step, self.id = step, f"call_s{step}"
         self._story = story
         self._kind = kind
@@ -129,7 +129,7 @@ class OpenHosted:
 
 
 class OpenCalls:
-    def __init__(self, story: Story, step: int, calls: Sequence[list[str]]) -> None:
+    def __init__(self, story: RunPlayback, step: int, calls: Sequence[list[str]]) -> None:
         self.step = step
         self._story = story
         self._calls = calls

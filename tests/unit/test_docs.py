@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_async_versions import methods
+from tests.support.async_versions import methods
 
 import threadmill
 from threadmill import Assistant, Run, Thread

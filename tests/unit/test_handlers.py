@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Teller, Theirs, TheirsAsync
-from tests.support.run_playback import RUN_ID, Story, call
+from tests.support.run_playback import RUN_ID, RunPlayback, call
 
 from threadmill import EventHandler
 from threadmill.client.operations import drive_briefly
@@ -26,9 +26,9 @@ from threadmill_shared.events.decoder import Event
 each = pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
 
 
-def told(handler_class: Any, tell: Callable[[Story], None]) -> list[Note]:
+def told(handler_class: Any, tell: Callable[[RunPlayback], None]) -> list[Note]:
     notes: list[Note] = []
-    tell(Story(Teller(handler_class, notes=notes), says=None))
+    tell(RunPlayback(Teller(handler_class, notes=notes), says=None))
     return notes
 
 
@@ -43,7 +43,7 @@ def of(hook: str, notes: list[Note]) -> list[list[Any]]:
 # ---- as the openai package itself does ---------------------------------------------------------
 
 
-def says(story: Story) -> None:
+def says(story: RunPlayback) -> None:
     story.tell("r", "created", {})
     story.tell("r", "queued", {})
     story.tell("r", "in_progress", {})
@@ -51,14 +51,14 @@ def says(story: Story) -> None:
     story.end()
 
 
-def calls(story: Story) -> None:
+def calls(story: RunPlayback) -> None:
     story.tell("r", "in_progress", {})
     made = story.begin_calls(call("roll_dice", '{"n_dice": 5}'))
     made.output(0, "[1, 2]")
     made.end()
 
 
-def breaks_off(story: Story) -> None:
+def breaks_off(story: RunPlayback) -> None:
     message = story.begin_message("Hel", "lo ")
     message.break_off("run_cancelled", "cancelled")
     story.end("cancelled")
@@ -128,10 +128,10 @@ def told_by_the_package(events: list[Event]) -> list[Note]:
 @pytest.mark.parametrize("tell", [says, calls, breaks_off])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_of_one_step_handlers_are_told_what_the_package_tells_them(
-    tell: Callable[[Story], None], is_async: bool
+    tell: Callable[[RunPlayback], None], is_async: bool
 ) -> None:
     events: list[Event] = []
-    tell(Story(Teller(Collecting, events=events), says=None))
+    tell(RunPlayback(Teller(Collecting, events=events), says=None))
     if is_async:
         theirs = asyncio.run(told_by_the_package_async(events))
     else:
@@ -157,7 +157,7 @@ def normal(value: Any) -> Any:
 # ---- a whole run -------------------------------------------------------------------------------
 
 
-def whole_run(story: Story) -> None:
+def whole_run(story: RunPlayback) -> None:
     """Two calls at once whose outputs come in the other order, one more call, two messages."""
     for status in ("created", "queued", "in_progress"):
         story.tell("r", status, {})
@@ -242,7 +242,7 @@ def test_snapshots_are_what_has_come_so_far(handler_class: Any) -> None:
 def test_the_packages_handlers_are_told_only_what_the_assistants_api_has(
     handler_class: Any,
 ) -> None:
-    def tell(story: Story) -> None:
+    def tell(story: RunPlayback) -> None:
         story.notice("threadmill.run.waiting", ahead=2)
         story.say("Hello!")
         story.end()
@@ -253,7 +253,7 @@ def test_the_packages_handlers_are_told_only_what_the_assistants_api_has(
 
 
 def test_our_own_handlers_are_told_every_event() -> None:
-    def tell(story: Story) -> None:
+    def tell(story: RunPlayback) -> None:
         story.notice("threadmill.run.waiting", ahead=2)
         story.end()
 
@@ -265,7 +265,7 @@ def test_our_own_handlers_are_told_every_event() -> None:
 def test_a_message_that_was_abandoned_is_done_before_the_next_one_begins(
     handler_class: Any,
 ) -> None:
-    def tell(story: Story) -> None:
+    def tell(story: RunPlayback) -> None:
         story.begin_message("Half an ans").break_off("run_failed", "cancelled")
         story.notice("threadmill.run.takeover", worker="host:1", attempt=2)
         story.begin_message().break_off("run_failed", "cancelled")
@@ -289,7 +289,7 @@ def test_a_message_that_was_abandoned_is_done_before_the_next_one_begins(
 def test_a_run_that_ends_in_the_middle_closes_what_was_open(
     handler_class: Any, status: str
 ) -> None:
-    def tell(story: Story) -> None:
+    def tell(story: RunPlayback) -> None:
         made = story.begin_calls(call("one"), call("two"))
         made.output(0, "first")
         made.end(status)
@@ -306,7 +306,7 @@ def test_a_run_that_ends_in_the_middle_closes_what_was_open(
 def test_a_call_that_waits_while_its_run_is_parked_is_done_once_when_it_has_its_output(
     handler_class: Any,
 ) -> None:
-    def tell(story: Story) -> None:
+    def tell(story: RunPlayback) -> None:
         made = story.begin_calls(call("pay"))
         story.tell("r", "requires_action", {})
         story.tell("r", "queued", {})
@@ -377,7 +377,7 @@ def test_a_handler_may_ask_how_far_the_run_has_come(base: Any) -> None:
 
     teller = Teller(Asking)
     assert teller.handler.current_run is teller.handler.current_message_snapshot is None
-    story = Story(teller, says=None)
+    story = RunPlayback(teller, says=None)
     story.tell("r", "in_progress", {})
     story.say("One ", "two.")
     story.end()
@@ -402,7 +402,7 @@ def test_a_package_handler_gives_the_final_objects_once_the_run_has_ended() -> N
             assert self.get_final_run().status == "completed"
 
     teller = Teller(Asking)
-    whole_run(Story(teller, says=None))
+    whole_run(RunPlayback(teller, says=None))
     assert teller.session.failure is None
     handler = teller.handler
     assert isinstance(handler, Asking)
@@ -418,7 +418,7 @@ def test_a_package_handler_gives_the_final_objects_once_the_run_has_ended() -> N
 
 def test_an_async_package_handler_gives_the_final_objects_too() -> None:
     teller = Teller(openai.AsyncAssistantEventHandler)
-    whole_run(Story(teller, says=None))
+    whole_run(RunPlayback(teller, says=None))
     handler = teller.handler
 
     async def ask() -> tuple[Any, Any, Any]:
@@ -434,7 +434,7 @@ def test_an_async_package_handler_gives_the_final_objects_too() -> None:
 def test_after_a_failover_all_is_told_anew() -> None:
     notes: list[Note] = []
     teller = Teller(Theirs, notes=notes)
-    story = Story(teller, says=None)
+    story = RunPlayback(teller, says=None)
     story.begin_message("Half an ans")
     drive_briefly(teller.session.restart(errors.LogRewound("it has gone back")))
     assert teller.handler.current_message_snapshot is None
@@ -456,7 +456,7 @@ def test_a_hook_that_raises_ends_the_telling_and_is_told_of_it(handler_class: An
 
     notes: list[Note] = []
     teller = Teller(Raising, notes=notes)
-    whole_run(Story(teller, says=None))
+    whole_run(RunPlayback(teller, says=None))
     assert isinstance(teller.session.failure, ZeroDivisionError)
     assert names(notes)[-2:] == ["on_exception", "on_end"]
     assert of("on_exception", notes) == [[repr(teller.session.failure)]]
@@ -476,7 +476,7 @@ def test_the_first_error_is_the_one_that_is_kept() -> None:
             raise KeyError
 
     teller = Teller(Raising)
-    whole_run(Story(teller, says=None))
+    whole_run(RunPlayback(teller, says=None))
     assert isinstance(teller.session.failure, ZeroDivisionError)
 
 
@@ -486,7 +486,7 @@ def test_an_error_of_the_last_hook_is_kept_too() -> None:
             raise KeyError
 
     teller = Teller(Raising)
-    whole_run(Story(teller, says=None))
+    whole_run(RunPlayback(teller, says=None))
     assert isinstance(teller.session.failure, KeyError)
 
 

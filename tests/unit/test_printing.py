@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
-from tests.support.run_playback import AT, RUN_ID, THREAD_ID, Story, call, message
+from tests.support.run_playback import AT, RUN_ID, THREAD_ID, RunPlayback, call, message
 
 from threadmill import (
     EventHandler,
@@ -50,7 +50,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_conversation_is_printed_as_plain_lines(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says="Roll five dice!")
+    story = RunPlayback(PrintHandler(), says="Roll five dice!")
     calls = story.begin_calls(ROLL)
     calls.output(0, "[6,4,3,5,2]")
     calls.end()
@@ -65,7 +65,7 @@ def test_a_conversation_is_printed_as_plain_lines(capsys: Printed) -> None:
 
 def test_a_run_that_is_followed_anew_says_why_its_answer_comes_again(capsys: Printed) -> None:
     handler = PrintHandler()
-    story = Story(handler, says="Roll five dice!")
+    story = RunPlayback(handler, says="Roll five dice!")
     story.begin_message("I rolled ")
     handler.on_rewound(errors.LogRewound("it has gone back"))
     story.say("I rolled ", "five dice.")
@@ -90,7 +90,7 @@ def stdout_in_pipe() -> Iterator[int]:
 
 def test_each_delta_can_be_read_as_soon_as_it_came() -> None:
     with stdout_in_pipe() as pipe:
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         assert os.read(pipe, 1000) == b"User: Hello!\n"
         opened = story.begin_message("To be")
         assert os.read(pipe, 1000) == b"Marvin: To be"
@@ -101,14 +101,14 @@ def test_each_delta_can_be_read_as_soon_as_it_came() -> None:
 
 
 def test_later_lines_of_a_message_are_indented_and_empty_ones_stay_empty(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says="one\n\ntwo")
+    story = RunPlayback(PrintHandler(), says="one\n\ntwo")
     story.say("a\n", "b", "\n", "\n  c\n")
     story.end()
     assert capsys.readouterr().out == "User: one\n\n  two\nMarvin: a\n  b\n\n    c\n"
 
 
 def test_each_of_several_calls_has_its_line_as_soon_as_it_is_done(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     calls = story.begin_calls(call("slow"), call("fast", '{"a":1}'))
     assert capsys.readouterr().out == ""
     calls.output(1, "quick")
@@ -119,7 +119,7 @@ def test_each_of_several_calls_has_its_line_as_soon_as_it_is_done(capsys: Printe
 
 
 def test_a_failed_call_names_its_error_in_whichever_order_that_is_told(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     calls = story.begin_calls(call("before"), call("after"))
     calls.fail(0, "ValueError")
     calls.output(0, "Error: bad")
@@ -134,12 +134,12 @@ def test_a_failed_call_names_its_error_in_whichever_order_that_is_told(capsys: P
 
 
 def test_calls_of_a_cancelled_step_say_so(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.begin_calls(ROLL).end("cancelled")
     assert capsys.readouterr().out == '  roll_dice({"n_dice": 5}) -> (cancelled)\n'
 
 
-def park(story: Story, **waits: str) -> None:
+def park(story: RunPlayback, **waits: str) -> None:
     """The run waits for these calls, each for `approval` or for its `output`."""
     waiting = [
         {"id": id, "type": "function", "function": {"name": "pay"}, "waits_for": what}
@@ -150,7 +150,7 @@ def park(story: Story, **waits: str) -> None:
 
 
 def test_a_parked_run_tells_what_its_calls_wait_for(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     calls = story.begin_calls(call("pay", '{"amount":5}'), call("ask"), call("quick"))
     calls.output(2, "done")
     park(story, call_0="approval", call_1="output")
@@ -171,7 +171,7 @@ def test_a_call_that_this_process_executes_itself_waits_for_nobody(capsys: Print
 
     handler = PrintHandler()
     HandlerSession(handler, EventHandler, ApiObjectFactory()).set_functions([as_tool(pay)])
-    story = Story(handler, says=None)
+    story = RunPlayback(handler, says=None)
     calls = story.begin_calls(call("pay"))
     park(story, call_0="output")
     calls.output(0, "paid")
@@ -182,7 +182,7 @@ def test_a_call_that_this_process_executes_itself_waits_for_nobody(capsys: Print
 def test_a_parked_run_tells_what_it_waits_for_though_no_calls_are_printed(
     capsys: Printed,
 ) -> None:
-    story = Story(PrintHandler(print_steps=False), says=None)
+    story = RunPlayback(PrintHandler(print_steps=False), says=None)
     story.begin_calls(call("pay"))
     park(story, call_0="approval")
     assert capsys.readouterr().out == (
@@ -191,7 +191,7 @@ def test_a_parked_run_tells_what_it_waits_for_though_no_calls_are_printed(
 
 
 def test_long_outputs_and_line_ends_are_kept_to_one_short_line(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     calls = story.begin_calls(ROLL)
     calls.output(0, "x\n" * 5_000)
     calls.end()
@@ -202,7 +202,7 @@ def test_long_outputs_and_line_ends_are_kept_to_one_short_line(capsys: Printed) 
 
 
 def test_an_abandoned_message_is_never_mixed_with_the_one_that_replaces_it(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.begin_message("I had beg").break_off("run_failed", "cancelled")
     story.notice("threadmill.run.takeover", worker="vm:12", attempt=2)
     story.say("I began anew.")
@@ -226,13 +226,13 @@ def test_an_abandoned_message_is_never_mixed_with_the_one_that_replaces_it(capsy
 def test_a_partial_message_tells_why_it_ends(
     capsys: Printed, reason: str, step_status: str, note: str
 ) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.begin_message("So f").break_off(reason, step_status)
     assert capsys.readouterr().out == f"Marvin: So f ({note})\n"
 
 
 def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.notice("threadmill.run.waiting", ahead=2)
     story.notice("threadmill.run.waiting", ahead=1)
     story.notice("threadmill.run.dispatched")
@@ -240,8 +240,8 @@ def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
     story.notice("threadmill.result.invalid", error="$.people: -3 is too few\n$.town: none")
     error = {"code": "server_error", "name": "ModelRefused", "message": "It said\nno."}
     story.end("failed", last_error=error)
-    Story(PrintHandler(), says=None).end("cancelled")
-    Story(PrintHandler(), says=None).end("incomplete", reason="max_turns")
+    RunPlayback(PrintHandler(), says=None).end("cancelled")
+    RunPlayback(PrintHandler(), says=None).end("incomplete", reason="max_turns")
     assert capsys.readouterr().out == (
         "  (waiting in line: 2 runs ahead)\n"
         "  (waiting in line: 1 run ahead)\n"
@@ -264,7 +264,7 @@ def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
 def test_messages_or_steps_can_be_left_out(
     capsys: Printed, kinds: dict[str, bool], printed: str
 ) -> None:
-    story = Story(PrintHandler(**kinds))
+    story = RunPlayback(PrintHandler(**kinds))
     calls = story.begin_calls(call("f"))
     calls.output(0, "1")
     calls.end()
@@ -274,19 +274,19 @@ def test_messages_or_steps_can_be_left_out(
 
 
 def test_a_caller_that_stops_waiting_leaves_a_whole_line(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.begin_message("And so")
     story.leave()
-    story = Story(PrintHandler(), says=None)
+    story = RunPlayback(PrintHandler(), says=None)
     story.begin_calls(call("f"))
     story.leave()
     assert capsys.readouterr().out == "Marvin: And so (not finished)\n  f({}) -> (not finished)\n"
 
 
 def test_two_runs_that_print_at_once_do_not_mix_their_words(capsys: Printed) -> None:
-    one = Story(PrintHandler(), says=None, name="One")
-    two = Story(PrintHandler(), says=None, name="Two")
-    three = Story(PrintHandler(), says=None, name="Three")
+    one = RunPlayback(PrintHandler(), says=None, name="One")
+    two = RunPlayback(PrintHandler(), says=None, name="Two")
+    three = RunPlayback(PrintHandler(), says=None, name="Three")
     first = one.begin_message("fir")
     second = two.begin_message("sec")
     three.say("third")
@@ -305,7 +305,9 @@ def test_two_runs_that_print_at_once_do_not_mix_their_words(capsys: Printed) -> 
 
 
 def test_control_characters_are_shown_and_never_obeyed(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says="\x1b[31mred\x07 \x9b2J \u202egnp.exe", name="M\x1b]0;x\x07")
+    story = RunPlayback(
+        PrintHandler(), says="\x1b[31mred\x07 \x9b2J \u202egnp.exe", name="M\x1b]0;x\x07"
+    )
     story.say("\x1b", "[2J\r\nback\x08", "\x7f\ttab")
     calls = story.begin_calls(call("f\x1b[1m", '{"a":"\\u001b[31m","b":"\x1b"'))
     calls.output(0, "\x1b[H\x00")
@@ -342,7 +344,7 @@ def test_shortened_text_tells_how_long_it_was() -> None:
 
 def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
     with stdout_in_pipe() as pipe:
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         os.close(pipe)
         story.say("nobody ", "reads this")
         story.end()
@@ -355,7 +357,7 @@ def test_a_closed_stdout_or_none_does_not_stop_the_run(monkeypatch: pytest.Monke
     streams: list[TextIO | None] = [closed, None]
     for stream in streams:
         monkeypatch.setattr(sys, "stdout", stream)
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         story.say("into nothing")
         story.end()
         pprint_messages([message("into nothing")])
@@ -364,15 +366,15 @@ def test_a_closed_stdout_or_none_does_not_stop_the_run(monkeypatch: pytest.Monke
 def test_what_the_encoding_lacks_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    Story(PrintHandler(), says="naïve 😀 \ud800").end()
+    RunPlayback(PrintHandler(), says="naïve 😀 \ud800").end()
     assert raw.getvalue() == b"User: na?ve ? ?\n"
 
 
 SCRIPT = """
 import sys
 from threadmill import PrintHandler
-from tests.support.run_playback import Story
-story = Story(PrintHandler())
+from tests.support.run_playback import RunPlayback
+story = RunPlayback(PrintHandler())
 for number in range(5000):
     story.say(f"line {number}")
 story.end()
@@ -399,7 +401,7 @@ def test_a_slow_reader_of_a_pipe_that_does_not_block_gets_all() -> None:
     text = "0123456789" * 50_000
     with stdout_in_pipe() as pipe:
         os.set_blocking(sys.stdout.fileno(), False)
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         printing = threading.Thread(target=story.say, args=[text])
         printing.start()
         read = b""

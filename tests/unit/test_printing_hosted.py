@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.run_playback import Story, message
+from tests.support.run_playback import RunPlayback, message
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
@@ -53,7 +53,7 @@ def terminal(columns: int = 60) -> Iterator[Terminal]:
 
 def test_code_is_shown_while_it_is_written_and_then_with_what_it_printed() -> None:
     with terminal(40) as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         code = story.begin_hosted()
         code.write("print(")
         wait_until(lambda: "print(" in shown.text(), "the code is shown")
@@ -69,7 +69,7 @@ def test_code_is_shown_while_it_is_written_and_then_with_what_it_printed() -> No
 
 def test_code_that_failed_or_was_left_shows_that() -> None:
     with terminal(40) as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         story.begin_hosted().end("failed", input="1/0", outputs=[{"type": "logs", "logs": "no"}])
         left = story.begin_hosted()
         left.write("x")
@@ -84,7 +84,7 @@ def test_code_that_failed_or_was_left_shows_that() -> None:
 
 
 def test_the_providers_tools_are_lines_where_there_is_no_terminal(capsys: Printed) -> None:
-    story = Story(PrintHandler(), says="Go")
+    story = RunPlayback(PrintHandler(), says="Go")
     code = story.begin_hosted()
     code.write("print(1)\n")
     code.end(input="print(1)\n", outputs=[{"type": "logs", "logs": "1\n"}])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from rich.cells import cell_len
-from tests.support.run_playback import AT, Story, call, message
+from tests.support.run_playback import AT, RunPlayback, call, message
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
@@ -75,7 +75,7 @@ def terminal(
 
 def test_a_conversation_is_printed_in_panels_in_the_order_of_events() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says="Roll five dice!")
+        story = RunPlayback(PrintHandler(), says="Roll five dice!")
         calls = story.begin_calls(ROLL)
         calls.output(0, "[6,4,3,5,2]")
         calls.end()
@@ -97,7 +97,7 @@ def test_a_conversation_is_printed_in_panels_in_the_order_of_events() -> None:
 
 def test_a_call_of_a_parked_run_shows_what_it_waits_for_until_the_run_goes_on() -> None:
     with stdout_on(columns=70) as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         calls = story.begin_calls(call("pay", '{"amount":5}'))
         waiting = {"id": "call_0", "function": {"name": "pay"}, "waits_for": "output"}
         action = {"submit_tool_outputs": {"tool_calls": [waiting]}}
@@ -116,7 +116,7 @@ def test_a_call_of_a_parked_run_shows_what_it_waits_for_until_the_run_goes_on() 
 
 def test_a_call_shows_its_arguments_while_it_runs_then_what_came_of_it() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         calls = story.begin_calls(ROLL, call("divide", '{"by":0}'), call("wait"))
         assert [line.strip("│ ") for line in shown().splitlines()[1:6]] == [
             "… roll_dice",
@@ -143,7 +143,7 @@ def test_a_call_shows_its_arguments_while_it_runs_then_what_came_of_it() -> None
 
 def test_a_long_output_is_shortened() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         calls = story.begin_calls(ROLL)
         calls.output(0, "a line\n" * 500)
         calls.end()
@@ -153,7 +153,7 @@ def test_a_long_output_is_shortened() -> None:
 
 def test_a_message_changes_in_place_while_it_is_written() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("I am **bo")
         assert shown().splitlines()[1].strip("│ ") == "I am **bo"
         opened.add("ld**")
@@ -165,7 +165,7 @@ def test_a_message_changes_in_place_while_it_is_written() -> None:
 
 def test_notices_are_lines_and_an_abandoned_message_is_told_from_the_next() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         story.notice("threadmill.run.waiting", ahead=2)
         story.begin_message("I had beg").break_off("run_failed", "cancelled")
         story.say("Anew.")
@@ -186,7 +186,7 @@ def test_notices_are_lines_and_an_abandoned_message_is_told_from_the_next() -> N
 def test_markup_html_and_escapes_are_printed_as_they_are() -> None:
     text = "[/red] [bold]b[/bold] <b>h</b> \x1b[31m :smile: [1]\n\n[1]: http://x.y\n![p](a.png)"
     with stdout_on(columns=70) as shown:
-        story = Story(PrintHandler(), says=text, name="[/red]\n\x1b[2J")
+        story = RunPlayback(PrintHandler(), says=text, name="[/red]\n\x1b[2J")
         calls = story.begin_calls(call("f[/x]", '{"a": "[/b]"}'))
         calls.output(0, "[/dim]")
         calls.fail(0, "[/E]")
@@ -222,7 +222,7 @@ def test_a_line_that_was_left_incomplete_is_not_written_over() -> None:
 
 def test_an_empty_message_has_no_panel() -> None:
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         story.say("")
         story.say()
         story.end()
@@ -237,7 +237,7 @@ def test_a_text_that_rich_cannot_bear_is_shown_as_it_was_written(
 
     monkeypatch.setattr("rich.markdown.CodeBlock.__rich_console__", fail)
     with stdout_on() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         story.say("**Look:**\n\n```python\nx = 1\n```")
         story.end()
         assert [line.strip("│ ") for line in shown().splitlines()[1:-1]] == [
@@ -271,7 +271,7 @@ def test_a_text_taller_than_the_terminal_is_there_once_and_whole(columns: int) -
 def test_the_newest_words_of_a_tall_text_are_to_be_seen() -> None:
     code = "```python\n" + "".join(f"line_{n} = {n}\n" for n in range(100))
     with terminal(rows=12) as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("# Title\n\n", code)
         wait_until(lambda: "line_99 = 99" in shown.text())
         assert "… more above, shown at the end" in shown.text()
@@ -329,7 +329,7 @@ def test_deeply_nested_text_is_shown_as_it_was_written_where_there_is_no_room() 
 @pytest.mark.parametrize("columns", [1, 2, 4, 7, 12])
 def test_the_narrowest_terminals_do_no_harm(columns: int) -> None:
     with terminal(columns, rows=3) as shown:
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         story.begin_calls(ROLL).end()
         story.say(DOCUMENT[:300])
         story.end("cancelled")
@@ -341,7 +341,7 @@ def test_the_narrowest_terminals_do_no_harm(columns: int) -> None:
 
 def test_a_fast_stream_is_painted_about_twelve_times_a_second() -> None:
     with terminal() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("a")
         began = time.monotonic()
         while time.monotonic() - began < 1:
@@ -354,7 +354,7 @@ def test_a_fast_stream_is_painted_about_twelve_times_a_second() -> None:
 
 def test_a_repaint_writes_only_what_has_changed() -> None:
     with terminal() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("first line\n\nsecond")
         shown.text()
         shown.emulator.fed.clear()
@@ -367,7 +367,7 @@ def test_a_repaint_writes_only_what_has_changed() -> None:
 
 def test_a_terminal_with_other_ideas_of_width_keeps_its_lines() -> None:
     with terminal(wide="⚠é") as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("⚠ é ⚠ é")
         for number in range(3):
             opened.add(f"\n\n⚠ {number}")
@@ -413,7 +413,7 @@ def test_a_painting_under_way_never_comes_after_the_last_one() -> None:
 def test_no_thread_and_no_stand_in_for_a_stream_is_left() -> None:
     before = threading.active_count()
     with terminal() as shown:
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         story.begin_calls(ROLL).end()
         story.begin_message("And so")
         assert sys.stdout is not shown.stream
@@ -425,7 +425,7 @@ def test_no_thread_and_no_stand_in_for_a_stream_is_left() -> None:
 
 def test_what_a_tool_prints_lands_above_the_panel(capsys: pytest.CaptureFixture[str]) -> None:
     with terminal() as shown, contextlib.redirect_stderr(shown.stream):
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         calls = story.begin_calls(ROLL)
         kept = sys.stdout
         print("printed\nby a tool, and", end=" ")
@@ -445,8 +445,8 @@ def test_what_a_tool_prints_lands_above_the_panel(capsys: pytest.CaptureFixture[
 
 def test_two_runs_that_print_at_once_have_whole_panels() -> None:
     with terminal() as shown:
-        one = Story(PrintHandler(), says=None, name="One")
-        two = Story(PrintHandler(), says=None, name="Two")
+        one = RunPlayback(PrintHandler(), says=None, name="One")
+        two = RunPlayback(PrintHandler(), says=None, name="Two")
         first = one.begin_message("fir")
         second = two.begin_message("sec")
         assert "sec" not in shown.text()
@@ -464,11 +464,11 @@ def test_two_runs_that_print_at_once_have_whole_panels() -> None:
 
 def test_streams_that_come_and_go_do_not_part_runs_that_share_a_terminal() -> None:
     with terminal() as shown:
-        one = Story(PrintHandler(), says=None, name="One")
+        one = RunPlayback(PrintHandler(), says=None, name="One")
         first = one.begin_message("first")
         with contextlib.redirect_stdout(io.StringIO()):
             pprint_messages([message("elsewhere")])
-        two = Story(PrintHandler(), says=None, name="Two")
+        two = RunPlayback(PrintHandler(), says=None, name="Two")
         two.say("second")
         first.complete()
         assert [line.strip("│╭╮╰╯─ ") for line in shown.text().splitlines()] == [
@@ -479,7 +479,7 @@ def test_streams_that_come_and_go_do_not_part_runs_that_share_a_terminal() -> No
 
 def test_a_terminal_that_grows_shows_the_panel_anew() -> None:
     with terminal() as shown:
-        story = Story(PrintHandler(), says=None)
+        story = RunPlayback(PrintHandler(), says=None)
         opened = story.begin_message("Some words")
         shown.resize(70)
         wait_until(lambda: cell_len(shown.text().splitlines()[0]) == 70)
@@ -494,7 +494,7 @@ def test_a_terminal_that_grows_shows_the_panel_anew() -> None:
 def test_without_colours_the_panels_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     def styles() -> set[str]:
         with terminal() as shown:
-            story = Story(PrintHandler())
+            story = RunPlayback(PrintHandler())
             story.say("```python\nprint('hi')\n```\n\n*a* `b`")
             story.end("failed")
             assert "╭─ Marvin" in shown.text()
@@ -510,7 +510,7 @@ def test_without_colours_the_panels_stay(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     monkeypatch.setenv("TERM", term)
     with terminal() as shown:
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         story.say("# Hi")
         story.end()
         assert shown.text() == "User: Hello!\nMarvin: # Hi"
@@ -519,7 +519,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, term:
 
 def test_a_terminal_of_ascii_gets_panels_of_ascii() -> None:
     with terminal(encoding="ascii") as shown:
-        story = Story(PrintHandler(), says="naïve")
+        story = RunPlayback(PrintHandler(), says="naïve")
         calls = story.begin_calls(ROLL)
         calls.output(0, "[6]")
         calls.end()
@@ -535,8 +535,8 @@ FORKING = """
 import os, sys, threading
 from threadmill import PrintHandler
 from threadmill.printing import display
-from tests.support.run_playback import Story, call
-story = Story(PrintHandler(), says=None)
+from tests.support.run_playback import RunPlayback, call
+story = RunPlayback(PrintHandler(), says=None)
 calls = story.begin_calls(call("fork"))
 [screen] = display._outputs.values()
 held, go_on = threading.Event(), threading.Event()
@@ -550,7 +550,7 @@ held.wait()
 child = os.fork()
 if child == 0:
     print("the child prints")
-    Story(PrintHandler(), says="the child says").end()
+    RunPlayback(PrintHandler(), says="the child says").end()
     sys.stdout.flush()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -582,8 +582,8 @@ def run_on_terminal(script: str) -> str:
 def test_a_script_in_a_terminal_prints_panels() -> None:
     shown = run_on_terminal(
         "from threadmill import PrintHandler\n"
-        "from tests.support.run_playback import Story, call\n"
-        "story = Story(PrintHandler())\n"
+        "from tests.support.run_playback import RunPlayback, call\n"
+        "story = RunPlayback(PrintHandler())\n"
         "calls = story.begin_calls(call('cry'))\n"
         "print('boohoo')\n"
         "calls.output(0, '')\n"
@@ -606,7 +606,7 @@ def test_a_child_forked_while_a_panel_is_live_can_print_and_end() -> None:
 def test_a_terminal_that_is_gone_does_not_stop_the_run() -> None:
     shown = Terminal()
     with contextlib.redirect_stdout(shown.stream):
-        story = Story(PrintHandler())
+        story = RunPlayback(PrintHandler())
         opened = story.begin_message("Hello")
         os.close(shown.master)
         opened.add(" there")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.acceptance.marvin_parity.conftest import Play
-from tests.unit.test_async_versions import assert_twins, twins
+from tests.support.async_versions import assert_same_signature, pairs
 
 SCRIPT = """
     import asyncio
@@ -75,7 +75,7 @@ SCRIPT = """
 
 
 def test_row_30_every_method_has_an_async_twin(play: Play) -> None:
-    for owner, name in twins():
-        assert_twins(getattr(owner, name), getattr(owner, f"{name}_async"))
+    for owner, name in pairs():
+        assert_same_signature(getattr(owner, name), getattr(owner, f"{name}_async"))
         assert f".{name}_async(" in SCRIPT, f"{owner.__name__}.{name} is not played"
     play(SCRIPT)

@@ -1,10 +1,10 @@
-"""take: one process executes a parked run's call, and one that is lost is looked at twice."""
+"""lease_call: one process executes a parked run's call, and one that is lost is looked at twice."""
 
 from __future__ import annotations
 
 import pytest
-from tests.integration.store.test_lost_answers import CALL, parking
 from tests.support.servers.clients import ask_all
+from tests.support.store.scene import CALL, park_call
 
 from threadmill_shared import errors
 from threadmill_shared.store import parked_runs
@@ -13,7 +13,7 @@ from threadmill_shared.store import parked_runs
 async def parked(scene):
     """A parked run's calls, and its id."""
     held = await scene.begin()
-    await held.park(parking(held, "output"), 600_000)
+    await held.park(park_call(held, "output"), 600_000)
     return scene.store.parked_runs, held.record.id
 
 

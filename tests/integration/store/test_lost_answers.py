@@ -12,14 +12,13 @@ from importlib import resources
 import pytest
 from pydantic_core import to_json
 from tests.support.store.lossy_client import LossyClient
-from tests.support.store.scene import HOLDER, Scene, begin_call, begin_message
+from tests.support.store.scene import CALL, HOLDER, Scene, begin_message, park_call
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
-from threadmill_shared.records.changes import Dispatch, WaitsFor
+from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
-from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.parked_runs import CallOutcome
@@ -28,7 +27,6 @@ from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
-from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.interruption import LostRun
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.takeover import Takeover
@@ -77,18 +75,6 @@ class Story:
             rest=[],
         )
         return await self.run(call)
-
-
-CALL = "call_1"
-
-
-def parking(held: HeldRun, what: WaitsFor) -> Batch:
-    """What parks a run for the sake of a call."""
-    batch = begin_call(held.record, CALL, is_begun=False)
-    batch.wait_for(CALL, what)
-    required = [[CALL, "roll_dice", "{}", what]]
-    batch.record(StatusChanged("requires_action", {"required": required}))
-    return batch
 
 
 CASES: dict[str, Callable[[Story], Awaitable[None]]] = {}
@@ -229,7 +215,7 @@ async def store_field(story: Story) -> None:
 async def park(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    assert await held.park(parking(held, "output"), 600_000)
+    assert await held.park(park_call(held, "output"), 600_000)
     assert await story.scene.status(held.record.id) == Status.REQUIRES_ACTION
     await story.scene.store.runs.cancel(held.record.id)
 
@@ -240,7 +226,7 @@ async def park(story: Story) -> None:
 @case
 async def lease_call(story: Story) -> None:
     held = await story.scene.begin()
-    await held.park(parking(held, "output"), 600_000)
+    await held.park(park_call(held, "output"), 600_000)
     parked = story.scene.store.parked_runs
     story.lose()
     took = await parked.lease_call(held.record.id, CALL, "first", may_repeat=False)
@@ -253,7 +239,7 @@ async def lease_call(story: Story) -> None:
 @case
 async def submit(story: Story) -> None:
     held = await story.scene.begin()
-    await held.park(parking(held, "output"), 600_000)
+    await held.park(park_call(held, "output"), 600_000)
     story.lose()
     sent = await story.scene.store.parked_runs.submit(held.record.id, CALL, CallOutcome("4"))
     assert sent == Dispatch(held.record.id, "tm", begun=True)
@@ -264,7 +250,7 @@ async def submit(story: Story) -> None:
 @case
 async def approve(story: Story) -> None:
     held = await story.scene.begin()
-    await held.park(parking(held, "approval"), 600_000)
+    await held.park(park_call(held, "approval"), 600_000)
     story.lose()
     sent = await story.scene.store.parked_runs.approve(held.record.id, CALL)
     assert sent == Dispatch(held.record.id, "tm", begun=True)

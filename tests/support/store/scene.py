@@ -11,10 +11,15 @@ from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
 from threadmill_shared.events.decoder import Event, LogDecoder
-from threadmill_shared.records.changes import EnqueueCommand, Enqueued, content_digest
+from threadmill_shared.records.changes import EnqueueCommand, Enqueued, WaitsFor, content_digest
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import Item
-from threadmill_shared.records.log import MessageBegun, MessageCompleted, ToolStepBegun
+from threadmill_shared.records.log import (
+    MessageBegun,
+    MessageCompleted,
+    StatusChanged,
+    ToolStepBegun,
+)
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.keys import Keys
@@ -29,6 +34,7 @@ OTHER = WorkerIdentity("host:2:bbbb", "tm:bell:host:2:bbbb")
 REQUEST = RunSnapshot(
     assistant_id="asst_1", assistant_name="Ada", model="gpt-5.4-mini", instructions="Be brief."
 )
+CALL = "call_1"
 
 
 @dataclass
@@ -196,3 +202,12 @@ async def write_partly(held: HeldRun, *texts: str, number: int = 0, step: int = 
     for text in texts:
         held.delta(number, text)
     await held.stored()
+
+
+def park_call(held: HeldRun, what: WaitsFor) -> Batch:
+    """What parks a run for the sake of a call."""
+    batch = begin_call(held.record, CALL, is_begun=False)
+    batch.wait_for(CALL, what)
+    required = [[CALL, "roll_dice", "{}", what]]
+    batch.record(StatusChanged("requires_action", {"required": required}))
+    return batch
