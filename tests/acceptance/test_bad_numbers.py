@@ -43,7 +43,7 @@ def test_other_numbers_that_cannot_be_are_refused(environment) -> None:
 
 def test_short_timeouts_are_kept_while_a_run_streams(workers: Workers) -> None:
     workers.start("bot")
-    runs = [Assistant("plain").enqueue("tokens=800 delay=0.005") for _ in range(4)]
+    runs = [Assistant("plain").enqueue("tokens=9999 delay=0.005") for _ in range(4)]
 
     async def wait_again_and_again(number: int) -> float:
         longest = 0.0

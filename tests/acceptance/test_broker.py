@@ -11,14 +11,14 @@ from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
-from threadmill.testing import Reply, StandIn, Text
+from threadmill.testing import Pause, Reply, StandIn, Text
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.queues import EXECUTE, Queues, declared
 from threadmill_shared.settings import load_settings
 
 MARK = "zebra-7f3a-said-by-a-user"
 RUN = "run_3f" + "0123456789" * 3
-SLOW = Reply([Text([f"{number} " for number in range(20)])], delay=0.05)
+NUMBERS = [f"{number} " for number in range(20)]
 
 pytestmark = pytest.mark.parametrize("api", ["chat"], indirect=True)
 
@@ -49,7 +49,8 @@ def test_a_misspelt_task_leaves_no_text_in_the_workers_log(
 def test_a_worker_that_came_and_went_leaves_no_queue_and_no_binding(
     workers: Workers, standin: StandIn, service: Celery, broker: redis.Redis
 ) -> None:
-    standin.brain = lambda _: SLOW
+    pause = Pause(after_tokens=10)
+    standin.brain = lambda _: Reply([Text(NUMBERS)], delay=0.02, pause=pause)
     [worker] = workers.start("bot", THREADMILL_DRAIN_SECONDS="20")
     Assistant(name="plain").enqueue("Count.")
     standin.wait_until(is_speaking)
@@ -61,6 +62,8 @@ def test_a_worker_that_came_and_went_leaves_no_queue_and_no_binding(
         service.send_task(EXECUTE, args=[RUN], queue=queue)
     worker.terminate()
     process.resume()
+    wait_until(lambda: "told to stop" in worker.log(), "the worker drains")
+    pause.end()
     assert worker.ends()
 
     assert {key for key in broker.scan_iter("*") if nonce in key} == set()

@@ -13,7 +13,7 @@ from tests.support.provider_requests import is_speaking, tool_outputs
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.testing import Reply, Request, StandIn, Text, converse
+from threadmill.testing import Pause, Reply, StandIn, Text
 
 pytestmark = pytest.mark.any_api
 
@@ -132,20 +132,16 @@ def test_a_run_that_nobody_executes_is_cancelled_at_once(
 def test_a_run_in_line_is_cancelled_while_the_one_before_it_goes_on(
     workers: Workers, standin: StandIn
 ) -> None:
-    standin.brain = slow_at_first
+    pause = Pause(after_tokens=10)
+    standin.brain = lambda _: Reply([Text([f"{n} " for n in range(20)])], pause=pause)
     workers.start("toolbox")
     thread = Thread()
     first, second, third = (enqueue(f"Number {n}.", thread) for n in range(3))
     standin.wait_until(is_speaking)
     assert second.cancel().status == "cancelled"
+    pause.end()
     assert [run.wait(10).status for run in (first, third)] == ["completed"] * 2
     assert [r.user_text for r in standin.requests] == ["Number 0.", "Number 2."]
-
-
-def slow_at_first(request: Request) -> Reply:
-    if request.last_user_text == "Number 0.":
-        return Reply([Text([f"{n} " for n in range(20)])], delay=0.02)
-    return converse(request)
 
 
 @pytest.mark.usefixtures("worker")

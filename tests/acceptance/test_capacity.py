@@ -62,6 +62,7 @@ def test_what_a_full_worker_cannot_begin_stays_in_the_broker_for_an_idle_one(
     wait_until(lambda: taken_by(idle, left) == 2, "the idle worker has taken them")
 
 
+@pytest.mark.quiet
 def test_a_full_worker_takes_the_next_message_as_soon_as_a_slot_is_free(
     workers: Workers,
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.processes.script import Script
 from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
 
 from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors
-from threadmill.testing import Fault, StandIn
+from threadmill.testing import Fault, Pause, Reply, StandIn, Text
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
@@ -359,6 +359,9 @@ def test_a_takeover_ends_the_abandoned_message_and_begins_another_one(
     base: Any, toolbox: Assistant, lasting: Lasting
 ) -> None:
     """The worker that executes the run is killed in the middle of its message."""
+    pause = Pause(after_tokens=5)
+    tale = Reply([Text([f"{number} " for number in range(1, 61)])], delay=0.02, pause=pause)
+    lasting.standin.brain = lambda _: tale
     lasting.workers.start("toolbox")
     notes: list[Note] = []
 
@@ -369,9 +372,10 @@ def test_a_takeover_ends_the_abandoned_message_and_begins_another_one(
                 [run] = await toolbox.default_thread.runs_async()
                 assert run.worker is not None
                 os.kill(int(run.worker.rpartition(":")[2]), signal.SIGKILL)
+                pause.end()
 
     run = toolbox.say(
-        "tokens=60 delay=0.02",
+        "Tell me a tale.",
         event_handler_class=Killing,
         event_handler_kwargs={"notes": notes},
         timeout=60,

@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 from tests.acceptance.scripts import callers
 from tests.support.environment import isolated_environment
+from tests.support.pauses import Pauses
 from tests.support.processes.worker import Workers
 from tests.support.servers.replication import ReplicatedRedis, SentinelFleet
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, EventHandler, Run, Thread, errors
-from threadmill.testing import StandIn
+from threadmill.testing import Reply, StandIn, Text, converse
 from threadmill_shared.store.parked_runs import LEASE_SECONDS
 
 pytestmark = pytest.mark.apart
 
+NUMBERS = [f"{number} " for number in range(100)]
 SECONDS = 40.0
 """Until a say must have ended, whatever happens."""
 
@@ -42,25 +44,33 @@ def failing_over(fleet: SentinelFleet, standin: StandIn, tmp_path: Path) -> Iter
 class Actor(EventHandler):
     """Does something when so many pieces of text have come."""
 
-    def __init__(self, acts: dict[int, Callable[[], object]], told: list[Any]) -> None:
+    def __init__(
+        self, acts: dict[int, Callable[[], object]], told: list[Any], pauses: Pauses
+    ) -> None:
         self._acts = acts
         self._told = told
+        self._pauses = pauses
         self._pieces = 0
 
     def on_event(self, event: Event) -> None:
         self._told.append(event)
         if event.event == "thread.message.delta":
             self._pieces += 1
-            self._acts.get(self._pieces, lambda: None)()
+            if act := self._acts.pop(self._pieces, None):
+                act()
+                self._pauses.end()
 
     def on_rewound(self, reason: errors.LogRewound) -> None:
         self._told.append(reason)
 
 
-def say(text: str, acts: dict[int, Callable[[], object]], told: list[Any]) -> Run:
-    arguments = {"acts": acts, "told": told}
+def count(standin: StandIn, acts: dict[int, Callable[[], object]], told: list[Any]) -> Run:
+    """Have the model count, and do these things while it waits after so many numbers."""
+    pauses = Pauses(*acts)
+    standin.brain = lambda _: Reply([Text(NUMBERS)], delay=0.02, pause=pauses)
+    arguments = {"acts": acts, "told": told, "pauses": pauses}
     return Assistant.load("plain").say(
-        text,
+        "Count.",
         thread=Thread(),
         event_handler_class=Actor,
         event_handler_kwargs=arguments,
@@ -74,33 +84,36 @@ def briefly(name: str, text: str) -> Run:
     )
 
 
-def test_runs_go_on_when_the_primary_is_killed(fleet: SentinelFleet, failing_over: Workers) -> None:
+def test_runs_go_on_when_the_primary_is_killed(
+    fleet: SentinelFleet, failing_over: Workers, standin: StandIn
+) -> None:
     failing_over.start("bot")
     assert briefly("plain", "Hello!").status == "completed"
 
     told: list[Any] = []
     try:
-        run = say("tokens=100 delay=0.02", {20: fleet.primary.kill}, told)
+        run = count(standin, {20: fleet.primary.kill}, told)
         assert run.status == "completed"
-        assert len(run.text.split()) == 100
+        assert run.text == "".join(NUMBERS)
     except errors.RunLost:  # its very last writes may not have been replicated
         pass
 
+    standin.brain = converse
     wait_until(fleet.has_failed_over, "the replica is promoted", 20)
     assert briefly("plain", "Hello again!").status == "completed"
     assert briefly("plain", "And again!").status == "completed"
 
 
 def test_a_failover_that_loses_writes_is_told_to_followers_and_the_run_goes_on(
-    fleet: SentinelFleet, failing_over: Workers
+    fleet: SentinelFleet, failing_over: Workers, standin: StandIn
 ) -> None:
     [worker] = failing_over.start("bot")
     told: list[Any] = []
 
-    run = say("tokens=60 delay=0.03", {5: fleet.detach_replica, 30: fleet.primary.kill}, told)
+    run = count(standin, {5: fleet.detach_replica, 30: fleet.primary.kill}, told)
 
     assert run.status == "completed"
-    assert len(run.text.split()) == 60
+    assert run.text == "".join(NUMBERS)
     [anew] = [at for at, one in enumerate(told) if isinstance(one, errors.LogRewound)]
     assert [event.id for event in told[anew + 1 :]] == list(range(1, len(told) - anew))
     assert f"{run.id} goes on from an earlier state" in worker.log()

@@ -52,6 +52,7 @@ async def longest_stall(until: asyncio.Future[Run]) -> float:
     return max(after - before for before, after in itertools.pairwise(times))
 
 
+@pytest.mark.quiet
 async def test_enqueue_blocks_no_loop_and_says_in_the_log_what_could_not_be_sent(
     beside: None, caplog: pytest.LogCaptureFixture
 ) -> None:

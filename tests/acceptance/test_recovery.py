@@ -13,7 +13,7 @@ from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run
-from threadmill.testing import Reply, StandIn, Text
+from threadmill.testing import Pause, Reply, StandIn, Text
 
 pytestmark = [
     pytest.mark.parametrize("api", ["responses"], indirect=True),
@@ -23,12 +23,11 @@ pytestmark = [
 FROZEN_SECONDS = 6.0
 """From a freeze to the first event of the next attempt."""
 NUMBERS = [f"{number} " for number in range(200)]
-TALE = Reply([Text(NUMBERS)], delay=0.02)
 
 
-def tell_a_tale(standin: StandIn) -> Run:
-    """A run in the middle of a message that takes 4 s."""
-    standin.brain = lambda _: TALE
+def tell_a_tale(standin: StandIn, pause: Pause) -> Run:
+    """A run in the middle of a message."""
+    standin.brain = lambda _: Reply([Text(NUMBERS)], delay=0.02, pause=pause)
     asked = len(standin.requests)
     run = Assistant(name="plain").enqueue("Tell me a tale.")
     standin.wait_until(lambda requests: len(requests) > asked and is_speaking(requests))
@@ -66,11 +65,13 @@ def test_a_frozen_workers_run_goes_on_elsewhere_and_it_comes_back_as_a_new_one(
     workers: Workers, standin: StandIn, frozen: list[int], report: Callable[[str], None]
 ) -> None:
     fleet = workers.start("bot", 2)
-    run = tell_a_tale(standin)
+    pause = Pause(after_tokens=100)
+    run = tell_a_tale(standin, pause)
     worker = holder(fleet, run)
     frozen.append(worker.pid)
 
     seconds = seconds_to_takeover(worker, run)
+    pause.end()
     report(f"from freeze to the next attempt\n{seconds:.1f} s")
     assert seconds <= FROZEN_SECONDS
 

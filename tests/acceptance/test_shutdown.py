@@ -9,15 +9,21 @@ from tests.support.provider_requests import is_speaking
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
-from threadmill.testing import Reply, StandIn, Text
+from threadmill.testing import Pause, Reply, StandIn, Text
 
-SLOW = Reply([Text([f"{number} " for number in range(20)])], delay=0.05)
+NUMBERS = [f"{number} " for number in range(20)]
 
 
 @pytest.fixture
-def speaking(workers: Workers, standin: StandIn) -> tuple[Worker, Run]:
-    """A worker with 20 s to drain, and its run in the middle of a message of 1 s."""
-    standin.brain = lambda _: SLOW
+def pause() -> Pause:
+    """In the middle of each answer, until a test ends it."""
+    return Pause(after_tokens=10)
+
+
+@pytest.fixture
+def speaking(workers: Workers, standin: StandIn, pause: Pause) -> tuple[Worker, Run]:
+    """A worker with 20 s to drain, and its run in the middle of a message."""
+    standin.brain = lambda _: Reply([Text(NUMBERS)], delay=0.02, pause=pause)
     [worker] = workers.start("bot", THREADMILL_DRAIN_SECONDS="20")
     run = Assistant(name="plain").enqueue("Count.")
     standin.wait_until(is_speaking)
@@ -25,10 +31,12 @@ def speaking(workers: Workers, standin: StandIn) -> tuple[Worker, Run]:
 
 
 def test_the_first_signal_lets_runs_go_on_to_their_end(
-    speaking: tuple[Worker, Run], standin: StandIn
+    speaking: tuple[Worker, Run], standin: StandIn, pause: Pause
 ) -> None:
     worker, run = speaking
     worker.terminate()
+    wait_until(lambda: "told to stop" in worker.log(), "the worker drains")
+    pause.end()
     run.wait(10)
     assert (run.status, run.attempt) == ("completed", 1)
     assert len(standin.requests) == 1
@@ -37,12 +45,13 @@ def test_the_first_signal_lets_runs_go_on_to_their_end(
 
 @pytest.mark.parametrize("api", ["responses"], indirect=True)
 def test_a_second_signal_gives_runs_back_at_once(
-    speaking: tuple[Worker, Run], workers: Workers
+    speaking: tuple[Worker, Run], workers: Workers, pause: Pause
 ) -> None:
     worker, run = speaking
     while not worker.has_ended():  # so often that the handler interrupts itself
         worker.terminate()
     assert run.refresh().status == "queued"
+    pause.end()
     workers.start("bot")
     run.wait(10)
     assert (run.status, run.attempt) == ("completed", 2)

@@ -20,14 +20,12 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Event, Run, errors
-from threadmill.testing import Reply, StandIn, Text
+from threadmill.testing import Pause, Reply, StandIn, Text
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
 PAUSE_SECONDS = 10.0
 NUMBERS = [f"{number} " for number in range(150)]
-TALE = Reply([Text(NUMBERS)], delay=0.03)
-"""What takes 4.5 s to answer."""
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +64,9 @@ class Follower(threading.Thread):
             self.events.append(event)
 
 
-def begin_tales(standin: StandIn, count: int) -> list[Run]:
-    """Runs in the middle of their messages."""
-    standin.brain = lambda _: TALE
+def begin_tales(standin: StandIn, count: int, pause: Pause) -> list[Run]:
+    """Runs in the middle of their messages, which go on when the test ends the pause."""
+    standin.brain = lambda _: Reply([Text(NUMBERS)], delay=0.02, pause=pause)
     runs = [Assistant(name="plain").enqueue("Tell me a tale.") for _ in range(count)]
     standin.wait_until(
         lambda requests: len(requests) == count and all(len(r.token_times) > 3 for r in requests)
@@ -96,10 +94,12 @@ def test_runs_outlive_a_redis_that_stands_still_for_ten_seconds(
     server: RedisServer, workers: Workers, standin: StandIn
 ) -> None:
     fleet = workers.start("bot", 2)
-    runs = begin_tales(standin, 6)
+    pause = Pause(after_tokens=50)
+    runs = begin_tales(standin, 6, pause)
     followers = [Follower(run) for run in runs]
 
     with standing_still(server):
+        pause.end()
         begun = time.monotonic()
         with pytest.raises(errors.WaitTimeout):
             runs[0].wait(0.5)
@@ -116,11 +116,13 @@ def test_runs_outlive_a_redis_that_is_killed_and_started_again(
     server: RedisServer, workers: Workers, standin: StandIn
 ) -> None:
     fleet = workers.start("bot", 2)
-    runs = begin_tales(standin, 6)
+    pause = Pause(after_tokens=50)
+    runs = begin_tales(standin, 6, pause)
     followers = [Follower(run) for run in runs]
     enqueued = Assistant(name="plain").enqueue("And another one.")
 
     server.kill()
+    pause.end()
     server.start()
 
     assert_undisturbed(runs, followers, fleet)
@@ -164,10 +166,12 @@ def test_a_full_redis_takes_nothing_in_costs_no_takeover_and_lets_runs_be_cancel
     workers: Workers, standin: StandIn, broker: redis.Redis
 ) -> None:
     fleet = workers.start("bot", 2)
-    cancelled, *runs = begin_tales(standin, 4)
+    pause = Pause(after_tokens=50)
+    cancelled, *runs = begin_tales(standin, 4, pause)
     followers = [Follower(run) for run in runs]
 
     broker.config_set("maxmemory", 1)
+    pause.end()
     begun = time.monotonic()
     wait_until(is_refused, "nothing new is taken in", 3)
     assert cancelled.cancel().wait(5).status == "cancelled"

@@ -18,7 +18,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
-from threadmill.testing import Call, Reply, StandIn, Text
+from threadmill.testing import Call, Pause, Reply, StandIn, Text
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.settings import Settings
 
@@ -29,6 +29,8 @@ pytestmark = [
 
 LONG = "tokens=150 delay=0.02"
 """What takes 3 s to answer."""
+ENDLESS = "tokens=9999 delay=0.02"
+"""What is not over before the test is."""
 
 
 class Notes:
@@ -184,7 +186,7 @@ def test_a_cancel_ends_a_run_within_two_seconds_while_its_worker_is_frozen_or_be
     workers: list[Worker] = []
     for number in (signal.SIGSTOP, signal.SIGKILL):
         workers += fleet(2)  # one of those before may take the run
-        run = begin(LONG, notes)
+        run = begin(ENDLESS, notes)
         worker = named(workers, run)
         os.kill(worker.pid, number)
         if number == signal.SIGSTOP:
@@ -220,22 +222,26 @@ def test_a_run_whose_message_was_lost_is_sent_again_within_seconds(
 
 @pytest.mark.parametrize("is_running", [True, False])
 def test_a_run_whose_task_is_revoked_is_cancelled(
-    fleet, notes: Notes, redis_url: str, is_running: bool
+    fleet, notes: Notes, redis_url: str, standin: StandIn, is_running: bool
 ) -> None:
+    pause = Pause(after_tokens=1)
+    standin.brain = lambda _: Reply([Text(["Once ", "upon a time."])], pause=pause)
     fleet(1, THREADMILL_CONCURRENCY="1")
     app = make_app(Settings())
-    first = begin(LONG, notes)
+    first = begin("Tell me a tale.", notes)
     wait_until(lambda: first.refresh().worker, "it is executed")
     if is_running:
         [tasks] = app.control.inspect().active().values()
         run, task_id = first, tasks[0]["id"]
     else:
-        run = begin(LONG, notes)
+        run = begin("And another one.", notes)
         with redis.Redis.from_url(redis_url) as broker:
             [message] = wait_until(lambda: broker.lrange("threadmill", 0, -1), "it waits")
         task_id = json.loads(message)["headers"]["id"]
 
-    app.control.revoke(task_id, terminate=is_running)
+    app.control.revoke(task_id, terminate=is_running, reply=True, limit=1, timeout=10)
+    if not is_running:  # a worker looks at a message when it takes it
+        pause.end()
 
     assert run.wait(10).status == "cancelled"
 

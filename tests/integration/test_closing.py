@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from tests.support.environment import stretched
 from tests.support.waiting import wait_until
 
 from threadmill.client.bridge import Bridge, BridgeClosed
@@ -39,7 +40,7 @@ async def test_a_store_closes_whatever_is_being_sent(redis_url: str, turns: int)
     await wait_turns(turns)
     begun = time.monotonic()
     await store.close()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < stretched(1)
     for one in reading:
         one.cancel()
     await asyncio.wait(reading)
@@ -53,7 +54,7 @@ async def test_bells_close_whatever_they_do(redis_url: str, turns: int) -> None:
         await wait_turns(turns)
     begun = time.monotonic()
     await notifications.close()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < stretched(1)
     await client.aclose()
 
 
@@ -141,6 +142,6 @@ async def test_tasks_that_ignore_their_cancellation_are_not_waited_for_for_ever(
     await asyncio.sleep(0)
     begun = time.monotonic()
     await cancel_others(0.3)
-    assert 0.3 <= time.monotonic() - begun < 1
+    assert 0.3 <= time.monotonic() - begun < stretched(1)
     over.set()
     await task

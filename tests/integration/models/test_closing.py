@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from tests.support.environment import stretched
 from tests.support.scripted_provider import Api, Exchange, asking, request
 
 from threadmill_shared.model import (
@@ -52,7 +53,7 @@ def test_cancelling_the_reader_closes_the_silent_connection_at_once(api, before)
                 await task
             return took
 
-    assert asyncio.run(ask()) < 0.1
+    assert asyncio.run(ask()) < stretched(0.1)
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -76,4 +77,4 @@ def test_closing_the_generator_closes_the_connection_at_once(api, busy):
             await stream.aclose()
             return await asyncio.wait_for(closed, 10) - begun
 
-    assert asyncio.run(ask()) < 0.1
+    assert asyncio.run(ask()) < stretched(0.1)
