@@ -1,4 +1,4 @@
-"""What a worker can execute: the tools and assistants of the modules that it was told to load."""
+"""What a worker can execute: the tools and assistants of the modules that it loads."""
 
 from __future__ import annotations
 

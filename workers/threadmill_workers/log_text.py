@@ -10,7 +10,7 @@ _SHOWN = 3
 
 
 def describe_error(error: BaseException) -> str:
-    """An unexpected error's class and line, and none of its words, which may quote a user."""
+    """Return an unexpected error's class and line; its words may quote a user."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

@@ -30,7 +30,7 @@ logger = logging.getLogger("threadmill.worker")
 GC_THRESHOLDS = (20_000, 20, 20)
 """A stream makes and drops many small objects; looking for cycles after 700 finds next to none."""
 TOOL_SECONDS = 3.0
-"""How long a tool call that is under way may go on when the drain is over."""
+"""How long a tool call in progress may continue when the drain is over."""
 CONSUMER_SECONDS = 0.5
 """How long the consumer has to leave the broker in order."""
 
@@ -60,7 +60,7 @@ def run_worker(
 ) -> None:
     """Load modules and execute runs, until SIGTERM or SIGINT; then the process ends.
 
-    The first signal lets runs go on for `drain_seconds`, the second one gives them back at once.
+    The first signal lets runs continue for `drain_seconds`, the second one gives them back at once.
     The process ends by `os._exit`, since a tool's thread that never returns cannot be joined.
 
     Raises:
@@ -118,7 +118,7 @@ class _Shutdown:
         until = time.monotonic() + drain
         while self._worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
-        # A consumer that still listens could take what is given back, and take it along.
+        # A consumer that still listens could take what is given back, and lose it.
         if self._signals.empty():
             self._has_consumer_ended.wait(CONSUMER_SECONDS)
         if self._worker.running:

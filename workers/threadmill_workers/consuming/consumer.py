@@ -63,7 +63,7 @@ class RunConsumer(Consumer):
             self.hub.call_soon(_nothing)
 
     def stop(self) -> None:
-        """Consume no more, and leave no queue behind that nobody else will ever consume."""
+        """Stop consuming, and delete the queue that only this worker consumes."""
         broken = (*self.connection_errors, *self.channel_errors, OperationalError)
         with contextlib.suppress(*broken):
             self._end_wait()

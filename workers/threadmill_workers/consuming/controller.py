@@ -1,4 +1,4 @@
-"""Celery's worker, which tells who asks no password."""
+"""Celery's worker, whose statistics show no password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Celery's threads pool, where a run needs no thread.
+"""Celery's threads pool, in which a run needs no thread.
 
 A run is a coroutine on the process's event loop. A pool thread could do nothing for it but wait,
 and waking a thread twice costs as much as several tokens. So a task that can begin by itself begins
@@ -54,7 +54,7 @@ class RunPool(TaskPool):
         return None
 
     def terminate_job(self, pid: int, signal: str | None = None) -> None:
-        """Do nothing: who has a run's task terminated has the run cancelled (see `tasks`)."""
+        """Do nothing: terminating a run's task cancels the run (see `tasks`)."""
 
 
 def _begin(
@@ -63,7 +63,7 @@ def _begin(
     begun_at = time.monotonic()
     try:
         future = begin(args[1], *args[2]["args"])
-    except Exception as error:  # noqa: BLE001  anybody can send anything; the worker goes on
+    except Exception as error:  # noqa: BLE001  anybody can send anything
         logger.error("a run message is malformed: %s", type(error).__name__)
         done((SUCCEEDED, None, 0.0))
     else:

@@ -1,6 +1,6 @@
-"""What Celery's monitors, such as Flower, are told of runs' tasks.
+"""What Celery's monitors, such as Flower, see of runs' tasks.
 
-Celery itself would tell them of messages: a task would have succeeded whatever became of its run,
+Celery itself would show them messages: a task would have succeeded whatever became of its run,
 and all tasks would have one name. So Celery's own events of these tasks are off, and a run's task
 is announced once its run is claimed, with what the run's record says.
 """
@@ -24,13 +24,13 @@ SendEvents = Callable[[list[Event]], None]
 
 
 class TaskEvents:
-    """Tells monitors of runs; used on one event loop."""
+    """Announces runs to monitors; used on one event loop."""
 
     def __init__(self, loop: AbstractEventLoop, send: SendEvents) -> None:
-        """Nothing is told yet.
+        """Nothing is announced yet.
 
         Args:
-            loop: where it is used.
+            loop: the one on which it is used.
             send: sends events, soon.
         """
         self._loop = loop
@@ -38,7 +38,7 @@ class TaskEvents:
         self._gathered: list[Event] = []
 
     def announce_start(self, task_id: str, label: TaskLabel) -> None:
-        """A task has claimed its run, or is about to report the end of one."""
+        """Announce a task that has claimed its run, or will report the end of one."""
         # Celery's monitors miss these fields if they are left out.
         unused = {"root_id": task_id, "parent_id": None, "retries": 0, "eta": None, "expires": None}
         self._gather("task-received", task_id, label, unused)
@@ -47,7 +47,7 @@ class TaskEvents:
     def announce_end(
         self, task_id: str, label: TaskLabel, outcome: TaskOutcome, seconds: float, worker: str = ""
     ) -> None:
-        """A task has ended, after so many seconds; in another worker than this one if named."""
+        """Announce the end of a task, after so many seconds; `worker`, if it was another one's."""
         match outcome.state:
             case TaskState.SUCCESS:
                 fields: dict[str, Any] = {"result": outcome.detail, "runtime": seconds}
@@ -58,7 +58,7 @@ class TaskEvents:
         self._gather(outcome.state, task_id, label, fields, worker)
 
     def announce_takeover(self, record: RunRecord) -> None:
-        """A run was taken from its worker, which may not be able to tell what became of its task.
+        """Announce that a run was taken from its worker, which may not be able to do so.
 
         Args:
             record: as it was when that worker still held the run.

@@ -16,7 +16,7 @@ class TaskState(StrEnum):
     FAILURE = "task-failed"
     REVOKED = "task-revoked"
     RETRY = "task-retried"
-    """Another task goes on with the run."""
+    """Another task continues the run."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TaskOutcome:
 
     state: TaskState
     detail: str
-    """Status, error or reason: words of ours, none of a user's or a provider's."""
+    """Status, error or reason: our own words, never a user's or a provider's."""
 
     @classmethod
     def of_end(cls, status: Status, error: LastError | None) -> TaskOutcome:

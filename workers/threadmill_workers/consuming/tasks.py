@@ -82,14 +82,14 @@ def _register_begun_on_the_loop(app: Celery, host: TaskHost) -> None:
                 host.begin_cancelling(ids.checked_run_id(run_id), request.id)
 
     execute = _register(app, EXECUTE, begin)
-    # Who revokes a run's task wants the run to end. Celery itself would only drop the message.
+    # Revoking a run's task is meant to end the run. Celery itself would only drop the message.
     signals.task_revoked.connect(revoked, sender=execute, weak=False)
     _register(app, PROBE, begin_probe)
     _register(app, PING, begin_ping)
 
 
 def _register(app: Celery, name: str, begin: Callable[..., Future[None]]) -> Task:
-    # `begin` is what our pool calls; the body serves whoever runs the task in another one.
+    # `begin` is what our pool calls; the body is for another pool.
     # Celery gives a task that is shared to every later app of the process, with this host.
     # Of runs monitors are told by `TaskEvents`; the others are our own affair.
     @app.task(

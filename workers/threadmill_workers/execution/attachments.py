@@ -1,7 +1,7 @@
-"""Files that users have attached to messages: given to the provider once, and then named by its id.
+"""Files that users have attached to messages: uploaded to the provider once, then named by its id.
 
-Code reads them from its container, a search from a vector store that the thread has at the
-provider; images go along in each request. The provider forgets what nobody has used for a while.
+Code reads them from its container; a search, from a vector store that the thread has at the
+provider. Images are sent in each request. The provider deletes what has not been used for a while.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
 _MARGIN_SECONDS = 3600
-"""A file that the provider forgets within this time is given to it again."""
-_STORE = "store"
-"""Where it is kept which vector store the thread has."""
+"""A file that the provider deletes within this time is uploaded again."""
+_VECTOR_STORE = "store"
+"""Name of the note that says which vector store the thread has."""
 
 
 @dataclass
@@ -38,15 +38,15 @@ class _VectorStore:
 
 
 class AttachedFiles:
-    """Those of one run's thread."""
+    """The attached files of one run's thread."""
 
     def __init__(self, store: Store, held: HeldRun, provider: ProviderFiles | None) -> None:
         """Nothing is read yet.
 
         Args:
             store: where the files are.
-            held: the run; it may write what the provider calls them.
-            provider: whom they are given to; None: there is nobody.
+            held: the run; through it the provider's ids are stored.
+            provider: takes the files; None if it takes none.
         """
         self._store = store
         self._held = held
@@ -61,9 +61,9 @@ class AttachedFiles:
         """The images of users' messages, as data URLs by our ids.
 
         Raises:
-            ModelRefused: one is gone.
+            ModelRefused: an image is gone.
         """
-        for message in _users(items):
+        for message in _user_messages(items):
             for part in message["content"]:
                 if part["type"] == "image_file":
                     await self._read_image(part["image_file"]["file_id"])
@@ -75,8 +75,8 @@ class AttachedFiles:
         """The run's hosted tools, with the files that these messages attach for them.
 
         Raises:
-            ModelError: the provider does not take a file.
-            ModelRefused: one is gone.
+            ModelError: the provider does not accept a file.
+            ModelRefused: a file is gone.
         """
         if not tools or self._provider is None:
             return tools
@@ -90,9 +90,9 @@ class AttachedFiles:
             return tool
         uploaded = [await self._upload(attachment, provider) for attachment in wanted]
         if isinstance(tool, CodeInterpreter):
-            return tool.model_copy(update={"file_ids": _joined(tool.file_ids, uploaded)})
-        store_id = await self._searchable(uploaded, provider)
-        return _searching(tool, store_id)
+            return tool.model_copy(update={"file_ids": _merged(tool.file_ids, uploaded)})
+        store_id = await self._update_vector_store(uploaded, provider)
+        return _with_vector_store(tool, store_id)
 
     async def _read_image(self, file_id: str) -> None:
         if file_id in self._images or not ids.is_attached_file_id(file_id):
@@ -102,35 +102,35 @@ class AttachedFiles:
         self._images[file_id] = f"data:image/{image_type(file.content)};base64,{data}"
 
     async def _upload(self, attachment: Mapping[str, Any], provider: ProviderFiles) -> str:
-        """The provider's id of an attached file, which it is given where it has not got it."""
+        """Return the provider's id of an attached file, which is uploaded if it has to be."""
         file_id: str = attachment["file_id"]
         if not ids.is_attached_file_id(file_id):
             return file_id  # it is the provider's own already
         if file_id not in self._known:
-            remembered = await self._remembered(f"{file_id}:at")
+            noted = await self._read_note(f"{file_id}:at")
             needed_until = time.time() + _MARGIN_SECONDS
-            if remembered is None or lenient.number(remembered["until"]) < needed_until:
-                remembered = await self._give(file_id, attachment, provider)
-            self._known[file_id] = remembered["id"]
+            if noted is None or lenient.number(noted["until"]) < needed_until:
+                noted = await self._upload_stored(file_id, attachment, provider)
+            self._known[file_id] = noted["id"]
         return self._known[file_id]
 
-    async def _give(
+    async def _upload_stored(
         self, file_id: str, attachment: Mapping[str, Any], provider: ProviderFiles
     ) -> dict[str, Any]:
         file = await self._read(file_id, f"The file {attachment.get('filename')!r}")
         is_searched = {"type": "file_search"} in attachment["tools"]
         id, until = await provider.upload(file.name, file.content, is_searched=is_searched)
-        given = {"id": id, "until": until}
-        await self._remember(f"{file_id}:at", given)
-        return given
+        uploaded = {"id": id, "until": until}
+        await self._write_note(f"{file_id}:at", uploaded)
+        return uploaded
 
-    async def _searchable(self, file_ids: list[str], provider: ProviderFiles) -> str:
-        """The thread's vector store, with these files in it."""
+    async def _update_vector_store(self, file_ids: list[str], provider: ProviderFiles) -> str:
+        """Return the id of the thread's vector store, with these files in it."""
         found = self._vector_store
         if found is None:
-            remembered = await self._remembered(_STORE)
-            if remembered is not None and await provider.has_store(remembered["id"]):
-                found = _VectorStore(**remembered)
+            noted = await self._read_note(_VECTOR_STORE)
+            if noted is not None and await provider.has_store(noted["id"]):
+                found = _VectorStore(**noted)
         missing = [id for id in file_ids if found is None or id not in found.files]
         if found is None:
             found = _VectorStore(await provider.make_store(self._held.record.thread_id, missing))
@@ -138,7 +138,7 @@ class AttachedFiles:
             await provider.add_to_store(found.id, missing)
         if missing:
             found.files += missing
-            await self._remember(_STORE, vars(found))
+            await self._write_note(_VECTOR_STORE, vars(found))
         self._vector_store = found
         return found.id
 
@@ -148,32 +148,32 @@ class AttachedFiles:
             raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
         return file
 
-    async def _remembered(self, name: str) -> dict[str, Any] | None:
+    async def _read_note(self, name: str) -> dict[str, Any] | None:
         stored = await self._store.files.note_about_attached(self._thread_id, name)
         return None if stored is None else from_json(stored)
 
-    async def _remember(self, name: str, value: Mapping[str, Any]) -> None:
-        with contextlib.suppress(errors.StoreFull):  # then it is given to the provider once more
+    async def _write_note(self, name: str, value: Mapping[str, Any]) -> None:
+        with contextlib.suppress(errors.StoreFull):  # then it is uploaded once more
             await self._held.store_field("attached", name, to_json(value).decode())
 
 
-def _users(items: Iterable[Item]) -> Iterable[MessageItem]:
+def _user_messages(items: Iterable[Item]) -> Iterable[MessageItem]:
     for item in items:
         if item["type"] == "message" and item["role"] == "user":
             yield item
 
 
 def _attached_for(tool: str, items: Iterable[Item]) -> Iterable[Mapping[str, Any]]:
-    for message in _users(items):
+    for message in _user_messages(items):
         for attachment in message.get("attachments", ()):
             if {"type": tool} in attachment.get("tools", ()) and attachment.get("file_id"):
                 yield attachment
 
 
-def _joined(known: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
+def _merged(known: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*known, *more]))
 
 
-def _searching(tool: FileSearch, store_id: str) -> FileSearch:
-    ids_ = _joined(tool.vector_store_ids, [store_id])
+def _with_vector_store(tool: FileSearch, store_id: str) -> FileSearch:
+    ids_ = _merged(tool.vector_store_ids, [store_id])
     return tool.model_copy(update={"vector_store_ids": ids_})

@@ -43,7 +43,7 @@ logger = logging.getLogger("threadmill.worker")
 
 
 class Attempt:
-    """Executes a run that this worker holds, once."""
+    """Executes a run that this worker holds, and lets go of it in the end."""
 
     def __init__(
         self,
@@ -103,8 +103,7 @@ class Attempt:
         """Execute the run as far as this worker can, and let go of it.
 
         Returns:
-            What the Celery task shows; None if another worker has taken the run, which tells what
-            becomes of it.
+            What the Celery task shows; None if another worker has the run now, and will show it.
         """
         try:
             return await self._perform_or_fail()

@@ -17,7 +17,7 @@ from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage
 UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
 
 FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
-"""The live worker that has the most of these tools, if more than so many."""
+"""Finds the live worker that has the most of these tools, if it has more than so many."""
 
 
 class CallRouter:
@@ -36,11 +36,11 @@ class CallRouter:
         self._find_worker = find_worker
 
     def spec(self, call: OpenCall) -> ToolSpec | None:
-        """What is known of the tool that is called; None if the model has made its name up."""
+        """The tool that is called; None if the model has made its name up."""
         return next((s for s in self._record.request.tools if s.name == call.name), None)
 
     def waits_for(self, call: OpenCall) -> WaitsFor | None:
-        """Whom the call waits for; None: it is for this worker."""
+        """Say what the call waits for; None if this worker can execute it."""
         spec = self.spec(call)
         # A call that was begun and is not repeated ends here: that needs no function.
         if spec is None or (call.is_begun and spec.on_interrupt != "retry"):
@@ -52,7 +52,7 @@ class CallRouter:
     async def find_better_worker(self) -> HandOver | None:
         """Find a worker that has more of the tools of a run that has not begun.
 
-        Later its calls say where it goes: one that was handed over for a call must not come back.
+        Later its calls decide: a run that was handed over for a call must not come back.
         """
         if self._record.turn:
             return None
@@ -60,7 +60,7 @@ class CallRouter:
         here = sum(bool(self._registry.find(tool.identity, tool.digest)) for tool in wanted)
         if here == len(wanted):
             return None
-        # More of them: two that each have a half would hand the run over for ever.
+        # Strictly more: two workers with half of them each would hand the run over for ever.
         worker = await self._find_worker(wanted, here)
         return None if worker is None else HandOver(worker.queue)
 
@@ -100,7 +100,7 @@ class CallRouter:
             )
 
     def _park(self, calls: Mapping[OpenCall, WaitsFor], reply: Reply) -> Park:
-        """What stores whom the run waits for."""
+        """Make the step that stores what the run waits for."""
         record, batch = self._record, Batch()
         batch.step(reply.step, calls_body(reply.calls, reply.results, usage_fields(reply.usage)))
         for call, what in calls.items():

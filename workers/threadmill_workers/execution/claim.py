@@ -26,7 +26,7 @@ async def claim(
 
     Returns:
         The run; or its record, if it has ended without a worker and this is the first to know; or
-        None, if it is not to be had (or not yet, or no more).
+        None, if it cannot be claimed (not yet, or no longer).
     """
     claimed = await store.held_runs.claim(
         run_id,
@@ -36,7 +36,7 @@ async def claim(
         task=task_id,
     )
     if claimed.record is None or claimed.writer is None:
-        logger.debug("%s is not to be claimed: %s", run_id, claimed.outcome)
+        logger.debug("%s cannot be claimed: %s", run_id, claimed.outcome)
         return claimed.record
     _warn_of_unknown(claimed.record.request)
     return HeldRun(
@@ -48,13 +48,13 @@ async def claim(
 
 
 def _warn_of_unknown(request: RunSnapshot) -> None:
-    """Say it, once for each name, where this worker does not do all that a run asks for."""
+    """Log, once for each name, what a run asks for that this worker does not know."""
     for stored in (request, request.options, *request.tools, *request.hosted):
         for name in (stored.model_extra or {}).keys() - _unknown:
             _unknown.add(name)
             logger.warning(
                 "a run was enqueued by a newer threadmill with %r, which this worker does not "
-                "know and leaves out. Upgrade the workers first (docs/upgrading.md)",
+                "know and ignores. Upgrade the workers first (docs/upgrading.md)",
                 name,
             )
 

@@ -1,4 +1,4 @@
-"""Reports the ends of runs that no worker held then: to the log, and to Celery's monitors."""
+"""Reports runs that have ended without a worker: to the log, and to Celery's monitors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EndReporter:
         self._context = context
 
     async def report_once(self, run_id: str, task_id: str | None = None) -> None:
-        """Report how a run has ended, unless somebody has.
+        """Report how a run has ended, unless another worker has done so.
 
         Args:
             run_id: the run.

@@ -29,7 +29,7 @@ class History:
         """The thread's items up to `position`, shortened as `strategy` says.
 
         Args:
-            store: where they are.
+            store: where the items are.
             thread_id: whose they are.
             position: of the last item to read.
             strategy: `{"type": "auto"}`, or `{"type": "last_messages", "last_messages": n}`.

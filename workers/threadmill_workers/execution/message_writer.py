@@ -1,4 +1,4 @@
-"""The message that a model is writing: into the log as it comes, closed in one of three ways."""
+"""The message that a model is writing: logged as it arrives, and closed in one of three ways."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 
 
-class Numbers:
+class NextNumbers:
     """The numbers of a run's next message and step."""
 
     def __init__(self, message: int, step: int) -> None:
@@ -27,12 +27,12 @@ class Numbers:
         self.step = step
 
     def take_message(self) -> int:
-        """The next message's number; the one after it is the next then."""
+        """Return the next message's number, and count on."""
         self.message += 1
         return self.message - 1
 
     def take_step(self) -> int:
-        """The same for steps."""
+        """Return the next step's number, and count on."""
         self.step += 1
         return self.step - 1
 
@@ -48,7 +48,7 @@ class _Open:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     """What it cites, in the Responses API's form."""
     before: int = 0
-    """Characters before those that are being written now, where a second message goes on."""
+    """Characters before the message that is being written, if it continues an earlier one."""
 
     @property
     def text(self) -> str:
@@ -58,7 +58,7 @@ class _Open:
 class MessageWriter:
     """Writes one message after the other; at most one is open."""
 
-    def __init__(self, held: HeldRun, output_files: OutputFiles, numbers: Numbers) -> None:
+    def __init__(self, held: HeldRun, output_files: OutputFiles, numbers: NextNumbers) -> None:
         """None is open.
 
         Args:
@@ -87,7 +87,7 @@ class MessageWriter:
         self._held.delta(message.number, text)
 
     def note_end(self, event: MessageEnded) -> None:
-        """The model has ended the message; another one of the same turn may go on with it."""
+        """The model has ended the message; another one of the same turn may continue it."""
         if self._open is not None:
             self._open.ended = True
             before = self._open.before

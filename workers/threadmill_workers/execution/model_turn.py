@@ -61,7 +61,7 @@ class ModelTurns:
         self._record = held.record
         self._model = model
         self._history = history
-        self._may_begin = wait_for_lease
+        self._wait_for_lease = wait_for_lease
         self._provider = provider
         self._retries = retries
         self._requests = RequestBuilder(held.record, history, attached, output_files)
@@ -117,7 +117,7 @@ class ModelTurns:
         await asyncio.sleep(wait)
 
     async def _stream(self) -> Reply:
-        await self._may_begin()
+        await self._wait_for_lease()
         held, writer, message = self._held, self._writer, self._writer.message
         writer.begin()
         async with aclosing(self._model.stream(await self._requests.build())) as stream:

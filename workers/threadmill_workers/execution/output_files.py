@@ -40,7 +40,7 @@ class Enclosed:
 
 
 class OutputFiles:
-    """Keeps the files of one run, and tells what goes with its next message."""
+    """Keeps the files of one run, and attaches them to its next message."""
 
     def __init__(
         self, store: Store, held: HeldRun, provider: ProviderFiles | None, limit: int
@@ -48,9 +48,9 @@ class OutputFiles:
         """Nothing is made yet.
 
         Args:
-            store: where they are.
+            store: where they are kept.
             held: whose files they are.
-            provider: where they are fetched; None: there is no such place.
+            provider: has them; None if it keeps no files.
             limit: bytes of one file.
         """
         self._store = store
@@ -62,7 +62,7 @@ class OutputFiles:
         self._next = Enclosed()
 
     async def restore(self, items: Iterable[Item]) -> None:
-        """Take up what an earlier attempt has kept, and no message of these items has with it."""
+        """Attach what an earlier attempt has kept, unless a message of these items has it."""
         if self._held.record.attempts < 2:
             return
         announced = {

@@ -1,4 +1,4 @@
-"""The check of a result: what the model said last must fit the type that the caller chose."""
+"""Checks a result: the last message of the model must fit the type that the caller chose."""
 
 from __future__ import annotations
 

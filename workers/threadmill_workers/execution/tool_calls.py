@@ -1,8 +1,8 @@
-"""Calling the tools that a turn asks for: in parallel, each output stored as it comes.
+"""Executes the tool calls of a turn in parallel, and stores each output as it arrives.
 
 A call has an identity of our own and is stored as open before its function is called. So a run that
-moves to another worker knows which calls have an output, and calls none of these again. Calls whose
-function no worker has, and those that somebody has to approve, park the run.
+moves to another worker knows which calls have an output, and repeats none of these. Calls whose
+function no worker has, and those that somebody must approve, park the run.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from threadmill_workers.execution.history import History
 from threadmill_workers.execution.next_step import AskModel, Finish, HandOver, Park
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
 
-INTERRUPTED_OUTPUT = (
+_WORKER_DIED_OUTPUT = (
     "The worker that made this call died. Whether the call had an effect is not known; "
     "look before you repeat it."
 )
 
 
 class ToolCalls:
-    """Executes the calls of a turn, in parallel, and stores each output as it comes."""
+    """Executes the tool calls of one run."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ToolCalls:
         self._registry = registry
         self._runner = runner
         self._history = history
-        self._may_begin = wait_for_lease
+        self._wait_for_lease = wait_for_lease
 
     async def execute(self, reply: Reply) -> AskModel | Finish | Park | HandOver:
         """Store the turn, then make its calls.
@@ -81,17 +81,17 @@ class ToolCalls:
             if not call.is_begun:
                 reply.batch.begin_call(call.id)
         await self._held.write(reply.batch)
-        # What is not known to be stored would be called again by whoever goes on after a failover.
+        # After a failover, another worker would repeat calls that are not known to be stored.
         await self._held.wait_for_replica()
         if (end := await self._call_here(here, reply)) is not None:
             return Finish(Status.CANCELLED, data=end.data)
         return await self._router.route([call for call in left if call not in here], reply)
 
     async def _call_here(self, calls: Sequence[OpenCall], reply: Reply) -> EndRun | None:
-        """Make calls in parallel, each output stored as it comes, until one ends the run."""
+        """Make calls in parallel until all have an output, or one of them ends the run."""
         ended: EndRun | None = None
         self._held.is_calling_tools = True
-        begun = [asyncio.ensure_future(self._settle(call)) for call in calls]
+        begun = [asyncio.ensure_future(self._execute_one(call)) for call in calls]
         try:
             for done in asyncio.as_completed(begun):
                 call, result = await done
@@ -108,11 +108,11 @@ class ToolCalls:
         await self._held.ask_replica()
         return ended
 
-    async def _settle(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
-        return await (self._settle_interrupted(call) if call.is_begun else self._call(call))
+    async def _execute_one(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
+        return await (self._resolve_interrupted(call) if call.is_begun else self._call(call))
 
-    async def _settle_interrupted(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
-        """What becomes of a call that was begun by another attempt: its tool's author decides."""
+    async def _resolve_interrupted(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
+        """Do with a call that another attempt has begun what its tool's author has chosen."""
         spec = self._router.spec(call)
         policy = "report" if spec is None else spec.on_interrupt
         if policy == "retry":
@@ -122,13 +122,13 @@ class ToolCalls:
                 f"{call.name} was interrupted, and its on_interrupt is 'fail'."
             )
         name = errors.ToolInterrupted.__name__
-        return call, ToolResult(output=INTERRUPTED_OUTPUT, failed=True, end=None, error=name)
+        return call, ToolResult(output=_WORKER_DIED_OUTPUT, failed=True, end=None, error=name)
 
     async def _call(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
         spec = self._router.spec(call)
         found = None if spec is None else self._registry.find(spec.identity, spec.digest)
         if found is None:
-            return call, _unknown_tool(call)
+            return call, _unknown_tool_result(call)
         context = CallContext(
             run_id=self._record.id,
             thread_id=self._record.thread_id,
@@ -138,7 +138,7 @@ class ToolCalls:
             assistant=self._record.request.assistant_name,
             context=self._record.context,
         )
-        await self._may_begin()
+        await self._wait_for_lease()
         return call, await self._runner.call(found, call.arguments, context)
 
     def _store_output(self, call: OpenCall, reply: Reply) -> None:
@@ -148,7 +148,7 @@ class ToolCalls:
         batch.item(item)
         self._history.append(item)
         batch.close_call(call.id)
-        if result.error != errors.ToolInterrupted.__name__:  # the run has got on
+        if result.error != errors.ToolInterrupted.__name__:  # the run has made progress
             batch.set(deaths=0, call_deaths=0)
         is_last = len(results) == len(calls)
         body = calls_body(calls, results, usage_fields(reply.usage) if is_last else None)
@@ -163,6 +163,6 @@ class ToolCalls:
         self._held.put(batch)
 
 
-def _unknown_tool(call: OpenCall) -> ToolResult:
+def _unknown_tool_result(call: OpenCall) -> ToolResult:
     text = f"Error: there is no tool {call.name!r} that can be called here."
     return ToolResult(output=text, failed=True, end=None, error=errors.ToolNotFound.__name__)

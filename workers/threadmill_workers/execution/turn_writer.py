@@ -25,7 +25,7 @@ from threadmill_shared.records.run import RunRecord
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
-from threadmill_workers.execution.message_writer import MessageWriter, Numbers
+from threadmill_workers.execution.message_writer import MessageWriter, NextNumbers
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 from threadmill_workers.execution.turn import (
     OpenCall,
@@ -52,7 +52,7 @@ class TurnWriter:
         self._held = held
         self._record: RunRecord = held.record
         self._history = history
-        self._numbers = Numbers(held.record.next_message, held.record.next_step)
+        self._numbers = NextNumbers(held.record.next_message, held.record.next_step)
         self._usage = stored_usage(held.record.usage)
         self.message = MessageWriter(held, output_files, self._numbers)
         """The message that is being written."""
@@ -61,15 +61,15 @@ class TurnWriter:
         """What the turn has so far and is not stored."""
 
     def begin(self) -> None:
-        """Begin a turn; nothing of one that has failed is left."""
+        """Begin a turn; what a failed one has left is dropped."""
         self._output = []
 
     def place_message(self) -> None:
-        """Note where the message that begins now belongs among the turn's items."""
+        """Take note of the place of the message that begins now, among the turn's items."""
         self._output.append(MessageEnded())
 
     async def take(self, event: ModelEvent) -> None:
-        """Take what the model sends beside pieces of its message and the turn's end."""
+        """Take an event, other than a piece of the message and the turn's end."""
         match event:
             case MessageEnded():
                 self.message.note_end(event)
@@ -93,9 +93,9 @@ class TurnWriter:
     # ---- storing ---------------------------------------------------------------------------------
 
     async def _store_so_far(self) -> None:
-        """Store what the turn has so far, at the borders of a hosted call.
+        """Store what the turn has so far, before and after a hosted call.
 
-        What the provider has executed is not executed again, should the rest of the turn fail.
+        So what the provider has executed is not executed again if the rest of the turn fails.
         Calls of functions are stored with their turn, and so is what follows them.
         """
         if any(type(event) is ToolCalled for event in self._output):
@@ -105,7 +105,7 @@ class TurnWriter:
         self._store_items(so_far, enclosed, is_last=False)
         self._output.clear()
         if so_far.batch:
-            so_far.batch.set(deaths=0)  # the run has got on
+            so_far.batch.set(deaths=0)  # the run has made progress
             self._held.put(so_far.batch)
 
     async def end(self, ended: TurnEnded) -> Reply:

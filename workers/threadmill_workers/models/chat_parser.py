@@ -83,7 +83,7 @@ class ChatParser:
         return [TextDelta(text)]
 
     def _call_of(self, piece: dict[str, Any]) -> _Call:
-        """The call that this piece goes on with, or a new one."""
+        """Return the call that this piece continues, or a new one."""
         index, id = piece.get("index") or 0, lenient.text(piece.get("id"))
         call = self._at.get(index)
         # Some servers give every call the index 0 and tell them apart by their ids only.

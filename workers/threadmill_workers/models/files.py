@@ -17,7 +17,7 @@ from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable,
 from threadmill_shared.records import lenient
 from threadmill_workers.models import errors
 
-SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 """For one file, all tries together, or until some can be searched."""
 RETRIES = 2
 FILE_SECONDS = 30 * 86_400
@@ -73,7 +73,7 @@ class OpenAIFiles:
                 file_ids=list(file_ids),
                 expires_after={"anchor": "last_active_at", "days": STORE_DAYS},
             )
-            await self._indexed(store)
+            await self._wait_until_indexed(store)
             return _id_of(store)
 
     async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
@@ -81,7 +81,7 @@ class OpenAIFiles:
         async with _failures_translated():
             for file_id in file_ids:
                 await self._client.vector_stores.files.create(store_id, file_id=file_id)
-            await self._indexed(await self._client.vector_stores.retrieve(store_id))
+            await self._wait_until_indexed(await self._client.vector_stores.retrieve(store_id))
 
     async def has_store(self, store_id: str) -> bool:
         """See `ProviderFiles`."""
@@ -92,7 +92,7 @@ class OpenAIFiles:
                 return False
             return store.status != "expired"
 
-    async def _indexed(self, store: VectorStore) -> None:
+    async def _wait_until_indexed(self, store: VectorStore) -> None:
         pause = FIRST_PAUSE
         while store.file_counts.in_progress:
             await asyncio.sleep(pause)
@@ -114,7 +114,7 @@ def _id_of(made: FileObject | VectorStore) -> str:
 async def _failures_translated() -> AsyncGenerator[None, None]:
     """Raise what fails as our errors."""
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             yield
     except APIError as error:
         raise errors.from_sdk(error, ()) from None

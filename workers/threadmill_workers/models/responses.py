@@ -60,5 +60,5 @@ class ResponsesModel:
 
 
 def _refuses_reasoning(error: BadRequestError) -> bool:
-    """Whether the model is none that reasons: such a one refuses to be asked for it."""
+    """Whether the model does not reason: then the provider refuses to be asked for reasoning."""
     return error.param == "include" or "encrypted content" in error.message.lower()

@@ -33,7 +33,7 @@ class EventSplitter:
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_plain_line_ends(chunk)
         if self._parts:
-            # Joined only where an event may end: a large one comes in many chunks.
+            # Joined only when an event may end: a large one comes in many chunks.
             if b"\n" not in chunk:
                 self._keep(chunk)
                 return []

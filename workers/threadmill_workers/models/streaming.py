@@ -31,7 +31,7 @@ class EventParser(Protocol):
     """Turns the events of one stream of one API into ours."""
 
     turn: TurnEnded | None
-    """Set once the stream has told its end."""
+    """Set when the stream has announced its end."""
 
     def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
         """Return what this event means.
