@@ -12,7 +12,7 @@ from types import ModuleType
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition, Publishable
-from threadmill_shared.store.workers import published_name
+from threadmill_shared.records.workers import published_name
 from threadmill_shared.tools import Tool, ToolRegistry
 
 logger = logging.getLogger("threadmill.worker")

@@ -14,9 +14,9 @@ from threadmill_shared import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.model import Model
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.run_request import RunRequest
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.workers import WorkerInfo
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer_service import ConsumerService

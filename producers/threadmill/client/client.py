@@ -182,7 +182,7 @@ class Client:
         """
         submit = self.store.parked_runs.submit
         send = await submit(run_id, call_id, answer, waits_for=waits_for, lessee=lessee)
-        await self.store.session.wait_for_replica(run_id)
+        await self.store.wait_for_replica(run_id)
         self._sender.send(send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
@@ -192,7 +192,7 @@ class Client:
             RunNotFound, NotWaiting: as they say.
         """
         send = await self.store.parked_runs.approve(run_id, call_id)
-        await self.store.session.wait_for_replica(run_id)
+        await self.store.wait_for_replica(run_id)
         self._sender.send(send)
 
     async def view(self, run_id: str) -> RunView:

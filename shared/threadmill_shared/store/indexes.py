@@ -58,6 +58,21 @@ class Indexes:
         pages = await self._runner.ask(ask)
         return [run_id for page in pages for run_id in page]
 
+    async def begin_probe(self, queue: str, now: int, *, lifetime_ms: int) -> bool:
+        """Note that a probe is sent to a queue; false if another one is under way there.
+
+        Args:
+            queue: its name.
+            now: the server's time in milliseconds.
+            lifetime_ms: how long the probe is waited for.
+        """
+        key = self._keys.probe(queue)
+        return bool(await self._runner.command("SET", key, now, "NX", "PX", lifetime_ms))
+
+    async def end_probe(self, queue: str) -> None:
+        """Note that the queue's probe has come through."""
+        await self._runner.command("UNLINK", self._keys.probe(queue))
+
     async def resend(self, run_id: str, seen: str) -> Dispatch | None:
         """Note that a run is sent again; None where it was claimed or sent meanwhile.
 

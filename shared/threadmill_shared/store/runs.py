@@ -7,7 +7,7 @@ sweep looks at in `indexes`.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from pydantic_core import to_json
 
@@ -55,6 +55,19 @@ class Runs:
         key = self._keys.run(run_id)
         thread_id, parent = await self._runner.command("HMGET", key, "thread_id", "parent")
         return thread_id, parent
+
+    async def queues_and_attempts(self, run_ids: Sequence[str]) -> list[tuple[str | None, int]]:
+        """For each run its own queue, or None if its record is gone, and how often it was begun."""
+        fields = ("queue", "attempts")
+        found = await self._runner.commands(
+            ("HMGET", self._keys.run(run_id), *fields) for run_id in run_ids
+        )
+        return [(queue, int(attempts or 0)) for queue, attempts in found]
+
+    async def token(self, run_id: str) -> str | None:
+        """The token of the attempt that holds the run; None if there is no such run."""
+        found: str | None = await self._runner.command("HGET", self._keys.run(run_id), "token")
+        return found
 
     async def steps(self, run_id: str) -> list[Step]:
         """The run's steps, in order."""

@@ -3,72 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
-from pydantic_core import from_json, to_json
-
+from threadmill_shared.records.workers import WorkerInfo, published_name
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.session import Session
+from threadmill_shared.store.worker_scanner import WorkerScanner
 from threadmill_shared.tools import ToolSpec
 
 
-@dataclass(frozen=True)
-class Seen:
-    """How the death of a worker's process can be seen: its connection leaves the server's list."""
-
-    server: str
-    """The server's `run_id`; after a restart or a failover, the list says nothing."""
-    client: int
-    """The connection's number there."""
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """A worker's registration."""
-
-    id: str
-    """`host:pid:nonce`"""
-    worker: str
-    """`host:pid`"""
-    since: int
-    """Seconds since the epoch."""
-    queue: str
-    """The queue that only this worker consumes."""
-    queues: tuple[str, ...] = ()
-    """All queues that it consumes."""
-    seen: Seen | None = None
-    """None: only its lease tells whether it lives."""
-
-    def encode(self) -> str:
-        """The registration as it is stored under the worker's id."""
-        fields = {name: value for name, value in asdict(self).items() if name != "id"}
-        return to_json(fields).decode()
-
-    @classmethod
-    def read(cls, id: str, registration: str) -> WorkerInfo:
-        """Build it from what is stored; what a later version has written besides is left out."""
-        stored = from_json(registration)
-        seen = stored.get("seen")
-        return cls(
-            id=id,
-            worker=stored["worker"],
-            since=stored["since"],
-            queue=stored["queue"],
-            queues=tuple(stored.get("queues", ())),
-            seen=Seen(seen["server"], seen["client"]) if seen else None,
-        )
-
-
-def published_name(tool: ToolSpec) -> str:
-    """A tool as workers publish it: what it is, and which version of it."""
-    return f"{tool.identity} {tool.digest}"
+def notification_channel(namespace: str, worker_id: str) -> str:
+    """The channel on which a worker is told that one of its runs is to stop."""
+    return Keys(namespace).bell(worker_id)
 
 
 class Workers:
     """The workers that are registered."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
         self._keys = session.keys
         self._runner = session.runner
+        self._scripts = WorkerScripts(session.keys)
 
     async def alive(self) -> list[WorkerInfo]:
         """The workers whose lease lives."""
@@ -89,3 +45,19 @@ class Workers:
             if sum(found) > most:
                 most, best = sum(found), worker
         return best
+
+    async def remove(self, worker: str, registration: str, *, expired: bool) -> bool:
+        """Remove a worker that is dead; false if it turns out to live.
+
+        Args:
+            worker: its id.
+            registration: what it was judged by; a worker with another one has registered again.
+            expired: whether it was judged by its lease, so that one with a lease lives.
+        """
+        call = self._scripts.remove_worker(worker=worker, judged=registration, expired=expired)
+        [outcome] = await self._runner.run(call)
+        return bool(outcome != "lives")
+
+    def scanner(self) -> WorkerScanner:
+        """What asks the server about the workers again and again."""
+        return WorkerScanner(self._session)

@@ -26,11 +26,11 @@ from tests.support.store.registered_workers import (
 )
 from tests.support.waiting import wait_until_async
 
+from threadmill_shared.records.workers import Seen, WorkerInfo
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.membership import failure_detector
 from threadmill_workers.membership.failure_detector import Dead, FailureDetector
-from threadmill_workers.membership.lease import LEASE_MS
+from threadmill_workers.membership.heartbeat import LEASE_MS
 
 GHOST = WorkerInfo("host:9:gggg", "host:9", 0, "tm.gggg", ("tm",))
 

@@ -68,7 +68,7 @@ async def test_a_thread_of_the_lease_that_fails_ends_the_process(redis_url, monk
     class Fault(BaseException):
         """A fault of ours that no handler expects."""
 
-    def fail(url: str) -> None:
+    def fail(url: str, namespace: str) -> None:
         raise Fault
 
     monkeypatch.setattr(lease, "open_heartbeat", fail)
@@ -84,8 +84,8 @@ async def test_who_is_frozen_finds_its_lease_unconfirmed_before_it_begins_anythi
     worker = registered(redis_url)
     async with beating(worker):
         assert worker.lease.is_confirmed()
-        now = lease._now()
-        monkeypatch.setattr(lease, "_now", lambda: now + lease.LEASE_MS / 1000)
+        now = lease.boot_seconds()
+        monkeypatch.setattr(lease, "boot_seconds", lambda: now + lease.LEASE_MS / 1000)
         assert not worker.lease.is_confirmed()
         waiting = asyncio.ensure_future(worker.lease.wait_until_confirmed())
         done, _ = await asyncio.wait([waiting], timeout=0.05)

@@ -12,7 +12,7 @@ from tests.support.store.scene import OTHER, Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.store.workers import WorkerInfo
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_workers.recovery.redelivery import Redelivery
 
 WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "tm.aaaa", ("tm", "tm.begun", "tm.aaaa"))

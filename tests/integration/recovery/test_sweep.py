@@ -10,9 +10,9 @@ from tests.support.store.scene import HOLDER, Scene, begin_call, write_partly
 from threadmill_shared import ids
 from threadmill_shared.records.changes import CANCEL_MS, Dispatch
 from threadmill_shared.records.run import Status
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery import sweep
 from threadmill_workers.recovery.redelivery import Redelivery

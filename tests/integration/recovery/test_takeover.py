@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.store.scene import HOLDER
 
-from threadmill_shared.store.workers import WorkerInfo
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.takeover import Takeover
 

@@ -21,11 +21,11 @@ from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
-from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 from threadmill_workers.membership.failure_detector import Dead

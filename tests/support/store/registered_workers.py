@@ -13,15 +13,15 @@ from tests.support.waiting import wait_until_async
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, EnqueueCommand, content_digest
 from threadmill_shared.records.definition import RunSnapshot
+from threadmill_shared.records.workers import Seen, WorkerInfo
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.heartbeat_connection import HeartbeatConnection, open_heartbeat
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import Seen, WorkerInfo
 from threadmill_workers.execution import claim
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.failure_detector import Dead, FailureDetector
-from threadmill_workers.membership.heartbeat import Heartbeat, open_heartbeat
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.recovery.takeover import Takeover
@@ -77,9 +77,9 @@ async def beating(*workers: Registered) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[Heartbeat]:
+async def ghost(url: str, store: Store, info: WorkerInfo) -> AsyncIterator[HeartbeatConnection]:
     """A worker that registers, never beats, and dies without a word at the end of the block."""
-    async with open_heartbeat(url) as heartbeat:
+    async with open_heartbeat(url, store.namespace) as heartbeat:
         seen = await heartbeat.seen()
         await register(store, WorkerInfo(**{**vars(info), "seen": seen}))
         yield heartbeat

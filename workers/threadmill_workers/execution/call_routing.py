@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.log import StatusChanged
-from threadmill_shared.store.workers import WorkerInfo
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.tools import ToolRegistry, ToolSpec
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun

@@ -9,19 +9,14 @@ a while makes every lease expire, and breaks connections, all at once.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from redis import exceptions as redis_errors
-from redis.asyncio.cluster import RedisCluster
-
-from threadmill_shared.records.run import field_map
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.connections import ANSWER_SECONDS
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import Seen, WorkerInfo
-from threadmill_workers.membership.heartbeat import server_id
+from threadmill_shared.store.worker_scanner import WorkerScan
 from threadmill_workers.membership.lease import BEAT_SECONDS
 
 PROMPT_SECONDS = 1.0
@@ -49,30 +44,6 @@ class Dead:
         return self.worker
 
 
-@dataclass(frozen=True)
-class WorkerScan:
-    """What the server said at one time."""
-
-    at: float
-    server: str
-    registered: dict[str, str]
-    """Registrations by worker."""
-    workers: list[WorkerInfo]
-    """The same, read."""
-    without_lease: frozenset[str]
-    asked: frozenset[int]
-    """The connections that the server was asked for."""
-    connected: frozenset[int]
-    """Those of them that it lists."""
-
-    def disconnected(self) -> frozenset[str]:
-        """The workers whose connection the list would have, and does not."""
-        return frozenset(w.id for w in self.workers if w.seen and self._is_gone(w.seen))
-
-    def _is_gone(self, seen: Seen) -> bool:
-        return seen.server == self.server and seen.client in self.asked - self.connected
-
-
 class FailureDetector:
     """Looks again and again, and remembers what it saw."""
 
@@ -83,10 +54,8 @@ class FailureDetector:
         """Workers without a lease: their registration, and when they were first seen without."""
         self._settled_since = float("-inf")
         self._looked_at: float | None = None
-        # The nodes of a cluster have lists of their own; no worker is registered with one there.
-        self._may_ask = not isinstance(store.session.client, RedisCluster)
+        self._scanner = store.workers.scanner()
         self.server = ""
-        self._registered: dict[str, str] = {}
         self.workers: list[WorkerInfo] = []
         """Those that were registered at the last look."""
         self.is_alarmed = False
@@ -109,25 +78,14 @@ class FailureDetector:
 
     async def ask_server(self) -> str:
         """Ask the server anew who it is; empty where it may not be asked."""
-        if not self._may_ask:
-            return ""
-        try:
-            return server_id(await self._store.session.runner.command("INFO", "server"))
-        except redis_errors.ResponseError:
-            return ""
+        return await self._scanner.server_id()
 
     # ---- looking ---------------------------------------------------------------------------------
 
     async def _look(self, holders: Iterable[str]) -> WorkerScan | None:
         """A look; None where it proves nothing."""
         begun_at = self._clock()
-        try:
-            look = await self._ask(holders, begun_at)
-        except redis_errors.ResponseError:
-            if not self._may_ask:
-                raise
-            self._may_ask = False  # an ACL or a proxy forbids it; from now on leases alone decide
-            look = await self._ask(holders, begun_at)
+        look = await self._scanner.scan(self.workers, holders, at=begun_at)
         is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
         if not is_prompt or look.server != (self.server or look.server):
             self._suspected.clear()
@@ -138,43 +96,8 @@ class FailureDetector:
             self._settled_since = begun_at
         self._looked_at = begun_at
         self.server = look.server
-        self._registered, self.workers = look.registered, look.workers
+        self.workers = look.workers
         return look if is_prompt else None
-
-    async def _ask(self, holders: Iterable[str], at: float) -> WorkerScan:
-        """One round trip: it asks for the leases and connections of the workers known so far."""
-        known = {worker.id: worker for worker in self.workers}
-        seen = [worker.seen for worker in known.values() if worker.seen and self._may_ask]
-        clients = [one.client for one in seen]
-        keys = self._store.session.keys
-        registered, listed, info, leases = await self._store.session.runner.ask(
-            [
-                ("HGETALL", keys.alive()),
-                ("CLIENT", "LIST", "ID", *clients) if clients else ("PING",),
-                ("INFO", "server") if self._may_ask else ("PING",),
-                ("MGET", *map(keys.lease, known)) if known else ("PING",),
-            ]
-        )
-        found = zip(known, leases if known else [], strict=True)
-        without_lease = {id for id, lease in found if lease is None}
-        registrations = field_map(registered)
-        unregistered = set(holders) - registrations.keys()
-        connected = re.findall(r"^id=(\d+) ", str(listed), re.MULTILINE)
-        return WorkerScan(
-            at=at,
-            server=server_id(info),
-            registered=registrations,
-            workers=self._read(registrations),
-            without_lease=frozenset(without_lease & registrations.keys() | unregistered),
-            asked=frozenset(clients),
-            connected=frozenset(map(int, connected)),
-        )
-
-    def _read(self, registered: dict[str, str]) -> list[WorkerInfo]:
-        """Read the registrations, which change more rarely than they are looked at."""
-        if registered == self._registered:
-            return self.workers
-        return [WorkerInfo.read(id, text) for id, text in registered.items()]
 
     # ---- judging ---------------------------------------------------------------------------------
 

@@ -1,131 +1,109 @@
-"""The connection on which a worker beats; that it is gone is how others see that the worker is.
-
-A server sees within milliseconds that a killed process's connection has closed, long before a key
-expires. So the connection has a name, and the worker proves at each beat that the server lists the
-connection under that name. Where it cannot (a cluster, an ACL, a proxy), nobody may conclude
-anything from the list.
-"""
+"""The heartbeat of a worker: it registers, and says once a second that it lives."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import re
-import secrets
-from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
 
-from redis import exceptions as redis_errors
+from threadmill_shared.records.workers import Seen, WorkerInfo
+from threadmill_shared.store.heartbeat_connection import HeartbeatConnection
+from threadmill_workers.membership.identity import WorkerIdentity
 
-from threadmill_shared.store.connections import StoreClient, connect
-from threadmill_shared.store.workers import Seen
+logger = logging.getLogger("threadmill.worker")
 
-Command = tuple[Any, ...]
+LEASE_MS = 3000
+TOOLS_MS = 60_000
 
 
-class Heartbeat(Protocol):
-    """A way to beat."""
+class Heartbeat:
+    """Registers one worker process, again and again under new ids if others hold it for dead."""
 
-    async def send(self, command: Command) -> Any:
-        """Send one command and return its answer.
+    def __init__(
+        self,
+        holder: WorkerIdentity,
+        info: WorkerInfo,
+        tools: Sequence[str],
+        *,
+        on_buried: Callable[[], None],
+    ) -> None:
+        """Nothing is registered yet.
 
-        Raises:
-            ConnectionError: the server is away.
-            ResponseError: it refused the command.
+        Args:
+            holder: whose heartbeat it is.
+            info: what others may know of the worker.
+            tools: what it can execute, as other processes look it up.
+            on_buried: called before the worker is registered under a new id.
         """
-        ...
+        self.holder = holder
+        """Who the worker is; another one once it was buried."""
+        self.confirmed_at = float("-inf")
+        """When the last beat was sent that was answered, by `boot_seconds`."""
+        self._info = info
+        self._tools = tools
+        self._on_buried = on_buried
+        self._seen: Seen | None = None
+        self._registration = ""
+        self._tried: dict[str, None] = {}
+        """The registrations that may be stored: the last one, and those without an answer."""
 
-    async def seen(self) -> Seen | None:
-        """How others can see this connection; None where they cannot."""
-        ...
+    async def begin(self, connection: HeartbeatConnection) -> None:
+        """Register, over a connection that is new."""
+        self._seen = await connection.seen()
+        await self._register(connection)
 
-    async def proves(self, seen: Seen) -> bool:
-        """Whether they still can."""
-        ...
+    async def beat(self, connection: HeartbeatConnection) -> None:
+        """Renew the lease; register again if it has expired, or if others hold us for dead."""
+        sent_at = boot_seconds()
+        outcome = await connection.renew_lease(
+            self.holder.id, self._registration, lease_ms=LEASE_MS, tools_ms=TOOLS_MS
+        )
+        if outcome == "ok":
+            self.confirmed_at = sent_at
+        elif outcome == "lapsed":
+            await self._register(connection)
+        else:
+            await self._register_anew(connection)
+        if self._seen is not None and not await connection.proves(self._seen):
+            self._seen = None  # what the server lists can no longer be relied upon
+            await self._register(connection)
 
-    async def is_lost_within(self, seconds: float) -> bool:
-        """Wait for so long, or until the connection is lost; whether it is."""
-        ...
+    async def end(self, connection: HeartbeatConnection) -> None:
+        """Deregister."""
+        await connection.remove(self.holder.id, self._registration)
 
-
-@contextlib.asynccontextmanager
-async def open_heartbeat(url: str) -> AsyncGenerator[Heartbeat, None]:
-    """A connection to the store at this URL, for as long as the block lasts."""
-    name = f"threadmill-{secrets.token_hex(8)}"
-    client = connect(url, client_name=name)
-    try:
-        pool = getattr(client, "connection_pool", None)
-        if pool is None:  # a cluster, where no list has the connections of all nodes
-            yield _ManyConnections(client)
+    async def _register(self, connection: HeartbeatConnection) -> None:
+        sent_at = boot_seconds()
+        registration = dataclasses.replace(self._info, seen=self._seen).encode()
+        # Before the first answer there is none that others could have buried.
+        known = "\n".join(self._tried) if self._registration else ""
+        self._tried[registration] = None
+        outcome = await connection.register(
+            self.holder.id,
+            registration,
+            known=known,
+            tools=self._tools,
+            lease_ms=LEASE_MS,
+            tools_ms=TOOLS_MS,
+        )
+        if outcome == "buried":
+            await self._register_anew(connection)
             return
-        connection = await pool.get_connection()
-        try:
-            yield _OneConnection(connection, name)
-        finally:
-            await pool.release(connection)
-    finally:
-        await client.aclose()
+        self._registration, self.confirmed_at = registration, sent_at
+        self._tried = {registration: None}
+
+    async def _register_anew(self, connection: HeartbeatConnection) -> None:
+        """Go on under a new id: others hold this one for dead, and have taken its runs."""
+        logger.warning("this worker was declared dead; its runs were reassigned")
+        self._on_buried()
+        self.confirmed_at, self._registration, self._tried = float("-inf"), "", {}
+        self.holder = self.holder.renewed()
+        await self._register(connection)
 
 
-class _ManyConnections:
-    """Whatever connection the client takes; its loss tells nothing."""
-
-    def __init__(self, client: StoreClient) -> None:
-        self._client = client
-
-    async def send(self, command: Command) -> Any:
-        return await self._client.execute_command(*command)
-
-    async def seen(self) -> Seen | None:
-        return None
-
-    async def proves(self, seen: Seen) -> bool:  # noqa: ARG002
-        return False
-
-    async def is_lost_within(self, seconds: float) -> bool:
-        await asyncio.sleep(seconds)
-        return False
-
-
-class _OneConnection:
-    """One named connection, which nothing else uses."""
-
-    def __init__(self, connection: Any, name: str) -> None:
-        self._connection = connection
-        self._name = name
-
-    async def send(self, command: Command) -> Any:
-        packed = self._connection.pack_command(*command)
-        await self._connection.send_packed_command(packed)
-        return await self._connection.read_response()
-
-    async def seen(self) -> Seen | None:
-        try:
-            client = int(await self.send(("CLIENT", "ID")))
-            seen = Seen(server_id(await self.send(("INFO", "server"))), client)
-        except redis_errors.ResponseError:  # an ACL forbids it, or a proxy does not know it
-            return None
-        return seen if seen.server and await self.proves(seen) else None
-
-    async def proves(self, seen: Seen) -> bool:
-        try:
-            listed = await self.send(("CLIENT", "LIST", "ID", seen.client))
-        except redis_errors.ResponseError:
-            return False
-        # A proxy may share one connection among many workers; then the name is another one's.
-        return f"id={seen.client} " in listed and f"name={self._name} " in listed
-
-    async def is_lost_within(self, seconds: float) -> bool:
-        # Nobody sends to an idle connection: what can be read is its end.
-        try:
-            return await self._connection.read_response(timeout=seconds) is not None
-        except redis_errors.ConnectionError:
-            return True
-
-
-def server_id(info: Any) -> str:
-    """The server's identity, which changes with a restart and with a failover; empty: not told."""
-    if isinstance(info, dict):
-        return str(info.get("run_id", ""))
-    found = re.search(r"^run_id:(\w+)", str(info), re.MULTILINE)
-    return found[1] if found else ""
+def boot_seconds() -> float:
+    """Seconds that pass while the machine sleeps, too: the server's do."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -8,7 +8,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.workers import notification_channel
 
 
 def host_name() -> str:
@@ -39,7 +39,7 @@ class WorkerIdentity:
     def of_this_process(cls, namespace: str) -> WorkerIdentity:
         """This process, under an id that no other has or had."""
         worker_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
-        return cls(worker_id, Keys(namespace).bell(worker_id))
+        return cls(worker_id, notification_channel(namespace, worker_id))
 
     def renewed(self) -> WorkerIdentity:
         """The same process under a new id, because the old one was declared dead."""

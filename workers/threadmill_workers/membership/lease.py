@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from threadmill_shared import errors
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.keys import Keys
-from threadmill_shared.store.scripts.loader import ScriptCall
-from threadmill_shared.store.scripts.workers import WorkerScripts
-from threadmill_shared.store.workers import Seen, WorkerInfo
-from threadmill_workers.membership.heartbeat import Heartbeat, open_heartbeat
+from threadmill_shared.store.heartbeat_connection import HeartbeatConnection, open_heartbeat
+from threadmill_workers.membership.heartbeat import LEASE_MS, Heartbeat, boot_seconds
 from threadmill_workers.membership.identity import WorkerIdentity
 
 logger = logging.getLogger("threadmill.worker")
 
 BEAT_SECONDS = 1.0
-LEASE_MS = 3000
-TOOLS_MS = 60_000
 UNANSWERED_BEATS = 30
 """So many beats may pass without an answer of the event loop. Beats and not seconds: a process that
 was frozen for a minute is no worse for it."""
@@ -86,31 +80,28 @@ class Lease:
 
         Args:
             settings: with the store's URL.
-            holder: whose lease it is; another one once it was buried.
+            holder: whose lease it is.
             info: what others may know of the worker.
             tools: what it can execute, as other processes look it up.
             loop: it has to answer, or there are no beats.
             on_buried: called on the loop before the worker is registered under a new id.
             on_stuck: called with the reason when there will be no beats any more.
         """
-        self.holder = holder
         self._settings = settings
-        self._info = info
-        self._tools = tools
         self._loop = loop
-        self._on_buried = on_buried
+        self._heartbeat = Heartbeat(holder, info, tools, on_buried=lambda: loop.call(on_buried))
         self._on_stuck = on_stuck
-        self._scripts = WorkerScripts(Keys(settings.namespace))
-        self._registration = ""
-        self._tried: dict[str, None] = {}
-        """The registrations that may be stored: the last one, and those without an answer."""
-        self._confirmed_at = float("-inf")
         self._told_at = float("-inf")
         self._end = threading.Event()
         self._closing = asyncio.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._registered = threading.Event()
         self._thread = threading.Thread(target=self._work, name="threadmill-lease", daemon=True)
+
+    @property
+    def holder(self) -> WorkerIdentity:
+        """Whose lease it is; another one once it was buried."""
+        return self._heartbeat.holder
 
     def start(self, timeout: float = 10.0) -> None:
         """Register, and begin to beat.
@@ -134,7 +125,7 @@ class Lease:
 
     def is_confirmed(self) -> bool:
         """Whether the lease cannot have expired yet."""
-        return _now() - self._confirmed_at < LEASE_MS / 1000
+        return boot_seconds() - self._heartbeat.confirmed_at < LEASE_MS / 1000
 
     async def wait_until_confirmed(self) -> None:
         """Wait until the lease is confirmed."""
@@ -154,12 +145,13 @@ class Lease:
         pause = FIRST_RETRY_SECONDS
         while not self._end.is_set():
             try:
-                async with open_heartbeat(self._settings.store_url()) as heartbeat:
-                    await self._beat_on(heartbeat)
+                url, namespace = self._settings.store_url(), self._settings.namespace
+                async with open_heartbeat(url, namespace) as connection:
+                    await self._beat_on(connection)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
                 self._tell_trouble(error)
                 await asyncio.sleep(pause)
-            was_renewed = _now() - self._confirmed_at < LONGEST_RETRY_SECONDS
+            was_renewed = boot_seconds() - self._heartbeat.confirmed_at < LONGEST_RETRY_SECONDS
             pause = FIRST_RETRY_SECONDS if was_renewed else min(2 * pause, LONGEST_RETRY_SECONDS)
 
     def _tell_trouble(self, error: Exception) -> None:
@@ -173,28 +165,25 @@ class Lease:
             self._told_at = float("-inf")
             logger.warning("the lease is renewed again; Redis is back")
 
-    async def _beat_on(self, heartbeat: Heartbeat) -> None:
+    async def _beat_on(self, connection: HeartbeatConnection) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
-        seen = await heartbeat.seen()
-        await self._register(heartbeat, seen)
+        await self._heartbeat.begin(connection)
+        self._registered.set()
         self._tell_end_of_trouble()
-        while not await self._is_lost_before_the_next_beat(heartbeat):
+        while not await self._is_lost_before_the_next_beat(connection):
             if self._end.is_set():
-                await self._deregister(heartbeat)
+                await self._heartbeat.end(connection)
                 return
             if not self._loop.answers(on_silence=self._loop_is_silent):
                 continue
-            await self._beat(heartbeat, seen)
-            if seen is not None and not await heartbeat.proves(seen):
-                seen = None  # what the server lists can no longer be relied upon
-                await self._register(heartbeat, seen)
+            await self._heartbeat.beat(connection)
         logger.info("the lease's connection was lost; reconnecting")
 
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
 
-    async def _is_lost_before_the_next_beat(self, heartbeat: Heartbeat) -> bool:
-        waiting = asyncio.ensure_future(heartbeat.is_lost_within(BEAT_SECONDS))
+    async def _is_lost_before_the_next_beat(self, connection: HeartbeatConnection) -> bool:
+        waiting = asyncio.ensure_future(connection.is_lost_within(BEAT_SECONDS))
         closing = asyncio.ensure_future(self._closing.wait())
         await asyncio.wait([waiting, closing], return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
@@ -202,66 +191,3 @@ class Lease:
             waiting.cancel()
             await asyncio.wait([waiting])
         return not waiting.cancelled() and waiting.result()
-
-    async def _beat(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
-        sent_at = _now()
-        call = self._scripts.renew_lease(
-            worker=self.holder.id,
-            registration=self._registration,
-            lease_ms=LEASE_MS,
-            tools_ms=TOOLS_MS,
-        )
-        [outcome] = await _send(heartbeat, call)
-        if outcome == "ok":
-            self._confirmed_at = sent_at
-        elif outcome == "lapsed":
-            await self._register(heartbeat, seen)
-        else:
-            await self._rise(heartbeat, seen)
-
-    async def _register(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
-        sent_at, registration = _now(), dataclasses.replace(self._info, seen=seen).encode()
-        # Before the first answer there is none that others could have buried.
-        tried = "\n".join(self._tried) if self._registration else ""
-        self._tried[registration] = None
-        call = self._scripts.register(
-            worker=self.holder.id,
-            known=tried,
-            registration=registration,
-            lease_ms=LEASE_MS,
-            tools_ms=TOOLS_MS,
-            rest=self._tools,
-        )
-        [outcome] = await _send(heartbeat, call)
-        if outcome == "buried":
-            await self._rise(heartbeat, seen)
-            return
-        self._registration, self._confirmed_at = registration, sent_at
-        self._tried = {registration: None}
-        self._registered.set()
-
-    async def _rise(self, heartbeat: Heartbeat, seen: Seen | None) -> None:
-        """Go on under a new id: others hold this one for dead, and have taken its runs."""
-        logger.warning("this worker was declared dead; its runs were reassigned")
-        self._loop.call(self._on_buried)
-        self._confirmed_at, self._registration, self._tried = float("-inf"), "", {}
-        self.holder = self.holder.renewed()
-        await self._register(heartbeat, seen)
-
-    async def _deregister(self, heartbeat: Heartbeat) -> None:
-        call = self._scripts.remove_worker(
-            worker=self.holder.id, judged=self._registration, expired=False
-        )
-        await _send(heartbeat, call)
-
-
-async def _send(heartbeat: Heartbeat, call: ScriptCall) -> Any:
-    """Run a script on the heartbeat's connection: once a second, so with its text."""
-    return await heartbeat.send(call.in_full())
-
-
-def _now() -> float:
-    """Seconds that pass while the machine sleeps, too: the server's do."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()

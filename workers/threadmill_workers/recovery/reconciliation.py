@@ -48,8 +48,6 @@ class Reconciliation:
                 await self._drop_if_lost(held)
 
     async def _drop_if_lost(self, held: HeldRun) -> None:
-        token = await self._store.session.runner.command(
-            "HGET", self._store.session.keys.run(held.record.id), "token"
-        )
+        token = await self._store.runs.token(held.record.id)
         if token != held.token:
             held.stop(Interruption.LOST)

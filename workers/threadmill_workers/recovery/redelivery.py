@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import list_runs
 
 logger = logging.getLogger("threadmill.worker")
@@ -63,7 +63,7 @@ class Redelivery:
         self._send = send
         self._send_probe = send_probe
         self._own_queue = own_queue
-        self._queues = Queues(store.session.keys.namespace)
+        self._queues = Queues(store.namespace)
 
     async def look(
         self, found: Sequence[tuple[str, str]], now: int, workers: Sequence[WorkerInfo]
@@ -98,8 +98,7 @@ class Redelivery:
         return shared - {self._queues.door}
 
     async def _probe(self, queue: str, now: int) -> None:
-        key = self._store.session.keys.probe(queue)
-        if await self._store.session.runner.command("SET", key, now, "NX", "PX", PROBE_MS):
+        if await self._store.indexes.begin_probe(queue, now, lifetime_ms=PROBE_MS):
             self._send_probe(queue, now)
 
     async def resend_lost(self, queue: str, until: int) -> None:
@@ -122,20 +121,17 @@ class Redelivery:
             logger.warning(
                 "resent to queue %s, because no worker had claimed them: %s", queue, list_runs(sent)
             )
-        await self._store.session.runner.command("UNLINK", self._store.session.keys.probe(queue))
+        await self._store.indexes.end_probe(queue)
 
     async def _read(self, found: Sequence[tuple[str, str]]) -> list[Unclaimed]:
         """Learn in which queues they are looked for."""
-        records = await self._store.session.runner.commands(
-            ("HMGET", self._store.session.keys.run(run_id), "queue", "attempts")
-            for run_id, _ in found
-        )
+        records = await self._store.runs.queues_and_attempts([run_id for run_id, _ in found])
         unclaimed = []
         for (run_id, place), (queue, attempts) in zip(found, records, strict=True):
             if queue is None:  # its record was deleted by hand; the script takes its entry away
                 await self._store.indexes.resend(run_id, place)
             else:
-                unclaimed.append(Unclaimed(run_id, place, self._queue(queue, int(attempts))))
+                unclaimed.append(Unclaimed(run_id, place, self._queue(queue, attempts)))
         return unclaimed
 
     def _queue(self, queue: str, attempts: int) -> str:

@@ -10,9 +10,8 @@ from functools import partial
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.scripts.workers import WorkerScripts
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.store import Store
-from threadmill_shared.store.workers import WorkerInfo
 from threadmill_workers.log_text import list_runs
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.each import each
@@ -73,14 +72,10 @@ class Takeover:
 
     async def _removes(self, dead: Dead) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
-        worker = dead.worker
-        call = WorkerScripts(self._store.session.keys).remove_worker(
-            worker=worker, judged=dead.registration, expired=dead.expired
-        )
-        [outcome] = await self._store.session.runner.run(call)
-        if outcome == "lives":
+        worker, registration = dead.worker, dead.registration
+        if not await self._store.workers.remove(worker, registration, expired=dead.expired):
             return False
-        self._remove_queue(WorkerInfo.read(worker, dead.registration).queue)
+        self._remove_queue(WorkerInfo.read(worker, registration).queue)
         return True
 
     async def _take_from(self, worker: str, run_id: str, *, count: bool) -> None:

@@ -1,0 +1,61 @@
+"""The registrations of workers, as they are stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from pydantic_core import from_json, to_json
+
+from threadmill_shared.tools import ToolSpec
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How the death of a worker's process can be seen: its connection leaves the server's list."""
+
+    server: str
+    """The server's `run_id`; after a restart or a failover, the list says nothing."""
+    client: int
+    """The connection's number there."""
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker's registration."""
+
+    id: str
+    """`host:pid:nonce`"""
+    worker: str
+    """`host:pid`"""
+    since: int
+    """Seconds since the epoch."""
+    queue: str
+    """The queue that only this worker consumes."""
+    queues: tuple[str, ...] = ()
+    """All queues that it consumes."""
+    seen: Seen | None = None
+    """None: only its lease tells whether it lives."""
+
+    def encode(self) -> str:
+        """The registration as it is stored under the worker's id."""
+        fields = {name: value for name, value in asdict(self).items() if name != "id"}
+        return to_json(fields).decode()
+
+    @classmethod
+    def read(cls, id: str, registration: str) -> WorkerInfo:
+        """Build it from what is stored; what a later version has written besides is left out."""
+        stored = from_json(registration)
+        seen = stored.get("seen")
+        return cls(
+            id=id,
+            worker=stored["worker"],
+            since=stored["since"],
+            queue=stored["queue"],
+            queues=tuple(stored.get("queues", ())),
+            seen=Seen(seen["server"], seen["client"]) if seen else None,
+        )
+
+
+def published_name(tool: ToolSpec) -> str:
+    """A tool as workers publish it: what it is, and which version of it."""
+    return f"{tool.identity} {tool.digest}"
