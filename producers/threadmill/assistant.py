@@ -19,7 +19,7 @@ from threadmill.runs.attachments import Files
 from threadmill.runs.checks import check_message_given, unknown_field
 from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
 from threadmill.runs.registration import (
-    Entered,
+    Entry,
     Registrant,
     Registration,
     fields_of,
@@ -93,7 +93,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
     _registration: Registration = PrivateAttr(default_factory=Registration)
-    _entries: list[Entered] = PrivateAttr(default_factory=list)
+    _entries: list[Entry] = PrivateAttr(default_factory=list)
 
     if TYPE_CHECKING:
 
@@ -299,7 +299,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         self._is_registered = definition is not None
 
     async def _enter(self) -> Self:
-        definition, client, entry = self._new_definition(), current_client(), Entered()
+        definition, client, entry = self._new_definition(), current_client(), Entry()
         try:
             await client.call(self._registration.enter(entry, self._registrant(client), definition))
         except BaseException:

@@ -49,15 +49,15 @@ def demo() -> None:
         )
         folder = Path(stack.enter_context(temporary))
         _forget_settings()
-        _tell("server", stack.enter_context(_server(folder)))
-        _tell("model", stack.enter_context(_model()))
-        _tell("workers", stack.enter_context(_workers(folder)))
-        _tell("ready", f"in {time.monotonic() - began:.1f} s")
+        _show("server", stack.enter_context(_server(folder)))
+        _show("model", stack.enter_context(_model()))
+        _show("workers", stack.enter_context(_workers(folder)))
+        _show("ready", f"in {time.monotonic() - began:.1f} s")
         _play()
-        _tell_next()
+        _show_next_steps()
 
 
-def _tell(what: str, words: str) -> None:
+def _show(what: str, words: str) -> None:
     click.echo(f"{what:<8} {words}")
 
 
@@ -70,7 +70,7 @@ def _play() -> None:
         raise click.ClickException(f"The demo failed: {error}") from error
 
 
-def _tell_next() -> None:
+def _show_next_steps() -> None:
     click.echo("\nYours: write an assistant like the one above into bot.py, then run")
     click.echo("  threadmill dev bot            Redis, a worker and Flower in this terminal")
     click.echo("  threadmill say Marvin Hello   in another one, in the same folder")

@@ -60,7 +60,7 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
         click.echo(f"not kept of {left_out}", err=True)
     if found.skipped:
         click.echo(f"skipped {counted(found.skipped, 'run or step', 'runs and steps')}", err=True)
-    for line in _told_of_models(found, models, dry_run=dry_run):
+    for line in _model_notes(found, models, dry_run=dry_run):
         click.echo(line, err=True)
     click.echo(
         f"{counted(found.assistants, 'assistant')}, {counted(found.threads, 'thread')}, "
@@ -69,7 +69,7 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
     )
 
 
-def _told_of_models(found: Imported, models: Mapping[str, str], *, dry_run: bool) -> Iterator[str]:
+def _model_notes(found: Imported, models: Mapping[str, str], *, dry_run: bool) -> Iterator[str]:
     from threadmill_shared.retirements.announcements import find_retirement, today
 
     for old, number in found.mapped.items():

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
-_CARRIERS_OF_TEXT = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
+_LOG_TEXTS = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
 """Loggers that tell what users say, in requests to the provider or in arguments of tasks."""
-_CELERYS = ("celery", "kombu", "amqp")
+_LOG_CELERY = ("celery", "kombu", "amqp")
 
 
 @click.command()
@@ -55,7 +55,7 @@ def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) ->
         settings = settings.model_copy(update={"concurrency": concurrency})
     service.model_factory(settings)
     _import(modules)
-    service.run_worker(settings, modules, _tell_ready)
+    service.run_worker(settings, modules, _announce_ready)
 
 
 def begin_logging(level: str) -> None:
@@ -66,7 +66,7 @@ def begin_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
-    quiet = _CARRIERS_OF_TEXT if level == "DEBUG" else (*_CARRIERS_OF_TEXT, *_CELERYS)
+    quiet = _LOG_TEXTS if level == "DEBUG" else (*_LOG_TEXTS, *_LOG_CELERY)
     for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -110,7 +110,7 @@ def _package(frame: TracebackType) -> str:
     return str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def _tell_ready(process: WorkerProcess) -> None:
+def _announce_ready(process: WorkerProcess) -> None:
     assistants, tools = len(process.catalog.definitions), len(process.catalog.tools)
     words = (
         f"worker {process.holder.name} ready: {_counted(assistants, 'assistant')}, "

@@ -43,7 +43,7 @@ _closings: set[asyncio.Task[None]] = set()
 """Under way; the loop itself would not keep one whose caller was cancelled."""
 
 
-class Entered:
+class Entry:
     """One entry of a `with`."""
 
 
@@ -51,7 +51,7 @@ class Registration:
     """The registration of one assistant."""
 
     def __init__(self) -> None:
-        self._entries: set[Entered] = set()
+        self._entries: set[Entry] = set()
         self._creating: asyncio.Task[None] | None = None
         self._entered_id: str | None = None
         """What the outermost `with` has registered, and removes."""
@@ -79,7 +79,7 @@ class Registration:
             await registrant.assistants.delete(registrant.id)
             registrant.note(None)
 
-    async def enter(self, entry: Entered, registrant: Registrant, new: Definition) -> None:
+    async def enter(self, entry: Entry, registrant: Registrant, new: Definition) -> None:
         """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
 
         Whoever enters calls `exit` in any case: it may be cancelled when it has entered already.
@@ -92,7 +92,7 @@ class Registration:
             # One of those who wait may be cancelled; the others still need it.
             await asyncio.shield(self._creating)
 
-    async def exit(self, entry: Entered, registrant: Registrant) -> None:
+    async def exit(self, entry: Entry, registrant: Registrant) -> None:
         """Remove at the outermost exit what was registered at the entry; again it does nothing."""
         if entry not in self._entries:
             return

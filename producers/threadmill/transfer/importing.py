@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from threadmill.client.client import Client
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
-from threadmill.transfer.index import Index, open_index
+from threadmill.transfer.index import FileIndex, open_index
 from threadmill.transfer.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
 from threadmill_shared import ids
 from threadmill_shared.records.definition import Definition
@@ -22,9 +22,9 @@ from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.retirements.announcements import find_retirement
 from threadmill_shared.run_request import check_model
 
-_PART = 200
+_BATCH = 200
 """Messages, and what goes with them, in one script."""
-_PART_BYTES = 1_000_000
+_BATCH_BYTES = 1_000_000
 
 
 @dataclass
@@ -114,7 +114,7 @@ async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -
         return imported
 
 
-def _found(index: Index, models: Mapping[str, str]) -> Imported:
+def _found(index: FileIndex, models: Mapping[str, str]) -> Imported:
     named = Counter(line.definition().model for line in _assistants(index))
     used: Counter[str] = Counter()
     for model, number in named.items():
@@ -138,7 +138,7 @@ def _retiring(used: Mapping[str, int]) -> dict[str, int]:
     return {model: number for model, number in used.items() if find_retirement(model)}
 
 
-def _assistants(index: Index) -> Iterator[AssistantLine]:
+def _assistants(index: FileIndex) -> Iterator[AssistantLine]:
     for start in index.assistants:
         line = index.line(start)
         assert isinstance(line, AssistantLine)  # noqa: S101  the index says so
@@ -154,7 +154,7 @@ def _mapped(definition: Definition, models: Mapping[str, str]) -> Definition:
     return definition.model_copy(update={"model": model})
 
 
-async def _import_thread(client: Client, index: Index, old_id: str, start: int | None) -> int:
+async def _import_thread(client: Client, index: FileIndex, old_id: str, start: int | None) -> int:
     line = None if start is None else index.line(start)
     assert line is None or isinstance(line, ThreadLine)  # noqa: S101  the index says so
     key = line.threadmill.key if line else None
@@ -164,7 +164,7 @@ async def _import_thread(client: Client, index: Index, old_id: str, start: int |
     if key is not None:
         thread_id = ids.keyed_thread_id(client.settings.namespace, key)
     added = 0
-    for part in _parts(index, old_id):
+    for part in _batches(index, old_id):
         first = part[0].at if part else 0
         added += await client.store.threads.import_items(
             thread_id,
@@ -182,21 +182,21 @@ def _created_at(line: ThreadLine | None, first: int) -> int:
     return line.created_at * 1000 if line.threadmill.at is None else line.threadmill.at
 
 
-def _parts(index: Index, thread_id: str) -> Iterator[list[ImportedItem]]:
+def _batches(index: FileIndex, thread_id: str) -> Iterator[list[ImportedItem]]:
     """The thread's items in parts; each but the first begins with a message. One part at least."""
     part: list[ImportedItem] = []
     size = 0
-    for place in index.places(thread_id):
-        message_id, text = _item(index, place.start)
-        if message_id and part and (len(part) >= _PART or size >= _PART_BYTES):
+    for line in index.lines_of_thread(thread_id):
+        message_id, text = _item(index, line.start)
+        if message_id and part and (len(part) >= _BATCH or size >= _BATCH_BYTES):
             yield part
             part, size = [], 0
-        part.append(ImportedItem(message_id, text, place.at))
+        part.append(ImportedItem(message_id, text, line.at))
         size += len(text)
     yield part
 
 
-def _item(index: Index, start: int) -> tuple[str, str]:
+def _item(index: FileIndex, start: int) -> tuple[str, str]:
     line = index.line(start)
     assert isinstance(line, MessageLine | ItemLine)  # noqa: S101  the index says so
     item = line.item(index.names) if isinstance(line, MessageLine) else line.item

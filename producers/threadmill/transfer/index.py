@@ -28,7 +28,7 @@ _TABLES = """
 
 
 @dataclass(frozen=True)
-class Place:
+class IndexedLine:
     """Where a line of a thread is."""
 
     start: int
@@ -40,7 +40,7 @@ class Place:
     """`call` or `output`, and the call's id; None: it is neither."""
 
 
-class Index:
+class FileIndex:
     """The lines of one file, all of them read and found good."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -106,11 +106,11 @@ class Index:
         """How many there are."""
         return sum(1 for _ in self.threads())
 
-    def places(self, thread_id: str) -> list[Place]:
+    def lines_of_thread(self, thread_id: str) -> list[IndexedLine]:
         """Where the thread's lines are, in the order in which they were said."""
         query = "SELECT start, at, position, call FROM lines WHERE thread = ? ORDER BY start"
         rows = self._database.execute(query, (thread_id,))
-        return _without_halves(_in_order([Place(*row) for row in rows]))
+        return _without_incomplete_calls(_in_order([IndexedLine(*row) for row in rows]))
 
     def _add(self, line: Line | None, start: int) -> None:
         match line:
@@ -125,18 +125,18 @@ class Index:
                 self.messages += isinstance(line, MessageLine)
                 extra = line.threadmill
                 at = line.created_at * 1000 if extra.at is None else extra.at
-                place = (line.thread_id, start, at, extra.position, _call(line))
-                self._put("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", *place)
+                row = (line.thread_id, start, at, extra.position, _call(line))
+                self._put("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", *row)
 
     def _put(self, statement: str, *values: object) -> None:
         self._database.execute(statement, values)
 
 
-def open_index(path: str | Path) -> tuple[BinaryIO, Index]:
+def open_index(path: str | Path) -> tuple[BinaryIO, FileIndex]:
     """Open a file and read it; both are the caller's to close."""
     file = Path(path).open("rb")  # noqa: SIM115  the caller's to close
     try:
-        return file, Index.of(file)
+        return file, FileIndex.of(file)
     except BaseException:
         file.close()
         raise
@@ -151,26 +151,26 @@ def _call(line: MessageLine | ItemLine) -> str | None:
     return f"output {item['call_id']}" if item["type"] == "tool_output" else None
 
 
-def _in_order(places: list[Place]) -> list[Place]:
+def _in_order(lines: list[IndexedLine]) -> list[IndexedLine]:
     """By position where all have one, else by time.
 
     Times are in whole seconds, so what has the same time stays as it is in the file, unless the
     file has the newest first, as the Assistants API's lists had.
     """
-    if all(place.position is not None for place in places):
-        return sorted(places, key=lambda place: place.position or 0)
-    steps = [later.at - former.at for former, later in pairwise(places)]
+    if all(line.position is not None for line in lines):
+        return sorted(lines, key=lambda line: line.position or 0)
+    steps = [later.at - former.at for former, later in pairwise(lines)]
     if min(steps, default=0) < 0 and max(steps, default=0) <= 0:
-        places.reverse()
-    return sorted(places, key=lambda place: place.at)
+        lines.reverse()
+    return sorted(lines, key=lambda line: line.at)
 
 
-def _without_halves(places: Iterable[Place]) -> list[Place]:
+def _without_incomplete_calls(lines: Iterable[IndexedLine]) -> list[IndexedLine]:
     """Leave out calls without an output, and outputs without a call: providers refuse them."""
-    places = list(places)
-    named = [(place.call or "").partition(" ") for place in places]
+    lines = list(lines)
+    named = [(line.call or "").partition(" ") for line in lines]
     calls = {id for kind, _, id in named if kind == "call"}
     whole = calls & {id for kind, _, id in named if kind == "output"}
     return [
-        place for place, (kind, _, id) in zip(places, named, strict=True) if not kind or id in whole
+        line for line, (kind, _, id) in zip(lines, named, strict=True) if not kind or id in whole
     ]

@@ -172,7 +172,7 @@ class MessageLine(_Line):
             details = self.incomplete_details or {}
             item["reason"] = str(details.get("reason") or "run_failed")
         if self.attachments:
-            item["attachments"] = [_left_behind(one) for one in self.attachments]
+            item["attachments"] = [_without_tools(one) for one in self.attachments]
         Message.read("", item, 0)
         return item
 
@@ -252,7 +252,7 @@ def _as_template(instructions: str) -> str:
     return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
 
 
-def _left_behind(attachment: dict[str, Any]) -> dict[str, Any]:
+def _without_tools(attachment: dict[str, Any]) -> dict[str, Any]:
     """An attachment that no tool reads where its content was ours: that is not in the file."""
     is_ours = ids.is_attached_file_id(str(attachment.get("file_id")))
     return {**attachment, "tools": []} if is_ours else attachment
