@@ -275,7 +275,7 @@ class Thread(ContextManager):
         except errors.ThreadNotFound:
             return
         except errors.ThreadLocked:
-            if error is None:  # else it would hide why the block was left while a run goes on
+            if error is None:  # else it would hide why the block was left while a run continues
                 raise
 
 

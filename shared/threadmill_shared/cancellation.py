@@ -16,8 +16,8 @@ async def cancel_all(
     """Cancel tasks, and wait until they have ended.
 
     On Python 3.11 `asyncio.wait_for`, with which redis-py sends, may swallow a cancellation. A task
-    that goes on for it is cancelled again after some seconds; else whoever waits for its end would
-    wait for ever. None: only once, for tasks that may have to clean up.
+    that continues because of this is cancelled again after some seconds; otherwise its end would be
+    awaited forever. None: only once, for tasks that may have to clean up.
     """
     pending = list(tasks)
     while pending := [task for task in pending if not task.done()]:

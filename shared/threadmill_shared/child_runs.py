@@ -2,7 +2,7 @@
 
 The tool's own run holds a slot of this worker while it waits. If its child needed a slot too, all
 slots could come to hold parents, and nothing would move. So the child of a tool is executed by the
-same process, without a message and without a slot; also when it goes on after it was parked, or was
+same process, without a message and without a slot, even if it continues after it was parked, or was
 the next in its thread's line.
 """
 

@@ -8,10 +8,10 @@ ThreadmillError
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
 ├── RunFailed              the run ended without an answer
-├── WaitTimeout            the wait ended, the run goes on
+├── WaitTimeout            the wait ended, the run continues
 ├── ModelError             the provider's side
 │   └── ModelRefused, ModelUnavailable, ModelGarbled, ContextTooLong, ResultInvalid
-├── ToolError              a tool's side; the model is told, the run goes on
+├── ToolError              a tool's side; the model is told, the run continues
 │   └── ToolArgumentsInvalid, ToolNotFound, ToolTimedOut, ToolInterrupted, ToolRejected
 └── InfrastructureError    Redis or the broker
     └── StoreUnavailable, StoreFull, StoreIncompatible, RunLost, LogRewound
@@ -135,7 +135,7 @@ class RunFailed(ThreadmillError):
 
 
 class WaitTimeout(ThreadmillError, TimeoutError):
-    """The wait ended before the run did; the run goes on.
+    """The wait ended before the run did; the run continues.
 
     Attributes:
         run: the run's handle.
@@ -197,7 +197,7 @@ class ResultInvalid(ModelError, ValueError):
 
 
 class ToolError(ThreadmillError):
-    """A tool call did not succeed; the model is told, and the run goes on."""
+    """A tool call did not succeed; the model is told, and the run continues."""
 
 
 class ToolArgumentsInvalid(ToolError, ValueError):

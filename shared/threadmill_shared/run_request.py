@@ -56,9 +56,9 @@ class ThreadRef:
 
     id: str
     create: bool
-    """Whether it may be made now."""
+    """Whether it may be created now."""
     metadata: Mapping[str, str] | None = None
-    """Kept with it if it is made now."""
+    """Stored with it if it is created now."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RunRequest:
     idempotency_key: str | None = None
     context: Mapping[str, Any] | None = None
     instructions: Instructions | None = None
-    """In place of the assistant's; a str is sent as it stands."""
+    """Replaces the assistant's; a str is sent unchanged."""
     additional_instructions: Instructions | None = None
     """Behind them."""
     options: Mapping[str, Any] = field(default_factory=dict)

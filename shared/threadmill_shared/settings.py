@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Workers that may die in a run's tool calls, none of which is finished, before it fails as
     `worker_lost`; three times as many of a run that was merely waiting for its model."""
     drain_seconds: float = Field(default=25, ge=0)
-    """How long a worker that was told to stop lets its runs go on."""
+    """How long a worker that was told to stop lets its runs continue."""
 
     run_seconds: float = Field(default=600, gt=0)
     """A run's deadline, counted from its first claim."""
@@ -134,7 +134,7 @@ def load_settings() -> Settings:
     """The settings of this process, read from the environment at the first call.
 
     Raises:
-        NotConfigured: an environment variable has a value that cannot be.
+        NotConfigured: an environment variable has an invalid value.
     """
     _warn_of_unknown()
     try:

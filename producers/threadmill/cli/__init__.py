@@ -26,7 +26,7 @@ def main() -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # What a model says need not be in the terminal's encoding.
+            # A model's text may not fit the terminal's encoding.
             stream.reconfigure(errors="replace")
     sys.exit(_run())
 
@@ -44,11 +44,11 @@ def _run() -> int:
         click.echo(f"Error: {error}", err=True)
         return 1
     except (RedisError, TypeError, ValueError) as error:
-        # What the checks did not foresee; a traceback would help nobody who types a command.
+        # An unforeseen error; a traceback would not help the user of a command.
         click.echo(f"Error: {type(error).__name__}: {error}", err=True)
         return 1
     except BrokenPipeError:
-        # Whoever read our output has left. What is still buffered would be written at exit.
+        # The reader of the output has exited. What is still buffered would be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code if isinstance(code, int) else 0

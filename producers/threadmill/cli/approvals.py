@@ -19,7 +19,7 @@ _call_id = click.argument("call_id", required=False)
 @click.argument("run_id")
 @_call_id
 def approve(run_id: str, call_id: str | None) -> None:
-    """Allow the call CALL_ID of the run RUN_ID; without CALL_ID, all that wait for an approval."""
+    """Approve CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval."""
     run = _load(run_id)
     for call in _waiting(run, call_id):
         run.approve(call.id)
@@ -31,7 +31,7 @@ def approve(run_id: str, call_id: str | None) -> None:
 @_call_id
 @click.option("--reason", help="The reason, as the model will read it.")
 def reject(run_id: str, call_id: str | None, reason: str | None) -> None:
-    """Refuse the call CALL_ID of the run RUN_ID; without CALL_ID, all that wait for an approval."""
+    """Reject CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval."""
     run = _load(run_id)
     for call in _waiting(run, call_id):
         run.reject(call.id, reason)

@@ -9,15 +9,15 @@ import click
 from threadmill.cli.store_url import use_store
 
 END_SECONDS = 3.0
-"""How long the run's end is waited for; after one second it is ended without its worker."""
+"""How long to wait for the run's end; after one second it is ended without its worker."""
 
 
 @click.command()
 @click.argument("run_id")
 def cancel(run_id: str) -> None:
-    """Cancel the run RUN_ID, and say what became of it.
+    """Cancel the run RUN_ID and print its final status.
 
-    A run that has ended stays as it is.
+    A run that has ended does not change.
     """
     use_store()
     from threadmill import Run

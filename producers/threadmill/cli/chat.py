@@ -15,9 +15,9 @@ from threadmill.cli.store_url import use_store
 @click.argument("assistant")
 @thread_options
 def chat(assistant: str, thread_id: str | None, key: str | None) -> None:
-    """Talk to ASSISTANT, line by line; each answer is printed as it is made.
+    """Chat with ASSISTANT, line by line; answers stream as the model writes them.
 
-    Ctrl-C stops an answer; Ctrl-D or `exit` leaves. Without a terminal the lines are read from
+    Ctrl-C stops an answer; Ctrl-D or `exit` leaves. Without a terminal, lines are read from
     standard input. ASSISTANT is named as for `threadmill say`.
     """
     use_store()

@@ -54,6 +54,6 @@ def _print_version(context: click.Context, _parameter: click.Parameter, wanted: 
 def threadmill() -> None:
     """Assistants, threads and runs on your own Celery workers and Redis.
 
-    Settings are environment variables: THREADMILL_REDIS_URL says where threads and runs live.
-    Without it, the commands use the embedded server of the current folder, if there was one.
+    Settings are environment variables: THREADMILL_REDIS_URL names the store of threads and runs.
+    Without it, commands use the embedded server of the current folder, if there is one.
     """

@@ -77,7 +77,7 @@ def _show_next_steps() -> None:
 
 
 def _forget_settings() -> None:
-    """The demo has its own server; nothing of it may go to one that is in use."""
+    """The demo has its own server; it must not write to one that is in use."""
     for name in list(os.environ):
         if name.startswith("THREADMILL_") and name not in KEPT:
             del os.environ[name]
@@ -123,7 +123,7 @@ def _provider() -> str:
 
 
 def _show_code() -> None:
-    """The whole of what a user writes, to be read while the workers start."""
+    """All the code that a user writes, to read while the workers start."""
     from rich.console import Console
     from rich.syntax import Syntax
     from rich.text import Text
@@ -150,7 +150,7 @@ def _workers(folder: Path) -> Iterator[str]:
             for number in range(1, WORKERS + 1)
         ]
         _show_code()
-        import_module("threadmill.demo.script")  # takes its time as well, so it is done meanwhile
+        import_module("threadmill.demo.script")  # is slow as well, so it is done meanwhile
         yield " and ".join(_name_when_ready(worker) for worker in workers)
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 DRAIN_SECONDS = "2"
-"""How long runs go on after Ctrl-C, unless THREADMILL_DRAIN_SECONDS says otherwise."""
+"""How long runs continue after Ctrl-C, unless THREADMILL_DRAIN_SECONDS is set."""
 GRACE_SECONDS = 6.0
-"""How long a worker may take for what follows its drain."""
+"""How long a worker may take after its drain."""
 START_SECONDS = 30.0
 FLOWER_PORT = 5555
 
@@ -35,9 +35,9 @@ FLOWER_PORT = 5555
 @click.command()
 @click.argument("modules", metavar="[MODULE]...", nargs=-1, envvar="THREADMILL_MODULES")
 def dev(modules: tuple[str, ...]) -> None:
-    """Run all that is needed in one terminal: Redis, a worker, and Flower.
+    """Run Redis, a worker and Flower in one terminal.
 
-    Redis is the one of THREADMILL_REDIS_URL, else an embedded server with its data in
+    Redis is the server at THREADMILL_REDIS_URL, or an embedded one with its data in
     ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
     """
     from threadmill.cli.subprocesses import ChildProcesses
@@ -61,7 +61,7 @@ def dev(modules: tuple[str, ...]) -> None:
 
 
 class _Lines:
-    """Prints lines of several processes, each with its name before it."""
+    """Prints lines of several processes, each with the process's name in front."""
 
     _COLORS: ClassVar = {"redis": "red", "worker": "green", "flower": "magenta"}
 

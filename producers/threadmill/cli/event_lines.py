@@ -1,4 +1,4 @@
-"""A run's events for human eyes: a line for each, and one line for the pieces of a text."""
+"""A run's events for people: a line for each, and one line for the pieces of a text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STYLES = {
 
 
 class EventLines:
-    """Prints events; the pieces of a message, or of code, follow each other as they come."""
+    """Prints events; the pieces of a message, or of code, follow each other as they arrive."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)

@@ -33,9 +33,9 @@ from threadmill_shared.log_text import counted
 def export(
     *, thread_id: str | None, key: str | None, everything: bool, output: Path | None
 ) -> None:
-    """Write what is stored, one JSON object of the Assistants API a line; `import` reads it.
+    """Export threads, one JSON object of the Assistants API per line; `import` reads the file.
 
-    Of a thread that is its messages, tool calls, runs and steps: all that a person may ask for.
+    A thread is exported with everything stored of it: messages, tool calls, runs and steps.
     """
     if (thread_id is not None) + (key is not None) + everything != 1:
         raise click.UsageError("Say what to export: --thread ID, --key KEY or --all.")

@@ -48,8 +48,9 @@ def _models(
 def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
     """Import the assistants, threads and messages of FILE.
 
-    It has one JSON object of the Assistants API a line. What is there already stays as it is, so an
-    import can be repeated. A thread's old id becomes its key: go on with --key thread_abc123.
+    FILE has one JSON object of the Assistants API per line. Objects that already exist do not
+    change, so an import can be repeated. A thread's old id becomes its key: use --key
+    thread_abc123.
     """
     if not dry_run:
         use_store()

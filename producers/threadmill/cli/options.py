@@ -1,4 +1,4 @@
-"""Which conversation a command goes on with."""
+"""Which conversation a command continues."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ def say(
     context: str | None,
     timeout: float | None,
 ) -> None:
-    """Say MESSAGE to ASSISTANT, and print the answer as it is made.
+    """Send MESSAGE to ASSISTANT and stream the answer.
 
     ASSISTANT is the name of an assistant in a module that a worker has loaded, or the id of one
-    that was created. Without --thread and --key a new thread is begun.
+    that was created. Without --thread or --key, the command starts a new thread.
     """
     thread = named_thread(thread_id, key)
     given = None if context is None else _object(context)

@@ -1,4 +1,4 @@
-"""Signals that ask a command to end which has processes of its own to end first."""
+"""Signals that end a command which must first end its own processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def handling(handler: Callable[[int], None]) -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Deliver what arrives meanwhile afterwards: a process that is being started gets its place."""
+    """Defer signals to the end of the block, so that a process being started gets recorded."""
     arrived: list[int] = []
     with handling(arrived.append):
         yield
@@ -37,7 +37,7 @@ def deferred() -> Iterator[None]:
 
 
 def unwind(number: int) -> None:
-    """Unwind the main thread, so that `with` blocks end what they began.
+    """Unwind the main thread, so that `with` blocks clean up.
 
     Raises:
         KeyboardInterrupt: for SIGINT.

@@ -42,9 +42,9 @@ _LOG_CELERY = ("celery", "kombu", "amqp")
 def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) -> None:
     """Execute runs with the assistants and tools of these modules.
 
-    MODULE.py is looked for in the current folder, then on the Python path. Without any MODULE, the
-    modules in THREADMILL_MODULES are loaded. SIGTERM or Ctrl-C lets runs in flight go on for
-    THREADMILL_DRAIN_SECONDS (25), a second one gives them back to other workers at once.
+    MODULE.py is searched for in the current folder, then on the Python path. Without MODULE, the
+    modules in THREADMILL_MODULES are loaded. SIGTERM or Ctrl-C lets runs in flight continue for
+    THREADMILL_DRAIN_SECONDS (25); a second signal hands them over to other workers at once.
     """
     begin_logging(log_level)
     from threadmill_shared.settings import load_settings

@@ -1,4 +1,4 @@
-"""One event loop per process, in a thread of its own, for all that this package waits for.
+"""One event loop per process, in a thread of its own, for everything that this package awaits.
 
 Connections belong to an event loop. Users have none, one, or a new one per request; so ours has its
 own, and every call is executed on it. It starts at the first use, and again after a fork, and ends
@@ -35,7 +35,7 @@ class Bridge:
     """A thread that runs an event loop."""
 
     def __init__(self, name: str = "threadmill-bridge", *, is_patient: bool = False) -> None:
-        """A thread is started; a patient one gives what it cancels at its end time to clean up."""
+        """Start a thread; a patient one gives cancelled work time to clean up at its end."""
         self._again_after = None if is_patient else AGAIN_SECONDS
         self._loop = asyncio.new_event_loop()
         self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
@@ -52,7 +52,7 @@ class Bridge:
         return self._loop
 
     def call(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
-        """Begin work on the bridge; await the result inside an operation.
+        """Start work on the bridge; await the result inside an operation.
 
         Raises:
             BridgeClosed: it was closed, or belongs to the process that this one was forked from.
@@ -74,12 +74,12 @@ class Bridge:
             if not self._is_closed:
                 raise
             task = asyncio.current_task()
-            if task is not None:  # asyncio logs an error for which nobody asks any more
+            if task is not None:  # asyncio logs an error that nobody retrieves
                 task.add_done_callback(_take_note)
             raise BridgeClosed(_CLOSED) from None
 
     def close(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Cancel what is under way, do what is to be done `last`, and end the thread."""
+        """Cancel the work in progress, do the `last` work, and end the thread."""
         atexit.unregister(self.close)
         if not self._thread.is_alive():
             return

@@ -1,4 +1,4 @@
-"""Runs that a tool enqueues: whose children they are, and on which threads they cannot be."""
+"""Runs that a tool enqueues: their parents, and the threads on which they cannot run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from threadmill_shared.store.store import Store
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 DEEPEST = 20
-"""So many runs, each enqueued by a tool of the one before, are looked through."""
+"""The most runs, each enqueued by a tool of the previous one, that are checked."""
 
 
 async def as_child(new: EnqueueCommand, store: Store) -> EnqueueCommand:
-    """The run, as a child of the run whose tool enqueues it; outside of tools, as it is.
+    """The run, as a child of the run whose tool enqueues it; outside of tools, unchanged.
 
     Raises:
         ThreadLocked: the thread is held by a run that waits, through its tools, for this one.

@@ -1,4 +1,4 @@
-"""What this process has of threadmill: one pipeline to the store, one sender, one subscription."""
+"""This process's connections: one pipeline to the store, one sender, one subscription."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logging.getLogger("threadmill")
 T = TypeVar("T")
 
 NO_WORKER_SECONDS = 5.0
-"""How long a caller waits in silence while no worker is alive."""
+"""How long a caller waits before it warns that no worker is alive."""
 _DISPATCHED = ("thread.run.queued", "threadmill.run.dispatched")
 """Events behind which a run may be claimed."""
 
@@ -59,7 +59,7 @@ class OwnWorker(Protocol):
         ...
 
     def add_functions(self, settings: Settings, tools: list[Tool]) -> None:
-        """Have it execute these functions."""
+        """Offer it these functions for execution."""
         ...
 
 
@@ -67,14 +67,14 @@ class Client:
     """The connections of one process, on its bridge."""
 
     def __init__(self, settings: Settings, own_worker: OwnWorker | None = None) -> None:
-        """Ready to work; a connection is made at the first command.
+        """Ready to work; it connects at the first command.
 
         Args:
             settings: with the store's URL.
             own_worker: executes all runs that this process enqueues; None: the fleet does.
 
         Raises:
-            NotConfigured: there is no URL, or one of them is of a kind that is not known.
+            NotConfigured: there is no URL, or one of them has an unknown scheme.
         """
         self._sender = Sender(settings)  # first, since it may refuse: no thread is left then
         self.settings = settings
@@ -95,7 +95,7 @@ class Client:
         return result
 
     def call(self, work: Coroutine[Any, Any, T]) -> BridgeCall[T]:
-        """Begin work on the bridge; await the result inside an operation."""
+        """Start work on the bridge; await the result inside an operation."""
         return self._bridge.call(work)
 
     async def _open(self) -> None:
@@ -128,11 +128,11 @@ class Client:
     # ---- work, on the bridge ---------------------------------------------------------------------
 
     async def enqueue(self, request: RunRequest, tools: list[Tool]) -> Enqueued:
-        """Store a run, and have it sent.
+        """Store a run, and send it.
 
         Raises:
-            CallerError, TypeError: the request is wrong; nothing was written.
-            StoreUnavailable, StoreFull: as they say.
+            CallerError, TypeError: the request is invalid; nothing was written.
+            StoreUnavailable, StoreFull: as their names say.
         """
         new = enqueue_command(request, self.settings)
         warn_of_retirement(new.request.model)
@@ -175,10 +175,10 @@ class Client:
         waits_for: WaitsFor = "output",
         lessee: str = "",
     ) -> None:
-        """Give a parked run's call its output, and have the run sent if it goes on.
+        """Submit the output of a parked run's call, and send the run if it continues.
 
         Raises:
-            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as they say.
+            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as their names say.
         """
         submit = self.store.parked_runs.submit
         send = await submit(run_id, call_id, answer, waits_for=waits_for, lessee=lessee)
@@ -186,10 +186,10 @@ class Client:
         self._sender.send(send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
-        """Allow a parked run's call, and have the run sent if it goes on.
+        """Approve a parked run's call, and send the run if it continues.
 
         Raises:
-            RunNotFound, NotWaiting: as they say.
+            RunNotFound, NotWaiting: as their names say.
         """
         send = await self.store.parked_runs.approve(run_id, call_id)
         await self.store.wait_for_replica(run_id)
@@ -215,7 +215,7 @@ class Client:
         """Wait until a run has ended; `on_parked` is called whenever it is found parked.
 
         Raises:
-            RunNotFound, RunLost: as they say.
+            RunNotFound, RunLost: as their names say.
         """
 
         def on_change(record: RunRecord) -> None:
@@ -231,10 +231,10 @@ class Client:
             watch.cancel()
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
-        """A run's events, in groups as they come.
+        """A run's events, in groups as they arrive.
 
         Raises:
-            RunNotFound, RunLost, LogRewound, EventsExpired: as they say.
+            RunNotFound, RunLost, LogRewound, EventsExpired: as their names say.
         """
         watch = self._watch_workers(run_id)
         try:
@@ -267,7 +267,7 @@ class Client:
             )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # The loop keeps no reference: without ours the task could be collected while it waits.
+        # The loop keeps no reference: without this one the task could be collected while it waits.
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._done_in_background)

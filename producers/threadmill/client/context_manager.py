@@ -1,4 +1,4 @@
-"""`with` and `async with` on what is entered and left by operations."""
+"""`with` and `async with` for objects that operations enter and exit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threadmill.client.operations import drive, drive_async
 
 
 class ContextManager:
-    """May be entered again inside; whoever derives says what entering and leaving do."""
+    """Can be entered again inside; subclasses define what entering and leaving do."""
 
     async def _enter(self) -> Self:
         raise NotImplementedError

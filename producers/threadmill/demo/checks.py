@@ -5,16 +5,16 @@ import os
 from rich.console import Console
 
 STAND_IN = os.environ.get("THREADMILL_MODEL") == "stand-in"
-"""Whether a stand-in answers. Then it is known what must come; a real model is free to differ."""
+"""Whether a stand-in answers. Then the answers are known; a real model may differ."""
 
 console = Console(highlight=False)
 
 
 def check(what: str, holds: object) -> None:
-    """Say that something holds.
+    """Print a claim that holds.
 
     Raises:
-        AssertionError: it does not.
+        AssertionError: the claim does not hold.
     """
     if not holds:
         raise AssertionError(f"it does not hold that {what}")

@@ -1,7 +1,7 @@
 """The demo: a conversation with a tool, two more users at once, and a log read by another process.
 
-Nothing here but threadmill's public API. Two worker processes have loaded `bot.py`; this script
-does not know them, they meet in Redis, at THREADMILL_REDIS_URL.
+It uses only threadmill's public API. Two worker processes have loaded `bot.py`; this script does
+not know them: they share the Redis at THREADMILL_REDIS_URL.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ async def two_users() -> list[Run]:
 async def converse(
     name: str, color: str, messages: list[str], seen: list[str], began: float
 ) -> list[Run]:
-    """Say everything at once, then read the answers phrase by phrase."""
+    """Send everything at once, then read the answers phrase by phrase."""
     thread = Thread(key=name)
     runs = [await marvin.enqueue_async(message, thread=thread) for message in messages]
     for run, message in zip(runs, messages, strict=True):
@@ -105,7 +105,7 @@ def words(event: Event) -> str:
 
 
 def read_elsewhere(run: Run) -> None:
-    """Another process is given nothing but the run's id."""
+    """Another process gets only the run's id."""
     console.print(f"$ threadmill tail {run.id}")
     command = [sys.executable, "-m", "threadmill", "tail", run.id]
     log = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603  our own program

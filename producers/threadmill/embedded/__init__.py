@@ -1,1 +1,1 @@
-"""The server and the worker that a script brings along."""
+"""The server and the worker that a script starts."""

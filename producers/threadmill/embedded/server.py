@@ -49,9 +49,9 @@ def ensure_server(folder: Path) -> str:
 
 
 def end_server(folder: Path) -> bool:
-    """End the folder's server now, unless somebody uses it; returns whether it has ended.
+    """End the folder's server now, unless it is in use; returns whether it has ended.
 
-    Nobody has to call this: a server that is not used ends itself after a while.
+    Calling this is optional: a server that is not used ends itself after a while.
     """
     socket = _socket_path(folder)
     with _locked(folder / "lock"):

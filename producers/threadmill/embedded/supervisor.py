@@ -1,6 +1,6 @@
 """Keeps a folder's embedded server: starts it, and ends it when it has had no clients for a while.
 
-One that was killed is started again, with what its append-only file has: nobody else would do it.
+It restarts a killed server with the data of its append-only file: nothing else would.
 
 Run as a program of its own, with nothing of threadmill imported:
 `python -P supervisor.py SERVER_PROGRAM FOLDER SOCKET`.

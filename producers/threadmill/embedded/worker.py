@@ -1,4 +1,4 @@
-"""Without any setting: an embedded server, and a worker in the script's own process.
+"""For scripts without settings: an embedded server, and a worker in the script's own process.
 
 The same code as in production runs here: a real server, real Celery, real scripts. The worker
 executes the functions of its own process only, from a queue that no other process consumes.
@@ -31,7 +31,7 @@ _PROVIDER = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "THREADMILL_MODEL_API")
 
 
 def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
-    """The embedded server of the current folder, started if need be, and this process's worker.
+    """The embedded server of the current folder, started if needed, and this process's worker.
 
     Returns:
         The settings with the server's URL; and the worker, which starts when it is offered tools.
@@ -77,7 +77,7 @@ class EmbeddedWorker:
         self._server.ping()
 
     def add_functions(self, settings: Settings, tools: list[Tool]) -> None:
-        """Have it execute these functions; it is started if need be.
+        """Offer it these functions for execution; starts it if needed.
 
         Raises:
             NotConfigured: no model can be asked.

@@ -1,4 +1,4 @@
-"""What is done with a run's events while a caller waits: printing, by default.
+"""What happens with a run's events while a caller waits: by default they are printed.
 
 `dispatcher` turns a run's events into the calls of a handler's hooks; `snapshots` puts together
 what the hooks are given. A handler is of our own `base` class, or of one of the openai package's

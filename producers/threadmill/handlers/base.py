@@ -21,7 +21,7 @@ _ALIKE = 0.85
 
 
 class Listener:
-    """What a handler may ask, inside a hook or later, about the run that it is told of."""
+    """What a handler can ask, inside a hook or later, about the run that it follows."""
 
     __dispatcher__: Dispatcher | None = None
     """None before the run's first event."""
@@ -38,26 +38,26 @@ class Listener:
 
     @property
     def current_run_step_snapshot(self) -> Any:
-        """The step that is under way, as far as it has come; None between steps."""
+        """The step in progress, with what it has so far; None between steps."""
         return self.__dispatcher__ and self.__dispatcher__.current_step
 
     @property
     def current_message_snapshot(self) -> Any:
-        """The message that is being written, else the last one, as far as it has come."""
+        """The message that is being written, or else the last one, with what it has so far."""
         return self.__dispatcher__ and self.__dispatcher__.current_message
 
 
 class EventHandler(Listener):
-    """Is told what a run does, in order, while `say` waits for it. Derive, and override hooks.
+    """Receives a run's events, in order, while `say` waits. Derive from it and override hooks.
 
     The hooks are those of the openai package's handlers, with `on_begin` and `on_rewound`; their
     objects have the Assistants API's fields as attributes. A hook may be `async def`. An instance
-    follows one run. What a hook raises ends the telling, not the run: `on_exception` and `on_end`
-    are called, and the caller of `say` gets it once the run has ended.
+    follows one run. An exception in a hook ends the handler, not the run: `on_exception` and
+    `on_end` are called, and `say` raises it once the run has ended.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Warn of a method whose name is almost a hook's: it would never be called."""
+        """Warn about a method whose name is almost a hook's: it would never be called."""
         super().__init_subclass__(**kwargs)
         hooks = [name for name in dir(EventHandler) if name.startswith("on_")]
         for name in vars(cls):
@@ -74,10 +74,10 @@ class EventHandler(Listener):
         """The run was enqueued; its events follow."""
 
     def on_event(self, event: Event) -> Any:
-        """One event, before the hooks that tell what it means; `threadmill.*` and `done` too."""
+        """One event, before its specific hooks; includes `threadmill.*` and `done`."""
 
     def on_run_step_created(self, run_step: Any) -> Any:
-        """A step has begun: a message is written, or tools are called."""
+        """A step has begun: a message is being written, or tools are being called."""
 
     def on_run_step_delta(self, delta: Any, snapshot: Any) -> Any:
         """Something was added to a step; the snapshot is all of it so far."""
@@ -86,13 +86,13 @@ class EventHandler(Listener):
         """A step has ended; its status says how."""
 
     def on_tool_call_created(self, tool_call: Any) -> Any:
-        """The model has asked for a call."""
+        """The model has requested a call."""
 
     def on_tool_call_delta(self, delta: Any, snapshot: Any) -> Any:
-        """Something was added to a call, its output for one."""
+        """Something was added to a call, such as its output."""
 
     def on_tool_call_done(self, tool_call: Any) -> Any:
-        """Nothing more comes of a call; without an output it did not get that far."""
+        """A call is complete; if it has no output, it was not executed to the end."""
 
     def on_message_created(self, message: Any) -> Any:
         """The assistant begins a message."""
@@ -110,20 +110,20 @@ class EventHandler(Listener):
         """Something was added to a text: `delta.value`; `snapshot.value` is all of it so far."""
 
     def on_text_done(self, text: Any) -> Any:
-        """A text is as it is to stay."""
+        """A text is complete."""
 
     def on_image_file_done(self, image_file: Any) -> Any:
         """A message has an image."""
 
     def on_exception(self, exception: Exception) -> Any:
-        """The telling ends early: a hook raised this, the time is over, or Redis is gone."""
+        """The handler ends early: a hook raised this, the timeout is over, or Redis is gone."""
 
     def on_timeout(self) -> Any:
-        """The caller's `timeout` is over; the run goes on. `on_exception` follows."""
+        """The caller's `timeout` is over; the run continues. `on_exception` follows."""
 
     def on_rewound(self, reason: errors.LogRewound) -> Any:
-        """A failover lost some of the events that were told; all follow again, from the first."""
+        """A failover lost some events that were handled; all follow again, from the first."""
         logger.warning("%s Following it from the first event.", reason)
 
     def on_end(self) -> Any:
-        """Nothing more is told: the run has ended, or the telling has. Called once."""
+        """No more events follow: the run or the handler has ended. Called once."""

@@ -1,9 +1,9 @@
 """Turns a run's events into the calls of a handler's hooks.
 
 The openai package's handlers do that themselves for the stream of one model answer. Fed with a
-whole run they tell of a call more than once: their current call outlives its step, and a call that
-gets its output after another one is taken for a new one. So theirs and ours are called from here,
-each hook once for each thing that it reports, in the order in which that package calls them.
+whole run, they report a call more than once: their current call outlives its step, and a call that
+gets its output after another one is mistaken for a new one. So theirs and ours are called from
+here, each hook once for each thing that it reports, in the order in which that package calls them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _STEP_ENDS = ("completed", "failed", "cancelled", "expired")
 
 
 class ObjectFactory(Protocol):
-    """Makes what the hooks are given, from plain JSON."""
+    """Makes the hooks' arguments from plain JSON."""
 
     def event(self, event: Event) -> Any:
-        """The event for `on_event`; None: the handler is not told of it."""
+        """The event for `on_event`; None: the handler does not get it."""
 
     def data(self, event: Any) -> Any:
         """What an event that `event` made is about."""
@@ -37,10 +37,10 @@ class ObjectFactory(Protocol):
 
 
 class Dispatcher:
-    """One run, as it is told to one handler."""
+    """The state of one run for one handler."""
 
     def __init__(self, objects: ObjectFactory, is_wanted: Callable[[str], bool]) -> None:
-        """Nothing is told yet.
+        """No event is handled yet.
 
         Args:
             objects: makes the objects.
@@ -59,13 +59,13 @@ class Dispatcher:
             **{f"thread.run.step.{status}": self._step_ends for status in _STEP_ENDS},
         }
         self.local_tools: frozenset[str] = frozenset()
-        """Names of the tools whose calls this process executes while the run is told."""
+        """Names of the tools whose calls this process executes while it follows the run."""
         self.has_ended = False
-        """Whether nothing more is told."""
+        """Whether all events are handled."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget all; the run's events come again from the first."""
+        """Forget everything; the run's events come again from the first."""
         self.current_event: Any = None
         self.current_run: Any = None
         self._messages: dict[str, MessageSnapshot] = {}
@@ -75,7 +75,7 @@ class Dispatcher:
         self._steps: dict[str, Json] = {}
         self._step: str | None = None
         self._calls: set[int] = set()
-        """The calls of the step that were told of."""
+        """The calls of the step that were reported."""
 
     # ---- what a handler may ask ------------------------------------------------------------------
 

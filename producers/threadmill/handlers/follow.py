@@ -29,20 +29,20 @@ async def run_and_follow(
     waiting: WaitOptions,
     options: RequestOptions,
 ) -> Run:
-    """Enqueue a run, and follow it to its end: what all ways to run and wait have in common.
+    """Enqueue a run, and follow it to its end: shared by all calls that run and wait.
 
     Args:
-        assistant: whose run it is.
-        message: what the user says; None: the thread is run as it stands.
+        assistant: the run's assistant.
+        message: what the user says; None: no message is added to the thread.
         thread: the conversation.
         waiting: how the caller waits.
-        options: what the caller has set for the run.
+        options: the caller's options for the run.
 
     Raises:
         RunFailed: the run failed or expired.
-        WaitTimeout: it had not ended in time; it goes on.
-        TypeError: an option is wrong, or the handler cannot be made.
-        Exception: what a hook of the handler has raised.
+        WaitTimeout: it had not ended in time; it continues.
+        TypeError: an option is invalid, or the handler cannot be created.
+        Exception: a hook of the handler raised it.
     """
     check_timeout(waiting.timeout)
     session = open_session(waiting.event_handler_class, waiting.event_handler_kwargs)
@@ -63,11 +63,11 @@ async def run_and_follow(
 async def follow(
     run: Run, functions: Sequence[Tool], session: HandlerSession | None, timeout: float | None
 ) -> None:
-    """Tell the handler what the run does, until that has ended.
+    """Pass the run's events to the handler until the run has ended.
 
     Args:
         run: the handle.
-        functions: those that are executed here if the run waits for calls of them.
+        functions: those that this process executes if the run waits for their calls.
         session: the handler; None: there is none.
         timeout: seconds; None: without a limit.
 
@@ -83,7 +83,7 @@ async def follow(
     session.set_functions(functions)
     dispatching = _dispatch_all(run, session, local, limit, timeout)
     if session.is_async:
-        # On one loop from its beginning to its end, so that what a hook leaves there goes on.
+        # On one loop from its beginning to its end, so that what a hook leaves there continues.
         await on_loop(drive_async(dispatching))
     else:
         await dispatching
@@ -132,7 +132,7 @@ async def _dispatch_log(
 async def _wait_after_failure(
     run: Run, functions: Sequence[Tool], failure: Exception, limit: TimeLimit
 ) -> None:
-    """Wait for the end of a run whose handler has failed, and note at the error what became."""
+    """Wait for the end of a run whose handler has failed, and note its status in the error."""
     try:
         await wait_for_end(run, functions, limit.left())
     except errors.ThreadmillError as error:

@@ -31,7 +31,7 @@ class ApiObject:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ApiObject) and self._fields == other._fields
 
-    __hash__ = None  # type: ignore[assignment]  # like the dicts that it stands for
+    __hash__ = None  # type: ignore[assignment]  # like the dicts it replaces
 
     def __repr__(self) -> str:
         return f"ApiObject({dict(self._fields)!r})"
@@ -48,10 +48,10 @@ def _shown(value: Any) -> Any:
 
 
 class ApiObjectFactory:
-    """Makes the objects for handlers of our own base class, which are told every event."""
+    """Makes the objects for handlers of our own base class, which get every event."""
 
     def event(self, event: Event) -> Any:
-        """The event for `on_event`; None: the handler is not told of it."""
+        """The event for `on_event`; None: the handler does not get it."""
         return event
 
     def data(self, event: Event) -> Any:

@@ -20,9 +20,9 @@ _EVENTS: dict[str, Any] = {
 
 
 class PackageObjectFactory:
-    """Makes the package's objects, for handlers that are told what the Assistants API has.
+    """Makes the package's objects, for handlers that get the Assistants API's events.
 
-    They are made as the package makes them of a stream: nothing is refused that has other fields.
+    They are created as the package creates them from a stream: other fields are not rejected.
     """
 
     def event(self, event: Event) -> Any:

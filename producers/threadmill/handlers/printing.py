@@ -22,13 +22,13 @@ _FOLDER = Path(".threadmill") / "files"
 
 
 class PrintHandler(EventHandler):
-    """Prints messages and tool calls as they are made: live in a terminal, else in plain lines."""
+    """Prints messages and tool calls as they arrive: live in a terminal, else as plain lines."""
 
     def __init__(self, *, print_messages: bool = True, print_steps: bool = True) -> None:
         """A handler for one run.
 
         Args:
-            print_messages: whether what is said is printed.
+            print_messages: whether messages are printed.
             print_steps: whether tool calls are printed.
         """
         self._prints_messages = print_messages
@@ -51,11 +51,11 @@ class PrintHandler(EventHandler):
         return drive_async(self._show_files(message.to_dict()))
 
     def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
-        """Print a line that says so, and the answer from its beginning."""
+        """Print a line about it, and the answer from its beginning."""
         self._printer.restart()
 
     def on_end(self) -> None:
-        """Leave the terminal as it is to stay."""
+        """Leave the terminal in its final state."""
         self._printer.end()
 
     async def _show_files(self, message: dict[str, Any]) -> None:

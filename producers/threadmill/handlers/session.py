@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class HandlerSession:
-    """A handler that is told of one run, and what it raised."""
+    """The handler of one run, and what it raised."""
 
     def __init__(self, handler: Any, base: type[Any], objects: ObjectFactory) -> None:
-        """Nothing is told yet.
+        """No event is handled yet.
 
         Args:
             handler: the user's.
@@ -36,7 +36,7 @@ class HandlerSession:
         handler.__dispatcher__ = self._dispatcher  # as `Listener` declares it
         self._is_over = False
         self.failure: Exception | None = None
-        """What a hook raised first; from then on nothing is told."""
+        """What a hook raised first; after that no hook is called."""
 
     @property
     def is_async(self) -> bool:
@@ -97,7 +97,7 @@ class HandlerSession:
             result = getattr(self._handler, name)(*arguments)
             if inspect.isawaitable(result):
                 await on_loop(result)
-        except Exception as error:  # noqa: BLE001  whatever users' code raises, the run goes on
+        except Exception as error:  # noqa: BLE001  whatever users' code raises, the run continues
             return error
         return None
 

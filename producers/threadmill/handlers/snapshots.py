@@ -1,4 +1,4 @@
-"""Messages and steps as they stand, put together from what a run's events add. All is plain JSON.
+"""Messages and steps so far, put together from what a run's events add. All is plain JSON.
 
 Nothing is changed in place: a snapshot that a hook has kept stays what it was.
 """
@@ -17,8 +17,8 @@ _WHOLE = frozenset({"index", "type", "id", "name", "file_id"})
 class MessageSnapshot:
     """A message that is being written.
 
-    What is added is put together when somebody asks: most handlers never do, and a long text would
-    be copied for each of its tokens.
+    The parts are joined only on request: most handlers never ask, and a long text would be copied
+    for each of its tokens.
     """
 
     def __init__(self, fields: Json) -> None:
@@ -30,7 +30,7 @@ class MessageSnapshot:
         self._added.append(part)
 
     def fields(self) -> Json:
-        """The message with all that was added."""
+        """The message with everything that was added."""
         if self._added:
             content = merged_by_index(self._fields.get("content"), self._added)
             self._fields = {**self._fields, "content": [_with_annotations(one) for one in content]}

@@ -1,4 +1,4 @@
-"""What a user sees: messages and tool calls, live in a terminal, in plain lines elsewhere.
+"""What a user sees: messages and tool calls, live in a terminal, otherwise as plain lines.
 
 `run_printer` turns a run's events into *cards* (a message, the calls of a step). A *display*
 shows them: `terminal_display` as panels, `plain_display` as lines. Panels are painted on the

@@ -9,18 +9,18 @@ from threadmill.printing.text import cleaned, files_note, incomplete_note
 from threadmill_shared.records.objects import Message, Step
 
 NOT_FINISHED = "not finished"
-"""The note of a card whose making nobody watches any more."""
+"""The note of a card that nobody updates any more."""
 
 
 @dataclass(eq=False)
 class MessageCard:
-    """A message, said or being said."""
+    """A message, complete or being written."""
 
     speaker: str
     at: int | None = None
     """Seconds since the epoch."""
     parts: list[str] = field(default_factory=list)
-    """Its text in pieces, as they came."""
+    """Its text in pieces, as they arrived."""
     is_user: bool = False
     note: str = ""
     """Its outcome, if that needs a word: `abandoned`."""
@@ -57,17 +57,17 @@ class Call:
     """JSON, as the model wrote it."""
     output: str | None = None
     logs: str = ""
-    """What the provider's tool has given, before it is known how that ended."""
+    """The output of the provider's tool so far, before its outcome is known."""
     error: str = ""
     """The error's name, if the call failed; a stored call has only the fact."""
     kind: str = "function"
     """`code_interpreter` and `file_search` are the provider's."""
     waits_for: str = ""
-    """What somebody must do before it is over, while that is so."""
+    """What it waits for, as long as it waits for somebody."""
 
     @property
     def is_over(self) -> bool:
-        """Whether it is known what came of it."""
+        """Whether its outcome is known."""
         return self.output is not None or bool(self.error)
 
 
@@ -78,12 +78,12 @@ class CallsCard:
     at: int | None = None
     """Seconds since the epoch."""
     calls: dict[str, Call] = field(default_factory=dict)
-    """By the id of the call, in the model's order."""
+    """By call id, in the model's order."""
     note: str = ""
     """How the step ended, if it was not completed."""
 
     def add(self, made: Any) -> None:
-        """Add what a step's delta tells of one call."""
+        """Add a step's delta of one call."""
         if made["type"] != "function":
             self._add_hosted(made)
             return

@@ -1,4 +1,4 @@
-"""How code of the provider's interpreter is drawn: coloured, and below it what it printed."""
+"""How code of the provider's interpreter is drawn: coloured, with its output below."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from threadmill.printing.text import cleaned, first_lines
 
 _LINES = 12
 _CHARACTERS = 800
-"""Of what the code has printed."""
+"""Lines of the code's output."""
 
 
 def code_drawing(call: Call, renderer: Renderer, *, is_running: bool) -> Iterator[RenderableType]:

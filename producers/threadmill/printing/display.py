@@ -1,4 +1,4 @@
-"""What cards are shown on: panels on a terminal, plain lines elsewhere."""
+"""Where cards are shown: as panels on a terminal, otherwise as plain lines."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from threadmill.printing.turn_lock import TurnLock
 
 
 class Display(Protocol):
-    """Shows one card at a time, in order; what is finished stays."""
+    """Shows one card at a time, in order; finished cards stay."""
 
     def begin(self, card: Card) -> None:
-        """The card is made from here on."""
+        """A new card begins."""
 
     def update(self, card: Card) -> None:
         """Something was added to it."""
 
     def finish(self, card: Card) -> None:
-        """It is as it is to stay; one that was not begun is shown whole."""
+        """It is complete; a card that was not begun is shown whole."""
 
     def notice(self, text: str, *, is_bad: bool = False) -> None:
         """A line about the run itself."""
 
     def link(self, path: Path) -> None:
-        """A file that is there now, by its whole path; an image is shown if the terminal can."""
+        """A new file, by its whole path; an image is shown if the terminal can."""
 
 
 def open_display() -> Display:
-    """A display on what `sys.stdout` is now."""
+    """A display on the current `sys.stdout`."""
     output = _output(original_stream(sys.stdout))
     if isinstance(output, TurnLock):
         return PlainDisplay(output)
-    # rich takes 80 ms to import, which only those pay who have a terminal.
+    # Importing rich takes 80 ms; only users with a terminal need it.
     from threadmill.printing.terminal_display import TerminalDisplay  # noqa: PLC0415
 
     return TerminalDisplay(output)
@@ -49,7 +49,7 @@ def open_display() -> Display:
 Output = TurnLock | Screen
 
 _outputs: WeakValueDictionary[tuple[int, bool], Output] = WeakValueDictionary()
-"""What displays write to: those of one stream share its output."""
+"""The output of displays: those of one stream share one."""
 _lock = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""Markdown as it is being written: which of its blocks can no longer change."""
+"""Markdown while it is being written: which of its blocks can no longer change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 _INDENT = 4
-"""Columns that a quote or a list takes from what is in it, at most."""
+"""The most columns that a quote or a list takes from its content."""
 
 # Text that looks like HTML, and definitions of link targets, are shown as they are: rich prints
 # nothing in their place, and part of what the model said would be lost.
@@ -85,9 +85,9 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def count_closed(text: str, blocks: Sequence[Block]) -> int:
-    """How many of the blocks stay as they are, whatever is added to the text.
+    """How many of the blocks can no longer change, whatever is added to the text.
 
-    A block is closed when another one has begun behind it on a line that is complete: one that is
+    A block is closed when another one has begun after it on a complete line: one that is
     not (`2` below `1. one`) may still turn out to belong to the block before it.
     """
     complete = text.count("\n")

@@ -13,12 +13,12 @@ _KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 _KITTY_PROGRAMS = ("kitty", "ghostty")
 _ITERM2_PROGRAMS = ("iTerm.app", "WezTerm", "mintty")
 _MULTIPLEXERS = ("screen", "tmux")
-"""They pass the name of the terminal on, and swallow its pictures."""
+"""Programs that pass on the terminal's name, but swallow pictures."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHUNK = 4096
 """Characters of Base64 in one command of kitty's."""
 _PIXELS = 8
-"""What a column is taken to be wide at least; a wider picture is fitted to the terminal."""
+"""The assumed minimum width of a column; a wider picture is fitted to the terminal."""
 
 
 def protocol_of(environment: Mapping[str, str] = os.environ) -> Protocol | None:
@@ -52,7 +52,7 @@ def _kitty(content: bytes, columns: int) -> str:
     chunks = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
     width = int.from_bytes(content[16:20], "big")
     fitted = f",c={columns}" if width > columns * _PIXELS else ""
-    # q=2: an answer of the terminal's would be read as if the user had typed it.
+    # q=2: a reply of the terminal would be read as if the user had typed it.
     heads = [f"a=T,f=100,q=2{fitted},", *[""] * (len(chunks) - 1)]
     return "".join(
         f"\x1b_G{head}m={int(number < len(chunks))};{chunk}\x1b\\"

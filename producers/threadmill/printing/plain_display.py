@@ -1,4 +1,4 @@
-"""Plain lines, for pipes, files, and terminals that can do no more."""
+"""Plain lines, for pipes, files and simple terminals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEXT = 300
 
 
 class PlainDisplay:
-    """A display of plain lines, streamed as they come. A message's later lines are indented."""
+    """A display of plain lines, streamed as they arrive. A message's later lines are indented."""
 
     def __init__(self, turns: TurnLock) -> None:
         self._turns = turns
@@ -26,12 +26,12 @@ class PlainDisplay:
         """How many parts of the message are written."""
         self._is_at_line_start = False
         self._shown: dict[str, str] = {}
-        """The calls that have their line, with the error that it tells."""
+        """The calls that have their line, with the error in it."""
         self._waiting: dict[str, str] = {}
-        """The calls for which a line tells what they wait for, and that."""
+        """The calls that have a line about what they wait for, with that."""
 
     def begin(self, card: Card) -> None:
-        """The card is made from here on."""
+        """A new card begins."""
         self._card = card
         self._parts = 0
         self._is_at_line_start = False
@@ -50,7 +50,7 @@ class PlainDisplay:
             self._write_calls(card, is_over=False)
 
     def finish(self, card: Card) -> None:
-        """It is as it is to stay; one that was not begun is written whole."""
+        """It is complete; a card that was not begun is written whole."""
         if self._card is not card:
             self.begin(card)
         if isinstance(card, CallsCard):
@@ -72,7 +72,7 @@ class PlainDisplay:
             self._turns.leave(self)
 
     def link(self, path: Path) -> None:
-        """A file that is there now."""
+        """A new file."""
         self.notice(f"{path.name}: {path.as_uri()}")
 
     def _write(self, text: str) -> None:
@@ -107,7 +107,7 @@ def _waiting_line(call: Call) -> str:
 
 
 def call_line(call: Call, without_output: str) -> str:
-    """A call and what came of it, on one line."""
+    """A call and its outcome, on one line."""
     output = f"({without_output})" if call.output is None else one_line(call.output, _TEXT)
     failed = _failure(call.error)
     arguments = one_line(arguments_text(call.arguments), _TEXT)

@@ -1,4 +1,4 @@
-"""What rich draws, as lines of text with escape codes."""
+"""rich's drawings, as lines of text with escape codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class Renderer:
-    """Draws for one terminal, with the colours and characters that it has."""
+    """Draws for one terminal, with its colours and characters."""
 
     def __init__(self, encoding: str) -> None:
         self._encoded = _Encoded(encoding)
@@ -46,7 +46,7 @@ class Renderer:
 
 
 class _Encoded(io.StringIO):
-    """Nothing is written to it; rich asks its encoding, and draws boxes of ASCII if it must."""
+    """Nothing is written to it; rich uses its encoding, and draws ASCII boxes if necessary."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__()

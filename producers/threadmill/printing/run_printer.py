@@ -26,7 +26,7 @@ _BAD_ENDS = ("thread.run.failed", "thread.run.expired", "thread.run.incomplete")
 
 
 class RunPrinter:
-    """Prints one run, live. Is called with the run's events in order, and never waits for long."""
+    """Prints one run, live; it gets the run's events in order, and never blocks for long."""
 
     def __init__(
         self, *, print_messages: bool, print_steps: bool, is_local: Callable[[str], bool]
@@ -34,7 +34,7 @@ class RunPrinter:
         """A printer for one run.
 
         Args:
-            print_messages: whether what is said is printed.
+            print_messages: whether messages are printed.
             print_steps: whether tool calls are printed.
             is_local: whether this process executes the calls of this name, so that nobody need do
                 anything.
@@ -49,7 +49,7 @@ class RunPrinter:
         self._reason: str | None = None
         """Why it was left incomplete, if it was."""
         self._calls: CallsCard | None = None
-        """The calls that are being made."""
+        """The calls in progress."""
         self._show: dict[str, Callable[[Any], None]] = {
             "thread.message.created": self._message_begins,
             "thread.message.delta": self._message_grows,
@@ -67,7 +67,7 @@ class RunPrinter:
         }
 
     def begin(self, run: Run, *, is_typed: bool = False) -> None:
-        """Print the user's message, unless it was typed and therefore stands there already."""
+        """Print the user's message, unless the user typed it, so that it is already visible."""
         self._assistant = run.assistant_name or self._assistant
         if self._print_messages and not is_typed:
             for message in run.messages:
@@ -83,13 +83,13 @@ class RunPrinter:
             self._notice(event)
 
     def restart(self) -> None:
-        """Leave what there is, and say why the run's events come again."""
+        """Keep what is printed, and print why the run's events come again."""
         self.end()
         if self._print_messages or self._print_steps:
             self._on_display().notice(STARTED_ANEW, is_bad=True)
 
     def show_file(self, file: MadeFile) -> None:
-        """Print a link to a file that goes with a message, or why there is none."""
+        """Print a link to a file of a message, or why there is none."""
         if file.problem:
             name = one_line(file.name, _FILE_NAME)
             self._on_display().notice(f"{name} {file.problem}", is_bad=True)
@@ -97,7 +97,7 @@ class RunPrinter:
             self._on_display().link(file.path)
 
     def end(self) -> None:
-        """Leave on the terminal what there is."""
+        """Keep what is printed."""
         self._finish_message(NOT_FINISHED)
         self._finish_calls(NOT_FINISHED)
 
@@ -133,7 +133,7 @@ class RunPrinter:
         self._finish_message("")
 
     def _message_incomplete(self, data: Any) -> None:
-        # The end of its step follows, and tells whether the message was abandoned.
+        # The end of its step follows, and says whether the message was abandoned.
         self._reason = data["incomplete_details"]["reason"]
 
     def _message_step_ends(self, status: str) -> None:

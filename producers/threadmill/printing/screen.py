@@ -1,4 +1,4 @@
-"""A terminal: lines that stay, and below them at most one pane of lines that still change."""
+"""A terminal: final lines, and below them at most one pane of lines that still change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Screen:
         self._shown: list[str] = []
         """The pane; the cursor is at the beginning of the line below it."""
         self._size = os.terminal_size((0, 0))
-        """The terminal's, when the pane was painted."""
+        """The terminal's size when the pane was painted."""
         self._captured: list[stdout_capture.CapturedStream] = []
 
     def size(self) -> os.terminal_size:
@@ -47,7 +47,7 @@ class Screen:
         return found if all(found) else shutil.get_terminal_size()
 
     def claim(self, owner: object) -> bool:
-        """Whether the pane is the owner's; it is, if nobody else has it."""
+        """Whether the pane is the owner's; it becomes the owner's if it is free."""
         with self._lock:
             if self._owner is None:
                 self._owner = owner
@@ -55,7 +55,7 @@ class Screen:
             return self._owner is owner
 
     def paint(self, settled: Sequence[str], pane: Sequence[str]) -> None:
-        """Add lines that stay, and show the pane's new lines below them.
+        """Add final lines, and show the pane's new lines below them.
 
         The lines must fit the terminal's width, and the pane its height but one.
         """
@@ -71,18 +71,18 @@ class Screen:
             self._shown, self._size = list(pane), size
 
     def add_lines(self, lines: Sequence[str]) -> None:
-        """Add lines that stay, above the pane if there is one."""
+        """Add final lines, above the pane if there is one."""
         with self._lock:
             self.paint(lines, self._shown)
 
     def draw(self, commands: str) -> None:
-        """Write what draws a picture; left out while a pane is shown, which it would scramble."""
+        """Write a picture; skipped while a pane is shown, which it would scramble."""
         with self._lock:
             if self._owner is None:
                 self._writer.write(commands)
 
     def release(self, owner: object, lines: Sequence[str]) -> None:
-        """Add the lines that stay of the owner's pane, and free it for others."""
+        """Add the final lines of the owner's pane, and free it for others."""
         with self._lock:
             if self._owner is not owner:
                 self.add_lines(lines)

@@ -1,4 +1,4 @@
-"""What others print while a pane is shown: a tool's `print`, a warning."""
+"""Output of others while a pane is shown, such as a tool's `print` or a warning."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ WriteLines = Callable[[TextIO, str], None]
 
 
 class CapturedStream:
-    """Stands in for `sys.stdout` or `sys.stderr`, and lets whole lines through above the pane.
+    """Replaces `sys.stdout` or `sys.stderr`, and passes complete lines on, above the pane.
 
-    Written straight to the terminal they would land below the pane, which would then be repainted
-    a line too low. Whoever keeps this object for longer than the pane lives writes straight on.
+    Written directly to the terminal, they would appear below the pane, which would then be
+    repainted a line too low. If this object is used after the pane is gone, it writes directly.
     """
 
     def __init__(self, stream: TextIO, lock: threading.RLock, write_lines: WriteLines) -> None:
@@ -26,7 +26,7 @@ class CapturedStream:
         self._is_open = True
 
     def write(self, text: str) -> int:
-        """Let complete lines through; keep the rest until its line is complete."""
+        """Pass complete lines on; keep the rest until its line is complete."""
         if not self._is_open:
             return self.stream.write(text)
         with self._lock:
@@ -41,13 +41,13 @@ class CapturedStream:
             self.write(line)
 
     def finish(self) -> None:
-        """Let an incomplete line through as one of its own; then stand aside."""
+        """Pass an incomplete line on as a separate line; then write directly."""
         if self._line:
             self.write("\n")
         self.pass_on()
 
     def pass_on(self) -> None:
-        """Write straight on from now on."""
+        """Write directly from now on."""
         self._is_open = False
 
     def __getattr__(self, name: str) -> Any:
@@ -75,7 +75,7 @@ def capture(
 
 
 def restore(captured: list[CapturedStream]) -> None:
-    """Put the streams back, unless somebody put others there meanwhile."""
+    """Restore the streams, unless they were replaced in the meantime."""
     for one in captured:
         one.pass_on()
         if sys.stdout is cast("TextIO", one):

@@ -9,9 +9,9 @@ from typing import TextIO
 
 
 class StreamWriter:
-    """Writes to a stream until that fails; from then on it is silent.
+    """Writes to a stream until that fails; after that it writes nothing.
 
-    A reader that went away (`| head`) or a closed stdout must not end a run.
+    A reader that has exited (`| head`) or a closed stdout must not end a run.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -20,7 +20,7 @@ class StreamWriter:
         self._is_broken = stream is None
 
     def write(self, text: str) -> None:
-        """Write the text through to whoever reads; what its encoding lacks becomes `?`."""
+        """Write the text and flush it; characters that the encoding lacks become `?`."""
         if self._is_broken or self._stream is None:
             return
         try:

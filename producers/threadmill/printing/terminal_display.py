@@ -1,4 +1,4 @@
-"""Panels on a terminal, which change in place while their cards are made."""
+"""Panels on a terminal, which change in place while their cards grow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from threadmill.printing.views import View, view_of
 from threadmill_shared.records.files import image_type
 
 _INTERVAL = 1 / 12
-"""Seconds between two paintings, at least."""
+"""The least number of seconds between two paints."""
 _SHARE = 4
-"""A painting that takes long is followed by a pause this many times as long."""
+"""A slow paint is followed by a pause this many times as long."""
 
 
 class TerminalDisplay:
@@ -42,7 +42,7 @@ class TerminalDisplay:
             self._live[1].touch()
 
     def finish(self, card: Card) -> None:
-        """Show it as it is to stay."""
+        """Show its final state."""
         live, self._live = self._live, None
         if live is not None and live[0] is card:
             live[1].close()
@@ -56,7 +56,7 @@ class TerminalDisplay:
         self._screen.add_lines(self._renderer.lines(line, self._screen.size().columns))
 
     def link(self, path: Path) -> None:
-        """A file that is there now; an image is shown below its link."""
+        """A new file; an image is shown below its link."""
         columns = self._screen.size().columns
         uri = path.as_uri()
         link = (uri, Style(link=uri, color="blue"))
@@ -73,7 +73,7 @@ class TerminalDisplay:
 class LivePanel:
     """A panel that a thread of its own repaints while its card grows.
 
-    The thread lets whoever feeds the card go on at once, and paints the last change of a burst.
+    Because of the thread, updates of the card return at once; it paints the last change of a burst.
     """
 
     def __init__(self, view: View, renderer: Renderer, screen: Screen) -> None:
@@ -95,11 +95,11 @@ class LivePanel:
         self._is_changed = True
 
     def close(self) -> None:
-        """Leave it as it is now; all of it is on the terminal, however tall."""
+        """Finish it: all of it is on the terminal, however tall."""
         self._is_closing.set()
         try:
             self._thread.join()
-        finally:  # Ctrl-C may come while it is waited for
+        finally:  # Ctrl-C may arrive during the wait
             self._screen.release(self, self._view.lines(self._screen.size().columns))
 
     def _keep_painting(self) -> None:
@@ -123,7 +123,7 @@ class LivePanel:
         self._screen.paint(settled, self._last(lines, room, size.columns))
 
     def _last(self, lines: list[str], room: int, width: int) -> list[str]:
-        """What fits of a panel that is too tall: its end, and a word about the rest."""
+        """The part of a panel that fits if it is too tall: its end, and a note about the rest."""
         if len(lines) <= room or room < 2:
             return lines[-room:]
         word = Text(

@@ -1,4 +1,4 @@
-"""The words that are printed, and what makes others' words harmless."""
+"""The texts that are printed, and the cleaning of others' texts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _INCOMPLETE = {"run_cancelled": "cancelled", "run_expired": "expired", "run_fail
 
 
 def cleaned(text: str) -> str:
-    """The text with nothing in it that a terminal would obey, or that hides what it says.
+    """The text without anything that would control a terminal or hide what it says.
 
-    Control characters become their pictures. Each character is judged alone, so that a text cleaned
-    in pieces is the same as one cleaned whole.
+    Control characters become visible symbols. Each character is cleaned alone, so that a text
+    cleaned in pieces equals the text cleaned as a whole.
     """
     return text.translate(_HARMLESS)
 
@@ -66,12 +66,12 @@ def arguments_text(arguments: str, *, indent: int | None = None) -> str:
 
 
 def clock(at: int | None) -> str:
-    """A time as the user's own clock shows it."""
+    """A time in the user's time zone."""
     return "" if at is None else time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def notice_of(event: str, data: Any) -> str | None:
-    """What a user is told of an event that is neither a message nor a call; None: nothing."""
+    """The text about an event that is neither a message nor a call; None: nothing is printed."""
     match event:
         case "threadmill.run.waiting":
             ahead = data["ahead"]
@@ -97,14 +97,14 @@ def notice_of(event: str, data: Any) -> str | None:
 
 
 def files_note(attachments: Iterable[dict[str, Any]], images: int) -> str:
-    """What goes with a message: the names of its files, and how many images."""
+    """A message's attachments: the names of its files, and the number of images."""
     names = [one_line(str(one.get("filename") or one.get("file_id")), 80) for one in attachments]
     count = [f"{images} image{'' if images == 1 else 's'}"] if images else []
     return ", ".join([*names, *count])
 
 
 def waiting_note(waits_for: str, run_id: str, call_id: str) -> str:
-    """What a call of a parked run waits for, and how it gets that."""
+    """What a call of a parked run waits for, and how to provide it."""
     if waits_for == "approval":
         return f"waits for approval: threadmill approve {run_id} {call_id}"
     return "waits for a process that has the function, or for submit_tool_outputs"
@@ -116,7 +116,7 @@ def end_notice(status: str, reason: str | None) -> str:
 
 
 def incomplete_note(reason: str | None) -> str:
-    """What became of a message that was not completed, from the Assistants API's reason."""
+    """The outcome of a message that was not completed, from the Assistants API's reason."""
     return _INCOMPLETE.get(reason or "", f"incomplete: {reason}")
 
 

@@ -1,4 +1,4 @@
-"""Who may write a stream of plain lines now, when several runs print at the same time."""
+"""Which display may write plain lines to a stream when several runs print at the same time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threadmill.printing.stream_writer import StreamWriter
 
 
 class TurnLock:
-    """Lets one display finish before the next one writes; what the others write is kept."""
+    """Lets one display finish before the next one writes; the others' output is buffered."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream
@@ -18,10 +18,10 @@ class TurnLock:
         self._holder: object = None
         self._waiting: dict[object, list[str]] = {}
         self._left: set[object] = set()
-        """Those of the waiting who have nothing to add."""
+        """Waiting displays that have nothing to add."""
 
     def write(self, display: object, text: str) -> None:
-        """Take the turn if nobody has it; write, or be kept until it is free."""
+        """Take the turn if it is free and write; otherwise buffer until it is free."""
         with self._lock:
             if self._holder is None:
                 self._holder = display
@@ -32,7 +32,7 @@ class TurnLock:
                 self._left.discard(display)
 
     def leave(self, display: object) -> None:
-        """Give the turn to the next one; what a display has kept is written in its turn."""
+        """Pass the turn to the next display, which writes its buffered output."""
         with self._lock:
             if display in self._waiting:
                 self._left.add(display)
@@ -43,7 +43,7 @@ class TurnLock:
                 self._begin_next()
 
     def after_fork(self) -> None:
-        """Forget, in a forked child, the displays of its parent."""
+        """In a forked child, forget the parent's displays."""
         self._lock = threading.Lock()
         self._holder = None
         self._waiting.clear()

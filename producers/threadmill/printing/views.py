@@ -25,21 +25,20 @@ _NAME = 80
 _ARGUMENTS = 200
 _LINES = 12
 _CHARACTERS = 800
-"""Of pretty arguments, and of an output."""
+"""Lines of pretty-printed arguments, and of an output."""
 
 
 class View(Protocol):
-    """Draws a card, and gives up what of it can no longer change when there is no room for all."""
+    """Draws a card, and settles lines that can no longer change if there is no room for all."""
 
     def lines(self, width: int, room: int | None = None) -> list[str]:
         """Its lines, without those that it has settled.
 
-        Where only the last lines are looked at, `room` is their number; of the others some may be
-        left out.
+        If only the last lines are visible, `room` is their number; others may be left out.
         """
 
     def settle(self, width: int) -> list[str]:
-        """The lines that stay whatever is added to the card; they are drawn no more."""
+        """The lines that are final, whatever is added to the card; they are not drawn again."""
 
 
 def view_of(card: Card, renderer: Renderer) -> View:
@@ -50,13 +49,13 @@ def view_of(card: Card, renderer: Renderer) -> View:
 
 
 class MessageView:
-    """A message: the user's as it was typed, the assistant's as Markdown."""
+    """A message: the user's unchanged, the assistant's as Markdown."""
 
     def __init__(self, message: MessageCard, renderer: Renderer) -> None:
         self._message = message
         self._renderer = renderer
         self._settled = 0
-        """How many characters of the text are drawn no more."""
+        """The number of characters of the text that are not drawn again."""
 
     def lines(self, width: int, room: int | None = None) -> list[str]:
         """See `View`."""
@@ -96,7 +95,7 @@ class MessageView:
 
 
 class CallsView:
-    """The calls of a step: each with its arguments while it runs, then with what came of it."""
+    """The calls of a step: each with its arguments while it runs, then with its outcome."""
 
     def __init__(self, calls: CallsCard, renderer: Renderer) -> None:
         self._calls = calls

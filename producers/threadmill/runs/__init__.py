@@ -1,1 +1,1 @@
-"""The operations behind the handles: what is asked of a run, and how it is followed."""
+"""The operations behind the handles: requests, answers, and following a run."""

@@ -15,7 +15,7 @@ from threadmill_shared.tools import render_output
 async def submit_outputs(
     client: Client, run_id: str, outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> None:
-    """Give calls their outputs, those first that will be refused: nothing is stored then.
+    """Submit outputs of calls, those first that will be rejected, so that nothing is stored.
 
     Args:
         client: how the store is reached.
@@ -33,17 +33,17 @@ async def submit_outputs(
 
 
 async def approve_call(client: Client, run_id: str, call_id: str) -> None:
-    """Allow a call that waits for an approval.
+    """Approve a call that waits for an approval.
 
     Raises:
-        NotWaiting: no such call waits for one.
+        NotWaiting: the call is not waiting for an approval.
     """
     check_text(call_id, "A call's id")
     await client.call(client.approve(run_id, call_id))
 
 
 async def reject_call(client: Client, run_id: str, call_id: str, reason: str | None) -> None:
-    """Refuse a call that waits for an approval.
+    """Reject a call that waits for an approval.
 
     Raises:
         NotWaiting, OutputMismatch, TooLarge: see `Run.reject`.

@@ -28,9 +28,9 @@ OURS = ("ok", "kept")
 RENEW_SECONDS = LEASE_SECONDS / 3
 """Between two renewals of a lease."""
 RETRY_SECONDS = 1.0
-"""Before Redis is asked again that did not answer."""
+"""Seconds before Redis is asked again after it did not answer."""
 WARN_SECONDS = 10.0
-"""Between two lines that say so."""
+"""Seconds between two log lines about it."""
 
 
 class CallLease:
@@ -97,7 +97,7 @@ class CallLease:
             await until_answered(submit)
             while not await self._is_confirmed():
                 await asyncio.sleep(RETRY_SECONDS)
-                await until_answered(submit)  # nobody else could give what a failover has lost
+                await until_answered(submit)  # no other process has what a failover has lost
         except errors.CallTaken:
             return False
         except errors.CallerError as error:
@@ -109,7 +109,7 @@ class CallLease:
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until Redis answers: what a function has given must not be lost with an outage."""
+    """Retry until Redis answers: an outage must not lose a function's output."""
     warned_at = float("-inf")
     while True:
         try:

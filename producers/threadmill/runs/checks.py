@@ -1,4 +1,4 @@
-"""What callers give: wrong values are refused before anything is written or waited for."""
+"""Checks of callers' values: invalid ones are rejected before anything is written or awaited."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_message_given(message: Any) -> None:
 
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
-    """What an assistant's constructor says of a name that is not a field's."""
+    """What an assistant's constructor says about a name that is not a field's."""
     if name in RunOptions.model_fields:
         return (
             f"{name!r} is a run option, not a field of an assistant. "

@@ -14,7 +14,7 @@ from threadmill_shared.records.files import File, distinct_names
 
 
 async def download(client: Client, run_id: str, folder: str | Path) -> list[Path]:
-    """Write a run's files into a folder, which is made if need be; returns their paths.
+    """Write a run's files into a folder, which is created if it is missing; returns their paths.
 
     Raises:
         RunLost: the run's keys are gone.
@@ -32,7 +32,7 @@ async def download(client: Client, run_id: str, folder: str | Path) -> list[Path
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that a run's code has made, and what became of it on this machine."""
+    """A file that a run's code created, and its place on this machine."""
 
     name: str
     path: Path | None = None
@@ -44,7 +44,7 @@ class MadeFile:
 async def download_attachment(
     client: Client, run_id: str, attachment: Mapping[str, Any], folder: Path
 ) -> MadeFile:
-    """Write what is attached to a message of the assistant's into a folder; raises nothing."""
+    """Write the attachments of an assistant's message into a folder; raises nothing."""
     name = str(attachment.get("filename"))
     if attachment["file_id"] is None:
         return MadeFile(name, problem=f"was not kept: {attachment.get('error')}")
@@ -67,7 +67,7 @@ async def download_file(
 
 
 def save(file: File, folder: Path) -> Path:
-    """Write a file under its name, or one like it: nothing that is there is overwritten."""
+    """Write a file under its name, or a similar one: existing files are not overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in distinct_names(file.name):
         path = folder / name

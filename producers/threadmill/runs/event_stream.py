@@ -30,7 +30,7 @@ class EventStream:
 
         Raises:
             TimeoutError: none came within `timeout` seconds.
-            RunLost, LogRewound, EventsExpired: as they say.
+            RunLost, LogRewound, EventsExpired: as their names say.
         """
         try:
             events: list[Event] | None = await self._client.call(within(timeout, self._next))

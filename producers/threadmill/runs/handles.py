@@ -1,6 +1,6 @@
 """Assistants, threads and runs as the operations on them see them, and what a run shows.
 
-What an operation has to know beside their public attributes, their special methods tell it.
+What an operation must know besides their public attributes, it gets from special methods.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AssistantHandle(Protocol):
     tool_resources: dict[str, Any]
 
     def definition(self) -> Definition:
-        """It, as it is stored."""
+        """Its definition, as it is stored."""
         ...
 
     def get_tools(self) -> list[Any]:
@@ -42,7 +42,7 @@ class AssistantHandle(Protocol):
         ...
 
     async def __adopt__(self) -> bool:
-        """Read what its id names, unless that was read already; returns whether it is registered.
+        """Read the assistant that its id names, if necessary; returns whether it is registered.
 
         Raises:
             AssistantNotFound: nothing is registered under the id.
@@ -55,7 +55,7 @@ class ThreadHandle(Protocol):
     """A `Thread`."""
 
     def __reference__(self) -> ThreadRef:
-        """Which thread it is, and whether it may be made now."""
+        """Which thread it is, and whether it may be created now."""
         ...
 
 
@@ -79,7 +79,7 @@ class RunHandle(Protocol):
 
 
 def show(run: RunHandle, view: RunView) -> None:
-    """Update a handle to what was read of its run."""
+    """Update a handle with the run that was read."""
     record = view.record
     run.status = record.status
     run.messages = view.messages

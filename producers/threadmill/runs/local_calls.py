@@ -1,7 +1,7 @@
 """Executing a parked run's calls in the process that waits for it, if it has their functions.
 
 A call is leased before it is executed, so of all processes that wait for a run one executes it.
-What the function gives is submitted, and the run goes on, on any worker.
+What the function gives is submitted, and the run continues, on any worker.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class LocalCalls:
         Args:
             client: how the store is reached.
             run_id: the run.
-            functions: what its caller has brought; besides, the `@tool`s and the assistants of
-                loaded modules are known.
+            functions: those of its caller; the `@tool`s and assistants of loaded modules are known,
+                too.
         """
         self._client = client
         self._run_id = run_id
@@ -77,7 +77,7 @@ class LocalCalls:
         self._is_closed = False
 
     def execute_parked(self) -> None:
-        """Execute what the run waits for, as far as it is this process's; returns at once."""
+        """Execute the calls that the run waits for, if this process can; returns at once."""
         self._loop = self._callers_loop or self._client.functions_loop()
         work = self._guarded(self._execute_parked)
         try:
@@ -86,7 +86,7 @@ class LocalCalls:
             work.close()
 
     def close(self) -> None:
-        """Begin no further call. Those that are under way go on, and submit their outputs."""
+        """Start no further call. Those in progress continue, and submit their outputs."""
         self._is_closed = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # as above
@@ -135,7 +135,7 @@ class LocalCalls:
     # ---- one call --------------------------------------------------------------------------------
 
     async def _pursue(self, job: _Job) -> None:
-        """Execute a call, unless another process does; if that one is lost, go on after it."""
+        """Execute a call, unless another process does; if that one is lost, continue after it."""
         try:
             while not self._is_closed and not await self._attempt(job):
                 await asyncio.sleep(call_lease.RENEW_SECONDS)
@@ -148,7 +148,7 @@ class LocalCalls:
         lease = CallLease(self._client, self._run_id, job.call.id, may_repeat=may_repeat)
         outcome, who = await self._on_bridge(lease.acquire())
         if outcome == "silent":
-            # It may only not have been heard, as long as Redis stood still or was full.
+            # It may have been merely unreachable, while Redis stalled or was full.
             await asyncio.sleep(PATIENCE_SECONDS)
             if self._is_closed:
                 return True
@@ -163,7 +163,7 @@ class LocalCalls:
         return outcome == "gone"
 
     async def _execute_leased(self, job: _Job, lease: CallLease) -> bool:
-        """Execute a call and submit what it gives, and keep others from it until that is stored."""
+        """Execute a call and submit its output, and hold its lease until the output is stored."""
         renewing = asyncio.ensure_future(self._on_bridge(lease.renew_until_lost()))
         try:
             result = await self._execute(job, renewing)
@@ -210,8 +210,8 @@ class LocalCalls:
 def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
     """The tools of the module that a spec names, if this process has loaded it.
 
-    A plain function is none, unless an assistant of the module offers it: what stands in Redis must
-    not be able to name any function of any module.
+    A plain function is not one, unless an assistant of the module offers it: data in Redis must not
+    be able to name any function of any module.
     """
     module = sys.modules.get(spec.identity.partition(":")[0])
     for value in list(vars(module).values()) if module is not None else ():
@@ -229,7 +229,7 @@ def _outcome(result: ToolResult) -> CallOutcome:
 
 
 def _interrupted(spec: ToolSpec) -> CallOutcome:
-    """What is said of a call that was begun by a process that is lost: its author decides."""
+    """The output of a call that a lost process had begun: its tool's author decides."""
     name = errors.ToolInterrupted.__name__
     if spec.on_interrupt != "fail":
         return CallOutcome(INTERRUPTED_OUTPUT, name)

@@ -1,7 +1,7 @@
-"""What a caller may set for one run: as type checkers see it, and as one value.
+"""What a caller can set for one run: as type checkers see it, and as one value.
 
-The value is made where the caller's arguments arrive, and handed on as it is. It checks nothing: an
-enqueue does.
+The value is created from the caller's arguments and passed on unchanged. It checks nothing:
+enqueueing does.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from threadmill_shared.records.changes import WhenBusy
 
 
 class EnqueueOptions(TypedDict, total=False):
-    """Options of `enqueue`, and of all other ways to begin a run."""
+    """Options of `enqueue`, and of all other calls that start a run."""
 
     model: str | None
     instructions: str | Template | None
-    """In place of the assistant's; a str is sent as it stands, a `Template` is rendered."""
+    """Replaces the assistant's; a str is sent unchanged, a `Template` is rendered."""
     additional_instructions: str | Template | None
-    """Behind the assistant's."""
+    """Appended to the assistant's."""
     tools: Sequence[Any] | None
-    """In place of the assistant's."""
+    """Replaces the assistant's."""
     additional_tools: Sequence[Any]
-    """Beside the assistant's."""
+    """Added to the assistant's."""
     tool_choice: str | Mapping[str, Any] | None
     """`none`, `auto`, `required`, a tool's name, or the Assistants API's form of it."""
     temperature: float | None
@@ -37,7 +37,7 @@ class EnqueueOptions(TypedDict, total=False):
     truncation_strategy: Mapping[str, Any] | None
     metadata: Mapping[str, str]
     result_type: Any
-    """The type of `run.result`: whatever pydantic can read from JSON."""
+    """The type of `run.result`: any type that pydantic can read from JSON."""
 
 
 class SayOptions(EnqueueOptions, total=False):
@@ -55,12 +55,12 @@ class WaitOptions:
     event_handler_class: type[Any] | None
     event_handler_kwargs: dict[str, Any] | None
     timeout: float | None
-    """Seconds; None: as long as it takes."""
+    """Seconds; None: without a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOptions:
-    """All that a caller has set for one run; see `SayOptions` and `Assistant.say`."""
+    """Everything that a caller has set for one run; see `SayOptions` and `Assistant.say`."""
 
     when_busy: WhenBusy = "queue"
     idempotency_key: str | None = None
@@ -75,11 +75,11 @@ class RequestOptions:
     file_search_files: Files = None
     image_files: Files = None
     others: Mapping[str, Any] = field(default_factory=dict)
-    """What the model is told besides, by name; and names that are not known."""
+    """The other options of the model, by name; and unknown names."""
 
     @classmethod
     def of(cls, /, **given: Any) -> RequestOptions:
-        """The value of what a caller has given, by name."""
+        """The value from the caller's keyword arguments."""
         known = {one.name for one in fields(cls)} - {"others"}
         own = {name: value for name, value in given.items() if name in known}
         others = {name: value for name, value in given.items() if name not in known}

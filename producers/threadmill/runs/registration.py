@@ -80,9 +80,9 @@ class Registration:
             registrant.note(None)
 
     async def enter(self, entry: Entry, registrant: Registrant, new: Definition) -> None:
-        """Register the assistant at the outermost entry; whoever enters meanwhile waits for it.
+        """Register the assistant at the outermost entry; other entries wait for it.
 
-        Whoever enters calls `exit` in any case: it may be cancelled when it has entered already.
+        Every entry calls `exit` in any case: it may be cancelled after it has entered.
         """
         self._entries.add(entry)
         if len(self._entries) == 1 and registrant.id is None:
@@ -93,7 +93,7 @@ class Registration:
             await asyncio.shield(self._creating)
 
     async def exit(self, entry: Entry, registrant: Registrant) -> None:
-        """Remove at the outermost exit what was registered at the entry; again it does nothing."""
+        """Remove at the outermost exit what the entry registered; a second call does nothing."""
         if entry not in self._entries:
             return
         self._entries.remove(entry)
@@ -133,7 +133,7 @@ def fields_of(found: Definition, known: Collection[str]) -> dict[str, Any]:
 
 
 def refuse_unregistered(assistant: Registered, what: str) -> None:
-    """Refuse to change what was not created, or what only its module can change.
+    """Reject changes of what was not created, or what only its module can change.
 
     Raises:
         LifecycleError: it has no id, or is published by workers.

@@ -1,4 +1,4 @@
-"""Enqueueing a run: what all ways to begin one have in common."""
+"""Enqueueing a run: shared by all calls that start one."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from threadmill_shared.tools import Tool
 
 @dataclass(frozen=True)
 class RequestedRun:
-    """A run that was enqueued, with what its caller brought for it."""
+    """A run that was enqueued, with its caller's functions and types."""
 
     view: RunView
     functions: list[Tool]
-    """Executed in this process if the run waits for calls of them."""
+    """Executed in this process if the run waits for their calls."""
     expected: ResultType[Any] | None
     """The type of its result."""
 
@@ -42,13 +42,13 @@ async def request_run(
     """Enqueue a run.
 
     Args:
-        assistant: whose run it is.
-        message: what the user says; None: the thread is run as it stands.
+        assistant: the run's assistant.
+        message: what the user says; None: no message is added to the thread.
         thread: the conversation; None: a new one.
-        options: what the caller has set.
+        options: the caller's options.
 
     Raises:
-        TypeError: `thread` is not a thread, or an option is wrong.
+        TypeError: `thread` is not a thread, or an option is invalid.
         CallerError: the request is invalid; nothing was written.
         StoreUnavailable: Redis does not answer.
     """

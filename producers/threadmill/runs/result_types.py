@@ -1,4 +1,4 @@
-"""Results of a type that the caller chose: what the model is told of it, and how they are read."""
+"""Typed results: what the model is told about the type, and how results are read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WRAPPED = "result"
 
 
 class ResultType(Generic[T]):
-    """A type that a run's result is to have: whatever pydantic can read from JSON."""
+    """The type of a run's result: any type that pydantic can read from JSON."""
 
     def __init__(self, type_: type[T]) -> None:
-        """Find out what JSON the type is read from.
+        """Derive the JSON from which the type is read.
 
         Raises:
             TypeError: pydantic cannot read the type, or it has no JSON schema.
@@ -47,7 +47,7 @@ class ResultType(Generic[T]):
         """The result in a run's last message.
 
         Raises:
-            ResultInvalid: the type refuses it.
+            ResultInvalid: the type rejects it.
         """
         data = plain_result(text, form)
         try:

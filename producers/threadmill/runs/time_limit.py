@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 CANCEL_SECONDS = 0.1
-"""How long work has to end that was cancelled, before it is cancelled again."""
+"""How long cancelled work has to end before it is cancelled again."""
 GRACE_SECONDS = 0.5
-"""How long a wait that is over may still take to read the run."""
+"""How long a wait that has timed out may still take to read the run."""
 
 
 class TimeLimit:

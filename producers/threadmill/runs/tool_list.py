@@ -17,7 +17,7 @@ def functions(tools: Sequence[Any]) -> list[Tool]:
 
 
 def specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
-    """What a model and a worker are told of them, but for those that the provider executes.
+    """The specs for a model and a worker, without those that the provider executes.
 
     Raises:
         BadTool: one cannot be a tool, or two have one name.

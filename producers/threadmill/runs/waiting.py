@@ -22,7 +22,7 @@ async def read_run(run: RunHandle, seconds: float | None = None) -> None:
 
     Args:
         run: the handle.
-        seconds: how long Redis may take; None: as long as it takes.
+        seconds: how long Redis may take; None: without a limit.
 
     Raises:
         RunLost: the run's keys are gone.
@@ -42,7 +42,7 @@ async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float
 
     Args:
         run: the handle.
-        functions: those that are executed here if the run waits for calls of them.
+        functions: those that this process executes if the run waits for their calls.
         timeout: seconds; None: without a limit.
 
     Raises:
@@ -77,7 +77,7 @@ async def wait_timeout(run: RunHandle, timeout: float | None) -> errors.WaitTime
 
 
 async def cancel_run(run: RunHandle) -> None:
-    """Ask for a run's end, and update the handle's status.
+    """Cancel a run, and update the handle's status.
 
     Raises:
         RunNotFound: the run no longer exists.

@@ -1,4 +1,4 @@
-"""A conversation in the terminal: each line is said to the assistant, whose answer is streamed."""
+"""A conversation in the terminal: each line is sent to the assistant, whose answer streams."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Say(Protocol):
         event_handler_class: type[Any] | None,
         event_handler_kwargs: dict[str, Any] | None,
     ) -> Run:
-        """Say something, and wait for the end of the run."""
+        """Send a message, and wait for the end of the run."""
         ...
 
 
 async def chat(name: str, say: Say, initial_message: str | None) -> None:
-    """The operation behind `chat`: say each line that is typed to the assistant of this name."""
+    """The operation behind `chat`: send each line that the user types to the assistant."""
     lines = InputLines()
     if lines.is_terminal:
         open_display().notice(f"{name}: Ctrl-D or {LEAVE!r} leaves, Ctrl-C stops an answer")
@@ -74,25 +74,25 @@ class ChatPrinter(PrintHandler):
     """Prints an answer below the line that was typed, which is not printed again."""
 
     def __init__(self, began: Callable[[Run], None], *, is_typed: bool) -> None:
-        """A handler for one answer; `began` is given the run."""
+        """A handler for one answer; `began` gets the run."""
         super().__init__()
         self._began = began
         self._is_typed = is_typed
 
     def on_begin(self, run: Run) -> None:
-        """Print the message, unless it stands there already."""
+        """Print the message, unless it is already visible."""
         self._printer.begin(run, is_typed=self._is_typed)
         self._began(run)
 
 
 class Interrupts:
-    """What Ctrl-C does: a blocking caller gets KeyboardInterrupt, and nothing is left to do."""
+    """The effect of Ctrl-C: a blocking caller gets KeyboardInterrupt, and nothing else happens."""
 
     def began(self, run: Run | None) -> None:
-        """This run is answering now; None: none is."""
+        """The run that is answering now; None: there is none."""
 
     def take_cancellation(self) -> bool:
-        """Whether a task was cancelled because of the user, who wishes to go on."""
+        """Whether a task was cancelled because the user wants to continue."""
         return False
 
     def __enter__(self) -> Self:
@@ -111,21 +111,21 @@ class LoopInterrupts(Interrupts):
     """Ctrl-C on an event loop, which would end the loop's work: here it cancels the run only."""
 
     def __init__(self, lines: InputLines) -> None:
-        """To be made in the task that converses."""
+        """Must be created in the task that runs the chat."""
         self._lines = lines
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._is_main = threading.current_thread() is threading.main_thread()
         self._run: Run | None = None
         self._is_stopping = False
-        """Whether the answer is to be stopped."""
+        """Whether the answer must be stopped."""
         self._has_given_up = False
-        """Whether it is waited for no more; the cancel stays sent."""
+        """Whether the wait has ended; the cancellation stays requested."""
         self._cancelling: asyncio.Task[Run] | None = None
         """Kept, since the loop keeps no task."""
 
     def began(self, run: Run | None) -> None:
-        """This run is answering now; None: none is."""
+        """The run that is answering now; None: there is none."""
         self._run = run
         if run is None:
             self._is_stopping = False
@@ -133,7 +133,7 @@ class LoopInterrupts(Interrupts):
             self._cancel(run)
 
     def take_cancellation(self) -> bool:
-        """Whether a task was cancelled because of the user, who wishes to go on."""
+        """Whether a task was cancelled because the user wants to continue."""
         has_given_up, self._has_given_up = self._has_given_up, False
         if has_given_up and self._task is not None:
             self._task.uncancel()

@@ -19,9 +19,9 @@ class InputLines:
     def __init__(self) -> None:
         self.is_terminal = _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
         self.interrupt: Callable[[], None] | None = None
-        """Ends the read that is under way on a loop, as Ctrl-C ends a blocking one."""
+        """Ends a read in progress on a loop, as Ctrl-C ends a blocking one."""
         self._read = b""
-        """What was read on a loop, behind the last line."""
+        """What was read on a loop after the last line."""
         if self.is_terminal:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401, PLC0415  `input` edits lines and knows former ones then
@@ -52,7 +52,7 @@ class InputLines:
         return line.decode(sys.stdin.encoding or "utf-8", "replace")
 
     async def _chunk(self) -> bytes | None:
-        """What comes next; empty at the end, None at an interrupt."""
+        """The next input; empty at the end, None at an interrupt."""
         loop = asyncio.get_running_loop()
         try:
             descriptor = sys.stdin.fileno()
@@ -61,7 +61,7 @@ class InputLines:
         readable: asyncio.Future[bool] = loop.create_future()
         try:
             loop.add_reader(descriptor, _settle, readable, True)  # noqa: FBT003  its result
-        except PermissionError:  # a file, which never lets one wait
+        except PermissionError:  # a file, which never blocks
             return os.read(descriptor, _CHUNK)
         self.interrupt = lambda: _settle(readable, False)  # noqa: FBT003  its result
         try:

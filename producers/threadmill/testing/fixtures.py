@@ -100,7 +100,7 @@ def threadmill_worker(
     `threadmill_worker("bot")` loads the module `bot`, and asks `threadmill_standin`;
     `threadmill_worker("bot", model=ScriptedModel("Hello!"))` asks that model;
     `threadmill_worker("bot", process=True)` is a `threadmill worker` process. A module itself, or
-    an assistant, may stand for a module's name. See `threadmill.testing.workers`.
+    an assistant, can replace a module's name. See `threadmill.testing.workers`.
     """
     from threadmill.testing.workers import Workers  # noqa: PLC0415  see above
 

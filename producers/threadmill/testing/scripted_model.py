@@ -35,7 +35,7 @@ class ScriptedModel:
         Raises:
             ModelRefused: the script has no turn left.
         """
-        # The loop that asks may go on to extend its list of items; what was sent must not change.
+        # The loop that asks may extend its list of items later; what was sent must not change.
         self.requests.append(dataclasses.replace(request, items=tuple(request.items)))
         for event in _events(self._next_turn()):
             if isinstance(event, Exception):

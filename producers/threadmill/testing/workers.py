@@ -148,7 +148,7 @@ class ProcessWorker:
 
     def stop(self) -> None:
         """End it; it gives back the runs that it has."""
-        for _ in range(2):  # the first signal would let runs go on for a while
+        for _ in range(2):  # the first signal would let runs continue for a while
             self._process.terminate()
         try:
             self._process.wait(_END_SECONDS)

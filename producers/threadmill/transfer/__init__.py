@@ -1,4 +1,4 @@
-"""Moving conversations in and out, as lines of JSON in the Assistants API's own shapes.
+"""Import and export of conversations, as lines of JSON in the Assistants API's shapes.
 
 ```python
 from threadmill import Thread

@@ -1,4 +1,4 @@
-"""Writing out what the store has of conversations."""
+"""Exporting conversations from the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Exported:
 async def _export_file(
     output: str | Path | TextIO, threads: Iterable[Thread] | None = None
 ) -> Exported:
-    """Write all that is stored of these threads: messages, tool calls, runs and their steps.
+    """Write everything that is stored of these threads: messages, tool calls, runs and steps.
 
     Args:
         output: a path, or a text file that is open.
@@ -56,7 +56,7 @@ export_file_async = awaitable(_export_file)
 
 
 def _opened(output: str | Path | TextIO) -> AbstractContextManager[TextIO]:
-    """The file to write; one that is the caller's is left open."""
+    """The file to write; a file of the caller's stays open."""
     if isinstance(output, str | Path):
         return Path(output).open("w", encoding="utf-8")
     return nullcontext(output)

@@ -1,4 +1,4 @@
-"""Reading a file into the store."""
+"""Importing a file into the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from threadmill_shared.retirements.announcements import find_retirement
 from threadmill_shared.run_request import check_model
 
 _BATCH = 200
-"""Messages, and what goes with them, in one script."""
+"""The number of messages and related items in one script call."""
 _BATCH_BYTES = 1_000_000
 
 
@@ -37,14 +37,15 @@ class Imported:
     messages: int = 0
     new_messages: int = 0
     skipped: int = 0
-    """Runs and steps, which a conversation goes on without."""
+    """Runs and steps: a conversation continues without them."""
     left_out: list[str] = field(default_factory=list)
-    """What of an assistant was not kept, one sentence each."""
+    """The parts of assistants that were not kept, one sentence each."""
     mapped: dict[str, int] = field(default_factory=dict)
     """The models of `map_model`, each with the number of assistants in the file that name it."""
     retiring: dict[str, int] = field(default_factory=dict)
-    """Models that OpenAI has shut down or announced to, each with the number of assistants that
-    are left with it."""
+    """Models that OpenAI has shut down or announced to shut down, each with the number of
+    assistants that still use it.
+    """
 
 
 async def _import_file(
@@ -52,10 +53,10 @@ async def _import_file(
 ) -> Imported:
     """Import assistants, threads and messages.
 
-    The file is read twice: first all of it is checked, then it is stored. What is there already
-    stays as it is, so an import that was interrupted can be repeated.
+    The file is read twice: first all of it is checked, then it is stored. Existing objects do not
+    change, so an import that was interrupted can be repeated.
 
-    An id of another system becomes the thread's key: `Thread(key="thread_abc123")` finds it.
+    An old id becomes the thread's key: `Thread(key="thread_abc123")` finds it.
 
     Args:
         path: a file of lines, each a JSON object of the Assistants API, in any order.
@@ -64,10 +65,10 @@ async def _import_file(
 
     Raises:
         TypeError: `map_model` is not a mapping, or a model in it is not a str.
-        CallerError: a line is wrong; its number, and why. Or a model in `map_model` is empty.
+        CallerError: a line is invalid, named with its number, or a model in `map_model` is empty.
             Nothing was written.
-        ThreadLocked: a run holds a thread that is to grow; what came before it was written.
-        StoreUnavailable, StoreFull: as they say. The import can be repeated.
+        ThreadLocked: a run holds a thread that has new messages; the part before it was written.
+        StoreUnavailable, StoreFull: as their names say. The import can be repeated.
         OSError: the file cannot be read.
     """
     models = _checked(map_model)
@@ -104,7 +105,7 @@ async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -
             if await client.store.assistants.create_once(stored):
                 imported.new_assistants += 1
                 mapped[given.model] += 1
-            else:  # what is there stays as it is
+            else:  # existing objects do not change
                 stored = await client.store.assistants.load(given.id)
             used[stored.model] += 1
         imported.mapped = {model: mapped[model] for model in models}
@@ -146,9 +147,9 @@ def _assistants(index: FileIndex) -> Iterator[AssistantLine]:
 
 
 def _mapped(definition: Definition, models: Mapping[str, str]) -> Definition:
-    """The definition with the model that takes its model's place.
+    """The definition with the model that replaces its model.
 
-    A thread's reasoning keeps the name of the model that wrote it: to another one it is not sent.
+    A thread's reasoning keeps the name of the model that wrote it: it is not sent to another one.
     """
     model = models.get(definition.model, definition.model)
     return definition.model_copy(update={"model": model})
@@ -183,7 +184,7 @@ def _created_at(line: ThreadLine | None, first: int) -> int:
 
 
 def _batches(index: FileIndex, thread_id: str) -> Iterator[list[ImportedItem]]:
-    """The thread's items in parts; each but the first begins with a message. One part at least."""
+    """The thread's items in parts, at least one; each but the first begins with a message."""
     part: list[ImportedItem] = []
     size = 0
     for line in index.lines_of_thread(thread_id):

@@ -41,11 +41,11 @@ class IndexedLine:
 
 
 class FileIndex:
-    """The lines of one file, all of them read and found good."""
+    """The lines of one file, all read and valid."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        # Its pages go into a file of their own, without a name, once they are many.
+        # Its pages are moved to an unnamed temporary file if there are many.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(_TABLES)
         self.assistants: list[int] = []

@@ -1,4 +1,4 @@
-"""The lines of a file: what one may be, and what is stored of it."""
+"""The lines of a file: their kinds, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from threadmill_shared.records.objects import Message
 from threadmill_shared.tools import external_spec
 
 SKIPPED = frozenset({"thread.run", "thread.run.step"})
-"""What is history only: a conversation goes on without it."""
+"""History only: a conversation continues without it."""
 
 _ITEM_FIELDS: dict[str, frozenset[str]] = {
     "tool_call": ToolCallItem.__required_keys__,
@@ -49,12 +49,12 @@ _Seconds = Annotated[int, Field(ge=0, le=_LATEST)]
 
 
 class _Line(BaseModel):
-    # Whoever saved the objects may have kept fields that came later, or their own.
+    # The saved objects can have later fields, or the user's own.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Extra(_Line):
-    """What the Assistants API has no place for."""
+    """Data that the Assistants API has no field for."""
 
     at: int | None = None
     """Milliseconds since the epoch; `created_at` is in seconds."""
@@ -80,17 +80,17 @@ class AssistantLine(_Line):
     temperature: float | None = None
     top_p: float | None = None
     threadmill: dict[str, JsonValue] | None = None
-    """Our own definition, whole."""
+    """threadmill's own definition, complete."""
 
     def definition(self) -> Definition:
         """What is stored of it.
 
         Raises:
-            ValidationError: our own definition is not one.
-            BadTool: one of its tools has not the form of one.
+            ValidationError: threadmill's own definition is invalid.
+            BadTool: one of its tools does not have a tool's form.
         """
         if self.threadmill is not None:
-            # What a later release has stored besides is exported, and comes in again.
+            # Further fields of a later release are exported, and imported again.
             return Definition.model_validate(self.threadmill | {"id": self.id}, extra="allow")
         return Definition(
             id=self.id,
@@ -108,7 +108,7 @@ class AssistantLine(_Line):
         )
 
     def left_out(self) -> list[str]:
-        """What of it is not kept."""
+        """The parts of it that are not kept."""
         if self.threadmill is not None:
             return []
         unknown = [
@@ -154,7 +154,7 @@ class MessageLine(_Line):
         """What is stored of it; `names` are those of the file's assistants, by id.
 
         Raises:
-            BadMessage: its id cannot be a message's.
+            BadMessage: its id is not valid for a message.
         """
         name = self.threadmill.assistant_name or names.get(self.assistant_id or "")
         item: MessageItem = {
@@ -198,7 +198,7 @@ class ItemLine(_Line):
 Line = AssistantLine | ThreadLine | MessageLine | ItemLine
 
 _KINDS = {("assistant",), ("thread",), ("thread.message",), ("threadmill.item",)}
-"""How the place of an error begins that is in one of them."""
+"""The beginning of the location of an error in one of them."""
 _any: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="object")])
 _head: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
@@ -207,7 +207,7 @@ def read_line(line: bytes) -> Line | None:
     """What a line is; None if its kind is skipped.
 
     Raises:
-        CallerError: it is of none, and why.
+        CallerError: it is invalid; the error says why.
     """
     try:
         head = _head.validate_json(line)
@@ -223,7 +223,7 @@ def read_line(line: bytes) -> Line | None:
 
 
 def _check(line: Line) -> None:
-    """Find out now what storing it would find out."""
+    """Find out now the errors that storing it would raise."""
     if isinstance(line, AssistantLine):
         line.definition().model_dump_json()
     elif isinstance(line, MessageLine):
@@ -246,20 +246,20 @@ def _reason(error: ValidationError) -> str:
 
 
 def _as_template(instructions: str) -> str:
-    """Instructions that were no template, as one that says just that."""
+    """Plain instructions as a template that renders to them."""
     if not re.search(r"\{[{%#]", instructions):
         return instructions
     return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
 
 
 def _without_tools(attachment: dict[str, Any]) -> dict[str, Any]:
-    """An attachment that no tool reads where its content was ours: that is not in the file."""
+    """An attachment, which no tool reads if threadmill stored its content: the file lacks it."""
     is_ours = ids.is_attached_file_id(str(attachment.get("file_id")))
     return {**attachment, "tools": []} if is_ours else attachment
 
 
 def _known_part(part: dict[str, Any]) -> dict[str, Any]:
-    """A part of a message's content; one of a kind that is not kept is named in its place."""
+    """A part of a message's content; a kind that is not kept is replaced by its name."""
     if part.get("type") == "text":
         return part
     if part.get("type") == "refusal":

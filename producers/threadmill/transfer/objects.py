@@ -1,4 +1,4 @@
-"""What is stored, in the Assistants API's shapes; what these have no place for is `threadmill`."""
+"""Stored objects in the Assistants API's shapes; other data is under `threadmill`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def thread(thread_id: str, fields: Mapping[str, str], key: str | None) -> Json:
 
 
 def item(thread_id: str, item: Item, at: int, position: int) -> Json:
-    """What stands at a position of a thread; `at` is its time in milliseconds."""
+    """The item at a position of a thread; `at` is its time in milliseconds."""
     extra: Json = {"at": at, "position": position}
     if item["type"] != "message":
         return {
@@ -71,7 +71,7 @@ def item(thread_id: str, item: Item, at: int, position: int) -> Json:
 
 
 def run(record: RunRecord) -> Json:
-    """A run, with what its caller and its tools have given it."""
+    """A run, with its caller's context and its tools' data."""
     return run_object(record) | {
         "threadmill": {
             "context": record.context,

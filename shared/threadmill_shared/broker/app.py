@@ -12,7 +12,7 @@ from threadmill_shared.settings import Settings
 SEND_SECONDS = 3.0
 """How long one send may take; the broker may be frozen."""
 ONE_TRY = {"max_retries": 1, "interval_start": 0}
-"""By default kombu would try to connect for ever, in silence."""
+"""By default kombu would silently try to connect forever."""
 
 
 def make_app(settings: Settings) -> Celery:
@@ -29,7 +29,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            # A broker that has frozen or vanished answers nothing; so long until it is noticed.
+            # A frozen or vanished broker does not answer; it is detected after this time.
             "socket_timeout": 8.0,
             "health_check_interval": 5,
             "socket_connect_timeout": SEND_SECONDS,
@@ -50,7 +50,7 @@ def make_app(settings: Settings) -> Celery:
 
 
 def check_certificate(settings: Settings) -> None:
-    """Find out whether the broker's certificate can be verified; one that is away is waited for.
+    """Check the broker's certificate; an unreachable broker is not an error.
 
     Raises:
         NotConfigured: it cannot be verified, or Celery cannot use the broker.

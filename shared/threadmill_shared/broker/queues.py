@@ -40,22 +40,22 @@ class Queues:
         return name == self.common or name.startswith(f"{self.namespace}.")
 
     def own(self, name: str | None) -> str:
-        """The queue of an assistant or a process that has one of its own; None: the common one."""
+        """The queue of an assistant or a process with a queue of its own; None: the common one."""
         return f"{self.namespace}.{name}" if name else self.common
 
     def embedded(self, name: str) -> str:
-        """The queue of an embedded worker, which consumes no other one."""
+        """The queue of an embedded worker, the only one that it consumes."""
         return self.own(f"process-{name}")
 
     def of_begun(self, queue: str) -> str:
-        """Where a run of this queue goes once it has begun."""
+        """The queue for runs of this queue that have begun."""
         return queue if queue.startswith(self.embedded("")) else self.begun
 
 
 def declared(name: str, *, no_ack: bool = False) -> Any:
     """A queue of the default exchange, which leads a message to the queue of its routing key.
 
-    It needs no binding; any other exchange would have kombu store one for each queue, for ever.
+    It needs no binding; with any other exchange, kombu would store one per queue, forever.
     """
     make_queue: Any = Queue  # has no types
     return make_queue(name, exchange=nameless_exchange(), routing_key=name, no_ack=no_ack)

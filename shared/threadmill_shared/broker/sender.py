@@ -1,7 +1,7 @@
 """The thread that sends messages to Celery's queues.
 
-A message of ours carries a run's id and nothing else. Losing one, or delivering it twice, changes
-only when a run begins, so a send that fails is a warning and not an error.
+A message contains only a run's id. Losing one, or delivering it twice, changes only when a run
+begins, so a failed send is a warning, not an error.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ logger = logging.getLogger("threadmill.broker")
 
 
 _DISPATCHERS = 50
-"""So many workers events are sent of over one connection before what is kept of them is dropped."""
+"""The number of workers whose events are sent over one connection before their state is dropped."""
 _UNSENT_EVENTS = 10_000
-"""Events that are kept while the broker is away."""
+"""The most events that are kept while the broker is unreachable."""
 _EXIT_SECONDS = 3.0
-"""How long a process that ends waits for its last sends."""
+"""How long an exiting process waits for its last sends."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Letter:
     queue: str
     id: str
     loss: str
-    """What it means when it cannot be sent."""
+    """The consequence if it cannot be sent."""
 
     def __str__(self) -> str:
         what = self.args[0] if self.task == EXECUTE else self.task
@@ -63,7 +63,7 @@ class _Removal:
 
 @dataclass(frozen=True)
 class _TaskEvents:
-    """What monitors are to be told."""
+    """Events for monitors."""
 
     events: list[Mapping[str, Any]]
     loss: str = "monitors such as Flower get them when the broker is back"
@@ -76,14 +76,14 @@ _Job = _Letter | _Removal | _TaskEvents
 
 
 class Sender:
-    """Sends to Celery, in a thread of its own: publishing blocks, and may block long."""
+    """Sends to Celery, in a thread of its own: publishing blocks, possibly for long."""
 
     def __init__(self, settings: Settings, *, hostname: str = "") -> None:
         """A sender that has not connected yet.
 
         Args:
             settings: with the broker's URL.
-            hostname: the worker that events are of; only workers send events.
+            hostname: the worker whose events are sent; only workers send events.
 
         Raises:
             NotConfigured: Celery cannot use the broker's URL.
@@ -101,7 +101,7 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, dispatch: Dispatch | None) -> None:
-        """Send a run to its queue, soon; returns at once. None: there is nothing to send."""
+        """Queue a run for sending; returns at once. None: there is nothing to send."""
         if dispatch is not None:
             name = dispatch.queue
             if dispatch.begun:
@@ -111,19 +111,19 @@ class Sender:
             self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 
     def send_events(self, events: list[Mapping[str, Any]]) -> None:
-        """Tell monitors of tasks, soon."""
+        """Queue events of tasks for monitors."""
         self._put(_TaskEvents(events))
 
     def send_probe(self, queue: str, now: int) -> None:
-        """Send a probe to a queue, soon: it finds out what has been lost there until now."""
+        """Queue a probe for sending: it reveals which messages the queue has lost until now."""
         self._put(_Letter(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
 
     def send_ping(self, queue: str, number: int) -> None:
-        """Send a ping to a worker's own queue, soon; it finds out whether its consumer hears."""
+        """Queue a ping to a worker's own queue: it reveals whether its consumer works."""
         self._put(_Letter(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
 
     def remove(self, queue: str) -> None:
-        """Remove the queue of a worker that is dead, soon: nobody else would ever consume it."""
+        """Queue the removal of a dead worker's queue, which nobody else would ever consume."""
         self._put(_Removal(queue))
 
     def _put(self, job: _Job) -> None:
@@ -137,7 +137,7 @@ class Sender:
         self._outbox.put(job)
 
     def close(self) -> None:
-        """Send what is left, and end the thread."""
+        """Send the remaining messages, and end the thread."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None:
@@ -155,7 +155,7 @@ class Sender:
                 self.failures += 1
                 if publisher is not None:
                     publisher.drop()
-                    publisher = None  # a broken channel stays broken; the next one connects anew
+                    publisher = None  # a broken channel stays broken; the next one connects again
                 self._note_failure(job, explain(error) or type(error).__name__)
             else:
                 self._send_unsent()
@@ -170,7 +170,7 @@ class Sender:
             logger.warning("%s (%s); %s", job, reason, job.loss)
 
     def _send_unsent(self) -> None:
-        """The broker is there: have it told what it has missed."""
+        """The broker is reachable: send it the events that it has missed."""
         unsent, self._unsent = self._unsent, []
         if unsent:
             self._outbox.put(_TaskEvents(unsent))
@@ -217,7 +217,7 @@ class _Publisher:
                 self._connection,
                 hostname=hostname,
                 buffer_group={"task"},
-                buffer_while_offline=False,  # this connection is given up, and the next one is new
+                buffer_while_offline=False,  # this connection is dropped, and the next one is new
             )
         return self._dispatchers[hostname]
 
@@ -232,7 +232,7 @@ class _Publisher:
         )
 
     def drop(self) -> None:
-        """Leave without a farewell, for which the broker might have to be waited for."""
+        """Disconnect without saying goodbye, which would have to wait for the broker."""
         with contextlib.suppress(Exception):
             self._connection.collect(socket_timeout=SEND_SECONDS / 10)
 

@@ -1,4 +1,4 @@
-"""What monitors such as Flower show of a run's Celery task: its name and its arguments."""
+"""How monitors such as Flower show a run's Celery task: its name and its arguments."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ARGUMENTS = re.compile(
 
 @dataclass(frozen=True)
 class TaskLabel:
-    """A run, in the terms of whoever looks at Celery."""
+    """A run, as users of Celery's monitors see it."""
 
     run_id: str
     thread_id: str
     assistant: str
     says: bool
-    """Whether the run came with a message; else it runs the thread as it was."""
+    """Whether the run has a message; otherwise it runs the thread as it is."""
 
     @classmethod
     def of(cls, record: RunRecord) -> TaskLabel:
@@ -38,10 +38,10 @@ class TaskLabel:
     @property
     def arguments(self) -> str:
         """The task's keyword arguments, as Celery prints them."""
-        # The thread first: a list shows only the beginning, and name and id tell the rest.
+        # The thread first: a list shows only the beginning, and name and id have the rest.
         return repr({"thread": self.thread_id, "run": self.run_id, "assistant": self.assistant})
 
 
 def is_label(arguments: str) -> bool:
-    """Whether these are the arguments of a label, and hold nothing that a user has said."""
+    """Whether these are the arguments of a label, without any text of a user."""
     return _ARGUMENTS.fullmatch(arguments) is not None

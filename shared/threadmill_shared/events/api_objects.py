@@ -14,12 +14,12 @@ class RunObjects:
     """Makes the objects that the events of one run are about."""
 
     def __init__(self, run: RunRecord) -> None:
-        """What is the same in all of them is taken from the record."""
+        """The record has the fields that all of them share."""
         self._run = run
         self._base = _constant(run)
 
     def run(self, status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
-        """The run as it became in the event of this status, at that time in milliseconds."""
+        """The run in the event of this status; `at` is its time in milliseconds."""
         return self._base | _run_progress(status, results, at)
 
     def message(
@@ -69,7 +69,7 @@ class RunObjects:
         return found
 
     def step_delta(self, step: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
-        """What is new of a step of tool calls."""
+        """The changes of a step of tool calls."""
         return {
             "id": ids.step_id(self._run.id, step),
             "object": "thread.run.step.delta",
@@ -187,7 +187,7 @@ def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _incomplete_details(reason: str | None) -> dict[str, Any] | None:
-    # The Assistants API knows two reasons; ours stands beside them under a name of its own.
+    # The Assistants API has two reasons; others are added under a name of their own.
     if reason is None:
         return None
     known = reason in ("max_completion_tokens", "max_prompt_tokens")

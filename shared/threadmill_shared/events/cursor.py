@@ -1,8 +1,8 @@
-"""A follower's place in a run's log, which notices when the log has gone back.
+"""A follower's position in a run's log, which detects that the log was set back.
 
-A failover may put the store back to an earlier state, in which other events get the numbers that a
+A failover can set the store back to an earlier state, in which other events get the numbers that a
 follower has already seen. So each read begins with the last entry that was seen, and compares it
-with what is stored in its place now. That costs no round trip and no parsing.
+with the entry that is stored there now. That costs no round trip and no parsing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from threadmill_shared.store.session import PAGE
 
 
 class Cursor:
-    """Reads a log from a place on, in pages."""
+    """Reads a log from a position on, in pages."""
 
     def __init__(self, logs: Logs, record: RunRecord, after: int) -> None:
-        """Nothing is read yet; the first event will be the one behind number `after`."""
+        """Nothing is read yet; the first event will be the one after number `after`."""
         self.after = after
         """Number of the last event that was read."""
         self.is_behind = False
@@ -29,11 +29,11 @@ class Cursor:
         self._seen: RawEntry | None = None
 
     async def read(self) -> list[Event]:
-        """The next events, as far as they are there.
+        """The next events, as far as they exist.
 
         Raises:
             LogRewound: what was read last is no longer stored.
-            EventsExpired: the next event is past its lifetime.
+            EventsExpired: the next event has expired.
         """
         found = await self._logs.raw_entries(self._record.id, self.after, PAGE + 1)
         new = found
@@ -43,7 +43,7 @@ class Cursor:
             new = found[1:]
         entries = await self._logs.parse(self._record.id, new)
         events = [event for entry in entries for event in self._reader.events(entry, self.after)]
-        # Only now: a read that fails on its way is repeated.
+        # Only now: a read that fails on the way is retried.
         if events:
             self._refuse_gap(events[0].id)
             self.after = events[-1].id
@@ -53,7 +53,7 @@ class Cursor:
         return events
 
     def check(self, record: RunRecord) -> None:
-        """Compare the place with what the record says now.
+        """Compare the position with the current record.
 
         Raises:
             LogRewound: the log ends before it. That of an ended run may, for whoever has read

@@ -1,7 +1,7 @@
-"""A run's events: compact in the store, the Assistants API's shapes for whoever reads them.
+"""A run's events: compact in the store, in the Assistants API's shapes for readers.
 
 A log entry holds one or more records (`records/log.py`); each represents one or more events.
-Messages, steps and runs stand in a record by number; the decoder knows the rest from the run.
+Messages, steps and runs are in a record by number; the decoder knows the rest from the run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Event:
 
 
 class LogDecoder:
-    """Turns the entries of one run's log into events, without looking anything up."""
+    """Converts the entries of one run's log to events, without any lookup."""
 
     def __init__(self, run: RunRecord) -> None:
         self._run = run
@@ -157,7 +157,7 @@ class LogDecoder:
     def _tool_call_answered(
         self, _entry: log.LogEntry, record: log.ToolCallAnswered
     ) -> Iterator[Named]:
-        # Without the call's id: whoever puts deltas together would continue it, as any other text.
+        # Without the call's id: joining the deltas would append it, like any other text.
         function = {"output": record.output}
         call = {"index": record.place, "type": "function", "function": function}
         yield self._step_delta(record.step, [call])

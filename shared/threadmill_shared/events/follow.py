@@ -1,8 +1,8 @@
-"""Following event logs: the log is the truth, a notification wakes the reader.
+"""Following event logs: the log has the events, a notification wakes the reader.
 
 A process holds one subscribing connection for all the logs that it follows. A reader subscribes,
-then reads, then waits, so nothing falls between. A notification that is lost costs a second at
-most, because a reader that waits looks again every second.
+then reads, then waits, so it misses nothing. A lost notification costs a second at most, because a
+waiting reader reads again every second.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ class LogFollower:
         self._notifications = notifications
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
-        """The run's events behind number `after`, in groups as they come; ends with `done`.
+        """The run's events after number `after`, in groups as they arrive; ends with `done`.
 
-        Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
+        Once it has begun, it waits as long as Redis is unreachable; without Redis it does not
+        begin.
 
         Raises:
             StoreUnavailable: Redis did not answer at the beginning.
             RunNotFound: there is no such run.
-            RunLost: its keys are gone while it is followed.
+            RunLost: its keys disappeared while it was followed.
             LogRewound: the store has gone back to a state in which the log ends before what was
                 already read, or before `after`.
-            EventsExpired: the log is past its lifetime, and `after` lies within it.
+            EventsExpired: the log has expired, and `after` is a number within it.
         """
         async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
             cursor = Cursor(self._store.logs, await self._record(run_id), after)
@@ -76,12 +77,13 @@ class LogFollower:
         """Wait until the run has ended, and return its record.
 
         `on_look` is called with each record that is read meanwhile, even if nothing has changed.
-        Once it has begun, it waits for as long as Redis is away; without a Redis it does not begin.
+        Once it has begun, it waits as long as Redis is unreachable; without Redis it does not
+        begin.
 
         Raises:
             StoreUnavailable: Redis did not answer at the beginning.
             RunNotFound: there is no such run.
-            RunLost: its keys are gone meanwhile.
+            RunLost: its keys disappeared meanwhile.
         """
         async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
             record = await self._record(run_id)
@@ -93,7 +95,7 @@ class LogFollower:
             return record
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read while Redis is away for a time: whoever follows a run outlives its restart."""
+        """Read, and wait while Redis is unreachable: a follower survives a restart of Redis."""
         while True:
             try:
                 return await read()
@@ -104,7 +106,7 @@ class LogFollower:
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def _notified(self, listener: ChannelListener) -> bool:
-        """Wait for a notification; whether one came before it was time to look by oneself."""
+        """Wait for a notification; returns whether one came before the timeout."""
         try:
             async with asyncio.timeout(IDLE_SECONDS):  # `wait_for` may swallow a cancellation
                 await listener.wait()
@@ -130,7 +132,7 @@ class LogFollower:
 
 
 def _terminal_events(record: RunRecord, after: int) -> list[Event]:
-    """What is left of a log that has expired: the last two events, with their own numbers."""
+    """The rest of an expired log: the last two events, with their own numbers."""
     if 0 < after < record.events - 2:
         raise errors.EventsExpired(
             f"The log of {record.id} has expired; its record still has the last two events.",

@@ -14,7 +14,7 @@ from threadmill_shared.cancellation import cancel_all
 from threadmill_shared.store.connections import PASSING, StoreClient
 
 SILENT_SECONDS = 5.0
-"""After so long without a word the server is asked for one, and has as long to answer."""
+"""After this time without a message the server is pinged, and has as long to answer."""
 
 
 logger = logging.getLogger("threadmill.events")
@@ -22,18 +22,18 @@ logger = logging.getLogger("threadmill.events")
 IDLE_SECONDS = 1.0
 """How long a reader waits for a notification before it reads without one."""
 MESSAGES = 10_000
-"""The last messages of a channel that are kept for whoever reads them."""
+"""The most messages of a channel that are kept for its readers."""
 
 
 class ChannelListener(asyncio.Event):
-    """Is set by each message of a channel, and keeps the last ones if it is asked to."""
+    """Is set by each message of a channel, and keeps the last ones if requested."""
 
     def __init__(self, *, keep: int = 0) -> None:
         super().__init__()
         self.messages: deque[str] = deque(maxlen=keep)
 
     def notify(self, message: str) -> None:
-        """Keep the message, and wake whoever waits."""
+        """Keep the message, and wake the waiting reader."""
         self.messages.append(message)
         self.set()
 
@@ -42,7 +42,7 @@ class Notifications:
     """One subscription for all channels that a process listens to."""
 
     def __init__(self, client: StoreClient) -> None:
-        """No channel is listened to yet; the subscription will take a connection of `client`."""
+        """No channel is subscribed yet; the subscription will use a connection of `client`."""
         self._client = client
         self._pubsub: Any = None
         self._listeners: dict[str, set[ChannelListener]] = {}
@@ -56,7 +56,7 @@ class Notifications:
     async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[ChannelListener, None]:
         """A listener that each message of the channel sets, and that keeps the last `keep` of them.
 
-        It is subscribed when this is entered; if Redis is away just then, soon after it is back.
+        The channel is subscribed on entry; if Redis is unreachable then, soon after it is back.
         """
         listener = ChannelListener(keep=keep)
         try:
@@ -67,7 +67,7 @@ class Notifications:
 
     @contextlib.asynccontextmanager
     async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
-        """The messages of a channel, for those that carry more than the news that there is news."""
+        """The messages of a channel, for channels whose messages have content."""
         async with self.listen(channel, keep=MESSAGES) as listener:
             yield _messages(listener)
 
@@ -86,7 +86,9 @@ class Notifications:
                 self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             if first:
                 self._unsubscribed.add(channel)
-                with contextlib.suppress(*PASSING):  # the readers look by themselves meanwhile
+                with contextlib.suppress(
+                    *PASSING
+                ):  # meanwhile the readers read without notifications
                     await self._subscribe()
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())
@@ -103,8 +105,8 @@ class Notifications:
         async with self._lock:
             if channel in self._listeners or self._pubsub is None:
                 return
-            # A connection that is just being closed or made anew fails in ways of its own. Where it
-            # does, the channel is left at its next message.
+            # A connection that is being closed or replaced can fail in its own way. If it does, the
+            # channel is left at its next message.
             with contextlib.suppress(Exception):
                 await self._pubsub.unsubscribe(channel)
 
@@ -127,7 +129,7 @@ class Notifications:
         if self._unsubscribed:
             async with self._lock:
                 await self._subscribe()
-        # redis-py's get_message does not tell an answer to PING from silence.
+        # redis-py's get_message does not distinguish a reply to PING from silence.
         said = await self._pubsub.parse_response(block=False, timeout=IDLE_SECONDS)
         if said is None:
             await self._stand_silence()
@@ -137,10 +139,10 @@ class Notifications:
             await self._notify(await self._pubsub.handle_message(said))
 
     async def _stand_silence(self) -> None:
-        """Find out whether the server is still there.
+        """Check that the server is still reachable.
 
-        One that is frozen, or gone without a farewell, closes no connection. Whoever was promoted
-        in its place would publish what nobody hears.
+        A frozen or vanished server closes no connection. The server that was promoted in its place
+        would publish messages that nobody receives.
         """
         if time.monotonic() - self._heard_at <= SILENT_SECONDS:
             return

@@ -1,1 +1,1 @@
-"""What a run is told beside its conversation: texts and templates."""
+"""A run's instructions: texts and templates."""

@@ -1,4 +1,4 @@
-"""What a run is told beside its conversation: texts, and templates that are rendered at enqueue."""
+"""A run's instructions: texts, and templates that are rendered at enqueue."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from threadmill_shared.instructions.templates import MAX_RENDERED, Template, has
 logger = logging.getLogger("threadmill")
 
 Instructions = str | Template
-"""A str is sent as it stands."""
+"""A str is sent as it is."""
 
 
 def source(part: Instructions) -> str:
-    """What was written, be it a text or a template."""
+    """The source, of a text or a template."""
     return part if isinstance(part, str) else part.source
 
 
 def digested(parts: Sequence[Instructions]) -> list[Any]:
-    """What tells these from others, for a digest.
+    """What distinguishes these from others, for a digest.
 
-    A text is told from a template only if it has template syntax: all others have the digest that
-    they had when every text was a template, so that a key of that time still means its run.
+    A text is distinguished from a template only if it has template syntax: all others have the
+    digest from when every text was a template, so that older keys still identify their runs.
     """
     return [{"text": part} if _is_only_text(part) else source(part) for part in parts]
 
 
 def rendered(parts: Sequence[Instructions], *, self_: Any, context: dict[str, Any]) -> list[str]:
-    """The texts that the model is sent.
+    """The texts that are sent to the model.
 
     Raises:
         BadTemplate: a template cannot be rendered.
-        TooLarge: a text is over the limit.
+        TooLarge: a text exceeds the limit.
     """
     variables = {"self_": self_, "context": context}
     return [
@@ -67,4 +67,4 @@ def hint_at_templates(option: str, given: Instructions | None) -> None:
 
 
 _first_hint = threading.Lock()
-"""Taken by whoever gives the hint, and never released."""
+"""Acquired by the thread that gives the hint, and never released."""

@@ -22,7 +22,7 @@ MAX_RENDERED = 256 * 1024
 _COMPILED = 256
 """How many compiled templates a process keeps."""
 _ERROR_LENGTH = 500
-"""Characters of an exception's own words."""
+"""The most characters of an exception's message."""
 
 _VALUES = (str, int, float, bytes, list, tuple, dict, set, frozenset)
 _SEQUENCES = (str, bytes, list, tuple)
@@ -31,14 +31,14 @@ _JINJA_CLASSES = (dict, Cycler, Joiner, Namespace)
 
 
 _SYNTAX = re.compile(r"\{[{%#]")
-"""What a template begins with that says more than its own words."""
+"""The beginnings of template syntax."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """Instructions that are to be rendered: a Jinja template, which sees `self_` and `context`.
+    """Instructions to be rendered: a Jinja template, which can use `self_` and `context`.
 
-    The instructions of an assistant are one anyway; those of a run are plain text without this.
+    An assistant's instructions are a template anyway; a run's are plain text without this class.
 
     Raises:
         TypeError: the source is not a str.
@@ -53,15 +53,15 @@ class Template:
 
 
 def has_syntax(text: str) -> bool:
-    """Whether the text has what a template is made of; rendering else touches line ends alone."""
+    """Whether the text has template syntax; otherwise rendering only changes line ends."""
     return _SYNTAX.search(text) is not None
 
 
 def render(template: str, *, self_: Any, context: dict[str, Any]) -> str:
     """The template with its variables filled in.
 
-    A template reads its variables and calls methods of plain values (`self_.name.upper()`); it
-    calls nothing else that the variables lead to, and changes nothing.
+    A template can read its variables and call methods of plain values (`self_.name.upper()`); it
+    can call nothing else that the variables lead to, and can change nothing.
 
     Args:
         template: Jinja2 source.
@@ -69,7 +69,7 @@ def render(template: str, *, self_: Any, context: dict[str, Any]) -> str:
         context: the JSON given at enqueue.
 
     Raises:
-        BadTemplate: says which line is wrong, and what to do.
+        BadTemplate: it says which line is wrong, and what to do.
     """
     compiled = _compiled(template)
     pieces: list[str] = []
@@ -119,7 +119,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-# No autoescape: this is text for a model, and HTML's entities would only garble it.
+# No autoescape: this is text for a model, and HTML entities would garble it.
 _sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False)
 
 

@@ -1,4 +1,4 @@
-"""What a message attaches, between the call that names it and the store."""
+"""A message's attachments, between the caller and the store."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Attached:
         return bool(self.files or self.images)
 
     def named(self) -> list[Any]:
-        """All that tells it from another one; an id follows from name and content."""
+        """What distinguishes it from others; an id follows from name and content."""
         return [*self.attachments, *self.images]
 
     def check(self, tools: Iterable[HostedTool]) -> None:
-        """Refuse files that none of these tools would read.
+        """Reject files that none of these tools would read.
 
         Raises:
             BadTool: there are some.

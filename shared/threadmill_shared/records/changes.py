@@ -15,7 +15,7 @@ from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import Status
 
 CANCEL_MS = 1000
-"""How long a worker has to carry a cancel out before it is done without it."""
+"""How long a worker has to cancel a run before the run is ended without it."""
 
 WhenBusy = Literal["queue", "reject", "interrupt"]
 WaitsFor = Literal["output", "approval"]
@@ -23,7 +23,7 @@ WaitsFor = Literal["output", "approval"]
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A run that is to be sent to a queue, because it has come to its thread's head."""
+    """A run to be sent to a queue, because it is at its thread's head."""
 
     run_id: str
     queue: str
@@ -35,7 +35,7 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Enqueued:
-    """What became of an enqueue."""
+    """The outcome of an enqueue."""
 
     run_id: str
     ahead: int
@@ -47,7 +47,7 @@ class Enqueued:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a cancel or a forced end."""
+    """The outcome of a cancel or a forced end."""
 
     status: Status
     send: Dispatch | None
@@ -55,18 +55,18 @@ class Ended:
 
 @dataclass(frozen=True)
 class Reclaimed:
-    """What became of taking a run away from its holder."""
+    """The outcome of taking a run from its holder."""
 
     outcome: Literal["ok", "moved", "cancelling", "spent"]
     """`moved`: it is no longer that holder's; `cancelling`, `spent`: it is to be ended by force."""
     send: Dispatch | None = None
     pause_seconds: float = 0
-    """How long to wait before it is sent."""
+    """How long to wait before sending it."""
 
 
 @dataclass(frozen=True)
 class ParkedCall:
-    """A call that waits for somebody outside the workers."""
+    """A call that waits for an answer from outside the workers."""
 
     id: str
     name: str
@@ -84,28 +84,28 @@ class IndexScan:
     holders: frozenset[str]
     """Workers that hold runs."""
     overdue: list[str]
-    """Runs that are past their deadline, or were to be cancelled by now."""
+    """Runs that are past their deadline, or should be cancelled by now."""
     unclaimed: list[tuple[str, str]]
     """Runs that should have been claimed by now, and their places in the index."""
     unreported: list[str]
-    """Runs that have ended without a holder, and of which no worker has reported that."""
+    """Runs that ended without a holder, and whose end no worker has reported."""
 
 
 @dataclass(frozen=True)
 class EnqueueCommand:
-    """All that an enqueue writes."""
+    """Everything that an enqueue writes."""
 
     run_id: str
     thread_id: str
     request: RunSnapshot
     create_thread: bool
     thread_metadata: Mapping[str, str] | None = None
-    """Kept with the thread if it is made now."""
+    """Stored with the thread if it is created now."""
     message_id: str = ""
     message: str | None = None
-    """The user's text; None: the run takes the thread as it is."""
+    """The user's text; None: no message is added to the thread."""
     attached: Attached = NOTHING
-    """What goes with it."""
+    """Its attachments."""
     when_busy: WhenBusy = "queue"
     idempotency_key: str | None = None
     content_digest: str = ""
@@ -115,7 +115,7 @@ class EnqueueCommand:
     park_seconds: float = 600
     """Limit for the time that it waits for an output from outside."""
     approval_seconds: float = 86_400
-    """The same for somebody's decision."""
+    """The same for a decision."""
     log_seconds: float = 3600
     run_days: float = 30
     max_waiting: int = 100

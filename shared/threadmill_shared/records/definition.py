@@ -1,4 +1,4 @@
-"""What an assistant is, and what a run needs to know of it, as plain frozen data."""
+"""An assistant's definition, and a run's snapshot of it, as plain frozen data."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Definition(Stored):
     metadata: dict[str, str] = Field(default_factory=dict)
     response_format: str | dict[str, Any] | None = None
     queue: str | None = None
-    """Name of a queue of its own, without the namespace; None: the common one."""
+    """The name of a separate queue, without the namespace; None: the common one."""
     fields: dict[str, JsonValue] = Field(default_factory=dict)
     """Further fields of a subclass, for the template."""
 
 
 class RunOptions(Stored):
-    """What a caller may set for one run; an unknown option is an error."""
+    """What a caller can set for one run; an unknown option is an error."""
 
     tool_choice: str | dict[str, Any] | None = None
     """`none`, `auto`, `required`, or one function in the Assistants API's form."""
@@ -79,23 +79,24 @@ class RunOptions(Stored):
 
 
 class RunSnapshot(Stored):
-    """The snapshot that a run works with: later changes of its assistant do not touch it."""
+    """The snapshot that a run uses: later changes of its assistant do not affect it."""
 
     assistant_id: str
     assistant_name: str
     assistant_version: int | None = None
-    """Of the definition as it was registered; None: it was not."""
+    """The registered definition's; None: it was not registered."""
     model: str
     instructions: str
     """Rendered."""
     tools: tuple[ToolSpec, ...] = ()
     local_tools: tuple[str, ...] = ()
-    """Names of those whose functions the process has that enqueued the run. Where no worker has
-    one, its calls wait for that process."""
+    """Names of the tools whose functions the enqueuing process has. If no worker has one, its calls
+    wait for that process.
+    """
     hosted: tuple[HostedTool, ...] = ()
     options: RunOptions = RunOptions()
     result: ResultForm | None = None
-    """Of a run whose last message has to fit the schema in its `response_format`."""
+    """Set if the run's last message must match the schema in its `response_format`."""
     max_turns: int = 50
 
 
@@ -103,7 +104,7 @@ class Publishable:
     """Something that workers can publish: an assistant of a module that they have loaded."""
 
     def definition(self) -> Definition:
-        """All of it but its functions."""
+        """Everything but its functions."""
         raise NotImplementedError
 
     def functions(self) -> Sequence[Tool]:

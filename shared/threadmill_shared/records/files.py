@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 _PIECE = 256 * 1024
-"""Bytes that go in one command."""
+"""Bytes per command."""
 _NAME_CHARACTERS = 100
 _HARMFUL = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u202a-\u202e\u2066-\u2069]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
@@ -28,11 +28,11 @@ class File:
 
     id: str
     name: str
-    """Harmless: without folders, and with nothing that a shell or a terminal would obey."""
+    """Safe: without folders and characters that would control a shell or a terminal."""
     content: bytes
 
     def fields(self) -> Iterator[tuple[str, str]]:
-        """The fields of the hash that holds it, in the order in which they are to be written."""
+        """The fields of the hash that holds it, in the order in which they must be written."""
         count = 0
         for at in range(0, len(self.content), _PIECE):
             piece = base64.b64encode(self.content[at : at + _PIECE]).decode()
@@ -48,7 +48,7 @@ class File:
 
 
 def harmless_name(name: str, otherwise: str = "file") -> str:
-    """A name that can be used in a folder, whatever was given: only its last part, cleaned."""
+    """A safe file name, whatever was given: only the last part, cleaned."""
     last = re.split(r"[/\\]", name)[-1]
     cleaned = _HARMFUL.sub("_", last.encode(errors="replace").decode()).strip(" .")
     if not cleaned or _RESERVED.match(cleaned):
@@ -70,7 +70,7 @@ def distinct_names(name: str) -> Iterator[str]:
 
 
 def image_type(content: bytes) -> str | None:
-    """`png`, `jpeg`, `gif` or `webp`, told by the content; None: it is no such image."""
+    """`png`, `jpeg`, `gif` or `webp`, according to the content; None: it is none of these."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
     return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 class MessageItem(TypedDict):
-    """What a user or an assistant said."""
+    """A message of a user or an assistant."""
 
     type: Literal["message"]
     id: str
@@ -31,13 +31,13 @@ class MessageItem(TypedDict):
 
 
 class ToolCallItem(TypedDict):
-    """A model's wish to call a tool."""
+    """A model's request to call a tool."""
 
     type: Literal["tool_call"]
     id: str
-    """Ours (`call_...`), made of run, turn and index; unique in the thread."""
+    """Our id (`call_...`), made of run, turn and index; unique in the thread."""
     provider_id: str
-    """What the provider is told: its own id where that is usable, else ours."""
+    """The id for the provider: its own id if that is usable, otherwise ours."""
     name: str
     arguments: str
     run_id: str
@@ -46,11 +46,11 @@ class ToolCallItem(TypedDict):
 OPEN_CALL_OUTPUT = (
     "The run ended before this call had an output. Whether it had an effect is not known."
 )
-"""What a call gave that was begun, or may have been, when its run ended."""
+"""The output of a call that had begun, or may have begun, when its run ended."""
 
 
 class ToolOutputItem(TypedDict):
-    """What the call gave; every call of a thread at rest has exactly one."""
+    """The call's output; if no run is active, every call of a thread has exactly one."""
 
     type: Literal["tool_output"]
     call_id: str
@@ -61,7 +61,7 @@ class ToolOutputItem(TypedDict):
 
 
 class ReasoningItem(TypedDict):
-    """A model's opaque reasoning; sent back only to the model that made it."""
+    """A model's opaque reasoning; sent back only to the same model."""
 
     type: Literal["reasoning"]
     model: str
@@ -70,7 +70,7 @@ class ReasoningItem(TypedDict):
 
 
 class NoteItem(TypedDict):
-    """What a run tells its model, and nobody has said: why its result was not accepted, say."""
+    """A note of a run to its model, for example why its result was not accepted."""
 
     type: Literal["note"]
     text: str
@@ -78,7 +78,7 @@ class NoteItem(TypedDict):
 
 
 class HostedCallItem(TypedDict):
-    """A call of a tool that the provider executed, with what came of it."""
+    """A call of a tool that the provider executed, with its outcome."""
 
     type: Literal["hosted_call"]
     kind: str
@@ -93,7 +93,7 @@ Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | HostedCallI
 
 @dataclass(frozen=True)
 class ImportedItem:
-    """An item of a conversation that was led elsewhere."""
+    """An item of an imported conversation."""
 
     message_id: str
     """Empty if it is not a message."""
@@ -117,7 +117,7 @@ def message_content(text: str, enclosed: Mapping[str, Any]) -> list[dict[str, An
     """The parts of an assistant's message.
 
     Args:
-        text: what it says.
+        text: its text.
         enclosed: its `annotations` and the ids of its `images`, if it has any.
     """
     part = text_part(text)

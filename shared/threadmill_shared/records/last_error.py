@@ -12,19 +12,19 @@ ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 class LastError(BaseModel):
     """Why a run failed or expired."""
 
-    # Of what a later release has stored, only what is known here is shown.
+    # Fields that only a later release knows are not shown.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     code: ErrorCode
-    """The Assistants API's word."""
+    """The Assistants API's code."""
     name: str
-    """The exact one: `ModelRefused`, `worker_lost`, `deadline`, ..."""
+    """The exact name: `ModelRefused`, `worker_lost`, `deadline`, ..."""
     message: str
     """For people; it begins with the name."""
 
     @classmethod
     def of(cls, name: str, text: str, code: ErrorCode = "server_error") -> LastError:
-        """An error of this name, which its message repeats."""
-        # What quotes a provider may hold lone surrogates, which no JSON can.
+        """An error with this name, which its message repeats."""
+        # Text of a provider may have lone surrogates, which JSON cannot have.
         message = f"{name}: {text}".encode("utf-8", "backslashreplace").decode()
         return cls(code=code, name=name, message=message)

@@ -1,8 +1,9 @@
-"""Single values of JSON that others have written, made into what can be stored and sent back.
+"""Conversion of single JSON values from others into values that can be stored and sent back.
 
-A provider may send anything in any place, and so may a file that is imported. What is stored is
-read for ever, by workers, producers, printers and exports. So each value is read once, where it
-enters, by one of these; none of them raises. What was stored before they were is read by them too.
+A provider can send anything anywhere, and so can an imported file. Stored values are read forever,
+by workers, producers, printers and exports. So each value is converted once, when it is received,
+by one of these functions; none of them raises. They also read values that were stored before they
+existed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 def text(value: object) -> str:
-    """A text as it is, nothing for null, and JSON for anything else."""
+    """A text unchanged, an empty one for null, and JSON for anything else."""
     if isinstance(value, str):
         return value
     return "" if value is None else to_json(storable(value)).decode()
@@ -41,7 +42,7 @@ def number(value: object) -> float:
 
 
 def json_object(value: object) -> dict[str, Any]:
-    """An object as it is, and an empty one for anything else."""
+    """An object unchanged, and an empty one for anything else."""
     return value if isinstance(value, dict) else {}
 
 
@@ -56,7 +57,7 @@ def texts(value: object) -> list[str]:
 
 
 def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value with null for what JSON has no word for, and for what is too deep or too large."""
+    """The value, with null for what JSON cannot express, and for what is too deep or too large."""
     if isinstance(value, dict | list):
         return _members(value, depth - 1) if depth > 0 else None
     return value if _is_plain(value) else None
@@ -84,6 +85,6 @@ def is_object(arguments: str) -> bool:
 
 
 def _is_deep(value: Any, written: str) -> bool:
-    # Nearly always few brackets answer that.
+    # Usually the number of brackets answers this.
     brackets = written.count("[") + written.count("{")
     return brackets > MAX_DEPTH and storable(value) != value

@@ -1,6 +1,6 @@
 """The log of a run, as it is stored: entries of compact records, short JSON arrays behind a tag.
 
-Python writes the records of this module with `encode`. Lua scripts write these by themselves:
+Python writes the records of this module with `encode`. Lua scripts write these:
 
 | record | scripts |
 |---|---|
@@ -9,7 +9,7 @@ Python writes the records of this module with `encode`. Lua scripts write these 
 | `["x", ...]` | `enqueue` and `include/head` (waiting, dispatched), `claim` (takeover) |
 | `["done"]` | `include/end_run` |
 
-Messages and steps stand in a record by their numbers within the run.
+A record names messages and steps by their numbers within the run.
 """  # noqa: E501  a table's row is one line
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Json = dict[str, Any]
 
 
 class StatusChanged(NamedTuple):
-    """The run has another status: one `thread.run.<status>`."""
+    """The run's status has changed: one `thread.run.<status>`."""
 
     status: str
     results: Json
-    """Times and results that the run has from now on."""
+    """The run's new times and results."""
 
 
 class MessageBegun(NamedTuple):
@@ -40,7 +40,7 @@ class MessageBegun(NamedTuple):
 
 
 class MessageDeltas(NamedTuple):
-    """The message goes on: one `thread.message.delta` per text."""
+    """The message continues: one `thread.message.delta` per text."""
 
     message: int
     texts: list[str]
@@ -72,7 +72,7 @@ class MessageIncomplete(NamedTuple):
     message: int
     step: int
     text: str | None
-    """None: it stands in the log, from event `since` on."""
+    """None: it is in the log, starting with event `since`."""
     reason: str
     status: str
     """Of the step."""
@@ -114,14 +114,14 @@ class HostedStepBegun(NamedTuple):
 
 
 class HostedCodeDeltas(NamedTuple):
-    """The code of a hosted call goes on: one `thread.run.step.delta` per text."""
+    """The code of a hosted call continues: one `thread.run.step.delta` per text."""
 
     step: int
     texts: list[str]
 
 
 class HostedStepEnded(NamedTuple):
-    """What came of a hosted call, and the end of its step: two events."""
+    """The outcome of a hosted call, and the end of its step: two events."""
 
     step: int
     status: str
@@ -129,7 +129,7 @@ class HostedStepEnded(NamedTuple):
 
 
 class OwnEvent(NamedTuple):
-    """One `threadmill.*` event, for what the Assistants API has no name."""
+    """One `threadmill.*` event, which the Assistants API did not have."""
 
     name: str
     data: Any
@@ -140,7 +140,7 @@ class LogDone(NamedTuple):
 
 
 class UnknownRecord(NamedTuple):
-    """A record that a later release has written."""
+    """A record that a later release wrote."""
 
     tag: str
 

@@ -42,7 +42,7 @@ def assistant_message(
     reason: str | None = None,
     enclosed: Mapping[str, Any] | None = None,
 ) -> MessageItem:
-    """A run's message number `index`, as it is stored; a reason makes it incomplete."""
+    """A run's message number `index`, as it is stored; with a reason it is incomplete."""
     item: MessageItem = {
         "type": "message",
         "id": ids.run_message_id(record.id, index),

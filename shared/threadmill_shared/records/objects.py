@@ -16,7 +16,7 @@ from threadmill_shared.stored import reading
 
 
 class _Frozen(BaseModel):
-    # Of what a later release has stored, only what is known here is shown.
+    # Fields that only a later release knows are not shown.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
@@ -35,7 +35,7 @@ class TextPart(_Frozen):
 
 
 class ImageFile(_Frozen):
-    """An image that is one of our files; `Run.download` gets what a run has made."""
+    """An image that is a stored file; `Run.download` writes those that a run created."""
 
     file_id: str
     detail: str | None = None
@@ -73,7 +73,7 @@ class Message(_Frozen):
     role: Literal["user", "assistant"]
     content: list[Part]
     created_at: int
-    """Seconds since the epoch, when it entered the thread."""
+    """Seconds since the epoch, when it was added to the thread."""
     status: Literal["completed", "incomplete"] = "completed"
     incomplete_reason: str | None = None
     run_id: str | None = None
@@ -81,7 +81,7 @@ class Message(_Frozen):
     assistant_name: str | None = None
     attachments: list[dict[str, Any]] = Field(default_factory=list)
     """Files: `file_id` and `tools` as in the Assistants API, with `filename` and `bytes`; an
-    `error` in place of the id says why a file that was made is not there."""
+    `error` in place of the id says why a file that was created is missing."""
     metadata: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -116,7 +116,7 @@ _part: TypeAdapter[TextPart | ImageFilePart | ImageURLPart] = TypeAdapter(Part)
 
 
 class CodeRun(_Frozen):
-    """Code that the provider has executed."""
+    """Code that the provider executed."""
 
     input: str
     outputs: list[dict[str, Any]] = Field(default_factory=list)
@@ -129,16 +129,16 @@ class ToolCall(_Frozen):
     id: str
     type: Literal["function", "code_interpreter", "file_search"] = "function"
     name: str
-    """The function's; of a hosted tool its type."""
+    """The function's name; for a hosted tool its type."""
     arguments: str
-    """JSON, as the model wrote it; of the code interpreter the code, of a search its queries."""
+    """JSON, as the model wrote it; for the code interpreter its code, for a search its queries."""
     output: str | None = None
-    """Of the code interpreter what its code has printed."""
+    """For the code interpreter, its code's output."""
     code_interpreter: CodeRun | None = None
     file_search: dict[str, Any] | None = None
     """`results` in the Assistants API's shape, and `queries`."""
     failed: bool = False
-    """Whether the output is an error that the model was told."""
+    """Whether the output is an error for the model."""
 
 
 class RequiredFunction(_Frozen):
@@ -150,7 +150,7 @@ class RequiredFunction(_Frozen):
 
 
 class RequiredCall(_Frozen):
-    """A call that waits for somebody outside the workers."""
+    """A call that waits for an answer from outside the workers."""
 
     id: str
     type: Literal["function"] = "function"
@@ -167,7 +167,7 @@ class RequiredOutputs(_Frozen):
 
 
 class RequiredAction(_Frozen):
-    """What a run waits for whose status is `requires_action`, in the Assistants API's shape."""
+    """What a `requires_action` run waits for, in the Assistants API's shape."""
 
     type: Literal["submit_tool_outputs"] = "submit_tool_outputs"
     submit_tool_outputs: RequiredOutputs
@@ -179,7 +179,7 @@ class RequiredAction(_Frozen):
 
     @classmethod
     def of(cls, calls: Sequence[ParkedCall]) -> RequiredAction:
-        """What a run waits for that is parked for these calls."""
+        """What a run that is parked for these calls waits for."""
         waiting = [
             RequiredCall(
                 id=call.id,
@@ -192,7 +192,7 @@ class RequiredAction(_Frozen):
 
 
 Tokens = Annotated[int, BeforeValidator(lambda value: lenient.whole_number(value) or 0)]
-"""What a provider did not count is 0; it may have been stored as it was told."""
+"""Tokens that a provider did not count are 0; they may have been stored unchanged."""
 
 
 class RunUsage(_Frozen):
@@ -204,7 +204,7 @@ class RunUsage(_Frozen):
 
 
 class Step(_Frozen):
-    """One act of a run: a message written, or tools called."""
+    """One step of a run: a message, or tool calls."""
 
     id: str
     run_id: str

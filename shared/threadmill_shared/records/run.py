@@ -1,4 +1,4 @@
-"""A run's record, as it lies in the store."""
+"""A run's record, as it is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing follows this status."""
+        """Whether this status is final."""
         return self in TERMINAL
 
 
@@ -63,14 +63,14 @@ class RunRecord:
     events: int
     """Number of the last event."""
     terminal: str
-    """The terminal records of the log, kept for readers that come when it has expired."""
+    """The terminal records of the log, kept for readers that come after it has expired."""
     first: int
-    """Position of the run's first item in the thread; 0 before it came to the head."""
+    """Position of the run's first item in the thread; 0 before the run becomes the head."""
     final: int
     """Position of the run's last item, once it has ended."""
     message_id: str
     waiting_message: MessageItem | None
-    """The user's message of a run that waits in line; it enters the thread with its run."""
+    """The user's message of a run that waits in line; it is added to the thread with its run."""
     usage: dict[str, int] | None
     last_error: LastError | None
     reason: str | None
@@ -80,29 +80,29 @@ class RunRecord:
     open_message: str
     open_from: int
     turn: int
-    """Turns that are finished and stored."""
+    """Turns that are complete and stored."""
     next_message: int
     """Number of the run's next message."""
     next_step: int
     """Number of its next step."""
     open_step: int | None
-    """Number of the step that is under way."""
+    """Number of the step in progress."""
     park_ms: int
     """How long it may wait for an output from outside."""
     approval_ms: int
-    """How long it may wait for somebody's decision."""
+    """How long it may wait for a decision."""
     parent: str | None
-    """The run whose tool has enqueued it."""
+    """The run whose tool enqueued it."""
     task: str
-    """The id of the Celery task that has claimed it last."""
+    """The id of the Celery task that claimed it last."""
     is_forced: bool
-    """Whether its end was forced upon an attempt that held it."""
+    """Whether it was ended by force while an attempt held it."""
     unreadable: tuple[str, ...] = ()
     """Names of the fields that this release cannot read; they are empty here."""
 
     @property
     def says(self) -> bool:
-        """Whether the run came with a message of the user's; else it runs the thread as it was."""
+        """Whether the run has a user's message; otherwise it runs the thread as it is."""
         return bool(self.message_id)
 
     @property
@@ -115,8 +115,8 @@ class RunRecord:
     def read(cls, run_id: str, fields: Mapping[str, str]) -> RunRecord:
         """Build the record from the hash's fields.
 
-        One that can be read in part only is a record all the same: whoever ends runs needs it, and
-        its thread must not stay locked.
+        A run that can be read only in part still has a record: it must be possible to end the run,
+        and its thread must not stay locked.
 
         Raises:
             StoreIncompatible: this release does not know its status.
@@ -177,17 +177,17 @@ class RunRecord:
         )
 
     def refuse_unreadable(self) -> None:
-        """Refuse to execute a run that this release cannot read.
+        """Reject the execution of a run that this release cannot read.
 
         Raises:
-            StoreIncompatible: it is one.
+            StoreIncompatible: this release cannot read it.
         """
         if self.unreadable:
             raise unreadable(self.id, self.unreadable)
 
 
 _NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model="", instructions="")
-"""In place of one that cannot be read."""
+"""Replaces a definition that cannot be read."""
 
 
 def _request(text: str, failed: list[str]) -> RunSnapshot:

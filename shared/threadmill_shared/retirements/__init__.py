@@ -1,1 +1,1 @@
-"""Models that their provider has shut down, or announced to."""
+"""Models that OpenAI has shut down, or has announced to shut down."""

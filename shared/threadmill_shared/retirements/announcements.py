@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 logger = logging.getLogger("threadmill")
 
 ANNOUNCEMENTS = "https://developers.openai.com/api/docs/deprecations"
-"""Where OpenAI announces what it shuts down."""
+"""The page with OpenAI's announcements."""
 _CURE = (
     "Choose another model, in THREADMILL_MODEL, for the assistant or for the run (model=...); "
     f"{ANNOUNCEMENTS} names replacements."
@@ -30,31 +30,31 @@ _CURE = (
 
 _warned: set[str] = set()
 _lock = threading.Lock()
-"""A worker in a script's own process warns from another thread than the script."""
+"""A worker in a script's process warns from another thread than the script."""
 
 
 @dataclass(frozen=True)
 class Retirement:
-    """What OpenAI has announced of one model."""
+    """OpenAI's announcement about one model."""
 
     model: str
     """Its name as it was asked for."""
     shutdown: date
-    """From this day on it is gone."""
+    """The day of its shutdown."""
     source: str
-    """Where that was read."""
+    """The source of the announcement."""
     seen: date
-    """When the source said so."""
+    """The source's date."""
 
     def announced(self, today: date) -> str:
-        """One sentence, true wherever the model is used: another provider may go on serving it."""
+        """One sentence that is true with any provider: another one may keep serving the model."""
         if today < self.shutdown:
             return f"OpenAI has announced that it will shut down {self.model} on {self.shutdown}."
         return f"OpenAI announced that it would shut down {self.model} on {self.shutdown}."
 
 
 def find_retirement(model: str) -> Retirement | None:
-    """What OpenAI has announced of a model; None: nothing that is known here."""
+    """OpenAI's announcement about a model; None: none is known here."""
     base, is_fine_tuned = model, model.startswith("ft:")
     if is_fine_tuned:  # ft:gpt-4.1-mini-2025-04-14:organization:suffix:id
         base = model.split(":")[1]
@@ -70,12 +70,12 @@ def find_retirement(model: str) -> Retirement | None:
 
 
 def today() -> date:
-    """The day that announcements are compared with."""
+    """The date with which announcements are compared."""
     return datetime.now(UTC).date()
 
 
 def warn_of_retirement(model: str) -> None:
-    """Log that a model is gone or will be, once in this process for each model.
+    """Log that a model is retired or will be, once per process and model.
 
     Nothing is logged if `OPENAI_BASE_URL` names another provider.
     """
@@ -90,7 +90,7 @@ def warn_of_retirement(model: str) -> None:
 
 
 def explained(message: str, model: str) -> str:
-    """What a provider said that does not find a model, with what was announced of that model."""
+    """A provider's message that a model is not found, with the announcement about that model."""
     found = find_retirement(model)
     return message if found is None else f"{message} {found.announced(today())} {_CURE}"
 

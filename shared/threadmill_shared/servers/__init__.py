@@ -1,1 +1,1 @@
-"""The URLs of servers, read once into checked values, and TLS."""
+"""The URLs of servers, parsed once into validated values, and TLS."""

@@ -1,8 +1,8 @@
-"""The broker's URL, as Celery's settings and kombu spell it.
+"""The broker's URL, in the form that Celery's settings and kombu need.
 
-kombu reads options behind a question mark too, by rules of its own: one that it does not know is a
-TypeError in the middle of a connection. So the URL that it gets has none, and all that is asked for
-stands in Celery's settings. Flower takes its own connections from these settings, too.
+kombu also reads options after a question mark, by its own rules: an unknown option raises a
+TypeError while it connects. So the URL that it gets has none, and all options are in Celery's
+settings. Flower opens its connections with these settings, too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from threadmill_shared.servers.tls import check_tls
 from threadmill_shared.servers.url import BROKER, ServerUrl, parse, split_rest, split_scheme
 
 _NEXT_URL = re.compile(r";(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-"""Between two brokers of a list, of which Celery takes the next one if one is lost."""
+"""Separates the brokers of a list; if Celery loses one, it uses the next."""
 _UNREADABLE = {"ssl_min_version", "ssl_include_verify_flags", "ssl_exclude_verify_flags"}
 """kombu would pass their text on, and its settings say what a URL does not."""
 _OURS = ("redis", "rediss", "unix", "amqp", "pyamqp", "amqps")
 
 
 def celery_settings(url: str, variable: str) -> dict[str, Any]:
-    """Celery's settings for a broker: its URL, and whatever goes with it.
+    """Celery's settings for a broker: its URL and options.
 
     Raises:
         NotConfigured: the URL cannot be read, or Celery cannot use such a server.
@@ -73,7 +73,7 @@ def _checked_scheme(url: str, variable: str) -> str:
 
 
 def _refuse_unknown(url: str, variable: str) -> None:
-    """Refuse what kombu cannot use, of the kinds of brokers that it alone knows."""
+    """Reject a URL that kombu cannot use, for brokers that only kombu knows."""
     make: Any = Connection  # has no types
     try:
         connection = make(url)

@@ -1,4 +1,4 @@
-"""TLS: what a URL asks for is checked at once, and what fails on the way is explained."""
+"""TLS: a URL's options are checked at once, and failures are explained."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "certificate required")
 
 
 def check_tls(server: ServerUrl, variable: str = STORE) -> None:
-    """Find out, without a connection, whether the TLS options can be used.
+    """Check, without a connection, that the TLS options can be used.
 
     Raises:
-        NotConfigured: a file cannot be read, or OpenSSL does not take a value.
+        NotConfigured: a file cannot be read, or OpenSSL rejects a value.
     """
     if server.tls is None:
         return
@@ -57,7 +57,7 @@ def _warn_of_strangers(variable: str) -> None:
 
 
 def explain(error: BaseException) -> str | None:
-    """What is wrong with TLS, if that is why a connection could not be made, and what to do."""
+    """The TLS problem because of which a connection failed, and its cure; None: another reason."""
     said = _words(error)
     if unverified := _UNVERIFIED.search(said):
         reason = unverified[1].rstrip(" .")

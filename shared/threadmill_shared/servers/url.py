@@ -1,8 +1,8 @@
-"""The URL of a server, read once into a checked value.
+"""The URL of a server, parsed once into a validated value.
 
-The store's client and Celery's settings are both made of it, so that one URL means the same to
-both. What cannot be read is refused without quoting any of it: where a character of a password is
-not percent-encoded, a piece of the password may stand in any part.
+The store's client and Celery's settings are both created from it, so that a URL means the same to
+both. An invalid URL is rejected without quoting any part of it: where a character of a password is
+not percent-encoded, a piece of the password may are in any part.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]*))(?::([0-9]{1,5})?)?")
 
 @dataclass(frozen=True)
 class ServerUrl:
-    """Where a server is, how to log in, and what its connections are like."""
+    """A server's address, login and connection options."""
 
     scheme: str
     kind: str
@@ -62,22 +62,22 @@ class ServerUrl:
     """Of Sentinel."""
     database: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Of connections, those of TLS excepted, with redis-py's names."""
+    """Options of connections, except TLS, with redis-py's names."""
     tls: Mapping[str, Any] | None = None
     """TLS options with redis-py's names; None: no TLS."""
 
     @property
     def login(self) -> dict[str, str]:
-        """User name and password, as far as they are given."""
+        """User name and password, if given."""
         given = {"username": self.username, "password": self.password}
         return {name: value for name, value in given.items() if value}
 
 
 def parse(url: str, variable: str = STORE) -> ServerUrl:
-    """Read the URL that an environment variable holds.
+    """Parse the URL in an environment variable.
 
     Raises:
-        NotConfigured: it cannot be read, or has an option or a value that cannot be.
+        NotConfigured: it cannot be read, or has an invalid option or value.
     """
     scheme, rest = split_scheme(url, variable)
     kind = _KINDS.get(scheme)

@@ -1,4 +1,4 @@
-"""What may stand behind the question mark of a server's URL: names, and how each value is read.
+"""The options after the question mark of a server's URL: names, and how each value is read.
 
 The names are redis-py's. Of the TLS options Celery has the same ones, and only its values of
 `ssl_cert_reqs` are spelt otherwise; both spellings are read. A value is never quoted.
@@ -15,7 +15,7 @@ from typing import Any
 from threadmill_shared import errors
 
 MIN_CONNECTIONS = 4
-"""A process asks, listens and writes over connections of their own, at the same time."""
+"""A process queries, listens and writes over separate connections at the same time."""
 
 MAX_SECONDS = 86_400
 _TRUE = ("1", "true", "t", "yes", "y")
@@ -27,7 +27,7 @@ class Option:
     """How an option's text becomes its value."""
 
     read: Callable[[str], Any]
-    """Raises ValueError or KeyError at a text that cannot be."""
+    """Raises ValueError or KeyError if the text is invalid."""
     wanted: str
 
 
@@ -92,7 +92,7 @@ SETTLED = {
         _only(*_FALSE), "false: threadmill itself retries what is safe to retry"
     ),
 }
-"""What has to be as it is; it may be said, and is not passed on."""
+"""Options with a fixed value; they may be given, and are not passed on."""
 
 CONNECTION = {
     "client_name": Option(_name, "printable ASCII without spaces"),
@@ -111,14 +111,14 @@ OF_THE_STORE = {
     "socket_read_size": Option(_at_least(1), "a whole number above 0"),
     "timeout": _SECONDS,
 }
-"""Understood by redis-py alone; kombu has no such thing."""
+"""Understood only by redis-py; kombu does not have it."""
 
 WHERE = {
     "db": Option(_at_least(0), "the number of a database"),
     "username": _TEXT,
     "password": _TEXT,
 }
-"""What can stand before the question mark too."""
+"""Options that can also be given before the question mark."""
 
 OF_AMQP = {
     "connect_timeout": _SECONDS,
@@ -156,7 +156,7 @@ def read_url_options(
     """The values of the options in a URL's query.
 
     Raises:
-        NotConfigured: one is not known, cannot be used, or has a value that cannot be. The error
+        NotConfigured: one is unknown, cannot be used, or has an invalid value. The error
             quotes neither a value nor a name that is not known, which may be a piece of a password.
     """
     values = {}

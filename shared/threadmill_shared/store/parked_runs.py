@@ -161,7 +161,7 @@ class ParkedRuns:
             RunNotFound: there is no such run.
             NotWaiting: the call does not wait for this; also because the run has ended.
             CallTaken: another process executes it.
-            OutputMismatch: it has another output already.
+            OutputMismatch: it already has a different output.
         """
         while True:
             parked = await self._read(run_id)

@@ -1,6 +1,6 @@
-"""Tools: Python functions that a model may call.
+"""Tools: Python functions that a model can call.
 
-A function becomes a tool by `@tool`, or by standing in `Assistant(tools=[...])`. Its name,
+A function becomes a tool with `@tool`, or as an entry of `Assistant(tools=[...])`. Its name,
 docstring and annotations make the JSON schema that the model sees; what the model writes is
 validated against the annotations and coerced before the function is called.
 """

@@ -80,7 +80,7 @@ class ToolRunner:
         """Execute one call.
 
         Its time begins when it begins; waiting for a free thread has as much again. What is over
-        its time is cancelled if it is async; a thread goes on, and nobody looks at its result.
+        its time is cancelled if it is async; a thread keeps running, and its result is ignored.
 
         Args:
             tool: what to execute.
@@ -104,7 +104,7 @@ class ToolRunner:
         return result
 
     def close(self) -> None:
-        """Cancel the async tools that go on, and let the threads end; stuck ones end with us."""
+        """Cancel running async tools, and let threads end; stuck ones end with the process."""
         self._closed = True
         for execution in list(self._executions):
             execution.cancel()

@@ -20,7 +20,7 @@ T = TypeVar("T")
 class ToolThreads:
     """At most `most` threads that work for one event loop, and are kept for the next call.
 
-    A call that is given up goes on in its thread, and keeps its place until it is over.
+    A call that is given up keeps running in its thread, and keeps its place until it ends.
     """
 
     def __init__(self, most: int) -> None:

@@ -94,7 +94,7 @@ class OutputFiles:
         """What goes with a message that is whole.
 
         Args:
-            text: what it says.
+            text: its text.
             annotations: what it cites, in the Responses API's form.
         """
         made = [await self._annotation(text, one) for one in annotations]

@@ -97,7 +97,7 @@ def _spelled_calls(text: str) -> Iterator[Call]:
         try:
             _, end = json.JSONDecoder().raw_decode(text, found.end())
         except ValueError:
-            # Sent as it stands: so a user can try what becomes of arguments that are no JSON.
+            # Sent as it is: so a user can try what becomes of arguments that are no JSON.
             end = len(text) if (line := text.find("\n", found.end())) < 0 else line
         yield Call(found[1], text[found.end() : end])
 

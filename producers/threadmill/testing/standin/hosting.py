@@ -124,7 +124,7 @@ class Hosting:
         return sorted(found, key=lambda one: -one.score)[: tool.get("max_num_results") or 20]
 
     def check(self, request: Request) -> None:
-        """Refuse hosted tools that name what is not there.
+        """Refuse hosted tools that name what does not exist.
 
         Raises:
             BadRequest: one does.

@@ -16,7 +16,7 @@ def seal(model: str, summary: str) -> str:
 
 
 def check(item: dict[str, Any], param: str, model: str) -> None:
-    """Refuse a reasoning item that another model wrote, or that carries nothing to go on from."""
+    """Reject a reasoning item that another model wrote, or that has nothing to continue from."""
     content = item.get("encrypted_content")
     if not isinstance(content, str) or not isinstance(item.get("summary"), list):
         raise BadRequest(

@@ -135,7 +135,7 @@ class Pause:
         return self._over.is_set()
 
     def end(self) -> None:
-        """Let the stand-in go on, in every answer that waits for this pause; from any thread."""
+        """Let the stand-in continue, in every answer that waits for this pause; from any thread."""
         self._over.set()
 
 
