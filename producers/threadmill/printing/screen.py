@@ -11,8 +11,8 @@ from typing import TextIO
 from threadmill.printing import stdout_capture
 from threadmill.printing.stream_writer import StreamWriter
 
-# While a paint is under way the cursor is hidden, and a line that the terminal finds longer than we
-# do is cut instead of wrapped: the count of lines holds with any terminal's idea of an emoji.
+# During a paint the cursor is hidden, and a line that the terminal considers longer is cut, not
+# wrapped: so the line count is right however the terminal measures an emoji.
 _BEGIN = "\x1b[?25l\x1b[?7l\r"
 _END = "\x1b[?7h\x1b[?25h"
 _ERASE_LINE = "\x1b[2K"

@@ -47,8 +47,8 @@ def _deliver(stream: TextIO, text: str) -> None:
 
 
 def _write_all(raw: io.FileIO, data: bytes) -> None:
-    # Past the buffer: what a broken pipe refuses would stay in it, and be refused once more, with a
-    # traceback and exit code 120, when the interpreter flushes its streams at the end.
+    # Bypasses the buffer: what a broken pipe rejects would stay in it, and be rejected again, with
+    # a traceback and exit code 120, when the interpreter flushes its streams at exit.
     rest = memoryview(data)
     while rest:
         written = raw.write(rest)

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 MAX_DEPTH = 64
-"""What is nested deeper becomes null. By default parsers take 64 levels (System.Text.Json), 128
-(serde_json) or 200 (ours, which must read what is put around the value here, too)."""
+"""Values that are nested deeper become null. By default parsers take 64 levels (System.Text.Json),
+128 (serde_json) or 200 (ours, which must also read what is put around the value here)."""
 _MAX_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly."""
 _INTEGERS = range(-(2**63), 2**63)
