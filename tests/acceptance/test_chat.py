@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.conftest import Lasting
 from tests.support.processes.commands import run_command
-from tests.support.processes.interactive import TypedTo
+from tests.support.processes.interactive import InteractiveProcess
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
@@ -32,7 +32,7 @@ ASYNC = (
     "asyncio.run(Assistant.load('toolbox').chat_async(*{arguments}))"
 )
 
-Begin = Callable[..., TypedTo]
+Begin = Callable[..., InteractiveProcess]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,7 +49,9 @@ def standin(lasting: Lasting) -> StandIn:
 def begin(request: pytest.FixtureRequest) -> Begin:
     """Begins a conversation, in each of the two ways."""
     source: str = request.param
-    return lambda *arguments: TypedTo(sys.executable, "-c", source.format(arguments=arguments))
+    return lambda *arguments: InteractiveProcess(
+        sys.executable, "-c", source.format(arguments=arguments)
+    )
 
 
 def test_each_line_is_said_and_its_answer_printed_below_it(begin: Begin, standin: StandIn) -> None:
@@ -154,7 +156,7 @@ def test_what_goes_wrong_with_one_line_is_printed_and_the_next_one_may_fare_bett
 
 
 def test_the_command_goes_on_with_a_thread_that_has_a_name() -> None:
-    with TypedTo(THREADMILL, "chat", "toolbox", "--key", "user-42") as chat:
+    with InteractiveProcess(THREADMILL, "chat", "toolbox", "--key", "user-42") as chat:
         chat.wait_for_prompt()
         chat.press("Hello!\n")
         chat.wait_for("╭─ toolbox")

@@ -17,7 +17,7 @@ from tests.support.processes.flower import CREDENTIAL, Flower, running_flower
 from tests.support.processes.worker import Workers
 from tests.support.servers.certificates import Authority, needs_openssl
 from tests.support.servers.redis_server import RedisServer
-from tests.support.servers.tls import Stranger, TlsRedis
+from tests.support.servers.tls import ImpostorServer, TlsRedis
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
@@ -86,7 +86,7 @@ def _with_settings(shown: str) -> str:
 def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
     standin: StandIn, tmp_path: Path
 ) -> None:
-    with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
+    with ImpostorServer(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         url = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
         with isolated_environment(url, standin, "responses"):
             ended = run_command(*COMMAND, "worker", "bot", folder=BOTS)
@@ -100,7 +100,7 @@ def test_a_worker_does_not_start_where_the_stores_certificate_is_anothers(
 def test_worker_and_flower_do_not_start_where_the_brokers_certificate_is_anothers(
     redis_server: RedisServer, standin: StandIn, tmp_path: Path, command: str
 ) -> None:
-    with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
+    with ImpostorServer(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         broker = f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0"
         given = {"THREADMILL_BROKER_URL": broker, "FLOWER_BASIC_AUTH": CREDENTIAL}
         with isolated_environment(redis_server.fresh_database(), standin, "responses", **given):

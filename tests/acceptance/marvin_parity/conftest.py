@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.environment import embedded_environment, isolated_environment, stretched
-from tests.support.processes.interactive import TypedTo
+from tests.support.processes.interactive import InteractiveProcess
 from tests.support.processes.worker import Workers
 from tests.support.servers.redis_server import RedisServer
 
@@ -107,7 +107,7 @@ class Play:
 
     def in_terminal(self, source: str) -> str:
         """Play a script to its end in a terminal; what is to be seen there."""
-        with TypedTo(
+        with InteractiveProcess(
             *self._command(source), folder=self.folder, environment=self.environment
         ) as terminal:
             assert terminal.ends(stretched(60)) == 0, terminal.text()

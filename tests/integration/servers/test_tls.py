@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from tests.support.servers.certificates import Authority, Certificate, needs_openssl
 from tests.support.servers.redis_server import RedisServer
-from tests.support.servers.tls import Stranger, TlsRedis
+from tests.support.servers.tls import ImpostorServer, TlsRedis
 from tests.support.waiting import wait_until
 from tornado.ioloop import IOLoop
 
@@ -54,9 +54,9 @@ def server(
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Iterator[Stranger]:
+def stranger(tmp_path: Path) -> Iterator[ImpostorServer]:
     """Has a certificate for the right host, by an authority that nobody trusts."""
-    with Stranger(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
+    with ImpostorServer(Authority(tmp_path / "other").sign("stranger", HERE)) as stranger:
         yield stranger
 
 
@@ -196,7 +196,7 @@ BY_SCHEME = {
     ("scheme", "use"), [(scheme, use) for scheme, uses in BY_SCHEME.items() for use in uses]
 )
 def test_a_stranger_is_told_nothing_by_whoever_uses_the_broker(
-    stranger: Stranger, use: Callable[[str], None], scheme: str
+    stranger: ImpostorServer, use: Callable[[str], None], scheme: str
 ) -> None:
     service = {"rediss+sentinel": "/main/0"}.get(scheme, "")
     use(f"{scheme}://me:{ENCODED}@127.0.0.1:{stranger.port}{service}")
@@ -217,7 +217,9 @@ def test_flower_asks_rabbitmqs_management_over_tls_if_the_broker_has_tls() -> No
 
 
 @pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
-async def test_a_stranger_is_told_nothing_by_the_store(stranger: Stranger, scheme: str) -> None:
+async def test_a_stranger_is_told_nothing_by_the_store(
+    stranger: ImpostorServer, scheme: str
+) -> None:
     service = {"rediss+sentinel": "/main"}.get(scheme, "")
     with pytest.raises(errors.StoreUnavailable):
         await ask(f"{scheme}://me:{ENCODED}@127.0.0.1:{stranger.port}{service}", patience=0)
@@ -226,7 +228,7 @@ async def test_a_stranger_is_told_nothing_by_the_store(stranger: Stranger, schem
 
 
 def test_a_message_that_is_not_sent_for_a_certificate_is_a_warning_that_says_so(
-    stranger: Stranger, caplog: pytest.LogCaptureFixture
+    stranger: ImpostorServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     _produce(f"rediss://:{ENCODED}@127.0.0.1:{stranger.port}/0")
     [said] = [text for text in caplog.messages if "could not send" in text]

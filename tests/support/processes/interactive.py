@@ -22,7 +22,7 @@ _OWN_TERMINAL = (
 )
 
 
-class TypedTo:
+class InteractiveProcess:
     """A process whose stdin, stdout and stderr are a terminal."""
 
     def __init__(

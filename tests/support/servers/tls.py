@@ -45,7 +45,7 @@ class TlsRedis(RedisServer):
         return ["--port", "0", "--tls-port", str(port)]
 
 
-class Stranger:
+class ImpostorServer:
     """Listens with a certificate of its own, and keeps what it is told behind the handshake."""
 
     def __init__(self, own: Certificate) -> None:
