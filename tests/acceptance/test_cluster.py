@@ -16,7 +16,7 @@ from tests.support.servers.pool import Servers
 
 from threadmill import Assistant, Event, Thread, errors
 from threadmill.client.current import close_client
-from threadmill.testing import StandIn
+from threadmill.testing import Pause, Reply, StandIn, Text
 from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.any_api
@@ -86,11 +86,15 @@ def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None
 
 
 def test_a_run_of_a_killed_worker_goes_on_elsewhere(workers: Workers, standin: StandIn) -> None:
+    pause = Pause(after_tokens=100)
+    tale = Reply([Text([f"{number} " for number in range(1, 201)])], pause=pause)
+    standin.brain = lambda _: tale
     [killed] = workers.start("bot")
-    run = Assistant(name="plain").enqueue("tokens=200 delay=0.05")
+    run = Assistant(name="plain").enqueue("Tell me a tale.")
     standin.wait_until(is_speaking, timeout=20)
     workers.start("bot")
     killed.kill()
+    pause.end()
 
     # No list has the connections of all nodes, so it is the lease that tells.
     assert run.wait(60).status == "completed"

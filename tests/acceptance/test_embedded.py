@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Answer, Call, Record, Reply, StandIn, Text, by_text
 
-pytestmark = pytest.mark.any_api
+pytestmark = [pytest.mark.any_api, pytest.mark.timeout(300)]
 
 
 LEFT_SECONDS = 20

@@ -10,7 +10,10 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.processes.installation import Installations
 
-pytestmark = pytest.mark.together("installations")  # they are made once per process
+pytestmark = [
+    pytest.mark.together("installations"),  # they are made once per process
+    pytest.mark.timeout(400),
+]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
 

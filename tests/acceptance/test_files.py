@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, Run, Thread, errors
 from threadmill.embedded.server import FOLDER, end_server
-from threadmill.testing import Reply, Request, Search, StandIn, Text
+from threadmill.testing import Pause, Reply, Request, Search, StandIn, Text
 from threadmill.testing.standin.plot import sine_plot
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
@@ -154,8 +154,10 @@ def test_files_wait_in_line_with_their_run(standin: StandIn, files: Path) -> Non
 def test_a_run_that_moves_to_another_worker_gives_no_file_twice(
     redis_server: RedisServer, files: Path
 ) -> None:
+    pause = Pause(after_tokens=10)
+
     def brain(request: Request) -> Reply:
-        return Reply([Text("word " * 100)], delay=0.05 if len(standin.requests) == 1 else 0)
+        return Reply([Text("word " * 100)], pause=pause)
 
     with (
         StandIn(brain) as standin,
@@ -167,6 +169,7 @@ def test_a_run_that_moves_to_another_worker_gives_no_file_twice(
         standin.wait_until(lambda requests: bool(requests and requests[0].token_times), 20)
         holder = next(w for w in (doomed, _) if w.name == run.refresh().worker)
         holder.kill()
+        pause.end()
         assert run.wait(30).status == "completed"
         assert run.attempt == 2
         assert len(standin.hosting.files) == 1

@@ -37,6 +37,7 @@ from threadmill.testing import (
     Code,
     Fault,
     Found,
+    Pause,
     Reply,
     Request,
     Search,
@@ -80,6 +81,11 @@ def names(events: list[Event]) -> list[str]:
         if not kept or kept[-1] != name:
             kept.append(name)
     return kept
+
+
+def statuses(run: Run) -> list[str]:
+    """Of its steps, as they are now."""
+    return [step.status for step in run.refresh().steps]
 
 
 def assert_of_openais_types(events: Iterable[Event]) -> None:
@@ -227,9 +233,12 @@ def test_a_run_that_is_cancelled_closes_the_step_of_its_code(standin: StandIn) -
 def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
+    spoken = len(DRAW.tokens) + 5
+    pause = Pause(after_tokens=spoken)
+
     def brain(request: Request) -> Reply:
         if len(standin.requests) == 1:
-            return Reply([DRAW, Text("word " * 200)], delay=0.05)
+            return Reply([DRAW, Text("word " * 200)], pause=pause)
         return Reply([Text("Here it is.")])
 
     with (
@@ -239,10 +248,10 @@ def test_code_that_was_executed_is_not_executed_again_when_its_worker_dies(
     ):
         both = workers.start("hosted", 2)
         run = Assistant.load("plotter").enqueue("Plot")
-        spoken = len(DRAW.tokens) + 5
-        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) > spoken, 20)
-        wait_until(lambda: run.refresh().steps[0].status == "completed", "the code is stored")
+        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) == spoken, 20)
+        wait_until(lambda: statuses(run)[:1] == ["completed"], "the code is stored")
         next(worker for worker in both if worker.name == run.worker).kill()
+        pause.end()
 
         assert run.wait(30).status == "completed"
         assert run.attempt == 2
@@ -263,10 +272,12 @@ def test_a_message_that_is_open_beside_a_hosted_call_is_closed_when_its_worker_d
     said, code = Text("I look."), Code("x = 1\n" * 50)
     first = [said, visit, code] if stage == "code" else [said, visit, DRAW, Text("word " * 200)]
     before = said.tokens + visit.tokens + (() if stage == "code" else DRAW.tokens)
+    spoken = len(before) + 5
+    pause = Pause(after_tokens=spoken)
 
     def brain(request: Request) -> Reply:
         if len(standin.requests) == 1:
-            return Reply(first, delay=0.05)
+            return Reply(first, pause=pause)
         return Reply([Text("Here it is.")])
 
     with (
@@ -276,10 +287,10 @@ def test_a_message_that_is_open_beside_a_hosted_call_is_closed_when_its_worker_d
     ):
         both = workers.start("hosted", 2)
         run = Assistant.load("plotter").enqueue("Plot")
-        spoken = len(before) + 5
-        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) > spoken, 20)
+        standin.wait_until(lambda asked: bool(asked) and len(asked[0].token_times) == spoken, 20)
         wait_until(lambda: len(run.refresh().steps) == 2, "the code's step is there")
         next(worker for worker in both if worker.name == run.worker).kill()
+        pause.end()
 
         assert run.wait(30).status == "completed"
         assert {step.status for step in run.steps} <= {"cancelled", "completed"}

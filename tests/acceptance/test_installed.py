@@ -12,7 +12,10 @@ import redis
 from tests.support.paths import ROOT
 from tests.support.processes.installation import Installations, Installed
 
-pytestmark = pytest.mark.together("installations")  # they are made once per process
+pytestmark = [
+    pytest.mark.together("installations"),  # they are made once per process
+    pytest.mark.timeout(400),
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ SHORT = [
     *("--measured-kills", "5", "--measured-freezes", "2"),
     *("--kills", "7", "--freezes", "4", "--runs", "80", "--taken-over", "10"),
 ]
-_LIMIT = 110
+_LIMIT = 300
 _TIDY_SECONDS = 20
 
 

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from tests.support.environment import stretched
 from tests.support.paths import ROOT
 
 _INSTALL_SECONDS = 300
@@ -32,7 +33,7 @@ class Installed:
             env=_clean({**os.environ, **(environment or {})}),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=stretched(60),
             check=False,
         )
 
