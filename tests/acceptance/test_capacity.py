@@ -92,7 +92,7 @@ def test_of_a_long_queue_only_what_was_lost_is_sent_again(
 
     assert {run.wait(30).status for run in runs} == {"completed"}
     assert {run.attempt for run in runs} == {1}
-    resent = [line for line in worker.log().splitlines() if "sent again" in line]
+    resent = [line for line in worker.log().splitlines() if "resent to queue" in line]
     assert len(resent) == 1
     assert runs[12].id in resent[0]
     wait_until(lambda: not broker.exists(Keys(QUEUE).probe(QUEUE)), "the probe is over", 15)
