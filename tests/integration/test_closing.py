@@ -22,6 +22,7 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
+from threadmill_shared.store.subscription import ChannelSubscription
 
 TURNS = 60
 """Of the event loop, from the first command to its answer and beyond."""
@@ -49,7 +50,7 @@ async def test_a_store_closes_whatever_is_being_sent(redis_url: str, turns: int)
 @pytest.mark.parametrize("turns", range(TURNS))
 async def test_bells_close_whatever_they_do(redis_url: str, turns: int) -> None:
     client = connect(redis_url)
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     async with notifications.listen("a"):
         await wait_turns(turns)
     begun = time.monotonic()

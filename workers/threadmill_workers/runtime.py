@@ -67,7 +67,7 @@ class WorkerRuntime:
         self._context = context
         self._store = context.store
         self._definitions = list(catalog.definitions.values())
-        self._notifications = Notifications(context.store.session.client)
+        self._notifications = Notifications(context.store.subscription())
         self.executor = Executor(context)
         self.maintenance = Maintenance(
             settings=context.settings,

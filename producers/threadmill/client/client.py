@@ -101,7 +101,7 @@ class Client:
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
-        self._notifications = Notifications(redis)
+        self._notifications = Notifications(self.store.subscription())
         self.log_follower = LogFollower(self.store, self._notifications)
 
     def functions_loop(self) -> asyncio.AbstractEventLoop:

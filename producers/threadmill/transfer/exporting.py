@@ -16,8 +16,8 @@ from threadmill.client.operations import awaitable, blocking
 from threadmill.thread import Thread
 from threadmill.transfer import objects
 from threadmill_shared import errors
+from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import thread_not_found
-from threadmill_shared.store.session import PAGE
 
 
 @dataclass

@@ -11,7 +11,7 @@ from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.logs import Logs, RawEntry
-from threadmill_shared.store.session import PAGE
+from threadmill_shared.store.paging import PAGE
 
 
 class Cursor:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Any
 
 from threadmill_shared.cancellation import cancel_all
-from threadmill_shared.store.connections import PASSING, StoreClient
-
-SILENT_SECONDS = 5.0
-"""After this time without a message the server is pinged, and has as long to answer."""
-
+from threadmill_shared.store.connections import PASSING
+from threadmill_shared.store.subscription import ChannelSubscription
 
 logger = logging.getLogger("threadmill.events")
 
@@ -41,16 +36,13 @@ class ChannelListener(asyncio.Event):
 class Notifications:
     """One subscription for all channels that a process listens to."""
 
-    def __init__(self, client: StoreClient) -> None:
-        """No channel is subscribed yet; the subscription will use a connection of `client`."""
-        self._client = client
-        self._pubsub: Any = None
+    def __init__(self, subscription: ChannelSubscription) -> None:
+        """No channel is listened to yet."""
+        self._subscription = subscription
         self._listeners: dict[str, set[ChannelListener]] = {}
         self._unsubscribed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
-        self._heard_at = time.monotonic()
-        self._is_asked = False
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[ChannelListener, None]:
@@ -75,15 +67,12 @@ class Notifications:
         """End the subscription."""
         if self._task is not None:
             await cancel_all([self._task])
-        if self._pubsub is not None:
-            await self._pubsub.aclose()
+        await self._subscription.close()
 
     async def _open(self, channel: str, listener: ChannelListener) -> None:
         async with self._lock:
             first = channel not in self._listeners
             self._listeners.setdefault(channel, set()).add(listener)
-            if self._pubsub is None:
-                self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             if first:
                 self._unsubscribed.add(channel)
                 with contextlib.suppress(
@@ -103,16 +92,16 @@ class Notifications:
 
     async def _unsubscribe(self, channel: str) -> None:
         async with self._lock:
-            if channel in self._listeners or self._pubsub is None:
+            if channel in self._listeners:
                 return
             # A connection that is being closed or replaced can fail in its own way. If it does, the
             # channel is left at its next message.
             with contextlib.suppress(Exception):
-                await self._pubsub.unsubscribe(channel)
+                await self._subscription.unsubscribe(channel)
 
     async def _subscribe(self) -> None:
         for channel in list(self._unsubscribed):
-            await self._pubsub.subscribe(channel)
+            await self._subscription.subscribe(channel)
             self._unsubscribed.discard(channel)
 
     async def _work(self) -> None:
@@ -129,36 +118,13 @@ class Notifications:
         if self._unsubscribed:
             async with self._lock:
                 await self._subscribe()
-        # redis-py's get_message does not distinguish a reply to PING from silence.
-        said = await self._pubsub.parse_response(block=False, timeout=IDLE_SECONDS)
-        if said is None:
-            await self._stand_silence()
-            return
-        self._heard_at, self._is_asked = time.monotonic(), False
-        if isinstance(said, list):
-            await self._notify(await self._pubsub.handle_message(said))
+        message = await self._subscription.message(IDLE_SECONDS)
+        if message is not None:
+            await self._notify(*message)
 
-    async def _stand_silence(self) -> None:
-        """Check that the server is still reachable.
-
-        A frozen or vanished server closes no connection. The server that was promoted in its place
-        would publish messages that nobody receives.
-        """
-        if time.monotonic() - self._heard_at <= SILENT_SECONDS:
-            return
-        self._heard_at = time.monotonic()
-        self._is_asked = not self._is_asked
-        if self._is_asked:
-            await self._pubsub.ping()
-        else:
-            await self._pubsub.connection.disconnect()  # the next read connects, and subscribes
-
-    async def _notify(self, message: Any) -> None:
-        if message is None:
-            return
-        channel = message["channel"]
+    async def _notify(self, channel: str, text: str) -> None:
         for listener in self._listeners.get(channel, ()):
-            listener.notify(message["data"])
+            listener.notify(text)
         if channel not in self._listeners:
             await self._unsubscribe(channel)
 

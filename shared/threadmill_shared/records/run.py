@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -121,59 +121,27 @@ class RunRecord:
         Raises:
             StoreIncompatible: this release does not know its status.
         """
-        failed: list[str] = []
-
-        def number(name: str) -> int:
-            return int(fields.get(name) or 0)
-
-        def value(name: str, kind: type[Any] = object) -> Any:
-            try:
-                found = from_json(fields[name]) if fields.get(name) else None
-            except ValueError:
-                failed.append(name)
-                return None
-            if found is not None and not isinstance(found, kind):
-                failed.append(name)
-                return None
-            return found
-
+        found = _Fields(fields)
         return cls(
             id=run_id,
             thread_id=fields["thread_id"],
             status=_status(run_id, fields["status"]),
-            request=_request(fields.get("request", ""), failed),
-            created_at=number("created_at"),
-            started_at=number("started_at") or None,
-            ended_at=number("ended_at") or None,
-            deadline=number("deadline") or None,
-            attempts=number("attempts"),
+            request=found.request(),
+            **found.numbers(_NUMBERS),
+            **found.times(_TIMES),
+            **found.texts(_TEXTS),
             worker=fields.get("worker"),
-            holder=fields.get("holder", ""),
-            token=fields.get("token", ""),
-            events=number("events"),
-            terminal=fields.get("terminal", ""),
-            first=number("first"),
-            final=number("final"),
-            message_id=fields.get("message_id", ""),
-            waiting_message=value("message", dict),
-            usage=value("usage", dict),
-            last_error=_last_error(value("last_error", dict), failed),
-            reason=value("reason"),
-            data=value("data"),
-            context=value("context", dict) or {},
+            waiting_message=found.json("message", dict),
+            usage=found.json("usage", dict),
+            last_error=found.last_error(),
+            reason=found.json("reason"),
+            data=found.json("data"),
+            context=found.json("context", dict) or {},
             queue=fields["queue"],
-            open_message=fields.get("open_message", ""),
-            open_from=number("open_from"),
-            turn=number("turn"),
-            next_message=number("next_message"),
-            next_step=number("next_step"),
-            open_step=number("open_step") if fields.get("open_step") else None,
-            park_ms=number("park_ms"),
-            approval_ms=number("approval_ms"),
+            open_step=found.number("open_step") if fields.get("open_step") else None,
             parent=fields.get("parent"),
-            task=fields.get("task", ""),
             is_forced=bool(fields.get("forced")),
-            unreadable=tuple(failed),
+            unreadable=tuple(found.unreadable),
         )
 
     def refuse_unreadable(self) -> None:
@@ -190,20 +158,61 @@ _NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model=
 """Replaces a definition that cannot be read."""
 
 
-def _request(text: str, failed: list[str]) -> RunSnapshot:
-    try:
-        return RunSnapshot.read(text, "request")
-    except errors.StoreIncompatible:
-        failed.append("request")
-        return _NO_REQUEST
+_NUMBERS = (
+    *("created_at", "attempts", "events", "first", "final", "open_from", "turn"),
+    *("next_message", "next_step", "park_ms", "approval_ms"),
+)
+"""0 if they are not there."""
+_TIMES = ("started_at", "ended_at", "deadline")
+"""None if they are not there."""
+_TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
+"""Empty if they are not there."""
 
 
-def _last_error(stored: dict[str, Any] | None, failed: list[str]) -> LastError | None:
-    try:
-        return None if stored is None else LastError.model_validate(stored)
-    except ValueError:
-        failed.append("last_error")
-        return None
+class _Fields:
+    """The fields of the hash, and which of them this release cannot read."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+        self.unreadable: list[str] = []
+
+    def number(self, name: str) -> int:
+        return int(self._fields.get(name) or 0)
+
+    def numbers(self, names: Sequence[str]) -> dict[str, Any]:
+        return {name: self.number(name) for name in names}
+
+    def times(self, names: Sequence[str]) -> dict[str, Any]:
+        return {name: self.number(name) or None for name in names}
+
+    def texts(self, names: Sequence[str]) -> dict[str, Any]:
+        return {name: self._fields.get(name, "") for name in names}
+
+    def json(self, name: str, kind: type[Any] = object) -> Any:
+        """The value of a field; None if it is not there, or is not JSON of this kind."""
+        try:
+            found = from_json(self._fields[name]) if self._fields.get(name) else None
+        except ValueError:
+            return self._refuse(name)
+        return found if found is None or isinstance(found, kind) else self._refuse(name)
+
+    def request(self) -> RunSnapshot:
+        try:
+            return RunSnapshot.read(self._fields.get("request", ""), "request")
+        except errors.StoreIncompatible:
+            self._refuse("request")
+            return _NO_REQUEST
+
+    def last_error(self) -> LastError | None:
+        stored = self.json("last_error", dict)
+        try:
+            return None if stored is None else LastError.model_validate(stored)
+        except ValueError:
+            self._refuse("last_error")
+            return None
+
+    def _refuse(self, name: str) -> None:
+        self.unreadable.append(name)
 
 
 def _status(run_id: str, word: str) -> Status:

@@ -7,7 +7,8 @@ from typing import Any
 
 from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
 from threadmill_shared.records.run import RunRecord, field_map
-from threadmill_shared.store.session import PAGE, Session
+from threadmill_shared.store.paging import PAGE
+from threadmill_shared.store.session import Session
 
 RawEntry = tuple[str, Any]
 """An entry of a stream as Redis gives it: its id and its fields."""

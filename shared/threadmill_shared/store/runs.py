@@ -26,9 +26,10 @@ from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.logs import Logs
+from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.store.scripts.runs import RunScripts
-from threadmill_shared.store.session import PAGE, Session
+from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
 
 

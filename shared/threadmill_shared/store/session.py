@@ -11,9 +11,6 @@ from threadmill_shared.store.pipeline import Pipeline
 from threadmill_shared.store.replicas import ReplicaCheck, Replicas
 from threadmill_shared.store.scripts.runner import ScriptRunner, unavailable
 
-PAGE = 200
-"""Items, runs or log entries per read."""
-
 
 class Session:
     """One namespace of a Redis, as a process reaches it."""

@@ -13,6 +13,7 @@ from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.runs import Runs
 from threadmill_shared.store.server import Server
 from threadmill_shared.store.session import Session
+from threadmill_shared.store.subscription import ChannelSubscription
 from threadmill_shared.store.threads import Threads
 from threadmill_shared.store.workers import Workers
 
@@ -46,6 +47,10 @@ class Store:
             Whether one has it, or there are no replicas.
         """
         return await self.session.wait_for_replica(id, check)
+
+    def subscription(self) -> ChannelSubscription:
+        """A connection on which messages of channels come."""
+        return ChannelSubscription(self.session.client)
 
     def repeat_for(self, seconds: float) -> None:
         """From now on repeat a call without an answer for so long; `math.inf`: until answered."""

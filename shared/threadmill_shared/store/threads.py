@@ -14,9 +14,10 @@ from threadmill_shared.records.items import ImportedItem, Item, MessageItem
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.files import Files
+from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import refuse_thread
 from threadmill_shared.store.scripts.threads import ThreadScripts
-from threadmill_shared.store.session import PAGE, Session
+from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
 
 

@@ -12,6 +12,7 @@ from tests.support.waiting import wait_until_async
 
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.subscription import ChannelSubscription
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(
         async def fail(channel: str) -> None:
             raise ConnectionError
 
-        monkeypatch.setattr(notifications._pubsub, "unsubscribe", fail)
+        monkeypatch.setattr(notifications._subscription, "unsubscribe", fail)
     monkeypatch.undo()
     async with notifications.listen("another"):
         await server.publish("channel", "is anybody there?")
@@ -116,7 +117,7 @@ async def test_a_subscription_that_was_cut_is_made_again_for_all_channels(notifi
 
 async def test_an_end_leaves_no_subscription(redis_url, server):
     client = connect(redis_url, socket_timeout=None)
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     async with notifications.listen("a"):
         await subscribed(server, "a")
         await notifications.close()
@@ -135,11 +136,11 @@ async def _is_silent(server):
 async def test_a_server_that_vanished_is_noticed_and_another_connection_subscribes(
     redis_server, server, monkeypatch
 ):
-    monkeypatch.setattr("threadmill_shared.events.notifications.SILENT_SECONDS", 0.2)
+    monkeypatch.setattr("threadmill_shared.store.subscription.SILENT_SECONDS", 0.2)
     monkeypatch.setattr("threadmill_shared.events.notifications.IDLE_SECONDS", 0.1)
     async with Proxy(redis_server.port) as proxy:
         client = connect(f"redis://127.0.0.1:{proxy.port}", socket_timeout=None)
-        notifications = Notifications(client)
+        notifications = Notifications(ChannelSubscription(client))
         async with notifications.listen("channel") as bell:
             await server.publish("channel", "before")
             await asyncio.wait_for(bell.wait(), 3)
@@ -158,7 +159,7 @@ async def test_a_server_that_vanished_is_noticed_and_another_connection_subscrib
 async def test_a_server_that_has_nothing_to_say_keeps_its_connection(
     server, notifications, monkeypatch
 ):
-    monkeypatch.setattr("threadmill_shared.events.notifications.SILENT_SECONDS", 0.1)
+    monkeypatch.setattr("threadmill_shared.store.subscription.SILENT_SECONDS", 0.1)
     monkeypatch.setattr("threadmill_shared.events.notifications.IDLE_SECONDS", 0.05)
     async with notifications.listen("channel"):
         await subscribed(server, "channel")

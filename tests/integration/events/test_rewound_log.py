@@ -16,6 +16,7 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.subscription import ChannelSubscription
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.interruption import Interruption, LostRun
@@ -24,7 +25,7 @@ from threadmill_workers.execution.interruption import Interruption, LostRun
 @pytest.fixture
 def tails(scene: Scene, redis_url, run):
     client = connect(redis_url, socket_timeout=None)
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     yield LogFollower(scene.store, notifications)
     run(notifications.close())
     run(client.aclose())

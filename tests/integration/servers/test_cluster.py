@@ -19,6 +19,7 @@ from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import EnqueueCommand
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
+from threadmill_shared.store.subscription import ChannelSubscription
 
 PATIENCE = 0.3
 
@@ -85,7 +86,7 @@ async def test_a_subscription_whose_node_is_lost_goes_on_at_another_one(
     cluster: ClusterServer,
 ) -> None:
     client, other = (connect(cluster.url()) for _ in range(2))
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     async with notifications.hear("channel") as heard:
         found = await ask_all(other, "pubsub_channels")
         ports = [node.port for node in other.get_primaries()]

@@ -24,6 +24,7 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
+from threadmill_shared.store.subscription import ChannelSubscription
 from threadmill_workers import flower
 
 RUN_ID = "run_3f" + "0123456789" * 3
@@ -84,7 +85,7 @@ async def test_a_server_whose_ca_the_url_names_is_talked_to_by_store_and_broker(
 
 async def test_bells_ring_over_tls(server: TlsRedis, authority: Authority) -> None:
     client = connect(f"{server.url(login=f':{ENCODED}@')}?ssl_ca_certs={authority.file}")
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     try:
         async with notifications.listen("channel") as bell:
             await client.publish("channel", "ring")

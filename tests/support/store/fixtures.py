@@ -22,6 +22,7 @@ from threadmill_shared import ids
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
+from threadmill_shared.store.subscription import ChannelSubscription
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -58,7 +59,7 @@ def client(redis_url: str, run: Run) -> Iterator[LossyClient]:
 def notifications(redis_url: str, run: Run) -> Iterator[Notifications]:
     """Hears what is published."""
     client = connect(redis_url, socket_timeout=None)
-    notifications = Notifications(client)
+    notifications = Notifications(ChannelSubscription(client))
     yield notifications
     run(notifications.close())
     run(client.aclose())

@@ -9,11 +9,13 @@ from typing import Any
 
 from threadmill_shared.store.connections import is_full, is_passing, is_unknown_script
 from threadmill_shared.store.run_writer import RunWriter
-from threadmill_shared.store.scripts.loader import Command
 from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.interruption import Interruption, LostRun
 
 logger = logging.getLogger("threadmill.worker")
+
+Command = tuple[Any, ...]
+"""As the store's pipeline sends it."""
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item
-from threadmill_shared.store.session import PAGE
+from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.store import Store
 
 MAX_BYTES = 4_000_000

@@ -1,0 +1,4 @@
+"""How much is read at once."""
+
+PAGE = 200
+"""Items, runs or log entries per read."""
