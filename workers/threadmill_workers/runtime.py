@@ -1,4 +1,4 @@
-"""What a worker process runs on its event loop: its runs, and the upkeep beside them."""
+"""What a worker process runs on its event loop: its runs, and the maintenance beside them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def open_store(settings: Settings) -> Store:
 
 
 class WorkerRuntime:
-    """The executor and the upkeep of one worker process, with their connections."""
+    """The executor and the maintenance of one worker process, with their connections."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class WorkerRuntime:
         )
 
     async def begin(self) -> None:
-        """Begin the upkeep, and publish the worker's assistants."""
+        """Begin the maintenance, and publish the worker's assistants."""
         self.maintenance.begin()
         if self._definitions:
             await self._publish()
@@ -103,7 +103,7 @@ class WorkerRuntime:
         return enqueued.run_id
 
     async def close(self) -> None:
-        """End the upkeep, and close the connections; no run is executed any more."""
+        """End the maintenance, and close the connections; no run is executed any more."""
         await self.maintenance.close()
         await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
         await self._notifications.close()

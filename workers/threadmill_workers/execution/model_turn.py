@@ -52,7 +52,7 @@ class ModelTurns:
             history: what it is sent.
             wait_for_lease: waits until the worker's lease is confirmed: before that, the run may
                 be another worker's.
-            provider: is told how the requests end.
+            provider: takes note of how the requests end.
             retries: how often a failed request is repeated.
             attached: the files of the thread's messages.
             output_files: keeps the files that the provider's tools make.

@@ -49,7 +49,7 @@ class ChatParser:
         self._usage = Usage()
 
     def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        """What this chunk means."""
+        """Return what this chunk means."""
         if event.get("error"):
             raise StreamFailed(event["error"])
         if usage := event.get("usage"):

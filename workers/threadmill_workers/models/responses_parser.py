@@ -40,7 +40,7 @@ class ResponsesParser:
         """Whether the call's code has come in pieces."""
 
     def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        """What this event means; most kinds mean nothing here."""
+        """Return what this event means; most kinds mean nothing here."""
         match event["type"]:
             case "response.output_text.delta" | "response.refusal.delta":
                 return self._text(event["delta"])

@@ -29,7 +29,7 @@ PAUSE_SECONDS = 1.0
 
 
 class Maintenance:
-    """Listens for cancelled runs, sweeps, and looks for strays, until it is closed."""
+    """Listens for cancelled runs, sweeps and reconciles, until it is closed."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Maintenance:
             executor: what executes runs here.
             lease: who this worker is.
             watchdog: watches this worker's consumer.
-            on_taken: told the record of a run that goes on with another worker.
+            on_taken: called with the record of a run that another worker continues.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
         self._notifications = notifications
