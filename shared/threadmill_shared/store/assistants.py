@@ -77,7 +77,7 @@ class Assistants:
     async def _put(
         self, key: str, stored: str | None, definition: Definition, lifetime: int | None = None
     ) -> int:
-        """Its version, as it stands there now; 0 where it is not `stored` any more."""
+        """Its version, as it is stored now; 0 if it is not `stored` any more."""
         version = _version(stored)
         if stored and _same(stored, definition):
             return version
@@ -89,7 +89,7 @@ class Assistants:
         return 0 if reply[0] == "moved" else version + 1
 
     async def delete(self, assistant_id: str) -> bool:
-        """Delete a created definition; False where there is none."""
+        """Delete a created definition; False if there is none."""
         return bool(await self._runner.command("DEL", self._keys.created(assistant_id)))
 
     async def created_ids(self) -> AsyncIterator[str]:
@@ -126,7 +126,7 @@ def _version(stored: str | None) -> int:
 
 
 def _fields(stored: str | None) -> dict[str, Any]:
-    """Of any release; none where it is damaged."""
+    """Of any release; none if it is damaged."""
     try:
         fields = from_json(stored) if stored else {}
     except ValueError:

@@ -83,7 +83,7 @@ class Subscription:
                 await self._at_node(self._pubsub.unsubscribe(channel))
 
     async def parse_response(self, *, block: bool, timeout: float) -> Any:
-        """What comes next, as it came; None where nothing comes in time.
+        """The next reply, unchanged; None if nothing arrives in time.
 
         Raises:
             RuntimeError: nothing is subscribed.
@@ -101,7 +101,7 @@ class Subscription:
         return await self._pubsub.handle_message(said)
 
     async def get_message(self, *, timeout: float = 0.0) -> Any:
-        """The next message; None where nothing comes in time, or what comes is none."""
+        """The next message; None if nothing arrives in time, or what arrives is not a message."""
         said = await self.parse_response(block=False, timeout=timeout)
         return None if said is None else await self.handle_message(said)
 

@@ -194,7 +194,7 @@ class _Sentinels(Sentinel):
 class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
     """Connections to whichever server the sentinels call the primary.
 
-    redis-py's own pool for Sentinel raises where all connections are in use. This one waits, as the
+    redis-py's own pool for Sentinel raises if all connections are in use. This one waits, as the
     one for a single server does.
     """
 

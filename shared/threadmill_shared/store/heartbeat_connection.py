@@ -2,7 +2,7 @@
 
 A server sees within milliseconds that a killed process's connection has closed, long before a key
 expires. So the connection has a name, and the worker proves at each beat that the server lists the
-connection under that name. Where it cannot (a cluster, an ACL, a proxy), nobody may conclude
+connection under that name. If it cannot (a cluster, an ACL, a proxy), nobody may conclude
 anything from the list.
 """
 

@@ -74,7 +74,7 @@ class Indexes:
         await self._runner.command("UNLINK", self._keys.probe(queue))
 
     async def resend(self, run_id: str, seen: str) -> Dispatch | None:
-        """Note that a run is sent again; None where it was claimed or sent meanwhile.
+        """Note that a run is sent again; None if it was claimed or sent meanwhile.
 
         Args:
             run_id: a run that stands in the dispatched index.

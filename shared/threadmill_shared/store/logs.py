@@ -51,7 +51,7 @@ class Logs:
         return self._keys.log(run_id)
 
     async def open_text(self, record: RunRecord) -> str:
-        """What the message being written has said so far; empty where none is open."""
+        """The text so far of the message being written; empty if none is open."""
         if not record.open_message:
             return ""
         message, since = int(record.open_message), record.open_from

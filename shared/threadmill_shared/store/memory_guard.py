@@ -37,7 +37,7 @@ class MemoryGuard:
             logger.warning("Redis is full (maxmemory); runs wait to write until there is room")
 
     async def refuse_when_full(self) -> None:
-        """Refuse what is new where there is none.
+        """Reject new data if there is none.
 
         Raises:
             StoreFull: there is none.

@@ -41,7 +41,7 @@ class CallOutcome:
 
     output: str
     error: str = ""
-    """Name of the error's class, where the output is an error."""
+    """Name of the error's class, if the output is an error."""
     end: tuple[Status, str, Any] | None = None
     """The run is to end with this status, and with this field of its record set to that value."""
 
@@ -102,7 +102,7 @@ class ParkedRuns:
         self._scripts = ParkedRunScripts(session.keys)
 
     async def calls(self, run_id: str) -> list[ParkedCall]:
-        """The calls that wait for somebody outside; none where the run is not parked.
+        """The calls that wait for an answer from outside; none if the run is not parked.
 
         Raises:
             RunNotFound: there is no such run.
@@ -255,7 +255,7 @@ class ParkedRuns:
 
 
 def parked_name(body: Mapping[str, Any], call_id: str) -> str:
-    """The name of the function that a call of this step is for; empty where it has no such call."""
+    """The name of the function that a call of this step is for; empty if it has no such call."""
     return next((name for id, name, *_ in body.get("calls", ()) if id == call_id), "")
 
 
@@ -286,7 +286,7 @@ def _announcements(
 
 
 def _dispatch(run_id: str, send: str, queue: str, *, attempts: int) -> Dispatch | None:
-    """What is to be sent: the run itself, which had begun, or the next where it has ended."""
+    """The run to send: this one, which had begun, or the next one if it has ended."""
     if not send:
         return None
     if send != run_id:

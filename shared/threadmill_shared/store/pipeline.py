@@ -28,7 +28,7 @@ class Sendable(Protocol):
     """Something that has a command to send, and takes its answer."""
 
     def command(self) -> Command | None:
-        """The command, asked for at the last moment; None where there is nothing to send."""
+        """The command, asked for at the last moment; None if there is nothing to send."""
         ...
 
     def settle(self, reply: Any) -> None:
@@ -84,7 +84,7 @@ class Pipeline:
             commands = {s: command for s in waiting if (command := _command(s)) is not None}
             if commands:
                 await self._send(commands)
-            # Where many runs write, let whatever has arrived meanwhile join: a round trip for each
+            # If many runs write, let whatever has arrived meanwhile join: a round trip for each
             # token would cost more than the token. This waits for no time and no event.
             for _ in range(min(len(commands), JOINING_TURNS)):
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Whether a replica has what was written, where the primary has replicas.
+"""Whether a replica has what was written, if the primary has replicas.
 
 A failover promotes a replica, and loses what that one had not received. So what must not be lost is
 followed by a question: a mark is written behind it, and a replica that has the mark has all that
@@ -69,7 +69,7 @@ class Replicas:
 
         Args:
             mark: the key of the mark.
-            witness: what must be true as well, where there are or have been replicas.
+            witness: what must also be true, if there are or were replicas.
         """
         try:
             is_confirmed = await self._server_of(mark).confirm(mark, witness)

@@ -47,7 +47,7 @@ class Runs:
     # ---- reading ---------------------------------------------------------------------------------
 
     async def record(self, run_id: str) -> RunRecord | None:
-        """The run's record, or None where there is no such run."""
+        """The run's record, or None if there is no such run."""
         fields = await self._runner.command("HGETALL", self._keys.run(run_id))
         return RunRecord.read(run_id, fields) if fields else None
 
@@ -137,7 +137,7 @@ class Runs:
         return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
 
     async def cancel(self, run_id: str) -> Ended:
-        """Cancel a run; where a worker executes it, the worker is told and ends it.
+        """Cancel a run; if a worker executes it, the worker is notified and ends it.
 
         Raises:
             RunNotFound: there is no such run.
@@ -160,7 +160,7 @@ class Runs:
         """End a run without its worker, keeping the partial message.
 
         A run that is being cancelled ends as cancelled, at the earliest `grace_ms` after that; any
-        other as `status`, at the earliest `grace_ms` after its deadline, or at once where it is
+        other as `status`, at the earliest `grace_ms` after its deadline, or at once if it is
         the attempt of this token, which is `lost`. None: it is too early, or the run has ended, or
         another attempt goes on with it.
         """

@@ -34,11 +34,11 @@ class Threads:
     # ---- reading ---------------------------------------------------------------------------------
 
     async def fields(self, thread_id: str) -> dict[str, str]:
-        """The thread's record; empty where there is no such thread."""
+        """The thread's record; empty if there is no such thread."""
         return dict(await self._runner.command("HGETALL", self._keys.thread(thread_id)))
 
     async def last_position(self, thread_id: str) -> int:
-        """Position of the thread's last item; 0 where it has none."""
+        """Position of the thread's last item; 0 if it has none."""
         return int(await self._runner.command("HGET", self._keys.thread(thread_id), "last") or 0)
 
     async def items(self, thread_id: str, first: int, last: int) -> list[tuple[Item, int]]:
@@ -207,7 +207,7 @@ class Threads:
 
 
 def as_json(metadata: Mapping[str, str] | None) -> str:
-    """Metadata as scripts take it; empty where there is none."""
+    """Metadata as scripts take it; empty if there is none."""
     return to_json(metadata).decode() if metadata else ""
 
 
