@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.parity_table import ParityTable
 from tests.support.scheduling import (
     APART,
@@ -39,6 +40,12 @@ NAMESPACE = "tm"
 _REPORT = "report"
 _LOCK = pytest.StashKey[MachineLock]()
 _SHARED = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile(
+    "busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
