@@ -1,4 +1,4 @@
--- Add messages to a thread that no run holds; creates the thread where that is wanted.
+-- Add messages to a thread that no run holds; creates the thread if that is wanted.
 --
 -- keys: thread
 -- args: bucket thread_id create metadata

@@ -4,7 +4,7 @@
 -- args: bucket run_id token serial count records
 -- rest: see include/apply.lua; empty for a batch of events only
 --
--- replies: {ok | again, number of the last event, 1 where a cancel is pending, server time in ms}
+-- replies: {ok | again, number of the last event, 1 if a cancel is pending, server time in ms}
 -- refusals: {stale}, {rewound}, {refused}
 -- include: clock log items steps fence apply
 local now = clock()

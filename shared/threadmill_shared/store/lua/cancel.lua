@@ -1,4 +1,4 @@
--- Cancel a run: at once where nobody executes it, else its worker is told.
+-- Cancel a run: at once if nobody executes it, else its worker is notified.
 --
 -- keys: run
 -- args: bucket run_id cancel_ms

@@ -4,7 +4,7 @@
 -- args: was becomes lifetime
 -- rest: none
 --
--- `was` is '' where nothing was there; `lifetime` is in seconds, or '' for none.
+-- `was` is '' if nothing was there; `lifetime` is in seconds, or '' for none.
 -- replies: {ok | again}
 -- refusals: {moved}
 -- include: none

@@ -1,6 +1,6 @@
 -- Somebody takes the run away from a holder that is gone or does not execute it; the token is retired.
 --
--- A death counts where `counts` is 1. Deaths are forgotten when a turn is finished (`deaths`), those
+-- A death counts if `counts` is 1. Deaths are forgotten when a turn is finished (`deaths`), those
 -- in the middle of a tool call when a tool call is finished (`call_deaths`), so only a run that gets
 -- nowhere runs out of them: one that dies in its tool calls after `max_deaths`, one that was merely
 -- waiting for a model after three times as many, since it may have died of another run's tool.

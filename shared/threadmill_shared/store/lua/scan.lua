@@ -8,7 +8,7 @@
 -- replies: {ok, the server's time, workers that hold runs, at most so many runs of a bucket whose time
 --   is over, at most so many of a bucket that ought to have been claimed by now, each followed by its
 --   place in the index, at most `overdue` of a bucket whose end nobody has reported by now}; at the
---   time `at`, or where it is empty now
+--   time `at`, or if it is empty now
 -- include: clock
 local now = clock()
 local time = at == '' and now or at

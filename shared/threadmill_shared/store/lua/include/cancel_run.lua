@@ -1,4 +1,4 @@
--- Cancel a run that is not at its end: at once where nobody executes it; else its worker is told,
+-- Cancel a run that is not at its end: at once if nobody executes it; else its worker is notified,
 -- and the deadline index says when somebody has to look whether the worker did it: after `cancel_ms`.
 -- Returns an outcome (cancelled, cancelling), the next run and its queue.
 local function cancel_run(bucket, run_id, now, cancel_ms)

@@ -7,7 +7,7 @@ local function dispatch(bucket, run_id, delay, now)
 end
 
 -- Whoever repeats a call is told again which run to send, until a worker has it: this one, or the next
--- where it has ended; perhaps this very call has done that, and its answer was lost. Returns the run
+-- if it has ended; perhaps this very call has done that, and its answer was lost. Returns the run
 -- and its queue, or two empty strings.
 local function still_to_send(bucket, run_id)
   local record = redis.call('HMGET', bucket .. 'run:' .. run_id, 'queue', 'ended_at', 'next', 'next_queue')

@@ -1,5 +1,5 @@
 -- Compare what a holder brings with the record: its token for equality, its serial with the last one
--- applied. Returns nil where the write is to be applied, else the outcome to answer.
+-- applied. Returns nil if the write is to be applied, else the outcome to answer.
 --   stale     another attempt holds the run, or it has ended without this writer
 --   again     this very write was applied before, and its answer was lost
 --   rewound   the store has gone back to an earlier state (a failover lost writes)

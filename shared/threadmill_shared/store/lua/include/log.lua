@@ -1,6 +1,6 @@
 -- Append `count` events to the run's log as one entry, named by its last number, and ring the bell.
 -- `records` are compact JSON records without the outer brackets, so that scripts can join them.
--- `began` is the time at which the step began that this entry ends ('' where it ends none).
+-- `began` is the time at which the step began that this entry ends ('' if it ends none).
 local function log(bucket, run_id, count, records, now, began)
   local key = bucket .. 'log:' .. run_id
   local last = redis.call('HINCRBY', bucket .. 'run:' .. run_id, 'events', count)

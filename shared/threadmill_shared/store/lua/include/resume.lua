@@ -12,7 +12,7 @@ end
 
 -- A call that waited for `was` has been answered. A parked run goes on once nothing is left that it
 -- waits for: any worker may claim it, with the time that was left to it. After the last decision it
--- may still wait for functions, for which it has less time. Returns the run and its queue where it is to
+-- may still wait for functions, for which it has less time. Returns the run and its queue if it is to
 -- be sent, else two empty strings.
 local function resume_if_answered(bucket, run_id, was, now)
   local run = bucket .. 'run:' .. run_id
