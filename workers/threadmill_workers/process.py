@@ -89,7 +89,7 @@ class WorkerProcess:
             info,
             self.catalog.tool_names(),
             loop=Loop(self._loop.loop),
-            on_buried=self._drop_runs,
+            on_declared_dead=self._drop_runs,
             on_stuck=self._give_up,
         )
 

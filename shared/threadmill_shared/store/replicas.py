@@ -64,15 +64,15 @@ class Replicas:
         self._servers: dict[str, _Server] = {}
         self._warned_at = float("-inf")
 
-    async def confirm(self, mark: str, witness: ReplicaCheck | None = None) -> bool:
+    async def confirm(self, mark: str, check: ReplicaCheck | None = None) -> bool:
         """Whether a replica has all that was written before, or there are none.
 
         Args:
             mark: the key of the mark.
-            witness: what must also be true, if there are or were replicas.
+            check: what must also be true, if there are or were replicas.
         """
         try:
-            is_confirmed = await self._server_of(mark).confirm(mark, witness)
+            is_confirmed = await self._server_of(mark).confirm(mark, check)
         except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError):
             is_confirmed = False  # whatever was written is written: that must not fail for this
         if not is_confirmed and self._were_seen:
@@ -127,16 +127,16 @@ class _Server:
         self._look: asyncio.Future[None] | None = None
         self._question: asyncio.Future[list[Any]] | None = None
         """The one that is not sent yet."""
-        self._witnesses: list[ReplicaCheck] = []
+        self._checks: list[ReplicaCheck] = []
         """What it asks besides."""
         self._asking = asyncio.Lock()
         self._work: set[asyncio.Future[Any]] = set()
 
-    async def confirm(self, mark: str, witness: ReplicaCheck | None) -> bool:
+    async def confirm(self, mark: str, check: ReplicaCheck | None) -> bool:
         """Whether a replica has all that was written before, or there are none."""
         is_confirmed = False
         try:
-            is_confirmed = await self._is_confirmed(mark, witness)
+            is_confirmed = await self._is_confirmed(mark, check)
         finally:
             if not is_confirmed:
                 self._looked_at = float("-inf")  # the replica may have left
@@ -146,20 +146,20 @@ class _Server:
         """Give up what has no answer yet."""
         await cancel_all(self._work)
 
-    async def _is_confirmed(self, mark: str, witness: ReplicaCheck | None) -> bool:
+    async def _is_confirmed(self, mark: str, check: ReplicaCheck | None) -> bool:
         if self._can_ask and time.monotonic() - self._looked_at > LOOK_SECONDS:
             if self._look is None or self._look.done():
                 self._look = self._begin(self._look_now())
             await asyncio.shield(self._look)
-        if not self._can_ask or not self.were_seen or (witness is None and not self._needed):
+        if not self._can_ask or not self.were_seen or (check is None and not self._needed):
             return True
         if self._question is None:
             self._question = self._begin(self._ask(mark))
-        place = len(self._witnesses)
-        if witness is not None:
-            self._witnesses.append(witness)
+        place = len(self._checks)
+        if check is not None:
+            self._checks.append(check)
         marked, *found, reached = await asyncio.shield(self._question)
-        is_there = witness is None or found[place] == witness.answer
+        is_there = check is None or found[place] == check.answer
         return self._is_reached(marked, reached) and is_there
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
@@ -177,10 +177,10 @@ class _Server:
     async def _ask(self, mark: str) -> list[Any]:
         async with self._asking:
             # Who comes from here on has written later, and asks anew.
-            witnesses, self._witnesses, self._question = self._witnesses, [], None
+            checks, self._checks, self._question = self._checks, [], None
             write = ("SET", mark, secrets.token_hex(4), "PX", MARK_MS)
             wait = ("WAIT", self._needed, REPLICA_MS)
-            return await self._send([write, *(one.command for one in witnesses), wait])
+            return await self._send([write, *(one.command for one in checks), wait])
 
     def _is_reached(self, marked: Any, reached: Any) -> bool:
         for answer in (marked, reached):

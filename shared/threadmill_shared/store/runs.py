@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -170,23 +171,37 @@ class Runs:
                 return None
             if record.status is Status.CANCELLING:
                 status, last_error = Status.CANCELLED, None
-            text = await self._logs.open_text(record)
-            call = self._scripts.force_end(
-                run_id=run_id,
-                token=record.token,
-                events=record.events,
-                status=status,
-                grace_ms=grace_ms,
-                lost=lost is not None,
-                message_id=_open_message_id(record) if text else "",
-                message=_partial_message(record, text, status) if text else "",
-                last_error=to_json(last_error).decode() if last_error else "",
+            reply = await self._force_end(
+                record, status, grace_ms, last_error, lost=lost is not None
             )
-            reply = await self._runner.run(call)
             if reply[0] in ("ok", "again"):
                 return Ended(Status(reply[1]), _dispatch(reply[2], reply[3]))
             if reply[0] != "moved":
                 return None
+
+    async def _force_end(
+        self,
+        record: RunRecord,
+        status: Status,
+        grace_ms: int,
+        last_error: LastError | None,
+        *,
+        lost: bool,
+    ) -> list[Any]:
+        """Try it once, with the message as far as it was written; returns the script's reply."""
+        text = await self._logs.open_text(record)
+        call = self._scripts.force_end(
+            run_id=record.id,
+            token=record.token,
+            events=record.events,
+            status=status,
+            grace_ms=grace_ms,
+            lost=lost,
+            message_id=_open_message_id(record) if text else "",
+            message=_partial_message(record, text, status) if text else "",
+            last_error=to_json(last_error).decode() if last_error else "",
+        )
+        return await self._runner.run(call)
 
     async def reclaim(self, record: RunRecord, *, max_deaths: int | None = None) -> Reclaimed:
         """Take a run away from a holder that is gone or does not execute it.

@@ -283,7 +283,7 @@ async def test_who_registered_again_between_verdict_and_burial_lives(url, store)
         await store.session.runner.command("CLIENT", "KILL", "ID", seen.client)
         await wait_until_async(lambda: is_seen_otherwise(store, worker, seen))
 
-        await watcher.takeover.bury(verdict)
+        await watcher.takeover.remove_worker(verdict)
 
         assert watcher.sent == []
         assert (await store.runs.record(held.record.id)).holder == worker.id
@@ -295,7 +295,7 @@ async def test_whose_lease_was_renewed_between_verdict_and_burial_lives(url, sto
     async with beating(worker):
         await holding_a_run(store, worker.lease.holder)
         registration = (await registrations(store))[worker.id].encode()
-        await watcher.takeover.bury(Dead(worker.id, registration, expired=True))
+        await watcher.takeover.remove_worker(Dead(worker.id, registration, expired=True))
         assert watcher.sent == []
         assert worker.id in await registrations(store)
 
@@ -306,7 +306,7 @@ async def test_a_worker_that_was_buried_alive_says_so_and_goes_on_under_a_new_id
         first = worker.id
         held = await holding_a_run(store, worker.lease.holder)
         registration = (await registrations(store))[first].encode()
-        await watcher.takeover.bury(Dead(first, registration, expired=False))
+        await watcher.takeover.remove_worker(Dead(first, registration, expired=False))
         assert [one.run_id for one in watcher.sent if one] == [held.record.id]
 
         await wait_until_async(lambda: worker.id != first and worker.lease.is_confirmed())

@@ -51,7 +51,7 @@ async def seen(scene, run_id: str) -> str:
 
 async def look(scene, search: Redelivery, now: int, workers: list[WorkerInfo]) -> None:
     found = await scene.store.indexes.scan(now, overdue=0, unclaimed=10)
-    await search.look(found.unclaimed, now, workers)
+    await search.probe_queues(found.unclaimed, now, workers)
 
 
 async def later(scene) -> int:

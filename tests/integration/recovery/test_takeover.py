@@ -20,7 +20,7 @@ async def bury(scene, judged: WorkerInfo) -> tuple[list[str], list[str]]:
         runs.append(dispatch.run_id)
 
     takeover = Takeover(scene.store, send, max_deaths=3, remove_queue=queues.append)
-    await takeover.bury(Dead(judged.id, judged.encode(), expired=False))
+    await takeover.remove_worker(Dead(judged.id, judged.encode(), expired=False))
     return runs, queues
 
 

@@ -330,7 +330,7 @@ async def remove_worker(story: Story) -> None:
     held = await story.scene.begin()
     takeover = Takeover(story.scene.store, story.sent.append, max_deaths=3)
     story.lose()
-    await takeover.bury(Dead(WORKER.id, WORKER.encode(), expired=False))
+    await takeover.remove_worker(Dead(WORKER.id, WORKER.encode(), expired=False))
     assert story.sent == [Dispatch(held.record.id, "tm", begun=True)]
 
 

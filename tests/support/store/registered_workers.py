@@ -60,7 +60,7 @@ def registered(url: str, number: int = 1) -> Registered:
         info,
         ["shop:find_order 1"],
         loop=Loop(asyncio.get_running_loop()),
-        on_buried=lambda: burials.append(time.monotonic()),
+        on_declared_dead=lambda: burials.append(time.monotonic()),
         on_stuck=stuck.append,
     )
     return Registered(lease, burials, stuck)
@@ -129,7 +129,7 @@ class Watcher:
         found = await self.deaths.find(holders)
         self.verdicts += found
         for dead in found:
-            await self.takeover.bury(dead)
+            await self.takeover.remove_worker(dead)
         return found
 
     async def look_for(self, seconds: float) -> list[Dead]:

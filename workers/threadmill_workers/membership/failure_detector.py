@@ -57,23 +57,23 @@ class FailureDetector:
         self._scanner = store.workers.scanner()
         self.server = ""
         self.workers: list[WorkerInfo] = []
-        """Those that were registered at the last look."""
+        """Those that were registered at the last scan."""
         self.is_alarmed = False
         """Whether somebody may be dead, which another look, soon, will tell."""
 
     async def find(self, holders: Iterable[str] = ()) -> list[Dead]:
         """Look, and return the verdicts; `holders` are workers that are known to hold runs."""
-        look = await self._look(holders)
-        if look is None:
+        scan = await self._scan(holders)
+        if scan is None:
             return []
-        found = self._without_lease(look)
-        gone, is_settled = look.disconnected(), look.at - self._settled_since >= SETTLED_SECONDS
+        found = self._without_lease(scan)
+        gone, is_settled = scan.disconnected(), scan.at - self._settled_since >= SETTLED_SECONDS
         self.is_alarmed = bool(self._suspected) or (bool(gone) and not is_settled)
         if gone and is_settled:
             await asyncio.sleep(SECOND_LOOK_SECONDS)
-            again = await self._look(holders)
+            again = await self._scan(holders)
             if again is not None:
-                found += _disconnected(look, again)
+                found += _disconnected(scan, again)
         return found
 
     async def ask_server(self) -> str:
@@ -82,12 +82,12 @@ class FailureDetector:
 
     # ---- looking ---------------------------------------------------------------------------------
 
-    async def _look(self, holders: Iterable[str]) -> WorkerScan | None:
+    async def _scan(self, holders: Iterable[str]) -> WorkerScan | None:
         """A look; None where it proves nothing."""
         begun_at = self._clock()
-        look = await self._scanner.scan(self.workers, holders, at=begun_at)
+        scan = await self._scanner.scan(self.workers, holders, at=begun_at)
         is_prompt = self._clock() - begun_at <= PROMPT_SECONDS
-        if not is_prompt or look.server != (self.server or look.server):
+        if not is_prompt or scan.server != (self.server or scan.server):
             self._suspected.clear()
             self._settled_since = self._clock()
         elif self._looked_at is not None and begun_at - self._looked_at >= ANSWER_SECONDS:
@@ -95,21 +95,21 @@ class FailureDetector:
             # so long that connections are given up.
             self._settled_since = begun_at
         self._looked_at = begun_at
-        self.server = look.server
-        self.workers = look.workers
-        return look if is_prompt else None
+        self.server = scan.server
+        self.workers = scan.workers
+        return scan if is_prompt else None
 
     # ---- judging ---------------------------------------------------------------------------------
 
-    def _without_lease(self, look: WorkerScan) -> list[Dead]:
+    def _without_lease(self, scan: WorkerScan) -> list[Dead]:
         """Those that had none at an earlier look either, under the same registration."""
         dead, suspected = [], {}
-        for worker in look.without_lease:
-            registration = look.registered.get(worker, "")
-            known, since = self._suspected.get(worker, ("", look.at))
+        for worker in scan.without_lease:
+            registration = scan.registered.get(worker, "")
+            known, since = self._suspected.get(worker, ("", scan.at))
             if known != registration:
-                since = look.at
-            if look.at - since >= BETWEEN_LOOKS_SECONDS:
+                since = scan.at
+            if scan.at - since >= BETWEEN_LOOKS_SECONDS:
                 dead.append(Dead(worker, registration, expired=True))
             suspected[worker] = (registration, since)
         self._suspected = suspected

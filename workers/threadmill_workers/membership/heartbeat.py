@@ -26,7 +26,7 @@ class Heartbeat:
         info: WorkerInfo,
         tools: Sequence[str],
         *,
-        on_buried: Callable[[], None],
+        on_declared_dead: Callable[[], None],
     ) -> None:
         """Nothing is registered yet.
 
@@ -34,15 +34,15 @@ class Heartbeat:
             holder: whose heartbeat it is.
             info: what others may know of the worker.
             tools: what it can execute, as other processes look it up.
-            on_buried: called before the worker is registered under a new id.
+            on_declared_dead: called before the worker is registered under a new id.
         """
         self.holder = holder
-        """Who the worker is; another one once it was buried."""
+        """Who the worker is; another one once it was declared dead."""
         self.confirmed_at = float("-inf")
         """When the last beat was sent that was answered, by `boot_seconds`."""
         self._info = info
         self._tools = tools
-        self._on_buried = on_buried
+        self._on_declared_dead = on_declared_dead
         self._seen: Seen | None = None
         self._registration = ""
         self._tried: dict[str, None] = {}
@@ -76,7 +76,7 @@ class Heartbeat:
     async def _register(self, connection: HeartbeatConnection) -> None:
         sent_at = boot_seconds()
         registration = dataclasses.replace(self._info, seen=self._seen).encode()
-        # Before the first answer there is none that others could have buried.
+        # Before the first answer there is none that others could have removed.
         known = "\n".join(self._tried) if self._registration else ""
         self._tried[registration] = None
         outcome = await connection.register(
@@ -96,7 +96,7 @@ class Heartbeat:
     async def _register_anew(self, connection: HeartbeatConnection) -> None:
         """Go on under a new id: others hold this one for dead, and have taken its runs."""
         logger.warning("this worker was declared dead; its runs were reassigned")
-        self._on_buried()
+        self._on_declared_dead()
         self.confirmed_at, self._registration, self._tried = float("-inf"), "", {}
         self.holder = self.holder.renewed()
         await self._register(connection)

@@ -73,7 +73,7 @@ class Lease:
         tools: Sequence[str],
         *,
         loop: Loop,
-        on_buried: Callable[[], None],
+        on_declared_dead: Callable[[], None],
         on_stuck: Callable[[str], None],
     ) -> None:
         """A lease that is not taken yet.
@@ -84,12 +84,14 @@ class Lease:
             info: what others may know of the worker.
             tools: what it can execute, as other processes look it up.
             loop: it has to answer, or there are no beats.
-            on_buried: called on the loop before the worker is registered under a new id.
+            on_declared_dead: called on the loop before the worker is registered under a new id.
             on_stuck: called with the reason when there will be no beats any more.
         """
         self._settings = settings
         self._loop = loop
-        self._heartbeat = Heartbeat(holder, info, tools, on_buried=lambda: loop.call(on_buried))
+        self._heartbeat = Heartbeat(
+            holder, info, tools, on_declared_dead=lambda: loop.call(on_declared_dead)
+        )
         self._on_stuck = on_stuck
         self._told_at = float("-inf")
         self._end = threading.Event()
@@ -100,7 +102,7 @@ class Lease:
 
     @property
     def holder(self) -> WorkerIdentity:
-        """Whose lease it is; another one once it was buried."""
+        """Whose lease it is; another one once it was declared dead."""
         return self._heartbeat.holder
 
     def start(self, timeout: float = 10.0) -> None:

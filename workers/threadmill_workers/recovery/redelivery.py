@@ -65,7 +65,7 @@ class Redelivery:
         self._own_queue = own_queue
         self._queues = Queues(store.namespace)
 
-    async def look(
+    async def probe_queues(
         self, found: Sequence[tuple[str, str]], now: int, workers: Sequence[WorkerInfo]
     ) -> None:
         """Send probes where runs are unclaimed; take or put off those that nobody can take.
@@ -110,9 +110,9 @@ class Redelivery:
         """
         if not self._queues.knows(queue):
             return
-        look = await self._store.indexes.scan(until, overdue=0, unclaimed=PAGE)
+        scan = await self._store.indexes.scan(until, overdue=0, unclaimed=PAGE)
         sent = []
-        for unclaimed in await self._read(look.unclaimed):
+        for unclaimed in await self._read(scan.unclaimed):
             if unclaimed.queue == queue:
                 dispatch = await self._store.indexes.resend(unclaimed.run_id, unclaimed.place)
                 self._send(dispatch)

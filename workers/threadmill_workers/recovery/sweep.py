@@ -75,7 +75,7 @@ class Sweep:
             await asyncio.sleep(self._pause(seconds))
 
     def _pause(self, seconds: float) -> float:
-        """What stands for so many seconds where few workers look."""
+        """What stands for so many seconds where few workers scan."""
         rarer = max(1.0, len(self._failure_detector.workers) / ECONOMY)
         pause = seconds * rarer * random.uniform(0.9, 1.1)  # noqa: S311  not a secret
         # Who suspects somebody does not wait for its turn: its second look is the verdict.
@@ -90,7 +90,9 @@ class Sweep:
         dead = await self._failure_detector.find(self._holders)
         self._note(self._failure_detector.server)
         count = not self._is_server_new()
-        await each(dead, lambda one: self._takeover.bury(one, count=count), "take over from")
+        await each(
+            dead, lambda one: self._takeover.remove_worker(one, count=count), "take over from"
+        )
 
     def _note(self, server: str) -> None:
         if server != self._server:
@@ -105,15 +107,17 @@ class Sweep:
 
     async def look_at_runs(self) -> None:
         """End what is overdue, and send what nobody has claimed."""
-        look = await self._store.indexes.scan(overdue=PAGE, unclaimed=SAMPLE)
-        self._holders = look.holders
-        if look.overdue:
+        scan = await self._store.indexes.scan(overdue=PAGE, unclaimed=SAMPLE)
+        self._holders = scan.holders
+        if scan.overdue:
             # It may have changed since the last look at the workers, and with it the clock.
             self._note(await self._failure_detector.ask_server())
         if not self._is_server_new():
-            await each(look.overdue, self._end, "end")
-        await self._redelivery.look(look.unclaimed, look.now, self._failure_detector.workers)
-        await each(look.unreported, self._report, "report the end of")
+            await each(scan.overdue, self._end, "end")
+        await self._redelivery.probe_queues(
+            scan.unclaimed, scan.now, self._failure_detector.workers
+        )
+        await each(scan.unreported, self._report, "report the end of")
 
     async def _end(self, run_id: str) -> None:
         """End a run, unless its worker still has time to do it."""

@@ -53,14 +53,14 @@ class Takeover:
         self._on_taken = on_taken
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def bury(self, dead: Dead, *, count: bool = True) -> None:
+    async def remove_worker(self, dead: Dead, *, count: bool = True) -> None:
         """Remove a dead worker, unless it turns out to live, and take over its runs.
 
         Args:
             dead: the verdict.
             count: whether its death counts against its runs.
         """
-        if dead.registration and not await self._removes(dead):
+        if dead.registration and not await self._remove(dead):
             return
         held = await self._store.indexes.held_by(dead.worker)
         if dead.registration or held:
@@ -70,7 +70,7 @@ class Takeover:
         take = partial(self._take_from, dead.worker, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
-    async def _removes(self, dead: Dead) -> bool:
+    async def _remove(self, dead: Dead) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
         worker, registration = dead.worker, dead.registration
         if not await self._store.workers.remove(worker, registration, expired=dead.expired):
