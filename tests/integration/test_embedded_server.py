@@ -19,7 +19,14 @@ import redis
 from pydantic import SecretStr
 from tests.support.waiting import wait_until
 
-from threadmill.embedded.server import FOLDER, end_server, ensure_server, find_program
+from threadmill.embedded.server import (
+    FOLDER,
+    _socket_path,
+    end_server,
+    ensure_server,
+    find_program,
+    keep_server,
+)
 from threadmill.embedded.supervisor import LOOK_SECONDS
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.settings import Settings
@@ -128,6 +135,19 @@ def test_a_keeper_leaves_no_server_behind(folder: Path, is_deleted: bool) -> Non
             wait_until(lambda: _is_deleted(folder), "the folder is deleted")
         keeper.wait(10)
         assert not server.is_running()
+
+
+def test_a_server_that_is_kept_outlasts_the_time_without_a_client(folder: Path) -> None:
+    folder.mkdir()
+    command = [sys.executable, "-c", KEEPER, find_program(), str(folder), str(_socket_path(folder))]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as keeper:
+        wait_until(_socket_path(folder).exists, "the server listens")
+        with keep_server(folder) as url:
+            time.sleep(1)  # three times as long as it waits
+            with contextlib.closing(redis.Redis.from_url(url)) as client:
+                assert client.ping()
+        keeper.wait(10)
+    assert not _socket_path(folder).exists()
 
 
 def _is_deleted(folder: Path) -> bool:

