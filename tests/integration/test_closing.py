@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import inspect
 import threading
 import time
 from concurrent.futures import wait
@@ -130,6 +131,19 @@ def test_work_that_is_given_up_as_the_bridge_closes_leaves_no_message_behind() -
     del given_up
     gc.collect()  # an error that nobody has asked for says so now
     assert logged == []
+
+
+def test_work_that_is_given_up_before_it_begins_is_closed() -> None:
+    async def work() -> None:
+        await asyncio.sleep(60)
+
+    bridge, may_run, given = Bridge(), threading.Event(), work()
+    bridge.loop.call_soon_threadsafe(may_run.wait)
+    bridge.call(given).future.cancel()  # Python 3.14 cancels it before its first step
+    may_run.set()
+    bridge.close()
+    gc.collect()
+    assert inspect.getcoroutinestate(given) == inspect.CORO_CLOSED
 
 
 async def test_tasks_that_ignore_their_cancellation_are_not_waited_for_for_ever() -> None:

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from threadmill.client.operations import BridgeCall
 from threadmill_shared.cancellation import AGAIN_SECONDS, cancel_others
@@ -61,9 +61,10 @@ class Bridge:
         if self._thread.is_alive():  # asked before the lock, which a fork may have left taken
             with self._lock:
                 if not self._is_closed:
-                    return BridgeCall(
-                        asyncio.run_coroutine_threadsafe(self._done(work), self._loop)
-                    )
+                    done = self._done(work)
+                    # If that is cancelled before its first step, nobody awaits the work.
+                    finalize(done, work.close).atexit = False
+                    return BridgeCall(asyncio.run_coroutine_threadsafe(done, self._loop))
         work.close()
         raise BridgeClosed(_CLOSED)
 
