@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any, Self, Unpack
 
-from pydantic_core import from_json
-
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
@@ -105,10 +103,10 @@ class Thread(ContextManager):
             ThreadNotFound: the thread is not stored.
         """
         client = current_client()
-        fields = await client.call(client.store.threads.fields(self.id))
-        if not fields:
+        record = await client.call(client.store.threads.record(self.id))
+        if record is None:
             raise thread_not_found(self.id)
-        self.metadata = from_json(fields.get("metadata") or "{}")
+        self.metadata = record.metadata
         return self
 
     refresh = blocking(_refresh)
@@ -180,7 +178,7 @@ class Thread(ContextManager):
         """
         check_limit(limit)
         client = current_client()
-        if self._is_known and not await client.call(client.store.threads.fields(self.id)):
+        if self._is_known and not await client.call(client.store.threads.record(self.id)):
             raise thread_not_found(self.id)
         page: list[Message] = await client.call(
             client.store.threads.messages(self.id, limit, before_message, after_message)

@@ -36,6 +36,15 @@ COMMANDS = {
     *("XREVRANGE", "ZADD", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZRANK", "ZREM", "ZSCORE"),
 }
 
+FIELDS = {
+    *("open_message", "message_step", "open_from", "open_step", "next_message", "next_step"),
+    *("deaths", "call_deaths", "handed_over", "limit_ms", "park_ms", "approval_ms", "left_ms"),
+    *("reported_by", "resent_by", "next_queue", "serial", "retired", "forced"),
+}
+"""Fields of the run's hash whose names mean nothing else."""
+RECORDS = ROOT / "shared/threadmill_shared/records"
+"""What the store's hashes are read into; the only other place that may name their fields."""
+
 
 def modules() -> list[Path]:
     left_out = [ROOT / path for path in LEFT_OUT]
@@ -58,12 +67,21 @@ def offences(source: str) -> Iterator[str]:
                     yield f"imports {', '.join(one.name for one in names)} from {module}"
             case ast.Attribute(attr=name, value=ast.Attribute(attr="keys") | ast.Name(id="keys")):
                 yield f"names the key {name}"
+            case ast.Attribute(attr="fields", value=value) if "batch" in ast.unparse(value).lower():
+                yield f"writes fields by {ast.unparse(node)}"
             case ast.Attribute(attr=name, value=value) if name in ATTRIBUTES and _is_store(value):
                 yield f"uses {ast.unparse(node)}"
             case ast.Call(args=[ast.Constant(value=str(word)), *_]) if word in COMMANDS:
                 yield f"calls {ast.unparse(node.func)} with {word}"
             case ast.Tuple(elts=[ast.Constant(value=str(word)), _, *_]) if word in COMMANDS:
                 yield f"makes a command of {word}"
+
+
+def named_fields(source: str) -> Iterator[str]:
+    """The fields of the run's hash that a module names."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and node.value in FIELDS:
+            yield str(node.value)
 
 
 def _is_redis(module: str) -> bool:
@@ -90,6 +108,12 @@ def test_no_module_outside_of_the_store_talks_to_redis(module: Path) -> None:
     assert list(offences(module.read_text())) == []
 
 
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_outside_of_the_store_names_a_field(module: Path) -> None:
+    if not module.is_relative_to(RECORDS):
+        assert list(named_fields(module.read_text())) == []
+
+
 def test_what_is_left_out_exists() -> None:
     assert [path for path in LEFT_OUT if not (ROOT / path).exists()] == []
     assert len(modules()) > 150
@@ -107,7 +131,12 @@ def test_what_is_left_out_exists() -> None:
         "await client.execute_command('PING')",
         "await heartbeat.send(('CLIENT', 'LIST'))",
         "call = ('EVALSHA', sha, 1)",
+        "batch.fields['turn'] = 1",
     ],
 )
 def test_a_module_that_talks_to_redis_is_found(source: str) -> None:
     assert list(offences(source)) != []
+
+
+def test_a_module_that_names_a_field_is_found() -> None:
+    assert list(named_fields("batch.fields |= {'open_message': 1, 'turn': 2}")) == ["open_message"]

@@ -100,13 +100,13 @@ async def _lines(client: Client, threads: list[Thread] | None) -> AsyncIterator[
 async def _of_thread(
     client: Client, thread_id: str, key: str | None
 ) -> AsyncIterator[dict[str, Any]]:
-    fields = await client.store.threads.fields(thread_id)
-    if not fields:
+    thread = await client.store.threads.record(thread_id)
+    if thread is None:
         raise thread_not_found(thread_id)
-    yield objects.thread(thread_id, fields, key)
-    last = int(fields.get("last") or 0)
-    for first in range(1, last + 1, PAGE):
-        page = await client.store.threads.items(thread_id, first, min(first + PAGE - 1, last))
+    yield objects.thread(thread, key)
+    for first in range(1, thread.last + 1, PAGE):
+        last = min(first + PAGE - 1, thread.last)
+        page = await client.store.threads.items(thread_id, first, last)
         for position, (item, at) in enumerate(page, first):
             yield objects.item(thread_id, item, at, position)
     async for record in client.store.runs.all_of_thread(thread_id):

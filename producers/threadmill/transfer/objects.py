@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-from pydantic_core import from_json
 
 from threadmill_shared.events.api_objects import run_object
 from threadmill_shared.hosted_tools import tool_resources
@@ -13,6 +10,7 @@ from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.objects import Message, Step, ToolCall
 from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.thread import ThreadRecord
 
 Json = dict[str, Any]
 
@@ -35,17 +33,16 @@ def assistant(definition: Definition) -> Json:
     }
 
 
-def thread(thread_id: str, fields: Mapping[str, str], key: str | None) -> Json:
-    """A thread; `fields` are its record's."""
-    created_at = int(fields["created_at"])
-    known = fields.get("key") or key
+def thread(record: ThreadRecord, key: str | None) -> Json:
+    """A thread; `key` is the caller's name for it, if the record does not hold one."""
+    known = record.key or key
     return {
-        "id": thread_id,
+        "id": record.id,
         "object": "thread",
-        "created_at": created_at // 1000,
-        "metadata": from_json(fields.get("metadata") or "{}"),
+        "created_at": record.created_at // 1000,
+        "metadata": record.metadata,
         "tool_resources": {},
-        "threadmill": {"at": created_at} | ({"key": known} if known else {}),
+        "threadmill": {"at": record.created_at} | ({"key": known} if known else {}),
     }
 
 

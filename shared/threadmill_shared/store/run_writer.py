@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.pipeline import Sendable
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
@@ -104,9 +105,9 @@ class RunWriter:
             check = ReplicaCheck(self._token_and_serial(), [self.token, str(serial)])
         return await self._session.wait_for_replica(self.run_id, check)
 
-    async def call_marks(self) -> dict[str, str]:
-        """What is stored of the run's tool calls, by their marks."""
-        return dict(await self._runner.command("HGETALL", self._keys.calls(self.run_id)))
+    async def call_marks(self) -> CallMarks:
+        """What is stored of the run's tool calls."""
+        return CallMarks(await self._runner.command("HGETALL", self._keys.calls(self.run_id)))
 
     async def step_body(self, step: int | None) -> dict[str, Any]:
         """The body of a step of the run."""

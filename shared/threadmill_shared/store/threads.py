@@ -13,6 +13,7 @@ from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, Item, MessageItem
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import refuse_thread
@@ -33,9 +34,10 @@ class Threads:
 
     # ---- reading ---------------------------------------------------------------------------------
 
-    async def fields(self, thread_id: str) -> dict[str, str]:
-        """The thread's record; empty if there is no such thread."""
-        return dict(await self._runner.command("HGETALL", self._keys.thread(thread_id)))
+    async def record(self, thread_id: str) -> ThreadRecord | None:
+        """The thread's record, or None if there is no such thread."""
+        fields = await self._runner.command("HGETALL", self._keys.thread(thread_id))
+        return ThreadRecord.read(thread_id, fields) if fields else None
 
     async def last_position(self, thread_id: str) -> int:
         """Position of the thread's last item; 0 if it has none."""

@@ -14,7 +14,7 @@ from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.records.log import MessageDeltas, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 
 

@@ -15,9 +15,9 @@ from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.subscription import ChannelSubscription
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.interruption import Interruption, LostRun
 

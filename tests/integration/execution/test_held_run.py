@@ -9,7 +9,7 @@ from tests.support.store.scene import OTHER, begin_message, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import Interruption, LostRun
 
 

@@ -9,7 +9,7 @@ from tests.support.store.scene import HOLDER, OTHER, Scene, write_partly
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.membership.identity import WorkerIdentity

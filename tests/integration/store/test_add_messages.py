@@ -18,14 +18,15 @@ async def test_messages_enter_the_thread_in_their_order(scene, client):
 
     assert client.outcomes == ["ok", "ok"]
     assert await scene.texts() == ["one", "two", "three"]
-    assert "metadata" not in await scene.store.threads.fields(scene.thread_id)
+    key = scene.store.session.keys.thread(scene.thread_id)
+    assert not await scene.command("HEXISTS", key, "metadata")
 
 
 async def test_a_thread_can_be_made_without_a_message(scene):
     await scene.store.threads.add(scene.thread_id, [], create=True, metadata={"team": "blue"})
 
-    fields = await scene.store.threads.fields(scene.thread_id)
-    assert fields["metadata"] == '{"team":"blue"}'
+    record = await scene.store.threads.record(scene.thread_id)
+    assert record.metadata == {"team": "blue"}
     assert await scene.store.threads.last_position(scene.thread_id) == 0
 
 
@@ -69,5 +70,5 @@ async def test_metadata_is_that_of_whoever_made_the_thread(scene):
     await scene.enqueue(thread_metadata={"team": "red"})
     await scene.store.threads.add(scene.thread_id, [], create=True, metadata={"team": "green"})
 
-    fields = await scene.store.threads.fields(scene.thread_id)
-    assert fields["metadata"] == '{"team":"blue"}'
+    record = await scene.store.threads.record(scene.thread_id)
+    assert record.metadata == {"team": "blue"}

@@ -15,7 +15,7 @@ from tests.support.store.scene import (
 )
 
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import Interruption, LostRun
 
 DELTA = Write(records=(["d", 0, ["hello"]],))

@@ -10,7 +10,7 @@ from tests.support.store.scene import HOLDER
 from threadmill_shared import errors, ids
 from threadmill_shared.records.changes import Dispatch, Ended
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 
 
 async def test_a_queued_run_is_cancelled_at_once_and_its_message_stays(scene, client):

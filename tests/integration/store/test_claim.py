@@ -9,7 +9,7 @@ from tests.support.store.scene import HOLDER, OTHER, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 
 
 async def test_a_queued_run_at_the_head_is_claimed(scene, client):

@@ -8,7 +8,7 @@ from tests.support.store.scene import write_partly
 from threadmill_shared import errors
 from threadmill_shared.records.run import Status
 from threadmill_shared.store import threads
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 
 
 async def test_a_thread_goes_with_its_messages_runs_and_logs(scene, client):

@@ -10,7 +10,7 @@ from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import File, distinct_names, harmless_name, image_type
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 
 FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)

@@ -14,7 +14,7 @@ from tests.support.store.scene import (
 
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 
 

@@ -9,7 +9,7 @@ from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, Ended
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 
 HOUR_MS = 3_600_000

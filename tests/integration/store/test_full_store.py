@@ -15,8 +15,8 @@ from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.attachments import AttachedFiles
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.output_files import OutputFiles
@@ -120,7 +120,7 @@ async def test_an_idle_thread_can_be_deleted(scene, fill):
 
     await scene.store.threads.delete(scene.thread_id)
 
-    assert await scene.store.threads.fields(scene.thread_id) == {}
+    assert await scene.store.threads.record(scene.thread_id) is None
 
 
 async def test_a_holders_write_waits_for_room_and_the_log_says_so_once(scene, limit, fill, caplog):

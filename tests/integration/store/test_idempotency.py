@@ -12,10 +12,10 @@ from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.run import Status
 from threadmill_shared.run_request import RunRequest, ThreadRef, enqueue_command
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
 from threadmill_shared.tools import ToolSpec
-from threadmill_workers.execution.batch import Batch
 
 ADA = Definition(id="asst_1", name="Ada", model="gpt-5.4-mini")
 ROLL = ToolSpec(name="roll", parameters={"type": "object"}, identity="dice:roll", digest="d1")

@@ -22,11 +22,11 @@ from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.takeover import Takeover
@@ -159,7 +159,7 @@ async def delete_thread(story: Story) -> None:
     await story.scene.store.runs.cancel((await story.scene.enqueue()).run_id)
     story.lose()
     await story.scene.store.threads.delete(story.scene.thread_id)
-    assert await story.scene.store.threads.fields(story.scene.thread_id) == {}
+    assert await story.scene.store.threads.record(story.scene.thread_id) is None
 
 
 # ---- what a holder writes ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from tests.support.store.scene import HOLDER, OTHER, begin_call, write_partly
 from threadmill_shared.records.changes import Dispatch, Ended, Reclaimed
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
 
 
@@ -148,7 +148,7 @@ async def test_a_finished_turn_forgets_the_deaths_but_not_those_in_tool_calls(sc
     await die(scene, held.record.id)
     held = await scene.claim(held.record.id)
     turn = Batch()
-    turn.set(deaths=0)
+    turn.forget_deaths()
     await held.write(turn)
 
     again = await die(scene, held.record.id)

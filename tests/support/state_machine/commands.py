@@ -15,9 +15,9 @@ from tests.support.store.slots import hash_tag
 from threadmill_shared.ids import bucket_of
 from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.log import read_record
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import loader
-from threadmill_workers.execution.batch import Batch
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -41,7 +41,7 @@ class Write:
         batch = Batch()
         for record in self.records:
             batch.record(read_record(record))
-        batch.set(**self.fields)
+        batch.fields.update(self.fields)
         batch.items += [part for item in self.items for part in item]
         for number, status in self.steps:
             batch.step(number, {"calls": []}, status)

@@ -22,9 +22,9 @@ from threadmill_shared.records.log import (
 )
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.store import Store
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -151,7 +151,7 @@ class Scene:
 def begin_message(number: int = 0, step: int = 0) -> Batch:
     batch = Batch()
     batch.step(step, {"type": "message_creation", "message": number})
-    batch.set(open_message=number, next_message=number + 1, next_step=step + 1)
+    batch.open_message(number, step, next_message=number + 1, next_step=step + 1)
     batch.record(MessageBegun(number, step))
     return batch
 
@@ -161,7 +161,8 @@ def end_message(record: RunRecord, text: str, number: int = 0, step: int = 0) ->
     batch = Batch()
     body = {"type": "message_creation", "message": number, "usage": usage}
     batch.step(step, body, "completed")
-    batch.set(open_message="", turn=1, usage='{"prompt_tokens":5}')
+    batch.close_message()
+    batch.end_turn(1, {"prompt_tokens": 5})
     batch.record(MessageCompleted(number, step, text, usage))
     batch.item(assistant_message(record, number, text))
     return batch

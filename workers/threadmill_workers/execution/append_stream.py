@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import is_full, is_passing, is_unknown_script
 from threadmill_shared.store.run_writer import RunWriter
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.interruption import Interruption, LostRun
 
 logger = logging.getLogger("threadmill.worker")

@@ -7,16 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from pydantic_core import to_json
-
 from threadmill_shared import errors
 from threadmill_shared.model import files_of
 from threadmill_shared.records.last_error import ErrorCode, LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.consuming.task_outcomes import GIVEN_BACK, PARKED, TaskOutcome
 from threadmill_workers.execution.attachments import AttachedFiles
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.held_run import HeldRun
@@ -177,11 +175,8 @@ class Attempt:
                 return await self._release()
 
     async def _finish(self, end: Finish) -> TaskOutcome:
-        fields = {"reason": end.reason, "last_error": end.error, "data": end.data}
-        encoded = {
-            name: to_json(value).decode() for name, value in fields.items() if value is not None
-        }
-        self._context.sender.send(await self._held.finish(end.status, end.batch, fields=encoded))
+        end.batch.end(reason=end.reason, error=end.error, data=end.data)
+        self._context.sender.send(await self._held.finish(end.status, end.batch))
         if end.status in (Status.CANCELLED, Status.EXPIRED):
             await self._cancel_children()
         if self._held.ended_as is None:  # the store has gone back to an earlier state
@@ -201,7 +196,7 @@ class Attempt:
 
     async def _hand_over(self, step: HandOver) -> TaskOutcome:
         handed_over = Batch()
-        handed_over.set(handed_over=1)
+        handed_over.hand_over()
         self._held.put(handed_over)
         return await self._release(to_queue=step.queue)
 

@@ -8,8 +8,8 @@ from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import ToolRegistry, ToolSpec
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.next_step import AskModel, HandOver, Park
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.run_writer import RunWriter
 from threadmill_workers.execution.append_stream import AppendStream
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.interruption import Interruption, LostRun
-from threadmill_workers.execution.turn import CallMarks, stored_usage
+from threadmill_workers.execution.turn import stored_usage
 
 _REPLICA_PAUSE = 0.1
 """Seconds before a replica is asked again."""
@@ -82,7 +83,7 @@ class HeldRun:
 
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls: which are open, begun, approved."""
-        return CallMarks(await self._writer.call_marks())
+        return await self._writer.call_marks()
 
     async def open_step_body(self) -> dict[str, Any]:
         """The step that is under way, as it is stored; a parked run has one."""
@@ -177,9 +178,7 @@ class HeldRun:
 
     # ---- letting go ------------------------------------------------------------------------------
 
-    async def finish(
-        self, status: Status, batch: Batch, *, fields: Mapping[str, str | int] | None = None
-    ) -> Dispatch | None:
+    async def finish(self, status: Status, batch: Batch) -> Dispatch | None:
         """End the run with its last batch; returns the next run of the thread, to be sent.
 
         If the store has gone back to an earlier state the run does not end: it is released, and it
@@ -192,7 +191,6 @@ class HeldRun:
         if self._stream.is_rewound:
             return await self.release()
         last = self._with_pending(batch)
-        last.set(**(fields or {}))
         count, records, rest = last.encoded()
         reply = await self._let_go(
             lambda serial: self._writer.finish(

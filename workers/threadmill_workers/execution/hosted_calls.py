@@ -15,7 +15,7 @@ from threadmill_shared.records.log import (
     ToolStepEnded,
 )
 from threadmill_shared.records.run import RunRecord
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.output_files import OutputFiles
 
@@ -52,7 +52,7 @@ class HostedCalls:
         self._kind, self._code = event.kind, []
         batch = Batch()
         batch.step(step, self._body(step, event.kind, _BEGUN[event.kind]))
-        batch.set(next_step=step + 1)
+        batch.number_next_step(step + 1)
         batch.record(HostedStepBegun(step, self._id(step), event.kind))
         self._held.put(batch)
 

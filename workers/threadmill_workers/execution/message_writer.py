@@ -14,7 +14,7 @@ from threadmill_shared.records.log import (
     MessageIncomplete,
 )
 from threadmill_shared.records.messages import assistant_message
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 
@@ -108,7 +108,7 @@ class MessageWriter:
         fields = enclosed.fields()
         body = {"type": "message_creation", "message": message.number, "usage": usage}
         batch.step(message.step, body, "completed")
-        batch.set(open_message="")
+        batch.close_message()
         if enclosed.images:
             batch.record(MessageImages(message.number, 1, enclosed.images))
         batch.record(
@@ -136,9 +136,9 @@ class MessageWriter:
         message = self._open = _Open(numbers.take_message(), numbers.take_step())
         batch = Batch()
         batch.step(message.step, {"type": "message_creation", "message": message.number})
-        batch.set(
-            open_message=message.number,
-            message_step=message.step,
+        batch.open_message(
+            message.number,
+            message.step,
             next_message=numbers.message,
             next_step=numbers.step,
         )
@@ -149,7 +149,7 @@ class MessageWriter:
     def _incomplete(self, message: _Open, reason: str, step_status: str) -> Batch:
         self._open, batch = None, Batch()
         batch.step(message.step, None, step_status)
-        batch.set(open_message="")
+        batch.close_message()
         batch.record(
             MessageIncomplete(message.number, message.step, message.text, reason, step_status)
         )

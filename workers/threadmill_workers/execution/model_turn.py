@@ -11,8 +11,8 @@ from threadmill_shared import errors
 from threadmill_shared.model import Model, TextDelta, TurnEnded
 from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.retirements.announcements import explained
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.attachments import AttachedFiles
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.model_request import RequestBuilder

@@ -8,7 +8,7 @@ from typing import Any
 from threadmill_shared.model import FinishReason
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
-from threadmill_workers.execution.batch import Batch
+from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.turn import Reply
 
 

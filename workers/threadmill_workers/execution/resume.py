@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from threadmill_shared.records import lenient
+from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.tools.runner import ToolResult
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
-from threadmill_workers.execution.turn import CallMarks, OpenCall, Reply, stored_usage
+from threadmill_workers.execution.turn import OpenCall, Reply, stored_usage
 
 
 async def find_unfinished_turn(held: HeldRun, history: History) -> Reply | None:

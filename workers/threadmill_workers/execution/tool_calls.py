@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from threadmill_shared import errors
 from threadmill_shared.records.log import OwnEvent, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
-from threadmill_workers.execution.batch import Batch
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
@@ -148,8 +148,8 @@ class ToolCalls:
         batch.item(item)
         self._history.append(item)
         batch.close_call(call.id)
-        if result.error != errors.ToolInterrupted.__name__:  # the run has made progress
-            batch.set(deaths=0, call_deaths=0)
+        if result.error != errors.ToolInterrupted.__name__:
+            batch.forget_call_deaths()
         is_last = len(results) == len(calls)
         body = calls_body(calls, results, usage_fields(reply.usage) if is_last else None)
         batch.step(reply.step, body, "completed" if is_last else "")

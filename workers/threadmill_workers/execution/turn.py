@@ -9,8 +9,8 @@ from typing import Any
 from threadmill_shared.model import FinishReason, Usage
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import ToolOutputItem
+from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools.runner import ToolResult
-from threadmill_workers.execution.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,6 @@ class OpenCall:
             "failed": failed,
             "run_id": run_id,
         }
-
-
-class CallMarks:
-    """What is stored of a run's tool calls: which are open, begun, approved."""
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields = fields
-
-    def is_open(self, call_id: str) -> bool:
-        """Whether the call is stored and has no output."""
-        return call_id in self._fields
-
-    def is_begun(self, call_id: str) -> bool:
-        """Whether a worker has begun it."""
-        return f"!{call_id}" in self._fields
-
-    def is_approved(self, call_id: str) -> bool:
-        """Whether somebody has allowed it."""
-        return f"+{call_id}" in self._fields
 
 
 @dataclass

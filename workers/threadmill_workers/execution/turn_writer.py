@@ -17,7 +17,6 @@ from threadmill_shared.model import (
     ReasoningReceived,
     ToolCalled,
     TurnEnded,
-    Usage,
 )
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, message_text
 from threadmill_shared.records.log import ToolStepBegun
@@ -105,7 +104,7 @@ class TurnWriter:
         self._store_items(so_far, enclosed, is_last=False)
         self._output.clear()
         if so_far.batch:
-            so_far.batch.set(deaths=0)  # the run has made progress
+            so_far.batch.forget_deaths()
             self._held.put(so_far.batch)
 
     async def end(self, ended: TurnEnded) -> Reply:
@@ -120,9 +119,9 @@ class TurnWriter:
         self._store_items(reply, enclosed, is_last=True)
         if reply.calls:
             self._open_calls(reply)
-        reply.batch.set(
-            turn=self.turns, next_step=self._numbers.step, usage=_json_usage(self._usage), deaths=0
-        )
+        reply.batch.end_turn(self.turns, usage_fields(self._usage))
+        reply.batch.number_next_step(self._numbers.step)
+        reply.batch.forget_deaths()
         return reply
 
     def _name_calls(self) -> tuple[OpenCall, ...]:
@@ -165,7 +164,7 @@ class TurnWriter:
     def reopen_calls(self, reply: Reply) -> None:
         """Open the calls that an earlier attempt has left, in a step of their own."""
         self._open_calls(reply)
-        reply.batch.set(next_step=self._numbers.step)
+        reply.batch.number_next_step(self._numbers.step)
 
     def _open_calls(self, reply: Reply) -> None:
         reply.step = self._numbers.take_step()
@@ -192,8 +191,3 @@ def _call_item(record: RunRecord, call: OpenCall) -> Item:
         "arguments": call.arguments,
         "run_id": record.id,
     }
-
-
-def _json_usage(usage: Usage) -> str:
-    numbers = ",".join(f'"{name}":{value}' for name, value in usage_fields(usage).items())
-    return f"{{{numbers}}}"

@@ -42,9 +42,39 @@ class Batch:
         self.records.append(encode(record))
         self.count += count(record)
 
-    def set(self, **fields: Value) -> None:
-        """Set fields of the run's record."""
-        self.fields.update(fields)
+    def open_message(self, number: int, step: int, *, next_message: int, next_step: int) -> None:
+        """Store that a message is being written, and how the next ones are numbered."""
+        self.fields |= {"open_message": number, "message_step": step}
+        self.fields |= {"next_message": next_message, "next_step": next_step}
+
+    def close_message(self) -> None:
+        """Store that no message is being written."""
+        self.fields["open_message"] = ""
+
+    def number_next_step(self, number: int) -> None:
+        """Store how the next step is numbered."""
+        self.fields["next_step"] = number
+
+    def end_turn(self, turns: int, usage: Any) -> None:
+        """Store that the model has been asked so often, and what that has cost so far."""
+        self.fields |= {"turn": turns, "usage": to_json(usage).decode()}
+
+    def forget_deaths(self) -> None:
+        """Store that the run has made progress since workers died with it."""
+        self.fields["deaths"] = 0
+
+    def forget_call_deaths(self) -> None:
+        """Store that it has finished a tool call since workers died in its calls."""
+        self.fields |= {"deaths": 0, "call_deaths": 0}
+
+    def hand_over(self) -> None:
+        """Store that the run is handed over, which happens once."""
+        self.fields["handed_over"] = 1
+
+    def end(self, *, reason: str | None, error: Any, data: Any) -> None:
+        """Store why the run ends, and with what; None: there is no such thing."""
+        found = {"reason": reason, "last_error": error, "data": data}
+        self.fields |= {k: to_json(v).decode() for k, v in found.items() if v is not None}
 
     def item(self, item: Item) -> None:
         """Add an item to the thread."""

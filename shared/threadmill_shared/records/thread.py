@@ -1,0 +1,34 @@
+"""A thread's record, as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+
+@dataclass(frozen=True)
+class ThreadRecord:
+    """One reading of a thread's record."""
+
+    id: str
+    created_at: int
+    """In milliseconds of the server's clock."""
+    last: int
+    """Position of the last item; 0 if there is none."""
+    key: str | None
+    """The caller's own name for the thread, if the store knows it."""
+    metadata: dict[str, Any]
+
+    @classmethod
+    def read(cls, thread_id: str, fields: Mapping[str, str]) -> ThreadRecord:
+        """Read the fields of the thread's hash, of which some may be missing."""
+        return cls(
+            id=thread_id,
+            created_at=int(fields.get("created_at") or 0),
+            last=int(fields.get("last") or 0),
+            key=fields.get("key") or None,
+            metadata=from_json(fields.get("metadata") or "{}"),
+        )
