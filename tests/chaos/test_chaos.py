@@ -11,10 +11,10 @@ from tests.support.paths import ROOT
 
 SEED = "1"
 SHORT = [
-    *("--seconds", "10", "--most-seconds", "20", "--quiet-seconds", "20"),
+    *("--seconds", "10", "--most-seconds", "60", "--quiet-seconds", "20"),
     *("--workers", "5", "--leaves", "1", "--pause", "0.5"),
     *("--measured-kills", "5", "--measured-freezes", "2"),
-    *("--kills", "7", "--freezes", "4", "--runs", "80", "--taken-over", "10"),
+    *("--kills", "10", "--freezes", "4", "--runs", "80", "--taken-over", "10"),
 ]
 _LIMIT = 300
 _TIDY_SECONDS = 20
