@@ -20,10 +20,10 @@ from tests.support.waiting import wait_until
 
 from threadmill import PrintHandler, pprint_messages
 from threadmill.printing.cards import MessageCard
+from threadmill.printing.panels import MessageView
 from threadmill.printing.renderer import Renderer
 from threadmill.printing.screen import Screen
 from threadmill.printing.terminal_display import LivePanel
-from threadmill.printing.views import MessageView
 
 ROLL = call("roll_dice", '{"n_dice":5}')
 

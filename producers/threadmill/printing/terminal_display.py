@@ -10,12 +10,12 @@ from rich.style import Style
 from rich.text import Text
 
 from threadmill.printing.cards import Card
+from threadmill.printing.panels import View, view_of
 from threadmill.printing.pictures import picture, protocol_of
 from threadmill.printing.renderer import Renderer
 from threadmill.printing.screen import Screen
 from threadmill.printing.stream_writer import encoding_of
 from threadmill.printing.text import cleaned
-from threadmill.printing.views import View, view_of
 from threadmill_shared.records.files import image_type
 
 _INTERVAL = 1 / 12
