@@ -155,11 +155,11 @@ class Reply:
     """Seconds from one token to the next. Default: the server's."""
     first_delay: float = 0.0
     """Seconds from the opening of the stream to the first token."""
-    pause: Pause | None = None
-    """Default: the tokens are sent without a halt."""
     stop: FinishReason | Literal["end", "length", "content_filter"] = FinishReason.END
     usage: Usage | None = None
     """Default: a count of what was sent and streamed."""
+    pause: Pause | None = None
+    """Default: the tokens are sent without a halt."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", FinishReason(self.stop))
