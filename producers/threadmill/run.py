@@ -13,7 +13,6 @@ from threadmill.runs import answers
 from threadmill.runs.checks import check_after, check_timeout
 from threadmill.runs.downloads import download
 from threadmill.runs.event_stream import EventStream
-from threadmill.runs.handles import show
 from threadmill.runs.request import RequestedRun
 from threadmill.runs.result_types import ResultType, plain_result
 from threadmill.runs.waiting import cancel_run, read_run, wait_for_end
@@ -34,23 +33,12 @@ class Run:
     The attributes show the run as it was when the handle was created, refreshed or waited for.
     """
 
-    def __init__(
-        self,
-        run_id: str,
-        thread_id: str,
-        *,
-        form: ResultForm | None = None,
-        expected: ResultType[Any] | None = None,
-        functions: Sequence[Tool] = (),
-    ) -> None:
+    def __init__(self, run_id: str, thread_id: str) -> None:
         """A handle that shows nothing yet; `load` returns the handle of a stored run.
 
         Args:
             run_id: the run's id.
             thread_id: its thread's.
-            form: how the run's last message holds its result; None: it has no result.
-            expected: the type of `result`; None: JSON data.
-            functions: those that the process executes while it waits on this handle.
         """
         self.id = run_id
         self.thread_id = thread_id
@@ -73,9 +61,37 @@ class Run:
         """What the run waits for while its status is `requires_action`."""
         self.assistant_version: int | None = None
         """The version of the registered assistant that it uses; None: it was not registered."""
-        self._form = form
-        self._expected = expected
+        self._form: ResultForm | None = None
+        """How the run's last message holds its result; None: it has no result."""
+        self._expected: ResultType[Any] | None = None
+        self._functions: tuple[Tool, ...] = ()
+
+    def __show__(self, view: RunView) -> None:
+        """Show the run as it was read."""
+        record = view.record
+        self.status = record.status
+        self.messages = view.messages
+        self.steps = view.steps
+        self.data = record.data
+        self.usage = RunUsage.model_validate(record.usage) if record.usage else None
+        self.last_error = record.last_error
+        self.incomplete_reason = record.reason
+        self.attempt = record.attempts
+        self.worker = record.worker
+        self.assistant_name = record.request.assistant_name
+        self.required_action = RequiredAction.of(view.parked) if view.parked else None
+        self.assistant_version = record.request.assistant_version
+        self._form = record.request.result
+
+    def __bind__(self, functions: Sequence[Tool], expected: ResultType[Any] | None) -> None:
+        """Note what the caller has that enqueued the run.
+
+        Args:
+            functions: those that the process executes while it waits on this handle.
+            expected: the type of `result`; None: JSON data.
+        """
         self._functions = tuple(functions)
+        self._expected = expected
 
     @property
     def text(self) -> str:
@@ -313,28 +329,15 @@ async def stored_run(run_id: str) -> Run:
     return run_of(await client.call(client.view(run_id)))
 
 
-def run_of(
-    view: RunView, *, functions: Sequence[Tool] = (), expected: ResultType[Any] | None = None
-) -> Run:
-    """The handle of a run whose record was read.
-
-    Args:
-        view: what was read.
-        functions: those that the process executes while it waits on the handle.
-        expected: the type of its `result`; None: JSON data.
-    """
-    record = view.record
-    run = Run(
-        record.id,
-        record.thread_id,
-        form=record.request.result,
-        expected=expected,
-        functions=functions,
-    )
-    show(run, view)
+def run_of(view: RunView) -> Run:
+    """The handle of a run that was read."""
+    run = Run(view.record.id, view.record.thread_id)
+    run.__show__(view)
     return run
 
 
-def requested_run(run: RequestedRun) -> Run:
+def requested_run(requested: RequestedRun) -> Run:
     """The handle of a run that was enqueued here."""
-    return run_of(run.view, functions=run.functions, expected=run.expected)
+    run = run_of(requested.view)
+    run.__bind__(requested.functions, requested.expected)
+    return run

@@ -119,6 +119,18 @@ def test_from_another_process_it_is_json_data_or_of_the_type_that_it_is_asked_fo
         place.result_as(Point)
 
 
+def test_a_handle_that_was_made_from_ids_has_the_result_once_it_has_waited(
+    standin: StandIn,
+) -> None:
+    standin.brain = scripted(PLACE)
+    asked = ask(Place)
+    run = Run(asked.id, asked.thread_id)
+    assert run.result is None
+    run.wait(20)
+    assert run.result == json.loads(PLACE)
+    assert run.result_as(Place) == asked.result
+
+
 def test_enqueue_and_a_threads_run_take_it_too(standin: StandIn) -> None:
     standin.brain = scripted('{"result": 1}', '{"result": 2}', '{"result": 3}')
     ai, thread = Assistant(name="asked"), Thread()

@@ -1,4 +1,4 @@
-"""Assistants, threads and runs as the operations on them see them, and what a run shows.
+"""Assistants, threads and runs as the operations on them see them.
 
 What an operation must know besides their public attributes, it gets from special methods.
 """
@@ -9,8 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from threadmill.client.client import RunView
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.records.last_error import LastError
-from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
 from threadmill_shared.records.run import Status
 from threadmill_shared.run_request import ThreadRef
 
@@ -63,33 +61,8 @@ class RunHandle(Protocol):
     """A `Run`."""
 
     id: str
-    thread_id: str
     status: Status
-    messages: list[Message]
-    steps: list[Step]
-    data: Any
-    usage: RunUsage | None
-    last_error: LastError | None
-    incomplete_reason: str | None
-    attempt: int
-    worker: str | None
-    assistant_name: str | None
-    required_action: RequiredAction | None
-    assistant_version: int | None
 
-
-def show(run: RunHandle, view: RunView) -> None:
-    """Update a handle with the run that was read."""
-    record = view.record
-    run.status = record.status
-    run.messages = view.messages
-    run.steps = view.steps
-    run.data = record.data
-    run.usage = RunUsage.model_validate(record.usage) if record.usage else None
-    run.last_error = record.last_error
-    run.incomplete_reason = record.reason
-    run.attempt = record.attempts
-    run.worker = record.worker
-    run.assistant_name = record.request.assistant_name
-    run.required_action = RequiredAction.of(view.parked) if view.parked else None
-    run.assistant_version = record.request.assistant_version
+    def __show__(self, view: RunView) -> None:
+        """Show the run as it was read."""
+        ...

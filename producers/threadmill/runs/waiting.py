@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from threadmill.client.current import current_client
-from threadmill.runs.handles import RunHandle, show
+from threadmill.runs.handles import RunHandle
 from threadmill.runs.local_calls import LocalCalls
 from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
 from threadmill_shared import errors
@@ -30,7 +30,7 @@ async def read_run(run: RunHandle, seconds: float | None = None) -> None:
     """
     client = current_client()
     try:
-        show(run, await client.call(within(seconds, partial(client.view, run.id))))
+        run.__show__(await client.call(within(seconds, partial(client.view, run.id))))
     except errors.RunNotFound as error:
         raise errors.RunLost(
             f"The record of {run.id} is gone: it expired, or its thread was deleted."
