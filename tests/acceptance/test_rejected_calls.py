@@ -99,6 +99,11 @@ REQUESTS: dict[str, tuple[Do, type[Exception], str]] = {
         TypeError,
         r"thread must be a Thread, not str. Pass Thread\(id=...\)",
     ),
+    "the class for a thread": (
+        lambda _: ai.say("Hello!", Thread),  # type: ignore[arg-type]  # that is the point
+        TypeError,
+        "thread must be a Thread, not the class Thread. Pass",
+    ),
     "an idempotency key that is no text": (
         lambda thread: ai.enqueue("Hello!", thread, idempotency_key=5),  # type: ignore[arg-type]  # that is the point
         TypeError,

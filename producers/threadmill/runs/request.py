@@ -99,9 +99,12 @@ def _names_model(
 
 
 def _refuse_no_thread(thread: Any) -> None:
-    if thread is not None and not isinstance(thread, ThreadHandle):
+    # A class has the methods of its instances, and isinstance looks no further for a protocol.
+    is_class = isinstance(thread, type)
+    if thread is not None and (is_class or not isinstance(thread, ThreadHandle)):
+        found = f"the class {thread.__name__}" if is_class else type(thread).__name__
         raise TypeError(
-            f"thread must be a Thread, not {type(thread).__name__}. Pass Thread(id=...) for an "
+            f"thread must be a Thread, not {found}. Pass Thread(id=...) for an "
             "existing one, Thread(key=...) for one under a name of your own."
         )
 
