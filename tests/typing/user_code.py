@@ -30,7 +30,7 @@ from threadmill import (
     pprint_steps,
     tool,
 )
-from threadmill.transfer import Exported, Imported, export_file, import_file, import_file_async
+from threadmill.moving import Exported, Imported, export_file, import_file, import_file_async
 
 
 class Place(BaseModel):

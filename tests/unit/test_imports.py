@@ -6,6 +6,8 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from threadmill import moving, transfer
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [ROOT / "shared", ROOT / "workers", ROOT / "producers"]
 
@@ -53,6 +55,12 @@ def test_no_module_imports_itself_over_others() -> None:
 
 def test_a_cycle_is_found() -> None:
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+
+
+def test_the_former_name_of_transfer_has_the_same_functions() -> None:
+    assert moving.__all__ == transfer.__all__
+    for name in transfer.__all__:
+        assert getattr(moving, name) is getattr(transfer, name)
 
 
 def test_each_package_has_at_most_18_modules_and_folders_at_its_top() -> None:
