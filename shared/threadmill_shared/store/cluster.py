@@ -10,7 +10,10 @@ from typing import Any
 
 import redis.asyncio as redis_asyncio
 from redis import exceptions as redis_errors
+from redis.asyncio import Connection, SSLConnection
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+
+from threadmill_shared.store.lost_transport import tolerant
 
 _LOST = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
 _NO_ROOM = "max number of clients"
@@ -29,6 +32,10 @@ class Cluster(RedisCluster):
         """
         super().__init__(startup_nodes=nodes, **options)
         self._options = options
+        kind = tolerant(SSLConnection if options.get("ssl") else Connection)
+        self.nodes_manager.connection_kwargs["connection_class"] = kind
+        for node in self.nodes_manager.startup_nodes.values():
+            node.connection_class = kind
 
     async def initialize(self, *args: Any, **kwargs: Any) -> Any:
         """Find out which node has which slots.
@@ -47,7 +54,10 @@ class Cluster(RedisCluster):
 
     def client_of(self, node: Any) -> redis_asyncio.Redis:
         """A client of one node only."""
-        return redis_asyncio.Redis(host=node.host, port=node.port, **self._options)
+        client = redis_asyncio.Redis(host=node.host, port=node.port, **self._options)
+        pool: Any = client.connection_pool
+        pool.connection_class = tolerant(pool.connection_class)
+        return client
 
 
 class Subscription:

@@ -26,6 +26,7 @@ from redis.backoff import NoBackoff
 from threadmill_shared.servers.tls import check_tls, explain
 from threadmill_shared.servers.url import ServerUrl, parse
 from threadmill_shared.store.cluster import Cluster
+from threadmill_shared.store.lost_transport import tolerant
 
 StoreClient = Any
 """A `redis.asyncio.Redis` or a `Cluster`; both know `execute_command`, `pipeline`, `pubsub`."""
@@ -116,10 +117,10 @@ def connect(url: str, **options: Any) -> StoreClient:
 
 def _place(server: ServerUrl) -> dict[str, Any]:
     if server.kind == "unix":
-        return {"connection_class": _SocketConnection, "path": server.path}
+        return {"connection_class": tolerant(_SocketConnection), "path": server.path}
     [(host, port)] = server.hosts
     kind = Connection if server.tls is None else SSLConnection
-    return {"connection_class": kind, "host": host, "port": port, **(server.tls or {})}
+    return {"connection_class": tolerant(kind), "host": host, "port": port, **(server.tls or {})}
 
 
 class _SocketConnection(UnixDomainSocketConnection):
@@ -160,9 +161,12 @@ def _through_sentinel(
         **_secured(server),
     }
     sentinel = make(server.hosts, sentinel_kwargs=to_sentinels, **shared, **_secured(server))
-    return sentinel.master_for(
+    client: redis_asyncio.Redis = sentinel.master_for(
         server.service, connection_pool_class=_PrimaryPool, **pool, db=server.database, **login
     )
+    for one in (client, *sentinel.sentinels):
+        one.connection_pool.connection_class = tolerant(one.connection_pool.connection_class)
+    return client
 
 
 class _Sentinels(Sentinel):
