@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -31,11 +31,15 @@ _PLACES = {"line", "dispatched", "held", "parked"}
 
 
 def perform(options: Options) -> Summary:
-    """Play everything, in a folder of its own."""
-    with contextlib.ExitStack() as stack:
-        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_perform(options, Path(folder)))
+    """Play everything, in a folder of its own, which stays if a check fails."""
+    folder = Path(options.folder or tempfile.mkdtemp(prefix="threadmill-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = asyncio.run(_perform(options, folder))
+    if summary.failures():
+        _tell(f"logs and ledgers stay in {folder}")
+    elif not options.folder:
+        shutil.rmtree(folder)
+    return summary
 
 
 async def _perform(options: Options, folder: Path) -> Summary:

@@ -62,7 +62,11 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     add("--pause", type=float, default=0.9, help="mean seconds from one fault to the next")
     add("--provider-faults", type=float, default=0.1, help="share of requests that fail")
     add("--quiet-seconds", type=float, default=90, help="limit for all runs to end afterwards")
-    add("--folder", default="", help="where logs and ledgers stay; default: they are removed")
+    add(
+        "--folder",
+        default="",
+        help="where logs and ledgers stay; default: they are removed unless a check fails",
+    )
     add("--inside", action="store_true", help=argparse.SUPPRESS)
     add("--leaf", action="append", default=[], help=argparse.SUPPRESS)
     return Options(**vars(parser.parse_args(arguments)))
