@@ -294,6 +294,32 @@ async def test_an_end_without_a_worker_is_logged_and_shown_once(bench, caplog):
     assert [one["type"] for one in bench.told] == ["task-received", "task-started", "task-revoked"]
 
 
+@pytest.mark.parametrize("way", ["report_end", "cancel_revoked"])
+async def test_a_worker_that_closes_waits_for_the_end_that_it_reports(bench, monkeypatch, way):
+    run_id = (await bench.scene.enqueue()).run_id
+    await bench.scene.store.runs.cancel(run_id)
+    claimed, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def claim_slowly(*args: Any) -> Any:
+        found = await claim(*args)
+        claimed.set()
+        await may_answer.wait()
+        return found
+
+    claim = executor.claim
+    monkeypatch.setattr(executor, "claim", claim_slowly)
+    args = (run_id,) if way == "report_end" else (run_id, "the-revoked-one")
+    reporting = asyncio.ensure_future(getattr(bench.executor, way)(*args))
+    await claimed.wait()
+    closing = asyncio.ensure_future(bench.executor.close())
+    await asyncio.sleep(0.1)
+    assert not closing.done()
+    may_answer.set()
+    await asyncio.gather(reporting, closing)
+    bench.events.flush()
+    assert [one["type"] for one in bench.told] == ["task-received", "task-started", "task-revoked"]
+
+
 async def test_a_revoked_task_shows_the_end_of_its_run_and_no_other_one_does(bench, caplog):
     run_id = (await bench.scene.enqueue()).run_id
 

@@ -25,7 +25,7 @@ class Executor:
     def __init__(self, context: WorkerContext) -> None:
         """Nothing is executed yet."""
         self._context = context
-        self._reporter = EndReporter(context)
+        self._reporter = EndReporter(context, self._claim)
         self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}
