@@ -1,8 +1,8 @@
 """The URL of a server, parsed once into a validated value.
 
 The store's client and Celery's settings are both created from it, so that a URL means the same to
-both. An invalid URL is rejected without quoting any part of it: where a character of a password is
-not percent-encoded, a piece of the password may are in any part.
+both. An invalid URL is rejected without quoting any part of it: if a character of a password is
+not percent-encoded, a piece of the password may be in any part.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Assistants:
         return bool(await self._runner.command("DEL", self._keys.created(assistant_id)))
 
     async def created_ids(self) -> AsyncIterator[str]:
-        """The ids of all definitions that were created; for exports, as `Store.thread_ids` is."""
+        """The ids of all definitions that were created; for exports, as `Threads.all_ids` is."""
         prefix = self._keys.created("")
         async for key in self._session.keys_like(self._keys.all_created()):
             yield key.removeprefix(prefix)
@@ -113,7 +113,7 @@ class Assistants:
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
         names = await self._runner.command("ZREVRANGE", self._keys.names(), 0, 9)
-        published = f" Published assistants:{', '.join(names)}." if names else ""
+        published = f" Published assistants: {', '.join(names)}." if names else ""
         return errors.AssistantNotFound(
             f"There is no assistant {id_or_name!r}.{published} A module-level assistant is known "
             "by its name once a worker has loaded its module (threadmill worker MODULE), any other "
