@@ -23,7 +23,7 @@ from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
 from threadmill_shared.records.last_error import LastError
-from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, CallOutcome
 from threadmill_shared.tools import CallContext, Tool, ToolSpec
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
@@ -224,7 +224,7 @@ def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
 
 def _outcome(result: ToolResult) -> CallOutcome:
     if result.end is not None:
-        return CallOutcome(result.output, end=(Status.CANCELLED, "data", result.end.data))
+        return CallOutcome.cancelled(result.output, data=result.end.data)
     return CallOutcome(result.output, result.error or "")
 
 
@@ -234,5 +234,4 @@ def _interrupted(spec: ToolSpec) -> CallOutcome:
     if spec.on_interrupt != "fail":
         return CallOutcome(INTERRUPTED_OUTPUT, name)
     text = f"{spec.name} was interrupted, and its on_interrupt is 'fail'."
-    error = LastError.of(name, text)
-    return CallOutcome(INTERRUPTED_OUTPUT, name, end=(Status.FAILED, "last_error", error))
+    return CallOutcome.failed(INTERRUPTED_OUTPUT, error=name, last_error=LastError.of(name, text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic_core import to_json
 
@@ -85,3 +85,22 @@ class FileInfo:
     bytes: int
     image: str | None
     """Its type, if it is an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is noted of an attached file that was uploaded to the provider."""
+
+    id: str
+    """The provider's."""
+    until: float
+    """When the provider deletes it, in seconds since 1970."""
+
+
+@dataclass(slots=True)
+class ThreadVectorStore:
+    """What is noted of the vector store that a thread has at the provider."""
+
+    id: str
+    files: list[str] = field(default_factory=list)
+    """The provider's ids of the files in it."""

@@ -8,13 +8,29 @@ in this process and in Redis. A file is there once its last field is, which name
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared.records import lenient
 from threadmill_shared.records.attachments import Attached
-from threadmill_shared.records.files import File, FileInfo, harmless_name
+from threadmill_shared.records.files import (
+    File,
+    FileInfo,
+    ThreadVectorStore,
+    Upload,
+    harmless_name,
+)
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
+
+VECTOR_STORE_FIELD = "store"
+"""The field of a thread's files that notes its vector store."""
+
+
+def upload_field(file_id: str) -> str:
+    """The field of a thread's files that notes the upload of one."""
+    return f"{file_id}:at"
 
 
 class Files:
@@ -56,11 +72,20 @@ class Files:
                 call = self._scripts.attach(thread_id=thread_id, field=name, value=value)
                 await self._runner.run_apart(call)
 
-    async def note_about_attached(self, thread_id: str, name: str) -> str | None:
-        """What was noted about a thread's files under this name; None if nothing was."""
+    async def upload(self, thread_id: str, file_id: str) -> Upload | None:
+        """What a holder has noted of an attached file's upload; None if nothing was."""
+        found = await self._note(thread_id, upload_field(file_id))
+        return None if found is None else Upload(found["id"], lenient.number(found["until"]))
+
+    async def vector_store(self, thread_id: str) -> ThreadVectorStore | None:
+        """What a holder has noted of the thread's vector store; None if nothing was."""
+        found = await self._note(thread_id, VECTOR_STORE_FIELD)
+        return None if found is None else ThreadVectorStore(found["id"], found["files"])
+
+    async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
         key = self._keys.attached(thread_id)
-        found: str | None = await self._runner.command("HGET", key, name)
-        return found
+        stored = await self._runner.command("HGET", key, name)
+        return None if stored is None else from_json(stored)
 
     async def _read(self, key: str, file_id: str) -> File | None:
         told = await self._runner.command("HGET", key, file_id)

@@ -45,6 +45,22 @@ class CallOutcome:
     end: tuple[Status, str, Any] | None = None
     """The run is to end with this status, and with this field of its record set to that value."""
 
+    @classmethod
+    def cancelled(cls, output: str, *, data: Any) -> CallOutcome:
+        """One with which the run ends as cancelled; `data` is the JSON value of its tool."""
+        return cls(output, end=(Status.CANCELLED, "data", data))
+
+    @classmethod
+    def failed(cls, output: str, *, error: str, last_error: LastError) -> CallOutcome:
+        """An error with which the run fails.
+
+        Args:
+            output: what the call gets.
+            error: name of the error's class.
+            last_error: why the run has failed.
+        """
+        return cls(output, error, end=(Status.FAILED, "last_error", last_error))
+
 
 def rejection(reason: str | None) -> CallOutcome:
     """What the model is told of a call that somebody rejected."""

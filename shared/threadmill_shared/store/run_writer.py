@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
+from threadmill_shared.records.files import File, ThreadVectorStore, Upload
 from threadmill_shared.store.call_marks import CallMarks
+from threadmill_shared.store.files import VECTOR_STORE_FIELD, upload_field
 from threadmill_shared.store.pipeline import Sendable
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
@@ -88,6 +90,23 @@ class RunWriter:
         )
         reply = await self._runner.run_apart(call)
         return bool(reply[0] == "ok")
+
+    async def store_produced(self, file: File) -> bool:
+        """Store a file that the run has made; whether this attempt still holds the run."""
+        for field, value in file.fields():
+            if not await self.store_field("files", field, value):
+                return False
+        return True
+
+    async def note_upload(self, file_id: str, upload: Upload) -> bool:
+        """Note that an attached file was uploaded; whether this attempt still holds the run."""
+        note = to_json(upload).decode()
+        return await self.store_field("attached", upload_field(file_id), note)
+
+    async def note_vector_store(self, vector_store: ThreadVectorStore) -> bool:
+        """Note the thread's vector store; whether this attempt still holds the run."""
+        note = to_json(vector_store).decode()
+        return await self.store_field("attached", VECTOR_STORE_FIELD, note)
 
     async def stored_serial(self) -> int | None:
         """Number of the last write that is stored; None if another attempt holds the run."""

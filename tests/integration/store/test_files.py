@@ -7,10 +7,18 @@ from tests.support.store.scene import Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
-from threadmill_shared.records.files import File, distinct_names, harmless_name, image_type
+from threadmill_shared.records.files import (
+    File,
+    ThreadVectorStore,
+    Upload,
+    distinct_names,
+    harmless_name,
+    image_type,
+)
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.run_writer import RunWriter
 from threadmill_workers.execution.interruption import LostRun
 
 FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
@@ -56,9 +64,11 @@ async def test_a_run_that_makes_its_thread_keeps_the_files_of_its_message(scene:
 async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Scene) -> None:
     held = await scene.begin()
     run_id, key = held.record.id, scene.keys.files(held.record.id)
-    for name, value in FILE.fields():
+    writer = RunWriter(scene.store.session, run_id=run_id, token=held.token)
+    for name, value in list(FILE.fields())[:-1]:
+        assert await writer.store_field("files", name, value)
         assert await scene.store.files.read_produced(run_id, FILE.id) is None
-        await held.store_field("files", name, value)
+    await held.store_produced(FILE)
     assert await ttl(scene, key) == -1
     assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
     assert await scene.store.files.read_produced(run_id, FILE.id) == FILE
@@ -69,7 +79,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
     assert abs(await ttl(scene, key) - record) < 1000
 
     with pytest.raises(LostRun):
-        await held.store_field("files", "file_2", "too late")
+        await held.store_produced(File("file_2", "f.txt", b"too late"))
     assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
     await scene.store.threads.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
@@ -79,7 +89,9 @@ async def test_an_attempt_that_was_taken_over_keeps_nothing(scene: Scene) -> Non
     held = await scene.begin()
     await scene.store.runs.reclaim(await scene.record(held.record.id), max_deaths=3)
     with pytest.raises(LostRun):
-        await held.store_field("attached", "store", "{}")
+        await held.note_vector_store(ThreadVectorStore("vs_1"))
+    with pytest.raises(LostRun):
+        await held.note_upload("file_1", Upload("file-1", 0))
     assert await ttl(scene, scene.keys.attached(scene.thread_id)) == -2
 
 

@@ -203,12 +203,13 @@ async def release(story: Story) -> None:
 async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    await held.store_field("files", "file_1", "content")
+    file = File("file_1", "f.txt", b"content")
+    await held.store_produced(file)
     key = story.scene.keys.files(held.record.id)
-    assert await story.scene.command("HGETALL", key) == {"file_1": "content"}
+    assert await story.scene.command("HGETALL", key) == dict(file.fields())
     await held.finish(Status.COMPLETED, Batch())
     with pytest.raises(LostRun):
-        await held.store_field("files", "file_2", "too late")
+        await held.store_produced(File("file_2", "f.txt", b"too late"))
 
 
 @case

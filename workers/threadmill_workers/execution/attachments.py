@@ -10,31 +10,18 @@ import base64
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.model import ProviderFiles
-from threadmill_shared.records import lenient
-from threadmill_shared.records.files import File, image_type
+from threadmill_shared.records.files import File, ThreadVectorStore, Upload, image_type
 from threadmill_shared.records.items import Item, MessageItem
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
 _MARGIN_SECONDS = 3600
 """A file that the provider deletes within this time is uploaded again."""
-_VECTOR_STORE = "store"
-"""Name of the note that says which vector store the thread has."""
-
-
-@dataclass
-class _VectorStore:
-    id: str
-    files: list[str] = field(default_factory=list)
-    """The provider's ids."""
 
 
 class AttachedFiles:
@@ -55,7 +42,7 @@ class AttachedFiles:
         self._images: dict[str, str] = {}
         self._known: dict[str, str] = {}
         """The provider's ids, by ours."""
-        self._vector_store: _VectorStore | None = None
+        self._vector_store: ThreadVectorStore | None = None
 
     async def images(self, items: Sequence[Item]) -> Mapping[str, str]:
         """The images of users' messages, as data URLs by our ids.
@@ -107,38 +94,39 @@ class AttachedFiles:
         if not ids.is_attached_file_id(file_id):
             return file_id  # it is the provider's own already
         if file_id not in self._known:
-            noted = await self._read_note(f"{file_id}:at")
-            needed_until = time.time() + _MARGIN_SECONDS
-            if noted is None or lenient.number(noted["until"]) < needed_until:
-                noted = await self._upload_stored(file_id, attachment, provider)
-            self._known[file_id] = noted["id"]
+            upload = await self._store.files.upload(self._thread_id, file_id)
+            if upload is None or upload.until < time.time() + _MARGIN_SECONDS:
+                upload = await self._upload_stored(file_id, attachment, provider)
+            self._known[file_id] = upload.id
         return self._known[file_id]
 
     async def _upload_stored(
         self, file_id: str, attachment: Mapping[str, Any], provider: ProviderFiles
-    ) -> dict[str, Any]:
+    ) -> Upload:
         file = await self._read(file_id, f"The file {attachment.get('filename')!r}")
         is_searched = {"type": "file_search"} in attachment["tools"]
         id, until = await provider.upload(file.name, file.content, is_searched=is_searched)
-        uploaded = {"id": id, "until": until}
-        await self._write_note(f"{file_id}:at", uploaded)
-        return uploaded
+        upload = Upload(id, until)
+        with contextlib.suppress(errors.StoreFull):  # then it is uploaded once more
+            await self._held.note_upload(file_id, upload)
+        return upload
 
     async def _update_vector_store(self, file_ids: list[str], provider: ProviderFiles) -> str:
         """Return the id of the thread's vector store, with these files in it."""
         found = self._vector_store
         if found is None:
-            noted = await self._read_note(_VECTOR_STORE)
-            if noted is not None and await provider.has_store(noted["id"]):
-                found = _VectorStore(**noted)
+            noted = await self._store.files.vector_store(self._thread_id)
+            if noted is not None and await provider.has_store(noted.id):
+                found = noted
         missing = [id for id in file_ids if found is None or id not in found.files]
         if found is None:
-            found = _VectorStore(await provider.make_store(self._held.record.thread_id, missing))
+            found = ThreadVectorStore(await provider.make_store(self._thread_id, missing))
         elif missing:
             await provider.add_to_store(found.id, missing)
         if missing:
             found.files += missing
-            await self._write_note(_VECTOR_STORE, vars(found))
+            with contextlib.suppress(errors.StoreFull):  # then another one is made
+                await self._held.note_vector_store(found)
         self._vector_store = found
         return found.id
 
@@ -147,14 +135,6 @@ class AttachedFiles:
         if file is None:
             raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
         return file
-
-    async def _read_note(self, name: str) -> dict[str, Any] | None:
-        stored = await self._store.files.note_about_attached(self._thread_id, name)
-        return None if stored is None else from_json(stored)
-
-    async def _write_note(self, name: str, value: Mapping[str, Any]) -> None:
-        with contextlib.suppress(errors.StoreFull):  # then it is uploaded once more
-            await self._held.store_field("attached", name, to_json(value).decode())
 
 
 def _user_messages(items: Iterable[Item]) -> Iterable[MessageItem]:

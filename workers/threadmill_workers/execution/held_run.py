@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.files import File, ThreadVectorStore, Upload
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.call_marks import CallMarks
@@ -118,13 +119,34 @@ class HeldRun:
         if self._stream.is_rewound:
             raise LostRun(self.record.id)
 
-    async def store_field(self, kind: str, field: str, value: str) -> None:
-        """Store something beside the run, as `store_field.lua` says, in a round trip of its own.
+    async def store_produced(self, file: File) -> None:
+        """Store a file that the run has made, in round trips of its own.
 
         Raises:
             LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for it.
         """
-        if not await self._writer.store_field(kind, field, value):
+        if not await self._writer.store_produced(file):
+            self._lose()
+
+    async def note_upload(self, file_id: str, upload: Upload) -> None:
+        """Note that a file of the thread was uploaded to the provider.
+
+        Raises:
+            LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for the note.
+        """
+        if not await self._writer.note_upload(file_id, upload):
+            self._lose()
+
+    async def note_vector_store(self, vector_store: ThreadVectorStore) -> None:
+        """Note which vector store the thread has at the provider.
+
+        Raises:
+            LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for the note.
+        """
+        if not await self._writer.note_vector_store(vector_store):
             self._lose()
 
     async def ask_replica(self) -> bool:

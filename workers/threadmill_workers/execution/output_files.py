@@ -149,8 +149,7 @@ class OutputFiles:
             self._note_missing(name, f"a run keeps at most {MAX_FILES} files")
             return None
         try:
-            for field_name, value in file.fields():
-                await self._held.store_field("files", field_name, value)
+            await self._held.store_produced(file)
         except errors.StoreFull:
             self._note_missing(name, "Redis has no room for it")
             return None
