@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from redis.asyncio import SSLConnection
 
 from threadmill_shared import errors
 from threadmill_shared.broker.app import make_app
@@ -80,7 +81,7 @@ def test_sentinels_themselves_are_verified_too(host: str) -> None:
     sentinels = client.connection_pool.sentinel_manager.sentinels
     for sentinel in sentinels:
         assert VERIFIED.items() <= sentinel.connection_pool.connection_kwargs.items()
-        assert sentinel.connection_pool.connection_class.__name__ == "SSLConnection"
+        assert issubclass(sentinel.connection_pool.connection_class, SSLConnection)
     given = make_app(of(broker=url)).conf.broker_transport_options["sentinel_kwargs"]
     assert ({"ssl": True} | VERIFIED).items() <= given.items()
 
@@ -88,7 +89,8 @@ def test_sentinels_themselves_are_verified_too(host: str) -> None:
 def test_a_secure_cluster_is_verified() -> None:
     client = connect("rediss+cluster://h")
     assert VERIFIED.items() <= client.nodes_manager.connection_kwargs.items()
-    assert client.nodes_manager.connection_kwargs["connection_class"].__name__ == "SSLConnection"
+    kind = client.nodes_manager.connection_kwargs["connection_class"]
+    assert issubclass(kind, SSLConnection)
 
 
 @pytest.mark.parametrize("read", [client_options, broker_options])
