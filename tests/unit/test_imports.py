@@ -13,19 +13,21 @@ SOURCES = [ROOT / "shared", ROOT / "workers", ROOT / "producers"]
 
 
 def modules() -> dict[str, Path]:
-    """All modules by name; an `__init__` that only hands names on is none."""
+    """All modules by name, except each `__init__` that only re-exports names."""
     found = {}
     for source in SOURCES:
         for file in source.rglob("*.py"):
             parts = file.relative_to(source).with_suffix("").parts
-            if parts[-1] != "__init__" or not only_hands_on(file):
+            if parts[-1] != "__init__" or not only_reexports(file):
                 found[".".join(parts).removesuffix(".__init__")] = file
     return found
 
 
-def only_hands_on(file: Path) -> bool:
-    """Whether it defines no class; what it has of functions finds the names of others."""
-    return not any(isinstance(node, ast.ClassDef) for node in ast.parse(file.read_text()).body)
+def only_reexports(file: Path) -> bool:
+    """Whether it defines nothing itself; `__getattr__` and `__dir__` find the names of others."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    defined = [node for node in ast.parse(file.read_text()).body if isinstance(node, kinds)]
+    return all(node.name in {"__getattr__", "__dir__"} for node in defined)
 
 
 def imported(file: Path, known: dict[str, Path]) -> set[str]:
@@ -35,7 +37,9 @@ def imported(file: Path, known: dict[str, Path]) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            # `from package import module` needs the module, not what the package itself defines.
+            names |= inner if inner <= known.keys() else {node.module, *inner}
     return names & known.keys()
 
 

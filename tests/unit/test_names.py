@@ -8,20 +8,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("shared/threadmill_shared", "producers/threadmill", "workers/threadmill_workers")
-OWN_NAMES = {"testing", "cli"}
-"""Folders whose names are users' own words: what tests import, what a command line is typed as."""
+TESTING = ROOT / "producers/threadmill/testing"
+"""Its names are those that users' tests import."""
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def modules() -> list[Path]:
     found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    return [path for path in found if not OWN_NAMES & set(path.parts)]
+    return [path for path in found if not path.is_relative_to(TESTING)]
 
 
 def public_names(module: Path) -> set[str]:
     nodes = ast.parse(module.read_text(encoding="utf-8")).body
-    named = {node.name for node in nodes if isinstance(node, DEFINITIONS)}
-    return {name for name in named if not name.startswith("_")}
+    named = [node for node in nodes if isinstance(node, DEFINITIONS) and not is_command(node)]
+    return {node.name for node in named if not node.name.startswith("_")}
+
+
+def is_command(node: Definition) -> bool:
+    """Whether click makes a command of it: its name is what users type."""
+    called = [one.func for one in node.decorator_list if isinstance(one, ast.Call)]
+    return any(ast.unparse(one) in {"click.command", "click.group"} for one in called)
 
 
 def test_no_public_class_or_function_is_defined_in_two_modules() -> None:
