@@ -14,7 +14,6 @@ STORE = ROOT / "shared/threadmill_shared/store"
 LEFT_OUT = {
     "producers/threadmill/embedded": "starts servers, and looks whether they answer",
     "producers/threadmill/testing": "empties a test's namespace",
-    "producers/threadmill/cli/folder_server.py": "keeps a client at an embedded server",
     "producers/threadmill/cli/__init__.py": "prints redis-py's errors",
     "shared/threadmill_shared/broker": "is Celery's",
     "shared/threadmill_shared/servers": "makes TLS contexts as redis-py does, and URLs for Celery",

@@ -56,13 +56,13 @@ class WorkerProcess:
         """
         self.settings = settings
         self.catalog = catalog
-        self.holder = WorkerIdentity.of_this_process(settings.namespace)
+        self.identity = WorkerIdentity.of_this_process(settings.namespace)
         self._is_alone = own_queue is not None
-        self._own_queue = own_queue or Queues(settings.namespace).own(self.holder.nonce)
+        self._own_queue = own_queue or Queues(settings.namespace).own(self.identity.nonce)
         self._make_model = make_model
         self.queues = [self._own_queue] if own_queue else self._common_queues()
         self._loop = EventLoopThread()
-        name = hostname(self.holder.id)
+        name = hostname(self.identity.id)
         self._sender = Sender(settings, hostname=name)
         self._events = TaskEvents(self._loop.loop, self._sender.send_events)
         self._lease = self._make_lease()
@@ -77,15 +77,15 @@ class WorkerProcess:
 
     def _make_lease(self) -> Lease:
         info = WorkerInfo(
-            id=self.holder.id,
-            worker=self.holder.name,
+            id=self.identity.id,
+            worker=self.identity.name,
             since=int(time.time()),
             queue=self._own_queue,
             queues=tuple(self.queues),
         )
         return Lease(
             self.settings,
-            self.holder,
+            self.identity,
             info,
             self.catalog.tool_names(),
             loop=Loop(self._loop.loop),

@@ -85,11 +85,10 @@ def _forget_settings() -> None:
 
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
-    from threadmill.cli.folder_server import folder_server
     from threadmill.client.current import close_client
-    from threadmill.embedded.server import find_program
+    from threadmill.embedded.server import find_program, keep_server
 
-    with folder_server(folder) as url:
+    with keep_server(folder) as url:
         os.environ["THREADMILL_REDIS_URL"] = url
         try:
             yield f"{Path(find_program()).name}, embedded, in a temporary folder"

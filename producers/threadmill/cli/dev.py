@@ -100,10 +100,9 @@ def _redis(show: Callable[[str, str], None]) -> Iterator[None]:
         show("redis", masked(settings.store_url()))
         yield
         return
-    from threadmill.cli.folder_server import folder_server
-    from threadmill.embedded.server import FOLDER
+    from threadmill.embedded.server import FOLDER, keep_server
 
-    with folder_server(Path.cwd() / FOLDER) as url:
+    with keep_server(Path.cwd() / FOLDER) as url:
         os.environ["THREADMILL_REDIS_URL"] = url
         show("redis", f"embedded server, data in ./{FOLDER}/; for other terminals and services:")
         show("redis", f"  export THREADMILL_REDIS_URL={url}")

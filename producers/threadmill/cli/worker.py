@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill_shared.log_text import counted
+
 if TYPE_CHECKING:
     from threadmill_workers.service import WorkerProcess
 
@@ -113,12 +115,8 @@ def _package(frame: TracebackType) -> str:
 def _announce_ready(process: WorkerProcess) -> None:
     assistants, tools = len(process.catalog.definitions), len(process.catalog.tools)
     words = (
-        f"worker {process.holder.name} ready: {_counted(assistants, 'assistant')}, "
-        f"{_counted(tools, 'tool')}, queues {' '.join(process.queues)}"
+        f"worker {process.identity.name} ready: {counted(assistants, 'assistant')}, "
+        f"{counted(tools, 'tool')}, queues {' '.join(process.queues)}"
     )
     with contextlib.suppress(OSError):  # a worker works on when nobody reads its output any more
         click.echo(words)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -65,7 +65,8 @@ def end_server(folder: Path) -> bool:
 def keep_server(folder: Path) -> Iterator[str]:
     """Start the folder's server, and end it with the block; yields its URL.
 
-    Within the block it does not end itself, however long nobody uses it.
+    Within the block it does not end itself, however long nobody uses it. After the block it stays
+    only if other processes use it, and ends itself after the last one.
 
     Raises:
         NotConfigured: no server's program can be found, or it does not start.

@@ -42,7 +42,7 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
     _refuse_base_install()
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder)
-    _worker.keep_server(url)
+    _worker.hold_connection(url)
     _announce(folder)
     return settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}), _worker
 
@@ -68,10 +68,10 @@ class EmbeddedWorker:
         self._started_with: tuple[str | None, ...] = ()
         self._server: redis.Redis | None = None
 
-    def keep_server(self, url: str) -> None:
-        """Keep the server until the worker uses it.
+    def hold_connection(self, url: str) -> None:
+        """Stay connected to the server until the worker is.
 
-        Without a client it would end itself, and on a busy machine a worker takes its time.
+        A server without a client ends itself, and on a busy machine a worker takes its time.
         """
         self._server = redis.Redis.from_url(url)
         self._server.ping()

@@ -97,7 +97,7 @@ class ThreadWorker:
     ) -> None:
         make_model = service.model_factory(settings) if model is None else lambda: model
         self._process = service.WorkerProcess(settings, _catalog(sources), make_model)
-        self.name = self._process.holder.name
+        self.name = self._process.identity.name
         self._process.start()
         ready = threading.Event()
         self._thread = threading.Thread(
