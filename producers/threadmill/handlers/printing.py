@@ -62,7 +62,8 @@ class PrintHandler(EventHandler):
         run_id = message["run_id"]
         for attachment in message["attachments"]:
             file = await download_attachment(current_client(), run_id, attachment, _FOLDER / run_id)
-            self._printer.show_file(file)
+            if file is not None:
+                self._printer.show_file(file)
 
     def _is_local(self, tool: str) -> bool:
         return self.__dispatcher__ is not None and tool in self.__dispatcher__.local_tools

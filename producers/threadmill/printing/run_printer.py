@@ -90,11 +90,11 @@ class RunPrinter:
 
     def show_file(self, file: MadeFile) -> None:
         """Print a link to a file of a message, or why there is none."""
-        if file.problem:
+        if file.path is not None:
+            self._on_display().link(file.path)
+        else:
             name = one_line(file.name, _FILE_NAME)
             self._on_display().notice(f"{name} {file.problem}", is_bad=True)
-        elif file.path is not None:
-            self._on_display().link(file.path)
 
     def end(self) -> None:
         """Keep what is printed."""

@@ -63,7 +63,7 @@ class CallLease:
         )
         outcome, who = await until_answered(lease)
         # What a failover may lose would be executed by another process, too.
-        while outcome in OURS and not await self._is_confirmed():
+        while outcome in OURS and not await self._wait_for_replica():
             await asyncio.sleep(RETRY_SECONDS)
             outcome, who = await until_answered(lease)  # meanwhile the lease may have lapsed
         return outcome, who
@@ -77,14 +77,15 @@ class CallLease:
                 return
 
     async def submit(self, outcome: CallOutcome, *, is_lapsed: bool = False) -> bool:
-        """Submit what came of the call.
+        """Submit the outcome of the call.
 
         Args:
             outcome: what is stored.
-            is_lapsed: whether it is said in place of a process that was lost.
+            is_lapsed: whether the process that had leased the call was lost, and this one
+                submits in its place.
 
         Returns:
-            Whether that is the end of the call. It is not if another process has it after all.
+            Whether the call has ended. It has not if another process has leased it after all.
         """
         submit = partial(
             self._client.submit,
@@ -95,7 +96,7 @@ class CallLease:
         )
         try:
             await until_answered(submit)
-            while not await self._is_confirmed():
+            while not await self._wait_for_replica():
                 await asyncio.sleep(RETRY_SECONDS)
                 await until_answered(submit)  # no other process has what a failover has lost
         except errors.CallTaken:
@@ -104,7 +105,7 @@ class CallLease:
             logger.info("the output of %s was refused: %s", self._call_id, type(error).__name__)
         return True
 
-    async def _is_confirmed(self) -> bool:
+    async def _wait_for_replica(self) -> bool:
         return await until_answered(partial(self._client.store.wait_for_replica, self._run_id))
 
 

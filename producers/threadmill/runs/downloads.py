@@ -36,15 +36,19 @@ class MadeFile:
 
     name: str
     path: Path | None = None
-    """The file's path; None: the run no longer has it, or an error occurred."""
+    """None: it is not on this machine."""
     problem: str = ""
-    """Why it is not here."""
+    """Why it is not; empty if it is."""
 
 
 async def download_attachment(
     client: Client, run_id: str, attachment: Mapping[str, Any], folder: Path
-) -> MadeFile:
-    """Write the attachments of an assistant's message into a folder; raises nothing."""
+) -> MadeFile | None:
+    """Write an attachment of an assistant's message into a folder; raises no error.
+
+    Returns:
+        The file, with its path or with the problem; None: the run no longer has it.
+    """
     name = str(attachment.get("filename"))
     if attachment["file_id"] is None:
         return MadeFile(name, problem=f"was not kept: {attachment.get('error')}")
@@ -52,7 +56,7 @@ async def download_attachment(
         path = await download_file(client, run_id, attachment["file_id"], folder)
     except (OSError, errors.ThreadmillError) as error:
         return MadeFile(name, problem=f"could not be downloaded ({type(error).__name__})")
-    return MadeFile(name, path and path.resolve())
+    return None if path is None else MadeFile(name, path.resolve())
 
 
 async def download_file(
