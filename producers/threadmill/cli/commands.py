@@ -17,8 +17,18 @@ from threadmill.cli.tail import tail
 from threadmill.cli.worker import worker
 
 COMMANDS: list[click.Command] = [
-    *(worker, dev, demo, say, chat, tail, cancel, approve, reject, runs),
-    *(import_, export),
+    worker,
+    dev,
+    demo,
+    say,
+    chat,
+    tail,
+    cancel,
+    approve,
+    reject,
+    runs,
+    import_,
+    export,
 ]
 
 

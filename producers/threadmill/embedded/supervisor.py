@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import chain
 from pathlib import Path
 
 import redis
@@ -80,12 +81,19 @@ def _signal_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None
 
 
 def _command(program: str, folder: Path, socket: Path) -> list[str]:
-    return [
-        *(program, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
-        *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
-        *("--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"),
-        *("--logfile", str(folder / "server.log")),
-    ]
+    options = {
+        "--port": "0",
+        "--unixsocket": str(socket),
+        "--unixsocketperm": "700",
+        "--dir": str(folder),
+        "--appendonly": "yes",
+        "--save": "",
+        "--maxmemory-policy": "noeviction",
+        "--daemonize": "no",
+        "--loglevel": "warning",
+        "--logfile": str(folder / "server.log"),
+    }
+    return [program, *chain.from_iterable(options.items())]
 
 
 def _count_others(client: redis.Redis) -> int:
