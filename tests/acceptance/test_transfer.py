@@ -251,7 +251,7 @@ def test_messages_of_one_second_keep_their_order(
         ("{", "each line must be one whole JSON object.*EOF"),
         ("[]", r"not a list.*jq -c '.data\[\]'"),
         ('{"object": "list", "data": []}', "not a list; `jq"),
-        ('{"object": "vector_store"}', "its 'object' is not assistant, thread"),
+        ('{"object": "vector_store"}', "its 'object' must be assistant, thread"),
         (message(9, 10, role="system"), "role: "),
         (message(9, 10, id="9"), "'9' is not a message's id"),
         (message(9, "soon"), "created_at: "),
@@ -557,7 +557,7 @@ def test_the_commands_refuse_what_is_wrong(file: Path) -> None:
     write(file, "{}")
     bad = run_threadmill("import", str(file))
     assert (bad.returncode, bad.stdout) == (1, "")
-    assert bad.stderr.startswith("Error: Line 1: its 'object' is not")
+    assert bad.stderr.startswith("Error: Line 1: its 'object' must be")
     assert run_threadmill("export").returncode == 2
     assert run_threadmill("export", "--all", "--key", "x").returncode == 2
     assert load_settings().namespace == "threadmill"

@@ -117,10 +117,10 @@ def _call(call: dict[str, Any]) -> str:
     return f"-> {function['output']}"
 
 
-def _hosted(kind: str, told: dict[str, Any]) -> str:
-    if "results" in told:
-        return f"-> {', '.join(one['file_name'] for one in told['results'])}"
-    outputs = told.get("outputs")
+def _hosted(kind: str, details: dict[str, Any]) -> str:
+    if "results" in details:
+        return f"-> {', '.join(one['file_name'] for one in details['results'])}"
+    outputs = details.get("outputs")
     if not outputs:
         return kind
     return f"-> {''.join(one.get('logs') or one['image']['file_id'] + ' ' for one in outputs)}"

@@ -36,7 +36,7 @@ T = TypeVar("T")
 NO_WORKER_SECONDS = 5.0
 """How long a caller waits before it warns that no worker is alive."""
 _DISPATCHED = ("thread.run.queued", "threadmill.run.dispatched")
-"""Events behind which a run may be claimed."""
+"""Events after which a worker may claim a run."""
 
 
 @dataclass(frozen=True)

@@ -17,5 +17,5 @@ def check(what: str, holds: object) -> None:
         AssertionError: the claim does not hold.
     """
     if not holds:
-        raise AssertionError(f"it does not hold that {what}")
+        raise AssertionError(f"this is not true: {what}")
     console.print(f"[green]✓[/] [dim]{what}[/]")

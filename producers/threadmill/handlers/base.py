@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("threadmill")
 
 _ALIKE = 0.85
-"""From 0 to 1: how much a name is to look like a hook's for a misspelling of it."""
+"""From 0 to 1: how similar a name must be to a hook's to count as a misspelling of it."""
 
 
 class Listener:

@@ -97,7 +97,7 @@ class Dispatcher:
         """All steps so far."""
         return [self._objects.step(step) for step in self._steps.values()]
 
-    # ---- what it is told -------------------------------------------------------------------------
+    # ---- the hooks of an event -------------------------------------------------------------------
 
     def calls(self, event: Event) -> Iterator[HookCall]:
         """The hooks to be called for an event; each is called before the next one is asked for."""
@@ -141,8 +141,8 @@ class Dispatcher:
     def _message_ends(self, fields: Json, message: Any) -> Iterator[HookCall]:
         self._message = self._messages[fields["id"]] = MessageSnapshot(fields)
         yield from self._part_ends()
-        told = -1 if self._part is None else self._part
-        for part in message.content[told + 1 :]:
+        last = -1 if self._part is None else self._part
+        for part in message.content[last + 1 :]:
             # A text without a delta never began; an image may come with the whole message only.
             if part.type == "image_file":
                 yield "on_image_file_done", (part.image_file,)

@@ -23,7 +23,9 @@ class ApiObject:
         try:
             return _shown(self._fields[name])
         except KeyError:
-            raise AttributeError(f"It has no field {name!r}, but {list(self._fields)}.") from None
+            raise AttributeError(
+                f"This object has no field {name!r}. It has: {', '.join(self._fields)}."
+            ) from None
 
     def __getitem__(self, name: str) -> Any:
         return _shown(self._fields[name])

@@ -45,7 +45,7 @@ class HandlerSession:
         return any(inspect.iscoroutinefunction(getattr(self._handler, name)) for name in hooks)
 
     def set_functions(self, functions: Iterable[Tool]) -> None:
-        """Note which functions this process executes while the handler is told."""
+        """Note which functions this process executes while the handler follows the run."""
         self._dispatcher.local_tools = frozenset(tool.spec.name for tool in functions)
 
     async def begin(self, run: Run) -> None:
@@ -68,7 +68,7 @@ class HandlerSession:
             await self._notify("on_rewound", reason)
 
     async def fail(self, error: Exception) -> None:
-        """Call the hooks for an error after which nothing more is told; the run may continue."""
+        """Call the hooks for an error that ends the handler; the run may continue."""
         if isinstance(error, TimeoutError):
             await self._notify("on_timeout")
         await self._notify("on_exception", error)

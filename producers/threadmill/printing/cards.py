@@ -97,17 +97,17 @@ class CallsCard:
 
     def _add_hosted(self, made: Any) -> None:
         kind = made["type"]
-        told = made[kind]
+        details = made[kind]
         if "id" in made:
             self.calls[made["id"]] = Call(kind, "", kind=kind)
         call = list(self.calls.values())[made["index"]]
         if kind == "code_interpreter":
-            call.arguments += told.get("input") or ""
-            logs = [one["logs"] for one in told.get("outputs") or () if one["type"] == "logs"]
+            call.arguments += details.get("input") or ""
+            logs = [one["logs"] for one in details.get("outputs") or () if one["type"] == "logs"]
             call.logs += "".join(logs)
-        elif "results" in told:
-            call.arguments = ", ".join(told.get("queries", ()))
-            call.logs = "\n".join(one["file_name"] for one in told["results"])
+        elif "results" in details:
+            call.arguments = ", ".join(details.get("queries", ()))
+            call.logs = "\n".join(one["file_name"] for one in details["results"])
 
     def end(self, note: str) -> None:
         """The step has ended."""

@@ -129,7 +129,7 @@ class RunPrinter:
         else:
             self._on_display().update(message)
 
-    def _message_completed(self, data: Any) -> None:  # noqa: ARG002  the deltas told all
+    def _message_completed(self, data: Any) -> None:  # noqa: ARG002  the deltas had all of it
         self._finish_message("")
 
     def _message_incomplete(self, data: Any) -> None:

@@ -88,7 +88,7 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
         return {"type": "image_url", "image_url": {"url": image}}
     if "://" in image[:10]:
         raise errors.BadMessage(
-            f"An image must be a path, or begin with https://, unlike {image!r}."
+            f"An image must be a path or a URL that begins with https://, not {image!r}."
         )
     file = _file(image, settings)
     if image_type(file.content) is None:

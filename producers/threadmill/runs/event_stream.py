@@ -26,7 +26,7 @@ class EventStream:
         self._turn = asyncio.Lock()
 
     async def next(self, timeout: float | None = None) -> list[Event] | None:
-        """The next group; None behind the last one.
+        """The next group; None after the last one.
 
         Raises:
             TimeoutError: none came within `timeout` seconds.

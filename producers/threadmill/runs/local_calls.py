@@ -36,7 +36,7 @@ logger = logging.getLogger("threadmill")
 T = TypeVar("T")
 
 PATIENCE_SECONDS = LEASE_SECONDS / 2
-"""Within so long a process that lives has renewed its lease, once Redis answers again."""
+"""A live process has renewed its lease by then, once Redis answers again."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class _Job:
 class LocalCalls:
     """Executes the calls of one run while somebody of this process waits for it.
 
-    Async functions run on the event loop of whoever awaits the run. Where a thread waits, they have
-    a loop of their own. Sync functions run in threads, side by side. What is said to Redis about a
-    call is said on the bridge: a function may block its loop for longer than a lease lasts.
+    Async functions run on the event loop of whoever awaits the run. If a thread waits for it, they
+    have a loop of their own. Sync functions run in threads, side by side. All commands to Redis
+    about a call are sent on the bridge: a function may block its loop longer than a lease lasts.
     """
 
     def __init__(self, client: Client, run_id: str, functions: Sequence[Tool]) -> None:

@@ -41,7 +41,7 @@ _ITEM_FIELDS: dict[str, frozenset[str]] = {
     "hosted_call": HostedCallItem.__required_keys__,
     "note": NoteItem.__required_keys__,
 }
-_AS_LINES = "`jq -c '.data[]'` writes the lists of the Assistants API so, `jq -c '.[]'` an array"
+_AS_LINES = "`jq -c '.data[]'` converts a list of the Assistants API, `jq -c '.[]'` an array"
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 _LATEST = 10_000_000_000
 """Seconds since the epoch; a later time is in milliseconds by mistake."""
@@ -191,7 +191,7 @@ class ItemLine(_Line):
     def _is_an_item(cls, item: dict[str, Any]) -> dict[str, Any]:
         fields = _ITEM_FIELDS.get(str(item.get("type")))
         if fields is None or not fields <= item.keys():
-            raise ValueError(f"it is one of {', '.join(_ITEM_FIELDS)}, with all its fields")
+            raise ValueError(f"must be one of {', '.join(_ITEM_FIELDS)}, with all its fields")
         return item
 
 
@@ -238,7 +238,7 @@ def _reason(error: ValidationError) -> str:
         return f"each line must be one whole JSON object, not a list{reason}; {_AS_LINES}"
     if first["type"].startswith("union_tag"):
         kinds = "assistant, thread, thread.message, thread.run, thread.run.step or threadmill.item"
-        return f"its 'object' is not {kinds}"
+        return f"its 'object' must be {kinds}"
     path = first["loc"][1:] if first["loc"][:1] in _KINDS else first["loc"]
     place = ".".join(str(part) for part in path)
     message = str(first["msg"]).removeprefix("Value error, ")
