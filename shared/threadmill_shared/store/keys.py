@@ -168,7 +168,7 @@ class Keys:
         return f"{_literally(self.namespace)}:{{assistants}}:created:*"
 
     def names(self) -> str:
-        """The names and ids of all definitions, by the time of their last publication."""
+        """The names of the published definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
 
     def format(self) -> str:
