@@ -195,5 +195,9 @@ def _is_credential(entry: str) -> bool:
     return bool(user and password)
 
 
+main = run_flower
+"""The former name, by which others may import it."""
+
+
 if __name__ == "__main__":
     run_flower()

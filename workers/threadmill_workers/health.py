@@ -35,5 +35,9 @@ def check_workers() -> None:
         sys.exit("unhealthy: no worker of this host has a lease")
 
 
+main = check_workers
+"""The former name, by which others may import it."""
+
+
 if __name__ == "__main__":
     check_workers()
