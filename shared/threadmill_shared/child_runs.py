@@ -4,6 +4,9 @@ The tool's own run holds a slot of this worker while it waits. If its child need
 slots could come to hold parents, and nothing would move. So the child of a tool is executed by the
 same process, without a message and without a slot, even if it continues after it was parked, or was
 the next in its thread's line.
+
+The worker registers here what executes runs, and the process's client looks it up: neither may
+import the other, and a tool may make the client at any time (docs/adr/0017).
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ Execute = Callable[[str, str], None]
 """Takes a run's id and its parent's, and returns at once."""
 
 _executors: list[Execute] = []
+"""At most one: a process has one worker."""
 
 
 def offer(execute: Execute) -> None:
-    """Say that this process executes runs."""
+    """Register what executes runs in this process; the one before it is replaced."""
     _executors[:] = [execute]
 
 
 def withdraw() -> None:
-    """Say that it does so no more."""
+    """Register that nothing in this process executes runs any more."""
     _executors.clear()
 
 
