@@ -86,7 +86,7 @@ def test_texts_are_sent_as_they_stand_and_templates_rendered(
     for request in standin.requests:
         told = request.body.get("instructions") or request.body["messages"][0]["content"]
         assert told == f"scribe/t0k3n\n\n{PLAIN}"
-    assert worker.log().count("contains template syntax and is sent as it stands") == 1
+    assert worker.log().count("contains template syntax and is sent unchanged") == 1
     assert "They are called" not in worker.log()
 
 

@@ -116,7 +116,7 @@ def test_a_failover_that_loses_writes_is_told_to_followers_and_the_run_goes_on(
     assert run.text == "".join(NUMBERS)
     [anew] = [at for at, one in enumerate(told) if isinstance(one, errors.LogRewound)]
     assert [event.id for event in told[anew + 1 :]] == list(range(1, len(told) - anew))
-    assert f"{run.id} goes on from an earlier state" in worker.log()
+    assert f"{run.id} continues from an earlier state" in worker.log()
 
 
 def test_a_tool_is_not_called_while_no_replica_knows_of_the_call(

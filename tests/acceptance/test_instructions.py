@@ -104,6 +104,6 @@ def test_a_text_that_looks_like_a_template_is_told_of_once_and_not_quoted() -> N
         print(told.getvalue())
     """)
     [line] = script.finish().splitlines()[:-1]
-    assert "'additional_instructions' contains template syntax and is sent as it stands" in line
+    assert "'additional_instructions' contains template syntax and is sent unchanged" in line
     assert "threadmill.Template" in line
     assert "eve" not in line

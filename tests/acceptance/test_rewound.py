@@ -65,4 +65,4 @@ def test_a_say_follows_its_run_anew_which_goes_on_from_what_is_stored(
     assert told[-1].event == "done"
     assert [message.role for message in thread.get_messages()] == ["user", "assistant"]
     assert len(run.text.split()) == 60
-    assert f"{run.id} goes on from an earlier state" in worker.log()
+    assert f"{run.id} continues from an earlier state" in worker.log()

@@ -178,7 +178,9 @@ class WorkerProcess:
         closing.start()
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
-            logger.error("this worker could not give back its runs in time; others take them over")
+            logger.error(
+                "this worker could not release its runs in time; other workers take them over"
+            )
 
     def _close(self, tool_seconds: float) -> None:
         try:

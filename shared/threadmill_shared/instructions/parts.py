@@ -59,7 +59,7 @@ def hint_at_templates(option: str, given: Instructions | None) -> None:
     looks_so = isinstance(given, str) and any(begin in given for begin in ("{{", "{%"))
     if looks_so and _first_hint.acquire(blocking=False):
         logger.warning(
-            "the run option %r contains template syntax and is sent as it stands. To have it "
+            "the run option %r contains template syntax and is sent unchanged. To have it "
             "rendered, wrap it in threadmill.Template(...), or in a Celery message {'template': "
             "...}",
             option,

@@ -50,8 +50,8 @@ def check_tls(server: ServerUrl, variable: str = STORE) -> None:
 @cache
 def _warn_of_strangers(variable: str) -> None:
     logger.warning(
-        "%s has ssl_cert_reqs=none: the server's certificate is not verified, so whoever answers "
-        "there receives the password and everything that is sent",
+        "%s has ssl_cert_reqs=none: the server's certificate is not verified, so any server "
+        "that answers at this address receives the password and everything that is sent",
         variable,
     )
 

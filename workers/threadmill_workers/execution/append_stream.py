@@ -110,10 +110,10 @@ class AppendStream:
     def rewind(self) -> None:
         """The store has gone back to an earlier state: what we know of the run is not true there.
 
-        Nothing more is written. The run is released, and goes on from what is stored.
+        Nothing more is written. The run is released, and continues from what is stored.
         """
         run_id = self._writer.run_id
-        logger.warning("%s goes on from an earlier state: Redis has lost writes", run_id)
+        logger.warning("%s continues from an earlier state: Redis has lost writes", run_id)
         self.is_rewound = True
         self._stop(Interruption.YIELD)
 

@@ -152,7 +152,9 @@ class Attempt:
                 raise LostRun(self._record.id)
 
     def _expired(self) -> Finish:
-        text = "The run did not end in time (THREADMILL_RUN_SECONDS of whoever enqueued it)."
+        text = (
+            "The run did not end in time (THREADMILL_RUN_SECONDS of the process that enqueued it)."
+        )
         partial = self._turns.partial_message("run_expired", "expired")
         return Finish(Status.EXPIRED, partial, error=LastError.of("deadline", text))
 

@@ -182,7 +182,7 @@ class Lease:
         logger.info("the lease's connection was lost; reconnecting")
 
     def _loop_is_silent(self) -> None:
-        self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} beats")
+        self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} heartbeats")
 
     async def _is_lost_before_the_next_beat(self, connection: HeartbeatConnection) -> bool:
         waiting = asyncio.ensure_future(connection.is_lost_within(BEAT_SECONDS))

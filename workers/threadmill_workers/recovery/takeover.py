@@ -116,8 +116,8 @@ class Takeover:
 
     async def _end_as_lost(self, record: RunRecord) -> None:
         text = (
-            f"Worker after worker died while it executed this run, the last one "
-            f"{record.worker}, and the run got no further. See the workers' logs, and "
+            "The workers that executed this run died one after another, the last one "
+            f"{record.worker}, and it made no progress. See the workers' logs, and "
             "THREADMILL_MAX_ATTEMPTS."
         )
         error = LastError.of("worker_lost", text)
