@@ -95,7 +95,7 @@ async def _evidence(system: System) -> Evidence:
         says=system.says.lines(),
         calls=system.calls.lines(),
         notes=system.notes.lines(),
-        tail_differences=await system.tails.differences(over),
+        reader_differences=await system.readers.differences(over),
         foreign_keys=foreign,
     )
 
@@ -112,8 +112,8 @@ async def _is_quiet(system: System, client: StoreClient) -> bool:
     """Whether no run stands in a line or an index, and all that were followed have ended."""
     start = len(NAMESPACE) + 1
     kinds = {parts(key[start:])[1] for key in await client.keys(f"{NAMESPACE}:*")}
-    tails = system.tails.all.values()
-    return kinds.isdisjoint(_PLACES) and all(t.has_ended or t.trouble for t in tails)
+    readers = system.readers.all.values()
+    return kinds.isdisjoint(_PLACES) and all(one.has_ended or one.trouble for one in readers)
 
 
 async def _foreign_keys(client: StoreClient) -> list[str]:

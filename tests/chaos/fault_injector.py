@@ -83,7 +83,7 @@ class FaultInjector:
     async def _disturb(self, place: Place, fault: Fault) -> None:
         self.counts[fault.kind] += 1
         try:
-            held = await self._system.tails.held_by(place.worker_name)
+            held = await self._system.readers.held_by(place.worker_name)
             at = int(time.time() * 1000)
             self.hits += [Hit(run_id, fault.kind, at, fault.seconds) for run_id in held]
             await _DEEDS[fault.kind](place, fault.seconds)
@@ -106,7 +106,7 @@ class FaultInjector:
 
     def _deliver_again(self) -> None:
         """Messages of runs that go on, that are over, and that wait."""
-        run_ids = list(self._system.tails.all)[-20:]
+        run_ids = list(self._system.readers.all)[-20:]
         with Celery("again", broker=self._system.redis.url()) as app:
             app.conf.broker_transport_options = {"socket_timeout": 3, "max_retries": 1}
             for run_id in run_ids * _REPEATS:

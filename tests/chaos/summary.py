@@ -35,7 +35,7 @@ class Evidence:
     says: list[Line]
     calls: list[Line]
     notes: list[Line]
-    tail_differences: list[str]
+    reader_differences: list[str]
     foreign_keys: list[str]
     runs: dict[str, StoredRun] = field(init=False)
 
@@ -70,7 +70,7 @@ class Summary:
         yield "answers that a later run did not see", checks.unseen(runs, found.notes)
         yield "wrong answers", checks.wrong_answers(runs)
         yield "invariants broken", broken(found.contents)
-        yield "events lost or doubled", [*checks.broken_logs(runs), *found.tail_differences]
+        yield "events lost or doubled", [*checks.broken_logs(runs), *found.reader_differences]
         yield "finished tool calls seen twice", checks.repeated_calls(runs, found.calls)
         yield "tool outputs that nobody gave", checks.wrong_outputs(runs, found.calls)
         yield "threads stuck", self._stuck()
@@ -147,7 +147,7 @@ class Summary:
         yield "attempts " + ", ".join(f"{n} runs with {a}" for a, n in sorted(attempts.items()))
         deaths = self._system.producers.deaths
         yield f"         {self.taken_over} runs taken over; {deaths} times a producer died"
-        yield f"tails    {len(self._system.tails.all)} runs followed while they went on"
+        yield f"readers  {len(self._system.readers.all)} runs followed while they went on"
         begun = Counter(line["tool"] for line in self._evidence.calls if line["what"] == "begin")
         yield f"calls    {begun.total()} of tools, {begun['sign'] + begun['draw']} by producers"
         yield from self._recovery_times()

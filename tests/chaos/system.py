@@ -16,8 +16,8 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.ledger import Ledger
 from tests.chaos.networks import LOOPBACK, PROVIDER, STORE, Leaf
 from tests.chaos.options import Options
+from tests.chaos.readers import Readers
 from tests.chaos.subprocesses import Producers
-from tests.chaos.tails import Tails
 from tests.support.paths import ROOT
 from tests.support.servers.redis_server import RedisServer
 
@@ -41,7 +41,7 @@ class System:
     says: Ledger
     calls: Ledger
     notes: Ledger
-    tails: Tails
+    readers: Readers
     producers: Producers | None = None
     said: int = 0
 
@@ -62,7 +62,7 @@ class System:
                 if line["what"] == "run":
                     self.said += 1
                     if self.said % _FOLLOWED == 0:
-                        self.tails.follow(line["run"])
+                        self.readers.follow(line["run"])
             await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -79,13 +79,13 @@ async def running_system(options: Options, folder: Path) -> AsyncIterator[System
         places = [*leaves, *[None] * (options.workers - len(leaves))]
         fleet = Fleet(folder, places, of_leaf)
         stack.callback(fleet.close)
-        made = System(options, folder, redis, fleet, **ledgers, tails=Tails())
+        made = System(options, folder, redis, fleet, **ledgers, readers=Readers())
         async with _in_background(fleet.supervise(), made.follow_some()):
             try:
                 await fleet.whole()
                 yield made
             finally:
-                await made.tails.close()
+                await made.readers.close()
                 if made.producers is not None:
                     made.producers.close()
 

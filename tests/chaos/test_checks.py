@@ -12,8 +12,8 @@ from tests.chaos import checks
 from tests.chaos.ledger import Ledger
 from tests.chaos.logs import StoredRun
 from tests.chaos.plan import Kind, faults
+from tests.chaos.readers import Reader, differences
 from tests.chaos.says import LOOKING, Say, ToolUse
-from tests.chaos.tails import Tail, differences
 
 from threadmill import Event
 from threadmill_shared.records.log import LogEntry, count, read_record
@@ -93,9 +93,9 @@ def test_a_tail_that_saw_something_else_than_the_log_is_found() -> None:
         ([log[0], log[0], *log[1:]], 1),
         ([log[0], Event(2, "b", {"other": 1}), log[2]], 1),
     ]:
-        tail = Tail("run", None)
-        tail.seen = list(seen)
-        assert found(differences(tail, log)) == wrong
+        reader = Reader("run", None)
+        reader.seen = list(seen)
+        assert found(differences(reader, log)) == wrong
 
 
 # ---- runs and threads --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Consumers that follow runs while they go on, and what they saw."""
+"""Readers that follow runs while they go on, and what they saw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AT_ONCE = 20
 _LOAD_SECONDS = 1.0
 
 
-class Tail:
+class Reader:
     """Follows one run to its end; some leave in the middle, and go on from the last number."""
 
     def __init__(self, run_id: str, leave_at: int | None) -> None:
@@ -62,22 +62,22 @@ class Tail:
         return differences(self, self.seen)
 
 
-class Tails:
+class Readers:
     """Some of the runs."""
 
     def __init__(self) -> None:
-        self.all: dict[str, Tail] = {}
+        self.all: dict[str, Reader] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def follow(self, run_id: str) -> None:
         number = len(self.all)
-        tail = Tail(run_id, leave_at=None if number % 3 else 5 + number % 23)
-        self.all[run_id] = tail
-        self._tasks.append(asyncio.create_task(tail.work()))
+        reader = Reader(run_id, leave_at=None if number % 3 else 5 + number % 23)
+        self.all[run_id] = reader
+        self._tasks.append(asyncio.create_task(reader.work()))
 
     async def held_by(self, worker_name: str) -> list[str]:
         """Those that this worker executes now."""
-        candidates = [tail.run_id for tail in self.all.values() if tail.is_streaming]
+        candidates = [reader.run_id for reader in self.all.values() if reader.is_streaming]
         try:
             async with asyncio.timeout(_LOAD_SECONDS):
                 runs = await asyncio.gather(*map(Run.load_async, candidates))
@@ -92,27 +92,28 @@ class Tails:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def differences(self, over: set[str]) -> list[str]:
-        """Of all tails; those of runs that are over are compared with the log as it is now."""
-        tails = [tail for tail in self.all.values() if tail.run_id in over]
-        left = [tail for tail in self.all.values() if tail.run_id not in over]
-        found = [line for tail in left for line in tail.of_open_run()]
-        for start in range(0, len(tails), _AT_ONCE):
-            some = tails[start : start + _AT_ONCE]
-            for lines in await asyncio.gather(*(tail.compared() for tail in some)):
+        """Of all readers; those of runs that are over are compared with the log as it is now."""
+        readers = [reader for reader in self.all.values() if reader.run_id in over]
+        left = [reader for reader in self.all.values() if reader.run_id not in over]
+        found = [line for reader in left for line in reader.of_open_run()]
+        for start in range(0, len(readers), _AT_ONCE):
+            some = readers[start : start + _AT_ONCE]
+            for lines in await asyncio.gather(*(reader.compared() for reader in some)):
                 found += lines
         return found
 
 
-def differences(tail: Tail, stored: Iterable[Event]) -> Iterator[str]:
-    if tail.trouble:
-        yield f"the tail of {tail.run_id} ended with {tail.trouble}"
-    seen, log = tail.seen, list(stored)
+def differences(reader: Reader, stored: Iterable[Event]) -> Iterator[str]:
+    if reader.trouble:
+        yield f"the reader of {reader.run_id} ended with {reader.trouble}"
+    seen, log = reader.seen, list(stored)
     if [event.id for event in seen] != list(range(1, len(seen) + 1)):
-        yield f"the tail of {tail.run_id} saw {[event.id for event in seen]}"
+        yield f"the reader of {reader.run_id} saw {[event.id for event in seen]}"
     elif seen != log:
         pairs = zip(seen, log, strict=False)
         other = next((pair for pair in pairs if pair[0] != pair[1]), None)
-        yield f"the tail of {tail.run_id} saw {len(seen)} events of {len(log)}; differs: {other}"
+        counts = f"{len(seen)} events of {len(log)}"
+        yield f"the reader of {reader.run_id} saw {counts}; differs: {other}"
 
 
 async def _patiently(run_id: str) -> Run:
