@@ -35,7 +35,7 @@ _EXIT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class _Letter:
+class _Message:
     """A message to be sent."""
 
     task: str
@@ -72,7 +72,7 @@ class _TaskEvents:
         return "could not send events of tasks"
 
 
-_Job = _Letter | _Removal | _TaskEvents
+_Job = _Message | _Removal | _TaskEvents
 
 
 class Sender:
@@ -108,7 +108,7 @@ class Sender:
                 name = self._queues.of_begun(name)
             loss = "the run is stored; a worker sends it again if nobody claims it"
             task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
-            self._put(_Letter(EXECUTE, (dispatch.run_id,), name, task_id, loss))
+            self._put(_Message(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 
     def send_events(self, events: list[Mapping[str, Any]]) -> None:
         """Queue events of tasks for monitors."""
@@ -116,11 +116,11 @@ class Sender:
 
     def send_probe(self, queue: str, now: int) -> None:
         """Queue a probe for sending: it reveals which messages the queue has lost until now."""
-        self._put(_Letter(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
+        self._put(_Message(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
 
     def send_ping(self, queue: str, number: int) -> None:
         """Queue a ping to a worker's own queue: it reveals whether its consumer works."""
-        self._put(_Letter(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
+        self._put(_Message(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
 
     def remove(self, queue: str) -> None:
         """Queue the removal of a dead worker's queue, which nobody else would ever consume."""
@@ -193,16 +193,16 @@ class _Publisher:
 
     def carry_out(self, job: _Job) -> None:
         match job:
-            case _Letter():
+            case _Message():
                 self._publish(job)
             case _TaskEvents(events):
-                self._tell(events)
+                self._publish_events(events)
             case _Removal(queue):
                 channel = self._connection.default_channel
                 channel.queue_purge(queue)  # the runs are found by their index
                 channel.queue_delete(queue)
 
-    def _tell(self, events: list[Mapping[str, Any]]) -> None:
+    def _publish_events(self, events: list[Mapping[str, Any]]) -> None:
         for event in events:
             fields = dict(event)
             self._dispatcher(fields.pop("hostname", self._hostname)).send(**fields)
@@ -221,12 +221,12 @@ class _Publisher:
             )
         return self._dispatchers[hostname]
 
-    def _publish(self, letter: _Letter) -> None:
+    def _publish(self, message: _Message) -> None:
         self._app.send_task(
-            letter.task,
-            args=list(letter.args),
-            queue=declared(letter.queue),
-            task_id=letter.id,
+            message.task,
+            args=list(message.args),
+            queue=declared(message.queue),
+            task_id=message.id,
             producer=self._producer,
             retry=False,
         )

@@ -38,13 +38,13 @@ class File:
             piece = base64.b64encode(self.content[at : at + _PIECE]).decode()
             yield f"{self.id}/{count}", piece
             count += 1
-        told = {
+        info = {
             "name": self.name,
             "pieces": count,
             "bytes": len(self.content),
             "image": image_type(self.content),
         }
-        yield self.id, to_json(told).decode()
+        yield self.id, to_json(info).decode()
 
 
 def harmless_name(name: str, otherwise: str = "file") -> str:

@@ -46,8 +46,8 @@ class Files:
         key = self._keys.files(run_id)
         names = await self._runner.command("HKEYS", key)
         ids = sorted(field for field in names if "/" not in field)
-        told = await self._runner.commands([("HGET", key, id) for id in ids])
-        found = ((id, from_json(stored)) for id, stored in zip(ids, told, strict=True) if stored)
+        infos = await self._runner.commands([("HGET", key, id) for id in ids])
+        found = ((id, from_json(stored)) for id, stored in zip(ids, infos, strict=True) if stored)
         return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
 
     async def read_produced(self, run_id: str, file_id: str) -> File | None:
@@ -88,10 +88,10 @@ class Files:
         return None if stored is None else from_json(stored)
 
     async def _read(self, key: str, file_id: str) -> File | None:
-        told = await self._runner.command("HGET", key, file_id)
-        if told is None:
+        stored = await self._runner.command("HGET", key, file_id)
+        if stored is None:
             return None
-        known, pieces = from_json(told), []
+        known, pieces = from_json(stored), []
         for number in range(known["pieces"]):
             [piece] = await self._runner.commands([("HGET", key, f"{file_id}/{number}")])
             if piece is None:  # it was deleted meanwhile

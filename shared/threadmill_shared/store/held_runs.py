@@ -36,7 +36,7 @@ class HeldRuns:
         self._scripts = HeldRunScripts(session.keys)
 
     async def claim(
-        self, run_id: str, *, worker: str, worker_name: str, bell: str, task: str
+        self, run_id: str, *, worker: str, worker_name: str, channel: str, task: str
     ) -> Claim:
         """Take a queued run.
 
@@ -44,14 +44,14 @@ class HeldRuns:
             run_id: the run.
             worker: the worker's id.
             worker_name: its name, `host:pid`.
-            bell: the channel on which it is told to stop the run.
+            channel: the one on which it is told to stop the run.
             task: the id of the Celery task that asks for the run.
         """
         call = self._scripts.claim(
             run_id=run_id,
             worker=worker,
             worker_name=worker_name,
-            bell=bell,
+            bell=channel,
             claim=secrets.token_hex(8),
             task=task,
         )

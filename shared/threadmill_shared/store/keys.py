@@ -135,7 +135,7 @@ class Keys:
         """What is written behind what a replica is to confirm."""
         return f"{self.bucket(id)}mark"
 
-    def bell(self, worker_id: str) -> str:
+    def worker_channel(self, worker_id: str) -> str:
         """The channel on which a worker is told that one of its runs is to stop."""
         return f"{self.namespace}:bell:{worker_id}"
 

@@ -26,7 +26,7 @@ class MemoryGuard:
     def __init__(self, client: StoreClient) -> None:
         """It is looked at when it is asked for first."""
         self._client = client
-        self._looked_at = float("-inf")
+        self._read_at = float("-inf")
         self._full = False
         self._warned_at = float("-inf")
 
@@ -43,8 +43,8 @@ class MemoryGuard:
             StoreFull: there is none.
             StoreUnavailable: Redis does not answer.
         """
-        if time.monotonic() - self._looked_at > 1:
-            self._looked_at = time.monotonic()
+        if time.monotonic() - self._read_at > 1:
+            self._read_at = time.monotonic()
             self._full = await self._is_full()
         if self._full:
             raise store_full()

@@ -38,7 +38,7 @@ Send = Callable[[Sequence[Command]], Awaitable[list[Any]]]
 REPLICA_MS = 500
 """How long a replica has to say that it has received a write."""
 MARK_MS = 60_000
-LOOK_SECONDS = 1.0
+KNOWN_SECONDS = 1.0
 """How long it is believed what the server said about its replicas."""
 WARNING_SECONDS = 10.0
 """Between two warnings of one process, at least."""
@@ -64,15 +64,15 @@ class Replicas:
         self._servers: dict[str, _Server] = {}
         self._warned_at = float("-inf")
 
-    async def confirm(self, mark: str, check: ReplicaCheck | None = None) -> bool:
-        """Whether a replica has all that was written before, or there are none.
+    async def wait_for_replica(self, mark: str, check: ReplicaCheck | None = None) -> bool:
+        """Wait a moment for a replica to have all that was written; True if there are none.
 
         Args:
             mark: the key of the mark.
             check: what must also be true, if there are or were replicas.
         """
         try:
-            is_confirmed = await self._server_of(mark).confirm(mark, check)
+            is_confirmed = await self._server_of(mark).wait_for_replica(mark, check)
         except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError):
             is_confirmed = False  # whatever was written is written: that must not fail for this
         if not is_confirmed and self._were_seen:
@@ -123,8 +123,8 @@ class _Server:
         self._send = send
         self._can_ask = True
         self._needed = 0
-        self._looked_at = float("-inf")
-        self._look: asyncio.Future[None] | None = None
+        self._read_at = float("-inf")
+        self._reading: asyncio.Future[None] | None = None
         self._question: asyncio.Future[list[Any]] | None = None
         """The one that is not sent yet."""
         self._checks: list[ReplicaCheck] = []
@@ -132,25 +132,25 @@ class _Server:
         self._asking = asyncio.Lock()
         self._work: set[asyncio.Future[Any]] = set()
 
-    async def confirm(self, mark: str, check: ReplicaCheck | None) -> bool:
-        """Whether a replica has all that was written before, or there are none."""
+    async def wait_for_replica(self, mark: str, check: ReplicaCheck | None) -> bool:
+        """Wait a moment for a replica to have all that was written; True if there are none."""
         is_confirmed = False
         try:
-            is_confirmed = await self._is_confirmed(mark, check)
+            is_confirmed = await self._ask_for_confirmation(mark, check)
         finally:
             if not is_confirmed:
-                self._looked_at = float("-inf")  # the replica may have left
+                self._read_at = float("-inf")  # the replica may have left
         return is_confirmed
 
     async def close(self) -> None:
         """Give up what has no answer yet."""
         await cancel_all(self._work)
 
-    async def _is_confirmed(self, mark: str, check: ReplicaCheck | None) -> bool:
-        if self._can_ask and time.monotonic() - self._looked_at > LOOK_SECONDS:
-            if self._look is None or self._look.done():
-                self._look = self._begin(self._look_now())
-            await asyncio.shield(self._look)
+    async def _ask_for_confirmation(self, mark: str, check: ReplicaCheck | None) -> bool:
+        if self._can_ask and time.monotonic() - self._read_at > KNOWN_SECONDS:
+            if self._reading is None or self._reading.done():
+                self._reading = self._begin(self._read_replication())
+            await asyncio.shield(self._reading)
         if not self._can_ask or not self.were_seen or (check is None and not self._needed):
             return True
         if self._question is None:
@@ -196,14 +196,14 @@ class _Server:
                 return True
         return int(reached) >= self._needed
 
-    async def _look_now(self) -> None:
+    async def _read_replication(self) -> None:
         """Learn whether there are replicas."""
         [found] = await self._send([("INFO", "replication")])
         if isinstance(found, Exception):
             if _is_passing(found):
                 raise found
             found = {}  # an ACL may forbid INFO
-        self._looked_at = time.monotonic()
+        self._read_at = time.monotonic()
         # A primary that has become a replica has to be asked too: it refuses the mark.
         is_replica = found.get("role", "master") != "master"
         self._needed = 1 if is_replica or has_replicas(found) else 0

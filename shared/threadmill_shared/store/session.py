@@ -39,7 +39,7 @@ class Session:
         Returns:
             Whether one has it, or there are no replicas.
         """
-        return await self._replicas.confirm(self.keys.mark(id), check)
+        return await self._replicas.wait_for_replica(self.keys.mark(id), check)
 
     async def keys_like(self, pattern: str) -> AsyncIterator[str]:
         """The keys that match a pattern, each once.

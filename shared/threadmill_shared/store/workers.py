@@ -14,7 +14,7 @@ from threadmill_shared.tools import ToolSpec
 
 def notification_channel(namespace: str, worker_id: str) -> str:
     """The channel on which a worker is told that one of its runs is to stop."""
-    return Keys(namespace).bell(worker_id)
+    return Keys(namespace).worker_channel(worker_id)
 
 
 class Workers:

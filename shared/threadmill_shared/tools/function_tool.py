@@ -140,10 +140,10 @@ class Tool:
 
     def _make_spec(self, identity: str) -> ToolSpec:
         options, arguments = self._options, self._arguments()
-        told = options.description
+        description = options.description
         return ToolSpec(
             name=self._name,
-            description=arguments.description if told is None else told,
+            description=arguments.description if description is None else description,
             parameters=arguments.schema,
             identity=identity,
             digest=schema_digest(self._name, arguments.schema),

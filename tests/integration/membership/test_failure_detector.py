@@ -143,7 +143,7 @@ async def test_a_worker_that_looks_rarely_trusts_lost_connections_only_after_loo
 
 
 async def test_who_has_another_connection_at_the_second_look_lives(url, store, monkeypatch):
-    monkeypatch.setattr(failure_detector, "SECOND_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(failure_detector, "SECOND_SCAN_SECONDS", 0.5)
     search = FailureDetector(store)
     async with ghost(url, store, GHOST):
         assert await search.find() == []

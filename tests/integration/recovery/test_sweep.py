@@ -58,7 +58,7 @@ async def overdue(scene: Scene) -> str:
 
 async def test_a_run_that_is_overdue_is_ended(scene, sweeping):
     run_id = await overdue(scene)
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(run_id) is Status.EXPIRED
 
 
@@ -67,19 +67,19 @@ async def test_one_run_that_cannot_be_read_keeps_no_other_from_its_end(scene, sw
     await scene.command("HSET", scene.keys.run(unreadable), "status", "of later")
     other = await overdue(Scene(scene.store, "thread_3f" + ids.new_thread_id()[9:]))
 
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
 
     assert await scene.status(other) is Status.EXPIRED
     assert f"could not end {unreadable}" in caplog.text
     await scene.command("HSET", scene.keys.run(unreadable), "status", "in_progress")
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(unreadable) is Status.EXPIRED
 
 
 async def test_a_run_whose_request_cannot_be_read_is_ended_like_any_other(scene, sweeping):
     run_id = await overdue(scene)
     await scene.command("HSET", scene.keys.run(run_id), "request", '{"of": "later"}')
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(run_id) is Status.EXPIRED
 
 
@@ -90,7 +90,7 @@ async def test_a_registration_of_a_later_version_keeps_nobody_from_finding_the_d
     text = later.encode().replace("{", '{"colour": "blue",', 1)
     await scene.command("HSET", scene.keys.alive(), later.id, text)
 
-    await sweeping.sweep.look_at_workers()
+    await sweeping.sweep.check_workers()
 
     assert [worker.id for worker in sweeping.sweep._failure_detector.workers] == [later.id]
     await scene.command("HDEL", scene.keys.alive(), later.id)
@@ -102,16 +102,16 @@ async def test_nothing_is_ended_for_a_while_after_the_server_has_changed(
 ):
     """The clock of the one that took over may be minutes ahead."""
     run_id = await overdue(scene)
-    await sweeping.sweep.look_at_workers()
+    await sweeping.sweep.check_workers()
     sweeping.sweep._server = ANOTHER  # as if what is there now had taken its place
     if looks_at_workers:
-        await sweeping.sweep.look_at_workers()
+        await sweeping.sweep.check_workers()
 
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(run_id) is Status.QUEUED
 
     monkeypatch.setattr(sweep, "NEW_SERVER_SECONDS", 0)
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(run_id) is Status.EXPIRED
 
 
@@ -128,8 +128,8 @@ async def test_where_the_server_may_not_be_asked_who_it_is_what_is_overdue_is_en
     )
     run_id = await overdue(scene)
 
-    await limited.look_at_workers()
-    await limited.look_at_runs()
+    await limited.check_workers()
+    await limited.scan_indexes()
 
     assert await scene.status(run_id) is Status.EXPIRED
     await poor.close()
@@ -143,7 +143,7 @@ async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
     held = await scene.begin()
     held.put(begin_call(held.record, "call_1"))
     await held.stored()
-    await sweeping.sweep.look_at_workers()
+    await sweeping.sweep.check_workers()
     if is_new:
         sweeping.sweep._server = ANOTHER
 
@@ -151,7 +151,7 @@ async def test_deaths_after_the_server_has_changed_do_not_count_against_runs(
         return [Dead(HOLDER.id, "", expired=True)]
 
     monkeypatch.setattr(sweeping.sweep._failure_detector, "find", find)
-    await sweeping.sweep.look_at_workers()
+    await sweeping.sweep.check_workers()
 
     assert await scene.status(held.record.id) is Status.QUEUED
     key = scene.keys.run(held.record.id)
@@ -182,21 +182,21 @@ async def test_a_cancelled_run_whose_worker_does_not_end_it_is_ended_after_a_sec
     await write_partly(held, "Once upon a time")
     await scene.store.runs.cancel(held.record.id)
 
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(held.record.id) is Status.CANCELLING
 
     await scene.passes(await scene.store.server.now() + CANCEL_MS)
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert await scene.status(held.record.id) is Status.CANCELLED
 
 
 async def test_a_sweep_reports_the_ends_that_nobody_has_reported_in_time(scene, sweeping):
     run_id = (await scene.enqueue()).run_id
     await scene.store.runs.cancel(run_id)
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
     assert sweeping.reported == []  # the message that was sent for the run may come
 
     await scene.passes((await scene.record(run_id)).ended_at + 2000)
-    await sweeping.sweep.look_at_runs()
+    await sweeping.sweep.scan_indexes()
 
     assert sweeping.reported == [run_id]

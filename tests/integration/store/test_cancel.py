@@ -41,7 +41,7 @@ async def test_a_run_in_progress_is_cancelling_and_its_worker_hears_the_bell(
     scene, client, notifications
 ):
     held = await scene.begin()
-    async with notifications.hear(HOLDER.bell) as heard:
+    async with notifications.hear(HOLDER.channel) as heard:
         ended = await scene.store.runs.cancel(held.record.id)
 
         said = await asyncio.wait_for(anext(heard), 3)

@@ -192,7 +192,7 @@ async def test_threads_do_not_wait_for_each_other(scene):
 @pytest.mark.one_server
 async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(scene, redis_url):
     await scene.enqueue()
-    scene.store.session.memory_guard._looked_at = float("-inf")  # it has been idle since
+    scene.store.session.memory_guard._read_at = float("-inf")  # it has been idle since
     other = connect(redis_url)
     await other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     await other.aclose()

@@ -97,13 +97,13 @@ class ConsumerService:
             consumer_cls=RunConsumer,
             pool_cls=RunPool,
             loglevel="WARNING",
-            ready_callback=lambda consumer: _tell_ready(consumer, on_ready),
+            ready_callback=lambda consumer: _announce_ready(consumer, on_ready),
             without_gossip=True,
             without_mingle=True,
         )
 
 
-def _tell_ready(consumer: Any, on_ready: Callable[[], None]) -> None:
+def _announce_ready(consumer: Any, on_ready: Callable[[], None]) -> None:
     consumer.pool.when_free = consumer.wake_if_full
     on_ready()
 

@@ -32,7 +32,7 @@ async def claim(
         run_id,
         worker=holder.id,
         worker_name=holder.name,
-        bell=holder.bell,
+        channel=holder.channel,
         task=task_id,
     )
     if claimed.record is None or claimed.writer is None:

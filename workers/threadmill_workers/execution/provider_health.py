@@ -19,15 +19,15 @@ class ProviderHealth:
         """It has not been asked yet."""
         self._clock = clock
         self._failing_since: float | None = None
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
         self._failed = 0
 
     def note_failure(self, run_id: str, error: Exception) -> None:
         """Take note of a request without an answer, or with one that cannot be used."""
         now = self._clock()
         self._failed += 1
-        if self._failing_since is None and now - self._told_at >= LOG_PAUSE_SECONDS:
-            self._failing_since = self._told_at = now
+        if self._failing_since is None and now - self._logged_at >= LOG_PAUSE_SECONDS:
+            self._failing_since = self._logged_at = now
             self._failed = 1
             logger.warning(
                 "the provider is failing (%s), for %s among others; each request is retried up to "

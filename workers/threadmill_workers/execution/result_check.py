@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_CORRECTIONS = 2
 """How often the model is told in one run what is wrong with its result."""
-_TOLD = 5
+_LISTED = 5
 """Faults of one result that the model is told at most."""
 _LONGEST = 500
 """Characters of one of them."""
@@ -100,8 +100,10 @@ class ResultCheck:
 
 def _schema_violations(validator: Validator, data: Any) -> str | None:
     found = sorted(validator.iter_errors(data), key=lambda error: error.json_path)
-    told = [f"{error.json_path[:_LONGEST]}: {error.message[:_LONGEST]}" for error in found[:_TOLD]]
-    return "\n".join(told) or None
+    faults = [
+        f"{error.json_path[:_LONGEST]}: {error.message[:_LONGEST]}" for error in found[:_LISTED]
+    ]
+    return "\n".join(faults) or None
 
 
 def _note(violations: str, run_id: str) -> NoteItem:

@@ -22,7 +22,7 @@ class WorkerIdentity:
 
     id: str
     """`host:pid:nonce`"""
-    bell: str
+    channel: str
     """The channel on which it is told to stop a run."""
 
     @property
@@ -43,4 +43,4 @@ class WorkerIdentity:
 
     def renewed(self) -> WorkerIdentity:
         """The same process under a new id, because the old one was declared dead."""
-        return WorkerIdentity(f"{self.name}:{secrets.token_hex(4)}", self.bell)
+        return WorkerIdentity(f"{self.name}:{secrets.token_hex(4)}", self.channel)

@@ -31,7 +31,7 @@ was frozen for a minute is no worse for it."""
 FIRST_RETRY_SECONDS = 0.01
 LONGEST_RETRY_SECONDS = 1.0
 """Between two tries to connect; doubling from the first to the longest."""
-TELL_SECONDS = 10.0
+WARNING_SECONDS = 10.0
 """Between two lines of the log that say that it does not succeed."""
 
 
@@ -47,7 +47,7 @@ class Loop:
         self._loop.call_soon_threadsafe(act)
 
     def answers(self, *, on_silence: Callable[[], None]) -> bool:
-        """Whether it has answered one of the last beats; asks it anew.
+        """Whether it has answered one of the last heartbeats; asks it again.
 
         Args:
             on_silence: called once when it has not.
@@ -93,7 +93,7 @@ class Lease:
             holder, info, tools, on_declared_dead=lambda: loop.call(on_declared_dead)
         )
         self._on_stuck = on_stuck
-        self._told_at = float("-inf")
+        self._warned_at = float("-inf")
         self._end = threading.Event()
         self._closing = asyncio.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -151,28 +151,28 @@ class Lease:
                 async with open_heartbeat(url, namespace) as connection:
                     await self._beat_on(connection)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
-                self._tell_trouble(error)
+                self._warn(error)
                 await asyncio.sleep(pause)
             was_renewed = boot_seconds() - self._heartbeat.confirmed_at < LONGEST_RETRY_SECONDS
             pause = FIRST_RETRY_SECONDS if was_renewed else min(2 * pause, LONGEST_RETRY_SECONDS)
 
-    def _tell_trouble(self, error: Exception) -> None:
+    def _warn(self, error: Exception) -> None:
         """Log why there is no beat; now and then, since it is tried many times."""
-        if time.monotonic() - self._told_at > TELL_SECONDS:
-            self._told_at = time.monotonic()
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
             logger.warning("the lease could not be renewed (%s)", type(error).__name__)
 
-    def _tell_end_of_trouble(self) -> None:
-        if self._told_at > float("-inf"):
-            self._told_at = float("-inf")
+    def _log_recovery(self) -> None:
+        if self._warned_at > float("-inf"):
+            self._warned_at = float("-inf")
             logger.warning("the lease is renewed again; Redis is back")
 
     async def _beat_on(self, connection: HeartbeatConnection) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
         await self._heartbeat.begin(connection)
         self._registered.set()
-        self._tell_end_of_trouble()
-        while not await self._is_lost_before_the_next_beat(connection):
+        self._log_recovery()
+        while await self._wait_for_next_beat(connection):
             if self._end.is_set():
                 await self._heartbeat.end(connection)
                 return
@@ -184,7 +184,8 @@ class Lease:
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} heartbeats")
 
-    async def _is_lost_before_the_next_beat(self, connection: HeartbeatConnection) -> bool:
+    async def _wait_for_next_beat(self, connection: HeartbeatConnection) -> bool:
+        """Wait until the next heartbeat is due; False: the connection is lost."""
         waiting = asyncio.ensure_future(connection.is_lost_within(BEAT_SECONDS))
         closing = asyncio.ensure_future(self._closing.wait())
         await asyncio.wait([waiting, closing], return_when=asyncio.FIRST_COMPLETED)
@@ -192,4 +193,4 @@ class Lease:
         if not waiting.done():
             waiting.cancel()
             await asyncio.wait([waiting])
-        return not waiting.cancelled() and waiting.result()
+        return waiting.cancelled() or not waiting.result()

@@ -98,8 +98,8 @@ class Maintenance:
         self._watchdog.take_ping(number)
 
     async def _listen(self) -> None:
-        """Stop runs that were cancelled. The bell carries the run's id."""
-        async with self._notifications.hear(self._lease.holder.bell) as cancelled:
+        """Stop runs that were cancelled. A message of this worker's channel is a run's id."""
+        async with self._notifications.hear(self._lease.holder.channel) as cancelled:
             async for run_id in cancelled:
                 self._executor.stop(run_id)
 

@@ -21,9 +21,9 @@ from threadmill_workers.log_text import list_runs
 logger = logging.getLogger("threadmill.worker")
 
 PROBE_MS = 10_000
-"""How long no second probe is sent to a queue where the first has not come through."""
+"""How long no second probe is sent to a queue if the first has not come through."""
 SAMPLE = 2
-"""Unclaimed runs of one bucket in one look: they only tell to which queues a probe is to go."""
+"""Unclaimed runs of one bucket in one scan: they only tell to which queues a probe is to go."""
 PAGE = 500
 """Unclaimed runs of one bucket that a probe sends again at most; the rest comes with the next."""
 
@@ -75,18 +75,18 @@ class Redelivery:
             now: the server's time in milliseconds.
             workers: those that are registered.
         """
-        if not workers:  # this one is not registered yet, or the look at the workers failed
+        if not workers:  # this one is not registered yet, or the check of the workers failed
             return
         consumed = {queue for worker in workers for queue in worker.queues}
         for unclaimed in await self._read(found):
             if unclaimed.queue not in consumed:
                 # No worker consumes that queue: a message there would wait for one as the first
-                # does. Until one comes, the run must not hide others from this look.
+                # does. Until one comes, the run must not hide others from this scan.
                 dispatch = await self._store.indexes.resend(unclaimed.run_id, unclaimed.place)
                 if self._own_queue is not None:
                     self._send(dispatch)
         if found:
-            # All of them: a long queue may hide from this look what was lost in a short one.
+            # All of them: a long queue may hide from this scan what was lost in a short one.
             for queue in sorted(self._to_probe(workers)):
                 await self._probe(queue, now)
 
@@ -105,7 +105,7 @@ class Redelivery:
         """A probe has come through: send again what was sent before it and is unclaimed.
 
         Args:
-            queue: where the probe was sent to; nothing happens where none was.
+            queue: where the probe was sent to; nothing happens if none was.
             until: the server's time in milliseconds when it was sent.
         """
         if not self._queues.knows(queue):

@@ -1,7 +1,7 @@
 """Finds runs that nobody executes any more, and sees to it that somebody does.
 
 Every worker sweeps; two at once do no harm, since each change is a script that compares first. So
-that many workers do not look more often than a few, each one's pauses grow with their number.
+that many workers do not scan more often than a few, each one's pauses grow with their number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.parked_runs import unanswered
 from threadmill_shared.store.store import Store
-from threadmill_workers.membership.failure_detector import BETWEEN_LOOKS_SECONDS, FailureDetector
+from threadmill_workers.membership.failure_detector import BETWEEN_SCANS_SECONDS, FailureDetector
 from threadmill_workers.recovery.each import each
 from threadmill_workers.recovery.redelivery import SAMPLE, Redelivery
 from threadmill_workers.recovery.takeover import Takeover
@@ -25,34 +25,34 @@ from threadmill_workers.recovery.takeover import Takeover
 logger = logging.getLogger("threadmill.worker")
 
 WATCH_SECONDS = 0.3
-"""Between two looks at the workers."""
+"""Between two checks of the workers."""
 SWEEP_SECONDS = 0.75
-"""Between two looks at the indexes."""
+"""Between two scans of the indexes."""
 ECONOMY = 8
-"""So many workers look as often as one; with more of them, each looks more rarely."""
+"""So many workers scan as often as one; with more of them, each scans more rarely."""
 OVERDUE_GRACE_MS = 10_000
 NEW_SERVER_SECONDS = 10.0
 """The clock of a server that took over may differ: so long after it came, nothing expires."""
 PAGE = 100
-"""Overdue runs of one bucket in one look; the rest comes with the next."""
+"""Overdue runs of one bucket in one scan; the rest comes with the next."""
 OVERDUE = LastError.of("deadline", "The run did not end in time, and its worker did not end it.")
 UNCLAIMED = LastError.of("deadline", "No worker began the run in time (THREADMILL_QUEUE_SECONDS).")
 
 
 class Sweep:
-    """Looks at the workers, and at the indexes of all buckets, again and again."""
+    """Checks the workers, and scans the indexes of all buckets, again and again."""
 
     def __init__(
         self,
         store: Store,
         takeover: Takeover,
-        resending: Redelivery,
+        redelivery: Redelivery,
         report: Callable[[str], Awaitable[None]],
     ) -> None:
-        """A sweep; `takeover`, `resending` and `report` do what follows from what it finds."""
+        """A sweep; `takeover`, `redelivery` and `report` do what follows from what it finds."""
         self._store = store
         self._takeover = takeover
-        self._redelivery = resending
+        self._redelivery = redelivery
         self._report = report
         self._failure_detector = FailureDetector(store)
         self._holders: frozenset[str] = frozenset()
@@ -62,30 +62,30 @@ class Sweep:
     async def work(self) -> None:
         """Sweep for ever."""
         await asyncio.gather(
-            self._for_ever(self.look_at_workers, WATCH_SECONDS),
-            self._for_ever(self.look_at_runs, SWEEP_SECONDS),
+            self._for_ever(self.check_workers, WATCH_SECONDS),
+            self._for_ever(self.scan_indexes, SWEEP_SECONDS),
         )
 
-    async def _for_ever(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+    async def _for_ever(self, act: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
             try:
-                await look()
+                await act()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
                 logger.warning("a sweep failed and will be retried: %s", type(error).__name__)
             await asyncio.sleep(self._pause(seconds))
 
     def _pause(self, seconds: float) -> float:
-        """What stands for so many seconds where few workers scan."""
+        """The pause for which `seconds` stands if few workers scan."""
         rarer = max(1.0, len(self._failure_detector.workers) / ECONOMY)
         pause = seconds * rarer * random.uniform(0.9, 1.1)  # noqa: S311  not a secret
-        # Who suspects somebody does not wait for its turn: its second look is the verdict.
+        # Who suspects somebody does not wait for its turn: its second scan is the verdict.
         return (
-            min(pause, 1.05 * BETWEEN_LOOKS_SECONDS) if self._failure_detector.is_alarmed else pause
+            min(pause, 1.05 * BETWEEN_SCANS_SECONDS) if self._failure_detector.is_alarmed else pause
         )
 
     # ---- workers ---------------------------------------------------------------------------------
 
-    async def look_at_workers(self) -> None:
+    async def check_workers(self) -> None:
         """Take over what dead workers have left."""
         dead = await self._failure_detector.find(self._holders)
         self._note(self._failure_detector.server)
@@ -105,12 +105,12 @@ class Sweep:
 
     # ---- runs ------------------------------------------------------------------------------------
 
-    async def look_at_runs(self) -> None:
+    async def scan_indexes(self) -> None:
         """End what is overdue, and send what nobody has claimed."""
         scan = await self._store.indexes.scan(overdue=PAGE, unclaimed=SAMPLE)
         self._holders = scan.holders
         if scan.overdue:
-            # It may have changed since the last look at the workers, and with it the clock.
+            # It may have changed since the last check of the workers, and with it the clock.
             self._note(await self._failure_detector.ask_server())
         if not self._is_server_new():
             await each(scan.overdue, self._end, "end")
