@@ -26,12 +26,23 @@ from threadmill_shared.records.definition import Definition, ResultForm, RunOpti
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 
 _OTHER_OPTIONS = (
-    *("thread", "when_busy", "idempotency_key", "context", "timeout", "model", "instructions"),
-    *("additional_instructions", "tools", "additional_tools", "event_handler_class"),
+    "thread",
+    "when_busy",
+    "idempotency_key",
+    "context",
+    "timeout",
+    "model",
+    "instructions",
+    "additional_instructions",
+    "tools",
+    "additional_tools",
+    "event_handler_class",
     "result_type",
-    *("code_interpreter_files", "file_search_files", "image_files"),
+    "code_interpreter_files",
+    "file_search_files",
+    "image_files",
 )
-"""What the ways to say something take beside `RunOptions`; told to whoever mistypes one."""
+"""What the ways to say something take beside `RunOptions`; listed for callers who mistype one."""
 
 MAX_CONTEXT_BYTES = 64 * 1024
 TOOL_CHOICES = ("none", "auto", "required")

@@ -113,7 +113,7 @@ class WorkerProcess:
         self._runtime.executor.drop()
 
     def _give_up(self, reason: str) -> None:
-        """Let this worker be declared dead at once, since it cannot go on, and be replaced."""
+        """Let this worker be declared dead at once, since it cannot continue, and be replaced."""
         if self._is_alone:  # it is in a user's process, which is not ours to end
             logger.error("%s; the runs of this process may be reassigned", reason)
             return

@@ -75,9 +75,7 @@ class Notifications:
             self._listeners.setdefault(channel, set()).add(listener)
             if first:
                 self._unsubscribed.add(channel)
-                with contextlib.suppress(
-                    *PASSING
-                ):  # meanwhile the readers read without notifications
+                with contextlib.suppress(*PASSING):  # meanwhile readers read without notifications
                     await self._subscribe()
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())

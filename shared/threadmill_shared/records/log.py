@@ -232,7 +232,7 @@ class LogEntry:
     at: int
     """Server's time in milliseconds."""
     began: int
-    """When the step began that this entry ends; `at` where it began in this entry."""
+    """When the step began that this entry ends; `at` if it began in this entry."""
 
     @classmethod
     def read(cls, id: str, fields: Mapping[str, str]) -> LogEntry:

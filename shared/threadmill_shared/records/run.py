@@ -159,8 +159,17 @@ _NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model=
 
 
 _NUMBERS = (
-    *("created_at", "attempts", "events", "first", "final", "open_from", "turn"),
-    *("next_message", "next_step", "park_ms", "approval_ms"),
+    "created_at",
+    "attempts",
+    "events",
+    "first",
+    "final",
+    "open_from",
+    "turn",
+    "next_message",
+    "next_step",
+    "park_ms",
+    "approval_ms",
 )
 """0 if they are not there."""
 _TIMES = ("started_at", "ended_at", "deadline")

@@ -137,16 +137,16 @@ def _fields(stored: str | None) -> dict[str, Any]:
 def _same(stored: str, definition: Definition) -> bool:
     """Whether they differ only in what this release does not know, and in the version.
 
-    What two releases write of the same assistant must not make each of them store it anew.
+    What two releases write of the same assistant must not make each of them store it again.
     """
     try:
         found = Definition.read(stored, "")
-    except errors.StoreIncompatible:  # it is damaged, and stored anew
+    except errors.StoreIncompatible:  # it is damaged, and replaced
         return False
     return found.known() | {"version": None} == definition.known() | {"version": None}
 
 
 def _unknown_fields(stored: str | None) -> dict[str, Any]:
-    """What a later release has stored besides: it stays, whoever stores the rest anew."""
+    """What a later release has stored besides: it stays, whoever replaces the rest."""
     known = Definition.model_fields
     return {name: value for name, value in _fields(stored).items() if name not in known}

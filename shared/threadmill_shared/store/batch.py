@@ -82,7 +82,7 @@ class Batch:
         self.items += (message_id, to_json(item).decode())
 
     def step(self, number: int, body: Any = None, status: str = "") -> None:
-        """Write a step: its body where given; an empty status leaves it open."""
+        """Write a step: its body if given; an empty status leaves it open."""
         self.steps += (number, status, "" if body is None else to_json(body).decode())
 
     def open_call(self, call_id: str, closing_output: Item) -> None:

@@ -1,4 +1,4 @@
-"""Every key of the store is born here: its type, its owner and its lifetime.
+"""All keys of the store are named here, with their types, owners and lifetimes.
 
 All keys of a bucket share one hash tag, so one script may touch them together, also in a cluster.
 Scripts build the names of further keys from the bucket's prefix; they use the same words.

@@ -128,7 +128,7 @@ class ParkedRuns:
     async def lease_call(
         self, run_id: str, call_id: str, lessee: str, *, may_repeat: bool, suspect: str = ""
     ) -> tuple[str, str]:
-        """Take a call, to execute it; or say that one goes on with it.
+        """Take a call, to execute it; or say that this process still executes it.
 
         Args:
             run_id: the parked run.

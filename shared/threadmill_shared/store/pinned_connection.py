@@ -31,7 +31,7 @@ class PinnedConnection:
 
         Raises:
             ResponseError: the first of the answers that is an error.
-            ConnectionError: the server is away; the next question connects anew.
+            ConnectionError: the server is away; the next question connects again.
         """
         pool = getattr(self._client, "connection_pool", None)
         if pool is None:  # a cluster, which has one for each node

@@ -176,7 +176,7 @@ class _Server:
 
     async def _ask(self, mark: str) -> list[Any]:
         async with self._asking:
-            # Who comes from here on has written later, and asks anew.
+            # Who comes from here on has written later, and asks again.
             checks, self._checks, self._question = self._checks, [], None
             write = ("SET", mark, secrets.token_hex(4), "PX", MARK_MS)
             wait = ("WAIT", self._needed, REPLICA_MS)

@@ -20,8 +20,7 @@ def enqueue_refusal(
         case "mismatch":
             return errors.IdempotencyMismatch(
                 f"The idempotency key belongs to {holder}, which was enqueued with different "
-                "content. "
-                "Use a new key for a new request."
+                "content. Use a new key for a new request."
             )
         case "no_thread":
             return thread_not_found(new.thread_id)

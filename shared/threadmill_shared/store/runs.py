@@ -163,7 +163,7 @@ class Runs:
         A run that is being cancelled ends as cancelled, at the earliest `grace_ms` after that; any
         other as `status`, at the earliest `grace_ms` after its deadline, or at once if it is
         the attempt of this token, which is `lost`. None: it is too early, or the run has ended, or
-        another attempt goes on with it.
+        another attempt continues it.
         """
         while True:
             record = await self.record(run_id)
@@ -207,9 +207,9 @@ class Runs:
         """Take a run away from a holder that is gone or does not execute it.
 
         Args:
-            record: as it was read; the script looks whether it still is.
-            max_deaths: the holder died, and so often a run may die without getting on. None: this
-                is no fault of the run, and is not counted.
+            record: as it was read; the script checks that it still is.
+            max_deaths: the holder died, and so many holders may die without the run making
+                progress. None: this is not the run's fault, and is not counted.
         """
         call = self._scripts.reclaim(
             run_id=record.id,

@@ -35,7 +35,7 @@ class ChannelSubscription:
         """Have them come no more.
 
         Raises:
-            Exception: a connection that is just being closed or made anew fails in its own ways.
+            Exception: a connection that is just being closed or replaced fails in its own ways.
         """
         if self._pubsub is not None:
             await self._pubsub.unsubscribe(channel)

@@ -160,7 +160,7 @@ class Threads:
         metadata: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> int:
-        """Add a part of a conversation that was led elsewhere; returns how many messages were new.
+        """Add a part of a conversation from another store; returns how many messages were new.
 
         Args:
             thread_id: made if there is no such thread.

@@ -98,8 +98,12 @@ class ToolRunner:
             what = f"{result.error} at {result.place}" if result.place else result.error
             logger.warning(
                 "tool %s failed in call %s of %s, %s, assistant %r: %s",
-                *(tool.spec.name, context.call_id, context.run_id, context.thread_id),
-                *(context.assistant, what),
+                tool.spec.name,
+                context.call_id,
+                context.run_id,
+                context.thread_id,
+                context.assistant,
+                what,
             )
         return result
 

@@ -156,7 +156,7 @@ class HeldRun:
     async def wait_for_replica(self) -> None:
         """Wait until a replica has what is stored, however long that takes.
 
-        Whoever is cut off with an old primary waits here, while others may go on with the run.
+        Whoever is cut off with an old primary waits here, while others may continue the run.
 
         Raises:
             LostRun: the run is no longer ours, or the store has lost what was written before.

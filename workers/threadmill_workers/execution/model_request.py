@@ -72,7 +72,7 @@ def _tool_choice(record: RunRecord, items: Sequence[Item]) -> str | dict[str, An
     """What the run wants of this request. A call is forced until the run has made one.
 
     Forced in each turn, a model could never answer. The calls are looked for among what is stored,
-    so that whoever goes on with the run knows of them.
+    so that a worker that continues the run knows of them.
     """
     choice = record.request.options.tool_choice
     if choice in (None, "none", "auto"):

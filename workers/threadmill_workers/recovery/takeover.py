@@ -44,7 +44,7 @@ class Takeover:
             max_deaths: how often a run's worker may die in its tool calls without any of them
                 ever being finished.
             remove_queue: removes the queue that only a dead worker consumed.
-            on_taken: told the record, as it was, of a run that goes on with another worker.
+            on_taken: called with the record, as it was, of a run that another worker continues.
         """
         self._store = store
         self._send = send

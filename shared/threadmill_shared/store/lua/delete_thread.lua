@@ -10,7 +10,7 @@
 -- include: none
 local known = redis.call('HMGET', thread, 'created_at', 'head')
 local deleted = bucket .. 'deleted:' .. thread_id
--- First, so that a late repeat does not delete a thread that was made anew.
+-- First, so that a late repeat does not delete a thread that was created again.
 if redis.call('GET', deleted) == delete_id then
   return {'again'}
 end

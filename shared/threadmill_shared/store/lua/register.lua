@@ -1,4 +1,4 @@
--- A worker registers, for the first time or anew. `known` are the registrations that it may have, one
+-- A worker registers, for the first time or again. `known` are the registrations that it may have, one
 -- a line: the one that was confirmed last, if any, and those whose answers it never had.
 --
 -- keys: alive lease tools
@@ -6,7 +6,7 @@
 -- rest: the tools that it can execute
 --
 -- replies: {ok}
--- refusals: {buried}: it was taken for dead, and its runs were taken from it
+-- refusals: {buried}: it was declared dead, and its runs were reassigned
 -- include: none
 local found = redis.call('HGET', alive, worker)
 local is_known = found == registration

@@ -1,4 +1,4 @@
--- A holder gives its run back as it stands; the token is retired, and any worker may go on with it.
+-- A holder gives its run back as it stands; the token is retired, and any worker may continue it.
 --
 -- keys: run
 -- args: bucket run_id token serial

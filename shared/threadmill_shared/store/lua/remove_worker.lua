@@ -1,5 +1,5 @@
 -- A worker is dead: remove its registration, if it is still the one that was judged. A worker that has
--- registered again meanwhile lives; one that lives and finds itself buried drops its runs.
+-- registered again meanwhile lives; one that lives and is told `buried` drops its runs.
 --
 -- keys: alive lease tools
 -- args: worker judged expired

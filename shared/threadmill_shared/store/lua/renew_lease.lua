@@ -6,7 +6,7 @@
 --
 -- replies: {ok}
 -- refusals: {lapsed}: its lease had expired, it has to register again;
---   {buried}: it was taken for dead, and its runs were taken from it
+--   {buried}: it was declared dead, and its runs were reassigned
 -- include: none
 if redis.call('HGET', alive, worker) ~= registration then
   return {'buried'}

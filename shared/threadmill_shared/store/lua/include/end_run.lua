@@ -74,7 +74,7 @@ local function end_run(bucket, run_id, status, now)
   else
     redis.call('ZREM', bucket .. 'line:' .. thread_id, run_id)
   end
-  -- The last of all: a key that was written after its time would begin anew, without one.
+  -- The last of all: a key that was written after it had expired would be new, and never expire.
   set_lifetimes(bucket, run_id, thread_id, record[3], record[7], record[8], now)
   return next_run, queue
 end

@@ -1,4 +1,4 @@
--- Append `count` events to the run's log as one entry, named by its last number, and ring the bell.
+-- Append `count` events to the run's log as one entry, named by its last number, and publish it.
 -- `records` are compact JSON records without the outer brackets, so that scripts can join them.
 -- `began` is the time at which the step began that this entry ends ('' if it ends none).
 local function log(bucket, run_id, count, records, now, began)

@@ -10,7 +10,7 @@ local function waited_for(calls)
   return found
 end
 
--- A call that waited for `was` has been answered. A parked run goes on once nothing is left that it
+-- A call that waited for `was` has been answered. A parked run continues once nothing is left that it
 -- waits for: any worker may claim it, with the time that was left to it. After the last decision it
 -- may still wait for functions, for which it has less time. Returns the run and its queue if it is to
 -- be sent, else two empty strings.
@@ -27,7 +27,7 @@ local function resume_if_answered(bucket, run_id, was, now)
     return '', ''
   end
   local deadline = digits(now + record[1])
-  -- The next claim is no takeover.
+  -- The next claim is not a takeover.
   redis.call('HSET', run, 'status', 'queued', 'deadline', deadline, 'handed_over', 1)
   redis.call('HDEL', run, 'left_ms')
   redis.call('ZREM', bucket .. 'parked', run_id)
