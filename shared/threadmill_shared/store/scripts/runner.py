@@ -139,12 +139,26 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
         return errors.StoreUnavailable(
             f"Redis cannot be reached: {reason}. Check THREADMILL_REDIS_URL."
         )
+    if _is_rejected_login(error):
+        return errors.StoreUnavailable(
+            f"Redis rejected the user name and password, or requires them ({error}). Check "
+            "THREADMILL_REDIS_URL."
+        )
     is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
         f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL "
         "and that the server is running; a call that may have been carried out is safe to repeat."
         + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
+
+
+def _is_rejected_login(error: BaseException | None) -> bool:
+    """Whether it is one; a cluster's error has it as a cause."""
+    while error is not None:
+        if isinstance(error, redis_errors.AuthenticationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def store_full() -> errors.StoreFull:
