@@ -25,7 +25,7 @@ WIDE = 200
 def runs(thread_id: str | None, key: str | None, limit: int) -> None:
     """List the newest runs of the thread THREAD_ID, oldest first."""
     if (thread_id is None) == (key is None):
-        raise click.UsageError("Give THREAD_ID or --key KEY, not both.")
+        raise click.UsageError("Give either THREAD_ID or --key KEY.")
     use_store()
     from rich.console import Console
 
