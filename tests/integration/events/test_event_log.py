@@ -187,25 +187,25 @@ def _calls(statistics, command):
 # ---- notifications -------------------------------------------------------------------------
 
 
-async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, notifications):
-    async with notifications.listen("channel") as bell, notifications.hear("channel") as heard:
-        await client.publish("channel", "first")
-        await client.publish("channel", "second")
+async def test_a_bell_keeps_messages_only_for_whoever_hears_them(client, notifications, channel):
+    async with notifications.listen(channel) as bell, notifications.hear(channel) as heard:
+        await client.publish(channel, "first")
+        await client.publish(channel, "second")
 
         assert [await anext(heard), await anext(heard)] == ["first", "second"]
         assert bell.is_set()
         assert not bell.messages
 
 
-async def test_a_subscription_that_failed_is_repeated(client, notifications):
+async def test_a_subscription_that_failed_is_repeated(client, notifications, channel):
     await ask_all(client, "config_set", "maxclients", 1)
     try:
-        async with notifications.hear("channel") as heard:
+        async with notifications.hear(channel) as heard:
             await ask_all(client, "config_set", "maxclients", 10_000)
             waiting = asyncio.ensure_future(anext(heard))
 
             async def is_heard() -> bool:
-                await client.publish("channel", "now")
+                await client.publish(channel, "now")
                 return waiting.done()
 
             await wait_until_async(is_heard, "it is subscribed")
@@ -214,12 +214,14 @@ async def test_a_subscription_that_failed_is_repeated(client, notifications):
         await ask_all(client, "config_set", "maxclients", 10_000)
 
 
-async def test_a_message_that_makes_no_sense_does_not_end_the_subscription(client, notifications):
-    async with notifications.hear("channel") as heard:
+async def test_a_message_that_makes_no_sense_does_not_end_the_subscription(
+    client, notifications, channel
+):
+    async with notifications.hear(channel) as heard:
         waiting = asyncio.ensure_future(anext(heard))
-        await client.publish("channel", b"\xff")
+        await client.publish(channel, b"\xff")
         await asyncio.sleep(0.05)
-        await client.publish("channel", "now")
+        await client.publish(channel, "now")
         assert await asyncio.wait_for(waiting, 3) == "now"
 
 

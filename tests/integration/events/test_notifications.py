@@ -91,11 +91,11 @@ async def test_a_channel_that_could_not_be_left_is_left_when_it_rings(
         await wait_until_async(is_left, "the channel is left")
 
 
-async def test_what_a_channel_says_is_heard_in_order(notifications, server):
-    async with notifications.hear("a") as words:
-        await subscribed(server, "a")
+async def test_what_a_channel_says_is_heard_in_order(notifications, server, channel):
+    async with notifications.hear(channel) as words:
+        await subscribed(server, channel)
         for word in ("one", "two", "three"):
-            await server.publish("a", word)
+            await server.publish(channel, word)
 
         heard = [await asyncio.wait_for(anext(words), 5) for _ in range(3)]
 
