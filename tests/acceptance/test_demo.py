@@ -18,7 +18,7 @@ import psutil
 import pytest
 from tests.support.waiting import wait_until
 
-from threadmill.testing import StandIn
+from threadmill.testing import Pause, Reply, StandIn, Text
 
 pytestmark = pytest.mark.apart
 
@@ -135,7 +135,8 @@ def test_the_demo_talks_to_the_provider_that_is_set(user_settings: dict[str, str
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_demo_that_is_ended_early_leaves_nothing(number: int, code: int) -> None:
-    with Demo() as demo:
+    endless = Reply([Text("Hello! How are you?")], pause=Pause(after_tokens=2))
+    with StandIn(lambda _: endless) as provider, Demo(OPENAI_BASE_URL=provider.base_url) as demo:
         demo.read_until("User: Hello!")
         demo.process.send_signal(number)
         ended, _, errors = demo.finish()
