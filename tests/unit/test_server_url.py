@@ -368,6 +368,7 @@ def told_of(url: str, variable: str, *, is_place: bool) -> str:
     "password",
     [
         *("QZXJ/ZZQQ", "QZXJ?ZZQQ=XXQJ", "QZXJ#ZZQQ", "QZXJ@ZZQQ/JJQX@QQXX", "QZXJ://ZZQQ"),
+        *("@/QZXJ", "QZXJ@/ZZQQ"),
         *("[QZXJ]ZZQQ", "%ffQZXJZZQQ", f"QZXJ{_SLASH}ZZQQ℀"),
     ],
 )

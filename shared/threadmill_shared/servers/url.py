@@ -139,8 +139,9 @@ def split_rest(rest: str, variable: str, *, is_socket: bool = False) -> tuple[st
     if found is None or "#" in rest:
         raise _malformed(variable, "cannot be read")
     authority, path, query = (part or "" for part in found.groups())
-    # A path or a query has no @ of its own: before it stands the rest of a password.
-    may_have_at = is_socket and (not authority or authority.endswith("@"))
+    # What stands before an @ in a path or a query may be the rest of a password. Only the path of a
+    # socket without a login may have one of its own.
+    may_have_at = is_socket and not authority
     if "@" in query or ("@" in path and not may_have_at):
         raise _malformed(variable, "has an @ after its host")
     return authority, path, query
