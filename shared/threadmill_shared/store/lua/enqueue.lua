@@ -47,6 +47,8 @@ end
 redis.call('HSETNX', thread, 'created_at', now)
 if not known[1] then
   redis.call('PERSIST', bucket .. 'attached:' .. thread_id)
+  -- A deleted thread's runs go in pages; this may be one of them, enqueued again by a late repeat.
+  redis.call('ZREM', bucket .. 'unreported', run_id)
 end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
