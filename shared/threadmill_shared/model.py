@@ -48,11 +48,19 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCited:
+    """The message that is being written cites a file where its text ends now."""
+
+    annotation: dict[str, Any]
+    """In the Responses API's form."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEnded:
     """The message that the deltas since the last `MessageEnded` belong to is whole."""
 
     annotations: Sequence[dict[str, Any]] = ()
-    """What it cites, in the Responses API's form."""
+    """What it cites and was not told yet, in the Responses API's form."""
 
 
 def shifted(annotation: dict[str, Any], by: int) -> dict[str, Any]:
@@ -147,6 +155,7 @@ class TurnEnded:
 
 ModelEvent = (
     TextDelta
+    | TextCited
     | MessageEnded
     | ToolCalled
     | ReasoningReceived

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from threadmill import (
     Assistant,
     CodeInterpreter,
     Event,
+    EventHandler,
     FileSearch,
     PrintHandler,
     Run,
@@ -47,6 +49,7 @@ from threadmill.testing import (
 )
 from threadmill.testing.standin.hosting import VectorStore
 from threadmill.testing.standin.plot import sine_plot
+from threadmill.testing.standin.replies import FinishReason
 from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
@@ -417,6 +420,68 @@ def test_a_search_is_a_step_that_tells_what_was_found(standin: StandIn) -> None:
     [citation] = part.text.annotations
     assert citation["file_citation"] == {"file_id": "file-1", "filename": "cats.txt"}
     assert_of_openais_types(run.events())
+
+
+def with_footnotes(text: Any) -> tuple[str, list[str]]:
+    value, sources = text.value, []
+    for number, annotation in enumerate(text.annotations):
+        value = value.replace(annotation.text, f"[{number}]")
+        sources.append(annotation.file_citation.file_id)
+    return value, sources
+
+
+CITING = Reply(
+    [
+        Search(["tea"], [Found("green.txt", "80", 0.9, "file-g"), Found("b.txt", "100", 0.8, "f")]),
+        Text("See green.txt and b.txt.", ["green.txt", "b.txt"]),
+    ]
+)
+
+
+def test_the_usual_loop_makes_footnotes_of_what_is_cited_everywhere(standin: StandIn) -> None:
+    told: list[Any] = []
+
+    class Footnotes(EventHandler):
+        def on_message_done(self, message: Any) -> None:
+            told.append(message.content[0].text)
+
+    standin.brain = scripted(CITING, "Yes.")
+    thread = Thread()
+    run = say("Tea?", "librarian", thread=thread, event_handler_class=Footnotes)
+
+    [part] = thread.get_messages()[-1].content
+    assert part.type == "text"
+    value, sources = with_footnotes(part.text)
+    assert (value.count("[0]"), value.count("[1]"), sources) == (1, 1, ["file-g", "f"])
+    assert value.replace("[0]", "").replace("[1]", "") == "See green.txt and b.txt."
+    assert [with_footnotes(text) for text in told] == [(value, sources)]
+    deltas = [e.data for e in run.events() if e.event == "thread.message.delta"]
+    streamed = "".join(one["delta"]["content"][0]["text"]["value"] for one in deltas)
+    assert streamed == part.text.value == run.text
+    assert_of_openais_types(run.events())
+
+    say("Really?", "librarian", thread=thread)
+    sent = [i for i in standin.requests[-1].items if i.get("role") == "assistant"]
+    assert [one["content"][0]["text"] for one in sent] == ["See green.txt and b.txt."]
+
+
+def test_a_message_that_is_cut_keeps_its_citations_for_handlers_and_the_thread(
+    standin: StandIn,
+) -> None:
+    told: list[Any] = []
+
+    class Last(EventHandler):
+        def on_message_done(self, message: Any) -> None:
+            told.append(message.content[0].text)
+
+    standin.brain = scripted(replace(CITING, stop=FinishReason.LENGTH))
+    run = say("Tea?", "librarian", event_handler_class=Last)
+    assert run.incomplete_reason == "max_completion_tokens"
+    [part] = run.messages[-1].content
+    assert part.type == "text"
+    assert with_footnotes(part.text)[1] == ["file-g", "f"]
+    assert with_footnotes(told[0]) == with_footnotes(part.text)
+    assert told[0].value == part.text.value
 
 
 def test_a_search_is_sent_back_with_its_results(standin: StandIn) -> None:

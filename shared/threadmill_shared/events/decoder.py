@@ -123,11 +123,13 @@ class LogDecoder:
     def _message_incomplete(
         self, entry: log.LogEntry, record: log.MessageIncomplete
     ) -> Iterator[Named]:
+        enclosed = log.enclosed_in(entry, record.message)
         ended = {
             "incomplete_at": entry.at // 1000,
             "incomplete_details": {"reason": record.reason},
+            "attachments": enclosed.get("attachments", []),
         }
-        content = message_content(record.text or "", {})
+        content = message_content(record.text or "", enclosed)
         message = self._objects.message(record.message, "incomplete", content, entry.began)
         yield "thread.message.incomplete", message | ended
         yield self._step_ended(entry, record.step, record.status, {"message": record.message})

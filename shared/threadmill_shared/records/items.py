@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
+from threadmill_shared.records.annotations import with_texts, without_markers
+
 
 class MessageItem(TypedDict):
     """A message of a user or an assistant."""
@@ -120,11 +122,17 @@ def message_content(text: str, enclosed: Mapping[str, Any]) -> list[dict[str, An
         text: its text.
         enclosed: its `annotations` and the ids of its `images`, if it has any.
     """
-    part = text_part(text)
-    part["text"]["annotations"] = enclosed.get("annotations", [])
+    value, annotations = with_texts(text, enclosed.get("annotations", ()))
+    part = {"type": "text", "text": {"value": value, "annotations": list(annotations)}}
     return [part, *map(image_part, enclosed.get("images", ()))]
 
 
 def message_text(item: MessageItem) -> str:
     """The message's text parts, joined."""
     return "".join(part["text"]["value"] for part in item["content"] if part["type"] == "text")
+
+
+def text_for_model(item: MessageItem) -> str:
+    """The message's text parts, joined, as their author wrote them."""
+    texts = (part["text"] for part in item["content"] if part["type"] == "text")
+    return "".join(without_markers(one["value"], one.get("annotations") or ()) for one in texts)

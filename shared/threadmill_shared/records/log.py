@@ -135,6 +135,10 @@ class OwnEvent(NamedTuple):
     data: Any
 
 
+ENCLOSED = "threadmill.message.enclosed"
+"""Own event: what goes with the incomplete message that the same entry ends."""
+
+
 class LogDone(NamedTuple):
     """The log ends: `done`."""
 
@@ -250,6 +254,16 @@ class LogEntry:
     def first(self) -> int:
         """Number of the entry's first event."""
         return self.last - sum(map(count, self.records)) + 1
+
+
+def enclosed_in(entry: LogEntry, message: int) -> Json:
+    """What goes with an incomplete message that the entry ends."""
+    for record in entry.records:
+        if isinstance(record, OwnEvent) and record.name == ENCLOSED:
+            fields: Json = {**record.data}
+            if fields.pop("message") == message:
+                return fields
+    return {}
 
 
 def abandoned_text(entries: Sequence[LogEntry], message: int) -> str:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import ids
 from threadmill_shared.records import lenient
+from threadmill_shared.records.annotations import Annotation, with_texts
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.stored import reading
@@ -24,7 +33,19 @@ class Text(_Frozen):
     """The text of a part of a message."""
 
     value: str
-    annotations: list[dict[str, Any]] = Field(default_factory=list)
+    annotations: list[Annotated[dict[str, Any], AfterValidator(Annotation)]] = Field(
+        default_factory=list
+    )
+    """What it cites, with attributes and keys: `type`, `text`, `start_index`, `end_index`, ..."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _give_texts(cls, data: Any) -> Any:
+        cited = lenient.objects(data.get("annotations")) if isinstance(data, dict) else []
+        if not cited:
+            return data
+        value, annotations = with_texts(lenient.text(data.get("value")), cited)
+        return data | {"value": value, "annotations": annotations}
 
 
 class TextPart(_Frozen):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from threadmill_shared.model import MessageEnded, shifted
+from threadmill_shared.model import MessageEnded, TextCited
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.log import (
+    ENCLOSED,
     MessageBegun,
     MessageCompleted,
     MessageImages,
     MessageIncomplete,
+    OwnEvent,
 )
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.store.batch import Batch
+from threadmill_workers.execution.annotated_text import AnnotatedText
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 
@@ -43,16 +45,8 @@ class _Open:
 
     number: int
     step: int
-    texts: list[str] = field(default_factory=list)
+    text: AnnotatedText
     ended: bool = False
-    annotations: list[dict[str, Any]] = field(default_factory=list)
-    """What it cites, in the Responses API's form."""
-    before: int = 0
-    """Characters before the message that is being written, if it continues an earlier one."""
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
 
 
 class MessageWriter:
@@ -70,6 +64,8 @@ class MessageWriter:
         self._output_files = output_files
         self._numbers = numbers
         self._open: _Open | None = None
+        format = held.record.request.options.response_format
+        self._is_json = isinstance(format, dict) and format.get("type") != "text"
 
     @property
     def is_open(self) -> bool:
@@ -81,23 +77,47 @@ class MessageWriter:
         message = self._open or self._begin()
         if message.ended:
             message.ended = False
-            message.before = len(message.text) + 2
-            text = "\n\n" + text  # a second message of one turn continues the first
-        message.texts.append(text)
-        self._held.delta(message.number, text)
+            self._stream(message, "\n\n")  # a second message of one turn continues the first
+            message.text.begin_next()
+        self._stream(message, text)
+
+    def cite(self, event: TextCited) -> None:
+        """Mark what the text cites where it is now."""
+        self.write("")  # begins the message, if its first piece is a marker
+        if self._open is not None:
+            self._put_marker(self._open.text.cite(event.annotation))
 
     def note_end(self, event: MessageEnded) -> None:
         """The model has ended the message; another one of the same turn may continue it."""
-        if self._open is not None:
-            self._open.ended = True
-            before = self._open.before
-            self._open.annotations += [shifted(one, before) for one in event.annotations]
+        if self._open is None:
+            return
+        for one in event.annotations:
+            self._put_marker(self._open.text.cite(one))
+        self._open.ended = True
 
     async def enclose(self) -> Enclosed:
         """What goes with the message, which is whole now."""
         if self._open is None:
             return Enclosed()
-        return await self._output_files.enclose(self._open.text, self._open.annotations)
+        text, files = self._open.text, self._output_files
+        spans, text.spans = text.spans, []
+        for cited in spans:
+            form = await files.annotation(cited)
+            if form is not None:
+                # An image is a part of the message, and needs no place in its text.
+                marker = text.settle(cited, form, may_mark=not files.shows(form))
+                self._put_marker(marker)
+        self._put_marker(text.renew_markers())
+        return files.enclose(text.in_order())
+
+    def _put_marker(self, marker: str) -> None:
+        if marker and self._open is not None:
+            self._held.delta(self._open.number, marker)
+
+    def _stream(self, message: _Open, text: str) -> None:
+        if text:
+            message.text.add(text)
+            self._held.delta(message.number, text)
 
     def complete(
         self, batch: Batch, enclosed: Enclosed, usage: dict[str, int] | None
@@ -111,29 +131,42 @@ class MessageWriter:
         batch.close_message()
         if enclosed.images:
             batch.record(MessageImages(message.number, 1, enclosed.images))
-        batch.record(
-            MessageCompleted(message.number, message.step, message.text, usage, enclosed=fields)
-        )
-        record = self._held.record
-        return assistant_message(record, message.number, message.text, enclosed=fields)
+        text = message.text.value
+        batch.record(MessageCompleted(message.number, message.step, text, usage, enclosed=fields))
+        return assistant_message(self._held.record, message.number, text, enclosed=fields)
 
     def abandon(self) -> None:
         """Close the message, if one is open; its text stays in the log and is no item."""
         if self._open is not None:
             self._held.put(self._incomplete(self._open, "run_failed", "cancelled"))
 
-    def partial(self, reason: str, step_status: str) -> Batch:
-        """What closes the message at the run's end, if one is open; its text is an item."""
+    def partial(self, reason: str, step_status: str, enclosed: Enclosed | None = None) -> Batch:
+        """What closes the message at the run's end, if one is open; its text is an item.
+
+        Args:
+            reason: why it is incomplete.
+            step_status: of its step.
+            enclosed: what goes with it; None: what it has cited so far.
+        """
         message, batch = self._open, Batch()
         if message is not None:
-            record, text = self._held.record, message.text
-            batch.item(assistant_message(record, message.number, text, reason=reason))
+            fields = (enclosed or Enclosed(message.text.in_order())).fields()
+            record, text = self._held.record, message.text.value
+            batch.item(
+                assistant_message(record, message.number, text, reason=reason, enclosed=fields)
+            )
+            if fields:
+                # An own event, which every release can read: the record for an incomplete message
+                # has no room for it.
+                batch.record(OwnEvent(ENCLOSED, {"message": message.number, **fields}))
             batch.extend(self._incomplete(message, reason, step_status))
         return batch
 
     def _begin(self) -> _Open:
         numbers = self._numbers
-        message = self._open = _Open(numbers.take_message(), numbers.take_step())
+        number = numbers.take_message()
+        text = AnnotatedText(number, may_mark=not self._is_json)
+        message = self._open = _Open(number, numbers.take_step(), text)
         batch = Batch()
         batch.step(message.step, {"type": "message_creation", "message": message.number})
         batch.open_message(
@@ -151,6 +184,6 @@ class MessageWriter:
         batch.step(message.step, None, step_status)
         batch.close_message()
         batch.record(
-            MessageIncomplete(message.number, message.step, message.text, reason, step_status)
+            MessageIncomplete(message.number, message.step, message.text.value, reason, step_status)
         )
         return batch

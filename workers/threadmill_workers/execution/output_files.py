@@ -11,6 +11,7 @@ from typing import Any
 
 from threadmill_shared import errors, ids
 from threadmill_shared.model import ProviderFiles
+from threadmill_shared.records.annotations import annotation_form
 from threadmill_shared.records.files import File, FileInfo, harmless_name, image_type
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.store import Store
@@ -90,37 +91,28 @@ class OutputFiles:
                 outputs.append({"type": "image", "image": {"file_id": file_id}})
         return outputs
 
-    async def enclose(self, text: str, annotations: Sequence[Json]) -> Enclosed:
-        """What goes with a message that is whole.
-
-        Args:
-            text: its text.
-            annotations: what it cites, in the Responses API's form.
-        """
-        made = [await self._annotation(text, one) for one in annotations]
+    def enclose(self, annotations: list[Json]) -> Enclosed:
+        """What goes with a message that is whole and has these annotations."""
         enclosed, self._next = self._next, Enclosed()
-        enclosed.annotations = [one for one in made if one is not None]
+        enclosed.annotations = annotations
         return enclosed
 
-    async def _annotation(self, text: str, cited: Json) -> Json | None:
-        match cited.get("type"):
-            case "container_file_citation":
-                return await self._file_path(text, cited)
-            case "file_citation":
-                at = cited.get("index", len(text))  # one without a place is of the whole text
-                place = {"start_index": at, "end_index": at, "text": ""}
-                file = {"file_id": cited["file_id"], "filename": cited.get("filename")}
-                return {"type": "file_citation", **place, "file_citation": file}
-            case _:
-                return cited
+    def shows(self, annotation: Json) -> bool:
+        """Whether the next message has the file of an annotation as an image."""
+        return annotation.get("file_path", {}).get("file_id") in self._next.images
 
-    async def _file_path(self, text: str, cited: Json) -> Json | None:
+    async def annotation(self, cited: Json) -> Json | None:
+        """A citation as it is stored, without its place; None: its file could not be kept.
+
+        Args:
+            cited: the citation, in the Responses API's form.
+        """
+        if cited.get("type") != "container_file_citation":
+            return annotation_form(cited)
         file_id = await self._fetch(cited)
-        start, end = cited.get("start_index"), cited.get("end_index")
-        if file_id is None or start is None or end is None:
-            return None  # a file whose link has no place is attached all the same
-        place = {"start_index": start, "end_index": end, "text": text[start:end]}
-        return {"type": "file_path", **place, "file_path": {"file_id": file_id}}
+        if file_id is None:
+            return None
+        return {"type": "file_path", "file_path": {"file_id": file_id}}
 
     async def _fetch(self, cited: Json) -> str | None:
         name = harmless_name(cited.get("filename") or "", harmless_name(cited["file_id"]))

@@ -15,6 +15,7 @@ from threadmill_shared.model import (
     MessageEnded,
     ModelEvent,
     ReasoningReceived,
+    TextCited,
     ToolCalled,
     TurnEnded,
 )
@@ -72,6 +73,10 @@ class TurnWriter:
         match event:
             case MessageEnded():
                 self.message.note_end(event)
+            case TextCited():
+                if not self.message.is_open:
+                    self.place_message()
+                self.message.cite(event)
             case HostedCallStarted():
                 await self._store_so_far()
                 self._hosted.begin(event)
@@ -150,7 +155,7 @@ class TurnWriter:
             return
         if reply.stop is not FinishReason.END:
             reason = "max_tokens" if reply.stop is FinishReason.LENGTH else "content_filter"
-            reply.batch.extend(self.message.partial(reason, "completed"))
+            reply.batch.extend(self.message.partial(reason, "completed", enclosed))
             return
         usage = usage_fields(reply.usage) if has_usage else None
         item = self.message.complete(reply.batch, enclosed, usage)

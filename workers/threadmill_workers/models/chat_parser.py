@@ -17,7 +17,7 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import lenient
 from threadmill_workers.models.errors import StreamFailed
-from threadmill_workers.models.parsing import parse_tool_call, parse_usage
+from threadmill_workers.models.parsing import parse_citation, parse_tool_call, parse_usage
 
 _FINISH_REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
 
@@ -47,6 +47,7 @@ class ChatParser:
         self._at: dict[int, _Call] = {}
         self._stop: FinishReason | None = None
         self._usage = Usage()
+        self._cited: list[dict[str, Any]] = []
 
     def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
         """Return what this chunk means."""
@@ -74,6 +75,8 @@ class ChatParser:
     def _delta(self, delta: dict[str, Any]) -> list[ModelEvent]:
         for piece in delta.get("tool_calls") or ():
             self._call_of(piece).add(piece)
+        if cited := delta.get("annotations"):
+            self._cited += filter(None, map(parse_citation, lenient.objects(cited)))
         text = delta.get("content") or delta.get("refusal")
         if not text:
             return []
@@ -94,7 +97,7 @@ class ChatParser:
 
     def _finish(self, stop: FinishReason) -> list[ModelEvent]:
         self._stop = stop
-        events: list[ModelEvent] = [MessageEnded()] if self._in_message else []
+        events: list[ModelEvent] = [MessageEnded(tuple(self._cited))] if self._in_message else []
         if stop is FinishReason.END:
             # A reply that was cut has cut its last call, too.
             events += [parse_tool_call(call.name, call.arguments, call.id) for call in self._calls]

@@ -6,7 +6,7 @@ from typing import Any
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import Item, message_text
+from threadmill_shared.records.items import Item, text_for_model
 from threadmill_workers.models.request_parts import call_body, image_urls, without_none
 
 Json = dict[str, Any]
@@ -41,12 +41,12 @@ def _messages(request: ModelRequest) -> list[Json]:
 def _add_item(messages: list[Json], item: Item, request: ModelRequest) -> None:
     match item["type"]:
         case "message" if item["role"] == "user" and (urls := image_urls(item, request)):
-            text = message_text(item)
+            text = text_for_model(item)
             content: list[Json] = [{"type": "text", "text": text}] if text else []
             content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
             messages.append({"role": "user", "content": content})
         case "message":
-            _add_text(messages, item["role"], message_text(item))
+            _add_text(messages, item["role"], text_for_model(item))
         case "tool_call":
             id, call = lenient.text(item["provider_id"]), call_body(item)
             _last_assistant_message(messages).setdefault("tool_calls", []).append(

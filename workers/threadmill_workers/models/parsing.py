@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from threadmill_shared.model import ToolCalled, Usage, shifted
+from threadmill_shared.model import ToolCalled, Usage
 from threadmill_shared.records import lenient
 
 Json = dict[str, Any]
 
 _NEEDED = {
     "file_citation": ("file_id",),
+    "file_path": ("file_id",),
     "container_file_citation": ("container_id", "file_id"),
 }
 """The texts without which a citation names nothing."""
@@ -36,22 +37,13 @@ def parse_tool_call(name: object, arguments: object, id: object) -> ToolCalled:
     return ToolCalled(lenient.text(name)[:_NAME_LENGTH], lenient.text(arguments), provider_id)
 
 
-def parse_citations(parts: object) -> tuple[Json, ...]:
-    """Read what a message cites, its places counted in the text of all its parts."""
-    found: list[Json] = []
-    before = 0
-    for part in lenient.objects(parts):
-        cited = map(_citation, lenient.objects(part.get("annotations")))
-        found += [shifted(one, before) for one in cited if one is not None]
-        before += len(lenient.text(part.get("text") or part.get("refusal")))
-    return tuple(found)
-
-
-def _citation(data: Json) -> Json | None:
-    """What is cited, without a place that is invalid; None if it names nothing."""
+def parse_citation(data: Json) -> Json | None:
+    """Read a citation: what is cited, without a place that is invalid; None if it names nothing."""
     kind = data.get("type")
     if not isinstance(kind, str):
         return None
+    if isinstance(nested := data.get(kind), dict):  # Chat Completions has the fields in there
+        data = {"type": kind} | nested
     if not all(isinstance(data.get(n), str) and data[n] for n in _NEEDED.get(kind, ())):
         return None
     cited: Json = lenient.storable(data)

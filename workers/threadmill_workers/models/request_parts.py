@@ -8,7 +8,7 @@ from typing import Any
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import MessageItem, ToolCallItem, message_text
+from threadmill_shared.records.items import MessageItem, ToolCallItem, text_for_model
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
     for item in request.items:
         match item["type"]:
             case "message":
-                yield message_text(item)
+                yield text_for_model(item)
             case "tool_call":
                 yield lenient.text(item["arguments"])
             case "tool_output":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from threadmill_shared.errors import ModelGarbled
@@ -13,13 +13,13 @@ from threadmill_shared.model import (
     MessageEnded,
     ModelEvent,
     ReasoningReceived,
-    TextDelta,
     TurnEnded,
 )
 from threadmill_shared.records import lenient
+from threadmill_workers.models.citations import Citations, part_text
 from threadmill_workers.models.errors import StreamFailed
 from threadmill_workers.models.hosted import KINDS, parse_hosted_call
-from threadmill_workers.models.parsing import parse_citations, parse_tool_call, parse_usage
+from threadmill_workers.models.parsing import parse_tool_call, parse_usage
 
 _FINISH_REASONS = {
     "max_output_tokens": FinishReason.LENGTH,
@@ -35,6 +35,7 @@ class ResponsesParser:
     def __init__(self) -> None:
         self.turn: TurnEnded | None = None
         self._in_message = False
+        self._citations = Citations()
         self._in_call = False
         self._has_code = False
         """Whether the call's code has come in pieces."""
@@ -42,8 +43,12 @@ class ResponsesParser:
     def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
         """Return what this event means; most kinds mean nothing here."""
         match event["type"]:
-            case "response.output_text.delta" | "response.refusal.delta":
-                return self._text(event["delta"])
+            case (
+                "response.output_text.delta"
+                | "response.refusal.delta"
+                | "response.output_text.annotation.added"
+            ):
+                return self._continue_part(event)
             case "response.output_item.done":
                 return self._item(event["item"])
             case "response.code_interpreter_call_code.delta":
@@ -65,13 +70,19 @@ class ResponsesParser:
             "The model provider's stream ended before the response did; a retry may succeed."
         )
 
-    def _text(self, delta: object) -> Sequence[ModelEvent]:
+    def _continue_part(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        part = event.get("content_index")
+        if "annotation" in event:
+            return tuple(self._citations.cite(event["annotation"], part))
+        return self._text(event["delta"], part)
+
+    def _text(self, delta: object, part: object) -> Sequence[ModelEvent]:
         if not isinstance(delta, str):
             raise TypeError
         if not delta:
             return ()
         self._in_message = True
-        return (TextDelta(delta),)
+        return tuple(self._citations.text(delta, part))
 
     def _code(self, delta: object) -> Sequence[ModelEvent]:
         if not isinstance(delta, str):
@@ -96,14 +107,21 @@ class ResponsesParser:
     def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         parts = item.get("content") or ()
         # Some servers send a short message whole.
-        whole = () if self._in_message else self._text("".join(map(_text_of, parts)))
-        return (*whole, *self._end_message(parse_citations(parts)))
+        whole = () if self._in_message else tuple(self._whole(parts))
+        return (*whole, *self._end_message(parts))
 
-    def _end_message(self, annotations: Sequence[dict[str, Any]] = ()) -> Sequence[ModelEvent]:
+    def _whole(self, parts: Sequence[dict[str, Any]]) -> Iterator[ModelEvent]:
+        for number, part in enumerate(parts):
+            for cited in lenient.objects(part.get("annotations")):
+                yield from self._citations.cite(cited, number)
+            yield from self._text(part_text(part), number)
+
+    def _end_message(self, parts: object = ()) -> Sequence[ModelEvent]:
+        citations, self._citations = self._citations, Citations()
         if not self._in_message:
             return ()
         self._in_message = False
-        return (MessageEnded(annotations),)
+        return (MessageEnded(citations.end(parts)),)
 
     def _begin_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
         if item["type"] not in KINDS:
@@ -123,10 +141,6 @@ class ResponsesParser:
         usage = parse_usage(response.get("usage"), "input_tokens", "output_tokens")
         self.turn = TurnEnded(_FINISH_REASONS.get(reason, FinishReason.END), usage)
         return self._end_message()
-
-
-def _text_of(part: dict[str, Any]) -> str:
-    return part.get("text") or part.get("refusal") or ""
 
 
 def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:

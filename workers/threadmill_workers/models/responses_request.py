@@ -7,7 +7,7 @@ from typing import Any
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import Item, MessageItem, message_text
+from threadmill_shared.records.items import Item, MessageItem, text_for_model
 from threadmill_workers.models.hosted import KINDS, included_outputs, tool_bodies
 from threadmill_workers.models.replay import replayable_item
 from threadmill_workers.models.request_parts import call_body, image_urls, without_none
@@ -71,7 +71,7 @@ def _entry(item: Item, request: ModelRequest) -> Json | None:
 
 
 def _message(item: MessageItem, request: ModelRequest) -> Json | None:
-    text = message_text(item)
+    text = text_for_model(item)
     if item["role"] == "user":
         urls = image_urls(item, request)
         return _user_message(text, urls) if text or urls else None
