@@ -2,24 +2,75 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, cast
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Markdown
+from rich.markdown import ListElement, ListItem, Markdown, MarkdownElement
 from rich.segment import Segment
 from rich.text import Text
+
+from threadmill.printing.markdown_parser import LiteralMarkdown, literal_marks, text_token
 
 _INDENT = 4
 """The most columns that a quote or a list takes from its content."""
 
-# Text that looks like HTML, and definitions of link targets, are shown as they are: rich prints
-# nothing in their place, and part of what the model said would be lost.
-_parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100})
-_parser.enable(["strikethrough", "table"])
-_parser.disable("reference")
+_UNDRAWN = re.compile(r"^[\s>*+\-\d.)]*(`{3,}|~{3,}).*$|^[\s>]*\d+[.)]", re.MULTILINE)
+"""The lines around code, which name its language, and the numbers of lists."""
+_parser = LiteralMarkdown()
+
+
+class _Item(ListItem):
+    """An item of a list, with its number as it was written."""
+
+    @classmethod
+    def create(cls, markdown: Markdown, token: Token) -> _Item:  # noqa: ARG003
+        return cls(token)
+
+    def __init__(self, token: Token) -> None:
+        super().__init__()
+        self.number, self.sign = token.info, token.markup
+
+    def numbered(
+        self, console: Console, options: ConsoleOptions, numeral: str, width: int
+    ) -> RenderResult:
+        inner = options.update(width=max(options.max_width - width, 1))
+        style = console.get_style("markdown.item.number", default="none")
+        label = numeral.rjust(width - 1) + " "
+        for line in console.render_lines(self.elements, inner, style=self.style):
+            yield Segment(label, style)
+            yield from line
+            yield Segment("\n")
+            label = " " * width
+
+
+class _List(ListElement):
+    """A list, numbered as it was written, or from its first number if all have the same."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.list_type == "bullet_list_open":
+            yield from super().__rich_console__(console, options)
+            return
+        items = cast("list[_Item]", self.items)
+        numbers = [item.number for item in items]
+        if len(set(numbers)) == 1:
+            numbers = [str(int(numbers[0]) + at) for at in range(len(items))]
+        width = max(map(len, numbers)) + 3
+        for item, number in zip(items, numbers, strict=True):
+            yield from item.numbered(console, options, number + item.sign, width)
+
+
+class _Document(Markdown):
+    """rich's Markdown, with lists of ours."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = Markdown.elements | {
+        "ordered_list_open": _List,
+        "list_item_open": _Item,
+    }
 
 
 @dataclass(frozen=True)
@@ -59,7 +110,7 @@ class Blocks:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # Each is drawn by itself, without the empty lines that rich puts around some of them in
         # some places: so a block looks the same, whether those before it are drawn with it or not.
-        markdown = Markdown("", hyperlinks=False)
+        markdown = _Document("", hyperlinks=False)
         for index, block in enumerate(self._blocks):
             if index:
                 yield Segment.line()
@@ -96,31 +147,52 @@ def count_closed(text: str, blocks: Sequence[Block]) -> int:
 
 
 def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
-    for token in tokens:
+    for token in literal_marks(tokens):
         if token.type == "softbreak":
             # A model means the line ends that it writes.
             yield Token("hardbreak", "br", 0)
         elif token.type == "image":
-            yield _text(f"{token.content} ({token.attrs.get('src', '')})".lstrip())
+            yield text_token(f"{token.content} ({_address(token, 'src')})".lstrip())
         elif token.markup != "autolink":  # rich would print the address twice
+            if token.type == "link_open":
+                token.attrs["href"] = _address(token, "href")
             yield token
 
 
-def _text(content: str) -> Token:
-    return Token("text", "", 0, content=content)
+def _address(token: Token, name: str) -> str:
+    title = token.attrs.get("title")
+    return f"{token.attrs.get(name, '')}" + (f' "{title}"' if title else "")
 
 
 def _drawn(
     block: Block, markdown: Markdown, console: Console, options: ConsoleOptions
 ) -> list[list[Segment]]:
-    literal = Text(block.source)
+    def literal_lines() -> list[list[Segment]]:
+        return console.render_lines(Text(block.source), options, pad=False)
+
     if not block.fits(options.max_width):
-        return console.render_lines(literal, options, pad=False)
+        return literal_lines()
     try:
         lines = console.render_lines(markdown, options, pad=False)
     except Exception:  # noqa: BLE001  what rich or pygments cannot bear must not end the run
-        return console.render_lines(literal, options, pad=False)
-    return lines if block.is_code else _without_margins(lines)
+        return literal_lines()
+    if block.is_code and block.tokens[0].content:
+        return lines
+    return _without_margins(lines) if _has_all(block, lines) else literal_lines()
+
+
+def _has_all(block: Block, lines: list[list[Segment]]) -> bool:
+    """Whether all words of a block are drawn, and anything of one without words.
+
+    rich leaves out what it has no room for, and the parser the cells that a table has no column
+    for.
+    """
+    drawn = "".join(part.text for line in lines for part in line)
+    if not drawn.strip():
+        return False
+    missing = Counter(filter(str.isalnum, _UNDRAWN.sub("", block.source)))
+    missing.subtract(Counter(filter(str.isalnum, drawn)))
+    return all(count <= 0 for count in missing.values())
 
 
 def _without_margins(lines: list[list[Segment]]) -> list[list[Segment]]:
