@@ -417,6 +417,14 @@ def test_tail_as_json_gives_the_same_events_in_one_piece_or_two(place: Place) ->
     assert [json.loads(line) for line in rest] == whole[7:]
 
 
+def test_an_event_as_json_is_one_line_for_every_reader(place: Place) -> None:
+    text, thread = "a\u2028b\u2029c\x85d", Thread(key="line ends")
+    run = place.assistant.enqueue("tokens=2", thread=thread, metadata={"note": text}).wait(20)
+    lines = place.shell.run("tail", run.id, "--json").stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert told[0]["data"]["metadata"]["note"] == text
+
+
 def events_of(run_id: str) -> list[SimpleNamespace]:
     events = Run.load(run_id).events()
     return [SimpleNamespace(id=e.id, event=e.event, data=e.data) for e in events]

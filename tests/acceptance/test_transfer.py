@@ -513,6 +513,17 @@ def test_a_call_without_an_output_is_left_out(file: Path) -> None:
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_an_exported_line_is_one_line_for_every_reader(tmp_path: Path) -> None:
+    text, out = "a\u2028b\u2029c\x85d\x1ce\x0bf", tmp_path / "lines.jsonl"
+    thread = Thread(key="line ends", metadata={"note": text})
+    thread.add(text)
+    export_file(out, [thread])
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [line["object"] for line in lines] == ["thread", "thread.message"]
+    assert lines[0]["metadata"]["note"] == text
+    assert lines[1]["content"][0]["text"]["value"] == text
+
+
 def test_all_threads_and_created_assistants_are_written(tmp_path: Path, file: Path) -> None:
     lines = [message(n, n, f"thread_{n}") for n in range(1, 31)]
     import_file(write(file, AI, *lines))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from threadmill import Event
+from threadmill_shared.records.json_lines import json_line
 
 _NUMBER_WIDTH = 5
 _NAME_WIDTH = 27
@@ -105,7 +105,7 @@ def _words(name: str, data: Any) -> str:
             if part["type"] == "image_file"
         ]
         return " ".join(images) or str((data.get("incomplete_details") or {}).get("reason") or "")
-    return json.dumps(data, ensure_ascii=False) if name.startswith("threadmill.") else ""
+    return json_line(data) if name.startswith("threadmill.") else ""
 
 
 def _call(call: dict[str, Any]) -> str:

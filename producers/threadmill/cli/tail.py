@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli.store_url import use_store
+from threadmill_shared.records.json_lines import json_line
 
 if TYPE_CHECKING:
     from threadmill import Event
@@ -42,5 +42,5 @@ def tail(run_id: str, after: int, as_json: bool) -> None:  # noqa: FBT001  click
 
 def _print_json(event: Event) -> None:
     found = {"id": event.id, "event": event.event, "data": event.data}
-    sys.stdout.write(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.write(json_line(found) + "\n")
     sys.stdout.flush()

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic_core import to_json
-
 from threadmill.client.client import Client
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
 from threadmill.thread import Thread
 from threadmill.transfer import objects
 from threadmill_shared import errors
+from threadmill_shared.records.json_lines import json_line
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import thread_not_found
 
@@ -74,7 +73,7 @@ async def _export(file: TextIO, threads: list[Thread] | None, client: Client) ->
                 exported.messages += 1
             case "thread.run":
                 exported.runs += 1
-        file.write(to_json(line, inf_nan_mode="null").decode() + "\n")
+        file.write(json_line(line) + "\n")
     return exported
 
 

@@ -1,0 +1,19 @@
+"""JSON in lines: one object a line, for readers of any kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+_LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+"""Characters that JSON takes for letters, and readers such as `str.splitlines` for a line's end.
+The others are control characters, which JSON escapes."""
+
+
+def json_line(value: Any) -> str:
+    """A JSON value in one line, without its end; NaN and infinities become null."""
+    line = to_json(value, inf_nan_mode="null").decode()
+    for character, escaped in _LINE_ENDS.items():
+        line = line.replace(character, escaped)
+    return line
