@@ -512,7 +512,6 @@ def test_a_call_without_an_output_is_left_out(file: Path) -> None:
     assert [one["object"] for one in read(file)] == ["thread", "thread.message", "thread.message"]
 
 
-@pytest.mark.usefixtures("elsewhere")
 def test_an_exported_line_is_one_line_for_every_reader(tmp_path: Path) -> None:
     text, out = "a\u2028b\u2029c\x85d\x1ce\x0bf", tmp_path / "lines.jsonl"
     thread = Thread(key="line ends", metadata={"note": text})
@@ -524,6 +523,7 @@ def test_an_exported_line_is_one_line_for_every_reader(tmp_path: Path) -> None:
     assert lines[1]["content"][0]["text"]["value"] == text
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_all_threads_and_created_assistants_are_written(tmp_path: Path, file: Path) -> None:
     lines = [message(n, n, f"thread_{n}") for n in range(1, 31)]
     import_file(write(file, AI, *lines))

@@ -11,7 +11,15 @@ import pytest
 import uvloop
 
 from threadmill_shared.errors import ThreadLocked
-from threadmill_shared.tools import ENDRUN_TOKEN, CallContext, EndRun, as_tool, current_call, tool
+from threadmill_shared.tools import (
+    ENDRUN_TOKEN,
+    CallContext,
+    EndRun,
+    as_tool,
+    current_call,
+    render_output,
+    tool,
+)
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
 SECRET = "my-secret-words"
@@ -175,15 +183,37 @@ def test_an_async_tool_that_cancels_itself_has_failed():
     assert (result.failed, result.error) == (True, "CancelledError")
 
 
-def test_an_output_over_the_limit_is_a_failure_that_says_so():
+def test_an_output_over_the_limit_is_given_from_its_beginning_and_is_no_failure(caplog):
     def read(n: int):
         return "ü" * n
 
-    assert not call(read, '{"n": 50}', max_output_bytes=100).failed
-    result = call(read, '{"n": 51}', max_output_bytes=100)
-    assert (result.failed, result.error) == (True, "TooLarge")
-    assert "102 bytes" in result.output
-    assert "100 allowed" in result.output
+    whole = call(read, '{"n": 500}', max_output_bytes=1000)
+    assert (whole.output, whole.error) == ("ü" * 500, None)
+    result = call(read, '{"n": 501}', max_output_bytes=1000)
+    assert (result.failed, result.error, result.end) == (False, None, None)
+    begin, _, note = result.output.partition("\n[")
+    assert begin == "ü" * len(begin)
+    assert 400 < len(begin) < 500
+    size = len(begin.encode())
+    assert f"the first {size} of its 1002 bytes" in note
+    assert f"the other {1002 - size}" in note
+    assert len(result.output.encode()) <= 1000
+    assert "gave 1002 bytes" in caplog.text
+    assert "ü" not in caplog.text
+
+
+@pytest.mark.parametrize("value", ["🍵" * 400, "aü🍵" * 300, ["ü"] * 400, {"a": "🍵" * 400}])
+@pytest.mark.parametrize("limit", [1, 7, 300, 301, 302, 303, 1000])
+def test_a_cut_output_ends_with_a_whole_character(value, limit):
+    def read():
+        return value
+
+    output = call(read, max_output_bytes=limit).output
+    begin, _, note = output.rpartition("\n[")
+    assert render_output(value).startswith(begin)
+    assert "was cut" in note
+    assert len(begin.encode()) <= limit
+    assert limit < 300 or len(output.encode()) <= limit
 
 
 def test_an_output_that_is_no_json_is_a_failure_that_says_so():

@@ -84,5 +84,6 @@ def _check_size(text: str, what: str, client: Client) -> None:
     size, most = len(text.encode()), client.settings.max_tool_output_bytes
     if size > most:
         raise errors.TooLarge(
-            f"{what} has {size} bytes; THREADMILL_MAX_TOOL_OUTPUT_BYTES allows {most}."
+            f"{what} has {size} bytes; THREADMILL_MAX_TOOL_OUTPUT_BYTES allows {most}. "
+            "Shorten it, or raise the setting."
         )

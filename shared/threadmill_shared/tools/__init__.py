@@ -10,7 +10,13 @@ from __future__ import annotations
 from threadmill_shared.tools.call_context import CallContext, NoCurrentCall, calling, current_call
 from threadmill_shared.tools.decorator import as_tool, tool
 from threadmill_shared.tools.function_tool import Tool
-from threadmill_shared.tools.output import ENDRUN_TOKEN, EndRun, encodable, render_output
+from threadmill_shared.tools.output import (
+    ENDRUN_TOKEN,
+    EndRun,
+    cut_output,
+    encodable,
+    render_output,
+)
 from threadmill_shared.tools.registry import ToolRegistry
 from threadmill_shared.tools.spec import OnInterrupt, ToolSpec, external_spec
 
@@ -26,6 +32,7 @@ __all__ = [
     "as_tool",
     "calling",
     "current_call",
+    "cut_output",
     "encodable",
     "external_spec",
     "render_output",

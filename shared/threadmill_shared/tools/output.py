@@ -53,6 +53,29 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def cut_output(output: str, most: int) -> str:
+    """The output, or if it is too long, its beginning and how much was cut off.
+
+    Args:
+        output: what the model is to read.
+        most: bytes of UTF-8; a few more if so few have no room for a note.
+    """
+    content = output.encode()
+    if len(content) <= most:
+        return output
+    note = _cut_note(len(content), 2 * len(content))  # as long as it can become
+    # Bytes of a character that was cut are left out.
+    begin = content[: max(most - len(note), most // 2)].decode(errors="ignore")
+    return begin + _cut_note(len(begin.encode()), len(content))
+
+
+def _cut_note(shown: int, size: int) -> str:
+    return (
+        f"\n[The output was cut: these are the first {shown} of its {size} bytes. "
+        f"Call the tool for less to read the other {size - shown}.]"
+    )
+
+
 def _to_json(value: Any, what: str) -> bytes:
     try:
         return pydantic_core.to_json(value, inf_nan_mode="null")

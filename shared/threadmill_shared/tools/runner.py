@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from threadmill_shared.errors import TooLarge, ToolArgumentsInvalid, ToolError, ToolTimedOut
+from threadmill_shared.errors import ToolArgumentsInvalid, ToolError, ToolTimedOut
 from threadmill_shared.tools import (
     ENDRUN_TOKEN,
     CallContext,
     EndRun,
     Tool,
     calling,
+    cut_output,
     encodable,
     render_output,
 )
@@ -50,6 +51,8 @@ class ToolResult:
     """Name of the error's class, for events and logs; never what it says."""
     place: str | None = field(default=None, compare=False)
     """File and line of the exception, for logs."""
+    cut_from: int = field(default=0, compare=False)
+    """Bytes of the tool's output if it was too long, for logs; 0: it is whole."""
 
 
 _Made = ToolResult | Awaitable[Any]
@@ -104,6 +107,16 @@ class ToolRunner:
                 context.thread_id,
                 context.assistant,
                 what,
+            )
+        if result.cut_from:
+            logger.warning(
+                "tool %s gave %d bytes in call %s of %s; the model gets the first %d, as "
+                "THREADMILL_MAX_TOOL_OUTPUT_BYTES allows",
+                tool.spec.name,
+                result.cut_from,
+                context.call_id,
+                context.run_id,
+                self._max_output_bytes,
             )
         return result
 
@@ -193,14 +206,8 @@ class ToolRunner:
         output = render_output(value)
         if output == ENDRUN_TOKEN:
             return _ended(EndRun())
-        size = len(output.encode())
-        if size > self._max_output_bytes:
-            return _failure(
-                TooLarge,
-                f"the output has {size} bytes, more than the {self._max_output_bytes} allowed; "
-                "ask for less",
-            )
-        return ToolResult(output)
+        shown = cut_output(output, self._max_output_bytes)
+        return ToolResult(shown, cut_from=0 if shown is output else len(output.encode()))
 
     def _no_thread(self, tool: Tool, seconds: float | None) -> str:
         return (
