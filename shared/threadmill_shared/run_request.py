@@ -24,6 +24,7 @@ from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
 from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunSnapshot
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
+from threadmill_shared.tools import check_tool_count
 
 _OTHER_OPTIONS = (
     "thread",
@@ -107,7 +108,7 @@ def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
     Raises:
         TypeError: an option is unknown, of the wrong type, or not one of its values.
         CallerError: a text is not valid Unicode.
-        BadTemplate, BadMessage, TooLarge: as their names say.
+        BadTemplate, BadMessage, BadTool, TooLarge: as their names say.
     """
     _check(request, settings)
     snapshot = _snapshot(request, settings)
@@ -147,6 +148,7 @@ def _check(request: RunRequest, settings: Settings) -> None:
         check_text(request.definition.instructions, "An assistant's instructions")
     for name in ("instructions", "additional_instructions"):
         _check_instructions(getattr(request, name), name)
+    check_tool_count(len(request.definition.tools) + len(request.definition.hosted))
     if request.definition.hosted:
         check_hosted(request.definition.hosted[0].type, settings)
     if request.attached and request.message is None:

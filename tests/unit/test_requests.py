@@ -250,3 +250,31 @@ def test_reasoning_that_nothing_of_the_models_follows_is_left_out():
 def test_the_include_is_left_out_for_a_model_that_refused_it():
     body = responses_body(request(message("user", "Hello")), encrypted_reasoning=False)
     assert "include" not in body
+
+
+def test_a_long_description_is_shortened_for_chat_only(caplog: pytest.LogCaptureFixture):
+    long = "Search the archive. " + "Results come newest first. " * 60
+    asked = request(message("user", "Find it"), tools=(described("search", long),))
+    assert responses(asked)["tools"][0]["description"] == long
+    for _ in range(2):
+        shortened = chat(asked)["tools"][0]["function"]["description"]
+        assert len(shortened) <= 1024
+        words = shortened.removesuffix("...")
+        assert shortened != words
+        assert long.startswith(words + " ")
+    assert len([r for r in caplog.records if "search has 1640 characters" in r.message]) == 1
+
+
+@pytest.mark.parametrize("text", ["x" * 1024, "x" * 1025, "x" * 10 + " " + "y" * 2000])
+def test_a_description_is_never_longer_than_chat_takes(text: str):
+    asked = request(message("user", "Find it"), tools=(described("find", text),))
+    shortened = chat(asked)["tools"][0]["function"]["description"]
+    assert len(shortened) == min(len(text), 1024)
+    assert shortened[:1000] == text[:1000]
+
+
+def described(name: str, description: str) -> ToolSpec:
+    parameters = {"type": "object", "properties": {}}
+    return ToolSpec(
+        name=name, description=description, parameters=parameters, identity="", digest="d"
+    )

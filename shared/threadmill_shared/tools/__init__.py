@@ -18,7 +18,12 @@ from threadmill_shared.tools.output import (
     render_output,
 )
 from threadmill_shared.tools.registry import ToolRegistry
-from threadmill_shared.tools.spec import OnInterrupt, ToolSpec, external_spec
+from threadmill_shared.tools.spec import (
+    OnInterrupt,
+    ToolSpec,
+    check_tool_count,
+    external_spec,
+)
 
 __all__ = [
     "ENDRUN_TOKEN",
@@ -31,6 +36,7 @@ __all__ = [
     "ToolSpec",
     "as_tool",
     "calling",
+    "check_tool_count",
     "current_call",
     "cut_output",
     "encodable",

@@ -165,6 +165,11 @@ class _Schema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
+    def encode_default(self, dft: Any) -> Any:
+        # A set's order differs between processes, and so would the digest of the schema.
+        is_set = isinstance(dft, set | frozenset)
+        return super().encode_default(sorted(dft, key=repr) if is_set else dft)
+
 
 def _model(
     offered: Sequence[Parameter], annotation: Callable[[Parameter], Any]

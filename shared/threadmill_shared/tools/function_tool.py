@@ -7,6 +7,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MethodType
 from typing import Any
 
@@ -14,8 +15,9 @@ from threadmill_shared.errors import BadTool
 from threadmill_shared.tools.argument_schema import Arguments, Undefined, read_arguments
 from threadmill_shared.tools.identity import identity_of, underlying
 from threadmill_shared.tools.options import ToolOptions
+from threadmill_shared.tools.provider_schema import provider_schema
 from threadmill_shared.tools.signature import is_method, read_signature, tool_name
-from threadmill_shared.tools.spec import ToolSpec, schema_digest
+from threadmill_shared.tools.spec import ToolSpec, schema_digest, unicode_description
 
 _OWN = frozenset({"function", "_is_coroutine_mark"})
 """Attributes that are never the function's."""
@@ -95,6 +97,11 @@ class Tool:
             self._spec = self._make_spec(identity)
         return self._spec
 
+    @property
+    def has_options(self) -> bool:
+        """Whether it differs from the bare function in more than its name."""
+        return replace(self._options, name=None, home=None) != ToolOptions()
+
     def bind(self, arguments_json: str) -> inspect.BoundArguments:
         """The model's arguments, validated and coerced to the function's annotations.
 
@@ -141,10 +148,12 @@ class Tool:
     def _make_spec(self, identity: str) -> ToolSpec:
         options, arguments = self._options, self._arguments()
         description = options.description
+        if description is None:
+            description = arguments.description
         return ToolSpec(
             name=self._name,
-            description=arguments.description if description is None else description,
-            parameters=arguments.schema,
+            description=unicode_description(self._name, description),
+            parameters=provider_schema(self._name, arguments.schema),
             identity=identity,
             digest=schema_digest(self._name, arguments.schema),
             timeout=options.timeout,

@@ -10,8 +10,12 @@ from typing import Any, Literal
 
 from threadmill_shared.errors import BadTool
 from threadmill_shared.stored import Stored
+from threadmill_shared.tools.provider_schema import provider_schema
 
 OnInterrupt = Literal["report", "retry", "fail"]
+
+_MAX_TOOLS = 128
+"""Providers refuse a request with more."""
 
 
 class ToolSpec(Stored):
@@ -21,11 +25,12 @@ class ToolSpec(Stored):
     """The name that the model sees: letters, digits, `_` and `-`, at most 64."""
     description: str = ""
     parameters: dict[str, Any]
-    """JSON schema of the arguments (an object)."""
+    """JSON schema of the arguments (an object), in the form that every provider takes."""
     identity: str
     """Module and qualified name, `shop.orders:refund`; empty if there is no function."""
     digest: str
-    """Hash of the schema; a worker executes only what matches it."""
+    """Hash of the schema as the function's annotations make it; a worker executes only what matches
+    it. It does not depend on what is changed for providers, so that releases agree on it."""
     timeout: float | None = None
     """Seconds for one call; None: the worker's default."""
     on_interrupt: OnInterrupt = "report"
@@ -48,14 +53,18 @@ class ToolSpec(Stored):
 
 
 def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
-    """The spec of a tool without a function, given in the Assistants API's form.
+    """The spec of a tool without a function, given in the form of one of OpenAI's APIs.
 
     Its calls park the run until somebody submits their outputs.
 
+    Args:
+        tool: `{"type": "function", "function": {"name": ..., ...}}`, or the Responses API's form,
+            in which name, description and parameters are beside the type.
+
     Raises:
-        BadTool: it is not of that form.
+        BadTool: it has neither form, or providers would refuse its schema.
     """
-    function = tool.get("function")
+    function = tool if "name" in tool else tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping):
         raise BadTool(
             "A tool given as a dict must have the form {'type': 'function', 'function': {'name': "
@@ -71,14 +80,50 @@ def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
         raise BadTool(
             f"Tool {name!r}: 'parameters' must be a JSON schema, and 'description' a str."
         )
-    schema = dict(parameters)
+    schema = provider_schema(name, parameters)
     return ToolSpec(
         name=name,
-        description=description,
+        description=unicode_description(name, description),
         parameters=schema,
         identity="",
-        digest=schema_digest(name, schema),
+        digest=_external_digest(name, parameters, schema),
     )
+
+
+def check_tool_count(count: int) -> None:
+    """Refuse more tools than a request can have.
+
+    Raises:
+        BadTool: there are too many.
+    """
+    if count > _MAX_TOOLS:
+        raise BadTool(
+            f"There are {count} tools, and providers take at most {_MAX_TOOLS}. "
+            "Leave some out, or share them out among several assistants."
+        )
+
+
+def unicode_description(name: str, description: str) -> str:
+    """The description of the tool of this name, if it can be sent.
+
+    Raises:
+        BadTool: it has lone surrogates.
+    """
+    try:
+        description.encode()
+    except UnicodeEncodeError:
+        raise BadTool(
+            f"Tool {name!r}: its description must be valid Unicode, without lone surrogates."
+        ) from None
+    return description
+
+
+def _external_digest(name: str, given: Mapping[str, Any], sent: dict[str, Any]) -> str:
+    """The digest of the schema as it was given, as it always was, if JSON can express that."""
+    try:
+        return schema_digest(name, dict(given))
+    except (TypeError, ValueError, RecursionError):
+        return schema_digest(name, sent)
 
 
 def schema_digest(name: str, parameters: dict[str, Any]) -> str:

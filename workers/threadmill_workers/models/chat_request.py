@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
 from typing import Any
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, text_for_model
+from threadmill_shared.tools import ToolSpec
 from threadmill_workers.models.request_parts import call_body, image_urls, without_none
 
 Json = dict[str, Any]
+
+logger = logging.getLogger("threadmill.worker")
+
+_DESCRIPTION_LENGTH = 1024
+"""Characters of a tool's description; OpenAI and Azure refuse the request for one more."""
+_CUT = "..."
 
 
 def chat_body(request: ModelRequest) -> Json:
@@ -82,7 +91,37 @@ def _tools(request: ModelRequest) -> Json:
     if not request.tools:
         return {}
     return {
-        "tools": [tool.api_form() for tool in request.tools],
+        "tools": [_tool(tool) for tool in request.tools],
         "tool_choice": request.tool_choice,
         "parallel_tool_calls": request.parallel_tool_calls,
     }
+
+
+def _tool(tool: ToolSpec) -> Json:
+    """A tool with a description that Chat Completions takes.
+
+    Not refused where the tool is offered: the producer does not know which API a worker uses, and
+    the Responses API takes the whole text.
+    """
+    body = tool.api_form()
+    if len(tool.description) > _DESCRIPTION_LENGTH:
+        body["function"]["description"] = _shortened(tool.name, tool.description)
+    return body
+
+
+@lru_cache(maxsize=256)
+def _shortened(name: str, description: str) -> str:
+    """The beginning of a description, up to the end of a word; logged once for each."""
+    logger.warning(
+        "the description of the tool %s has %d characters; Chat Completions gets the first %d",
+        name,
+        len(description),
+        _DESCRIPTION_LENGTH,
+    )
+    room = _DESCRIPTION_LENGTH - len(_CUT)
+    beginning = description[:room]
+    if not description[room].isspace():
+        # A word that fills half of the room is cut.
+        whole_words = beginning.rsplit(maxsplit=1)[0]
+        beginning = whole_words if len(whole_words) > room // 2 else beginning
+    return beginning.rstrip() + _CUT
