@@ -158,11 +158,25 @@ class ModelRefused(ModelError):
 
     Attributes:
         status: the HTTP status, if there is one.
+        code: the provider's word for the reason; empty if there is none.
+        param: the part of the request that it names; empty if it names none.
+        reason: its own text, which may quote the conversation: it must not be shown.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        param: str = "",
+        reason: str = "",
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+        self.param = param
+        self.reason = reason
 
 
 class ModelUnavailable(ModelError):
@@ -186,7 +200,15 @@ class ModelGarbled(ModelError):
 
 
 class ContextTooLong(ModelError):
-    """The conversation does not fit into the model's context."""
+    """The conversation does not fit into the model's context, or into one request.
+
+    Attributes:
+        in_bytes: whether the request has too many bytes, rather than too many tokens.
+    """
+
+    def __init__(self, message: str, *, in_bytes: bool = False) -> None:
+        super().__init__(message)
+        self.in_bytes = in_bytes
 
 
 class ResultInvalid(ModelError, ValueError):

@@ -65,6 +65,7 @@ CALL = Reply([Call("length", {"text": "four"})])
 SCENARIOS = {
     "429 with Retry-After": once(Fault.status(429, retry_after=RETRY_AFTER)),
     "429 for good": always(Fault.status(429, retry_after=0), LIMITED),
+    "429 for a day": Scenario((Fault.status(429, retry_after=86_400),), LIMITED),
     "500": once(Fault.status(500)),
     "500 for good": always(Fault.status(500), UNAVAILABLE),
     "400": Scenario((Fault.status(400),), REFUSED),

@@ -248,12 +248,12 @@ async def asking(api: Api, play: Play, **options: Any):
             await model.close()
 
 
-def events(api: Api, play: Play, **options: Any) -> list[Any]:
+def events(api: Api, play: Play, *, asked: ModelRequest | None = None, **options: Any) -> list[Any]:
     """All events of one turn."""
 
     async def ask():
         async with asking(api, play, **options) as (model, _):
-            return [event async for event in model.stream(request())]
+            return [event async for event in model.stream(asked or request())]
 
     return asyncio.run(ask())
 

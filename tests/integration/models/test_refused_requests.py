@@ -102,7 +102,7 @@ def test_a_short_message_of_the_provider_is_told(api):
 @pytest.mark.parametrize(
     ("status", "text"),
     [
-        ("400 Bad Request", "long" * 100),
+        ("400 Bad Request", f"{'long ' * 100}: {SECRET}"),
         ("400 Bad Request", f"Bad input: {SECRET}"),
         ("400 Bad Request", f"Bad input: '...{SECRET[6:40]}...'"),
         ("400 Bad Request", "You are not to say: Be kind."),
@@ -110,10 +110,47 @@ def test_a_short_message_of_the_provider_is_told(api):
         ("401 Unauthorized", "Incorrect API key provided: sk-te*******ghij."),
     ],
 )
-def test_a_message_that_is_long_or_may_quote_is_not_told(api, status, text):
+def test_a_message_that_quotes_the_request_is_not_told(api, status, text):
     error = failure(api, refusing(status, body("some_code", text)))
     assert str(error).count(": ") == 0
     assert "some_code" in str(error)
+
+
+def test_a_long_message_is_told_in_part(api):
+    error = failure(api, refusing("400 Bad Request", body(text="No image. " + "long" * 500)))
+    assert ": No image. long" in str(error)
+    assert len(str(error)) < 600
+
+
+@pytest.mark.parametrize("word", ["2", "no", "Invalid", "temperature"])
+def test_a_short_text_of_the_user_hides_no_reason(api, word):
+    text = "Invalid 'temperature': no more than 2"
+    error = failure(
+        api, refusing("400 Bad", body(text=text, param="temperature")), asked=request(word)
+    )
+    assert f": {text}; change the request." in str(error)
+
+
+def test_advice_is_given_only_if_it_may_help(api):
+    plain = failure(api, refusing("400 Bad Request", body(text="This is not possible.")))
+    assert str(plain).endswith(": This is not possible.")
+    day = failure(api, refusing("429 Slow", body(text="Wait."), "Retry-After: 86400"))
+    assert "THREADMILL_CONCURRENCY" not in str(day)
+    moment = failure(api, refusing("429 Slow", body(text="Wait."), "Retry-After: 2"))
+    assert "THREADMILL_CONCURRENCY" in str(moment)
+
+
+def test_the_code_is_told_once(api):
+    answer = {
+        "error": {"code": "429", "message": "429 busy_now: All are busy.", "type": "busy_now"}
+    }
+    text = str(failure(api, refusing("429 Too Many Requests", answer)))
+    assert "(HTTP 429, busy_now): All are busy;" in text
+
+
+def test_an_error_page_is_told_without_its_html(api):
+    page = "<html><head><title>x</title><style>b{}</style></head><h1>Not &amp; here</h1></html>"
+    assert ": Not & here" in str(failure(api, refusing("400 Bad Request", page)))
 
 
 @pytest.mark.parametrize("answer", ["oops", None, [], {"detail": "oops"}, {"error": "oops"}])

@@ -82,6 +82,11 @@ class HeldRun:
         claimed_at = record.deadline / 1000 - self.seconds_left  # by the server's clock
         return max(0, claimed_at - record.started_at / 1000) + since_claim
 
+    @property
+    def seconds_to_deadline(self) -> float:
+        """How long the run may still take; negative if its deadline has passed."""
+        return self.seconds_left - (time.monotonic() - self._claimed_at)
+
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls: which are open, begun, approved."""
         return await self._writer.call_marks()

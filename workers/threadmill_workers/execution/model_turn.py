@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -20,13 +19,12 @@ from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.resume import find_unfinished_turn
+from threadmill_workers.execution.retry_pause import pause_before_retry, refuse_pause
 from threadmill_workers.execution.turn import Reply
 from threadmill_workers.execution.turn_writer import TurnWriter
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
-_FIRST_RETRY_SECONDS = 0.5
-_LONGEST_RETRY_SECONDS = 20.0
 
 
 class ModelTurns:
@@ -109,7 +107,8 @@ class ModelTurns:
                 await self._announce_retry(error, tries)
 
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
-        wait = _pause(error, tries)
+        wait = pause_before_retry(error, tries)
+        refuse_pause(error, wait, self._held.seconds_to_deadline)
         batch = Batch()
         data = {"error": type(error).__name__, "tries": tries, "seconds": round(wait, 3)}
         batch.record(OwnEvent("threadmill.model.retry", data))
@@ -138,13 +137,3 @@ class ModelTurns:
     def partial_message(self, reason: str, step_status: str) -> Batch:
         """What closes the message being written at the run's end; its text is an item."""
         return self._writer.message.partial(reason, step_status)
-
-
-def _pause(error: errors.ModelError, tries: int) -> float:
-    """Seconds before the next try: what the provider asks for, else doubling, with jitter."""
-    asked: float | None = getattr(error, "retry_after", None)
-    longest: float = min(_FIRST_RETRY_SECONDS * 2 ** (tries - 1), _LONGEST_RETRY_SECONDS)
-    jitter = random.uniform(0.5, 1.0)  # noqa: S311  not a secret
-    if asked is None:
-        return longest * jitter
-    return asked + 0.1 * longest * jitter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from itertools import chain
 from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI
@@ -13,6 +12,7 @@ from threadmill_shared.errors import ModelRefused
 from threadmill_shared.model import ModelEvent, ModelRequest
 from threadmill_workers.models.chat_parser import ChatParser
 from threadmill_workers.models.chat_request import chat_body
+from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
 from threadmill_workers.models.streaming import stream_events
 
@@ -44,7 +44,7 @@ class ChatModel:
                 create(model=request.model, messages=[], stream=True, extra_body=body)
             )
 
-        private = chain((self._client.api_key,), sent_texts(request))
+        private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ChatParser(), private)
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from openai.types import FileObject, VectorStore
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
 from threadmill_shared.records import lenient
 from threadmill_workers.models import errors
+from threadmill_workers.models.quotes import PrivateTexts
 
 TIMEOUT_SECONDS = 120.0
 """For one file, all tries together, or until some can be searched."""
@@ -117,7 +118,7 @@ async def _failures_translated() -> AsyncGenerator[None, None]:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             yield
     except APIError as error:
-        raise errors.from_sdk(error, ()) from None
+        raise errors.from_sdk(error, PrivateTexts()) from None
     except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
         raise ModelUnavailable(
             f"The model provider did not deliver or accept a file ({type(error).__name__})."

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from itertools import chain
 from typing import Any
 
 from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
 
 from threadmill_shared.model import ModelEvent, ModelRequest
 from threadmill_workers.models.files import OpenAIFiles
+from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
 from threadmill_workers.models.responses_parser import ResponsesParser
 from threadmill_workers.models.responses_request import responses_body
 from threadmill_workers.models.streaming import stream_events
+
+_INCLUDED = "reasoning.encrypted_content"
 
 
 class ResponsesModel:
@@ -36,7 +38,7 @@ class ResponsesModel:
         async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
             return await self._open(stack, request)
 
-        private = chain((self._client.api_key,), sent_texts(request))
+        private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ResponsesParser(), private)
 
     async def close(self) -> None:
@@ -60,5 +62,11 @@ class ResponsesModel:
 
 
 def _refuses_reasoning(error: BadRequestError) -> bool:
-    """Whether the model does not reason: then the provider refuses to be asked for reasoning."""
-    return error.param == "include" or "encrypted content" in error.message.lower()
+    """Whether the model does not reason: then the provider refuses to be asked for reasoning.
+
+    Not if it refuses reasoning that it was sent: that says nothing about other threads.
+    """
+    if error.param:
+        return error.param == "include" or error.param.startswith("include[")
+    text = error.message.lower()
+    return ("encrypted content" in text and "not supported" in text) or _INCLUDED in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable
 from threadmill_shared.model import ModelEvent, TurnEnded
 from threadmill_workers.models import errors
+from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.sse import EventSplitter
 
 DRAIN_SECONDS = 0.1
@@ -52,14 +53,14 @@ class EventParser(Protocol):
 
 
 async def stream_events(
-    opening: Opening, parser: EventParser, private: Iterable[str]
+    opening: Opening, parser: EventParser, private: PrivateTexts
 ) -> AsyncGenerator[ModelEvent, None]:
     """Yield what the parser makes of the stream, `TurnEnded` last.
 
     Args:
         opening: sends the request.
         parser: knows the API.
-        private: texts that no error's message may repeat.
+        private: what no error's message may repeat.
 
     Raises:
         ModelError: as `threadmill_shared.model.Model.stream` says.
@@ -80,7 +81,7 @@ async def stream_events(
 
 
 @contextmanager
-def _failures_translated(private: Iterable[str]) -> Generator[None, None, None]:
+def _failures_translated(private: PrivateTexts) -> Generator[None, None, None]:
     """Raise what failed as our errors, without causes: a traceback would show their quotes."""
     try:
         with _known_failures(private):
@@ -95,7 +96,7 @@ def _failures_translated(private: Iterable[str]) -> Generator[None, None, None]:
 
 
 @contextmanager
-def _known_failures(private: Iterable[str]) -> Generator[None, None, None]:
+def _known_failures(private: PrivateTexts) -> Generator[None, None, None]:
     try:
         yield
     except APIError as error:
