@@ -17,8 +17,9 @@ from tests.support.processes.commands import STRICT, run_command
 from tests.support.processes.script import Script
 from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Theirs, TheirsAsync
 
-from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors
+from threadmill import Assistant, EventHandler, PrintHandler, Run, Thread, errors, tool
 from threadmill.testing import Fault, Pause, Reply, StandIn, Text
+from threadmill_shared.tools import as_tool
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
@@ -138,6 +139,69 @@ def test_functions_of_this_process_are_executed_though_a_hook_has_raised(base: A
     [run] = mine.default_thread.runs()
     assert run.status == "completed"
     assert run.text == "halve answered: 2."
+
+
+LOOKUP = {"type": "function", "name": "lookup"}
+
+
+@tool(needs_approval=True)
+def pay(amount: int) -> str:
+    return f"paid {amount}"
+
+
+PARKED = [
+    ("lookup {}", "on_event"),
+    ("lookup {}", "on_tool_call_created"),
+    ('pay {"amount":3}', "on_run_step_created"),
+    ('double {"value":4} call lookup {}', "on_tool_call_created"),
+]
+"""Calls of which one waits for somebody else, and the hook that raises."""
+
+
+@pytest.mark.parametrize(("calls", "hook"), PARKED)
+@pytest.mark.parametrize("handler_class", ALL, ids=NAMES)
+@pytest.mark.parametrize("is_async", [False, True], ids=["say", "say_async"])
+def test_what_a_hook_raises_is_not_held_up_by_a_run_that_waits_for_somebody_else(
+    handler_class: Any, is_async: bool, calls: str, hook: str
+) -> None:
+    def fail(self: Any, *about: Any) -> None:
+        event = getattr(about[0], "event", "")
+        if not event or event == "thread.run.requires_action":
+            raise ZeroDivisionError("on purpose")
+
+    async def fail_async(self: Any, *about: Any) -> None:
+        fail(self, *about)
+
+    is_hook_async = asyncio.iscoroutinefunction(getattr(handler_class, hook))
+    raising = type("Raising", (handler_class,), {hook: fail_async if is_hook_async else fail})
+    mine = Assistant(name="mine", tools=[double, LOOKUP, pay])
+    how: dict[str, Any] = {
+        "event_handler_class": raising,
+        "event_handler_kwargs": {"notes": []},
+        "timeout": 20,
+    }
+    say: Callable[[], Any] = partial(mine.say, f"call {calls}", **how)
+    if is_async:
+        say = lambda: asyncio.run(mine.say_async(f"call {calls}", **how))  # noqa: E731
+    with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+        say()
+    assert caught.value.__cause__ is None, "it was raised only when the time was over"
+    [run] = mine.default_thread.runs()
+    assert run.id in caught.value.__notes__[0]
+    assert "requires_action" in caught.value.__notes__[0]
+    answer(run)
+    assert run.wait(20).status == "completed"
+
+
+def answer(run: Run) -> None:
+    """Answer what a parked run waits for; this process has the other functions."""
+    run.__bind__([as_tool(double), as_tool(pay)], None)
+    assert run.refresh().required_action is not None
+    for call in run.required_action.submit_tool_outputs.tool_calls:
+        if call.function.name == "lookup":
+            run.submit_tool_outputs({call.id: "42"})
+        elif call.function.name == "pay":
+            run.approve(call.id)
 
 
 @pytest.mark.parametrize("base", [EventHandler, openai.AsyncAssistantEventHandler])

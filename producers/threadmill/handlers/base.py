@@ -53,7 +53,7 @@ class EventHandler(Listener):
     The hooks are those of the openai package's handlers, with `on_begin` and `on_rewound`; their
     objects have the Assistants API's fields as attributes. A hook may be `async def`. An instance
     follows one run. An exception in a hook ends the handler, not the run: `on_exception` and
-    `on_end` are called, and `say` raises it once the run has ended.
+    `on_end` are called, and `say` raises it once the run has ended, or waits for somebody else.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -15,7 +15,13 @@ from threadmill.runs.local_calls import LocalCalls
 from threadmill.runs.options import RequestOptions, WaitOptions
 from threadmill.runs.request import request_run
 from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit
-from threadmill.runs.waiting import cancel_and_wait, read_run, wait_for_end, wait_timeout
+from threadmill.runs.waiting import (
+    cancel_and_wait,
+    read_run,
+    wait_for_end,
+    wait_timeout,
+    wait_while_attended,
+)
 from threadmill_shared import errors
 from threadmill_shared.tools import Tool
 
@@ -132,12 +138,22 @@ async def _dispatch_log(
 async def _wait_after_failure(
     run: Run, functions: Sequence[Tool], failure: Exception, limit: TimeLimit
 ) -> None:
-    """Wait for the end of a run whose handler has failed, and note its status in the error."""
+    """Wait for the end of a run whose handler has failed, and note its status in the error.
+
+    If the run waits for an answer that this process does not give, the error is raised at once:
+    often it was the handler that should have given the answer.
+    """
     try:
-        await wait_for_end(run, functions, limit.left())
+        has_ended = await wait_while_attended(run, functions, limit.left())
     except errors.ThreadmillError as error:
         failure.add_note(f"threadmill: an event hook raised this. {error}")
         raise failure from error
+    if not has_ended:
+        failure.add_note(
+            f"threadmill: an event hook raised this; {run.id} is {run.status}, and continues when "
+            "its calls are answered: run.submit_tool_outputs, run.approve or run.reject."
+        )
+        raise failure
     failure.add_note(
         f"threadmill: an event hook raised this; {run.id} continued, and is {run.status}."
     )

@@ -85,6 +85,19 @@ class LocalCalls:
         except RuntimeError:  # it is closed: the process ends
             work.close()
 
+    async def lacks_answers(self) -> bool:
+        """Whether the run waits for an answer that this process does not give; on the bridge.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        store, run_id = self._client.store, self._run_id
+        calls = await until_answered(partial(store.parked_runs.calls, run_id))
+        record = await until_answered(partial(store.runs.record, run_id)) if calls else None
+        return record is not None and any(
+            call.waits_for != "output" or self._job(call, record) is None for call in calls
+        )
+
     def close(self) -> None:
         """Start no further call. Those in progress continue, and submit their outputs."""
         self._is_closed = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import partial
 
+from threadmill.client.client import Client
 from threadmill.client.current import current_client
 from threadmill.runs.handles import RunHandle
 from threadmill.runs.local_calls import LocalCalls
@@ -63,6 +65,59 @@ async def wait_for_end(run: RunHandle, functions: Sequence[Tool], timeout: float
         raise errors.RunLost(str(error)) from error
     finally:
         local.close()
+
+
+async def wait_while_attended(
+    run: RunHandle, functions: Sequence[Tool], timeout: float | None
+) -> bool:
+    """Wait like `wait_for_end`, but not for answers that this process does not give.
+
+    Returns:
+        Whether the run has ended. Otherwise it is parked, and somebody else must submit an output
+        or approve a call.
+
+    Raises:
+        WaitTimeout, RunLost: as in `wait_for_end`.
+    """
+    client = current_client()
+    limit = TimeLimit(timeout)
+    local = LocalCalls(client, run.id, functions)
+    try:
+        has_ended = await client.call(
+            within(timeout, partial(_end_before_unattended, client, run.id, local))
+        )
+        await read_run(run, limit.left(GRACE_SECONDS))
+    except TimeoutError as error:
+        raise await wait_timeout(run, timeout) from error
+    except errors.RunNotFound as error:
+        raise errors.RunLost(str(error)) from error
+    finally:
+        local.close()
+    return bool(has_ended)
+
+
+async def _end_before_unattended(client: Client, run_id: str, local: LocalCalls) -> bool:
+    """Wait on the bridge for a run's end; False if it first waits for somebody else's answer."""
+    parked = asyncio.Event()
+
+    def on_parked() -> None:
+        local.execute_parked()
+        parked.set()
+
+    async def find_unattended() -> None:
+        while not await local.lacks_answers():
+            await parked.wait()
+            parked.clear()
+
+    end = asyncio.ensure_future(client.wait_for_end(run_id, on_parked))
+    unattended = asyncio.ensure_future(find_unattended())
+    try:
+        await asyncio.wait([end, unattended], return_when=asyncio.FIRST_COMPLETED)
+        await (end if end.done() else unattended)
+        return end.done()
+    finally:
+        end.cancel()
+        unattended.cancel()
 
 
 async def wait_timeout(run: RunHandle, timeout: float | None) -> errors.WaitTimeout:
