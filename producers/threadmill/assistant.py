@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import to_jsonable_python
 
 from threadmill.client.client import Client
@@ -33,7 +41,14 @@ from threadmill_shared import ids
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
-from threadmill_shared.records.definition import Definition, Publishable
+from threadmill_shared.records.definition import (
+    MODEL_OPTIONS,
+    Definition,
+    Publishable,
+    ReasoningEffort,
+    Verbosity,
+    checked_option,
+)
 from threadmill_shared.run_request import check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
@@ -68,6 +83,19 @@ class Assistant(ContextManager, BaseModel, Publishable):
     {"vector_store_ids": [...]}}`, with the provider's ids."""
     metadata: dict[str, str] = Field(default_factory=dict)
     response_format: str | dict[str, Any] | None = None
+    temperature: float | None = None
+    """Of each run, as are the options below; one that is given to a run replaces this one."""
+    top_p: float | None = None
+    max_completion_tokens: int | None = None
+    max_prompt_tokens: int | None = None
+    parallel_tool_calls: bool | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    truncation_strategy: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    extra_body: dict[str, Any] | None = None
     queue: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """The name of a separate queue, for separate workers."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
@@ -87,6 +115,11 @@ class Assistant(ContextManager, BaseModel, Publishable):
     @classmethod
     def _template_source(cls, given: Any) -> Any:
         return given.source if isinstance(given, Template) else given
+
+    @field_validator(*(name for name in MODEL_OPTIONS if name != "tool_choice"))
+    @classmethod
+    def _valid_option(cls, given: Any, info: ValidationInfo) -> Any:
+        return checked_option(str(info.field_name), given)
 
     _version: int | None = PrivateAttr(default=None)
     """The version under which this definition was read or stored."""
@@ -109,6 +142,18 @@ class Assistant(ContextManager, BaseModel, Publishable):
             tool_resources: Mapping[str, Any] = ...,
             metadata: Mapping[str, str] = ...,
             response_format: str | Mapping[str, Any] | None = None,
+            temperature: float | None = None,
+            top_p: float | None = None,
+            max_completion_tokens: int | None = None,
+            max_prompt_tokens: int | None = None,
+            parallel_tool_calls: bool | None = None,
+            tool_choice: str | Mapping[str, Any] | None = None,
+            truncation_strategy: Mapping[str, Any] | None = None,
+            reasoning_effort: ReasoningEffort | None = None,
+            verbosity: Verbosity | None = None,
+            service_tier: str | None = None,
+            safety_identifier: str | None = None,
+            extra_body: Mapping[str, Any] | None = None,
             queue: str | None = None,
         ) -> None: ...
 
@@ -147,6 +192,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             hosted=hosted_tools(self.tools, self.tool_resources),
             metadata=self.metadata,
             response_format=self.response_format,
+            **{name: getattr(self, name) for name in MODEL_OPTIONS},
             queue=self.queue,
             fields={name: to_jsonable_python(getattr(self, name), fallback=str) for name in own},
         )
@@ -347,8 +393,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
             run_options: model, instructions (replaces) and additional_instructions (each a text, or
                 a `Template` to be rendered), tools (replaces), additional_tools, tool_choice,
                 temperature, top_p, max_completion_tokens, parallel_tool_calls, response_format,
-                truncation_strategy, metadata, when_busy, idempotency_key, context, result_type
-                (the type of `run.result`).
+                truncation_strategy, max_prompt_tokens, reasoning_effort, verbosity, service_tier,
+                safety_identifier, extra_body, metadata, when_busy, idempotency_key, context,
+                result_type (the type of `run.result`).
 
         Raises:
             RunFailed: the run failed or expired; `.run` has the reason.

@@ -51,7 +51,8 @@ class Run:
         self.usage: RunUsage | None = None
         self.last_error: LastError | None = None
         self.incomplete_reason: str | None = None
-        """Why the run is `incomplete`: `max_turns`, `max_completion_tokens`, `content_filter`."""
+        """Why the run is `incomplete`: `max_turns`, `max_completion_tokens`, `max_prompt_tokens`,
+        `content_filter`."""
         self.attempt = 0
         """How many times a worker has claimed the run."""
         self.worker: str | None = None

@@ -38,6 +38,12 @@ class ModelRequest:
     parallel_tool_calls: bool | None = None
     response_format: str | dict[str, Any] | None = None
     """`auto`, `{"type": "json_object"}` or `{"type": "json_schema", "json_schema": {...}}`."""
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    extra_body: Mapping[str, Any] | None = None
+    """Further members of the body; members of objects are added to those of ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,7 +320,9 @@ def _instructions(request: RunRequest) -> str:
 
 
 def _options(request: RunRequest) -> RunOptions:
-    options = {"response_format": request.definition.response_format, **request.options}
+    definition = request.definition
+    own = {"response_format": definition.response_format, **definition.model_options()}
+    options = {**own, **request.options}
     if "tool_choice" in options:
         options["tool_choice"] = _tool_choice(options["tool_choice"], request.definition)
     try:

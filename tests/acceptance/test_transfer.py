@@ -52,7 +52,8 @@ AI = {
     "tool_resources": {"code_interpreter": {"file_ids": []}},
     "metadata": {"team": "blue"},
     "top_p": 1.0,
-    "temperature": 0.2,
+    "temperature": 9,
+    "reasoning_effort": "low",
     "response_format": "auto",
 }
 THREAD = {
@@ -139,7 +140,7 @@ def test_assistants_threads_and_messages_come_in_whatever_their_order(file: Path
         messages=3,
         new_messages=3,
         skipped=2,
-        left_out=["asst_abc123 (Math Tutor): retrieval, temperature 0.2"],
+        left_out=["asst_abc123 (Math Tutor): retrieval, temperature 9"],
         retiring={"gpt-4o": 1},
     )
     first, second, third = Thread(key="thread_abc123").refresh().get_messages()
@@ -177,6 +178,15 @@ def test_an_assistant_is_loaded_by_its_old_id_with_its_instructions_word_by_word
 async def _hop(work: Coroutine[Any, Any, T]) -> T:
     found: T = await current_client().call(work)
     return found
+
+
+def test_its_options_are_kept(file: Path, provider: StandIn) -> None:
+    import_file(write(file, AI | {"id": "asst_options", "temperature": 0.2, "top_p": 0.5}))
+    ai = Assistant.load("asst_options")
+    assert (ai.temperature, ai.top_p, ai.reasoning_effort) == (0.2, 0.5, "low")
+    ai.say("Hi", thread=Thread(), tools=[], event_handler_class=None)
+    body = provider.requests[-1].body
+    assert (body["temperature"], body["top_p"], body["reasoning"]) == (0.2, 0.5, {"effort": "low"})
 
 
 @pytest.mark.usefixtures("environment")
@@ -549,7 +559,7 @@ def test_the_commands_say_what_they_did(file: Path, tmp_path: Path) -> None:
     first = run_threadmill("import", str(file))
     assert first.stdout == "1 assistant, 1 thread, 1 message: 1 assistant and 1 message were new\n"
     assert first.stderr == (
-        "not kept of asst_abc123 (Math Tutor): retrieval, temperature 0.2\nskipped 1 run or step\n"
+        "not kept of asst_abc123 (Math Tutor): retrieval, temperature 9\nskipped 1 run or step\n"
         f"warning: {announced('gpt-4o')} 1 assistant has it: --map-model gpt-4o=NEW replaces it "
         "in new assistants\n"
     )

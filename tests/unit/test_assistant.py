@@ -10,6 +10,7 @@ import pydantic
 import pytest
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, errors
+from threadmill_shared.records.definition import MODEL_OPTIONS
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 
@@ -40,7 +41,7 @@ def test_an_unknown_field_is_an_error() -> None:
     ("name", "advice"),
     [
         ("instruction", "Did you mean 'instructions'"),
-        ("temperature", r"say\(..., temperature=...\)"),
+        ("when_busy", r"say\(..., when_busy=...\)"),
         ("colour", "Known fields: name, id, "),
     ],
 )
@@ -132,3 +133,32 @@ ai.default_thread
 
 def test_importing_and_defining_need_no_network() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", OFFLINE], check=True, timeout=60)
+
+
+def test_an_assistant_has_the_models_options_and_checks_them() -> None:
+    ai = Assistant(reasoning_effort="low", verbosity="high", temperature=0.5, extra_body={"a": 1})
+    definition = ai.definition()
+    assert definition.model_options() == {
+        "temperature": 0.5,
+        "reasoning_effort": "low",
+        "verbosity": "high",
+        "extra_body": {"a": 1},
+    }
+    ai.reasoning_effort = None
+    assert "reasoning_effort" not in ai.definition().model_options()
+    for name, value in {
+        "reasoning_effort": "ultra",
+        "temperature": 3,
+        "extra_body": {"stream": False},
+        "max_prompt_tokens": 0,
+        "truncation_strategy": {"type": "x"},
+    }.items():
+        with pytest.raises(pydantic.ValidationError, match=name):
+            Assistant(**{name: value})  # type: ignore[arg-type]
+        with pytest.raises(pydantic.ValidationError, match=name):
+            setattr(ai, name, value)
+    assert ai.temperature == 0.5
+
+
+def test_an_assistant_without_options_is_stored_as_the_last_release_stored_it() -> None:
+    assert not set(Assistant().definition().model_dump()) & set(MODEL_OPTIONS)

@@ -278,3 +278,46 @@ def described(name: str, description: str) -> ToolSpec:
     return ToolSpec(
         name=name, description=description, parameters=parameters, identity="", digest="d"
     )
+
+
+OPTIONS = {"service_tier": "flex", "safety_identifier": "user-1"}
+
+
+def test_options_of_reasoning_and_length_are_where_each_api_has_them() -> None:
+    asked = request(message("user", "Hi"), reasoning_effort="low", verbosity="high", **OPTIONS)
+    body = responses_body(asked)
+    assert (body["reasoning"], body["text"]) == ({"effort": "low"}, {"verbosity": "high"})
+    assert body.items() >= OPTIONS.items()
+    RESPONSES.validate_python(body)
+    body = chat_body(asked)
+    assert (body["reasoning_effort"], body["verbosity"]) == ("low", "high")
+    assert body.items() >= OPTIONS.items()
+    CHAT.validate_python(body)
+
+
+def test_a_verbosity_and_a_format_of_the_text_are_sent_together() -> None:
+    form = {"type": "json_object"}
+    body = responses_body(request(message("user", "Hi"), verbosity="low", response_format=form))
+    assert body["text"] == {"format": form, "verbosity": "low"}
+
+
+@pytest.mark.parametrize("make", [responses_body, chat_body])
+def test_nothing_is_sent_of_options_that_are_not_set(make: Any) -> None:
+    body = make(request(message("user", "Hi")))
+    names = ("reasoning", "reasoning_effort", "text", "verbosity", "service_tier", "extra_body")
+    assert not body.keys() & {*names, "safety_identifier", "temperature"}
+
+
+@pytest.mark.parametrize("make", [responses_body, chat_body])
+def test_an_extra_body_adds_to_the_body_and_to_its_objects(make: Any) -> None:
+    extra = {"seed": 7, "store": None, "deep": {"a": [1]}, "temperature": 0.5}
+    body = make(request(message("user", "Hi"), temperature=1, extra_body=extra))
+    assert body.items() >= extra.items()
+    assert body["model"] == "m"
+    asked = request(
+        message("user", "Hi"),
+        reasoning_effort="low",
+        extra_body={"reasoning": {"summary": "auto"}, "stream_options": {"x": 1}},
+    )
+    assert responses_body(asked)["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert chat_body(asked)["stream_options"] == {"include_usage": True, "x": 1}

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from threadmill.runs.options import SayOptions
 from threadmill_shared import errors
-from threadmill_shared.records.definition import RunOptions
 
 
 def check_timeout(timeout: Any) -> None:
@@ -64,7 +64,7 @@ def check_message_given(message: Any) -> None:
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """What an assistant's constructor says about a name that is not a field's."""
-    if name in RunOptions.model_fields:
+    if name in SayOptions.__annotations__:
         return (
             f"{name!r} is a run option, not a field of an assistant. "
             f"Pass it to the run: say(..., {name}=...)."

@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from threadmill.runs.attachments import Files
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
+from threadmill_shared.records.definition import ReasoningEffort, Verbosity
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -36,6 +37,16 @@ class EnqueueOptions(TypedDict, total=False):
     response_format: str | Mapping[str, Any] | None
     truncation_strategy: Mapping[str, Any] | None
     metadata: Mapping[str, str]
+    max_prompt_tokens: int | None
+    """The run ends as incomplete if its turns together have sent more."""
+    reasoning_effort: ReasoningEffort | None
+    verbosity: Verbosity | None
+    service_tier: str | None
+    """The provider's name for it, such as `flex` or `priority`."""
+    safety_identifier: str | None
+    """Names the end user to the provider; at most 64 characters, such as a hash of an id."""
+    extra_body: Mapping[str, Any] | None
+    """Further members of the request's body, for options that only some providers know."""
     result_type: Any
     """The type of `run.result`: any type that pydantic can read from JSON."""
 

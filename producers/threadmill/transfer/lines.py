@@ -18,7 +18,7 @@ from pydantic import (
 
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import as_hosted, hosted_tools
-from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.definition import Definition, checked_option
 from threadmill_shared.records.items import (
     HostedCallItem,
     MessageItem,
@@ -41,6 +41,8 @@ _ITEM_FIELDS: dict[str, frozenset[str]] = {
     "hosted_call": HostedCallItem.__required_keys__,
     "note": NoteItem.__required_keys__,
 }
+Json = dict[str, Any]
+
 _AS_LINES = "`jq -c '.data[]'` converts a list of the Assistants API, `jq -c '.[]'` an array"
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 _LATEST = 10_000_000_000
@@ -77,8 +79,9 @@ class AssistantLine(_Line):
     tool_resources: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
     response_format: str | dict[str, Any] | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Any = None
+    top_p: Any = None
+    reasoning_effort: Any = None
     threadmill: dict[str, JsonValue] | None = None
     """threadmill's own definition, complete."""
 
@@ -105,6 +108,7 @@ class AssistantLine(_Line):
             hosted=hosted_tools(self.tools, self.tool_resources or {}),
             metadata=self.metadata or {},
             response_format=self.response_format,
+            **{name: value for name, value in self._options().items() if _is_valid(name, value)},
         )
 
     def left_out(self) -> list[str]:
@@ -116,11 +120,24 @@ class AssistantLine(_Line):
             for tool in self.tools
             if tool.get("type") != "function" and as_hosted(tool) is None
         ]
+        options = self._options().items()
+        invalid = [f"{name} {value}" for name, value in options if not _is_valid(name, value)]
+        return [*unknown, *invalid]
+
+    def _options(self) -> Json:
+        """The options that it sets; each saved assistant has 1 for those of sampling."""
         sampling = {"temperature": self.temperature, "top_p": self.top_p}
-        changed = [
-            f"{name} {value:g}" for name, value in sampling.items() if value not in (None, 1)
-        ]
-        return [*unknown, *changed]
+        set_ones = {name: value for name, value in sampling.items() if value not in (None, 1)}
+        effort = self.reasoning_effort
+        return set_ones | ({} if effort is None else {"reasoning_effort": effort})
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    try:
+        checked_option(name, value)
+    except ValueError:
+        return False
+    return True
 
 
 class ThreadLine(_Line):

@@ -29,6 +29,9 @@ def assistant(definition: Definition) -> Json:
         "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,
         "response_format": definition.response_format or "auto",
+        "temperature": definition.temperature,
+        "top_p": definition.top_p,
+        "reasoning_effort": definition.reasoning_effort,
         "threadmill": definition.model_dump(mode="json"),
     }
 

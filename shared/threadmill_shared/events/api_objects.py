@@ -120,7 +120,7 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_completion_tokens": options.max_completion_tokens,
-        "max_prompt_tokens": None,
+        "max_prompt_tokens": options.max_prompt_tokens,
         "truncation_strategy": {
             "type": "auto",
             "last_messages": None,

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic_core import to_json
 
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.stored import Stored
+from threadmill_shared.records import lenient
+from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools import Tool, ToolSpec
+
+MODEL_OPTIONS = (
+    "temperature",
+    "top_p",
+    "max_completion_tokens",
+    "max_prompt_tokens",
+    "parallel_tool_calls",
+    "tool_choice",
+    "truncation_strategy",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "safety_identifier",
+    "extra_body",
+)
+"""Options of the model that an assistant can have as well as a run; a run's own option wins."""
+MAX_EXTRA_BYTES = 64 * 1024
+"""Bytes of `extra_body` as JSON."""
+_OWN_PARAMETERS = frozenset(
+    {
+        *("model", "stream", "input", "messages", "instructions", "include"),
+        *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+    }
+)
+"""What `extra_body` cannot set: the loop relies on it, or an option of ours sets it."""
 
 ResultForm = Literal["whole", "wrapped"]
 """Whether a run's last message is its result, or an object that has it as `result`."""
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Verbosity = Literal["low", "medium", "high"]
+
+T = TypeVar("T")
 
 
 class Definition(Stored):
@@ -35,6 +67,23 @@ class Definition(Stored):
     """The name of a separate queue, without the namespace; None: the common one."""
     fields: dict[str, JsonValue] = Field(default_factory=dict)
     """Further fields of a subclass, for the template."""
+    temperature: float | None = later_field()
+    top_p: float | None = later_field()
+    max_completion_tokens: int | None = later_field()
+    max_prompt_tokens: int | None = later_field()
+    parallel_tool_calls: bool | None = later_field()
+    tool_choice: str | dict[str, Any] | None = later_field()
+    truncation_strategy: dict[str, Any] | None = later_field()
+    reasoning_effort: str | None = later_field()
+    verbosity: str | None = later_field()
+    service_tier: str | None = later_field()
+    safety_identifier: str | None = later_field()
+    extra_body: dict[str, Any] | None = later_field()
+
+    def model_options(self) -> dict[str, Any]:
+        """The options of the model that it has set, by name."""
+        values = {name: getattr(self, name) for name in MODEL_OPTIONS}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class RunOptions(Stored):
@@ -49,6 +98,54 @@ class RunOptions(Stored):
     response_format: str | dict[str, Any] | None = None
     truncation_strategy: dict[str, Any] | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+    max_prompt_tokens: int | None = later_field()
+    """The run is incomplete if its turns together have sent more."""
+    reasoning_effort: str | None = later_field()
+    verbosity: str | None = later_field()
+    service_tier: str | None = later_field()
+    safety_identifier: str | None = later_field()
+    """Of the user for whom the run is; the provider sees it."""
+    extra_body: dict[str, JsonValue] | None = later_field()
+    """Further members of the request's body; members of objects are added to those of ours."""
+
+    @field_validator("max_prompt_tokens")
+    @classmethod
+    def _is_positive(cls, value: int | None) -> int | None:
+        return _checked(value, value is None or value >= 1, "it must be at least 1")
+
+    @field_validator("reasoning_effort")
+    @classmethod
+    def _is_an_effort(cls, value: str | None) -> str | None:
+        return _one_of(value, get_args(ReasoningEffort))
+
+    @field_validator("verbosity")
+    @classmethod
+    def _is_a_verbosity(cls, value: str | None) -> str | None:
+        return _one_of(value, get_args(Verbosity))
+
+    @field_validator("service_tier")
+    @classmethod
+    def _is_a_tier(cls, value: str | None) -> str | None:
+        is_name = value is None or re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", value) is not None
+        return _checked(value, is_name, "it must be a tier's name, such as 'flex' or 'priority'")
+
+    @field_validator("safety_identifier")
+    @classmethod
+    def _is_an_identifier(cls, value: str | None) -> str | None:
+        fits = value is None or (len(value.strip()) > 0 and len(value) <= 64 and _is_json(value))
+        return _checked(value, fits, "it must have 1 to 64 characters; a hash of the user's id has")
+
+    @field_validator("extra_body")
+    @classmethod
+    def _is_a_body(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        own = sorted(value.keys() & _OWN_PARAMETERS)
+        _checked(value, not own, f"it must not set {', '.join(own)}, which threadmill sets itself")
+        _checked(value, _is_json(value), "it must be JSON, at most 60 levels deep, without NaN")
+        size = len(to_json(value))
+        is_small = size <= MAX_EXTRA_BYTES
+        return _checked(value, is_small, f"it has {size} bytes; {MAX_EXTRA_BYTES} are allowed")
 
     @field_validator("response_format")
     @classmethod
@@ -76,6 +173,38 @@ class RunOptions(Stored):
         raise ValueError(
             "it is {'type': 'auto'} or {'type': 'last_messages', 'last_messages': 1 or more}"
         )
+
+
+def checked_option(name: str, value: Any) -> Any:
+    """An option of an assistant, checked as a run's is.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+    try:
+        return getattr(RunOptions.model_validate({name: value}), name)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise ValueError(reason.removeprefix("Value error, ")) from None
+
+
+def _checked(value: T, is_valid: bool, otherwise: str) -> T:  # noqa: FBT001  reads as a sentence
+    if not is_valid:
+        raise ValueError(otherwise)
+    return value
+
+
+def _one_of(value: str | None, names: Sequence[str]) -> str | None:
+    return _checked(value, value is None or value in names, f"it must be {', '.join(names)}")
+
+
+def _is_json(value: Any) -> bool:
+    """Whether every parser can read the value as JSON."""
+    try:
+        to_json(value)
+    except ValueError:
+        return False
+    return bool(lenient.storable(value, lenient.MAX_DEPTH - 4) == value)
 
 
 class RunSnapshot(Stored):

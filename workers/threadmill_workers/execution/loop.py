@@ -17,6 +17,9 @@ from threadmill_workers.execution.next_step import (
 from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.tool_calls import ToolCalls
 
+MAX_PROMPT_TOKENS = "max_prompt_tokens"
+"""The Assistants API's reason for a run that is incomplete because of this option."""
+
 
 async def run_turns(
     turns: ModelTurns, tools: ToolCalls, result: ResultCheck, max_turns: int
@@ -40,10 +43,14 @@ async def run_turns(
         match step:
             case AskModel() if turns.count >= max_turns:
                 return Finish(Status.INCOMPLETE, reason="max_turns")
+            case AskModel() if turns.has_sent_too_much:
+                return Finish(Status.INCOMPLETE, reason=MAX_PROMPT_TOKENS)
             case AskModel():
                 reply = await turns.ask()
                 step = await result.check(reply, decide(reply))
             case CallTools(reply):
                 step = await tools.execute(reply)
+            case Finish(Status.COMPLETED, batch) if turns.has_sent_too_much:
+                return Finish(Status.INCOMPLETE, batch, reason=MAX_PROMPT_TOKENS)
             case Finish() | Park() | HandOver():
                 return step

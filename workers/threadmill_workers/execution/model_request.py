@@ -65,6 +65,11 @@ class RequestBuilder:
             max_completion_tokens=options.max_completion_tokens,
             parallel_tool_calls=options.parallel_tool_calls,
             response_format=options.response_format,
+            reasoning_effort=options.reasoning_effort,
+            verbosity=options.verbosity,
+            service_tier=options.service_tier,
+            safety_identifier=options.safety_identifier,
+            extra_body=options.extra_body,
         )
 
 

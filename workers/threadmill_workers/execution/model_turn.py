@@ -70,6 +70,12 @@ class ModelTurns:
         """Turns that the run has had, those of earlier attempts included."""
         return self._writer.turns
 
+    @property
+    def has_sent_too_much(self) -> bool:
+        """Whether the turns have sent more tokens than `max_prompt_tokens` allows."""
+        most = self._record.request.options.max_prompt_tokens
+        return most is not None and self._writer.prompt_tokens > most
+
     async def resume(self) -> AskModel | CallTools:
         """Return the step to begin with: the calls that an earlier attempt has left, if any."""
         reply = await find_unfinished_turn(self._held, self._history)

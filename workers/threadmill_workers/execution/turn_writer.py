@@ -60,6 +60,11 @@ class TurnWriter:
         self._output: list[ModelEvent] = []
         """What the turn has so far and is not stored."""
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens that the run's turns have sent, those of earlier attempts included."""
+        return self._usage.prompt_tokens
+
     def begin(self) -> None:
         """Begin a turn; what a failed one has left is dropped."""
         self._output = []

@@ -10,7 +10,7 @@ from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, text_for_model
 from threadmill_shared.tools import ToolSpec
-from threadmill_workers.models.request_parts import call_body, image_urls, without_none
+from threadmill_workers.models.request_parts import call_body, finished_body, image_urls
 
 Json = dict[str, Any]
 
@@ -33,9 +33,13 @@ def chat_body(request: ModelRequest) -> Json:
         "top_p": request.top_p,
         "max_completion_tokens": request.max_completion_tokens,
         "response_format": response_format if isinstance(response_format, dict) else None,
+        "reasoning_effort": request.reasoning_effort,
+        "verbosity": request.verbosity,
+        "service_tier": request.service_tier,
+        "safety_identifier": request.safety_identifier,
         **_tools(request),
     }
-    return without_none(body)
+    return finished_body(body, request)
 
 
 def _messages(request: ModelRequest) -> list[Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from threadmill_shared.model import ModelRequest
@@ -74,3 +74,18 @@ def _strings(data: Any) -> Iterable[str]:
 def without_none(body: Json) -> Json:
     """Leave out what the run says nothing about."""
     return {name: value for name, value in body.items() if value is not None}
+
+
+def finished_body(body: Json, request: ModelRequest) -> Json:
+    """A body of what the run says something about, with what its caller adds to it."""
+    return _merged(without_none(body), request.extra_body or {})
+
+
+def _merged(body: Json, extra: Mapping[str, Any]) -> Json:
+    """An object with further members; those of objects in it are merged, too."""
+    merged = dict(body)
+    for name, value in extra.items():
+        old = body.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[name] = _merged(old or {}, value) if both else value
+    return merged

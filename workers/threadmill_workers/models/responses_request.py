@@ -10,7 +10,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, MessageItem, text_for_model
 from threadmill_workers.models.hosted import KINDS, included_outputs, tool_bodies
 from threadmill_workers.models.replay import replayable_item
-from threadmill_workers.models.request_parts import call_body, image_urls, without_none
+from threadmill_workers.models.request_parts import call_body, finished_body, image_urls
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
         request: what to ask.
         encrypted_reasoning: whether to ask for reasoning that can be sent back.
     """
+    effort = request.reasoning_effort
     body = {
         "model": request.model,
         "stream": True,
@@ -35,10 +36,13 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_output_tokens": request.max_completion_tokens,
-        "text": _text_format(request.response_format),
+        "text": _text_options(request),
+        "reasoning": {"effort": effort} if effort else None,
+        "service_tier": request.service_tier,
+        "safety_identifier": request.safety_identifier,
         **_tools(request),
     }
-    return without_none(body)
+    return finished_body(body, request)
 
 
 def _input(request: ModelRequest) -> list[Json]:
@@ -129,6 +133,11 @@ def _tools(request: ModelRequest) -> Json:
         "tool_choice": choice,
         "parallel_tool_calls": request.parallel_tool_calls,
     }
+
+
+def _text_options(request: ModelRequest) -> Json | None:
+    verbosity = {"verbosity": request.verbosity} if request.verbosity else {}
+    return ((_text_format(request.response_format) or {}) | verbosity) or None
 
 
 def _text_format(response_format: str | Json | None) -> Json | None:
