@@ -20,6 +20,7 @@ from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.message_writer import MessageWriter, NextNumbers
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
 from threadmill_workers.models.chat_parser import ChatParser
+from threadmill_workers.models.event_parser import StreamEnd
 from threadmill_workers.models.responses_parser import ResponsesParser
 
 Json = dict[str, Any]
@@ -311,6 +312,7 @@ def test_chat_completions_cite_pages_too() -> None:
     chunks = [{"choices": [{"index": 0, "delta": one}]} for one in pieces]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     events = [event for chunk in chunks for event in parser.parse(chunk)]
+    events += parser.close(StreamEnd.DONE)
     streamed, message = written_events(_Held(), events)
     assert check(streamed, message)[0] == "Purr [^0^]."
     assert text_of(message).annotations[0].url == "http://a"

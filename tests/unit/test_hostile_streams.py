@@ -3,13 +3,10 @@
 So can what was stored by releases that looked at less of it.
 """
 
-import asyncio
 import copy
 import json
 from dataclasses import asdict, fields, is_dataclass
-from types import SimpleNamespace
 
-import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +18,8 @@ from tests.support.hostile_streams import (
     hostile_streams,
     is_readable,
 )
+from tests.support.stream_reading import read_stream
 
-from threadmill_shared.errors import ModelError
 from threadmill_shared.model import (
     HostedCallEnded,
     ModelRequest,
@@ -32,44 +29,12 @@ from threadmill_shared.model import (
 )
 from threadmill_shared.records import lenient
 from threadmill_shared.records.objects import Step
-from threadmill_workers.models.chat_parser import ChatParser
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.request_parts import sent_texts
-from threadmill_workers.models.responses_parser import ResponsesParser
 from threadmill_workers.models.responses_request import responses_body
-from threadmill_workers.models.streaming import stream_events
 
-PARSERS = {"responses": ResponsesParser, "chat": ChatParser}
 BODIES = {"responses": responses_body, "chat": chat_body}
 EXAMPLES = 400
-
-
-class Body(httpx2.AsyncByteStream):
-    """An answer's body."""
-
-    def __init__(self, data):
-        self.data = data
-
-    async def __aiter__(self):
-        yield self.data
-
-
-def read(api, data):
-    """The events of one turn, and the error that ended it."""
-
-    async def opening(stack):
-        return SimpleNamespace(http_response=httpx2.Response(200, stream=Body(data)))
-
-    async def ask():
-        found = []
-        try:
-            async for event in stream_events(opening, PARSERS[api](), ()):
-                found.append(event)  # noqa: PERF401  those before the error count, too
-        except ModelError as error:
-            return found, error
-        return found, None
-
-    return asyncio.run(ask())
 
 
 def is_whole_number_too_large(value):
@@ -143,7 +108,7 @@ def check_sendable(api, items):
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_whatever_a_stream_holds_becomes_a_turn_or_an_error_of_ours(api, data):
-    events, error = read(api, data.draw(hostile_streams(api)))
+    events, error = read_stream(api, data.draw(hostile_streams(api)))
     assert error is not None or isinstance(events[-1], TurnEnded)
     assert error is None or str(error)
     for event in events:

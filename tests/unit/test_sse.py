@@ -51,10 +51,44 @@ def test_empty_data_is_still_data():
     assert split(b"data:\n\n") == [b""]
 
 
-@pytest.mark.parametrize("body", [b"<html><body>\n\n", b'{"error": "no"}\n\n', b"\xff\x00\n\n"])
+@pytest.mark.parametrize("body", [b"<html><body>\n\n", b'"no"\n\n', b"\xff\x00\n\n"])
 def test_what_is_no_event_stream_is_garbled(body):
     with pytest.raises(ModelGarbled, match="OPENAI_BASE_URL"):
         split(body)
+
+
+@pytest.mark.parametrize("body", [b'{"error":\n\n"no"}\n\n', b' \r\n[{"a": 1}]'])
+def test_a_document_is_given_at_the_end_of_its_body(body):
+    splitter = EventSplitter()
+    assert [splitter.feed(body[at : at + 1]) for at in range(len(body))] == [[]] * len(body)
+    assert splitter.close() == body.lstrip()
+
+
+def test_a_byte_order_mark_and_blank_lines_may_come_first():
+    assert split(b"\xef", b"\xbb\xbf", b"data: 1\n\n") == [b"1"]
+    assert split(b"\n\r\n", b"\n", b"data: 1\n\n") == [b"1"]
+
+
+@pytest.mark.parametrize("name", [b"ping", b" ping", b" keepalive"])
+def test_an_event_that_is_named_a_ping_has_no_data(name):
+    assert split(b"event:" + name + b"\ndata: 17\n\ndata: 1\n\n") == [b"1"]
+
+
+def test_fields_that_the_standard_does_not_know_are_passed_over():
+    assert split(b"x-trace: 7\nretry\ndata: 1\n\n") == [b"1"]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_the_last_event_may_lack_its_blank_line(end):
+    splitter = EventSplitter()
+    assert splitter.feed(b"data: 1\n\nevent: x\ndata: [DONE] " + end) == [b"1"]
+    assert splitter.close() == b"[DONE]"
+
+
+def test_what_was_cut_before_its_data_is_nothing():
+    splitter = EventSplitter()
+    assert splitter.feed(b"data: 1\n\neve") == [b"1"]
+    assert splitter.close() == b""
 
 
 def test_many_small_events_are_not_too_large_together(monkeypatch):
@@ -67,6 +101,12 @@ def test_an_event_without_end_is_garbled_when_it_grows_too_large(monkeypatch):
     assert split(b"data: " + b"x" * 60 + b"\n\n", b"data: " + b"x" * 60) == [b"x" * 60]
     with pytest.raises(ModelGarbled, match="100 bytes"):
         split(b"data: ", *[b"x"] * 100)
+
+
+def test_a_document_that_grows_too_large_is_garbled(monkeypatch):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    with pytest.raises(ModelGarbled, match="100 bytes"):
+        split(b"{", *[b" " * 60] * 2)
 
 
 LINES = st.one_of(

@@ -22,10 +22,24 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 def text(value: object) -> str:
-    """A text unchanged, an empty one for null, and JSON for anything else."""
+    """A text of whole characters, an empty one for null, and JSON for anything else."""
     if isinstance(value, str):
-        return value
+        return whole_characters(value)
     return "" if value is None else to_json(storable(value)).decode()
+
+
+def whole_characters(text: str) -> str:
+    """The text with the halves of surrogate pairs joined, and U+FFFD for halves that are alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def ends_with_half(text: str) -> bool:
+    """Whether the last character is the first half of a surrogate pair."""
+    return "\ud800" <= text[-1:] <= "\udbff"
 
 
 def whole_number(value: object) -> int | None:
@@ -60,19 +74,21 @@ def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
     """The value, with null for what JSON cannot express, and for what is too deep or too large."""
     if isinstance(value, dict | list):
         return _members(value, depth - 1) if depth > 0 else None
+    if isinstance(value, str):
+        return whole_characters(value)
     return value if _is_plain(value) else None
 
 
 def _members(value: dict[str, Any] | list[Any], depth: int) -> Any:
     if isinstance(value, list):
         return [storable(one, depth) for one in value]
-    return {name: storable(one, depth) for name, one in value.items()}
+    return {whole_characters(name): storable(one, depth) for name, one in value.items()}
 
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, str) or (isinstance(value, int) and value in _INTEGERS)
+    return isinstance(value, int) and value in _INTEGERS
 
 
 def is_object(arguments: str) -> bool:

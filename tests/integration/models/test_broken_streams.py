@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 from tests.support.scripted_provider import (
+    END,
     SECRET,
     Chat,
     Responses,
     asking,
+    events,
     failure,
     request,
     sending,
@@ -20,9 +22,7 @@ from threadmill_shared.errors import (
     ModelRefused,
     ModelUnavailable,
 )
-from threadmill_shared.model import (
-    TextDelta,
-)
+from threadmill_shared.model import MessageEnded, TextDelta, TurnEnded
 
 
 def test_a_stream_that_ends_early_is_garbled(api):
@@ -30,9 +30,14 @@ def test_a_stream_that_ends_early_is_garbled(api):
     assert isinstance(error, ModelGarbled)
 
 
-def test_a_done_without_an_end_is_garbled(api):
-    error = failure(api, sending(api.begin(), api.text("Once"), b"data: [DONE]\n\n"))
+def test_a_done_after_nothing_is_garbled(api):
+    error = failure(api, sending(api.begin(), b"data: [DONE]\n\n"))
     assert isinstance(error, ModelGarbled)
+
+
+def test_a_done_after_a_text_is_an_end(api):
+    got = events(api, sending(api.begin(), api.text("Once"), b"data: [DONE]\n\n"))
+    assert got == [TextDelta("Once"), MessageEnded(), TurnEnded()]
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
@@ -65,7 +70,6 @@ GARBAGE = {
     "a list": b"data: []\n\n",
     "a number": b"data: 7\n\n",
     "a string": b'data: "choices"\n\n',
-    "no type": b'data: {"a": 1}\n\n',
     "no delta": b'data: {"type": "response.output_text.delta", "choices": [7]}\n\n',
     "a delta of a wrong type": (
         b'data: {"type": "response.output_text.delta", "delta": 7,'
@@ -78,6 +82,11 @@ GARBAGE = {
 def test_what_is_not_of_the_protocol_is_garbled(api, garbage):
     error = failure(api, sending(api.begin(), garbage, api.end()))
     assert isinstance(error, ModelGarbled)
+
+
+def test_an_object_of_neither_api_is_passed_over(api):
+    nothing = [b'data: {"a": 1}\n\n', b"data: {}\n\n", b"data: null\n\n", b"data:\n\n"]
+    assert events(api, sending(api.text("a"), *nothing, api.end_text("a"), api.end()))[-1] == END
 
 
 def test_garbage_is_noticed_while_the_connection_stays_open(api):

@@ -45,7 +45,7 @@ class ChatModel:
             )
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
-        return stream_events(opening, ChatParser(), private)
+        return stream_events(opening, ChatParser([one.name for one in request.tools]), private)
 
     async def close(self) -> None:
         """Close the connections."""

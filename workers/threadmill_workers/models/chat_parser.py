@@ -2,103 +2,168 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from threadmill_shared.errors import ModelGarbled
-from threadmill_shared.model import (
-    FinishReason,
-    MessageEnded,
-    ModelEvent,
-    TextDelta,
-    TurnEnded,
-    Usage,
-)
+from threadmill_shared.model import FinishReason, MessageEnded, ModelEvent, TextDelta, TurnEnded
 from threadmill_shared.records import lenient
+from threadmill_workers.models.chat_calls import StreamedCalls
 from threadmill_workers.models.errors import StreamFailed
-from threadmill_workers.models.parsing import parse_citation, parse_tool_call, parse_usage
+from threadmill_workers.models.event_parser import StreamEnd
+from threadmill_workers.models.parsing import (
+    parse_citation,
+    parse_count,
+    parse_finish_reason,
+    parse_text,
+    parse_usage,
+)
 
-_FINISH_REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.CONTENT_FILTER}
+Json = dict[str, Any]
 
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call that is still being written."""
-
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-    def add(self, piece: dict[str, Any]) -> None:
-        function = piece.get("function") or {}
-        self.id = self.id or lenient.text(piece.get("id"))
-        self.name = self.name or lenient.text(function.get("name"))
-        self.arguments += lenient.text(function.get("arguments"))
+_DOCUMENT = "chat.completion"
+"""What an answer is that comes whole; its parts are of another kind."""
 
 
 class ChatParser:
     """Reads the chunks of one stream of Chat Completions."""
 
-    def __init__(self) -> None:
-        self.turn: TurnEnded | None = None
-        self._in_message = False
-        self._calls: list[_Call] = []
-        self._at: dict[int, _Call] = {}
-        self._stop: FinishReason | None = None
-        self._usage = Usage()
-        self._cited: list[dict[str, Any]] = []
+    def __init__(self, tools: Collection[str] = ()) -> None:
+        """Nothing has come.
 
-    def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+        Args:
+            tools: the names that the model may call.
+        """
+        self.turn: TurnEnded | None = None
+        self._texts: list[str] = []
+        self._whole_messages = 0
+        """How many of the texts came as messages, not as deltas."""
+        self._calls = StreamedCalls(tools)
+        self._stop: FinishReason | None = None
+        self._at_stop = (0, 0)
+        """How many texts and pieces of calls had come when that was told last."""
+        self._usage: Json = {}
+        self._cited: list[Json] = []
+        self._is_other = False
+        """Whether something else than chunks has come."""
+
+    def parse(self, event: Json) -> Sequence[ModelEvent]:
         """Return what this chunk means."""
-        if event.get("error"):
-            raise StreamFailed(event["error"])
+        if error := event.get("error"):
+            raise StreamFailed(error)
         if usage := event.get("usage"):
-            self._usage = parse_usage(usage, "prompt_tokens", "completion_tokens")
-        choices = event.get("choices") if "usage" in event else event["choices"]
-        if not choices:
-            return ()
-        choice = choices[0]
-        events = self._delta(choice.get("delta") or {})
-        if (reason := choice.get("finish_reason")) and self._stop is None:
-            events += self._finish(_FINISH_REASONS.get(lenient.text(reason), FinishReason.END))
+            self._note_usage(usage)
+        choice = _first_choice(event.get("choices"))
+        if choice is None:
+            return self._without_choice(event)
+        events = self._delta(delta) if (delta := choice.get("delta")) else []
+        reason = choice.get("finish_reason")
+        if message := choice.get("message"):
+            events += self._message(message)
+            reason = reason or ("stop" if event.get("object") == _DOCUMENT else None)
+        if reason:
+            self._finish(reason, choice, event)
         return events
 
-    def close(self) -> TurnEnded:
-        """The end: some servers send neither usage nor `[DONE]`, but all tell why they stop."""
-        if self._stop is None:
-            raise ModelGarbled(
-                "The model provider's stream ended without a finish_reason; a retry may succeed."
-            )
-        return TurnEnded(self._stop, self._usage)
+    def has_finished(self) -> bool:
+        """Whether a reason is told, and nothing has come since."""
+        return self._stop is not None and self._at_stop == self._received()
 
-    def _delta(self, delta: dict[str, Any]) -> list[ModelEvent]:
-        for piece in delta.get("tool_calls") or ():
-            self._call_of(piece).add(piece)
+    def close(self, end: StreamEnd) -> Sequence[ModelEvent]:
+        """Return the calls: each may come with a reason of its own, so only the end ends them."""
+        if not self._may_end(end):
+            raise ModelGarbled(self._what_is_missing())
+        stop = self._stop or FinishReason.END
+        self.turn = TurnEnded(stop, parse_usage(self._usage))
+        events: list[ModelEvent] = [MessageEnded(tuple(self._cited))] if self._texts else []
+        # A reply that was cut has cut its last call, too.
+        return [*events, *self._calls.ended()] if stop is FinishReason.END else events
+
+    def _may_end(self, end: StreamEnd) -> bool:
+        match end:
+            case StreamEnd.DONE:
+                return self._stop is not None or bool(self._texts or self._calls)
+            case StreamEnd.CLOSED:
+                return self._stop is not None
+            case StreamEnd.BROKEN:
+                return self.has_finished()
+
+    def _what_is_missing(self) -> str:
+        if self._is_other and not any(self._received()):
+            return (
+                "The model provider sent no chunks of Chat Completions; check that"
+                " THREADMILL_MODEL_API is the API that OPENAI_BASE_URL speaks."
+            )
+        return "The model provider's stream ended without a finish_reason; a retry may succeed."
+
+    def _received(self) -> tuple[int, int]:
+        return len(self._texts), self._calls.pieces
+
+    # ---- what a chunk has ------------------------------------------------------------------------
+
+    def _without_choice(self, event: Json) -> Sequence[ModelEvent]:
+        if event.get("object") == "error" or event.get("type") == "error":
+            raise StreamFailed(event)
+        self._is_other = self._is_other or not event.keys() & {"choices", "usage"}
+        self._note_usage(lenient.json_object(event.get("x_groq")).get("usage"))
+        return ()
+
+    def _delta(self, delta: Json) -> list[ModelEvent]:
+        if pieces := delta.get("tool_calls"):
+            self._add_calls(pieces)
+        if legacy := delta.get("function_call"):
+            self._calls.add({"function": legacy})
         if cited := delta.get("annotations"):
             self._cited += filter(None, map(parse_citation, lenient.objects(cited)))
         text = delta.get("content") or delta.get("refusal")
+        if text and type(text) is not str:
+            text = parse_text(text)
         if not text:
             return []
-        if not isinstance(text, str):
-            raise TypeError
-        self._in_message = True
+        self._texts.append(text)
         return [TextDelta(text)]
 
-    def _call_of(self, piece: dict[str, Any]) -> _Call:
-        """Return the call that this piece continues, or a new one."""
-        index, id = piece.get("index") or 0, lenient.text(piece.get("id"))
-        call = self._at.get(index)
-        # Some servers give every call the index 0 and tell them apart by their ids only.
-        if call is None or (call.id and id and id != call.id):
-            call = self._at[index] = _Call()
-            self._calls.append(call)
-        return call
-
-    def _finish(self, stop: FinishReason) -> list[ModelEvent]:
-        self._stop = stop
-        events: list[ModelEvent] = [MessageEnded(tuple(self._cited))] if self._in_message else []
-        if stop is FinishReason.END:
-            # A reply that was cut has cut its last call, too.
-            events += [parse_tool_call(call.name, call.arguments, call.id) for call in self._calls]
+    def _message(self, message: Json) -> list[ModelEvent]:
+        """Take a message in place of a delta: the whole one at the end, or one piece of it."""
+        text = parse_text(message.get("content") or message.get("refusal"))
+        received = "".join(self._texts)
+        if text.startswith(received):
+            text = text[len(received) :]
+        elif self._whole_messages < len(self._texts):
+            text = ""
+        if self._calls:
+            message = {}
+        events = self._delta({**message, "content": text, "refusal": None})
+        self._whole_messages += len(events)
         return events
+
+    def _add_calls(self, pieces: Any) -> None:
+        for piece in pieces if isinstance(pieces, list) else [pieces]:
+            if piece is not None:
+                self._calls.add(piece)
+
+    def _finish(self, reason: object, choice: Json, event: Json) -> None:
+        if error := choice.get("error"):
+            raise StreamFailed(error)
+        for holder in (choice, lenient.json_object(event.get("x_groq"))):
+            self._note_usage(holder.get("usage"))
+        if stop := parse_finish_reason(reason):
+            # Some servers say "stop" after any other reason.
+            self._stop = stop if self._stop in (None, FinishReason.END) else self._stop
+            self._at_stop = self._received()
+
+    def _note_usage(self, usage: object) -> None:
+        """Take what is told; each time it is the sum so far."""
+        told = lenient.json_object(usage)
+        self._usage |= {name: value for name, value in told.items() if value is not None}
+
+
+def _first_choice(choices: Any) -> Json | None:
+    """The first of the choices, which chunks have one by one or together."""
+    if not choices or not isinstance(choices, list):
+        return None
+    first: Json | None = choices[0]
+    if first is not None and not first.get("index"):
+        return first
+    own = (one for one in choices if one is not None and not parse_count(one.get("index")))
+    return next(own, None)

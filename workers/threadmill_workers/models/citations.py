@@ -8,7 +8,7 @@ from typing import Any
 
 from threadmill_shared.model import ModelEvent, TextCited, TextDelta, shifted
 from threadmill_shared.records import lenient
-from threadmill_workers.models.parsing import parse_citation
+from threadmill_workers.models.parsing import parse_citation, parse_text
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ class Citations:
         for part in lenient.objects(parts):
             for data in lenient.objects(part.get("annotations")):
                 self._add_missing(parse_citation(data), begins)
-            begins += len(part_text(part))
+            begins += len(parse_text(part))
         return (*self._ahead, *self._spans)
 
     def _delta(self, text: str) -> Iterator[ModelEvent]:
@@ -97,8 +97,3 @@ class Citations:
             self._received.remove(cited)
         else:
             self._spans.append(shifted(cited, begins))
-
-
-def part_text(part: Json) -> str:
-    """The text of a part of a message."""
-    return lenient.text(part.get("text") or part.get("refusal"))

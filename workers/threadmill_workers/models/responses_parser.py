@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 from threadmill_shared.errors import ModelGarbled
 from threadmill_shared.model import (
@@ -16,17 +17,25 @@ from threadmill_shared.model import (
     TurnEnded,
 )
 from threadmill_shared.records import lenient
-from threadmill_workers.models.citations import Citations, part_text
+from threadmill_workers.models.citations import Citations
 from threadmill_workers.models.errors import StreamFailed
+from threadmill_workers.models.event_parser import StreamEnd
 from threadmill_workers.models.hosted import KINDS, parse_hosted_call
-from threadmill_workers.models.parsing import parse_tool_call, parse_usage
+from threadmill_workers.models.parsing import (
+    parse_finish_reason,
+    parse_text,
+    parse_tool_call,
+    parse_usage,
+)
+from threadmill_workers.models.responses_calls import OpenCalls
 
-_FINISH_REASONS = {
-    "max_output_tokens": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
+Json = dict[str, Any]
+
 _REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
 """What a provider takes back; it refuses an item that carries its status, say."""
+_DELTAS = ("response.output_text.delta", "response.refusal.delta")
+_FAILURE = {"code": "server_error"}
+"""What is wrong if the provider does not say."""
 
 
 class ResponsesParser:
@@ -34,116 +43,223 @@ class ResponsesParser:
 
     def __init__(self) -> None:
         self.turn: TurnEnded | None = None
-        self._in_message = False
+        self._texts: list[str] = []
+        """Of the message that is being written."""
         self._citations = Citations()
+        self._items: list[Json] = []
+        """Those that have ended."""
+        self._calls = OpenCalls()
         self._in_call = False
         self._has_code = False
         """Whether the call's code has come in pieces."""
+        self._is_chat = False
+        """Whether chunks of the other API have come."""
 
-    def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
+    def parse(self, event: Json) -> Sequence[ModelEvent]:
         """Return what this event means; most kinds mean nothing here."""
-        match event["type"]:
-            case (
-                "response.output_text.delta"
-                | "response.refusal.delta"
-                | "response.output_text.annotation.added"
-            ):
-                return self._continue_part(event)
-            case "response.output_item.done":
-                return self._item(event["item"])
-            case "response.code_interpreter_call_code.delta":
-                return self._code(event["delta"])
-            case "response.output_item.added":
-                return self._begin_call(event["item"])
-            case "response.completed" | "response.incomplete":
-                return self._end(lenient.json_object(event.get("response")))
-            case "response.failed":
-                raise StreamFailed(lenient.json_object(event.get("response")).get("error"))
-            case "error":
-                raise StreamFailed(event.get("error") or event)
-            case _:
-                return ()
+        kind = event.get("type")
+        if kind in _DELTAS:
+            return self._text(event["delta"], event.get("content_index"))
+        if not isinstance(kind, str):
+            return self._untyped(event)
+        take = self._EVENTS.get(kind)
+        return () if take is None else take(self, event)
 
-    def close(self) -> TurnEnded:
-        """Refuse: a whole stream always tells its end."""
-        raise ModelGarbled(
-            "The model provider's stream ended before the response did; a retry may succeed."
-        )
+    def has_finished(self) -> bool:
+        """Never: the event that tells the end is the last one."""
+        return False
 
-    def _continue_part(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        part = event.get("content_index")
-        if "annotation" in event:
-            return tuple(self._citations.cite(event["annotation"], part))
-        return self._text(event["delta"], part)
+    def close(self, end: StreamEnd) -> Sequence[ModelEvent]:
+        """End what has come, if the provider says that it is all."""
+        if end is not StreamEnd.DONE or not self._has_answer():
+            raise ModelGarbled(
+                "The model provider's stream ended before the response did; a retry may succeed."
+                if not self._is_chat
+                else "The model provider sent Chat Completions, not a response; check that"
+                " THREADMILL_MODEL_API is the API that OPENAI_BASE_URL speaks."
+            )
+        return self._end({})
 
-    def _text(self, delta: object, part: object) -> Sequence[ModelEvent]:
-        if not isinstance(delta, str):
-            raise TypeError
-        if not delta:
+    def _has_answer(self) -> bool:
+        kinds = {lenient.text(item.get("type")) for item in self._items}
+        return bool(self._texts or self._calls or kinds & {"message", "function_call"})
+
+    # ---- pieces ----------------------------------------------------------------------------------
+
+    def _text(self, delta: object, part: object = None) -> Sequence[ModelEvent]:
+        text = delta if type(delta) is str else parse_text(delta)
+        if not text:
             return ()
-        self._in_message = True
-        return tuple(self._citations.text(delta, part))
+        self._texts.append(text)
+        return tuple(self._citations.text(text, part))
 
-    def _code(self, delta: object) -> Sequence[ModelEvent]:
-        if not isinstance(delta, str):
-            raise TypeError
+    def _cite(self, event: Json) -> Sequence[ModelEvent]:
+        return tuple(self._citations.cite(event.get("annotation"), event.get("content_index")))
+
+    def _text_done(self, event: Json) -> Sequence[ModelEvent]:
+        return self._whole_text(event.get("text") or event.get("refusal"))
+
+    def _whole_text(self, content: object) -> Sequence[ModelEvent]:
+        """Take the text of the message, of which all or nothing may have come in pieces."""
+        text, received = parse_text(content), "".join(self._texts)
+        return self._text(text[len(received) :]) if text.startswith(received) else ()
+
+    def _code(self, event: Json) -> Sequence[ModelEvent]:
+        code = parse_text(event["delta"])
+        if not code:
+            return ()
         self._has_code = True
-        return (CodeDelta(delta),)
+        return (CodeDelta(code),)
 
-    def _item(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        match item["type"]:
+    # ---- items -----------------------------------------------------------------------------------
+
+    def _item_added(self, event: Json) -> Sequence[ModelEvent]:
+        item = lenient.json_object(event.get("item"))
+        match lenient.text(item.get("type")):
+            case "message":
+                return self._end_message()
+            case "function_call":
+                self._calls.begin(event, item)
+            case kind if kind in KINDS:
+                return self._begin_call(item)
+        return ()
+
+    def _item_done(self, event: Json) -> Sequence[ModelEvent]:
+        return self._item(lenient.json_object(event.get("item")))
+
+    def _extend_call(self, event: Json) -> Sequence[ModelEvent]:
+        self._calls.extend(event)
+        return ()
+
+    def _complete_call(self, event: Json) -> Sequence[ModelEvent]:
+        self._calls.complete(event)
+        return ()
+
+    def _item(self, item: Json) -> Sequence[ModelEvent]:
+        if item.get("id") and item in self._items:
+            return ()
+        self._items.append(item)
+        match lenient.text(item.get("type")):
             case "message":
                 return self._message(item)
-            case "function_call" if item.get("status") != "incomplete":
-                parts = (item.get("name"), item.get("arguments"), item.get("call_id"))
-                return (parse_tool_call(*parts),)
+            case "function_call":
+                return self._function_call(item)
             case "reasoning":
                 return _reasoning(item)
-            case "code_interpreter_call" | "file_search_call":
+            case kind if kind in KINDS:
                 return self._end_call(item)
-            case _:
-                return ()
+        return ()
 
-    def _message(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        parts = item.get("content") or ()
+    def _message(self, item: Json) -> Sequence[ModelEvent]:
+        content = item.get("content")
         # Some servers send a short message whole.
-        whole = () if self._in_message else tuple(self._whole(parts))
-        return (*whole, *self._end_message(parts))
+        whole = self._whole_text(content) if self._texts else tuple(self._whole_parts(content))
+        return (*whole, *self._end_message(content))
 
-    def _whole(self, parts: Sequence[dict[str, Any]]) -> Iterator[ModelEvent]:
-        for number, part in enumerate(parts):
-            for cited in lenient.objects(part.get("annotations")):
+    def _whole_parts(self, content: object) -> Iterator[ModelEvent]:
+        for number, part in enumerate(content if isinstance(content, list) else [content]):
+            for cited in lenient.objects(lenient.json_object(part).get("annotations")):
                 yield from self._citations.cite(cited, number)
-            yield from self._text(part_text(part), number)
+            yield from self._text([part], number)
 
     def _end_message(self, parts: object = ()) -> Sequence[ModelEvent]:
         citations, self._citations = self._citations, Citations()
-        if not self._in_message:
+        if not self._texts:
             return ()
-        self._in_message = False
+        self._texts = []
         return (MessageEnded(citations.end(parts)),)
 
-    def _begin_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
-        if item["type"] not in KINDS:
+    def _function_call(self, item: Json) -> Sequence[ModelEvent]:
+        call = self._calls.end(item)
+        if call.get("status") == "incomplete":
             return ()
+        return (parse_tool_call(call.get("name"), call.get("arguments"), call.get("call_id")),)
+
+    def _begin_call(self, item: Json) -> Sequence[ModelEvent]:
         self._in_call, self._has_code = True, False
         return (HostedCallStarted(KINDS[item["type"]]),)
 
-    def _end_call(self, item: dict[str, Any]) -> Sequence[ModelEvent]:
+    def _end_call(self, item: Json) -> Sequence[ModelEvent]:
         begun = () if self._in_call else self._begin_call(item)
         code = lenient.text(item.get("code"))
         whole = () if self._has_code or not code else (CodeDelta(code),)
         self._in_call = False
         return (*begun, *whole, parse_hosted_call(item))
 
-    def _end(self, response: dict[str, Any]) -> Sequence[ModelEvent]:
-        reason = lenient.text(lenient.json_object(response.get("incomplete_details")).get("reason"))
-        usage = parse_usage(response.get("usage"), "input_tokens", "output_tokens")
-        self.turn = TurnEnded(_FINISH_REASONS.get(reason, FinishReason.END), usage)
-        return self._end_message()
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def _untyped(self, event: Json) -> Sequence[ModelEvent]:
+        if event.get("error"):
+            raise StreamFailed(event["error"])
+        self._is_chat = self._is_chat or "choices" in event
+        return self._end(event) if event.get("object") == "response" else ()
+
+    def _fail(self, event: Json) -> Sequence[ModelEvent]:
+        raise StreamFailed(_error_in(event))
+
+    def _end(self, event: Json) -> Sequence[ModelEvent]:
+        """End the turn; the event has the response, or is it."""
+        response = lenient.json_object(event.get("response")) or event
+        if response.get("error") or response.get("status") in ("failed", "cancelled"):
+            self._fail(event)
+        stop = _stop_of(event, response)
+        rest = self._rest(lenient.objects(response.get("output")), stop)
+        self.turn = TurnEnded(stop, parse_usage(response.get("usage") or event.get("usage")))
+        return rest
+
+    def _rest(self, output: Sequence[Json], stop: FinishReason) -> Sequence[ModelEvent]:
+        """Return what the response has besides what has come in events of its own."""
+        found: list[ModelEvent] = []
+        received = Counter(lenient.text(item.get("type")) for item in self._items)
+        for item in output:
+            kind = lenient.text(item.get("type"))
+            received[kind] -= 1
+            if received[kind] < 0:
+                found += self._item(item)
+        found += self._end_message()
+        if stop is FinishReason.END:
+            found += [event for item in self._calls.left() for event in self._item(item)]
+        return found
+
+    _EVENTS: ClassVar[dict[str, Callable[[ResponsesParser, Json], Sequence[ModelEvent]]]] = {
+        "response.output_text.done": _text_done,
+        "response.refusal.done": _text_done,
+        "response.output_text.annotation.added": _cite,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.code_interpreter_call_code.delta": _code,
+        "response.function_call_arguments.delta": _extend_call,
+        "response.function_call_arguments.done": _complete_call,
+        "response.completed": _end,
+        "response.incomplete": _end,
+        "response.done": _end,
+        "response.failed": _fail,
+        "response.cancelled": _fail,
+        "response.error": _fail,
+        "error": _fail,
+    }
+    """What is done with an event, by its type; others mean nothing here."""
 
 
-def _reasoning(item: dict[str, Any]) -> Sequence[ModelEvent]:
+def _stop_of(event: Json, response: Json) -> FinishReason:
+    details = response.get("incomplete_details")
+    reason = parse_finish_reason(details.get("reason") if isinstance(details, dict) else details)
+    if reason not in (None, FinishReason.END):
+        return reason
+    is_cut = event.get("type") == "response.incomplete" or response.get("status") == "incomplete"
+    return FinishReason.LENGTH if is_cut else FinishReason.END
+
+
+def _error_in(event: Json) -> object:
+    """What the provider says is wrong, in any of the shapes in which servers say it."""
+    response = lenient.json_object(event.get("response"))
+    details = lenient.json_object(response.get("status_details"))
+    told = response.get("error") or details.get("error") or event.get("error")
+    is_told = event.get("message") or event.get("code")
+    return told or (event if is_told else _FAILURE)
+
+
+def _reasoning(item: Json) -> Sequence[ModelEvent]:
     """The item, if it carries its content: by its id alone a provider that stores nothing fails."""
     if not item.get("encrypted_content") and not item.get("content"):
         return ()

@@ -2,9 +2,14 @@
 
 Of an event only its data is of use here, since the providers repeat the event's name in it. Bytes
 stay bytes until the JSON parser reads them, so a cut inside a character does no harm.
+
+Some servers answer with a JSON document although a stream was asked for; it counts as the data of
+one event that ends with the body.
 """
 
 from __future__ import annotations
+
+import re
 
 from threadmill_shared.errors import ModelGarbled
 
@@ -12,7 +17,12 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The largest event of a stream repeats the whole answer once; more than this is no event."""
 
 _OTHER_FIELDS = (b"event:", b":", b"id:", b"retry:")
-"""What a line without data may begin with; the lone colon begins a comment."""
+"""What a line without data begins with; the lone colon begins a comment."""
+_UNKNOWN_FIELD = re.compile(rb"[A-Za-z_-]{1,40}:.*|data|event|id|retry", re.DOTALL)
+"""Lines that the standard says to pass over, as far as they cannot be of a page or a document."""
+_PINGS = frozenset((b"event: ping", b"event:ping", b"event: keepalive", b"event:keepalive"))
+"""Names of events whose data means nothing."""
+_BOM = b"\xef\xbb\xbf"
 
 
 class EventSplitter:
@@ -23,6 +33,9 @@ class EventSplitter:
         """Chunks of an event that has not ended."""
         self._size = 0
         self._after_cr = False
+        self._is_stream = False
+        """Whether the body has begun, and is a stream."""
+        self._is_document = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take the next bytes, and return the data of the events that they complete.
@@ -30,6 +43,8 @@ class EventSplitter:
         Raises:
             ModelGarbled: the bytes are not an event stream.
         """
+        if not self._is_stream and not (chunk := self._begin(chunk)):
+            return []
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_plain_line_ends(chunk)
         if self._parts:
@@ -44,6 +59,25 @@ class EventSplitter:
         if rest:
             self._keep(rest)
         return [data for event in events if (data := _data_of(event)) is not None]
+
+    def close(self) -> bytes:
+        """Return the data of the last event, which may have been cut; empty if there is none."""
+        rest = b"".join(self._parts)
+        if self._is_document:
+            return rest
+        lines = [line for line in rest.split(b"\n") if line.startswith(b"data:")]
+        return b"\n".join(line[5:].strip() for line in lines)
+
+    def _begin(self, chunk: bytes) -> bytes:
+        """Keep the first bytes until they tell what the body is; returns those of a stream."""
+        if self._is_document:
+            self._keep(chunk)
+            return b""
+        start = b"".join((*self._parts, chunk)).removeprefix(_BOM).lstrip()
+        self._is_document = start.startswith((b"{", b"["))
+        self._is_stream = not self._is_document and not _BOM.startswith(start)
+        self._parts = [] if self._is_stream else [start]
+        return start if self._is_stream else b""
 
     def _with_plain_line_ends(self, chunk: bytes) -> bytes:
         # A line that ended with CR at a chunk's end has ended: waiting for a possible LF would
@@ -71,7 +105,10 @@ def _data_of(event: bytes) -> bytes | None:
     for line in event.split(b"\n"):
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
-        elif line and not line.startswith(_OTHER_FIELDS):
+        elif line.startswith(_OTHER_FIELDS):
+            if line in _PINGS:
+                return None
+        elif line and not _UNKNOWN_FIELD.fullmatch(line):
             raise ModelGarbled(
                 "The model provider's response is not an event stream; check that OPENAI_BASE_URL"
                 " names an OpenAI-compatible API that can stream."

@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import httpx2
 from openai import APIError, AsyncAPIResponse
-from pydantic_core import from_json
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable
-from threadmill_shared.model import ModelEvent, TurnEnded
+from threadmill_shared.model import ModelEvent
 from threadmill_workers.models import errors
+from threadmill_workers.models.event_parser import EventParser, StreamEnd
+from threadmill_workers.models.event_reader import EventReader
 from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.sse import EventSplitter
 
 DRAIN_SECONDS = 0.1
 """How long the end of a body is waited for, so that its connection can be used again."""
+LAST_SECONDS = 10.0
+"""How long a stream may be silent after it has told why the model stopped, before that counts as
+its end: some servers send neither `[DONE]` nor the end of the body."""
 
 # The client maps not all of aiohttp's errors to its own.
 _BROKEN = (httpx2.HTTPError, aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
 
 Opening = Callable[[AsyncExitStack], Awaitable[AsyncAPIResponse[Any]]]
 """Sends the request, and leaves the closing of its response to the stack."""
-
-
-class EventParser(Protocol):
-    """Turns the events of one stream of one API into ours."""
-
-    turn: TurnEnded | None
-    """Set when the stream has announced its end."""
-
-    def parse(self, event: dict[str, Any]) -> Sequence[ModelEvent]:
-        """Return what this event means.
-
-        Raises:
-            StreamFailed: the provider reports an error.
-            Exception: it violates the protocol.
-        """
-        ...
-
-    def close(self) -> TurnEnded:
-        """Return the turn's end, for a stream that ended without telling it.
-
-        Raises:
-            ModelGarbled: the stream broke off.
-        """
-        ...
 
 
 async def stream_events(
@@ -65,26 +45,35 @@ async def stream_events(
     Raises:
         ModelError: as `threadmill_shared.model.Model.stream` says.
     """
-    with _failures_translated(private):
+    splitter, reader = EventSplitter(), EventReader(parser)
+    end = StreamEnd.BROKEN
+    with _failures_translated(parser, private):
         async with AsyncExitStack() as stack:
             response = await opening(stack)
             chunks = await stack.enter_async_context(aclosing(_chunks(response.http_response)))
-            splitter = EventSplitter()
-            async for chunk in chunks:
-                for data in splitter.feed(chunk):
-                    for event in _parse(parser, data):
-                        yield event
-                if parser.turn is not None:
-                    await _drain(chunks)
-                    break
-    yield parser.turn or parser.close()
+            for source in (chunks, _until_silent(chunks)):
+                async for chunk in source:
+                    for data in splitter.feed(chunk):
+                        for event in reader.read(data):
+                            yield event
+                    if parser.turn is not None:
+                        await _drain(chunks)
+                        break
+                    if source is chunks and parser.has_finished():
+                        break
+            end = StreamEnd.CLOSED
+    with _failures_translated(parser, private):
+        for event in (*reader.read_rest(splitter.close()), *reader.end(end)):
+            yield event
+    assert parser.turn is not None  # noqa: S101  the reader has ended it
+    yield parser.turn
 
 
 @contextmanager
-def _failures_translated(private: PrivateTexts) -> Generator[None, None, None]:
+def _failures_translated(parser: EventParser, private: PrivateTexts) -> Generator[None, None, None]:
     """Raise what failed as our errors, without causes: a traceback would show their quotes."""
     try:
-        with _known_failures(private):
+        with _known_failures(parser, private):
             yield
     except ModelError:
         raise
@@ -96,7 +85,7 @@ def _failures_translated(private: PrivateTexts) -> Generator[None, None, None]:
 
 
 @contextmanager
-def _known_failures(private: PrivateTexts) -> Generator[None, None, None]:
+def _known_failures(parser: EventParser, private: PrivateTexts) -> Generator[None, None, None]:
     try:
         yield
     except APIError as error:
@@ -104,7 +93,10 @@ def _known_failures(private: PrivateTexts) -> Generator[None, None, None]:
     except errors.StreamFailed as failed:
         raise errors.from_stream(failed.body, private) from None
     except httpx2.ReadTimeout:
-        raise ModelUnavailable("The model provider stopped sending; a retry may succeed.") from None
+        if not parser.has_finished():
+            raise ModelUnavailable(
+                "The model provider stopped sending; a retry may succeed."
+            ) from None
     except aiohttp.ClientResponseError:
         raise ModelGarbled(
             "The model provider's response is not valid HTTP; check that OPENAI_BASE_URL names an"
@@ -121,22 +113,18 @@ def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     return response.aiter_raw()
 
 
-def _parse(parser: EventParser, data: bytes) -> Sequence[ModelEvent]:
-    if parser.turn is not None:
-        return ()
-    if data == b"[DONE]":
-        parser.turn = parser.close()
-        return ()
-    try:
-        return parser.parse(from_json(data))
-    except (errors.StreamFailed, ModelError):
-        raise
-    except Exception as error:  # noqa: BLE001  an event may hold anything, in any place
-        raise ModelGarbled(
-            "The model provider sent an event that violates its protocol"
-            f" ({type(error).__name__}); check that THREADMILL_MODEL_API is the API that"
-            " OPENAI_BASE_URL speaks."
-        ) from None
+async def _until_silent(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The rest of a body whose answer has ended.
+
+    Raises:
+        TimeoutError: the body is left open.
+    """
+    while True:
+        async with asyncio.timeout(LAST_SECONDS):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:

@@ -1,0 +1,147 @@
+"""Tool calls of Chat Completions, from the pieces in which they arrive.
+
+By the protocol each piece has its call's index, and the first one its id and its whole name.
+Servers leave out the index or give all calls the same one, leave out ids, repeat ids and names or
+cut them, and send arguments as an object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from threadmill_shared.model import ToolCalled
+from threadmill_shared.records import lenient
+from threadmill_workers.models.parsing import parse_count, parse_tool_call
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A piece of a call; what it lacks is empty."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call that is still being written."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    def is_whole(self) -> bool:
+        """Whether the arguments are a whole object."""
+        text = self.arguments.strip()
+        if not text.startswith("{") or not text.endswith("}"):
+            return False
+        try:
+            return isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            return False
+
+    def has_other_id(self, piece: _Piece) -> bool:
+        return bool(piece.id and self.id and piece.id != self.id)
+
+    def is_repeated(self, piece: _Piece) -> bool:
+        """Whether the piece is the whole call once more."""
+        return (piece.id, piece.name, piece.arguments) == (self.id, self.name, self.arguments)
+
+
+class StreamedCalls:
+    """The calls of one answer."""
+
+    def __init__(self, tools: Collection[str] = ()) -> None:
+        """No call yet.
+
+        Args:
+            tools: the names that the model may call; they tell a new name from the rest of one.
+        """
+        self.pieces = 0
+        """How many have come."""
+        self._tools = frozenset(tools)
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+
+    def __bool__(self) -> bool:
+        return any(call.name for call in self._calls)
+
+    def add(self, data: Json) -> None:
+        """Take a piece.
+
+        Raises:
+            Exception: it is no piece of a call.
+        """
+        self.pieces += 1
+        function = data.get("function") or data
+        piece = _Piece(
+            id=lenient.text(data.get("id")),
+            name=lenient.text(function.get("name")),
+            arguments=_text_of_arguments(function.get("arguments")),
+        )
+        self._extend(self._call_of(data.get("index"), piece), piece)
+
+    def ended(self) -> list[ToolCalled]:
+        """All calls, now that no piece comes any more."""
+        made = [call for call in self._calls if call.name or call.arguments]
+        return [parse_tool_call(call.name, call.arguments, call.id) for call in made]
+
+    def _call_of(self, told: object, piece: _Piece) -> _Call:
+        """Return the call that this piece continues, or a new one."""
+        index = parse_count(told)
+        call = self._continued(index, piece)
+        if call is None or self._begins(call, piece):
+            call = _Call()
+            self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+    def _continued(self, index: int | None, piece: _Piece) -> _Call | None:
+        """Return the call that this piece continues, unless its content says that it begins one."""
+        call = None if index is None else self._by_index.get(index)
+        same = [call for call in self._calls if piece.id and call.id == piece.id]
+        if call is not None and not (same and call.has_other_id(piece)):
+            return call
+        if call is None and index is not None and piece.name:
+            return None
+        return next(reversed(same or self._calls), None)
+
+    def _begins(self, call: _Call, piece: _Piece) -> bool:
+        """Whether the piece begins another call than the one at its place."""
+        if not piece.name:
+            return call.has_other_id(piece) and not piece.arguments and call.is_whole()
+        if not call.name or call.has_other_id(piece):
+            return bool(call.name)
+        is_other = piece.name != call.name
+        if not call.arguments:
+            return is_other and {piece.name, call.name} <= self._tools
+        if call.is_whole():
+            return bool(is_other or piece.arguments) and not (piece.id and call.is_repeated(piece))
+        return is_other and not piece.id
+
+    def _extend(self, call: _Call, piece: _Piece) -> None:
+        if piece.id and call.is_repeated(piece):
+            return
+        call.id = call.id or piece.id
+        if not call.name or not call.arguments:
+            call.name = self._longer_name(call.name, piece.name)
+        if call.arguments == "{}" and piece.arguments.startswith("{"):
+            call.arguments = ""  # It stood for arguments that were still to come.
+        call.arguments += piece.arguments
+
+    def _longer_name(self, name: str, more: str) -> str:
+        """The name with what has come now: its rest, or the name once more."""
+        is_rest = name + more in self._tools or not more.startswith(name)
+        return name + more if is_rest else more
+
+
+def _text_of_arguments(arguments: object) -> str:
+    # As it came: it may end in the middle of a character.
+    return arguments if isinstance(arguments, str) else lenient.text(arguments)
