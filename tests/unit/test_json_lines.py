@@ -34,6 +34,11 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(ENDS)
 
 @given(st.recursive(TEXTS | st.none() | st.integers(-(2**60), 2**60), st.lists))
 def test_every_value_is_one_line_that_means_the_same(value: object) -> None:
-    line = json_line(value)
-    assert len(line.splitlines()) == 1
-    assert json.loads(line) == value
+    for line in (json_line(value), json_line(value, is_spaced=True)):
+        assert len(line.splitlines()) == 1
+        assert json.loads(line) == value
+
+
+def test_a_spaced_line_reads_like_most_saved_files() -> None:
+    value = {"a": ["\u2028", float("nan")], "b": "low"}
+    assert json_line(value, is_spaced=True) == '{"a": ["\\u2028", null], "b": "low"}'

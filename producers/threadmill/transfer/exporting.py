@@ -73,7 +73,7 @@ async def _export(file: TextIO, threads: list[Thread] | None, client: Client) ->
                 exported.messages += 1
             case "thread.run":
                 exported.runs += 1
-        file.write(json_line(line) + "\n")
+        file.write(json_line(line, is_spaced=True) + "\n")
     return exported
 
 
