@@ -58,6 +58,8 @@ LITERAL = [
     "1986. It was a year.",
     "3) third",
     "x\n=",
+    "foo[bar][baz](qux.quux)",
+    "+ 3",
     "Title\n=====",
     "#hashtag #1 C#",
     "#",
@@ -130,6 +132,7 @@ def test_a_list_is_numbered_as_it_was_written() -> None:
 
 def test_links_and_pictures_keep_their_addresses_and_titles() -> None:
     assert shown("[a](https://x.y/Größe)") == "a (https://x.y/Größe)"
+    assert shown("[1](https://x.y)[2](/z)") == "1 (https://x.y)2 (/z)"
     assert shown('[a](https://x.y "title")') == 'a (https://x.y "title")'
     assert shown("[a](/docs/x.md) [b](mailto:a@b.c)") == "a (/docs/x.md) b (mailto:a@b.c)"
     assert shown('![a](x.png "t")') == 'a (x.png "t")'

@@ -52,10 +52,14 @@ class _List(ListElement):
     """A list, numbered as it was written, or from its first number if all have the same."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self.list_type == "bullet_list_open":
-            yield from super().__rich_console__(console, options)
-            return
         items = cast("list[_Item]", self.items)
+        if self.list_type == "bullet_list_open":
+            if items[0].sign == "+":  # of a sum; lists have other signs
+                for item in items:
+                    yield from item.numbered(console, options, item.sign, 3)
+            else:
+                yield from super().__rich_console__(console, options)
+            return
         numbers = [item.number for item in items]
         if len(set(numbers)) == 1:
             numbers = [str(int(numbers[0]) + at) for at in range(len(items))]
@@ -68,6 +72,7 @@ class _Document(Markdown):
     """rich's Markdown, with lists of ours."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = Markdown.elements | {
+        "bullet_list_open": _List,
         "ordered_list_open": _List,
         "list_item_open": _Item,
     }

@@ -134,7 +134,7 @@ def _parse_autolink(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  
 def _has_address(state: StateInline, bracket: int) -> bool:
     """Whether what follows a bracket is a link that leads somewhere."""
     before = state.src[:bracket][-1:]
-    if before.isalnum() and before.isascii():
+    if (before.isalnum() and before.isascii()) or before == "]":
         return False
     end = state.md.helpers.parseLinkLabel(state, bracket, disableNested=True)
     target = _TARGET.match(state.src, end + 1) if end >= 0 else None
