@@ -34,16 +34,21 @@ class Citations:
         self._spans: list[Json] = []
         """Citations of a piece of the text, for its end."""
 
-    def text(self, text: str, part: object) -> Iterator[ModelEvent]:
-        """Continue the text with a piece of a part; yields it, and what it has come to."""
+    def text(self, text: str, part: object) -> Sequence[ModelEvent]:
+        """Continue the text with a piece of a part; returns it, and what it has come to."""
         self._enter(part)
+        return tuple(self._cut(text)) if self._ahead else (self._delta(text),)
+
+    def _cut(self, text: str) -> Iterator[ModelEvent]:
         while self._ahead and self._ahead[0]["index"] <= self._length + len(text):
             cited = self._ahead.pop(0)
             cut = max(cited["index"] - self._length, 0)
-            yield from self._delta(text[:cut])
+            if cut:
+                yield self._delta(text[:cut])
             yield TextCited(cited)
             text = text[cut:]
-        yield from self._delta(text)
+        if text:
+            yield self._delta(text)
 
     def cite(self, data: object, part: object) -> Iterator[ModelEvent]:
         """Take a citation of a part."""
@@ -73,12 +78,11 @@ class Citations:
             begins += len(parse_text(part))
         return (*self._ahead, *self._spans)
 
-    def _delta(self, text: str) -> Iterator[ModelEvent]:
-        if text:
-            self._length += len(text)
-            if not text.isascii():
-                self._pairs += sum(character > "\uffff" for character in text)
-            yield TextDelta(text)
+    def _delta(self, text: str) -> TextDelta:
+        self._length += len(text)
+        if not text.isascii():
+            self._pairs += sum(character > "\uffff" for character in text)
+        return TextDelta(text)
 
     def _enter(self, part: object) -> None:
         if part != self._part and isinstance(part, int):
