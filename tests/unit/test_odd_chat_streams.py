@@ -263,6 +263,15 @@ CHAT_CALLS: dict[str, tuple[list[Any], tuple[tuple[str, str], ...]]] = {
         [piece(*WEIGH, index=0), piece(*WEIGH, index=0)],
         (WEIGH, WEIGH),
     ),
+    "one function twice, in pieces without ids": (
+        [
+            piece("weigh", '{"grams":3}', index=0),
+            piece("weigh", "", index=0),
+            piece(None, '{"grams"', index=0),
+            piece(None, ":3}", index=0),
+        ],
+        (WEIGH, WEIGH),
+    ),
     "in one chunk": (
         [chunk({"tool_calls": FUNCTIONS})],
         BOTH,

@@ -160,6 +160,13 @@ def test_responses_make_the_calls_that_were_received(events, output):
     assert read_answer("responses", *events, DONE) == expected
 
 
+def test_responses_make_the_calls_that_only_their_end_has():
+    twice = [call(*WEIGH, id=id) for id in ("a", "b")]
+    for at in (0, 1):
+        answer = read_answer("responses", done(twice[at]), completed(*twice))
+        assert answer == Answer(calls=(WEIGH, WEIGH))
+
+
 def test_responses_make_the_calls_of_the_response_alone():
     assert read_answer("responses", completed(call(*WEIGH), call(*PAINT))) == Answer(calls=BOTH)
 

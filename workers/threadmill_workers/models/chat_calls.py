@@ -35,6 +35,8 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    is_named_again: bool = False
+    """Whether its name came once more after its arguments; another call may begin so."""
 
     def is_whole(self) -> bool:
         """Whether the arguments are a whole object."""
@@ -97,7 +99,7 @@ class StreamedCalls:
         index = parse_count(told)
         call = self._continued(index, piece)
         if call is None or self._begins(call, piece):
-            call = _Call()
+            call = _Call(name=call.name if call and call.is_named_again else "")
             self._calls.append(call)
         if index is not None:
             self._by_index[index] = call
@@ -115,6 +117,8 @@ class StreamedCalls:
 
     def _begins(self, call: _Call, piece: _Piece) -> bool:
         """Whether the piece begins another call than the one at its place."""
+        if not piece.name and call.is_named_again and piece.arguments.strip():
+            return True
         if not piece.name:
             return call.has_other_id(piece) and not piece.arguments and call.is_whole()
         if not call.name or call.has_other_id(piece):
@@ -130,6 +134,8 @@ class StreamedCalls:
         if piece.id and call.is_repeated(piece):
             return
         call.id = call.id or piece.id
+        if piece.name and not piece.arguments:
+            call.is_named_again = call.is_whole()
         if not call.name or not call.arguments:
             call.name = self._longer_name(call.name, piece.name)
         if call.arguments == "{}" and piece.arguments.startswith("{"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -210,12 +209,8 @@ class ResponsesParser:
     def _rest(self, output: Sequence[Json], stop: FinishReason) -> Sequence[ModelEvent]:
         """Return what the response has besides what has come in events of its own."""
         found: list[ModelEvent] = []
-        received = Counter(lenient.text(item.get("type")) for item in self._items)
-        for item in output:
-            kind = lenient.text(item.get("type"))
-            received[kind] -= 1
-            if received[kind] < 0:
-                found += self._item(item)
+        for item in _missing(output, self._items):
+            found += self._item(item)
         found += self._end_message()
         if stop is FinishReason.END:
             found += [event for item in self._calls.left() for event in self._item(item)]
@@ -239,6 +234,18 @@ class ResponsesParser:
         "error": _fail,
     }
     """What is done with an event, by its type; others mean nothing here."""
+
+
+def _missing(output: Sequence[Json], received: Sequence[Json]) -> list[Json]:
+    """The items of a response that were not received; servers may give others ids at its end."""
+    missing, left = list(output), list(received)
+    for names in (("type", "id"), ("type", "name", "arguments", "content"), ("type",)):
+        for item in tuple(missing):
+            alike = [one for one in left if all(one.get(n) == item.get(n) for n in names)]
+            if alike and ("id" not in names or item.get("id")):
+                missing.remove(item)
+                left.remove(alike[0])
+    return missing
 
 
 def _stop_of(event: Json, response: Json) -> FinishReason:
