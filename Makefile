@@ -19,7 +19,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint bench requirements clean
+.PHONY: help demo test chaos fuzz lint bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ test: $(INSTALLED) ## Run all tests
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(INSTALLED) ## Read 10,000 odd streams, and execute 1,000 runs on such
+	FUZZ_EXAMPLES=5000 FUZZ_RUNS=500 $(BIN)/python -m pytest -n 2 \
+		tests/unit/test_fuzzed_streams.py tests/acceptance/test_fuzzed_streams.py $(ARGS)
 
 lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 
 import pytest
 from tests.support.paths import ROOT
+from tests.support.servers.raw_provider import RawProvider
 
 from threadmill.client.current import close_client
 from threadmill.testing import StandIn
 
 
 @contextmanager
-def isolated_environment(redis_url: str, standin: StandIn, api: str, **more: str) -> Iterator[None]:
+def isolated_environment(
+    redis_url: str, standin: StandIn | RawProvider, api: str, **more: str
+) -> Iterator[None]:
     """Set these settings and no other ones, in `os.environ`, until the end of the `with` block."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
