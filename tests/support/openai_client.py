@@ -34,7 +34,10 @@ RESPONSES_TOOL = {
     "parameters": {"type": "object", "properties": {}},
     "strict": False,
 }
-CHAT_TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+CHAT_TOOL = {
+    "type": "function",
+    "function": {"name": "add", "parameters": {"type": "object", "properties": {}}},
+}
 USER = {"role": "user", "content": "Hello!"}
 
 

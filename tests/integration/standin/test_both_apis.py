@@ -47,9 +47,9 @@ def test_usage_is_the_replys_or_a_count_of_its_tokens(standin):
 
 
 def test_the_requests_limit_of_tokens_is_kept(standin):
-    options = {"stream": True, "max_output_tokens": 3}
+    options = {"stream": True, "max_output_tokens": 16}
     last = ask_responses(standin, input="tokens=50", **options)[-1]
-    assert (last.type, last.response.output_text) == ("response.incomplete", "1 2 3 ")
+    assert (last.type, last.response.output_text[-6:]) == ("response.incomplete", "15 16 ")
     said = [{"role": "user", "content": "tokens=50"}]
     choice = ask_chat(standin, messages=said, max_completion_tokens=3).choices[0]
     assert (choice.finish_reason, choice.message.content) == ("length", "1 2 3 ")

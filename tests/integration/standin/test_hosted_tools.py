@@ -22,7 +22,12 @@ FOUND = Reply([Search(["cats"], [Found("cats.txt", "Cats purr.")]), Text("Purr."
 MIXED = Reply([CODE, Call("add", {"a": 1})])
 REPLIES = {"drawn": DRAWN, "found": FOUND, "mixed": MIXED}
 
-ADD = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": False}
+ADD = {
+    "type": "function",
+    "name": "add",
+    "parameters": {"type": "object", "properties": {}},
+    "strict": False,
+}
 CODE_TOOL = {"type": "code_interpreter", "container": {"type": "auto"}}
 INCLUDE = ["code_interpreter_call.outputs", "file_search_call.results"]
 
@@ -168,7 +173,7 @@ def test_a_search_finds_files_of_the_requests_vector_stores(standin: StandIn) ->
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"tools": [{"type": "code_interpreter"}]}, "needs a 'container'"),
+        ({"tools": [{"type": "code_interpreter"}]}, r"'tools\[0\].container'"),
         (
             {
                 "tools": [
@@ -178,11 +183,11 @@ def test_a_search_finds_files_of_the_requests_vector_stores(standin: StandIn) ->
                     }
                 ]
             },
-            "no file 'file-0'",
+            "File with id 'file-0' not found",
         ),
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "vector_store_ids"),
-        ({"include": ["everything"]}, "cannot be included"),
-        ({"input": [{"type": "code_interpreter_call", "id": "ci_1"}]}, "no 'code'"),
+        ({"include": ["everything"]}, "Invalid value: 'everything'"),
+        ({"input": [{"type": "code_interpreter_call", "id": "ci_1"}]}, r"'input\[0\].code'"),
         ({"input": [{"type": "file_search_call", "id": "f", "status": "completed"}]}, "queries"),
     ],
 )

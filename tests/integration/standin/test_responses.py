@@ -84,7 +84,7 @@ def test_reasoning_can_be_sent_back_to_its_model_only(standin):
     said = [item.to_dict() for item in (reasoning, silent, message)]
     again = [*said, {"role": "user", "content": "Go on."}]
     assert ask_responses(standin, input=again).output_text == "So it is."
-    with pytest.raises(openai.BadRequestError, match="is not of 'other'") as refused:
+    with pytest.raises(openai.BadRequestError, match="could not be verified") as refused:
         ask_responses(standin, input=again, model="other")
     assert refused.value.code == "invalid_encrypted_content"
 

@@ -14,6 +14,8 @@ from threadmill.testing.standin.replies import (
     Reply,
     Search,
     Text,
+    WebQuery,
+    WebSource,
 )
 from threadmill.testing.standin.stand_in import StandIn
 
@@ -32,6 +34,8 @@ __all__ = [
     "Search",
     "StandIn",
     "Text",
+    "WebQuery",
+    "WebSource",
     "by_text",
     "converse",
     "scripted",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from threadmill.testing.standin import default_brain
 from threadmill.testing.standin.records import RecordLog
+from threadmill.testing.standin.rules import RULES, Rule, RuleSet
 from threadmill.testing.standin.server import Service
 from threadmill.testing.standin.serving import run, serve
 
@@ -27,14 +28,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--delay", type=float, default=0.02, help="seconds between tokens (%(default)s)"
     )
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="RULE", help="take what this rule refuses"
+    )
+    parser.add_argument(
+        "--refuse", action="append", default=[], metavar="RULE", help="refuse what this rule does"
+    )
+    parser.add_argument("--rules", action="store_true", help="list the rules, and exit")
     options = parser.parse_args(arguments)
+    if options.rules:
+        sys.stdout.write("".join(map(_told, RULES)))
+        return
+    rules = RuleSet()
     try:
-        run(lambda: _serve(options.host, options.port, options.delay))
+        rules.allow(*options.allow)
+        rules.refuse(*options.refuse)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        run(lambda: _serve(options.host, options.port, options.delay, rules))
     except OSError as error:
         parser.exit(1, f"The stand-in cannot listen on {options.host}:{options.port}: {error}\n")
 
 
-async def _serve(host: str, port: int, delay: float) -> None:
+def _told(rule: Rule) -> str:
+    default = "" if rule.by_default else "; only with --refuse"
+    apis = " and ".join(rule.apis)
+    head = f"{rule.name}: {rule.refuses} ({rule.provider}; {apis}; HTTP {rule.status}{default})"
+    return f"{head}\n    {rule.source}\n"
+
+
+async def _serve(host: str, port: int, delay: float, rules: RuleSet) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -43,7 +67,7 @@ async def _serve(host: str, port: int, delay: float) -> None:
         sys.stdout.write(f"stand-in on http://{host}:{port}/v1\n")
         sys.stdout.flush()
 
-    service = Service(default_brain.converse, delay=delay, strict=True, records=RecordLog(0))
+    service = Service(default_brain.converse, delay=delay, rules=rules, records=RecordLog(0))
     await serve(service, host, port, stop=stop, on_start=tell)
 
 

@@ -8,6 +8,8 @@ It is deterministic. What it does follows from the user's last message:
   it takes, from the words that follow the name;
 - a request for a plot, if it has a code interpreter: draws a sine, and shows it;
 - `search for ...`, where it has a file search: searches, and says what it has found;
+- `search the web for ...`, where it has a web search: the same with a page that it makes up;
+- anything at all, where a call is forced: calls, with arguments that fit;
 - anything at all, where a result of a type is asked for: JSON of that type;
 - `tokens=50`: says exactly 50 tokens; `delay=0.02`: takes 0.02 s from one token to the next;
 - anything else: answers, and says how many messages of the user it has seen.
@@ -20,10 +22,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from threadmill.testing.standin.choices import forced_name, is_forced
 from threadmill.testing.standin.conversation import Request, ToolOutput
 from threadmill.testing.standin.making_up import made_up
 from threadmill.testing.standin.plot import sine_plot
-from threadmill.testing.standin.replies import Call, Code, Part, Reply, Search, Text
+from threadmill.testing.standin.replies import (
+    Call,
+    Code,
+    Part,
+    Reply,
+    Search,
+    Text,
+    WebQuery,
+    WebSource,
+)
 
 _NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 _DICE = re.compile(
@@ -41,6 +53,7 @@ plt.plot(x, np.sin(x))
 plt.savefig("/mnt/data/sine.png")
 print("drawn")
 """
+_WEB_SEARCH = re.compile(r"\bsearch the web for (.+)", re.IGNORECASE)
 _SEARCH = re.compile(r"\bsearch for (.+)", re.IGNORECASE)
 _GREETING = re.compile(r"\W*(hello|hi|hey|good (morning|afternoon|evening))\b", re.IGNORECASE)
 
@@ -53,6 +66,8 @@ def converse(request: Request) -> Reply:
 
 def _parts(request: Request) -> Sequence[Part]:
     outputs = request.tool_outputs
+    if is_forced(request.tool_choice):
+        return _forced(request)
     may_call = request.tool_choice != "none"
     calls = _calls(request) if may_call and not outputs else []
     if calls:
@@ -66,11 +81,33 @@ def _parts(request: Request) -> Sequence[Part]:
     return [Text(_report(outputs) if outputs else _small_talk(request))]
 
 
+def _forced(request: Request) -> list[Part]:
+    """What a provider makes of a forced call, whatever the user said."""
+    name, text = forced_name(request.tool_choice), request.last_user_text
+    wanted: list[Part] = [call for call in _calls(request) if name in (None, call.name)]
+    if wanted or (name is None and (wanted := _hosted(request))):
+        return wanted
+    name = name or next(iter(request.functions), None) or next(iter(request.tools), "")
+    if name in request.functions:
+        return [Call(name, made_up(request.functions[name], text))]
+    made: dict[str, Part] = {
+        "code_interpreter": Code("print('made up')\n", "made up\n"),
+        "file_search": Search([text or "anything"]),
+        "web_search": WebQuery(text or "anything"),
+    }
+    said = Text("I was told to use a tool.")
+    return [made[name], said] if name in made else [said]
+
+
 def _hosted(request: Request) -> list[Part]:
     text = request.last_user_text
     if "code_interpreter" in request.tools and _PLOT.search(text):
         shown = Text("Here is the plot of sin(x): sandbox:/mnt/data/sine.png", cites=["sine.png"])
         return [Code(_PLOT_CODE, "drawn\n", {"sine.png": sine_plot()}), shown]
+    if "web_search" in request.tools and (wish := _WEB_SEARCH.search(text)):
+        page = WebSource("https://example.com/", "Example Domain")
+        told = Text("I have found this: Example Domain", cites=["Example Domain"])
+        return [WebQuery(wish[1], [page]), told]
     if "file_search" in request.tools and (wish := _SEARCH.search(text)):
         return [Search([wish[1]]), Text("I have looked into the files.")]
     return []

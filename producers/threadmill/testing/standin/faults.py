@@ -97,6 +97,8 @@ class Refusal(Fault):
     code: str | None = None
     retry_after: float | str | None = None
     param: str | None = None
+    rule: str | None = None
+    """The name of the rule that the request breaks; None: the test decided it."""
 
 
 @dataclass(frozen=True, slots=True)

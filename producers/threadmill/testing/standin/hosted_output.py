@@ -9,7 +9,7 @@ from typing import Any
 
 from threadmill.testing.standin.conversation import Request
 from threadmill.testing.standin.hosting import Hosting, KeptFile
-from threadmill.testing.standin.replies import Code, Found, Part, Search, Text
+from threadmill.testing.standin.replies import Code, Found, Part, Search, Text, WebQuery, WebSource
 
 Json = dict[str, Any]
 
@@ -18,12 +18,15 @@ class HostedOutput:
     """Executes the hosted calls of one reply, and knows what they gave."""
 
     def __init__(self, request: Request, parts: Sequence[Part], hosting: Hosting) -> None:
+        self._hosting = hosting
         self._include = request.body.get("include") or ()
         self._container = ""
         self._files: dict[str, KeptFile] = {}
         """What was written, by name."""
         self._found: dict[int, Sequence[Found]] = {}
         """What each search found, by its place among the parts."""
+        self._pages: dict[str, WebSource] = {}
+        """What searches of the web found, by title and by address."""
         codes = [part for part in parts if isinstance(part, Code)]
         if codes or any(isinstance(part, Text) and part.cites for part in parts):
             self._container = hosting.container_of(request)
@@ -32,11 +35,18 @@ class HostedOutput:
             for name, content in code.files.items():
                 self._files[name] = hosting.write(self._container, name, content)
         for index, part in enumerate(parts):
+            if isinstance(part, WebQuery):
+                self._pages |= {page.url: page for page in part.sources}
+                self._pages |= {page.title: page for page in part.sources if page.title}
             if isinstance(part, Search):
                 found = part.results
                 self._found[index] = (
                     hosting.search(request, part.queries) if found is None else found
                 )
+
+    def give_reasoning(self, encrypted: str, model: str) -> None:
+        """Remember a scripted content of reasoning, so that its model takes it back."""
+        self._hosting.given_reasoning[encrypted] = model
 
     def code_item(self, id: str, part: Code) -> Json:
         """The item of executed code."""
@@ -69,6 +79,13 @@ class HostedOutput:
             "results": results if wanted else None,
         }
 
+    def web_item(self, id: str, part: WebQuery) -> Json:
+        """The item of a search of the web."""
+        action: Json = {"type": "search", "query": part.query, "queries": [part.query]}
+        if "web_search_call.action.sources" in self._include:
+            action["sources"] = [{"type": "url", "url": page.url} for page in part.sources]
+        return {"id": id, "type": "web_search_call", "action": action}
+
     def annotations(self, part: Text) -> list[Json]:
         """What a message cites."""
         return [self._annotation(part.text, name) for name in part.cites]
@@ -84,6 +101,9 @@ class HostedOutput:
                 "start_index": start,
                 "end_index": start + len(name),
             }
+        if page := self._pages.get(name):
+            place = {"start_index": start, "end_index": start + len(name)}
+            return {"type": "url_citation", "url": page.url, "title": page.title, **place}
         found = (one for results in self._found.values() for one in results)
         cited = next((one for one in found if one.name == name), None)
         if cited is None:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill.testing.standin.checks import BadRequest
 from threadmill.testing.standin.conversation import Request, dicts
 from threadmill.testing.standin.replies import Found
 
@@ -53,6 +52,8 @@ class Hosting:
         self.vector_stores: dict[str, VectorStore] = {}
         self.lost: set[str] = set()
         """Names of files whose content is not given, as when their container has expired."""
+        self.given_reasoning: dict[str, str] = {}
+        """Scripted encrypted contents of reasoning that were sent, with the model they are of."""
         self._numbers = itertools.count(1)
 
     def new_id(self, prefix: str) -> str:
@@ -122,36 +123,6 @@ class Hosting:
             if hits:
                 found.append(Found(file.name, text, round(hits / len(words), 2), file.id))
         return sorted(found, key=lambda one: -one.score)[: tool.get("max_num_results") or 20]
-
-    def check(self, request: Request) -> None:
-        """Refuse hosted tools that name what does not exist.
-
-        Raises:
-            BadRequest: one does.
-        """
-        for tool in dicts(request.body.get("tools")):
-            if tool.get("type") == "code_interpreter":
-                self._check_container(tool.get("container"))
-            elif tool.get("type") == "file_search":
-                self._check_stores(tool.get("vector_store_ids"))
-
-    def _check_container(self, container: Any) -> None:
-        if isinstance(container, str):
-            if container not in self.containers:
-                raise BadRequest(f"There is no container {container!r}.", param="tools")
-            return
-        if not isinstance(container, dict) or container.get("type") != "auto":
-            raise BadRequest("A code interpreter needs a 'container'.", param="tools")
-        for id in container.get("file_ids") or ():
-            if id not in self.files:
-                raise BadRequest(f"There is no file {id!r}.", param="tools")
-
-    def _check_stores(self, ids: Any) -> None:
-        if not isinstance(ids, list) or not ids:
-            raise BadRequest("A file search needs 'vector_store_ids'.", param="tools")
-        for id in ids:
-            if id not in self.vector_stores:
-                raise BadRequest(f"There is no vector store {id!r}.", param="tools")
 
 
 def _tool(request: Request, type: str) -> Json:

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
-
-from threadmill.testing.standin.checks import BadRequest
+from collections.abc import Mapping
 
 _OURS = "standin."
 
 
 def seal(model: str, summary: str) -> str:
-    """Text that looks like nothing, and that `check` takes back from this model only."""
+    """Text that looks like nothing, and that only this model can read."""
     return _OURS + base64.b64encode(f"{model}\n{summary}".encode(errors="replace")).decode()
 
 
-def check(item: dict[str, Any], param: str, model: str) -> None:
-    """Reject a reasoning item that another model wrote, or that has nothing to continue from."""
-    content = item.get("encrypted_content")
-    if not isinstance(content, str) or not isinstance(item.get("summary"), list):
-        raise BadRequest(
-            f"{param} has no 'encrypted_content' and 'summary'; nothing is kept here that its id "
-            "could stand for.",
-            param=param,
-        )
-    if content.startswith(_OURS) and not _is_by(model, content):
-        raise BadRequest(
-            f"The reasoning in {param} is not of {model!r}.",
-            param=param,
-            code="invalid_encrypted_content",
-        )
+def is_readable(model: str, content: str, given: Mapping[str, str]) -> bool:
+    """Whether the model wrote this content.
 
-
-def _is_by(model: str, content: str) -> bool:
+    Args:
+        model: who reads it.
+        content: what `seal` made, or what a reply was scripted with.
+        given: the scripted ones that were sent, with the model that they were sent for.
+    """
+    if not content.startswith(_OURS):
+        return given.get(content) == model
     try:
         written_by = base64.b64decode(content.removeprefix(_OURS), validate=True)
     except ValueError:

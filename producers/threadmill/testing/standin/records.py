@@ -36,6 +36,8 @@ class Record:
     request of a client that waits for those bytes."""
     closed_at: float | None = None
     """When the client was seen to have closed the connection before the answer's end."""
+    refused_by: str | None = None
+    """The name of the rule that the request breaks."""
     error: BaseException | None = None
     """What the brain raised."""
 

@@ -26,7 +26,8 @@ class Text:
     content: str | Sequence[str]
     """The text, or its tokens, if a test specifies them."""
     cites: Sequence[str] = ()
-    """Names of files that code has written or a search has found (Responses API)."""
+    """Names of files that code has written or a search has found, titles or addresses of pages
+    of the web (Responses API)."""
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -118,6 +119,27 @@ class Search:
         return ()
 
 
+@dataclass(frozen=True, slots=True)
+class WebSource:
+    """A page that a search of the web has found."""
+
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebQuery:
+    """A search of the web that the provider has made; only the Responses API has such."""
+
+    query: str
+    sources: Sequence[WebSource] = ()
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """None are streamed."""
+        return ()
+
+
 class Pause:
     """A halt in an answer: for tests of what happens while the model is still speaking.
 
@@ -139,7 +161,7 @@ class Pause:
         self._over.set()
 
 
-Part: TypeAlias = Text | Call | Reasoning | Code | Search
+Part: TypeAlias = Text | Call | Reasoning | Code | Search | WebQuery
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,16 @@ from threadmill.testing.standin import reasoning
 from threadmill.testing.standin.conversation import Request, dicts
 from threadmill.testing.standin.hosted_output import HostedOutput
 from threadmill.testing.standin.hosting import Hosting
-from threadmill.testing.standin.replies import Call, Code, Part, Reasoning, Reply, Search, Text
+from threadmill.testing.standin.replies import (
+    Call,
+    Code,
+    Part,
+    Reasoning,
+    Reply,
+    Search,
+    Text,
+    WebQuery,
+)
 from threadmill.testing.standin.sse import Frame, Kind, around, encode, encode_token, event
 from threadmill.testing.standin.usage import reasoning_tokens, usage_of
 from threadmill_shared.model import FinishReason
@@ -98,7 +107,10 @@ class ResponsesOutput:
                 inner = self._code_frames(part, place)
             case Search():
                 empty = {"queries": [], "results": None}
-                inner = self._search_frames(place)
+                inner = self._search_frames("file", place)
+            case WebQuery():
+                empty = {}
+                inner = self._search_frames("web", place)
         begun = done | {"status": "in_progress"} | empty
         yield self._frame("response.output_item.added", output_index=index, item=begun)
         yield from inner
@@ -138,9 +150,9 @@ class ResponsesOutput:
         yield self._frame(f"{call}.interpreting", **place)
         yield self._frame(f"{call}.completed", **place)
 
-    def _search_frames(self, place: Json) -> Iterator[Frame]:
+    def _search_frames(self, kind: str, place: Json) -> Iterator[Frame]:
         for status in ("in_progress", "searching", "completed"):
-            yield self._frame(f"response.file_search_call.{status}", **place)
+            yield self._frame(f"response.{kind}_search_call.{status}", **place)
 
     def _items(self) -> list[Json]:
         return [self._item(index, part) for index, part in enumerate(self._reply.parts)]
@@ -158,12 +170,15 @@ class ResponsesOutput:
                 return self._hosted.code_item(f"ci_{mark}", part) | {"status": part.status}
             case Search():
                 return self._hosted.search_item(f"fs_{mark}", index, part) | {"status": "completed"}
+            case WebQuery():
+                return self._hosted.web_item(f"ws_{mark}", part) | {"status": "completed"}
             case Call():
                 id = f"call_{mark}" if part.id is None else part.id
                 head = {"id": f"fc_{mark}", "type": "function_call", "call_id": id}
                 return head | {"name": part.name, "arguments": part.text, "status": status}
             case Reasoning():
                 encrypted = part.encrypted or reasoning.seal(self._request.model, part.summary)
+                self._hosted.give_reasoning(encrypted, self._request.model)
                 summary = [_summary_text(part.summary)] if part.summary else []
                 head = {"id": f"rs_{mark}", "type": "reasoning", "summary": summary}
                 return head | {"encrypted_content": encrypted, "status": status}

@@ -21,7 +21,7 @@ except ModuleNotFoundError as missing:
 from threadmill.testing.standin import chat_input, responses_input
 from threadmill.testing.standin.brain import Brain, answer_of
 from threadmill.testing.standin.chat_output import ChatOutput
-from threadmill.testing.standin.checks import BadRequest
+from threadmill.testing.standin.choices import ContradictsToolChoice, check_choice
 from threadmill.testing.standin.conversation import Api, Request
 from threadmill.testing.standin.exchange import Exchange, error_body
 from threadmill.testing.standin.faults import Answer, Interruption, Refusal
@@ -31,10 +31,11 @@ from threadmill.testing.standin.output import Output
 from threadmill.testing.standin.records import Record, RecordLog
 from threadmill.testing.standin.replies import Reply
 from threadmill.testing.standin.responses_output import ResponsesOutput
+from threadmill.testing.standin.rules.rule_set import TOOL_CHOICE, RuleSet
 from threadmill.testing.standin.sse import encode
 
-_BODY_LIMIT = 64 * 1024 * 1024
-"""Bytes; what is too long for a model is to be refused by a brain, not by HTTP."""
+_BODY_LIMIT = 1024 * 1024 * 1024
+"""Bytes; what is too long is to be refused by a rule or a brain, not by HTTP."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,15 +46,13 @@ class Dialect:
 
     api: Api
     read: Callable[[dict[str, Any], bytes, Mapping[str, str]], Request]
-    check: Callable[[Request], None]
     output: Callable[[Request, Reply, Hosting], Output]
 
 
-RESPONSES = Dialect("responses", responses_input.read, responses_input.check, ResponsesOutput)
+RESPONSES = Dialect("responses", responses_input.read, ResponsesOutput)
 CHAT = Dialect(
     "chat",
     chat_input.read,
-    chat_input.check,
     lambda request, reply, _: ChatOutput(request, reply),
 )
 
@@ -61,12 +60,12 @@ CHAT = Dialect(
 class Service:
     """Answers requests of both APIs with what its brain decides."""
 
-    def __init__(self, brain: Brain, *, delay: float, strict: bool, records: RecordLog) -> None:
+    def __init__(self, brain: Brain, *, delay: float, rules: RuleSet, records: RecordLog) -> None:
         self.brain = brain
         self.is_stopping = False
         self.hosting = Hosting()
+        self.rules = rules
         self._delay = delay
-        self._strict = strict
         self._records = records
 
     def application(self) -> web.Application:
@@ -114,10 +113,13 @@ class Service:
         self, http: web.Request, dialect: Dialect, record: Record
     ) -> web.StreamResponse:
         exchange = Exchange(http, record, self._delay)
-        try:
-            request = await self._read(http, dialect, record)
-        except BadRequest as bad:
-            return await exchange.refuse(_refusal(bad))
+        request = await self._read(http, dialect, record)
+        if isinstance(request, Refusal):
+            return await exchange.refuse(request)
+        if refusal := self.rules.judge(request, self.hosting):
+            _log.info("The rule %r refuses a request: %s", refusal.rule, refusal.message)
+            record.refused_by = refusal.rule
+            return await exchange.refuse(refusal)
         answer = await self._decide(request, record)
         if isinstance(answer, Refusal):
             return await exchange.refuse(answer)
@@ -129,35 +131,35 @@ class Service:
             return await interrupt(output, answer)
         return await (exchange.stream if request.stream else exchange.send)(output, reply)
 
-    async def _read(self, http: web.Request, dialect: Dialect, record: Record) -> Request:
+    async def _read(self, http: web.Request, dialect: Dialect, record: Record) -> Request | Refusal:
         raw = await http.read()
         headers = {name.lower(): value for name, value in http.headers.items()}
         try:
             body = json.loads(raw)
         except ValueError as error:
-            raise BadRequest(f"The body is not JSON: {error}.") from None
+            return Refusal(400, f"The body is not JSON: {error}.")
         if not isinstance(body, dict):
-            raise BadRequest("The body is not a JSON object.")
+            return Refusal(400, "The body is not a JSON object.")
         request = dialect.read(body, raw, headers)
         record.body, record.headers, record.user_text = body, headers, request.last_user_text
-        if self._strict:
-            dialect.check(request)
-            self.hosting.check(request)
         return request
 
     async def _decide(self, request: Request, record: Record) -> Answer:
         try:
-            return await answer_of(self.brain, request)
+            answer = await answer_of(self.brain, request)
+            if isinstance(answer, Reply) and self.rules.has(TOOL_CHOICE):
+                check_choice(request, answer)
+        except ContradictsToolChoice as error:
+            record.error = error
+            _log.warning("%s", error)
+            return Refusal(400, str(error), "contradicts_tool_choice", param="tool_choice")
         except Exception as error:  # noqa: BLE001 - the brain is the user's code
             record.error = error
             _log.warning("The stand-in's brain failed.", exc_info=error)
             # 400 and not 500, which clients repeat: the test would end much later, if at all.
             message = f"The stand-in's brain failed: {type(error).__name__}: {error}"
             return Refusal(400, message, "brain_failed")
-
-
-def _refusal(bad: BadRequest) -> Refusal:
-    return Refusal(400, str(bad), bad.code, param=bad.param)
+        return answer
 
 
 def _json(status: int, body: bytes) -> web.Response:

@@ -14,6 +14,7 @@ from threadmill.testing.standin.brain import Brain
 from threadmill.testing.standin.default_brain import converse
 from threadmill.testing.standin.hosting import Hosting
 from threadmill.testing.standin.records import Record, RecordLog
+from threadmill.testing.standin.rules import RuleSet
 from threadmill.testing.standin.server import Service
 from threadmill.testing.standin.serving import run, serve
 
@@ -33,8 +34,9 @@ class StandIn:
         brain: decides the answers; default: `converse`. It can be changed while it runs.
         delay: seconds from one token to the next.
         port: 0 takes a free one.
-        strict: refuse with HTTP 400 what a provider would, such as parameters that it does not
-            know, or tool calls without an output.
+        strict: refuse what providers refuse, such as parameters that they do not know, or tool
+            calls without an output. `allow` and `refuse` switch single rules, by their names in
+            `threadmill.testing.standin.rules.RULES`.
         remember: how many of the newest requests are kept in `requests`.
     """
 
@@ -49,7 +51,7 @@ class StandIn:
     ) -> None:
         self._records = RecordLog(remember)
         self._service = Service(
-            brain or converse, delay=delay, strict=strict, records=self._records
+            brain or converse, delay=delay, rules=RuleSet(strict=strict), records=self._records
         )
         self._wanted_port = port
         self._server: _ServerThread | None = None
@@ -112,6 +114,24 @@ class StandIn:
     def hosting(self) -> Hosting:
         """The files, containers and vector stores that it keeps, as a provider does."""
         return self._service.hosting
+
+    def allow(self, *rules: str) -> Self:
+        """Take requests, from now on, that break these rules; or answer so, with `tool_choice`.
+
+        Raises:
+            ValueError: there is no such rule.
+        """
+        self._service.rules.allow(*rules)
+        return self
+
+    def refuse(self, *rules: str) -> Self:
+        """Refuse, from now on, requests that break these rules, as only some servers do.
+
+        Raises:
+            ValueError: there is no such rule.
+        """
+        self._service.rules.refuse(*rules)
+        return self
 
     def forget(self) -> None:
         """Empty `requests`."""
