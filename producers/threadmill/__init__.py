@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from threadmill import errors
     from threadmill.assistant import Assistant
     from threadmill.handlers import EventHandler, PrintHandler
-    from threadmill.hosted_tools import CodeInterpreter, FileSearch
+    from threadmill.hosted_tools import CodeInterpreter, FileSearch, WebSearch
     from threadmill.printing import pprint_messages, pprint_run, pprint_steps
     from threadmill.run import Run
     from threadmill.thread import Thread
@@ -36,6 +36,7 @@ __all__ = [
     "Step",
     "Template",
     "Thread",
+    "WebSearch",
     "current_call",
     "errors",
     "pprint_messages",
@@ -58,6 +59,7 @@ _HOMES = {
     "Step": "threadmill_shared.records.objects",
     "Template": "threadmill_shared.instructions.templates",
     "Thread": "threadmill.thread",
+    "WebSearch": "threadmill.hosted_tools",
     "current_call": "threadmill_shared.tools",
     "pprint_messages": "threadmill.printing",
     "pprint_run": "threadmill.printing",

@@ -77,7 +77,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: list[Any] = Field(default_factory=list)
-    """Functions, `@tool`s, `CodeInterpreter`, `FileSearch`, or the specs of a loaded assistant."""
+    """Functions, `@tool`s, `CodeInterpreter`, `FileSearch`, `WebSearch`, or the specs of a loaded
+    assistant."""
     tool_resources: dict[str, Any] = Field(default_factory=dict)
     """As in the Assistants API: `{"code_interpreter": {"file_ids": [...]}, "file_search":
     {"vector_store_ids": [...]}}`, with the provider's ids."""

@@ -36,25 +36,42 @@ class FileSearch(Stored):
     ranking_options: dict[str, Any] | None = None
 
 
-HostedTool: TypeAlias = Annotated[CodeInterpreter | FileSearch, Field(discriminator="type")]
+class WebSearch(Stored):
+    """The provider's search of the web. Give the class, or an instance with options."""
 
-_one: TypeAdapter[CodeInterpreter | FileSearch] = TypeAdapter(HostedTool)
+    type: Literal["web_search"] = "web_search"
+    filters: dict[str, Any] | None = None
+    """`{"allowed_domains": ["example.org"]}`: only pages of these domains and those below them."""
+    search_context_size: Literal["low", "medium", "high"] | None = None
+    """How much of the model's context the pages may take; None: as much as the provider likes."""
+    user_location: dict[str, Any] | None = None
+    """Where the user is, roughly: `city`, `country` (two letters), `region`, `timezone`."""
+    external_web_access: bool | None = None
+    """False: only what the provider has stored of the web."""
+
+
+AnyHosted: TypeAlias = CodeInterpreter | FileSearch | WebSearch
+HostedTool: TypeAlias = Annotated[AnyHosted, Field(discriminator="type")]
+
+_one: TypeAdapter[AnyHosted] = TypeAdapter(HostedTool)
+_CLASSES = (CodeInterpreter, FileSearch, WebSearch)
+_TYPES = frozenset({"code_interpreter", "file_search", "web_search"})
 _RESOURCES = {"code_interpreter": "file_ids", "file_search": "vector_store_ids"}
 """What `tool_resources` may name, by the tool's type."""
 
 
-def as_hosted(tool: Any) -> CodeInterpreter | FileSearch | None:
+def as_hosted(tool: Any) -> AnyHosted | None:
     """The hosted tool that is meant: a class, an instance, `{"type": ...}`; None: it is none.
 
     Raises:
         BadTool: its options are wrong.
     """
-    if tool is CodeInterpreter or tool is FileSearch:
-        made: CodeInterpreter | FileSearch = tool()
+    if any(tool is known for known in _CLASSES):
+        made: AnyHosted = tool()
         return made
-    if isinstance(tool, CodeInterpreter | FileSearch):
+    if isinstance(tool, _CLASSES):
         return tool
-    if not isinstance(tool, Mapping) or tool.get("type") not in _RESOURCES:
+    if not isinstance(tool, Mapping) or tool.get("type") not in _TYPES:
         return None
     given = {name: value for name, value in tool.items() if name != tool["type"]}
     try:
@@ -83,13 +100,15 @@ def tool_resources(tools: Iterable[HostedTool]) -> dict[str, dict[str, list[str]
     named = {
         tool.type: (name, getattr(tool, name))
         for tool in tools
-        for name in (_RESOURCES[tool.type],)
+        if (name := _RESOURCES.get(tool.type))
     }
     return {type: {name: list(ids)} for type, (name, ids) in named.items() if ids}
 
 
 def _with_ids(tool: HostedTool, ids: Sequence[str]) -> HostedTool:
-    name = _RESOURCES[tool.type]
+    name = _RESOURCES.get(tool.type)
+    if name is None:
+        return tool
     known: tuple[str, ...] = getattr(tool, name)
     return tool.model_copy(update={name: tuple(dict.fromkeys([*known, *ids]))})
 

@@ -93,7 +93,7 @@ class ReasoningReceived:
     data: dict[str, Any]
 
 
-HostedKind = Literal["code_interpreter", "file_search"]
+HostedKind = Literal["code_interpreter", "file_search", "web_search"]
 
 
 @dataclass(frozen=True, slots=True)

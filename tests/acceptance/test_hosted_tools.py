@@ -45,6 +45,8 @@ from threadmill.testing import (
     Search,
     StandIn,
     Text,
+    WebQuery,
+    WebSource,
     scripted,
 )
 from threadmill.testing.standin.hosting import VectorStore
@@ -618,3 +620,69 @@ def test_what_the_providers_tools_did_is_exported_and_goes_on_where_it_is_import
     ]
     [call] = steps[0]["step_details"]["tool_calls"]
     assert call["code_interpreter"]["input"] == DRAW.code
+
+
+# ---- the web search ------------------------------------------------------------------------------
+
+TEA = WebSource("https://tea.example/green", "All about tea")
+LOOKED_UP = Reply([WebQuery("green tea", [TEA]), Text("See All about tea.", ["All about tea"])])
+
+
+def test_the_web_is_searched_and_its_pages_are_cited(standin: StandIn) -> None:
+    standin.brain = scripted(LOOKED_UP, "Gladly.")
+    thread = Thread()
+    run = say("What is green tea?", name="surfer", thread=thread)
+
+    [request] = standin.requests
+    assert request.body["tools"] == [
+        {
+            "type": "web_search",
+            "search_context_size": "low",
+            "user_location": {"type": "approximate", "city": "Bath"},
+        }
+    ]
+    assert "web_search_call.action.sources" in request.body["include"]
+    [call] = run.steps[0].tool_calls
+    assert (call.type, call.arguments, call.output) == ("web_search", '["green tea"]', TEA.url)
+    assert call.web_search == {
+        "action": "search",
+        "queries": ["green tea"],
+        "sources": [TEA.url],
+    }
+    [cited] = run.messages[-1].content[0].text.annotations
+    kind, text = cited["type"], cited["text"]
+    assert (kind, text) == ("url_citation", "All about tea")
+
+    again = say("More", name="surfer", thread=thread)  # the call goes back, in a form that is taken
+    assert again.status == "completed"
+    [sent] = [i for i in standin.requests[-1].items if i.get("type") == "web_search_call"]
+    assert sent["action"] == {"type": "search", "query": "green tea", "queries": ["green tea"]}
+
+
+def test_the_log_tells_a_search_of_the_web_and_its_end(standin: StandIn) -> None:
+    standin.brain = scripted(LOOKED_UP)
+    deltas = [
+        call
+        for event in say(name="surfer").events()
+        if event.event == "thread.run.step.delta"
+        for call in event.data["delta"]["step_details"]["tool_calls"]
+    ]
+    assert [call["type"] for call in deltas] == ["web_search", "web_search"]
+    assert deltas[-1]["web_search"]["sources"] == [TEA.url]
+
+
+def test_a_web_search_can_be_forced(standin: StandIn) -> None:
+    run = say("What is green tea?", name="surfer", tool_choice="web_search")
+    assert [call.type for step in run.steps for call in step.tool_calls] == ["web_search"]
+    allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}
+    assert standin.requests[0].body["tool_choice"] == allowed
+
+
+def test_handlers_and_prints_know_a_search_of_the_web(
+    standin: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standin.brain = scripted(LOOKED_UP)
+    say("What is green tea?", name="surfer", event_handler_class=PrintHandler)
+    printed = capsys.readouterr().out
+    assert "green tea" in printed
+    assert TEA.url in printed

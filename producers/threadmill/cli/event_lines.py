@@ -120,6 +120,8 @@ def _call(call: dict[str, Any]) -> str:
 def _hosted(kind: str, details: dict[str, Any]) -> str:
     if "results" in details:
         return f"-> {', '.join(one['file_name'] for one in details['results'])}"
+    if "sources" in details:
+        return f"-> {', '.join(details['sources']) or details.get('url', kind)}"
     outputs = details.get("outputs")
     if not outputs:
         return kind

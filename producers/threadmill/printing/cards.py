@@ -61,7 +61,7 @@ class Call:
     error: str = ""
     """The error's name, if the call failed; a stored call has only the fact."""
     kind: str = "function"
-    """`code_interpreter` and `file_search` are the provider's."""
+    """`code_interpreter`, `file_search` and `web_search` are the provider's."""
     waits_for: str = ""
     """What it waits for, as long as it waits for somebody."""
 
@@ -105,6 +105,9 @@ class CallsCard:
             call.arguments += details.get("input") or ""
             logs = [one["logs"] for one in details.get("outputs") or () if one["type"] == "logs"]
             call.logs += "".join(logs)
+        elif "sources" in details:
+            call.arguments = details.get("url") or ", ".join(details.get("queries", ()))
+            call.logs = "\n".join(details["sources"])
         elif "results" in details:
             call.arguments = ", ".join(details.get("queries", ()))
             call.logs = "\n".join(one["file_name"] for one in details["results"])

@@ -20,6 +20,7 @@ _TITLES = {
     "function": "Tool call",
     "code_interpreter": "Code interpreter",
     "file_search": "File search",
+    "web_search": "Web search",
 }
 _NAME = 80
 _ARGUMENTS = 200

@@ -111,5 +111,7 @@ def _call(call: ToolCall) -> Json:
         return {"id": call.id, "type": call.type, call.type: call.code_interpreter.model_dump()}
     if call.type == "file_search":
         return {"id": call.id, "type": call.type, call.type: call.file_search or {}}
+    if call.type == "web_search":
+        return {"id": call.id, "type": call.type, call.type: call.web_search or {}}
     function = {"name": call.name, "arguments": call.arguments, "output": call.output}
     return {"id": call.id, "type": "function", "function": function}

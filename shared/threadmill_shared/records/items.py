@@ -84,7 +84,7 @@ class HostedCallItem(TypedDict):
 
     type: Literal["hosted_call"]
     kind: str
-    """`code_interpreter` or `file_search`."""
+    """`code_interpreter`, `file_search` or `web_search`."""
     data: dict[str, Any]
     """The item as the provider takes it back."""
     run_id: str

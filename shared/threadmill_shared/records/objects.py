@@ -148,16 +148,20 @@ class ToolCall(_Frozen):
     """One call of a tool; `output` is None until it has one."""
 
     id: str
-    type: Literal["function", "code_interpreter", "file_search"] = "function"
+    type: Literal["function", "code_interpreter", "file_search", "web_search"] = "function"
     name: str
     """The function's name; for a hosted tool its type."""
     arguments: str
-    """JSON, as the model wrote it; for the code interpreter its code, for a search its queries."""
+    """JSON, as the model wrote it; for the code interpreter its code, for a search its queries, or
+    the address of the page that was opened."""
     output: str | None = None
     """For the code interpreter, its code's output."""
     code_interpreter: CodeRun | None = None
     file_search: dict[str, Any] | None = None
     """`results` in the Assistants API's shape, and `queries`."""
+    web_search: dict[str, Any] | None = None
+    """`action` (`search`, `open_page` or `find_in_page`), and of it `queries`, `url`, `pattern`;
+    `sources`, the addresses of the pages that were found."""
     failed: bool = False
     """Whether the output is an error for the model."""
 
@@ -285,7 +289,7 @@ def _hosted(body: Mapping[str, Any], status: str) -> Iterator[dict[str, Any]]:
         return
     id, kind, details = body["hosted"]
     call = {"id": id, "type": kind, "name": kind, "failed": status == "failed"}
-    call |= _code_run(details) if kind == "code_interpreter" else _file_search(details)
+    call |= _HOSTED[kind](details) if kind in _HOSTED else {"arguments": ""}
     yield call if status != "in_progress" else call | {"output": None}
 
 
@@ -296,6 +300,13 @@ def _code_run(details: Mapping[str, Any]) -> dict[str, Any]:
     return {"arguments": code, "output": "".join(logs), "code_interpreter": run}
 
 
+def _web_search(details: Mapping[str, Any]) -> dict[str, Any]:
+    asked = to_json(details.get("queries", ())).decode()
+    url = lenient.text(details.get("url"))
+    found = "\n".join(lenient.texts(details.get("sources")))
+    return {"arguments": url or asked, "output": found, "web_search": details}
+
+
 def _file_search(details: Mapping[str, Any]) -> dict[str, Any]:
     found = [
         f"{lenient.text(one.get('file_name'))} ({lenient.number(one.get('score')):.2f})"
@@ -303,3 +314,7 @@ def _file_search(details: Mapping[str, Any]) -> dict[str, Any]:
     ]
     queries = to_json(details.get("queries", ())).decode()
     return {"arguments": queries, "output": "\n".join(found), "file_search": details}
+
+
+_HOSTED = {"code_interpreter": _code_run, "file_search": _file_search, "web_search": _web_search}
+"""What a hosted call's details mean, by the call's kind."""

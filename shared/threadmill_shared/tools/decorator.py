@@ -124,7 +124,7 @@ def _make(
         message = (
             f"{_short(function)} cannot be a tool: pass the function, the method of an instance "
             "or the callable object itself, not its name or class. The provider's own tools "
-            "are CodeInterpreter and FileSearch; a tool without a function is "
+            "are CodeInterpreter, FileSearch and WebSearch; a tool without a function is "
             '{"type": "function", "function": {...}}.'
         )
         raise BadTool(message)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from threadmill_shared import errors, ids
-from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool, WebSearch
 from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records.files import File, ThreadVectorStore, Upload, image_type
 from threadmill_shared.records.items import Item, MessageItem
@@ -73,7 +73,7 @@ class AttachedFiles:
         self, tool: HostedTool, items: Sequence[Item], provider: ProviderFiles
     ) -> HostedTool:
         wanted = list(_attached_for(tool.type, items))
-        if not wanted:
+        if not wanted or isinstance(tool, WebSearch):
             return tool
         uploaded = [await self._upload(attachment, provider) for attachment in wanted]
         if isinstance(tool, CodeInterpreter):

@@ -22,6 +22,7 @@ from threadmill_workers.execution.output_files import OutputFiles
 _BEGUN: dict[str, dict[str, Any]] = {
     "code_interpreter": {"input": "", "outputs": []},
     "file_search": {},
+    "web_search": {},
 }
 
 

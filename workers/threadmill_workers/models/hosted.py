@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
+from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool, WebSearch
 from threadmill_shared.model import HostedCallEnded, HostedKind
 from threadmill_shared.records import lenient
 
@@ -14,11 +14,13 @@ Json = dict[str, Any]
 KINDS: dict[str, HostedKind] = {
     "code_interpreter_call": "code_interpreter",
     "file_search_call": "file_search",
+    "web_search_call": "web_search",
 }
 """Items of hosted calls, by their type."""
 _INCLUDED = {
     "code_interpreter": "code_interpreter_call.outputs",
     "file_search": "file_search_call.results",
+    "web_search": "web_search_call.action.sources",
 }
 """What is only sent when it is asked for."""
 
@@ -28,6 +30,8 @@ def tool_bodies(tools: Sequence[HostedTool]) -> Iterator[Json]:
     for tool in tools:
         if isinstance(tool, CodeInterpreter):
             yield {"type": tool.type, "container": tool.container or _new_container(tool)}
+        elif isinstance(tool, WebSearch):
+            yield _web_search(tool)
         elif tool.vector_store_ids:
             yield _search(tool)
 
@@ -40,6 +44,8 @@ def included_outputs(tools: Sequence[HostedTool]) -> list[str]:
 def parse_hosted_call(item: Json) -> HostedCallEnded:
     """Read the item of a hosted call that has ended."""
     failed = item.get("status") in ("failed", "incomplete")
+    if item["type"] == "web_search_call":
+        return HostedCallEnded("web_search", _web_data(item), _web_details(item), (), failed)
     if item["type"] == "file_search_call":
         return HostedCallEnded("file_search", _search_data(item), _search_details(item), (), failed)
     outputs = lenient.objects(item.get("outputs"))
@@ -73,6 +79,37 @@ def _search(tool: FileSearch) -> Json:
         if (value := getattr(tool, name)) is not None:
             body[name] = value
     return body
+
+
+def _web_search(tool: WebSearch) -> Json:
+    body: Json = {"type": tool.type}
+    for name in ("filters", "search_context_size", "external_web_access"):
+        if (value := getattr(tool, name)) is not None:
+            body[name] = value
+    if tool.user_location is not None:
+        body["user_location"] = {"type": "approximate", **tool.user_location}
+    return body
+
+
+def _web_data(item: Json) -> Json:
+    kept = {name: item[name] for name in ("type", "id", "status", "action") if item.get(name)}
+    return lenient.json_object(lenient.storable(kept))
+
+
+def _web_details(item: Json) -> Json:
+    action = lenient.json_object(item.get("action"))
+    query = lenient.text(action.get("query"))
+    details: Json = {
+        "action": lenient.text(action.get("type")) or "search",
+        "queries": lenient.texts(action.get("queries")) or ([query] if query else []),
+        "sources": [url for url in map(_url, lenient.objects(action.get("sources"))) if url],
+    }
+    texts = {name: lenient.text(action.get(name)) for name in ("url", "pattern")}
+    return details | {name: text for name, text in texts.items() if text}
+
+
+def _url(source: Json) -> str:
+    return lenient.text(source.get("url"))
 
 
 def _search_data(item: Json) -> Json:

@@ -19,6 +19,7 @@ _NEEDED = {
     "file_citation": ("file_id",),
     "file_path": ("file_id",),
     "container_file_citation": ("container_id", "file_id"),
+    "url_citation": ("url",),
 }
 """The texts without which a citation names nothing."""
 _PLACES = ("start_index", "end_index", "index")

@@ -56,7 +56,28 @@ def _search(item: Json) -> Json | None:
     return made if results is None else made | {"results": kept}
 
 
-_KINDS = {"reasoning": _reasoning, "code_interpreter_call": _code, "file_search_call": _search}
+def _web(item: Json) -> Json | None:
+    action = lenient.json_object(item.get("action"))
+    needed = _ACTIONS.get(lenient.text(action.get("type")))
+    if needed is None or not _has_texts(item, "id") or not _has_texts(action, *needed):
+        return None
+    # The pages' addresses are for people: the model has read the pages, and cites them.
+    kept = {n: action[n] for n in ("type", "query", "queries", "url", "pattern") if action.get(n)}
+    return {"type": item["type"], "id": item["id"], "status": _status(item), "action": kept}
+
+
+_ACTIONS: dict[str, tuple[str, ...]] = {
+    "search": (),
+    "open_page": (),
+    "find_in_page": ("url", "pattern"),
+}
+"""What each action of a web search needs."""
+_KINDS = {
+    "reasoning": _reasoning,
+    "code_interpreter_call": _code,
+    "file_search_call": _search,
+    "web_search_call": _web,
+}
 
 
 def _has_texts(item: Json, *names: str) -> bool:

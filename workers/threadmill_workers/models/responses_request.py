@@ -16,6 +16,8 @@ Json = dict[str, Any]
 
 _REASONING = ["reasoning.encrypted_content"]
 _CALLS = ("function_call", *KINDS)
+_WEB_SEARCH = {"type": "web_search"}
+"""The API has no choice of its own for it, as it has for other hosted tools."""
 
 
 def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -> Json:
@@ -118,6 +120,8 @@ def _tools(request: ModelRequest) -> Json:
     choice = request.tool_choice
     if isinstance(choice, dict) and "function" in choice:
         choice = {"type": "function", "name": choice["function"]["name"]}
+    elif choice == _WEB_SEARCH:
+        choice = {"type": "allowed_tools", "mode": "required", "tools": [_WEB_SEARCH]}
     return {
         "tools": [
             {
