@@ -100,7 +100,12 @@ def test_a_run_whose_tools_no_worker_has_together_goes_on_where_the_called_one_i
 def test_a_tool_whose_function_nobody_has_is_an_error_when_it_is_called(
     worker: Worker, standin: StandIn
 ) -> None:
-    gone = ToolSpec(name="gone", parameters={"type": "object"}, identity="bot:gone", digest="0")
+    gone = ToolSpec(
+        name="gone",
+        parameters={"type": "object", "properties": {}},
+        identity="bot:gone",
+        digest="0",
+    )
     assistant = Assistant("forgetful", tools=[gone])
     assert assistant.enqueue("Hello!").wait(20).status == "completed"
     run = assistant.enqueue("call gone {}").wait(20)
