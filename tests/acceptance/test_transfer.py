@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -117,6 +118,10 @@ def write(file: Path, *lines: Any) -> Path:
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     file.write_text("".join(f"{text}\n" for text in texts))
     return file
+
+
+def part(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": {"value": text, "annotations": []}}]
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -287,6 +292,118 @@ def test_a_bad_line_is_named_and_nothing_of_the_file_is_written(
         Assistant.load("asst_abc123")
     with pytest.raises(errors.ThreadNotFound):
         Thread(key="thread_abc123").refresh()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (message(9, 1_699_012_949_000), "created_at: is in milliseconds"),
+        (message(9, "1699012949000"), "created_at: is in milliseconds"),
+        (message(9, "2024-03-01T10:00:00Z"), "created_at: must be seconds since the epoch"),
+        ({**THREAD, "created_at": 1.7e12}, "created_at: is in milliseconds"),
+    ],
+    ids=lambda value: str(value)[-30:],
+)
+def test_a_time_in_another_form_is_named(file: Path, line: Any, reason: str) -> None:
+    with pytest.raises(errors.CallerError, match=f"^Line 2: {reason}"):
+        import_file(write(file, AI, line), dry_run=True)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_seconds_may_be_written_as_text_or_with_a_fraction(file: Path) -> None:
+    import_file(write(file, message(1, "1710000000"), message(2, 1710000001.75)))
+    found = Thread(key="thread_abc123").get_messages()
+    assert [one.created_at for one in found] == [1710000000, 1710000001]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "gzip"]
+)
+def test_files_of_other_systems_are_read(file: Path, encoding: str) -> None:
+    key = f"thread_{encoding}"
+    said = [message(n, n, key, content=part(f"Grüße {n} 🎉")) for n in (1, 2)]
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\r\n" for one in said)
+    is_gzip = encoding == "gzip"
+    file.write_bytes(gzip.compress(text.encode("utf-16")) if is_gzip else text.encode(encoding))
+    assert import_file(file).new_messages == 2
+    assert texts(key) == ["Grüße 1 🎉", "Grüße 2 🎉"]
+
+
+def test_an_encoding_that_cannot_be_told_is_named(file: Path) -> None:
+    text = json.dumps(message(1, 1, content=part("Grüße")), ensure_ascii=False)
+    file.write_bytes(b"\n" + text.encode("latin-1"))
+    with pytest.raises(errors.CallerError, match=r"^Line 2: .*0xfc\) is not UTF-8.*Latin-1"):
+        import_file(file)
+
+
+def test_a_damaged_gzip_file_is_named(file: Path) -> None:
+    file.write_bytes(gzip.compress(json.dumps(message(1, 1)).encode())[:-9])
+    with pytest.raises(errors.CallerError, match="gzip, and damaged"):
+        import_file(file, dry_run=True)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_half_of_a_surrogate_pair_becomes_a_replacement_character(file: Path) -> None:
+    said = ["a \ud83c", "\ud83c and \udf89", "\udf89\ud83c", "whole 🎉", "a backslash: \\ud83c"]
+    import_file(write(file, *[message(n, n, content=part(text)) for n, text in enumerate(said)]))
+    assert texts("thread_abc123") == [
+        "a \ufffd",
+        "\ufffd and \ufffd",
+        "\ufffd\ufffd",
+        "whole 🎉",
+        "a backslash: \\ud83c",
+    ]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_the_file_has_twice_is_stored_and_counted_once(file: Path) -> None:
+    pages = [message(n, n) for n in (*range(6), *range(4, 8))]
+    write(file, AI, THREAD, *pages, message(4, 4, "thread_other"), AI, THREAD)
+    found = import_file(file)
+    assert (found.messages, found.new_messages, found.repeated) == (9, 9, 3)
+    assert (found.assistants, found.new_assistants, found.threads) == (1, 1, 2)
+    assert texts("thread_abc123") == [f"text {n}" for n in range(8)]
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("is_newest_first", [True, False])
+def test_the_rest_of_the_file_tells_the_order_of_a_thread_of_one_second(
+    file: Path, is_newest_first: bool
+) -> None:
+    lines = [message(n, at, f"thread_{at // 100}") for n, at in enumerate((1, 100, 100, 2, 3))]
+    import_file(write(file, *(lines[::-1] if is_newest_first else lines)))
+    assert texts("thread_0") == ["text 0", "text 3", "text 4"]
+    assert texts("thread_1") == ["text 1", "text 2"]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_all_that_is_not_kept_is_named(file: Path) -> None:
+    strict = {"type": "function", "function": {"name": "add", "strict": True}}
+    ai = {**AI, "temperature": 1, "reasoning_effort": "low", "tools": [strict], "file_ids": ["f"]}
+    thread = {**THREAD, "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}}}
+    image = {"type": "image_file", "image_file": {"file_id": "file-1"}}
+    pictures = [message(n, n, content=[image, image], mood="good") for n in (1, 2)]
+    write(file, ai, thread, *pictures, message(3, 3, completed_at=4, mood=None))
+    found = import_file(file)
+    assert found.left_out == ["asst_abc123 (Math Tutor): strict of add, file_ids"]
+    assert found.dropped == {
+        "thread: tool_resources": 1,
+        "message: image_file": 2,
+        "message: mood": 2,
+    }
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_invalid_lines_are_skipped_on_demand_and_listed(file: Path) -> None:
+    write(file, AI, "{", message(1, 10), "[]", message(2, "soon"), message(3, 30))
+    found = import_file(file, skip_invalid=True)
+    assert (found.new_assistants, found.new_messages) == (1, 2)
+    assert [line.partition(":")[0] for line in found.invalid] == ["line 2", "line 4", "line 5"]
+    assert texts("thread_abc123") == ["text 1", "text 3"]
+    done = run_threadmill("import", str(file), "--skip-invalid")
+    assert done.returncode == 0
+    assert "skipped line 5: created_at: must be seconds" in done.stderr
+    assert run_threadmill("import", str(file)).returncode == 1
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -45,7 +45,10 @@ def _models(
     callback=_models,
     help="Store assistants of the model OLD with NEW; may be given more than once.",
 )
-def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
+@click.option(
+    "--skip-invalid", is_flag=True, help="Skip invalid lines, and list them, instead of stopping."
+)
+def import_(file: Path, *, dry_run: bool, models: dict[str, str], skip_invalid: bool) -> None:
     """Import the assistants, threads and messages of FILE.
 
     FILE has one JSON object of the Assistants API per line. Objects that already exist do not
@@ -56,9 +59,17 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str]) -> None:
         use_store()
     from threadmill.transfer import import_file
 
-    found = import_file(file, dry_run=dry_run, map_model=models)
+    found = import_file(file, dry_run=dry_run, map_model=models, skip_invalid=skip_invalid)
+    for invalid in found.invalid:
+        click.echo(f"skipped {invalid}", err=True)
     for left_out in found.left_out:
         click.echo(f"not kept of {left_out}", err=True)
+    for name, number in found.dropped.items():
+        kind, _, what = name.partition(": ")
+        click.echo(f"not kept of {counted(number, kind)}: {what}", err=True)
+    if found.repeated:
+        lines = counted(found.repeated, "line was", "lines were")
+        click.echo(f"{lines} left out: an earlier line has the same id", err=True)
     if found.skipped:
         click.echo(f"skipped {counted(found.skipped, 'run or step', 'runs and steps')}", err=True)
     for line in _model_notes(found, models, dry_run=dry_run):

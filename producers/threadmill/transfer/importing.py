@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from threadmill.client.client import Client
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking
+from threadmill.transfer.dropped import dropped_of_assistant
 from threadmill.transfer.index import FileIndex, open_index
 from threadmill.transfer.lines import AssistantLine, ItemLine, MessageLine, ThreadLine
 from threadmill_shared import ids
@@ -40,6 +41,12 @@ class Imported:
     """Runs and steps: a conversation continues without them."""
     left_out: list[str] = field(default_factory=list)
     """The parts of assistants that were not kept, one sentence each."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """What was not kept of threads and messages (`message: image_file`), and of how many."""
+    repeated: int = 0
+    """Assistants and messages whose id an earlier line of the file has; they count once."""
+    invalid: list[str] = field(default_factory=list)
+    """With `skip_invalid`: the lines that were skipped, each with its number and the reason."""
     mapped: dict[str, int] = field(default_factory=dict)
     """The models of `map_model`, each with the number of assistants in the file that name it."""
     retiring: dict[str, int] = field(default_factory=dict)
@@ -49,7 +56,11 @@ class Imported:
 
 
 async def _import_file(
-    path: str | Path, *, dry_run: bool = False, map_model: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    dry_run: bool = False,
+    map_model: Mapping[str, str] | None = None,
+    skip_invalid: bool = False,
 ) -> Imported:
     """Import assistants, threads and messages.
 
@@ -59,25 +70,27 @@ async def _import_file(
     An old id becomes the thread's key: `Thread(key="thread_abc123")` finds it.
 
     Args:
-        path: a file of lines, each a JSON object of the Assistants API, in any order.
+        path: a file of lines, each a JSON object of the Assistants API, in any order. It may be in
+            UTF-8, UTF-16 or UTF-32, and compressed with gzip.
         dry_run: check only.
         map_model: models of assistants in the file, each with the one to store in its place.
+        skip_invalid: skip invalid lines, and list them in the result.
 
     Raises:
         TypeError: `map_model` is not a mapping, or a model in it is not a str.
-        CallerError: a line is invalid, named with its number, or a model in `map_model` is empty.
-            Nothing was written.
+        CallerError: a line is invalid, named with its number, the file is compressed and damaged,
+            or a model in `map_model` is empty. Nothing was written.
         ThreadLocked: a run holds a thread that has new messages; the part before it was written.
         StoreUnavailable, StoreFull: as their names say. The import can be repeated.
         OSError: the file cannot be read.
     """
     models = _checked(map_model)
     if dry_run:
-        file, index = open_index(path)
+        file, index = open_index(path, skip_invalid=skip_invalid)
         with file, closing(index):
             return _found(index, models)
     client = current_client()
-    imported: Imported = await client.call(_import(path, client, models))
+    imported: Imported = await client.call(_import(path, client, models, skip_invalid=skip_invalid))
     return imported
 
 
@@ -94,8 +107,10 @@ def _checked(map_model: Mapping[str, str] | None) -> dict[str, str]:
     return models
 
 
-async def _import(path: str | Path, client: Client, models: Mapping[str, str]) -> Imported:
-    file, index = await asyncio.to_thread(open_index, path)
+async def _import(
+    path: str | Path, client: Client, models: Mapping[str, str], *, skip_invalid: bool
+) -> Imported:
+    file, index = await asyncio.to_thread(open_index, path, skip_invalid=skip_invalid)
     with file, closing(index):
         imported = _found(index, models)
         mapped, used = Counter[str](), Counter[str]()
@@ -128,8 +143,11 @@ def _found(index: FileIndex, models: Mapping[str, str]) -> Imported:
         left_out=[
             f"{line.id} ({line.name}): {', '.join(left_out)}"
             for line in _assistants(index)
-            if (left_out := line.left_out())
+            if (left_out := dropped_of_assistant(line))
         ],
+        dropped=dict(index.dropped),
+        repeated=index.repeated,
+        invalid=index.invalid,
         mapped={model: named[model] for model in models},
         retiring=_retiring(used),
     )

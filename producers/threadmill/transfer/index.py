@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from threadmill.transfer.dropped import dropped_of_message, dropped_of_thread
+from threadmill.transfer.encodings import open_as_utf8
 from threadmill.transfer.lines import (
     AssistantLine,
     ItemLine,
@@ -22,8 +25,15 @@ from threadmill_shared import errors
 
 _TABLES = """
     CREATE TABLE threads (id TEXT PRIMARY KEY, start INTEGER);
-    CREATE TABLE lines (thread TEXT, start INTEGER, at INTEGER, position INTEGER, call TEXT);
+    CREATE TABLE lines (
+        thread TEXT, start INTEGER, at INTEGER, position INTEGER, call TEXT, message TEXT
+    );
     CREATE INDEX lines_of_thread ON lines (thread);
+    CREATE UNIQUE INDEX messages ON lines (thread, message);
+"""
+_STEPS = """
+    SELECT total(step < 0), total(step > 0)
+    FROM (SELECT at - lag(at) OVER (PARTITION BY thread ORDER BY start) AS step FROM lines)
 """
 
 
@@ -43,8 +53,15 @@ class IndexedLine:
 class FileIndex:
     """The lines of one file, all read and valid."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, skip_invalid: bool = False) -> None:
+        """Nothing is read yet.
+
+        Args:
+            file: what is read.
+            skip_invalid: whether to go on after an invalid line.
+        """
         self._file = file
+        self._skip_invalid = skip_invalid
         # Its pages are moved to an unnamed temporary file if there are many.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(_TABLES)
@@ -53,17 +70,28 @@ class FileIndex:
         self.messages = 0
         self.skipped = 0
         """Runs and steps."""
+        self.repeated = 0
+        """Lines of assistants and messages that an earlier line has the id of."""
+        self.dropped: Counter[str] = Counter()
+        """What is not kept of threads and messages, and of how many of them."""
+        self.invalid: list[str] = []
+        """The invalid lines, each with its number and the reason."""
+        self._is_newest_first = False
         self.names: dict[str, str] = {}
         """The names of the file's assistants."""
 
     @classmethod
-    def of(cls, file: BinaryIO) -> Self:
+    def of(cls, file: BinaryIO, *, skip_invalid: bool = False) -> Self:
         """Read a file from its beginning to its end.
+
+        Args:
+            file: what is read.
+            skip_invalid: whether to note invalid lines instead of raising an error.
 
         Raises:
             CallerError: a line is invalid; the error has its number and the reason.
         """
-        index = cls(file)
+        index = cls(file, skip_invalid=skip_invalid)
         try:
             index._read_all()
         except BaseException:
@@ -78,9 +106,17 @@ class FileIndex:
                 try:
                     self._add(read_line(text), start)
                 except errors.CallerError as error:
-                    raise errors.CallerError(f"Line {number}: {error}.") from None
+                    self._note_invalid(number, error)
             start += len(raw)
         self._database.commit()
+        descents, ascents = self._database.execute(_STEPS).fetchone()
+        self._is_newest_first = descents > ascents
+
+    def _note_invalid(self, number: int, error: errors.CallerError) -> None:
+        reason = f"{str(error).removesuffix('.')}."
+        if not self._skip_invalid:
+            raise errors.CallerError(f"Line {number}: {reason}") from None
+        self.invalid.append(f"line {number}: {reason}")
 
     def close(self) -> None:
         """Forget it."""
@@ -110,33 +146,48 @@ class FileIndex:
         """Where the thread's lines are, in the order in which they were said."""
         query = "SELECT start, at, position, call FROM lines WHERE thread = ? ORDER BY start"
         rows = self._database.execute(query, (thread_id,))
-        return _without_incomplete_calls(_in_order([IndexedLine(*row) for row in rows]))
+        lines = [IndexedLine(*row) for row in rows]
+        return _without_incomplete_calls(
+            _in_order(lines, is_file_newest_first=self._is_newest_first)
+        )
 
     def _add(self, line: Line | None, start: int) -> None:
         match line:
             case None:
                 self.skipped += 1
+            case AssistantLine() if line.id in self.names:
+                self.repeated += 1
             case AssistantLine():
                 self.assistants.append(start)
                 self.names[line.id] = line.definition().name
             case ThreadLine():
-                self._put("INSERT OR IGNORE INTO threads VALUES (?, ?)", line.id, start)
+                if self._put("INSERT OR IGNORE INTO threads VALUES (?, ?)", line.id, start):
+                    self.dropped.update(dropped_of_thread(line))
             case MessageLine() | ItemLine():
-                self.messages += isinstance(line, MessageLine)
                 extra = line.threadmill
                 at = line.created_at * 1000 if extra.at is None else extra.at
-                row = (line.thread_id, start, at, extra.position, _call(line))
-                self._put("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", *row)
+                message_id = line.id if isinstance(line, MessageLine) else None
+                row = (line.thread_id, start, at, extra.position, _call(line), message_id)
+                is_new = self._put("INSERT OR IGNORE INTO lines VALUES (?, ?, ?, ?, ?, ?)", *row)
+                if isinstance(line, MessageLine):
+                    self._count_message(line, is_new=is_new)
 
-    def _put(self, statement: str, *values: object) -> None:
-        self._database.execute(statement, values)
+    def _count_message(self, line: MessageLine, *, is_new: bool) -> None:
+        self.messages += is_new
+        self.repeated += not is_new
+        if is_new:
+            self.dropped.update(dropped_of_message(line))
+
+    def _put(self, statement: str, *values: object) -> bool:
+        """Execute an INSERT; returns whether the row is new."""
+        return self._database.execute(statement, values).rowcount > 0
 
 
-def open_index(path: str | Path) -> tuple[BinaryIO, FileIndex]:
+def open_index(path: str | Path, *, skip_invalid: bool = False) -> tuple[BinaryIO, FileIndex]:
     """Open a file and read it; both are the caller's to close."""
-    file = Path(path).open("rb")  # noqa: SIM115  the caller's to close
+    file = open_as_utf8(path)
     try:
-        return file, FileIndex.of(file)
+        return file, FileIndex.of(file, skip_invalid=skip_invalid)
     except BaseException:
         file.close()
         raise
@@ -151,16 +202,18 @@ def _call(line: MessageLine | ItemLine) -> str | None:
     return f"output {item['call_id']}" if item["type"] == "tool_output" else None
 
 
-def _in_order(lines: list[IndexedLine]) -> list[IndexedLine]:
+def _in_order(lines: list[IndexedLine], *, is_file_newest_first: bool) -> list[IndexedLine]:
     """By position where all have one, else by time.
 
     Times are in whole seconds, so what has the same time stays as it is in the file, unless the
-    file has the newest first, as the Assistants API's lists had.
+    thread has the newest first, as the Assistants API's lists had. If its times do not show that,
+    the rest of the file does.
     """
     if all(line.position is not None for line in lines):
         return sorted(lines, key=lambda line: line.position or 0)
     steps = [later.at - former.at for former, later in pairwise(lines)]
-    if min(steps, default=0) < 0 and max(steps, default=0) <= 0:
+    descents, ascents = (sum(step < 0 for step in steps), sum(step > 0 for step in steps))
+    if is_file_newest_first if descents == ascents else descents > ascents:
         lines.reverse()
     return sorted(lines, key=lambda line: line.at)
 

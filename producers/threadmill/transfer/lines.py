@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -17,7 +20,7 @@ from pydantic import (
 )
 
 from threadmill_shared import errors, ids
-from threadmill_shared.hosted_tools import as_hosted, hosted_tools
+from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.records.definition import Definition, checked_option
 from threadmill_shared.records.items import (
     HostedCallItem,
@@ -47,16 +50,28 @@ _AS_LINES = "`jq -c '.data[]'` converts a list of the Assistants API, `jq -c '.[
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 _LATEST = 10_000_000_000
 """Seconds since the epoch; a later time is in milliseconds by mistake."""
-_Seconds = Annotated[int, Field(ge=0, le=_LATEST)]
+
+
+def _whole_seconds(value: Any) -> Any:
+    if isinstance(value, str) and not value.isdecimal():
+        raise ValueError("must be seconds since the epoch, such as 1710000000, not another text")
+    if isinstance(value, str | int | float) and float(value) > _LATEST:
+        raise ValueError("is in milliseconds; must be seconds since the epoch (divide it by 1000)")
+    return int(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+_Seconds = Annotated[int, BeforeValidator(_whole_seconds), Field(ge=0)]
 
 
 class _Line(BaseModel):
-    # The saved objects can have later fields, or the user's own.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # The saved objects can have later fields, or the user's own; what is not kept is named.
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Extra(_Line):
+class Extra(BaseModel):
     """Data that the Assistants API has no field for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     at: int | None = None
     """Milliseconds since the epoch; `created_at` is in seconds."""
@@ -111,18 +126,10 @@ class AssistantLine(_Line):
             **{name: value for name, value in self._options().items() if _is_valid(name, value)},
         )
 
-    def left_out(self) -> list[str]:
-        """The parts of it that are not kept."""
-        if self.threadmill is not None:
-            return []
-        unknown = [
-            str(tool.get("type"))
-            for tool in self.tools
-            if tool.get("type") != "function" and as_hosted(tool) is None
-        ]
+    def invalid_options(self) -> list[str]:
+        """The options that are not kept, since no run could have them."""
         options = self._options().items()
-        invalid = [f"{name} {value}" for name, value in options if not _is_valid(name, value)]
-        return [*unknown, *invalid]
+        return [f"{name} {value}" for name, value in options if not _is_valid(name, value)]
 
     def _options(self) -> Json:
         """The options that it sets; each saved assistant has 1 for those of sampling."""
@@ -227,7 +234,7 @@ def read_line(line: bytes) -> Line | None:
         CallerError: it is invalid; the error says why.
     """
     try:
-        head = _head.validate_json(line)
+        head = _read_object(line)
         if head.get("object") in SKIPPED:
             return None
         found = _any.validate_python(head)
@@ -237,6 +244,42 @@ def read_line(line: bytes) -> Line | None:
     except UnicodeEncodeError:
         raise errors.CallerError("a text is not valid Unicode") from None
     return found
+
+
+def _read_object(line: bytes) -> dict[str, Any]:
+    try:
+        return _head.validate_json(line)
+    except ValidationError:
+        _check_encoding(line)
+        # Whoever has cut a text by UTF-16 units has left half of a surrogate pair.
+        mended = _with_whole_characters(line) if b"\\u" in line else None
+        if mended is None:
+            raise
+        return _head.validate_python(mended)
+
+
+def _check_encoding(line: bytes) -> None:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise errors.CallerError(
+            f"byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8. If the "
+            "file is in Latin-1 or Windows-1252, convert it: `iconv -f WINDOWS-1252 -t UTF-8`"
+        ) from None
+
+
+def _with_whole_characters(line: bytes) -> Any:
+    """The JSON value with U+FFFD for each half of a surrogate pair; None if it is not JSON."""
+    try:
+        value = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    text = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    return json.loads(text.decode("utf-16-le", "replace"))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _check(line: Line) -> None:
