@@ -151,7 +151,7 @@ def retried(standin: StandIn) -> Run:
 
 
 def incomplete(standin: StandIn) -> Run:
-    return enqueue("tokens=20", max_completion_tokens=5).wait(20)
+    return enqueue("tokens=40", max_completion_tokens=16).wait(20)
 
 
 def cancelled_while_speaking(standin: StandIn) -> Run:

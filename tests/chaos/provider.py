@@ -19,6 +19,7 @@ from tests.chaos.says import LOOKING, Say
 
 from threadmill.testing import Answer, Call, Fault, Reply, Request, Text
 from threadmill.testing.standin.records import RecordLog
+from threadmill.testing.standin.rules import RuleSet
 from threadmill.testing.standin.server import Service
 from threadmill.testing.standin.serving import run, serve
 
@@ -94,7 +95,7 @@ def _fault(dice: random.Random, reply: Reply) -> Answer:
 async def _serve(host: str, brain: Brain) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    service = Service(brain, delay=0, strict=True, records=RecordLog(0))
+    service = Service(brain, delay=0, rules=RuleSet(), records=RecordLog(0))
     await serve(service, host, 0, stop=stop, on_start=lambda port: print(port, flush=True))
 
 
