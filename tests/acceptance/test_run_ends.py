@@ -131,6 +131,8 @@ def play(story: Story) -> None:
     first = story.start()
     play_ends(story)
     play_parked(story)
+    # A worker that is killed takes with it the events that it has not sent.
+    wait_until(lambda: "FAILURE" in story.states("expired while parked"), "Flower shows it", 20)
     play_at_the_door(story)
     play_moved(story, first)
     for run in story.runs.values():
