@@ -44,6 +44,8 @@ class ModelRequest:
     safety_identifier: str | None = None
     extra_body: Mapping[str, Any] | None = None
     """Further members of the body; members of objects are added to those of ours."""
+    run_id: str = ""
+    """The run that asks: of an earlier one's code the container may be gone."""
 
 
 @dataclass(frozen=True, slots=True)

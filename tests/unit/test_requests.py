@@ -49,8 +49,8 @@ def output(id: str, text: str = "[1, 2]") -> dict[str, Any]:
     }
 
 
-def reasoning(model: str = "m") -> dict[str, Any]:
-    data = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz"}
+def reasoning(model: str = "m", id: str = "rs_1") -> dict[str, Any]:
+    data = {"type": "reasoning", "id": id, "summary": [], "encrypted_content": "xyz"}
     return {"type": "reasoning", "model": model, "data": data, "run_id": "run_1"}
 
 
@@ -200,28 +200,29 @@ def test_a_turn_of_text_and_calls_is_one_message_in_chat():
 
 
 def test_text_after_calls_joins_their_message_in_chat():
-    sent = chat(request(call("c1"), message("assistant", "Rolling."), output("c1")))["messages"]
-    assert [entry["role"] for entry in sent] == ["system", "assistant", "tool"]
-    assert sent[1]["content"] == "Rolling."
+    items = [message("user", "Roll"), call("c1"), message("assistant", "Rolling."), output("c1")]
+    sent = chat(request(*items))["messages"]
+    assert [entry["role"] for entry in sent] == ["system", "user", "assistant", "tool"]
+    assert sent[2]["content"] == "Rolling."
 
 
 def test_the_calls_of_two_turns_are_two_messages_in_chat():
     items = [call("c1"), output("c1"), call("c2"), output("c2"), message("assistant", "Done.")]
-    sent = chat(request(*items))["messages"]
-    assert [entry["role"] for entry in sent[1:]] == [
+    sent = chat(request(message("user", "Roll"), *items))["messages"]
+    assert [entry["role"] for entry in sent[2:]] == [
         "assistant",
         "tool",
         "assistant",
         "tool",
         "assistant",
     ]
-    assert sent[1] == {"role": "assistant", "content": None, "tool_calls": [chat_call("c1")]}
+    assert sent[2] == {"role": "assistant", "content": None, "tool_calls": [chat_call("c1")]}
 
 
 @pytest.mark.parametrize("broken", ["", '{"n": ', "[1]", "two"])
 def test_arguments_that_are_no_object_are_replaced_in_chat(broken):
     sent = chat(request(call("c1", broken), output("c1", "Your arguments are no JSON.")))
-    assert sent["messages"][1]["tool_calls"] == [chat_call("c1", "{}")]
+    assert sent["messages"][-2]["tool_calls"] == [chat_call("c1", "{}")]
 
 
 def test_an_incomplete_message_is_sent_and_an_empty_one_is_not():
@@ -242,7 +243,8 @@ def test_reasoning_goes_only_to_the_model_that_made_it():
 
 def test_reasoning_that_nothing_of_the_models_follows_is_left_out():
     cut = [message("user", "Roll"), reasoning(), message("assistant"), message("user", "Well?")]
-    asked = request(*cut, reasoning(), reasoning(), message("assistant", "Yes."), reasoning())
+    second, lone = reasoning(id="rs_2"), reasoning(id="rs_3")
+    asked = request(*cut, reasoning(), second, message("assistant", "Yes."), lone)
     kinds = [entry["type"] for entry in responses(asked)["input"]]
     assert kinds == ["message", "message", "reasoning", "reasoning", "message"]
 

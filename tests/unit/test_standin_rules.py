@@ -401,7 +401,7 @@ CASES = [
         said(CALL | {"call_id": "c" * 65}, OUTPUT | {"call_id": "c" * 65}),
         "Invalid 'input[1].call_id': string too long. Expected a string with maximum length 64",
     ),
-    Case("call_id_length", chatted(*named("add", id="c" * 65)), "maximum length 64"),
+    Case("call_id_length", chatted(*named("add", id="c" * 41)), "maximum length 40"),
     Case("call_id_repeated", said(CALL, OUTPUT, CALL, OUTPUT), "must be unique: 'call_1'"),
     Case("call_id_repeated", chatted(*named("add"), *named("add")), "must be unique: 'call_1'"),
     Case(

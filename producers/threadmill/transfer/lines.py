@@ -216,7 +216,8 @@ class ItemLine(_Line):
         fields = _ITEM_FIELDS.get(str(item.get("type")))
         if fields is None or not fields <= item.keys():
             raise ValueError(f"must be one of {', '.join(_ITEM_FIELDS)}, with all its fields")
-        return item
+        # Where it is imported its container may be another account's: so it has no time.
+        return {name: value for name, value in item.items() if name != "at"}
 
 
 Line = AssistantLine | ThreadLine | MessageLine | ItemLine

@@ -88,6 +88,8 @@ class HostedCallItem(TypedDict):
     data: dict[str, Any]
     """The item as the provider takes it back."""
     run_id: str
+    at: NotRequired[int]
+    """When the call ended, in seconds since the epoch; its container lives for minutes more."""
 
 
 Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | HostedCallItem | NoteItem

@@ -9,6 +9,7 @@ existed.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -18,6 +19,7 @@ MAX_DEPTH = 64
 128 (serde_json) or 200 (ours, which must also read what is put around the value here)."""
 _MAX_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly."""
+_LARGE_NUMBER = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -97,10 +99,12 @@ def is_object(arguments: str) -> bool:
         value = from_json(arguments, allow_inf_nan=False)
     except ValueError:
         return False
-    return isinstance(value, dict) and not _is_deep(value, arguments)
+    return isinstance(value, dict) and not _is_too_much(value, arguments)
 
 
-def _is_deep(value: Any, written: str) -> bool:
-    # Usually the number of brackets answers this.
+def _is_too_much(value: Any, written: str) -> bool:
+    """Whether the value is nested too deep, or has a number that no float can hold."""
+    # Usually the number of brackets, and the length of numbers, answer this.
     brackets = written.count("[") + written.count("{")
-    return brackets > MAX_DEPTH and storable(value) != value
+    may_be = brackets > MAX_DEPTH or _LARGE_NUMBER.search(written) is not None
+    return may_be and storable(value) != value

@@ -15,6 +15,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.store import Store
+from threadmill_workers.models.call_pairs import is_fit_call_id
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""
@@ -56,8 +57,8 @@ class History:
         self._items.append(item)
 
     def usable_call_id(self, provider_id: str) -> str | None:
-        """The provider's id of a call, unless it is empty or taken: some servers repeat theirs."""
-        if not provider_id or provider_id in self._call_ids:
+        """The provider's id of a call, unless it is taken, or not fit to be sent back."""
+        if provider_id in self._call_ids or not is_fit_call_id(provider_id):
             return None
         self._call_ids.add(provider_id)
         return provider_id

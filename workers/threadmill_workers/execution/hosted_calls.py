@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -106,4 +107,10 @@ class HostedCalls:
 
 def hosted_item(record: RunRecord, event: HostedCallEnded) -> HostedCallItem:
     """The call as an item of the thread."""
-    return {"type": "hosted_call", "kind": event.kind, "data": event.data, "run_id": record.id}
+    return {
+        "type": "hosted_call",
+        "kind": event.kind,
+        "data": event.data,
+        "run_id": record.id,
+        "at": int(time.time()),
+    }

@@ -70,6 +70,7 @@ class RequestBuilder:
             service_tier=options.service_tier,
             safety_identifier=options.safety_identifier,
             extra_body=options.extra_body,
+            run_id=self._record.id,
         )
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from threadmill_shared.model import ModelRequest
-from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, text_for_model
 from threadmill_shared.tools import ToolSpec
-from threadmill_workers.models.request_parts import call_body, finished_body, image_urls
+from threadmill_workers.models.conversation import NO_MESSAGE, NO_OUTPUT, sendable_items
+from threadmill_workers.models.request_parts import (
+    call_body,
+    finished_body,
+    image_urls,
+    sendable,
+    text_unless_blank,
+    users_text,
+)
 
 Json = dict[str, Any]
 
@@ -39,53 +47,81 @@ def chat_body(request: ModelRequest) -> Json:
         "safety_identifier": request.safety_identifier,
         **_tools(request),
     }
-    return finished_body(body, request)
+    return finished_body(sendable(body), request)
 
 
 def _messages(request: ModelRequest) -> list[Json]:
     messages: list[Json] = []
-    if request.instructions:
-        messages.append({"role": "system", "content": request.instructions})
-    for item in request.items:
+    for item in sendable_items(request, with_hosted_calls=False):
         _add_item(messages, item, request)
+    # Prompt templates want the user's message first, and do without a system's that is empty.
+    if not messages or messages[0]["role"] != "user":
+        messages.insert(0, {"role": "user", "content": NO_MESSAGE})
+    if instructions := text_unless_blank(request.instructions):
+        messages.insert(0, {"role": "system", "content": instructions})
     return messages
 
 
 def _add_item(messages: list[Json], item: Item, request: ModelRequest) -> None:
     match item["type"]:
-        case "message" if item["role"] == "user" and (urls := image_urls(item, request)):
-            text = text_for_model(item)
-            content: list[Json] = [{"type": "text", "text": text}] if text else []
-            content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
-            messages.append({"role": "user", "content": content})
+        case "message" if item["role"] == "user":
+            _add_users(messages, users_text(item, request), image_urls(item, request))
         case "message":
-            _add_text(messages, item["role"], text_for_model(item))
+            _add_assistants(messages, text_unless_blank(text_for_model(item)))
         case "tool_call":
-            id, call = lenient.text(item["provider_id"]), call_body(item)
-            _last_assistant_message(messages).setdefault("tool_calls", []).append(
-                {"id": id, "type": "function", "function": call}
-            )
+            call = {"id": item["provider_id"], "type": "function", "function": call_body(item)}
+            _last_assistant_message(messages).setdefault("tool_calls", []).append(call)
         case "tool_output":
-            id, output = lenient.text(item["provider_id"]), lenient.text(item["output"])
+            output = text_unless_blank(item["output"]) or NO_OUTPUT
+            id = item["provider_id"]
             messages.append({"role": "tool", "tool_call_id": id, "content": output})
         case "note":
-            _add_text(messages, "user", lenient.text(item["text"]))
+            _add_users(messages, text_unless_blank(item["text"]), ())
         case "reasoning" | "hosted_call":
             pass
 
 
-def _add_text(messages: list[Json], role: str, text: str) -> None:
-    if not text:
+def _add_users(messages: list[Json], text: str, urls: Sequence[str]) -> None:
+    """Add to the user's message: many prompt templates want user and assistant in turns."""
+    images: list[Json] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    if not text and not images:
         return
-    if role == "assistant" and messages and "tool_calls" in messages[-1]:
-        # The text of a turn that called tools first: outputs must follow their calls directly.
-        messages[-1]["content"] = (messages[-1]["content"] or "") + text
-    else:
-        messages.append({"role": role, "content": text})
+    if not messages or messages[-1]["role"] != "user":
+        messages.append({"role": "user", "content": ""})
+    messages[-1]["content"] = _joined(messages[-1]["content"], text, images)
+
+
+def _joined(content: str | list[Json], text: str, images: list[Json]) -> str | list[Json]:
+    """The content of a message to which text and images are added; a text, if it is only that."""
+    if isinstance(content, str) and not images:
+        return _paragraphs(content, text)
+    if isinstance(content, str):
+        content = [_text_part(content)] if content else []
+    parts = list(content)
+    if text and parts and parts[-1]["type"] == "text":
+        parts[-1] = _text_part(_paragraphs(parts[-1]["text"], text))
+    elif text:
+        parts.append(_text_part(text))
+    return parts + images
+
+
+def _text_part(text: str) -> Json:
+    return {"type": "text", "text": text}
+
+
+def _paragraphs(*texts: str | None) -> str:
+    return "\n\n".join(filter(None, texts))
+
+
+def _add_assistants(messages: list[Json], text: str) -> None:
+    if text:
+        # Also after the calls of its turn: outputs must follow their calls directly.
+        message = _last_assistant_message(messages)
+        message["content"] = _paragraphs(message["content"], text)
 
 
 def _last_assistant_message(messages: list[Json]) -> Json:
-    """The assistant's message that the next call belongs to."""
+    """The assistant's message that the next text or call belongs to."""
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": None})
     return messages[-1]

@@ -6,6 +6,7 @@ an item that is not whole is left out: the model can do without it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,16 @@ Json = dict[str, Any]
 _STATUSES = frozenset(
     {"in_progress", "searching", "interpreting", "completed", "incomplete", "failed"}
 )
+_FIT_IDS = {
+    kind: re.compile(rf"{prefix}[a-zA-Z0-9_-]{{1,62}}")
+    for kind, prefix in (
+        ("reasoning", "rs"),
+        ("code_interpreter_call", "ci"),
+        ("file_search_call", "fs"),
+        ("web_search_call", "ws"),
+    )
+}
+"""Providers check the beginning of an id, and take at most 64 characters."""
 _RESULT: dict[str, Callable[[object], object]] = {
     "file_id": lenient.text,
     "filename": lenient.text,
@@ -29,12 +40,20 @@ def replayable_item(data: object) -> Json | None:
     """The item that was stored as `data`; None if it is not whole."""
     item = lenient.json_object(lenient.storable(data))
     make = _KINDS.get(lenient.text(item.get("type")))
-    return None if make is None else make(item)
+    return make(item) if make is not None and _has_fit_id(item) else None
+
+
+def _has_fit_id(item: Json) -> bool:
+    """Whether the item's id is of its type; without one only reasoning is taken."""
+    id, kind = item.get("id"), lenient.text(item["type"])
+    if id is None:
+        return kind == "reasoning"
+    return isinstance(id, str) and _FIT_IDS[kind].fullmatch(id) is not None
 
 
 def _reasoning(item: Json) -> Json | None:
     content, encrypted = item.get("content"), item.get("encrypted_content")
-    if not isinstance(item.get("id", ""), str) or not isinstance(item.get("summary", []), list):
+    if not isinstance(item.get("summary", []), list):
         return None
     if not isinstance(content, list | None) or not isinstance(encrypted, str | None):
         return None

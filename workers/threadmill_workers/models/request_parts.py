@@ -17,6 +17,23 @@ _NAME_LENGTH = 64
 """Characters of a function's name; providers take no more, and tools have no longer ones."""
 
 
+def sendable_text(value: object) -> str:
+    """A stored text without what no request can carry: halves of characters, and NULs."""
+    text = lenient.text(value).replace("\0", "")
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def sendable(value: Any) -> Any:
+    """A JSON value with all its texts sendable."""
+    if isinstance(value, str):
+        return sendable_text(value)
+    if isinstance(value, dict):
+        return {sendable_text(name): sendable(part) for name, part in value.items()}
+    return [*map(sendable, value)] if isinstance(value, list | tuple) else value
+
+
 def call_body(call: ToolCallItem) -> Json:
     """Name and arguments of a call, in a form that every provider takes back.
 
@@ -24,8 +41,8 @@ def call_body(call: ToolCallItem) -> Json:
     parse the arguments for their prompt template: they would refuse the thread ever after. The
     call's output tells the model what was wrong.
     """
-    name = _NOT_IN_NAMES.sub("_", lenient.text(call["name"]))[:_NAME_LENGTH]
-    arguments = lenient.text(call["arguments"])
+    name = _NOT_IN_NAMES.sub("_", lenient.text(call["name"]).strip())[:_NAME_LENGTH]
+    arguments = sendable_text(call["arguments"])
     return {
         "name": name or "unnamed",
         "arguments": arguments if lenient.is_object(arguments) else "{}",
@@ -33,7 +50,7 @@ def call_body(call: ToolCallItem) -> Json:
 
 
 def image_urls(item: MessageItem, request: ModelRequest) -> list[str]:
-    """The images of a message; those that are not at hand are left out."""
+    """The images of a message that are at hand."""
     urls = []
     for part in item["content"]:
         if part["type"] == "image_url":
@@ -41,6 +58,24 @@ def image_urls(item: MessageItem, request: ModelRequest) -> list[str]:
         elif part["type"] == "image_file" and part["image_file"]["file_id"] in request.images:
             urls.append(request.images[part["image_file"]["file_id"]])
     return urls
+
+
+def users_text(item: MessageItem, request: ModelRequest) -> str:
+    """The text of a user's message, which says if images of it are not sent; empty if blank."""
+    files = [part["image_file"]["file_id"] for part in item["content"] if "image_file" in part]
+    missing = sum(file_id not in request.images for file_id in files)
+    text = text_unless_blank(text_for_model(item))
+    if not missing:
+        return text
+    images = "An image" if missing == 1 else f"{missing} images"
+    note = f"({images} of this message cannot be shown any more.)"
+    return f"{text}\n\n{note}" if text else note
+
+
+def text_unless_blank(value: object) -> str:
+    """The text, sendable; empty if it is blank: providers refuse texts without a word."""
+    text = sendable_text(value)
+    return text if text.strip() else ""
 
 
 def sent_texts(request: ModelRequest) -> Iterable[str]:

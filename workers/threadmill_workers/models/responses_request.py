@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item, MessageItem, text_for_model
+from threadmill_workers.models.conversation import NO_MESSAGE, NO_OUTPUT, sendable_items
 from threadmill_workers.models.hosted import KINDS, included_outputs, tool_bodies
 from threadmill_workers.models.replay import replayable_item
-from threadmill_workers.models.request_parts import call_body, finished_body, image_urls
+from threadmill_workers.models.request_parts import (
+    call_body,
+    finished_body,
+    image_urls,
+    sendable,
+    text_unless_blank,
+    users_text,
+)
 
 Json = dict[str, Any]
 
@@ -18,6 +28,7 @@ _REASONING = ["reasoning.encrypted_content"]
 _CALLS = ("function_call", *KINDS)
 _WEB_SEARCH = {"type": "web_search"}
 """The API has no choice of its own for it, as it has for other hosted tools."""
+_FIT_MESSAGE_ID = re.compile(r"msg[a-zA-Z0-9_-]{1,61}")
 
 
 def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -> Json:
@@ -33,7 +44,7 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
         "stream": True,
         "store": False,
         "include": [*_REASONING[:encrypted_reasoning], *included_outputs(request.hosted)] or None,
-        "instructions": request.instructions or None,
+        "instructions": text_unless_blank(request.instructions) or None,
         "input": _input(request),
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -44,53 +55,69 @@ def responses_body(request: ModelRequest, *, encrypted_reasoning: bool = True) -
         "safety_identifier": request.safety_identifier,
         **_tools(request),
     }
-    return finished_body(body, request)
+    return finished_body(sendable(body), request)
 
 
 def _input(request: ModelRequest) -> list[Json]:
-    entries = (_entry(item, request) for item in request.items)
-    return _without_lone_reasoning([entry for entry in entries if entry is not None])
+    message_ids: set[str] = set()
+    items = sendable_items(request, with_hosted_calls=True)
+    entries = (_entry(item, request, message_ids) for item in items)
+    known = [entry for entry in entries if entry is not None]
+    calls_once = _once_each(known, lambda entry: entry["type"] != "reasoning")
+    sent = _once_each(_without_lone_reasoning(calls_once), lambda _: True)
+    return sent or [_user_message(NO_MESSAGE)]
 
 
-def _entry(item: Item, request: ModelRequest) -> Json | None:
+def _entry(item: Item, request: ModelRequest, message_ids: set[str]) -> Json | None:
+    """The item as it is sent; None if there is nothing of it to send."""
     match item["type"]:
         case "message":
-            return _message(item, request)
+            return _message(item, request, message_ids)
         case "tool_call":
-            return {
-                "type": "function_call",
-                "call_id": lenient.text(item["provider_id"]),
-                **call_body(item),
-            }
+            return {"type": "function_call", "call_id": item["provider_id"], **call_body(item)}
         case "tool_output":
+            output = text_unless_blank(item["output"]) or NO_OUTPUT
             return {
                 "type": "function_call_output",
-                "call_id": lenient.text(item["provider_id"]),
-                "output": lenient.text(item["output"]),
+                "call_id": item["provider_id"],
+                "output": output,
             }
-        case "reasoning":
-            return replayable_item(item["data"]) if item["model"] == request.model else None
-        case "hosted_call":
+        case "reasoning" if item["model"] != request.model:
+            return None
+        case "reasoning" | "hosted_call":
             return replayable_item(item["data"])
         case "note":
-            return _user_message(lenient.text(item["text"]))
+            text = text_unless_blank(item["text"])
+            return _user_message(text) if text else None
 
 
-def _message(item: MessageItem, request: ModelRequest) -> Json | None:
-    text = text_for_model(item)
+def _message(item: MessageItem, request: ModelRequest, taken: set[str]) -> Json | None:
+    """A message; its id is added to those that are taken."""
     if item["role"] == "user":
-        urls = image_urls(item, request)
+        text, urls = users_text(item, request), image_urls(item, request)
         return _user_message(text, urls) if text or urls else None
+    text = text_unless_blank(text_for_model(item))
     if not text:
         return None
+    id = _message_id(lenient.text(item["id"]), taken)
+    taken.add(id)
     # An assistant's message needs id and status to be one of the model's own.
     return {
         "type": "message",
-        "id": item["id"],
+        "id": id,
         "role": "assistant",
         "status": item["status"],
         "content": [{"type": "output_text", "text": text, "annotations": []}],
     }
+
+
+def _message_id(id: str, taken: Collection[str]) -> str:
+    """The message's id; one of ours if it is not fit, as an imported one, or another message's."""
+    fit, number = id, 0
+    while fit in taken or not _FIT_MESSAGE_ID.fullmatch(fit):
+        seed = f"{id} {number}".encode(errors="replace")
+        fit, number = f"msg_{hashlib.sha256(seed).hexdigest()[:32]}", number + 1
+    return fit
 
 
 def _user_message(text: str, image_urls: Sequence[str] = ()) -> Json:
@@ -111,6 +138,12 @@ def _without_lone_reasoning(entries: Sequence[Json]) -> list[Json]:
             continue
         kept.append(entry)
     return kept[::-1]
+
+
+def _once_each(entries: Sequence[Json], applies: Callable[[Json], bool]) -> list[Json]:
+    """Leave out what has the id of an earlier entry: the provider refuses a second one."""
+    first = {entry["id"]: entry for entry in reversed(entries) if "id" in entry}
+    return [e for e in entries if "id" not in e or not applies(e) or first[e["id"]] is e]
 
 
 def _tools(request: ModelRequest) -> Json:

@@ -21,7 +21,7 @@ from threadmill.testing.standin.rules.rule import (
 NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
 NAME_LENGTH = 64
 _ID_LENGTH = 64
-_CHAT_ID_LENGTH = 64
+_CHAT_ID_LENGTH = 40
 
 
 @rule("calls of Chat that are not of a function", source=OPENAI_PACKAGE, apis=CHAT_ONLY)

@@ -43,7 +43,6 @@ def containers(request: Inspection) -> Iterator[Violation]:
     source="https://community.openai.com/t/container-is-expired-error-in-openai-responses-api-"
     "stream/1321773",
     apis=RESPONSES_ONLY,
-    by_default=False,
 )
 def expired_containers(request: Inspection) -> Iterator[Violation]:
     """Find calls whose container is gone."""

@@ -178,7 +178,6 @@ def content_types(request: Inspection) -> Iterator[Violation]:
     source="https://github.com/anthropics/claude-code/issues/23440; "
     "https://github.com/aliasrobotics/cai/issues/182 (over LiteLLM)",
     provider="Anthropic, Amazon Bedrock and what forwards to them",
-    by_default=False,
 )
 def blank_texts(request: Inspection) -> Iterator[Violation]:
     """Find texts without a character that is seen."""
@@ -208,7 +207,6 @@ def text_lengths(request: Inspection) -> Iterator[Violation]:
     source="https://github.com/vllm-project/vllm/issues/6862",
     apis=CHAT_ONLY,
     provider="servers whose model's chat template says so",
-    by_default=False,
 )
 def alternating_roles(request: Inspection) -> Iterator[Violation]:
     """Find neighbours of one role; outputs of tools belong to the assistant's turn."""
