@@ -226,3 +226,11 @@ class ProviderFiles(Protocol):
 def files_of(model: Model) -> ProviderFiles | None:
     """The model's `files`, if its provider stores files."""
     return getattr(model, "files", None)
+
+
+def body_of(model: Model, request: ModelRequest) -> object:
+    """What the model sends for this request, as JSON; if it has no `body`, what differs most."""
+    make_body = getattr(model, "body", None)
+    if make_body is not None:
+        return make_body(request)
+    return [list(request.items), sorted(request.images), repr(request.hosted)]

@@ -78,11 +78,8 @@ def notice_of(event: str, data: Any) -> str | None:
             return f"waiting in line: {ahead} {'run' if ahead == 1 else 'runs'} ahead"
         case "threadmill.run.takeover":
             return f"{data['worker']} took the run over (attempt {data['attempt']})"
-        case "threadmill.model.retry":
-            return (
-                f"the model did not answer ({data['error']}); "
-                f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"
-            )
+        case "threadmill.model.retry" | "threadmill.model.reduced":
+            return _asking_again(data)
         case "threadmill.result.invalid":
             return one_line(f"the result does not match its type: {data['error']}", 400)
         case (
@@ -94,6 +91,17 @@ def notice_of(event: str, data: Any) -> str | None:
             return end_notice(event.rpartition(".")[2], _reason(data))
         case _:
             return None
+
+
+def _asking_again(data: dict[str, Any]) -> str:
+    if "left_out" in data:
+        counts = data["left_out"].items()
+        parts = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts)
+        return f"the provider refused the request; asking again without earlier {parts}"
+    return (
+        f"the model did not answer ({data['error']}); "
+        f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"
+    )
 
 
 def files_note(attachments: Iterable[dict[str, Any]], images: int) -> str:

@@ -26,6 +26,8 @@ from threadmill_shared.store.session import Session
 
 VECTOR_STORE_FIELD = "store"
 """The field of a thread's files that notes its vector store."""
+LEFT_OUT_FIELD = "left_out"
+"""The field that notes what models did not take of the thread."""
 
 
 def upload_field(file_id: str) -> str:
@@ -82,6 +84,11 @@ class Files:
         found = await self._note(thread_id, VECTOR_STORE_FIELD)
         return None if found is None else ThreadVectorStore(found["id"], found["files"])
 
+    async def left_out(self, thread_id: str) -> dict[str, dict[str, int]]:
+        """For each model, positions up to which something of the thread is left out, by kind."""
+        found = lenient.json_object(await self._note(thread_id, LEFT_OUT_FIELD))
+        return {model: _positions(note) for model, note in found.items()}
+
     async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
         key = self._keys.attached(thread_id)
         stored = await self._runner.command("HGET", key, name)
@@ -99,3 +106,8 @@ class Files:
             pieces.append(base64.b64decode(piece))
         # Whoever writes into a folder trusts nobody who can write into Redis.
         return File(file_id, harmless_name(known["name"]), b"".join(pieces))
+
+
+def _positions(note: object) -> dict[str, int]:
+    found = {kind: lenient.whole_number(at) for kind, at in lenient.json_object(note).items()}
+    return {kind: at for kind, at in found.items() if at is not None}

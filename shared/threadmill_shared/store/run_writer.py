@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared.records.files import File, ThreadVectorStore, Upload
 from threadmill_shared.store.call_marks import CallMarks
-from threadmill_shared.store.files import VECTOR_STORE_FIELD, upload_field
+from threadmill_shared.store.files import LEFT_OUT_FIELD, VECTOR_STORE_FIELD, upload_field
 from threadmill_shared.store.pipeline import Sendable
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
@@ -107,6 +107,14 @@ class RunWriter:
         """Note the thread's vector store; whether this attempt still holds the run."""
         note = to_json(vector_store).decode()
         return await self.store_field("attached", VECTOR_STORE_FIELD, note)
+
+    async def note_left_out(self, notes: dict[str, dict[str, int]]) -> bool:
+        """Note what models did not take of the thread; whether this attempt still holds the run.
+
+        Args:
+            notes: for each model, positions up to which something is left out, by its kind.
+        """
+        return await self.store_field("attached", LEFT_OUT_FIELD, to_json(notes).decode())
 
     async def stored_serial(self) -> int | None:
         """Number of the last write that is stored; None if another attempt holds the run."""

@@ -18,6 +18,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
@@ -166,6 +167,7 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
             held=held,
             model=model,
             history=history,
+            reducer=HistoryReducer(held=held, store=scene.store, history=history, model=model),
             wait_for_lease=wait_for_lease,
             provider=ProviderHealth(),
             retries=0,

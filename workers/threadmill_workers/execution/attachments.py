@@ -133,7 +133,8 @@ class AttachedFiles:
     async def _read(self, file_id: str, what: str) -> File:
         file = await self._store.files.read_attached(self._thread_id, file_id)
         if file is None:
-            raise errors.ModelRefused(f"{what} that is attached to the thread is gone from Redis.")
+            text = f"{what} that is attached to the thread is gone from Redis."
+            raise errors.ModelRefused(text, param="input", reason="file is gone")
         return file
 
 

@@ -19,6 +19,7 @@ from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.claim import claim
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.interruption import Interruption, LostRun
 from threadmill_workers.execution.loop import run_turns
 from threadmill_workers.execution.model_turn import ModelTurns
@@ -74,16 +75,18 @@ class Attempt:
 
     def _make_turns(self, history: History) -> ModelTurns:
         held, context = self._held, self._context
-        files = files_of(context.model)
+        model, store = context.model, context.store
+        files = files_of(model)
         return ModelTurns(
             held=held,
-            model=context.model,
+            model=model,
             history=history,
+            reducer=HistoryReducer(held=held, store=store, history=history, model=model),
             wait_for_lease=context.lease.wait_until_confirmed,
             provider=context.provider,
             retries=context.settings.model_retries,
-            attached=AttachedFiles(context.store, held, files),
-            output_files=OutputFiles(context.store, held, files, context.settings.file_bytes),
+            attached=AttachedFiles(store, held, files),
+            output_files=OutputFiles(store, held, files, context.settings.file_bytes),
         )
 
     def _make_tools(self, history: History) -> ToolCalls:

@@ -154,6 +154,16 @@ class HeldRun:
         if not await self._writer.note_vector_store(vector_store):
             self._lose()
 
+    async def note_left_out(self, notes: dict[str, dict[str, int]]) -> None:
+        """Note what models did not take of the thread.
+
+        Raises:
+            LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for the note.
+        """
+        if not await self._writer.note_left_out(notes):
+            self._lose()
+
     async def ask_replica(self) -> bool:
         """Whether a replica has what is stored; also if there is none."""
         return await self._writer.wait_for_replica()

@@ -15,6 +15,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.store import Store
+from threadmill_workers.execution.reduction import turn_starts
 from threadmill_workers.models.call_pairs import is_fit_call_id
 
 MAX_BYTES = 4_000_000
@@ -41,11 +42,14 @@ class History:
         self._last_messages: int | None = (strategy or {}).get("last_messages")
         self._items: list[Item] | None = None
         self._call_ids: set[str] = set()
+        self.first_position = 1
+        """Of the first item, once they are read; the thread's first one has 1."""
 
     async def items(self) -> Sequence[Item]:
         """What to send, oldest first."""
         if self._items is None:
             self._items = await self._read()
+            self.first_position = self._position - len(self._items) + 1
             calls = (item for item in self._items if item["type"] == "tool_call")
             self._call_ids = {lenient.text(call["provider_id"]) for call in calls}
         return self._items
@@ -62,14 +66,6 @@ class History:
             return None
         self._call_ids.add(provider_id)
         return provider_id
-
-    def shorten(self) -> bool:
-        """Drop the older half of the turns; False if only one is left."""
-        starts = _turn_starts(self._items or [])
-        if self._items is None or len(starts) < 2:
-            return False
-        self._items = self._items[starts[(len(starts) + 1) // 2] :]
-        return True
 
     async def _read(self) -> list[Item]:
         items: list[Item] = []
@@ -89,26 +85,13 @@ class History:
         return self._last_messages is not None and _messages(items) > self._last_messages
 
     def _cut(self, items: list[Item], *, is_whole: bool) -> list[Item]:
-        starts = _turn_starts(items)
+        starts = turn_starts(items)
         if self._last_messages is not None:
             kept = [at for at in starts if _messages(items[at:]) <= self._last_messages]
             return items[(kept or starts[-1:] or [0])[0] :]
         if is_whole or not starts:
             return items
         return items[starts[0] :]
-
-
-def _turn_starts(items: Sequence[Item]) -> list[int]:
-    """Where turns begin: at a user's message that follows something else, or at the beginning."""
-    return [
-        at
-        for at, item in enumerate(items)
-        if _is_users(item) and (at == 0 or not _is_users(items[at - 1]))
-    ]
-
-
-def _is_users(item: Item) -> bool:
-    return item["type"] == "message" and item["role"] == "user"
 
 
 def _messages(items: Sequence[Item]) -> int:

@@ -11,6 +11,7 @@ from threadmill_shared.records.items import Item
 from threadmill_shared.records.run import RunRecord
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.output_files import OutputFiles
 
 _CALLS = ("tool_call", "hosted_call")
@@ -24,6 +25,7 @@ class RequestBuilder:
         self,
         record: RunRecord,
         history: History,
+        reducer: HistoryReducer,
         attached: AttachedFiles,
         output_files: OutputFiles,
     ) -> None:
@@ -31,12 +33,14 @@ class RequestBuilder:
 
         Args:
             record: the run.
-            history: the part of the thread that is sent.
+            history: the part of the thread that may be sent.
+            reducer: what is left out of it.
             attached: the files of the thread's messages.
             output_files: learns, with the first request, what an earlier attempt has kept.
         """
         self._record = record
         self._history = history
+        self._reducer = reducer
         self._attached = attached
         self._output_files = output_files
         self._has_restored = False
@@ -52,6 +56,7 @@ class RequestBuilder:
         if not self._has_restored:
             self._has_restored = True
             await self._output_files.restore(items)
+        items = await self._reducer.items()
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from threadmill_shared import errors
-from threadmill_shared.model import Model, TextDelta, TurnEnded
+from threadmill_shared.model import Model, ModelRequest, TextDelta, TurnEnded
 from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.retirements.announcements import explained
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.model_request import RequestBuilder
 from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
@@ -36,6 +37,7 @@ class ModelTurns:
         held: HeldRun,
         model: Model,
         history: History,
+        reducer: HistoryReducer,
         wait_for_lease: Callable[[], Awaitable[None]],
         provider: ProviderHealth,
         retries: int,
@@ -48,6 +50,7 @@ class ModelTurns:
             held: where its replies are written.
             model: what is asked.
             history: what it is sent.
+            reducer: what is left out of that if the provider refuses it.
             wait_for_lease: waits until the worker's lease is confirmed: before that, the run may
                 be another worker's.
             provider: takes note of how the requests end.
@@ -62,7 +65,12 @@ class ModelTurns:
         self._wait_for_lease = wait_for_lease
         self._provider = provider
         self._retries = retries
-        self._requests = RequestBuilder(held.record, history, attached, output_files)
+        self._reducer = reducer
+        self._requests = RequestBuilder(held.record, history, reducer, attached, output_files)
+        self._request: ModelRequest | None = None
+        """The last one."""
+        self._has_begun = False
+        """Whether anything of its answer has come."""
         self._writer = TurnWriter(held, history, output_files)
 
     @property
@@ -92,18 +100,14 @@ class ModelTurns:
             ModelError: there is none.
         """
         tries = 0
+        self._reducer.begin()
         while True:
             try:
-                return await self._stream()
-            except errors.ContextTooLong:
-                self._writer.abandon()
-                if not self._history.shorten():
-                    raise
-            except errors.ModelRefused as error:
-                if error.status != NOT_FOUND:
-                    raise
-                text = explained(str(error), self._record.request.model)
-                raise errors.ModelRefused(text, status=error.status) from None
+                reply = await self._stream()
+                await self._reducer.note_answer()
+            except (errors.ContextTooLong, errors.ModelRefused) as error:
+                if not await self._reduce(error):
+                    raise self._explained(error) from None
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
                 self._provider.note_failure(self._record.id, error)
                 self._writer.abandon()
@@ -111,6 +115,35 @@ class ModelTurns:
                 if tries > self._retries:
                     raise
                 await self._announce_retry(error, tries)
+            else:
+                return reply
+
+    async def _reduce(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
+        """Leave out something of earlier turns; False if that cannot help."""
+        if self._has_begun and isinstance(error, errors.ModelRefused):
+            return False
+        if not self._reducer.note_refusal(error, self._request):
+            return False
+        self._writer.abandon()
+        while self._reducer.advance():
+            if not await self._is_repeated():
+                self._reducer.announce(error)
+                return True
+            self._reducer.skip()
+        return False
+
+    async def _is_repeated(self) -> bool:
+        """Whether the next request would be one that was refused already."""
+        try:
+            return self._reducer.is_repeated(await self._requests.build())
+        except errors.ModelError:  # as the next try will tell
+            return False
+
+    def _explained(self, error: errors.ModelError) -> errors.ModelError:
+        if not isinstance(error, errors.ModelRefused) or error.status != NOT_FOUND:
+            return error
+        text = explained(str(error), self._record.request.model)
+        return errors.ModelRefused(text, status=error.status)
 
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
         wait = pause_before_retry(error, tries)
@@ -125,8 +158,11 @@ class ModelTurns:
         await self._wait_for_lease()
         held, writer, message = self._held, self._writer, self._writer.message
         writer.begin()
-        async with aclosing(self._model.stream(await self._requests.build())) as stream:
+        self._has_begun, self._request = False, None
+        self._request = await self._requests.build()
+        async with aclosing(self._model.stream(self._request)) as stream:
             async for event in stream:
+                self._has_begun = True
                 if type(event) is TextDelta:
                     if not message.is_open:
                         writer.place_message()

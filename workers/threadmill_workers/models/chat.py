@@ -47,6 +47,10 @@ class ChatModel:
         private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ChatParser([one.name for one in request.tools]), private)
 
+    def body(self, request: ModelRequest) -> dict[str, Any]:
+        """What is sent for this request."""
+        return chat_body(request)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()

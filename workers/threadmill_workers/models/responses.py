@@ -41,6 +41,10 @@ class ResponsesModel:
         private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ResponsesParser(), private)
 
+    def body(self, request: ModelRequest) -> dict[str, Any]:
+        """What is sent for this request."""
+        return responses_body(request)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()

@@ -1,0 +1,74 @@
+"""Which refusals are answered by leaving out something of earlier turns."""
+
+import pytest
+
+from threadmill_shared.errors import ModelRefused
+from threadmill_workers.execution.reduction import PartKind
+from threadmill_workers.execution.refusal import cause_of, may_be_of_history, suspect_kind
+
+
+def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRefused:
+    return ModelRefused("No.", status=status, reason=reason, **words)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("The encrypted content for item rs_1 could not be verified."),
+        refused("Container is expired.", param="input"),
+        refused("Invalid value", param="input[3].call_id"),
+        refused("Invalid value", param="messages.[2].content"),
+        refused("string too long", status=422, param="messages.3.content"),
+        refused("Invalid 'messages[1].content': temperature is not allowed here."),
+        refused("Item with id 'rs_7' not found.", status=404),
+        refused("Container 'cntr_1' not found.", status=404),
+        refused("roles must alternate user/assistant"),
+        refused("Invalid request", status=None),
+        refused("", status=400),
+    ],
+)
+def test_a_refusal_may_be_of_the_history(error):
+    assert may_be_of_history(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("No.", param="temperature"),
+        refused("No.", param="tools[0].function.parameters"),
+        refused("No.", param="model"),
+        refused("No.", param="include"),
+        refused("No.", code="model_not_found"),
+        refused("The model `x` does not exist", status=404),
+        refused("404 page not found", status=404),
+        refused("model 'x' not found, try pulling it first", status=404),
+        refused("Invalid 'temperature': must be at most 2."),
+        refused("Unsupported parameter: 'max_tokens'."),
+        refused("Invalid schema for function 'f'."),
+        refused("Incorrect API key", status=401),
+        refused("No access", status=403),
+        refused("", status=None),
+    ],
+)
+def test_a_refusal_of_model_key_or_parameter_is_not(error):
+    assert not may_be_of_history(error)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("The encrypted content could not be decrypted.", PartKind.REASONING),
+        ("Container is expired.", PartKind.HOSTED_CALLS),
+        ("Invalid image data.", PartKind.FILES),
+        ("No.", None),
+    ],
+)
+def test_words_point_at_a_kind(reason, kind):
+    assert suspect_kind(refused(reason)) is kind
+
+
+def test_ids_and_numbers_make_no_other_cause():
+    one, other = refused("Item rs_a1 at 3 is bad"), refused("Item rs_b22 at 17 is bad")
+    assert cause_of(one) == cause_of(other)
+    assert cause_of(one) != cause_of(refused("Item rs_a1 at 3 is odd"))
+    assert cause_of(one) != cause_of(refused("Item rs_a1 at 3 is bad", status=422))

@@ -1,0 +1,163 @@
+"""What a model request leaves out of earlier turns, as a function of a thread's items.
+
+The current turn is never touched, and calls and outputs stay together: only whole turns and items
+that stand alone are left out; an output is shortened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, cast
+
+from threadmill_shared.records import lenient
+from threadmill_shared.records.items import Item, text_part
+
+LONG_OUTPUT = 1000
+"""Characters; a tool's longer output is shortened."""
+KEPT_OF_OUTPUT = 400
+IMAGE_LEFT_OUT = "[An image was left out.]"
+
+
+class PartKind(StrEnum):
+    """A kind of what can be left out, in the order in which it is tried."""
+
+    REASONING = "reasoning"
+    HOSTED_CALLS = "hosted_calls"
+    FILES = "files"
+    """Images, and files for hosted tools."""
+    LONG_OUTPUTS = "long_outputs"
+    TURNS = "turns"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is left out: of each kind, all up to a position of the thread."""
+
+    through: Mapping[PartKind, int] = field(default_factory=dict)
+    """Positions begin with 1; the last one that is left out."""
+
+    def adding(self, kinds: Iterable[PartKind], position: int) -> LeftOut:
+        """The same, and all of these kinds up to the position."""
+        more = {kind: max(position, self.through.get(kind, 0)) for kind in kinds}
+        return LeftOut({**self.through, **more})
+
+    def is_left_out(self, kind: PartKind, position: int) -> bool:
+        """Whether what is of this kind is left out at the position."""
+        return position <= self.through.get(kind, 0)
+
+    def apply(self, items: Sequence[Item], first: int) -> list[Item]:
+        """The items that are sent.
+
+        Args:
+            items: of the thread, oldest first.
+            first: position of the first one.
+        """
+        if not self.through:
+            return list(items)
+        return [kept for at, item in enumerate(items, first) if (kept := self._keep(item, at))]
+
+    def _keep(self, item: Item, position: int) -> Item | None:
+        kinds = [kind for kind in kinds_of(item) if self.is_left_out(kind, position)]
+        for kind in kinds:
+            reduced = _without(item, kind)
+            if reduced is None:
+                return None
+            item = reduced
+        return item
+
+
+def count_parts(items: Sequence[Item], first: int, left_out: LeftOut) -> dict[PartKind, int]:
+    """How many items of each kind are left out, or are not whole; turns are counted as items."""
+    counts: dict[PartKind, int] = {}
+    for position, item in enumerate(items, first):
+        for kind in kinds_of(item):
+            if left_out.is_left_out(kind, position):
+                counts[kind] = counts.get(kind, 0) + 1
+                break
+    return counts
+
+
+def kinds_of(item: Item) -> Iterator[PartKind]:
+    """The kinds of what the item has or is; each item belongs to a turn."""
+    yield PartKind.TURNS
+    match item["type"]:
+        case "reasoning":
+            yield PartKind.REASONING
+        case "hosted_call":
+            yield PartKind.HOSTED_CALLS
+        case "message" if item["role"] == "user" and _has_files(item):
+            yield PartKind.FILES
+        case "tool_output" if len(lenient.text(item["output"])) > LONG_OUTPUT:
+            yield PartKind.LONG_OUTPUTS
+
+
+def _has_files(item: Mapping[str, Any]) -> bool:
+    return bool(item.get("attachments")) or any(map(_is_image, item["content"]))
+
+
+def _is_image(part: Mapping[str, Any]) -> bool:
+    return part["type"] in ("image_file", "image_url")
+
+
+def _without(item: Item, kind: PartKind) -> Item | None:
+    """The item without what is of this kind; None if nothing is left."""
+    match kind:
+        case PartKind.FILES:
+            return _without_files(item)
+        case PartKind.LONG_OUTPUTS:
+            return _with_short_output(item)
+        case _:
+            return None
+
+
+def _without_files(item: Item) -> Item:
+    message: dict[str, Any] = dict(item)
+    content = message["content"]
+    message["content"] = [text_part(IMAGE_LEFT_OUT) if _is_image(p) else p for p in content]
+    message.pop("attachments", None)
+    return cast("Item", message)
+
+
+def _with_short_output(item: Item) -> Item:
+    output: dict[str, Any] = dict(item)
+    text = lenient.text(output["output"])
+    rest = len(text) - KEPT_OF_OUTPUT
+    output["output"] = f"{text[:KEPT_OF_OUTPUT]}\n[{rest} more characters were left out.]"
+    return cast("Item", output)
+
+
+# ---- turns ---------------------------------------------------------------------------------------
+
+
+def turn_starts(items: Sequence[Item]) -> list[int]:
+    """Where turns begin: at a user's message that follows something else, or at the beginning."""
+    return [
+        at
+        for at, item in enumerate(items)
+        if _is_users(item) and (at == 0 or not _is_users(items[at - 1]))
+    ]
+
+
+def current_turn_start(items: Sequence[Item], run_id: str) -> int:
+    """Where the current turn begins: the user's last messages, and what this run has added.
+
+    The message of an earlier run, which may have failed for it, is of an earlier turn.
+    """
+    at = len(items)
+    while at and _is_current(items[at - 1], run_id):
+        at -= 1
+    if not any(map(_is_users, items[at:])):  # the run answers messages of earlier ones
+        at = min(at, (turn_starts(items) or [0])[-1])
+    return at
+
+
+def _is_current(item: Item, run_id: str) -> bool:
+    if item["type"] == "message" and item["role"] == "user" and item.get("run_id") is None:
+        return True
+    return item.get("run_id") == run_id
+
+
+def _is_users(item: Item) -> bool:
+    return item["type"] == "message" and item["role"] == "user"

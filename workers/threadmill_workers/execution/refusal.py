@@ -1,0 +1,84 @@
+"""What a provider's refusal of a request tells of its cause."""
+
+from __future__ import annotations
+
+import re
+
+from threadmill_shared.errors import ContextTooLong, ModelRefused
+from threadmill_workers.execution.reduction import PartKind
+
+_STATUSES = frozenset({None, 400, 404, 413, 422})
+"""With none, it was reported inside a stream."""
+_HISTORY = re.compile(
+    r"(body[.\[])?(input|messages?|prompt|contents?|conversation|history)\b", re.IGNORECASE
+)
+_PLACE = re.compile(r"\b(input|messages|contents)[.\[]+\d", re.IGNORECASE)
+_OTHER_CODES = frozenset(
+    (
+        "model_not_found",
+        "invalid_model",
+        "model_not_supported",
+        "invalid_api_key",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "unsupported_parameter",
+        "unknown_parameter",
+        "unsupported_country_region_territory",
+    )
+)
+_OTHER = re.compile(
+    r"\b(unknown|unsupported|unrecognized|invalid|missing|extra) (request )?(parameter|argument)"
+    r"|\b(temperature|top_p|top_k|max_(completion_|output_|new_)?tokens|tool_choice|verbosity"
+    r"|parallel_tool_calls|response_format|stream_options|reasoning[_.]effort|service_tier"
+    r"|safety_identifier|presence_penalty|logprobs|extra_body)\b"
+    r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bapi[ _]key\b|\bschema for\b"
+    r"|\bmodel\b.{0,80}\b(not found|not exist|not supported|unknown|no access)\b"
+    r"|\b(unknown|invalid|no such|unsupported) model\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_HINTS = {
+    PartKind.REASONING: r"reasoning|encrypted|thinking|thought|\brs_",
+    PartKind.HOSTED_CALLS: r"container|code.interpreter|file.search|web.search|\b(ci|fs|ws|cntr)_",
+    PartKind.FILES: r"\bimages?\b|vision|multimodal|image_url|input_image|input_file|vector.store"
+    r"|\bfiles?\b",
+    PartKind.LONG_OUTPUTS: r"string too long|above_max_length|tool (output|result)s?|\bbytes\b",
+    PartKind.TURNS: r"content_filter|content management policy|safety|moderation|\broles?\b",
+}
+_KINDS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _HINTS.items()}
+_VARIES = re.compile(r"\b\w*[_-]?\w*\d[\w-]*|\d+")
+"""Ids and numbers, which differ although the reason is the same."""
+
+
+def may_be_of_history(error: ModelRefused) -> bool:
+    """Whether what earlier turns left can be the cause: not if it names model, key or parameter."""
+    if error.status not in _STATUSES or error.code in _OTHER_CODES:
+        return False
+    if error.status is None and not (error.code or error.reason):
+        return False  # it is no provider's
+    if error.param:
+        return _HISTORY.match(error.param) is not None
+    if _PLACE.search(error.reason):
+        return True
+    if error.status == 404 and suspect_kind(error) is None and not _is_of_items(error):
+        return False  # of the model, or of the URL
+    return _OTHER.search(error.reason) is None
+
+
+def _is_of_items(error: ModelRefused) -> bool:
+    return re.search(r"\b(item|message|call)s?\b", error.reason, re.IGNORECASE) is not None
+
+
+def suspect_kind(error: ModelRefused | ContextTooLong) -> PartKind | None:
+    """The kind that the provider's words point at, if they do."""
+    if isinstance(error, ContextTooLong):
+        return None
+    text = f"{error.code} {error.reason}"
+    return next((kind for kind, words in _KINDS.items() if words.search(text)), None)
+
+
+def cause_of(error: ModelRefused | ContextTooLong) -> str:
+    """The same text for refusals with the same reason."""
+    if isinstance(error, ContextTooLong):
+        return f"too long, {error.in_bytes}"
+    parts = (error.code, error.param, error.reason)
+    return "|".join([str(error.status), *(_VARIES.sub("#", part) for part in parts)])
