@@ -19,18 +19,16 @@ _NAME_LENGTH = 64
 
 def sendable_text(value: object) -> str:
     """A stored text without what no request can carry: halves of characters, and NULs."""
-    text = lenient.text(value).replace("\0", "")
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return lenient.text(value).replace("\0", "")
 
 
 def sendable(value: Any) -> Any:
     """A JSON value with all its texts sendable."""
     if isinstance(value, str):
-        return sendable_text(value)
+        # Most are plain; a request carries thousands.
+        return value if value.isascii() and "\0" not in value else sendable_text(value)
     if isinstance(value, dict):
-        return {sendable_text(name): sendable(part) for name, part in value.items()}
+        return {sendable(name): sendable(part) for name, part in value.items()}
     return [*map(sendable, value)] if isinstance(value, list | tuple) else value
 
 
