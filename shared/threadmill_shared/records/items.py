@@ -49,6 +49,7 @@ OPEN_CALL_OUTPUT = (
     "The run ended before this call had an output. Whether it had an effect is not known."
 )
 """The output of a call that had begun, or may have begun, when its run ended."""
+UNBEGUN_OUTPUT = "The run ended before this call was begun. It was not executed."
 
 
 class ToolOutputItem(TypedDict):

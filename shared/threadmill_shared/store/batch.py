@@ -89,6 +89,10 @@ class Batch:
         """Store a tool call as open, with the output that closes it if the run ends first."""
         self.opened += (call_id, to_json(closing_output).decode())
 
+    def leave_call(self, call_id: str, closing_output: Item) -> None:
+        """Store the output that closes an open call instead if nobody has begun it by then."""
+        self.opened += (f"~{call_id}", to_json(closing_output).decode())
+
     def begin_call(self, call_id: str) -> None:
         """Store that a tool is about to be called."""
         self.opened += (f"!{call_id}", 1)

@@ -40,9 +40,10 @@ class Keys:
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
     Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
-    (`approval`, `output`); `+<call>` it was approved; `@<call>` the process that has taken it, and
-    until when; `=<call>` the digest of the output that somebody outside gave. At the run's end `+`
-    and `=` stay.
+    (`approval`, `output`); `+<call>` it was approved; `~<call>` the output that it gets at the
+    run's end if nobody has begun it; `@<call>` the process that has taken it, and until when;
+    `=<call>` the digest of the output that somebody outside gave. At the run's end `+` and `=`
+    stay.
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);

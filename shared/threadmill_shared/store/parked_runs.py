@@ -32,6 +32,7 @@ INTERRUPTED_OUTPUT = (
     "The process that made this call was lost. Whether the call had an effect is not known; "
     "look before you repeat it."
 )
+APPROVED_OUTPUT = "The run ended before this call was begun. It was approved, but not executed."
 REJECTED_OUTPUT = "Error: this call was rejected and not executed."
 
 
@@ -200,11 +201,12 @@ class ParkedRuns:
         parked = await self._read(run_id)
         data = {"call_id": call_id, "name": parked_name(parked.body, call_id)}
         record = encode(OwnEvent("threadmill.tool.approved", data))
-        closing = from_json(parked.marks.get(call_id, "{}")) | {"output": OPEN_CALL_OUTPUT}
+        closing = from_json(parked.marks.get(call_id, "{}"))
         call = self._scripts.approve(
             run_id=run_id,
             call_id=call_id,
-            closing=to_json(closing).decode(),
+            closing=to_json(closing | {"output": OPEN_CALL_OUTPUT}).decode(),
+            unbegun=to_json(closing | {"output": APPROVED_OUTPUT}).decode(),
             count=1,
             records=record,
         )

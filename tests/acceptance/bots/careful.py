@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from threadmill import Assistant, tool
 
@@ -19,9 +20,17 @@ def ship(seconds: float) -> str:
     return "shipped"
 
 
+@tool(needs_approval=True)
+def pack(mark: str) -> str:
+    """Pack something; that takes a minute, and the file shows that it has begun."""
+    Path(mark).touch()
+    time.sleep(60)
+    return "packed"
+
+
 def look_up(order: int) -> str:
     """Look an order up; nobody needs to approve that."""
     return f"{order} looked up by {os.getpid()}"
 
 
-ai = Assistant("careful", tools=[refund, ship, look_up])
+ai = Assistant("careful", tools=[refund, ship, pack, look_up])

@@ -1,4 +1,4 @@
-"""The state machine finds faults: three are planted, one after the other."""
+"""The state machine finds faults: some are planted, one after the other."""
 
 from __future__ import annotations
 
@@ -64,6 +64,12 @@ AN_APPEND_IS_APPLIED_TWICE = (
   end
 """,
 )
+A_CALL_COUNTS_AS_NOT_BEGUN = (
+    """  local may_have_begun = marks[2] or marks[3] or marks[4]
+""",
+    """  local may_have_begun = marks[3] or marks[4]
+""",
+)
 
 
 @pytest.fixture
@@ -86,6 +92,11 @@ def server(redis_url: str) -> Iterator[Server]:
         ),
         pytest.param(
             AN_APPEND_IS_APPLIED_TWICE, "changed something", id="an append is applied twice"
+        ),
+        pytest.param(
+            A_CALL_COUNTS_AS_NOT_BEGUN,
+            "ought to be",
+            id="a call counts as not begun",
         ),
     ],
 )

@@ -223,7 +223,8 @@ class Commands:
     def approve(self, run_id: str, call: str) -> Command:
         write = Write(records=(["x", "threadmill.tool.approved", {}],))
         count, records, _ = write.encoded()
-        args = {"call_id": call, "closing": f"{call} was approved", "count": count}
+        closing, unbegun = f"{call} was approved", f"{call} was approved, not begun"
+        args = {"call_id": call, "closing": closing, "unbegun": unbegun, "count": count}
         args |= {"records": records}
         return self._of_run("approve", run_id, args)
 

@@ -386,7 +386,7 @@ class Model:
             return ["taken"]
         if events != len(run.log):
             return ["moved"]
-        for mark in ("", "?", "@"):
+        for mark in ("", "?", "@", "~"):
             run.calls.pop(f"{mark}{call_id}", None)
         run.calls[f"={call_id}"] = digest
         self.threads[run.thread].add("", item)
@@ -399,7 +399,9 @@ class Model:
             return ["ok", end_status, *run.next]
         return ["ok", None, *self._resume(run)]
 
-    def _approve(self, run_id: str, call_id: str, closing: str, count: int, records: str) -> Answer:
+    def _approve(
+        self, run_id: str, call_id: str, closing: str, unbegun: str, count: int, records: str
+    ) -> Answer:
         run = self.runs.get(run_id)
         if run is None:
             return ["gone"]
@@ -407,7 +409,7 @@ class Model:
             was_approved = f"+{call_id}" in run.calls
             return ["again", *self._still_to_send(run)] if was_approved else ["idle"]
         del run.calls[f"?{call_id}"]
-        run.calls |= {f"+{call_id}": "1", call_id: closing}
+        run.calls |= {f"+{call_id}": "1", f"~{call_id}": unbegun, call_id: closing}
         run.log.append("x:threadmill.tool.approved")
         return ["ok", *self._resume(run)]
 
@@ -525,8 +527,8 @@ class Model:
             run.open_step = None if status else number
         run.calls.update(write.opened)
         for call in write.closed:
-            run.calls.pop(call, None)
-            run.calls.pop(f"!{call}", None)
+            for mark in ("", "!", "~"):
+                run.calls.pop(f"{mark}{call}", None)
         run.log += [word for record in write.records for word in words(record)]
 
     def _cancel_run(self, run: Run) -> tuple[str, str]:
@@ -554,9 +556,9 @@ class Model:
     def _end(self, run: Run, status: str) -> None:
         thread = self.threads[run.thread]
         self._close_open(run, STEP_STATUS.get(status, status))
-        for call, closing_output in run.calls.items():
+        for call in run.calls:
             if call.startswith("call_"):
-                thread.add("", closing_output)
+                thread.add("", _closing_output(run, call))
         run.calls = {mark: value for mark, value in run.calls.items() if mark[0] in "+="}
         run.log += [f"r:{status}", "done"]
         self._move(run, "ended", status=status)
@@ -570,3 +572,9 @@ class Model:
             self._move(following, "dispatched")
             following.log.append("x:threadmill.run.dispatched")
             run.next = (following.id, following.queue)
+
+
+def _closing_output(run: Run, call: str) -> str:
+    """What a call gets that has no output at the end: it may have been begun, or it was not."""
+    may_have_begun = any(f"{mark}{call}" in run.calls for mark in "!?@")
+    return run.calls[call] if may_have_begun else run.calls.get(f"~{call}", run.calls[call])

@@ -49,7 +49,10 @@ def _begin_calls(run: Run, name: str) -> Write:
         records=(["tb", len(run.steps), [[call, "roll", "{}"] for call in calls]],),
         items=tuple(("", f"{call} is to be made") for call in calls),
         steps=((len(run.steps), ""),),
-        opened=tuple((call, f"{call} was cut off") for call in calls),
+        opened=(
+            *((call, f"{call} was cut off") for call in calls),
+            (f"~{calls[1]}", f"{calls[1]} was left to another worker"),
+        ),
     )
 
 

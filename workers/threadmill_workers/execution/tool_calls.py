@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from threadmill_shared import errors
+from threadmill_shared.records.items import UNBEGUN_OUTPUT
 from threadmill_shared.records.log import OwnEvent, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
@@ -77,15 +78,22 @@ class ToolCalls:
         """
         left = [call for call in reply.calls if call.id not in reply.results]
         here = [call for call in left if self._router.waits_for(call) is None]
-        for call in here:
-            if not call.is_begun:
-                reply.batch.begin_call(call.id)
+        self._mark(left, here, reply.batch)
         await self._held.write(reply.batch)
         # After a failover, another worker would repeat calls that are not known to be stored.
         await self._held.wait_for_replica()
         if (end := await self._call_here(here, reply)) is not None:
             return Finish(Status.CANCELLED, data=end.data)
         return await self._router.route([call for call in left if call not in here], reply)
+
+    def _mark(self, left: Sequence[OpenCall], here: Sequence[OpenCall], batch: Batch) -> None:
+        """Store which calls are made here, and what the others get if nobody makes them."""
+        for call in left:
+            if call not in here:
+                output = call.output(UNBEGUN_OUTPUT, failed=True, run_id=self._record.id)
+                batch.leave_call(call.id, output)
+            elif not call.is_begun:
+                batch.begin_call(call.id)
 
     async def _call_here(self, calls: Sequence[OpenCall], reply: Reply) -> EndRun | None:
         """Make calls in parallel until all have an output, or one of them ends the run."""

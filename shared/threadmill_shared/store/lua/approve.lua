@@ -1,9 +1,9 @@
 -- Somebody decides that a call of a parked run may be executed; a worker does it, once nothing else is
--- left that the run waits for. From now on the call may have an effect, so `closing` is what it gets for an
--- output if the run ends before it has one.
+-- left that the run waits for. If the run ends before the call has an output, it gets one: `unbegun` if
+-- nobody has begun the call, else `closing`, since it may have had an effect.
 --
 -- keys: run
--- args: bucket run_id call_id closing count records
+-- args: bucket run_id call_id closing unbegun count records
 -- rest: none
 --
 -- replies: {ok | again, the run to be sent or '', its queue}
@@ -21,7 +21,7 @@ if redis.call('HGET', run, 'status') ~= 'requires_action'
   return {'idle'}
 end
 local now = clock()
-redis.call('HSET', calls, '+' .. call_id, 1, call_id, closing)
+redis.call('HSET', calls, '+' .. call_id, 1, '~' .. call_id, unbegun, call_id, closing)
 redis.call('HDEL', calls, '?' .. call_id)
 log(bucket, run_id, count, records, now)
 return {'ok', resume_if_answered(bucket, run_id, 'approval', now)}

@@ -38,7 +38,7 @@ if record[2] ~= events then
   return {'moved'}
 end
 redis.call('HSET', calls, '=' .. call_id, digest)
-redis.call('HDEL', calls, call_id, '?' .. call_id, '@' .. call_id, '!' .. call_id)
+redis.call('HDEL', calls, call_id, '?' .. call_id, '@' .. call_id, '!' .. call_id, '~' .. call_id)
 add_item(bucket, record[3], '', item, now)
 local began = write_step(bucket, run_id, step, step_status, body, now)
 log(bucket, run_id, count, records, now, began)

@@ -73,11 +73,26 @@ class ParkedRunScripts:
         )
 
     def approve(
-        self, *, run_id: str, call_id: str, closing: str, count: int, records: str
+        self, *, run_id: str, call_id: str, closing: str, unbegun: str, count: int, records: str
     ) -> ScriptCall:
-        """Allow a call; `closing` is its output if the run ends before it has one."""
+        """Allow a call.
+
+        Args:
+            run_id: the parked run.
+            call_id: the call.
+            closing: its output if the run ends before it has one.
+            unbegun: its output instead if no worker has begun it by then.
+            count: the number of records.
+            records: announce it.
+        """
         return self._of_run(
-            "approve", run_id, call_id=call_id, closing=closing, count=count, records=records
+            "approve",
+            run_id,
+            call_id=call_id,
+            closing=closing,
+            unbegun=unbegun,
+            count=count,
+            records=records,
         )
 
     def _of_run(self, name: str, run_id: str, **args: Value) -> ScriptCall:

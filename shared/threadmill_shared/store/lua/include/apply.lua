@@ -29,7 +29,7 @@ local function apply(bucket, run_id, thread_id, count, records, rest, now)
     redis.call('HSET', calls, call_id, closing_output)
   end)
   part(1, function(call_id)
-    redis.call('HDEL', calls, call_id, '!' .. call_id)
+    redis.call('HDEL', calls, call_id, '!' .. call_id, '~' .. call_id)
   end)
   if opens_message then
     local last = tonumber(redis.call('HGET', run, 'events'))

@@ -3,7 +3,8 @@
 -- and keeps both in the record, for a call whose answer was lost.
 --
 -- Whatever the run left open is closed, because a provider refuses a conversation in which a call
--- has no output. Each open call's closing output was written by its worker when it was stored.
+-- has no output. Each open call's closing output was written by its worker when it was stored; another one,
+-- for a call that nobody has begun, by the worker that left it to others, or with the approval.
 local STEP_STATUS = {
   cancelled = 'cancelled', failed = 'failed', expired = 'expired', incomplete = 'failed',
   completed = 'completed',
@@ -13,6 +14,14 @@ local REASON = {
   incomplete = 'max_tokens', completed = 'run_failed',
 }
 
+-- What an open call gets for an output. No worker has begun it without the mark `!`; a process outside
+-- may have begun one that waits (?) or is leased (@).
+local function closing_output(calls, call_id, closing)
+  local marks = redis.call('HMGET', calls, '~' .. call_id, '!' .. call_id, '?' .. call_id, '@' .. call_id)
+  local may_have_begun = marks[2] or marks[3] or marks[4]
+  return not may_have_begun and marks[1] or closing
+end
+
 -- Approvals (+) and answers (=) of outsiders stay: who repeats one, since what the store said to it was
 -- lost, is to hear the same again, though the run may have ended meanwhile.
 local function close_calls(bucket, run_id, thread_id, now)
@@ -20,8 +29,10 @@ local function close_calls(bucket, run_id, thread_id, now)
   local open = redis.call('HGETALL', calls)
   for i = 1, #open, 2 do
     if string.sub(open[i], 1, 5) == 'call_' then -- what else is known of a call has a mark before it
-      add_item(bucket, thread_id, '', open[i + 1], now)
+      add_item(bucket, thread_id, '', closing_output(calls, open[i], open[i + 1]), now)
     end
+  end
+  for i = 1, #open, 2 do
     if not string.find(open[i], '^[+=]') then
       redis.call('HDEL', calls, open[i])
     end
