@@ -118,8 +118,8 @@ class Settings(BaseSettings):
         return celery_settings(self.broker_url.get_secret_value(), BROKER)
 
 
-_OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_APP"}
-"""Read by the Procfile and by the compose file."""
+_OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_QUEUES", "THREADMILL_APP"}
+"""Read by the commands, the Procfile and the compose file."""
 
 
 def _warn_of_unknown() -> None:

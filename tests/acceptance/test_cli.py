@@ -300,6 +300,26 @@ def test_modules_are_taken_from_the_environment_where_none_is_named(
         assert ended.endswith(" INFO this worker has ended")
 
 
+@pytest.mark.parametrize("by_setting", [True, False])
+def test_a_worker_takes_runs_from_the_queues_that_it_is_given(
+    place: Place, *, by_setting: bool
+) -> None:
+    settings = {"THREADMILL_QUEUES": "local slow"} if by_setting else {}
+    options = [] if by_setting else ["--queue", "local", "--queue", "slow"]
+    with place.shell.running("worker", *options, "dice", **settings) as worker:
+        queues = worker.line_with(" ready").split(" queues ")[1].split()
+        assert worker.signal(signal.SIGINT) == 0
+    named = {"local", "slow", "local.begun", "slow.begun", "door"}
+    assert {f"threadmill.{name}" for name in named} < {*queues}
+    assert not {"threadmill", "threadmill.begun"} & {*queues}
+
+
+def test_a_queue_with_its_namespace_is_refused(place: Place) -> None:
+    done = place.shell.run("worker", "--queue", "threadmill.local", "dice")
+    assert done.returncode == 2
+    assert "without the namespace" in done.stderr
+
+
 def about(words: str, asked: list[Record]) -> list[Record]:
     """The requests that are answered and had these words in their last message."""
     return [one for one in asked if words in one.user_text and one.ended_at is not None]

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -44,6 +44,7 @@ class WorkerProcess:
         make_model: Callable[[], Model],
         *,
         own_queue: str | None = None,
+        only: Sequence[str] = (),
     ) -> None:
         """A worker that is not started yet.
 
@@ -53,6 +54,7 @@ class WorkerProcess:
             make_model: called on the event loop, where the model's connections belong.
             own_queue: the only queue to consume; None: the namespace's own three, those of the
                 assistants, and one for what only this worker can execute.
+            only: queues of assistants, without the namespace; runs of other ones are not taken.
         """
         self.settings = settings
         self.catalog = catalog
@@ -60,7 +62,7 @@ class WorkerProcess:
         self._is_alone = own_queue is not None
         self._own_queue = own_queue or Queues(settings.namespace).own(self.identity.nonce)
         self._make_model = make_model
-        self.queues = [self._own_queue] if own_queue else self._common_queues()
+        self.queues = [self._own_queue] if own_queue else self._fleets_queues(only)
         self._loop = EventLoopThread()
         name = hostname(self.identity.id)
         self._sender = Sender(settings, hostname=name)
@@ -69,11 +71,13 @@ class WorkerProcess:
         self._runner = self._make_runner()
         self._consumer = ConsumerService(settings, self, queues=self.queues, hostname=name)
 
-    def _common_queues(self) -> list[str]:
+    def _fleets_queues(self, only: Sequence[str]) -> list[str]:
         queues = Queues(self.settings.namespace)
-        assistants = {queues.own(one.queue) for one in self.catalog.definitions.values()}
-        common = [queues.common, queues.begun, queues.door, self._own_queue]
-        return [*common, *sorted(assistants - {queues.common})]
+        assistants = {one.queue for one in self.catalog.definitions.values() if one.queue}
+        named = [queues.own(name) for name in sorted({*only} or assistants)]
+        common = [] if only else [queues.common, queues.begun]
+        begun = [queues.of_begun(name) for name in named]
+        return [*common, queues.door, self._own_queue, *named, *begun]
 
     def _make_lease(self) -> Lease:
         info = WorkerInfo(
@@ -132,7 +136,7 @@ class WorkerProcess:
         self._loop.start()
         self._loop.call(self._open())
         self._lease.start()
-        child_runs.offer(self._begin_child)
+        child_runs.offer(self._begin_child, self.queues)
 
     async def _open(self) -> None:
         context = WorkerContext(

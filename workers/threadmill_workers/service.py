@@ -56,12 +56,23 @@ def model_factory(settings: Settings) -> Callable[[], Model]:
 
 
 def run_worker(
-    settings: Settings, modules: Sequence[str], on_ready: Callable[[WorkerProcess], None]
+    settings: Settings,
+    modules: Sequence[str],
+    on_ready: Callable[[WorkerProcess], None],
+    *,
+    queues: Sequence[str] = (),
 ) -> None:
     """Load modules and execute runs, until SIGTERM or SIGINT; then the process ends.
 
     The first signal lets runs continue for `drain_seconds`, the second one gives them back at once.
     The process ends by `os._exit`, since a tool's thread that never returns cannot be joined.
+
+    Args:
+        settings: with the store's URL.
+        modules: what it can execute.
+        on_ready: called when it has begun to take runs.
+        queues: names of queues; only runs of assistants with one of them are taken. None are given:
+            those of the modules' assistants, and the common one.
 
     Raises:
         NotConfigured: something is missing.
@@ -69,7 +80,7 @@ def run_worker(
     """
     make_model = model_factory(settings)
     check_certificate(settings)
-    worker = WorkerProcess(settings, load_catalog(modules), make_model)
+    worker = WorkerProcess(settings, load_catalog(modules), make_model, only=queues)
     worker.start()
     gc.collect()
     gc.freeze()  # what was imported stays; looking at it again would pause every stream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill_shared.broker.queues import QUEUE_PATTERN
 from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
@@ -34,6 +36,15 @@ _LOG_CELERY = ("celery", "kombu", "amqp")
     help="Runs in flight in this process.  [default: THREADMILL_CONCURRENCY, 100]",
 )
 @click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="NAME",
+    envvar="THREADMILL_QUEUES",
+    help="Take only runs of assistants with this queue; can be repeated.  [default: the common"
+    " queue, and those of the modules' assistants]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(LEVELS, case_sensitive=False),
     metavar="LEVEL",
@@ -41,7 +52,9 @@ _LOG_CELERY = ("celery", "kombu", "amqp")
     show_default=True,
     help="What is logged to stderr: DEBUG, INFO, WARNING or ERROR.",
 )
-def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) -> None:
+def worker(
+    modules: tuple[str, ...], concurrency: int | None, queues: tuple[str, ...], log_level: str
+) -> None:
     """Execute runs with the assistants and tools of these modules.
 
     MODULE.py is searched for in the current folder, then on the Python path. Without MODULE, the
@@ -56,8 +69,19 @@ def worker(modules: tuple[str, ...], concurrency: int | None, log_level: str) ->
     if concurrency is not None:
         settings = settings.model_copy(update={"concurrency": concurrency})
     service.model_factory(settings)
+    _check_queues(queues)
     _import(modules)
-    service.run_worker(settings, modules, _announce_ready)
+    service.run_worker(settings, modules, _announce_ready, queues=queues)
+
+
+def _check_queues(names: Sequence[str]) -> None:
+    for name in names:
+        if not re.fullmatch(QUEUE_PATTERN, name):
+            raise click.BadParameter(
+                f"{name!r} is not the queue of an assistant: give its name as in"
+                " Assistant(queue=...), without the namespace.",
+                param_hint="--queue",
+            )
 
 
 def begin_logging(level: str) -> None:

@@ -254,16 +254,24 @@ class Client:
         await asyncio.sleep(NO_WORKER_SECONDS)
         try:
             record = await self.store.runs.record(run_id)
-            waits = record is not None and record.status is Status.QUEUED
-            lacks_worker = waits and not await self.store.workers.alive()
+            if record is None or record.status is not Status.QUEUED:
+                return
+            workers = await self.store.workers.alive()
         except errors.StoreUnavailable:  # whoever waits for the run says so already
             return
-        if lacks_worker:
+        if not workers:
             logger.warning(
                 "%s is waiting, but no worker is running in namespace %r. Start one: "
                 "threadmill worker MODULE",
                 run_id,
                 self.settings.namespace,
+            )
+        elif not any(record.queue in worker.queues for worker in workers):
+            logger.warning(
+                "%s is waiting, but no worker takes runs from queue %s. Start one that does: "
+                "threadmill worker --queue NAME MODULE",
+                run_id,
+                record.queue,
             )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -282,4 +290,4 @@ class Client:
 def _execute_child(record: RunRecord) -> None:
     """Execute a run here that a tool waits for: its parent may have the last slot."""
     if record.parent is not None and record.parent == child_runs.parent_here():
-        child_runs.execute_here(Dispatch(record.id, "", begun=True))
+        child_runs.execute_here(Dispatch(record.id, record.queue, begun=True))

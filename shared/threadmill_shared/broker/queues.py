@@ -13,6 +13,9 @@ PING = "threadmill.ping"
 SAY = "threadmill.say"
 RUN = "threadmill.run"
 
+QUEUE_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+"""The name of an assistant's queue, without the namespace."""
+
 
 @dataclass(frozen=True)
 class Queues:
@@ -27,8 +30,8 @@ class Queues:
 
     @property
     def begun(self) -> str:
-        """Runs that had begun: reclaimed, yielded or resumed."""
-        return f"{self.namespace}.begun"
+        """Runs of the common queue that had begun: reclaimed, yielded or resumed."""
+        return self.of_begun(self.common)
 
     @property
     def door(self) -> str:
@@ -48,8 +51,15 @@ class Queues:
         return self.own(f"process-{name}")
 
     def of_begun(self, queue: str) -> str:
-        """The queue for runs of this queue that have begun."""
-        return queue if queue.startswith(self.embedded("")) else self.begun
+        """The queue for runs of this queue that have begun; an embedded worker has only one.
+
+        Each queue has one of its own: its workers may have another provider than those of others.
+        """
+        return queue if self.is_embedded(queue) else f"{queue}.begun"
+
+    def is_embedded(self, queue: str) -> bool:
+        """Whether it is the queue of an embedded worker."""
+        return queue.startswith(self.embedded(""))
 
 
 def declared(name: str, *, no_ack: bool = False) -> Any:

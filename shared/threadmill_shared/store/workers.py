@@ -33,10 +33,18 @@ class Workers:
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
 
-    async def worker_with_more(self, tools: Sequence[ToolSpec], than: int) -> WorkerInfo | None:
-        """The live worker that can execute the most of these tools, if more than so many."""
+    async def worker_with_more(
+        self, tools: Sequence[ToolSpec], than: int, *, queue: str | None = None
+    ) -> WorkerInfo | None:
+        """The live worker that can execute the most of these tools, if more than so many.
+
+        Args:
+            tools: what it is to execute.
+            than: so many another one can.
+            queue: it consumes this one; None: any.
+        """
         names = [published_name(tool) for tool in tools]
-        workers = await self.alive()
+        workers = [one for one in await self.alive() if queue is None or queue in one.queues]
         known = await self._runner.commands(
             ("SMISMEMBER", self._keys.tools(worker.id), *names) for worker in workers
         )

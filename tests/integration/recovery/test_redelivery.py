@@ -158,6 +158,22 @@ async def test_a_run_that_had_begun_is_looked_for_in_the_queue_for_those(scene, 
     assert sent.runs == [Dispatch(held.record.id, "tm", begun=True)]
 
 
+async def test_a_run_that_had_begun_is_looked_for_by_workers_of_its_own_queue(scene, sent):
+    held = await scene.begin(queue="tm.other")
+    await held.release()
+    queues = ("tm.other", "tm.other.begun", "tm.bbbb")
+    other = WorkerInfo("host:2:bbbb", "host:2", 0, "tm.bbbb", queues)
+    search = resending(scene, sent)
+
+    await look(scene, search, await later(scene), [WORKER, other])
+    [probe] = [probe for probe in sent.probes if probe[0] == "tm.other.begun"]
+    await search.resend_lost("tm.begun", probe[1])
+    assert sent.runs == []
+
+    await search.resend_lost(*probe)
+    assert sent.runs == [Dispatch(held.record.id, "tm.other", begun=True)]
+
+
 async def test_a_long_queue_does_not_hide_what_was_lost_in_another_one(scene, sent):
     for _ in range(20):  # more than a look takes of one bucket
         thread = "thread_00" + ids.new_thread_id()[9:]

@@ -31,10 +31,11 @@ class Worker:
         environment: Mapping[str, str],
         prefix: tuple[str, ...] = (),
         python: str = sys.executable,
+        options: tuple[str, ...] = (),
     ) -> None:
         """Start it; `prefix` goes before its command, and becomes it."""
         self._log = log
-        command = [*prefix, python, "-m", "threadmill", "worker", *modules]
+        command = [*prefix, python, "-m", "threadmill", "worker", *options, *modules]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -115,13 +116,14 @@ class Workers:
         count: int = 1,
         folder: Path = BOTS,
         python: str = sys.executable,
+        options: tuple[str, ...] = (),
         **environment: str,
     ) -> list[Worker]:
         """Start workers that load `folder/module.py`, and wait until they are ready."""
         started = []
         for _ in range(count):
             log = self._logs / f"worker-{len(self._all)}.log"
-            worker = Worker(log, (module,), folder, environment, python=python)
+            worker = Worker(log, (module,), folder, environment, python=python, options=options)
             self._all.append(worker)
             started.append(worker)
         for worker in started:

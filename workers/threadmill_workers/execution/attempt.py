@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from threadmill_shared import errors
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.model import files_of
 from threadmill_shared.records.last_error import ErrorCode, LastError
 from threadmill_shared.records.run import RunRecord, Status
@@ -67,11 +69,17 @@ class Attempt:
         self._cancel_children = cancel_children
         strategy = held.record.request.options.truncation_strategy
         history = History(context.store, held.record.thread_id, held.position, strategy)
-        find_worker = context.store.workers.worker_with_more
-        self._router = CallRouter(held, context.tools, find_worker)
+        self._router = self._make_router()
         self._turns = self._make_turns(history)
         self._tools = self._make_tools(history)
         self._result = ResultCheck(held, history)
+
+    def _make_router(self) -> CallRouter:
+        context, queue = self._context, self._record.queue
+        # A worker of another queue may have another provider. A script's queue has one worker.
+        is_script = Queues(context.settings.namespace).is_embedded(queue)
+        find = partial(context.store.workers.worker_with_more, queue=None if is_script else queue)
+        return CallRouter(self._held, context.tools, find)
 
     def _make_turns(self, history: History) -> ModelTurns:
         held, context = self._held, self._context

@@ -17,7 +17,7 @@ from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage
 UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
 
 FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
-"""Finds the live worker that has the most of these tools, if it has more than so many."""
+"""Finds the live worker of the run's queue that has the most of these tools, if more than given."""
 
 
 class CallRouter:

@@ -47,8 +47,7 @@ class Executor:
             self._children.setdefault(parent, set()).add(run_id)
         await self._context.lease.wait_until_confirmed()
         if self._closing:
-            attempt = ids.attempt_of_task(task_id)
-            self._context.sender.send(Dispatch(run_id, "", begun=True, attempt=attempt))
+            await self._give_back(run_id, task_id)
             return
         if parent is not None:  # it came without a message, and is to be seen all the same
             task_id = ids.new_task_id(run_id, 1)
@@ -57,6 +56,13 @@ class Executor:
                 await self._execute_held(held, task_id)
             case RunRecord() as record:
                 self._reporter.report(record, task_id)
+
+    async def _give_back(self, run_id: str, task_id: str) -> None:
+        """Send a run on whose message came too late."""
+        [(queue, _)] = await self._context.store.runs.queues_and_attempts([run_id])
+        if queue is not None:
+            attempt = ids.attempt_of_task(task_id)
+            self._context.sender.send(Dispatch(run_id, queue, begun=True, attempt=attempt))
 
     async def _claim(self, run_id: str, task_id: str) -> HeldRun | RunRecord | None:
         self._claiming.append(run_id)

@@ -135,4 +135,5 @@ class Redelivery:
         return unclaimed
 
     def _queue(self, queue: str, attempts: int) -> str:
-        return self._queues.begun if attempts > 0 and self._own_queue is None else queue
+        is_begun = attempts > 0 and self._own_queue is None
+        return self._queues.of_begun(queue) if is_begun else queue
