@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from threadmill_shared.errors import ModelError
 from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.records.items import Item
 from threadmill_shared.tools import ToolSpec
@@ -195,6 +196,39 @@ class Model(Protocol):
         ...
 
 
+class FileRefused(ModelError):
+    """The provider does not take a file, or cannot search it; another try would not help.
+
+    Attributes:
+        reason: why, in the provider's words, so far as they may be told.
+        status: the HTTP status, if there is one.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(f"The model provider does not take a file: {reason}.")
+        self.reason = reason
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCounts:
+    """How many files of a vector store cannot be searched."""
+
+    pending: int = 0
+    """Not yet."""
+    failed: int = 0
+    """Never."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """Whether a file of a vector store can be searched."""
+
+    status: Literal["completed", "pending", "failed"]
+    reason: str = ""
+    """Why it failed."""
+
+
 class ProviderFiles(Protocol):
     """The files that a provider keeps for its hosted tools. All may raise a ModelError."""
 
@@ -207,19 +241,43 @@ class ProviderFiles(Protocol):
         ...
 
     async def upload(self, name: str, content: bytes, *, is_searched: bool) -> tuple[str, float]:
-        """Give it a file; returns its id there, and until when it is kept (seconds since 1970)."""
+        """Give it a file; returns its id there, and until when it is kept (seconds since 1970).
+
+        Raises:
+            FileRefused: the provider does not take it.
+        """
         ...
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
-        """Make a vector store of these files, and wait until they can be searched."""
+        """Make a vector store of these files, of which none can be searched yet; returns its id.
+
+        Raises:
+            FileRefused: the provider makes none of them.
+        """
         ...
 
-    async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
-        """Add files to a vector store, and wait until they can be searched."""
+    async def find_store(self, name: str, since: float) -> str | None:
+        """The newest vector store of this name that was made after a time (seconds since 1970)."""
+        ...
+
+    async def add_to_store(self, store_id: str, file_id: str) -> None:
+        """Add a file to a vector store; it cannot be searched yet.
+
+        Raises:
+            FileRefused: the provider does not take it.
+        """
         ...
 
     async def has_store(self, store_id: str) -> bool:
         """Whether the vector store is there, and not forgotten."""
+        ...
+
+    async def wait_until_indexed(self, store_id: str, seconds: float) -> IndexCounts:
+        """Wait until no file of a vector store is pending, but not longer than this."""
+        ...
+
+    async def file_states(self, store_id: str, file_ids: Sequence[str]) -> dict[str, FileState]:
+        """The states of these files; of those that the provider says something about."""
         ...
 
 

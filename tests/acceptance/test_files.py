@@ -43,9 +43,10 @@ def standin(lasting: Lasting) -> StandIn:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with a table, a text and an image."""
+    """A folder with a table, two texts and an image."""
     (tmp_path / "data.csv").write_text("x,y\n1,2\n")
     (tmp_path / "cats.txt").write_text("Cats purr when they are content.")
+    (tmp_path / "dogs.md").write_text("Dogs bark at night.")
     (tmp_path / "plot.png").write_bytes(PLOT)
     return tmp_path
 
@@ -103,7 +104,7 @@ def test_a_file_for_the_search_is_found_by_it(standin: StandIn, files: Path) -> 
     assert standin.hosting.files[store.file_ids[0]].purpose == "assistants"
 
     # A file of a later message joins the others.
-    say("And this?", thread=thread, file_search_files=[files / "data.csv"])
+    say("And this?", thread=thread, file_search_files=[files / "dogs.md"])
     assert list(standin.hosting.vector_stores.values()) == [store]
     assert len(store.file_ids) == 2
     assert tool(standin, "file_search")["vector_store_ids"] == [store.id]

@@ -24,6 +24,11 @@ _HARMLESS: dict[int, int | None] = {
 
 STARTED_ANEW = "Redis lost the latest events in a failover; following the run from its first event"
 
+_USES = {
+    "code_interpreter": "cannot be read by the code interpreter",
+    "file_search": "cannot be searched",
+    "image": "cannot be seen by the model",
+}
 _INCOMPLETE = {"run_cancelled": "cancelled", "run_expired": "expired", "run_failed": "failed"}
 
 
@@ -80,8 +85,8 @@ def notice_of(event: str, data: Any) -> str | None:
             return f"{data['worker']} took the run over (attempt {data['attempt']})"
         case "threadmill.model.retry" | "threadmill.model.reduced":
             return _asking_again(data)
-        case "threadmill.result.invalid":
-            return one_line(f"the result does not match its type: {data['error']}", 400)
+        case "threadmill.result.invalid" | "threadmill.file.failed":
+            return one_line(f"{_invalid(data)}: {data['error']}", 400)
         case (
             "thread.run.cancelled"
             | "thread.run.failed"
@@ -104,11 +109,24 @@ def _asking_again(data: dict[str, Any]) -> str:
     )
 
 
+def _invalid(data: dict[str, Any]) -> str:
+    if "filename" not in data:
+        return "the result does not match its type"
+    uses = " and ".join(_USES.get(use, use) for use in data["uses"])
+    return f"{data['filename']} {uses}"
+
+
 def files_note(attachments: Iterable[dict[str, Any]], images: int) -> str:
     """A message's attachments: the names of its files, and the number of images."""
-    names = [one_line(str(one.get("filename") or one.get("file_id")), 80) for one in attachments]
+    names = [_file_note(one) for one in attachments]
     count = [f"{images} image{'' if images == 1 else 's'}"] if images else []
     return ", ".join([*names, *count])
+
+
+def _file_note(attachment: dict[str, Any]) -> str:
+    name = one_line(str(attachment.get("filename") or attachment.get("file_id")), 80)
+    error = attachment.get("error")
+    return f"{name}: {one_line(str(error), 200)}" if error else name
 
 
 def waiting_note(waits_for: str, run_id: str, call_id: str) -> str:

@@ -6,8 +6,11 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic_core import to_json
+
+from threadmill_shared.records import lenient
 
 _PIECE = 256 * 1024
 """Bytes per command."""
@@ -104,3 +107,41 @@ class ThreadVectorStore:
     id: str
     files: list[str] = field(default_factory=list)
     """The provider's ids of the files in it."""
+    pending: list[str] = field(default_factory=list)
+    """Those of them of which it is not known yet whether they can be searched."""
+
+    def note(self) -> dict[str, Any]:
+        """What is stored of it."""
+        pending = {"pending": self.pending} if self.pending else {}
+        return {"id": self.id, "files": self.files, **pending}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailure:
+    """Why something does not get a file that a message attaches."""
+
+    uses: tuple[str, ...]
+    """Types of the tools that do not get it; `image` if the model does not see it."""
+    reason: str
+    provider_id: str = ""
+    """The provider's id of the upload that it cannot search."""
+    is_late: bool = False
+    """Whether the provider may be able to search it after all, since it had not finished."""
+
+    @classmethod
+    def read(cls, note: object) -> FileFailure:
+        """The failure that was stored as `note`."""
+        stored = lenient.json_object(note)
+        return cls(
+            uses=tuple(lenient.texts(stored.get("uses"))),
+            reason=lenient.text(stored.get("error")),
+            provider_id=lenient.text(stored.get("provider_id")),
+            is_late=stored.get("late") is True,
+        )
+
+    def note(self) -> dict[str, Any]:
+        """What is stored of it."""
+        note: dict[str, Any] = {"uses": list(self.uses), "error": self.reason}
+        if self.provider_id:
+            note["provider_id"] = self.provider_id
+        return note | {"late": True} if self.is_late else note

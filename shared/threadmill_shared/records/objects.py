@@ -20,6 +20,7 @@ from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.annotations import Annotation, with_texts
 from threadmill_shared.records.changes import ParkedCall
+from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.stored import reading
 
@@ -101,14 +102,20 @@ class Message(_Frozen):
     assistant_id: str | None = None
     assistant_name: str | None = None
     attachments: list[dict[str, Any]] = Field(default_factory=list)
-    """Files: `file_id` and `tools` as in the Assistants API, with `filename` and `bytes`; an
-    `error` in place of the id says why a file that was created is missing."""
+    """Files: `file_id` and `tools` as in the Assistants API, with `filename` and `bytes`. An
+    `error` says why the tools do not have a file; in place of the id, why a file that was created
+    is missing."""
     metadata: dict[str, str] = Field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The text parts, joined."""
         return "".join(part.text.value for part in self.content if part.type == "text")
+
+    def with_failures(self, failures: Mapping[str, FileFailure]) -> Message:
+        """The same message, with the errors of its attachments, by their files' ids."""
+        attachments = [_with_error(one, failures) for one in self.attachments]
+        return self.model_copy(update={"attachments": attachments})
 
     @classmethod
     def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:
@@ -131,6 +138,11 @@ class Message(_Frozen):
             metadata=item["metadata"],
             attachments=item.get("attachments", []),
         )
+
+
+def _with_error(attachment: dict[str, Any], failures: Mapping[str, FileFailure]) -> dict[str, Any]:
+    failure = failures.get(lenient.text(attachment.get("file_id")))
+    return attachment if failure is None else attachment | {"error": failure.reason}
 
 
 _part: TypeAdapter[TextPart | ImageFilePart | ImageURLPart] = TypeAdapter(Part)

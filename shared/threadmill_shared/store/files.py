@@ -8,6 +8,7 @@ in this process and in Redis. A file is there once its last field is, which name
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -16,6 +17,7 @@ from threadmill_shared.records import lenient
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import (
     File,
+    FileFailure,
     FileInfo,
     ThreadVectorStore,
     Upload,
@@ -28,11 +30,18 @@ VECTOR_STORE_FIELD = "store"
 """The field of a thread's files that notes its vector store."""
 LEFT_OUT_FIELD = "left_out"
 """The field that notes what models did not take of the thread."""
+VECTOR_STORE_BEGUN_FIELD = "store:begun"
+"""The field that notes since when one may have been made that is not noted yet."""
 
 
 def upload_field(file_id: str) -> str:
     """The field of a thread's files that notes the upload of one."""
     return f"{file_id}:at"
+
+
+def failures_field(message_id: str) -> str:
+    """The field of a thread's files that notes which of a message cannot be used, and why."""
+    return f"{message_id}:failed"
 
 
 class Files:
@@ -82,15 +91,37 @@ class Files:
     async def vector_store(self, thread_id: str) -> ThreadVectorStore | None:
         """What a holder has noted of the thread's vector store; None if nothing was."""
         found = await self._note(thread_id, VECTOR_STORE_FIELD)
-        return None if found is None else ThreadVectorStore(found["id"], found["files"])
+        if found is None:
+            return None
+        pending = lenient.texts(found.get("pending"))
+        return ThreadVectorStore(found["id"], found["files"], pending)
 
     async def left_out(self, thread_id: str) -> dict[str, dict[str, int]]:
         """For each model, positions up to which something of the thread is left out, by kind."""
         found = lenient.json_object(await self._note(thread_id, LEFT_OUT_FIELD))
         return {model: _positions(note) for model, note in found.items()}
 
-    async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
+    async def vector_store_begun(self, thread_id: str) -> float | None:
+        """Since when a vector store may be there that is not noted (seconds since 1970)."""
         key = self._keys.attached(thread_id)
+        return lenient.number(await self._json(key, VECTOR_STORE_BEGUN_FIELD)) or None
+
+    async def failures(
+        self, thread_id: str, message_ids: Sequence[str]
+    ) -> dict[str, dict[str, FileFailure]]:
+        """Which attached files cannot be used: by message, then by file."""
+        if not message_ids:
+            return {}
+        fields = map(failures_field, message_ids)
+        stored = await self._runner.command("HMGET", self._keys.attached(thread_id), *fields)
+        notes = zip(message_ids, stored, strict=True)
+        return {id: _read_failures(note) for id, note in notes if note is not None}
+
+    async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = await self._json(self._keys.attached(thread_id), name)
+        return found
+
+    async def _json(self, key: str, name: str) -> Any:
         stored = await self._runner.command("HGET", key, name)
         return None if stored is None else from_json(stored)
 
@@ -98,7 +129,13 @@ class Files:
         stored = await self._runner.command("HGET", key, file_id)
         if stored is None:
             return None
-        known, pieces = from_json(stored), []
+        try:
+            return await self._read_pieces(key, file_id, from_json(stored))
+        except (ValueError, KeyError, TypeError):  # who has damaged it is not known
+            return None
+
+    async def _read_pieces(self, key: str, file_id: str, known: dict[str, Any]) -> File | None:
+        pieces = []
         for number in range(known["pieces"]):
             [piece] = await self._runner.commands([("HGET", key, f"{file_id}/{number}")])
             if piece is None:  # it was deleted meanwhile
@@ -111,3 +148,8 @@ class Files:
 def _positions(note: object) -> dict[str, int]:
     found = {kind: lenient.whole_number(at) for kind, at in lenient.json_object(note).items()}
     return {kind: at for kind, at in found.items() if at is not None}
+
+
+def _read_failures(note: str) -> dict[str, FileFailure]:
+    found = lenient.json_object(from_json(note))
+    return {file_id: FileFailure.read(stored) for file_id, stored in found.items()}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared.records.files import File, ThreadVectorStore, Upload
+from threadmill_shared.records.files import File, FileFailure, ThreadVectorStore, Upload
 from threadmill_shared.store.call_marks import CallMarks
-from threadmill_shared.store.files import LEFT_OUT_FIELD, VECTOR_STORE_FIELD, upload_field
+from threadmill_shared.store.files import (
+    LEFT_OUT_FIELD,
+    VECTOR_STORE_BEGUN_FIELD,
+    VECTOR_STORE_FIELD,
+    failures_field,
+    upload_field,
+)
 from threadmill_shared.store.pipeline import Sendable
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
@@ -105,7 +111,7 @@ class RunWriter:
 
     async def note_vector_store(self, vector_store: ThreadVectorStore) -> bool:
         """Note the thread's vector store; whether this attempt still holds the run."""
-        note = to_json(vector_store).decode()
+        note = to_json(vector_store.note()).decode()
         return await self.store_field("attached", VECTOR_STORE_FIELD, note)
 
     async def note_left_out(self, notes: dict[str, dict[str, int]]) -> bool:
@@ -115,6 +121,22 @@ class RunWriter:
             notes: for each model, positions up to which something is left out, by its kind.
         """
         return await self.store_field("attached", LEFT_OUT_FIELD, to_json(notes).decode())
+
+    async def note_vector_store_begun(self, at: float) -> bool:
+        """Note that a vector store may be made now; 0: what was made is noted.
+
+        Args:
+            at: in seconds since 1970.
+
+        Returns:
+            Whether this attempt still holds the run.
+        """
+        return await self.store_field("attached", VECTOR_STORE_BEGUN_FIELD, to_json(at).decode())
+
+    async def note_failures(self, message_id: str, failures: Mapping[str, FileFailure]) -> bool:
+        """Note which files of a message cannot be used; whether this attempt holds the run."""
+        note = to_json({file_id: one.note() for file_id, one in failures.items()}).decode()
+        return await self.store_field("attached", failures_field(message_id), note)
 
     async def stored_serial(self) -> int | None:
         """Number of the last write that is stored; None if another attempt holds the run."""

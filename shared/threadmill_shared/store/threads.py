@@ -87,7 +87,8 @@ class Threads:
         positions = sorted(_scores(found))
         commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
         pages = await self._runner.commands(commands)
-        return [_raw_message(thread_id, raw) for page in pages for _, raw in page]
+        messages = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
+        return await self._with_failures(thread_id, messages)
 
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
@@ -98,8 +99,17 @@ class Threads:
             return []
         last = record.final or await self.last_position(record.thread_id)
         items = await self.items(record.thread_id, record.first, last)
-        return [
+        messages = [
             _message(record.thread_id, item, at) for item, at in items if item["type"] == "message"
+        ]
+        return await self._with_failures(record.thread_id, messages)
+
+    async def _with_failures(self, thread_id: str, messages: list[Message]) -> list[Message]:
+        """The messages, with what is noted of attached files that cannot be used."""
+        attaching = [one.id for one in messages if one.role == "user" and one.attachments]
+        failures = await self._files.failures(thread_id, attaching)
+        return [
+            one.with_failures(failures[one.id]) if failures.get(one.id) else one for one in messages
         ]
 
     async def all_ids(self) -> AsyncIterator[str]:

@@ -146,11 +146,20 @@ MADE = [
     '{"id": 5}',
     '{"id": "f", "x": ' + "[" * 999,
 ]
+MADE += [
+    '{"data": null}',
+    '{"data": [null, 5, {}, {"id": "f", "last_error": 5}], "has_more": true}',
+]
+MADE += ['{"data": [{"id": "f", "status": "failed", "name": "thread", "created_at": "now"}]}']
 MADE += ['{"id": "f", "expires_at": "soon"}', '{"id": "f", "file_counts": 5}', "<html>"]
 ASKED = {
     "upload": lambda files: files.upload("a.txt", b"tea", is_searched=True),
     "make a store": lambda files: files.make_store("thread", ["f"]),
-    "add to a store": lambda files: files.add_to_store("vs", ["f"]),
+    "make an empty store": lambda files: files.make_store("thread", []),
+    "find a store": lambda files: files.find_store("thread", 1.0),
+    "add to a store": lambda files: files.add_to_store("vs", "f"),
+    "wait for a store": lambda files: files.wait_until_indexed("vs", 0.0),
+    "look into a store": lambda files: files.file_states("vs", ["f", "g"]),
     "look for a store": lambda files: files.has_store("vs"),
     "fetch": lambda files: files.fetch("cntr", "f", 100),
     "fetch from nowhere": lambda files: files.fetch("", "", 100),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.records.files import File, ThreadVectorStore, Upload
+from threadmill_shared.records.files import File, FileFailure, ThreadVectorStore, Upload
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.call_marks import CallMarks
@@ -162,6 +162,26 @@ class HeldRun:
             StoreFull: Redis has no room for the note.
         """
         if not await self._writer.note_left_out(notes):
+            self._lose()
+
+    async def note_vector_store_begun(self, at: float) -> None:
+        """Note that a vector store may be made now (seconds since 1970); 0: it is noted.
+
+        Raises:
+            LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for the note.
+        """
+        if not await self._writer.note_vector_store_begun(at):
+            self._lose()
+
+    async def note_failures(self, message_id: str, failures: Mapping[str, FileFailure]) -> None:
+        """Note which files of a message cannot be used, and why.
+
+        Raises:
+            LostRun: the run is no longer ours.
+            StoreFull: Redis has no room for the note.
+        """
+        if not await self._writer.note_failures(message_id, failures):
             self._lose()
 
     async def ask_replica(self) -> bool:

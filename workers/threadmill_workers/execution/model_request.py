@@ -57,12 +57,13 @@ class RequestBuilder:
             self._has_restored = True
             await self._output_files.restore(items)
         items = await self._reducer.items()
+        hosted = await self._attached.tools(items, request.hosted)
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,
-            items=items,
+            items=self._attached.explain(items),
             tools=request.tools,
-            hosted=await self._attached.tools(items, request.hosted),
+            hosted=hosted,
             images=await self._attached.images(items),
             tool_choice=_tool_choice(self._record, items),
             temperature=options.temperature,

@@ -169,7 +169,7 @@ def _is_passing(report: ErrorReport) -> bool:
 def _describe(report: ErrorReport, private: PrivateTexts) -> str:
     """Status, words and message, for the middle of a sentence."""
     private = PrivateTexts(private.key, tuple(private.texts))
-    message = _told_message(report, private)
+    message = told_message(report, private)
     parts = [] if report.status is None else [f"HTTP {report.status}"]
     words = dict.fromkeys((report.code, report.type, report.param))
     known = ("", str(report.status))
@@ -178,7 +178,7 @@ def _describe(report: ErrorReport, private: PrivateTexts) -> str:
     return f"{text}: {message}" if message else text
 
 
-def _told_message(report: ErrorReport, private: PrivateTexts) -> str:
+def told_message(report: ErrorReport, private: PrivateTexts) -> str:
     """The provider's own words; empty if they must not be told."""
     message = _without_codes(encodable(report.message[:_LONGEST_READ]), report)
     if not message or not _may_be_told(message, report.status, private):

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import httpx2
-from openai import APIError, AsyncOpenAI, NotFoundError
+from openai import APIError, APIStatusError, AsyncOpenAI, NotFoundError
 from openai.types import FileObject, VectorStore
+from openai.types.vector_stores import VectorStoreFile
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
+from threadmill_shared.model import FileState, IndexCounts
 from threadmill_shared.records import lenient
 from threadmill_workers.models import errors
+from threadmill_workers.models.file_errors import file_refusal, index_failure
 from threadmill_workers.models.quotes import PrivateTexts
 
 TIMEOUT_SECONDS = 120.0
-"""For one file, all tries together, or until some can be searched."""
+"""For one file or request, all tries together."""
 RETRIES = 2
 FILE_SECONDS = 30 * 86_400
 """How long the provider keeps a file that it was given; the longest that it takes."""
@@ -28,8 +30,9 @@ STORE_DAYS = 7
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 2.0
 """Seconds between two looks whether files can be searched."""
-
-logger = logging.getLogger("threadmill.worker")
+_PAGE = 100
+_MOST_STORES = 1000
+"""So many of the account's newest vector stores are looked at."""
 
 
 class OpenAIFiles:
@@ -38,6 +41,7 @@ class OpenAIFiles:
     def __init__(self, client: AsyncOpenAI) -> None:
         # Nothing is streamed to anybody here, so the client may repeat by itself.
         self._client = client.with_options(max_retries=RETRIES)
+        self._private = PrivateTexts(client.api_key)
 
     async def fetch(self, container_id: str, file_id: str, limit: int) -> bytes:
         """See `ProviderFiles`."""
@@ -45,7 +49,7 @@ class OpenAIFiles:
         chunks: list[bytes] = []
         size = 0
         async with (
-            _failures_translated(),
+            self._translated(),
             content.retrieve(file_id, container_id=container_id) as response,
         ):
             async for chunk in response.iter_bytes():
@@ -57,7 +61,7 @@ class OpenAIFiles:
 
     async def upload(self, name: str, content: bytes, *, is_searched: bool) -> tuple[str, float]:
         """See `ProviderFiles`."""
-        async with _failures_translated():
+        async with self._translated(of_files=True):
             file = await self._client.files.create(
                 file=(name, content),
                 purpose="assistants" if is_searched else "user_data",
@@ -68,42 +72,126 @@ class OpenAIFiles:
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
         """See `ProviderFiles`."""
-        async with _failures_translated():
-            store = await self._client.vector_stores.create(
+        # Repeated after a lost answer, it would make another one: the caller looks for it first.
+        once = self._client.with_options(max_retries=0)
+        async with self._translated(of_files=True):
+            store = await once.vector_stores.create(
                 name=name,
                 file_ids=list(file_ids),
                 expires_after={"anchor": "last_active_at", "days": STORE_DAYS},
             )
-            await self._wait_until_indexed(store)
             return _id_of(store)
 
-    async def add_to_store(self, store_id: str, file_ids: Sequence[str]) -> None:
+    async def find_store(self, name: str, since: float) -> str | None:
         """See `ProviderFiles`."""
-        async with _failures_translated():
-            for file_id in file_ids:
-                await self._client.vector_stores.files.create(store_id, file_id=file_id)
-            await self._wait_until_indexed(await self._client.vector_stores.retrieve(store_id))
+        async with self._translated():
+            try:
+                return await self._find_store(name, since)
+            except APIStatusError as error:
+                if file_refusal(error, self._private) is None:
+                    raise
+                return None  # the server has no list of them
+
+    async def _find_store(self, name: str, since: float) -> str | None:
+        seen: set[str] = set()
+        async for store in self._client.vector_stores.list(limit=_PAGE, order="desc"):
+            id = _id_of(store)
+            if id in seen or len(seen) >= _MOST_STORES or lenient.number(store.created_at) < since:
+                break
+            if store.name == name and store.status != "expired":
+                return id
+            seen.add(id)
+        return None
+
+    async def add_to_store(self, store_id: str, file_id: str) -> None:
+        """See `ProviderFiles`."""
+        async with self._translated(of_files=True):
+            await self._client.vector_stores.files.create(store_id, file_id=file_id)
 
     async def has_store(self, store_id: str) -> bool:
         """See `ProviderFiles`."""
-        async with _failures_translated():
+        async with self._translated():
             try:
                 store = await self._client.vector_stores.retrieve(store_id)
             except NotFoundError:
                 return False
             return store.status != "expired"
 
-    async def _wait_until_indexed(self, store: VectorStore) -> None:
-        pause = FIRST_PAUSE
-        while store.file_counts.in_progress:
-            await asyncio.sleep(pause)
+    async def wait_until_indexed(self, store_id: str, seconds: float) -> IndexCounts:
+        """See `ProviderFiles`."""
+        until, pause = time.monotonic() + seconds, FIRST_PAUSE
+        while True:
+            async with self._translated():
+                counts = _counts(await self._client.vector_stores.retrieve(store_id))
+            left = until - time.monotonic()
+            if not counts.pending or left <= 0:
+                return counts
+            await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)
-            store = await self._client.vector_stores.retrieve(store.id)
-        if store.file_counts.failed:
-            logger.warning("%d files of %s cannot be searched", store.file_counts.failed, store.id)
+
+    async def file_states(self, store_id: str, file_ids: Sequence[str]) -> dict[str, FileState]:
+        """See `ProviderFiles`."""
+        async with self._translated():
+            states = await self._list_states(store_id)
+            for file_id in file_ids:
+                if file_id not in states:
+                    with suppress(NotFoundError):
+                        files = self._client.vector_stores.files
+                        file = await files.retrieve(file_id, vector_store_id=store_id)
+                        states[file_id] = self._state(file)
+        return {id: states[id] for id in file_ids if id in states}
+
+    async def _list_states(self, store_id: str) -> dict[str, FileState]:
+        states: dict[str, FileState] = {}
+        try:
+            async for file in self._client.vector_stores.files.list(store_id, limit=_PAGE):
+                id = _id_of(file)
+                if id in states:  # a server that does not page begins again
+                    break
+                states[id] = self._state(file)
+        except APIStatusError as error:  # a server may have no list of them
+            if file_refusal(error, self._private) is None:
+                raise
+        return states
+
+    def _state(self, file: VectorStoreFile) -> FileState:
+        status: object = file.status
+        if status not in ("failed", "cancelled"):
+            return FileState("completed" if status == "completed" else "pending")
+        error: object = file.last_error
+        code, text = (lenient.text(getattr(error, name, None)) for name in ("code", "message"))
+        return FileState("failed", index_failure(code or str(status), text, self._private))
+
+    @asynccontextmanager
+    async def _translated(self, *, of_files: bool = False) -> AsyncGenerator[None, None]:
+        """Raise what fails as our errors.
+
+        Args:
+            of_files: whether a refusal is one of the files that are sent.
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                yield
+        except APIError as error:
+            refusal = None
+            if of_files and isinstance(error, APIStatusError):
+                refusal = file_refusal(error, self._private)
+            raise refusal or errors.from_sdk(error, self._private) from None
+        except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise ModelUnavailable(
+                f"The model provider did not deliver or accept a file ({type(error).__name__})."
+            ) from None
+        except (ModelError, TooLarge):
+            raise
+        except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
+            raise ModelGarbled(
+                "The model provider's response about a file cannot be read "
+                f"({type(error).__name__}); "
+                "check that OPENAI_BASE_URL names an API that has files."
+            ) from None
 
 
-def _id_of(made: FileObject | VectorStore) -> str:
+def _id_of(made: FileObject | VectorStore | VectorStoreFile) -> str:
     # The package does not look whether it is there.
     id: object = made.id
     if not isinstance(id, str) or not id:
@@ -111,22 +199,10 @@ def _id_of(made: FileObject | VectorStore) -> str:
     return id
 
 
-@asynccontextmanager
-async def _failures_translated() -> AsyncGenerator[None, None]:
-    """Raise what fails as our errors."""
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            yield
-    except APIError as error:
-        raise errors.from_sdk(error, PrivateTexts()) from None
-    except (TimeoutError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-        raise ModelUnavailable(
-            f"The model provider did not deliver or accept a file ({type(error).__name__})."
-        ) from None
-    except (ModelError, TooLarge):
-        raise
-    except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
-        raise ModelGarbled(
-            "The model provider's response about a file cannot be read"
-            f" ({type(error).__name__}); check that OPENAI_BASE_URL names an API that has files."
-        ) from None
+def _counts(store: VectorStore) -> IndexCounts:
+    counts: object = store.file_counts
+    pending, failed, cancelled = (
+        lenient.whole_number(getattr(counts, name, None)) or 0
+        for name in ("in_progress", "failed", "cancelled")
+    )
+    return IndexCounts(pending, failed + cancelled)

@@ -18,6 +18,20 @@ FOLDER = "/mnt/data/"
 """Where code finds its files, and leaves them."""
 
 
+FILE_BYTES = 512 * 1024 * 1024
+"""The largest file that OpenAI takes: https://platform.openai.com/docs/api-reference/files/create"""
+SEARCHABLE = (
+    *(".c", ".cpp", ".cs", ".css", ".doc", ".docx", ".go", ".html", ".java", ".js", ".json"),
+    *(".md", ".pdf", ".php", ".pptx", ".py", ".rb", ".sh", ".tex", ".ts", ".txt"),
+)
+"""What OpenAI can search:
+https://platform.openai.com/docs/guides/tools-file-search#supported-files"""
+
+
+class FileNotTaken(Exception):
+    """The provider refuses a file; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeptFile:
     """A file that was uploaded, or that code has written."""
@@ -52,6 +66,16 @@ class Hosting:
         self.vector_stores: dict[str, VectorStore] = {}
         self.lost: set[str] = set()
         """Names of files whose content is not given, as when their container has expired."""
+        self.file_bytes = FILE_BYTES
+        """Larger uploads are refused, as empty ones are."""
+        self.searchable = SEARCHABLE
+        """Endings of the names of files that can be searched."""
+        self.refused: dict[str, str] = {}
+        """Names of files whose upload is refused, and why."""
+        self.unsearchable: dict[str, str] = {}
+        """Names of files that cannot be searched, and why, besides those of unknown types."""
+        self.never_indexed: set[str] = set()
+        """Names of files whose indexing does not end."""
         self.given_reasoning: dict[str, str] = {}
         """Scripted encrypted contents of reasoning that were sent, with the model they are of."""
         self._numbers = itertools.count(1)
@@ -63,7 +87,17 @@ class Hosting:
     def upload(
         self, name: str, content: bytes, purpose: str, seconds: int | None = None
     ) -> KeptFile:
-        """Keep a file that a client has sent."""
+        """Keep a file that a client has sent.
+
+        Raises:
+            FileNotTaken: a provider would refuse it.
+        """
+        if name in self.refused:
+            raise FileNotTaken(self.refused[name])
+        if not content:
+            raise FileNotTaken("File is empty.")
+        if len(content) > self.file_bytes:
+            raise FileNotTaken(f"File exceeds the maximum size of {self.file_bytes} bytes.")
         expires_at = None if seconds is None else int(time.time()) + seconds
         file = KeptFile(self.new_id("file-"), name, content, purpose, expires_at=expires_at)
         self.files[file.id] = file
@@ -110,12 +144,22 @@ class Hosting:
         self.copy_into(container_id, file_ids)
         return container_id
 
+    def index_state(self, file_id: str) -> tuple[str, str]:
+        """The status of a file in a vector store, and why it has failed."""
+        name = self.files[file_id].name
+        if name in self.unsearchable:
+            return "failed", self.unsearchable[name]
+        if not name.lower().endswith(self.searchable):
+            return "failed", "The file type is not supported."
+        return ("in_progress" if name in self.never_indexed else "completed"), ""
+
     def search(self, request: Request, queries: Iterable[str]) -> list[Found]:
         """Files of the request's vector stores in which a word of a query stands."""
         tool = _tool(request, "file_search")
         words = {word.lower() for query in queries for word in re.findall(r"\w{3,}", query)}
         stores = (self.vector_stores[id] for id in tool.get("vector_store_ids") or ())
-        files = (self.files[id] for store in stores for id in store.file_ids)
+        ids = (id for store in stores for id in store.file_ids)
+        files = (self.files[id] for id in ids if self.index_state(id)[0] == "completed")
         found = []
         for file in files:
             text = file.content.decode(errors="replace")

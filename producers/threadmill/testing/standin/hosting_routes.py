@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,7 +10,13 @@ from aiohttp import web
 
 from threadmill.testing.standin.exchange import error_body
 from threadmill.testing.standin.faults import Refusal
-from threadmill.testing.standin.hosting import FOLDER, Hosting, KeptFile, VectorStore
+from threadmill.testing.standin.hosting import (
+    FOLDER,
+    FileNotTaken,
+    Hosting,
+    KeptFile,
+    VectorStore,
+)
 from threadmill.testing.standin.sse import encode
 
 Json = dict[str, Any]
@@ -38,12 +45,15 @@ class HostingRoutes:
             ("GET", f"{container}/files/{{file}}", self._container_file),
             ("GET", f"{container}/files/{{file}}/content", self._container_content),
             ("POST", "/v1/vector_stores", self._create_store),
+            ("GET", "/v1/vector_stores", self._stores),
             ("GET", store, self._store),
             ("POST", f"{store}/files", self._add_to_store),
+            ("GET", f"{store}/files", self._store_files),
+            ("GET", f"{store}/files/{{file}}", self._store_file),
             ("DELETE", store, self._delete_store),
         ]
         for method, path, handler in routes:
-            router.add_route(method, path, _or_not_found(handler))
+            router.add_route(method, path, _or_refused(handler))
 
     # ---- files -----------------------------------------------------------------------------------
 
@@ -116,53 +126,88 @@ class HostingRoutes:
     async def _store(self, http: web.Request) -> web.StreamResponse:
         return _json(self._vector_store(self._hosting.vector_stores[http.match_info["store"]]))
 
+    async def _stores(self, _: web.Request) -> web.StreamResponse:
+        newest_first = reversed(self._hosting.vector_stores.values())
+        return _json(_listed([self._vector_store(store) for store in newest_first]))
+
     async def _add_to_store(self, http: web.Request) -> web.StreamResponse:
         store = self._hosting.vector_stores[http.match_info["store"]]
         file = self._hosting.files[(await http.json())["file_id"]]
-        store.file_ids.append(file.id)
-        return _json(
-            {
-                "id": file.id,
-                "object": "vector_store.file",
-                "created_at": store.created_at,
-                "vector_store_id": store.id,
-                "status": "completed",
-                "usage_bytes": len(file.content),
-                "last_error": None,
-            }
-        )
+        if not file.name.lower().endswith(self._hosting.searchable):
+            # https://github.com/microsoft/agent-framework/issues/2469
+            ending = file.name.rpartition(".")[2]
+            known = ", ".join(self._hosting.searchable)
+            raise FileNotTaken(
+                f"Files with extensions [.{ending}] are not supported for retrieval. "
+                f"Supported file types include: [{known}]."
+            )
+        if file.id not in store.file_ids:
+            store.file_ids.append(file.id)
+        return _json(self._indexed(store, file))
+
+    async def _store_files(self, http: web.Request) -> web.StreamResponse:
+        store = self._hosting.vector_stores[http.match_info["store"]]
+        files = [self._hosting.files[id] for id in store.file_ids if id in self._hosting.files]
+        return _json(_listed([self._indexed(store, file) for file in files]))
+
+    async def _store_file(self, http: web.Request) -> web.StreamResponse:
+        store = self._hosting.vector_stores[http.match_info["store"]]
+        file_id = http.match_info["file"]
+        if file_id not in store.file_ids:
+            raise KeyError(file_id)
+        return _json(self._indexed(store, self._hosting.files[file_id]))
+
+    def _indexed(self, store: VectorStore, file: KeptFile) -> Json:
+        status, why = self._hosting.index_state(file.id)
+        return {
+            "id": file.id,
+            "object": "vector_store.file",
+            "created_at": store.created_at,
+            "vector_store_id": store.id,
+            "status": status,
+            "usage_bytes": len(file.content) if status == "completed" else 0,
+            "last_error": {"code": "unsupported_file", "message": why} if why else None,
+        }
 
     async def _delete_store(self, http: web.Request) -> web.StreamResponse:
         store = self._hosting.vector_stores.pop(http.match_info["store"])
         return _json({"id": store.id, "object": "vector_store.deleted", "deleted": True})
 
     def _vector_store(self, store: VectorStore) -> Json:
-        counts = {"in_progress": 0, "failed": 0, "cancelled": 0}
-        total = len(store.file_ids)
-        files = (self._hosting.files.get(id) for id in store.file_ids)
+        files = [file for id in store.file_ids if (file := self._hosting.files.get(id))]
+        states = Counter(self._hosting.index_state(file.id)[0] for file in files)
+        names = ("in_progress", "completed", "failed", "cancelled")
+        counts = {name: states[name] for name in names}
         return {
             "id": store.id,
             "object": "vector_store",
             "created_at": store.created_at,
             "last_active_at": store.created_at,
             "name": store.name,
-            "status": "completed",
-            "file_counts": counts | {"completed": total, "total": total},
-            "usage_bytes": sum(len(file.content) for file in files if file),
+            "status": "in_progress" if states["in_progress"] else "completed",
+            "file_counts": counts | {"total": len(files)},
+            "usage_bytes": sum(len(file.content) for file in files),
             "expires_after": store.expires_after,
             "expires_at": None,
             "metadata": {},
         }
 
 
-def _or_not_found(handler: Handler) -> Handler:
+def _or_refused(handler: Handler) -> Handler:
     async def answer(http: web.Request) -> web.StreamResponse:
         try:
             return await handler(http)
         except KeyError as error:
             return _refuse(404, f"There is no {error.args[0]!r}.")
+        except FileNotTaken as error:
+            return _refuse(400, str(error))
 
     return answer
+
+
+def _listed(data: list[Json]) -> Json:
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
+    return {"object": "list", "data": data, "has_more": False, **ends}
 
 
 def _file(file: KeptFile) -> Json:
