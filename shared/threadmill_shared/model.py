@@ -96,6 +96,15 @@ class ReasoningReceived:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class OpaqueFieldsReceived:
+    """Fields of the provider's own that came with the turn, to be sent back to its model."""
+
+    message: dict[str, Any]
+    calls: Sequence[dict[str, Any]] = ()
+    """Of each call, in their order."""
+
+
 HostedKind = Literal["code_interpreter", "file_search", "web_search"]
 
 
@@ -168,6 +177,7 @@ ModelEvent = (
     | MessageEnded
     | ToolCalled
     | ReasoningReceived
+    | OpaqueFieldsReceived
     | HostedCallStarted
     | CodeDelta
     | HostedCallEnded

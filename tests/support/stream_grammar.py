@@ -38,6 +38,13 @@ CHAT_NOTHING: list[Json] = [
     {"id": "c"},
     said([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]),
     {"choices": [{"index": 1, "delta": {"content": "No"}, "finish_reason": "length"}]},
+    chunk({"reasoning_content": "Hm."}),
+    chunk(
+        {"content": None, "reasoning": "Hm.", "reasoning_details": [{"text": "Hm.", "index": 0}]}
+    ),
+    chunk({"content": "", "extra_content": {"google": {"thought_signature": "c2ln"}}}),
+    chunk({"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": ""}]}),
+    chunk({"provider_specific_fields": {"thought_signatures": ["c2ln"]}}),
     chunk({"tool_calls": None}),
     chunk({"tool_calls": []}),
     {"usage": USAGE},
@@ -128,6 +135,8 @@ def _call_chunks(draw: st.DrawFn, calls: Sequence[Call]) -> list[Json]:
     index = draw(st.sampled_from(["counted", "text", "null", "none", "zero"]))
     id = draw(st.sampled_from(["first", "each", "empty", "none"]))
     is_named_each = draw(st.booleans())
+    sign = draw(st.sampled_from(["never", "never", "first", "each", "alone"]))
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
     chunks = []
     for number, (name, arguments) in enumerate(calls):
         parts = draw(st.sampled_from([[arguments], ["", *_cut(draw, arguments)]]))
@@ -140,7 +149,10 @@ def _call_chunks(draw: st.DrawFn, calls: Sequence[Call]) -> list[Json]:
             elif id == "empty":
                 place = place | {"id": ""}
             is_named = at == 0 or is_named_each
-            chunks.append(piece(name if is_named else None, part, **place))
+            more = signed if sign == "each" or (sign == "first" and at == 0) else {}
+            chunks.append(piece(name if is_named else None, part, **place, **more))
+        if sign == "alone":
+            chunks.append(chunk({"tool_calls": [place | signed]}))
     return chunks
 
 

@@ -20,6 +20,11 @@ def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRe
         refused("Invalid value", param="messages.[2].content"),
         refused("string too long", status=422, param="messages.3.content"),
         refused("Invalid 'messages[1].content': temperature is not allowed here."),
+        refused("Unknown parameter.", code="unknown_parameter", param="messages[1].reasoning"),
+        refused("Unknown parameter: 'input[2].extra'.", code="unknown_parameter"),
+        refused(
+            "messages.2.assistant.reasoning: property is unsupported", param="validation_error"
+        ),
         refused("Item with id 'rs_7' not found.", status=404),
         refused("Container 'cntr_1' not found.", status=404),
         refused("roles must alternate user/assistant"),
@@ -39,6 +44,7 @@ def test_a_refusal_may_be_of_the_history(error):
         refused("No.", param="model"),
         refused("No.", param="include"),
         refused("No.", code="model_not_found"),
+        refused("Unknown parameter: 'top_k'.", code="unknown_parameter", param="top_k"),
         refused("The model `x` does not exist", status=404),
         refused("404 page not found", status=404),
         refused("model 'x' not found, try pulling it first", status=404),

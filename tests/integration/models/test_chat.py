@@ -1,16 +1,33 @@
 """What only Chat Completions does."""
 
-import pytest
-from tests.support.scripted_provider import END, Chat, events, sending, sse
+import asyncio
+import json
+from dataclasses import replace
 
+import pytest
+from tests.support.scripted_provider import (
+    END,
+    Chat,
+    asking,
+    events,
+    failure,
+    refusing,
+    request,
+    sending,
+    sse,
+)
+
+from threadmill_shared.errors import ModelRefused
 from threadmill_shared.model import (
     FinishReason,
     MessageEnded,
+    OpaqueFieldsReceived,
     TextDelta,
     ToolCalled,
     TurnEnded,
     Usage,
 )
+from threadmill_workers.models.returned_fields import fields_item
 
 
 def test_chat_needs_neither_usage_nor_done_after_a_finish_reason():
@@ -66,3 +83,48 @@ def test_chat_leaves_out_the_calls_of_a_reply_that_was_cut():
     api = Chat()
     got = events(api, sending(api.calls(("c1", "roll", '{"n')), api.end(FinishReason.LENGTH)))
     assert got == [TurnEnded(FinishReason.LENGTH, Usage(5, 7, 12))]
+
+
+def test_chat_leaves_out_what_a_model_refuses_and_adds_what_it_insists_on():
+    api = Chat()
+    fields = OpaqueFieldsReceived({"reasoning": "A die.", "reasoning_content": "A die."})
+    said = [
+        "property 'messages.1.reasoning' is unsupported",
+        "Function call is missing a thought_signature in functionCall parts.",
+    ]
+
+    async def play(exchange):
+        text = json.dumps(exchange.body)
+        lacks = ['"reasoning"' not in text, "thought_signature" in text]
+        if all(lacks):
+            await exchange.whole(api.text("a"), api.end())
+        else:
+            error = {"message": said[lacks.index(False)], "param": "validation_error"}
+            await exchange.refuse("422 No", {"error": error})
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            for _ in range(2):
+                assert [event async for event in model.stream(asked)][-1] == END
+            assert model.body(asked) == served.requests[-1].body
+            return [exchange.body["messages"][2] for exchange in served.requests]
+
+    own = {"run_id": "run_1", "provider_id": "call_1"}
+    call = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}", **own}
+    asked = replace(request(), items=[*request().items, fields_item(fields, "m", "run_1"), call])
+    sent = asyncio.run(ask())
+    assert len(sent) == 4
+    assert ["reasoning" in message for message in sent] == [True, False, False, False]
+    assert all(message["reasoning_content"] == "A die." for message in sent)
+    assert ["extra_content" in message["tool_calls"][0] for message in sent] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_chat_asks_once_if_what_was_refused_is_no_field():
+    api = Chat()
+    error = failure(api, refusing("400 No", {"error": {"message": "Unknown parameter: 'top_k'."}}))
+    assert isinstance(error, ModelRefused)

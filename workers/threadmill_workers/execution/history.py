@@ -60,6 +60,11 @@ class History:
             raise RuntimeError("a history must be read before it is written")
         self._items.append(item)
 
+    def has_calls_of(self, run_id: str) -> bool:
+        """Whether the run has called a tool."""
+        items = self._items or ()
+        return any(i["type"] == "tool_call" and i["run_id"] == run_id for i in reversed(items))
+
     def usable_call_id(self, provider_id: str) -> str | None:
         """The provider's id of a call, unless it is taken, or not fit to be sent back."""
         if provider_id in self._call_ids or not is_fit_call_id(provider_id):

@@ -51,14 +51,14 @@ _VARIES = re.compile(r"\b\w*[_-]?\w*\d[\w-]*|\d+")
 
 def may_be_of_history(error: ModelRefused) -> bool:
     """Whether what earlier turns left can be the cause: not if it names model, key or parameter."""
-    if error.status not in _STATUSES or error.code in _OTHER_CODES:
+    if error.status not in _STATUSES:
         return False
-    if error.status is None and not (error.code or error.reason):
-        return False  # it is no provider's
+    if _PLACE.search(error.param) or _PLACE.search(error.reason):
+        return True  # also if it is called a parameter there
+    if error.code in _OTHER_CODES or not (error.status or error.code or error.reason):
+        return False  # with none of these, it is no provider's
     if error.param:
         return _HISTORY.match(error.param) is not None
-    if _PLACE.search(error.reason):
-        return True
     if error.status == 404 and suspect_kind(error) is None and not _is_of_items(error):
         return False  # of the model, or of the URL
     return _OTHER.search(error.reason) is None

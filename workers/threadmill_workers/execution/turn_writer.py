@@ -14,6 +14,7 @@ from threadmill_shared.model import (
     HostedCallStarted,
     MessageEnded,
     ModelEvent,
+    OpaqueFieldsReceived,
     ReasoningReceived,
     TextCited,
     ToolCalled,
@@ -34,6 +35,7 @@ from threadmill_workers.execution.turn import (
     stored_usage,
     usage_fields,
 )
+from threadmill_workers.models.returned_fields import fields_item
 
 
 class TurnWriter:
@@ -59,6 +61,7 @@ class TurnWriter:
         self._hosted = HostedCalls(held, output_files, self._numbers.take_step)
         self._output: list[ModelEvent] = []
         """What the turn has so far and is not stored."""
+        self._fields: OpaqueFieldsReceived | None = None
 
     @property
     def prompt_tokens(self) -> int:
@@ -68,6 +71,7 @@ class TurnWriter:
     def begin(self) -> None:
         """Begin a turn; what a failed one has left is dropped."""
         self._output = []
+        self._fields = None
 
     def place_message(self) -> None:
         """Take note of the place of the message that begins now, among the turn's items."""
@@ -82,6 +86,8 @@ class TurnWriter:
                 if not self.message.is_open:
                     self.place_message()
                 self.message.cite(event)
+            case OpaqueFieldsReceived():
+                self._fields = event
             case HostedCallStarted():
                 await self._store_so_far()
                 self._hosted.begin(event)
@@ -126,6 +132,7 @@ class TurnWriter:
         self._held.tokens = self._usage.total_tokens
         if ended.stop is FinishReason.END:
             reply.calls = self._name_calls()
+        self._store_fields(reply)
         self._store_items(reply, enclosed, is_last=True)
         if reply.calls:
             self._open_calls(reply)
@@ -142,6 +149,17 @@ class TurnWriter:
             provider_id = self._history.usable_call_id(call.provider_id) or id
             calls.append(OpenCall(id, call.name, call.arguments, provider_id))
         return tuple(calls)
+
+    def _store_fields(self, reply: Reply) -> None:
+        """Store, before the turn's items, what goes back with them to their model.
+
+        Only in a run that calls tools: no model needs it of other turns, and some refuse it there.
+        """
+        if self._fields is None or reply.stop is not FinishReason.END:
+            return
+        if reply.calls or self._history.has_calls_of(self._record.id):
+            model, run_id = self._record.request.model, self._record.id
+            self._add(reply, fields_item(self._fields, model, run_id))
 
     def _store_items(self, reply: Reply, enclosed: Enclosed, *, is_last: bool) -> None:
         calls = iter(reply.calls)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from openai import AsyncAPIResponse, AsyncOpenAI
+from openai import (
+    AsyncAPIResponse,
+    AsyncOpenAI,
+    BadRequestError,
+    UnprocessableEntityError,
+)
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_shared.model import ModelEvent, ModelRequest
 from threadmill_workers.models.chat_parser import ChatParser
 from threadmill_workers.models.chat_request import chat_body
+from threadmill_workers.models.field_rules import NO_RULES, FieldRules, opaque_names
 from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
 from threadmill_workers.models.streaming import stream_events
+
+logger = logging.getLogger("threadmill.worker")
 
 
 class ChatModel:
@@ -26,6 +35,8 @@ class ChatModel:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
+        self._rules: dict[str, FieldRules] = {}
+        """What models have said of opaque fields."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
@@ -37,20 +48,48 @@ class ChatModel:
             )
 
         async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
-            # The body goes around the package's walk over every message through all its types.
-            create = self._client.chat.completions.with_streaming_response.create
-            body = chat_body(request)
-            return await stack.enter_async_context(
-                create(model=request.model, messages=[], stream=True, extra_body=body)
-            )
+            return await self._open(stack, request)
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ChatParser([one.name for one in request.tools]), private)
 
     def body(self, request: ModelRequest) -> dict[str, Any]:
         """What is sent for this request."""
-        return chat_body(request)
+        return chat_body(request, self._rules_of(request))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    def _rules_of(self, request: ModelRequest) -> FieldRules:
+        return self._rules.get(request.model, NO_RULES)
+
+    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> AsyncAPIResponse[Any]:
+        """Send the request; again, if the model has said that it wants other opaque fields."""
+        while True:
+            rules = self._rules_of(request)
+            body = chat_body(request, rules)
+            try:
+                return await self._send(stack, body)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                learned = rules.after_refusal(error.message, opaque_names(body))
+                if learned == rules:
+                    raise
+                self._rules[request.model] = learned
+                _log_rules(request.model, learned)
+
+    async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
+        # The body goes around the package's walk over every message through all its types.
+        create = self._client.chat.completions.with_streaming_response.create
+        return await stack.enter_async_context(
+            create(model=body["model"], messages=[], stream=True, extra_body=body)
+        )
+
+
+def _log_rules(model: str, rules: FieldRules) -> None:
+    logger.info(
+        "the provider of the model %s refuses these fields of its answers: %s; it requires: %s",
+        model,
+        ", ".join(sorted(rules.refused)) or "nothing",
+        ", ".join(sorted(rules.demanded)) or "nothing",
+    )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared.model import ToolCalled
 from threadmill_shared.records import lenient
+from threadmill_workers.models.opaque_fields import OpaqueFields
 from threadmill_workers.models.parsing import parse_count, parse_tool_call
 
 Json = dict[str, Any]
@@ -35,6 +36,7 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    opaque: OpaqueFields = field(default_factory=OpaqueFields)
     is_named_again: bool = False
     """Whether its name came once more after its arguments; another call may begin so."""
 
@@ -87,12 +89,20 @@ class StreamedCalls:
             name=lenient.text(function.get("name")),
             arguments=_text_of_arguments(function.get("arguments")),
         )
-        self._extend(self._call_of(data.get("index"), piece), piece)
+        call = self._call_of(data.get("index"), piece)
+        self._extend(call, piece)
+        call.opaque.add_from_call(data, function)
 
     def ended(self) -> list[ToolCalled]:
         """All calls, now that no piece comes any more."""
-        made = [call for call in self._calls if call.name or call.arguments]
-        return [parse_tool_call(call.name, call.arguments, call.id) for call in made]
+        return [parse_tool_call(call.name, call.arguments, call.id) for call in self._made()]
+
+    def opaque_fields(self) -> list[Json]:
+        """Of each of these calls what only its model understands."""
+        return [call.opaque.ended() for call in self._made()]
+
+    def _made(self) -> list[_Call]:
+        return [call for call in self._calls if call.name or call.arguments]
 
     def _call_of(self, told: object, piece: _Piece) -> _Call:
         """Return the call that this piece continues, or a new one."""

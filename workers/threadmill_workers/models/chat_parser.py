@@ -6,11 +6,19 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from threadmill_shared.errors import ModelGarbled
-from threadmill_shared.model import FinishReason, MessageEnded, ModelEvent, TextDelta, TurnEnded
+from threadmill_shared.model import (
+    FinishReason,
+    MessageEnded,
+    ModelEvent,
+    OpaqueFieldsReceived,
+    TextDelta,
+    TurnEnded,
+)
 from threadmill_shared.records import lenient
 from threadmill_workers.models.chat_calls import StreamedCalls
 from threadmill_workers.models.errors import StreamFailed
 from threadmill_workers.models.event_parser import StreamEnd
+from threadmill_workers.models.opaque_fields import OpaqueFields
 from threadmill_workers.models.parsing import (
     parse_citation,
     parse_count,
@@ -21,6 +29,8 @@ from threadmill_workers.models.parsing import (
 
 Json = dict[str, Any]
 
+_BESIDE_TEXT = ("tool_calls", "function_call", "annotations")
+"""What a message has that counts, besides its text and what only its model understands."""
 _DOCUMENT = "chat.completion"
 """What an answer is that comes whole; its parts are of another kind."""
 
@@ -39,6 +49,7 @@ class ChatParser:
         self._whole_messages = 0
         """How many of the texts came as messages, not as deltas."""
         self._calls = StreamedCalls(tools)
+        self._opaque = OpaqueFields()
         self._stop: FinishReason | None = None
         self._at_stop = (0, 0)
         """How many texts and pieces of calls had come when that was told last."""
@@ -76,8 +87,12 @@ class ChatParser:
         stop = self._stop or FinishReason.END
         self.turn = TurnEnded(stop, parse_usage(self._usage))
         events: list[ModelEvent] = [MessageEnded(tuple(self._cited))] if self._texts else []
-        # A reply that was cut has cut its last call, too.
-        return [*events, *self._calls.ended()] if stop is FinishReason.END else events
+        if stop is not FinishReason.END:
+            return events  # A reply that was cut has cut its last call, too.
+        fields = OpaqueFieldsReceived(self._opaque.ended(), self._calls.opaque_fields())
+        if fields.message or any(fields.calls):
+            events.append(fields)
+        return [*events, *self._calls.ended()]
 
     def _may_end(self, end: StreamEnd) -> bool:
         match end:
@@ -116,6 +131,8 @@ class ChatParser:
         if cited := delta.get("annotations"):
             self._cited += filter(None, map(parse_citation, lenient.objects(cited)))
         text = delta.get("content") or delta.get("refusal")
+        if not text or len(delta) > 1:
+            self._opaque.add_from_message(delta)
         if text and type(text) is not str:
             text = parse_text(text)
         if not text:
@@ -131,9 +148,9 @@ class ChatParser:
             text = text[len(received) :]
         elif self._whole_messages < len(self._texts):
             text = ""
-        if self._calls:
-            message = {}
-        events = self._delta({**message, "content": text, "refusal": None})
+        self._opaque.add_from_whole(message)
+        calls = {} if self._calls else {n: message.get(n) for n in _BESIDE_TEXT}
+        events = self._delta({**calls, "content": text})
         self._whole_messages += len(events)
         return events
 

@@ -11,6 +11,7 @@ from threadmill_shared.model import ModelRequest
 from threadmill_shared.records.items import Item, text_for_model
 from threadmill_shared.tools import ToolSpec
 from threadmill_workers.models.conversation import NO_MESSAGE, NO_OUTPUT, sendable_items
+from threadmill_workers.models.field_rules import NO_RULES, FieldRules
 from threadmill_workers.models.request_parts import (
     call_body,
     finished_body,
@@ -19,6 +20,7 @@ from threadmill_workers.models.request_parts import (
     text_unless_blank,
     users_text,
 )
+from threadmill_workers.models.returned_fields import ReturnedFields
 
 Json = dict[str, Any]
 
@@ -29,14 +31,19 @@ _DESCRIPTION_LENGTH = 1024
 _CUT = "..."
 
 
-def chat_body(request: ModelRequest) -> Json:
-    """The body of `POST /chat/completions`."""
+def chat_body(request: ModelRequest, rules: FieldRules = NO_RULES) -> Json:
+    """The body of `POST /chat/completions`.
+
+    Args:
+        request: what to ask.
+        rules: which opaque fields the model takes and insists on.
+    """
     response_format = request.response_format
     body = {
         "model": request.model,
         "stream": True,
         "stream_options": {"include_usage": True},
-        "messages": _messages(request),
+        "messages": _messages(request, ReturnedFields(request.model, rules)),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_completion_tokens": request.max_completion_tokens,
@@ -50,10 +57,11 @@ def chat_body(request: ModelRequest) -> Json:
     return finished_body(sendable(body), request)
 
 
-def _messages(request: ModelRequest) -> list[Json]:
+def _messages(request: ModelRequest, fields: ReturnedFields) -> list[Json]:
     messages: list[Json] = []
     for item in sendable_items(request, with_hosted_calls=False):
-        _add_item(messages, item, request)
+        fields.pass_item(item)
+        _add_item(messages, item, request, fields)
     # Prompt templates want the user's message first, and do without a system's that is empty.
     if not messages or messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": NO_MESSAGE})
@@ -62,15 +70,18 @@ def _messages(request: ModelRequest) -> list[Json]:
     return messages
 
 
-def _add_item(messages: list[Json], item: Item, request: ModelRequest) -> None:
+def _add_item(
+    messages: list[Json], item: Item, request: ModelRequest, fields: ReturnedFields
+) -> None:
     match item["type"]:
         case "message" if item["role"] == "user":
             _add_users(messages, users_text(item, request), image_urls(item, request))
         case "message":
-            _add_assistants(messages, text_unless_blank(text_for_model(item)))
+            if text := text_unless_blank(text_for_model(item)):
+                fields.add_to_message(_add_assistants(messages, text))
         case "tool_call":
             call = {"id": item["provider_id"], "type": "function", "function": call_body(item)}
-            _last_assistant_message(messages).setdefault("tool_calls", []).append(call)
+            fields.add_call(_last_assistant_message(messages), call)
         case "tool_output":
             output = text_unless_blank(item["output"]) or NO_OUTPUT
             id = item["provider_id"]
@@ -113,11 +124,11 @@ def _paragraphs(*texts: str | None) -> str:
     return "\n\n".join(filter(None, texts))
 
 
-def _add_assistants(messages: list[Json], text: str) -> None:
-    if text:
-        # Also after the calls of its turn: outputs must follow their calls directly.
-        message = _last_assistant_message(messages)
-        message["content"] = _paragraphs(message["content"], text)
+def _add_assistants(messages: list[Json], text: str) -> Json:
+    # Also after the calls of its turn: outputs must follow their calls directly.
+    message = _last_assistant_message(messages)
+    message["content"] = _paragraphs(message["content"], text)
+    return message
 
 
 def _last_assistant_message(messages: list[Json]) -> Json:

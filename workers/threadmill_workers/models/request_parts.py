@@ -89,10 +89,8 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
                 yield lenient.text(item["output"])
             case "note":
                 yield lenient.text(item["text"])
-            case "hosted_call":
+            case "hosted_call" | "reasoning":
                 yield from _strings(lenient.storable(item["data"]))
-            case "reasoning":
-                pass
 
 
 def _strings(data: Any) -> Iterable[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from threadmill.testing.standin.conversation import Request
-from threadmill.testing.standin.replies import Call, Reply, Text
+from threadmill.testing.standin.replies import Call, Reasoning, Reply, Text
 from threadmill.testing.standin.sse import Frame, Kind, around, encode, encode_token, event
 from threadmill.testing.standin.usage import usage_of
 from threadmill_shared.model import FinishReason
@@ -29,6 +29,11 @@ class ChatOutput:
         self._request = request
         self._reply = reply
         self._texts = [part for part in reply.parts if isinstance(part, Text)]
+        self._reasoning = [
+            (part.chat_field, part)
+            for part in reply.parts
+            if isinstance(part, Reasoning) and part.chat_field
+        ]
         self._calls = [part for part in reply.parts if isinstance(part, Call)]
         self._head = {
             "id": f"chatcmpl-{request.key}",
@@ -45,6 +50,8 @@ class ChatOutput:
         content = "" if self._texts else None
         opening = {"role": "assistant", "content": content, "refusal": None}
         yield Frame(Kind.OPENING, event(self._chunk(opening)))
+        for field, reasoning in self._reasoning:
+            yield from self._deltas({"content": None, field: _DELTA}, reasoning.tokens)
         for text in self._texts:
             yield from self._deltas({"content": _DELTA}, text.tokens)
         for index, call in enumerate(self._calls):
@@ -102,12 +109,13 @@ class ChatOutput:
     def _tool_call(self, index: int, call: Call, *, arguments: str) -> Json:
         id = f"call_{self._request.key}_{index}" if call.id is None else call.id
         function = {"name": call.name, "arguments": arguments}
-        return {"id": id, "type": "function", "function": function}
+        return {"id": id, "type": "function", "function": function, **call.extra}
 
     def _message(self) -> Json:
         content = "".join(text.text for text in self._texts) if self._texts else None
         message: Json = {"role": "assistant", "content": content, "refusal": None}
         message["annotations"] = []
+        message |= {field: reasoning.summary for field, reasoning in self._reasoning}
         if self._calls:
             message["tool_calls"] = [
                 self._tool_call(index, call, arguments=call.text)

@@ -50,6 +50,8 @@ class Call:
     id: str | None = None
     """The provider's id of the call. Default: one that is unique in its conversation. Some
     servers leave it empty, or repeat it: `id=""` and `id="call_0"` do as they do."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the call in Chat Completions, such as Gemini's `extra_content`."""
 
     @property
     def text(self) -> str:
@@ -66,11 +68,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """One reasoning item; only the Responses API has such, Chat Completions leaves it out."""
+    """One reasoning item of the Responses API; Chat Completions leaves it out, or has a field."""
 
     summary: str = ""
     encrypted: str | None = None
     """Default: a text that the stand-in takes back from the same model only."""
+    chat_field: str | None = None
+    """The field with the summary in Chat Completions, such as DeepSeek's `reasoning_content`."""
 
     @property
     def tokens(self) -> tuple[str, ...]:

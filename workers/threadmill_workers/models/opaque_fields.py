@@ -1,0 +1,203 @@
+"""Fields of a provider's own that came with an answer, and that its model wants back.
+
+Chat Completions has no reasoning. Servers add it in fields of their own, as texts, as lists of
+blocks with signatures, or as a signature at each call. Without them some refuse the conversation as
+soon as a tool has been called. Nobody but the model reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from pydantic_core import to_json
+
+from threadmill_shared.records import lenient
+
+Json = dict[str, Any]
+
+_OPAQUE_NAME = re.compile(
+    r"reason|think|thought|signature|opaque|encrypted|^(extra_content|provider_specific_fields)$"
+)
+"""DeepSeek, Kimi, Qwen, GLM, vLLM: `reasoning_content`; Groq, Cerebras, Ollama, OpenRouter:
+`reasoning`; OpenRouter, MiniMax: `reasoning_details`; LiteLLM: `thinking_blocks`,
+`provider_specific_fields`; Gemini: `extra_content`; Copilot: `reasoning_text`,
+`reasoning_opaque`."""
+_MESSAGE_FIELDS = frozenset(
+    ("role", "content", "refusal", "tool_calls", "function_call", "annotations", "audio", "name")
+)
+_CALL_FIELDS = frozenset(("index", "id", "type", "function", "custom", "name", "arguments"))
+_FUNCTION_FIELDS = frozenset(("name", "arguments"))
+_SIGNATURE = re.compile(r"signature|opaque")
+"""What comes whole, each time that it comes."""
+_KEPT = (str, list, dict)
+"""Types of what a model may want back; numbers are counts and times."""
+_WHOLE_TEXTS = frozenset(("id", "type", "format", "role", "name"))
+MOST_BYTES = 1_000_000
+"""Of one field. A longer text is cut, anything else that is longer is not kept."""
+_BYTES_OF_CHARACTER = 4
+
+
+class _Text:
+    """A text that comes in pieces, each of which has all so far in some servers."""
+
+    __slots__ = ("_lengths", "_longest", "_pieces")
+
+    def __init__(self, text: str) -> None:
+        self._longest = text
+        self._lengths = [len(text)]
+        self._pieces: list[str] | None = None
+        """None: each piece has begun with the one before it."""
+
+    def add(self, text: str) -> None:
+        if self._pieces is None and self._is_longer(text):
+            self._longest = text
+            self._lengths.append(len(text))
+            return
+        if self._pieces is None:
+            self._pieces = [self._longest[:length] for length in self._lengths]
+        self._pieces.append(text)
+
+    def _is_longer(self, text: str) -> bool:
+        return len(text) > len(self._longest) > 0 and text.startswith(self._longest)
+
+    def whole(self) -> str:
+        return self._longest if self._pieces is None else "".join(self._pieces)
+
+
+class OpaqueFields:
+    """The opaque fields of one message or call, as they come."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def add_from_message(self, delta: Json) -> None:
+        """Take those of a message, or of a piece of it."""
+        if _MESSAGE_FIELDS.issuperset(delta):
+            return
+        for name, value in _opaque(delta):
+            self._add(name, value)
+
+    def add_from_whole(self, message: Json) -> None:
+        """Take those of a message of which pieces may have come already."""
+        for name, value in _opaque(message):
+            received = _whole(self._values.get(name))
+            if isinstance(value, str) and isinstance(received, str):
+                if value.startswith(received):
+                    self._values[name] = _Text(value)
+            elif received is None:
+                self._add(name, value)
+
+    def add_from_call(self, call: Json, function: Json) -> None:
+        """Take those of a call, or of a piece of it: all that is not of the protocol."""
+        for name, value in _others(call, _CALL_FIELDS):
+            self._add(name, value)
+        if function is not call and (own := dict(_others(function, _FUNCTION_FIELDS))):
+            self._add("function", own)
+
+    def ended(self) -> Json:
+        """All of them, as they are stored; those that are too long are cut or left out."""
+        found = {name: lenient.storable(_whole(value)) for name, value in self._values.items()}
+        return {name: _bounded(value) for name, value in found.items() if _is_kept(value)}
+
+    def _add(self, name: str, value: Any) -> None:
+        self._values[name] = _merged(name, self._values.get(name), value)
+
+
+def _opaque(message: Json) -> Iterator[tuple[str, Any]]:
+    for name, value in message.items():
+        if value and isinstance(value, _KEPT) and _OPAQUE_NAME.search(name):
+            yield name, value
+
+
+def _others(call: Json, known: Collection[str]) -> Iterator[tuple[str, Any]]:
+    for name, value in call.items():
+        if value and isinstance(value, _KEPT) and name not in known:
+            yield name, value
+
+
+# ---- pieces --------------------------------------------------------------------------------------
+
+
+def _merged(name: str, old: Any, new: Any) -> Any:
+    """A value with its next piece."""
+    if isinstance(new, str):
+        return _merged_text(name, old, new)
+    if isinstance(new, dict):
+        return _merged_object(old if isinstance(old, dict) else {}, new)
+    if isinstance(new, list):
+        merged = list(old) if isinstance(old, list) else []
+        for one in new:
+            _add_to_list(merged, one)
+        return merged
+    return old if new is None else new
+
+
+def _merged_text(name: str, old: Any, new: str) -> Any:
+    if not isinstance(old, _Text) or _SIGNATURE.search(name) or name in _WHOLE_TEXTS:
+        return _Text(new) if new or not isinstance(old, _Text) else old
+    if new:
+        old.add(new)
+    return old
+
+
+def _merged_object(old: Json, new: Json) -> Json:
+    return old | {name: _merged(name, old.get(name), value) for name, value in new.items()}
+
+
+def _add_to_list(merged: list[Any], one: Any) -> None:
+    """Add a member, or to the one that it continues."""
+    if not isinstance(one, dict):
+        one = _merged("", None, one)
+        if not isinstance(one, _Text) or one.whole() not in map(_whole, merged):
+            merged.append(one)
+        return
+    for at in reversed(range(len(merged))):
+        if isinstance(merged[at], dict) and _continues(merged[at], one):
+            merged[at] = _merged_object(merged[at], one)
+            return
+        if "index" not in one:
+            break
+    merged.append(_merged_object({}, one))
+
+
+def _continues(block: Json, piece: Json) -> bool:
+    """Whether the piece is of the same block."""
+    for name in ("index", "type", "id"):
+        old, new = _whole(block.get(name)), piece.get(name)
+        if old != new and not (old is None or new is None):
+            return False
+    if "index" in piece:
+        return "index" in block
+    return _whole(block.get("signature")) in (None, "") and "data" not in piece
+
+
+def _whole(value: Any) -> Any:
+    """A value with its texts joined."""
+    if isinstance(value, _Text):
+        return value.whole()
+    if isinstance(value, dict):
+        return {name: _whole(part) for name, part in value.items()}
+    return [*map(_whole, value)] if isinstance(value, list) else value
+
+
+# ---- sizes ---------------------------------------------------------------------------------------
+
+
+def _is_kept(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value)
+    return _says_something(value) and len(to_json(value)) <= MOST_BYTES
+
+
+def _says_something(value: Any) -> bool:
+    """Whether anything in the value is not empty."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return any(map(_says_something, parts))
+    return bool(value)
+
+
+def _bounded(value: Any) -> Any:
+    return value[: MOST_BYTES // _BYTES_OF_CHARACTER] if isinstance(value, str) else value
