@@ -129,7 +129,7 @@ ANSWERS: dict[str, dict[str, Events]] = {
     "responses": {
         **{f"arguments: {n}": responses_call(value) for n, value in ARGUMENTS.items()},
         **{f"name: {n}": responses_call("{}", name=value) for n, value in NAMES.items()},
-        **{f"call id {n}": responses_call("{}", call_id=n) for n in (None, 5, "", "\x00", "é")},
+        **{f"call id {n!r}": responses_call("{}", call_id=n) for n in (None, 5, "", "\x00", "é")},
         **{f"a citation {n}": responses_message(value) for n, value in CITATIONS.items()},
         **{
             f"input_tokens: {number}": responses_message(usage={"input_tokens": number})

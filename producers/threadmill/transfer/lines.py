@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, get_origin, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -37,12 +37,19 @@ from threadmill_shared.tools import external_spec
 SKIPPED = frozenset({"thread.run", "thread.run.step"})
 """History only: a conversation continues without it."""
 
-_ITEM_FIELDS: dict[str, frozenset[str]] = {
-    "tool_call": ToolCallItem.__required_keys__,
-    "tool_output": ToolOutputItem.__required_keys__,
-    "reasoning": ReasoningItem.__required_keys__,
-    "hosted_call": HostedCallItem.__required_keys__,
-    "note": NoteItem.__required_keys__,
+
+def _required_fields(item: type) -> frozenset[str]:
+    # Not `__required_keys__`: annotations that are texts hide from it what is not required.
+    hints = get_type_hints(item, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if get_origin(hint) is not NotRequired)
+
+
+_ITEM_FIELDS = {
+    "tool_call": _required_fields(ToolCallItem),
+    "tool_output": _required_fields(ToolOutputItem),
+    "reasoning": _required_fields(ReasoningItem),
+    "hosted_call": _required_fields(HostedCallItem),
+    "note": _required_fields(NoteItem),
 }
 Json = dict[str, Any]
 
