@@ -23,6 +23,10 @@ _ATTACHED = re.compile(r"file_[0-9a-f]{32}")
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
 """Ours have 32 hex digits; imported ones keep the id that they had."""
 
+_PROVIDERS_CALL = re.compile(r"[a-zA-Z0-9_-]{1,40}|(functions\.)?[a-zA-Z0-9_-]{1,40}:[0-9]{1,9}")
+"""Chat Completions takes 40 characters. The second form is Kimi's: its prompt template reads the
+function's name from the id."""
+
 
 def bucket_of(id: str) -> str:
     """The two hex digits that a thread's or run's id begins with."""
@@ -69,6 +73,11 @@ def step_id(run_id: str, index: int) -> str:
 def call_id(run_id: str, turn: int, index: int) -> str:
     """Our identity of a tool call; a provider's id may be empty or repeat."""
     return f"call_{run_id[4:]}_{turn}_{index}"
+
+
+def is_fit_call_id(id: str) -> bool:
+    """Whether every provider takes this id of a call back."""
+    return _PROVIDERS_CALL.fullmatch(id) is not None
 
 
 def hosted_call_id(run_id: str, step: int) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.reduction import turn_starts
-from threadmill_workers.models.call_pairs import is_fit_call_id
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""
@@ -67,7 +67,7 @@ class History:
 
     def usable_call_id(self, provider_id: str) -> str | None:
         """The provider's id of a call, unless it is taken, or not fit to be sent back."""
-        if provider_id in self._call_ids or not is_fit_call_id(provider_id):
+        if provider_id in self._call_ids or not ids.is_fit_call_id(provider_id):
             return None
         self._call_ids.add(provider_id)
         return provider_id

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT, Item, ToolCallItem, ToolOutputItem
 
-_FIT_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}|(functions\.)?[a-zA-Z0-9_-]{1,40}:[0-9]{1,9}")
-"""Chat Completions takes 40 characters. The second form is Kimi's: its prompt template reads the
-function's name from the id."""
 _SHORT = 9
 """Characters of an id of ours: Mistral takes no other number, and only letters and digits."""
-
-
-def is_fit_call_id(id: str) -> bool:
-    """Whether every provider takes the id of a call back."""
-    return _FIT_ID.fullmatch(id) is not None
 
 
 def pair_calls(items: Sequence[Item]) -> list[Item]:
@@ -60,7 +52,7 @@ def _ends_calls(item: Item, last_output: Item) -> bool:
 def _fit_id(call: ToolCallItem, taken: Collection[str]) -> str:
     """The provider's id of a call; one of ours if that is not fit or is another call's."""
     id, number = lenient.text(call["provider_id"]), 0
-    while id in taken or not is_fit_call_id(id):
+    while id in taken or not ids.is_fit_call_id(id):
         seed = f"{lenient.text(call['id'])} {number}".encode(errors="replace")
         id, number = hashlib.sha256(seed).hexdigest()[:_SHORT], number + 1
     return id
