@@ -142,7 +142,10 @@ class Message(_Frozen):
 
 def _with_error(attachment: dict[str, Any], failures: Mapping[str, FileFailure]) -> dict[str, Any]:
     failure = failures.get(lenient.text(attachment.get("file_id")))
-    return attachment if failure is None else attachment | {"error": failure.reason}
+    tools = [one.get("type") for one in lenient.objects(attachment.get("tools"))]
+    if failure is None or not any(use in tools for use in failure.uses):
+        return attachment
+    return attachment | {"error": failure.reason}
 
 
 _part: TypeAdapter[TextPart | ImageFilePart | ImageURLPart] = TypeAdapter(Part)

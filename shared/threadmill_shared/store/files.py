@@ -69,6 +69,14 @@ class Files:
         """A file that is attached to a thread; None if it is not there."""
         return await self._read(self._keys.attached(thread_id), file_id)
 
+    async def attached_infos(self, thread_id: str, file_ids: Sequence[str]) -> dict[str, FileInfo]:
+        """Those of these files that are there, without their contents."""
+        if not file_ids:
+            return {}
+        stored = await self._runner.command("HMGET", self._keys.attached(thread_id), *file_ids)
+        found = map(_read_info, file_ids, stored)
+        return {info.id: info for info in found if info is not None}
+
     async def attach(self, thread_id: str, attached: Attached) -> None:
         """Put files beside a thread, before the message that names them.
 
@@ -148,6 +156,15 @@ class Files:
 def _positions(note: object) -> dict[str, int]:
     found = {kind: lenient.whole_number(at) for kind, at in lenient.json_object(note).items()}
     return {kind: at for kind, at in found.items() if at is not None}
+
+
+def _read_info(file_id: str, stored: str | None) -> FileInfo | None:
+    try:
+        known = from_json(stored or "")
+        name = harmless_name(known["name"])
+        return FileInfo(file_id, name, int(known["bytes"]), known["image"])
+    except (ValueError, KeyError, TypeError):  # it is not there, or damaged
+        return None
 
 
 def _read_failures(note: str) -> dict[str, FileFailure]:

@@ -110,7 +110,7 @@ class FileFailures:
         batch.record(OwnEvent(FILE_FAILED, data))
         self._held.put(batch)
         logger.warning(
-            "a file of %s cannot be used: %s, for %s%s; %s goes on without it",
+            "a file of %s cannot be used: %s, for %s%s, in %s",
             record.thread_id,
             file.id,
             ", ".join(failure.uses),

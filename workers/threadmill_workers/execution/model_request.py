@@ -49,7 +49,8 @@ class RequestBuilder:
         """Build the request for the next turn.
 
         Raises:
-            ModelError: a file that it needs is gone, or the provider does not take it.
+            ModelError: an image of the current turn is gone, or the provider's files cannot be
+                asked for.
         """
         request, options = self._record.request, self._record.request.options
         items = await self._history.items()
@@ -58,13 +59,14 @@ class RequestBuilder:
             await self._output_files.restore(items)
         items = await self._reducer.items()
         hosted = await self._attached.tools(items, request.hosted)
+        shown = await self._attached.show(items)
         return ModelRequest(
             model=request.model,
             instructions=request.instructions,
-            items=self._attached.explain(items),
+            items=shown.items,
             tools=request.tools,
             hosted=hosted,
-            images=await self._attached.images(items),
+            images=shown.urls,
             tool_choice=_tool_choice(self._record, items),
             temperature=options.temperature,
             top_p=options.top_p,
