@@ -41,6 +41,7 @@ class Pair(TypedDict):
     right: str
 
 
+PAIR: Pair = {"left": "a", "right": "b"}
 PLACE = '{"town": "Bonn", "founded": "1989-11-09", "people": 3}'
 
 
@@ -94,6 +95,7 @@ def test_the_result_is_an_object_of_the_type(standin: StandIn) -> None:
             {"result": {"name": "a", "children": [{"name": "b"}]}},
             Node(name="a", children=[Node(name="b")]),
         ),
+        (tuple[int, Pair], {"result": [1, {"left": "a", "right": "b"}]}, (1, PAIR)),
         (list[Place], {"result": [json.loads(PLACE)]}, [Place.model_validate_json(PLACE)]),
     ],
     ids=str,
@@ -159,6 +161,13 @@ def test_the_model_is_told_what_is_wrong_and_asked_again(
     assert [message.text for message in thread.get_messages()] == ["Well?", wrong, PLACE]
     told = [event for event in run.events() if event.event == "threadmill.result.invalid"]
     assert [complaint in event.data["error"] for event in told] == [True]
+
+
+def test_of_a_tuple_each_position_is_checked(standin: StandIn) -> None:
+    standin.brain = scripted('{"result": ["a", 1]}', '{"result": [1, "a"]}')
+    assert ask(tuple[int, str]).result == (1, "a")
+    assert "$.result[0]: 'a' is not of type 'integer'" in said_to(standin.requests[-1])[-1]
+    assert "prefixItems" not in str(standin.requests[-1].body)
 
 
 def test_after_two_objections_the_run_fails_and_says_what_was_wrong(standin: StandIn) -> None:

@@ -20,6 +20,7 @@ from threadmill.testing.standin.rules import RULES, RuleSet
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n and more").decode()
 USER: dict[str, Any] = {"role": "user", "content": "Hello!"}
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "integer"}}}
+PAIR = {"pair": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}}
 STRICT = SCHEMA | {"required": ["a"], "additionalProperties": False}
 
 # ---- whole requests that every provider takes --------------------------------------------------
@@ -280,6 +281,11 @@ CASES = [
         "Invalid schema for response_format 'sum'",
     ),
     Case("result_schema", {"text": {"format": RESULT | {"schema": SCHEMA}}}, "and to be false"),
+    Case(
+        "result_schema",
+        {"text": {"format": RESULT | {"strict": False, "schema": SCHEMA | {"properties": PAIR}}}},
+        "In context=('properties', 'pair'), array schema missing items",
+    ),
     Case("json_word", {"text": {"format": {"type": "json_object"}}}, "the word 'json'"),
     Case(
         "json_word",

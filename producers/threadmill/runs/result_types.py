@@ -10,6 +10,8 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import ResultForm
+from threadmill_shared.tools.json_schema import StableJsonSchema
+from threadmill_shared.tools.provider_schema import UnfitSchema, fit_schema, is_object_schema
 
 T = TypeVar("T")
 
@@ -29,16 +31,28 @@ class ResultType(Generic[T]):
         name = getattr(type_, "__name__", None) or str(type_)
         try:
             self._adapter: TypeAdapter[T] = TypeAdapter(type_)
-            schema = self._adapter.json_schema()
+            schema = self._adapter.json_schema(schema_generator=StableJsonSchema)
         except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
             reason = str(error).splitlines()[0]
             raise TypeError(f"result_type cannot be {name}: {reason}") from None
-        self.form: ResultForm = "whole" if schema.get("type") == "object" else "wrapped"
+        self._name = name
+        self.form: ResultForm = "whole" if is_object_schema(schema) else "wrapped"
         self._schema = schema if self.form == "whole" else _wrapped(schema)
 
     @property
     def response_format(self) -> dict[str, Any]:
-        """The run option that has the model write such JSON."""
+        """The run option that has the model write such JSON.
+
+        The schema is stored as the type has it, and a worker validates results against that. The
+        provider is sent one in the form that it takes.
+
+        Raises:
+            TypeError: providers would refuse the schema.
+        """
+        try:
+            fit_schema(self._schema)
+        except UnfitSchema as error:
+            raise TypeError(f"result_type cannot be {self._name}: its schema {error}") from None
         # Not strict: that allows a part of what a schema can say only. The worker checks the rest.
         described = {"name": "result", "schema": self._schema, "strict": False}
         return {"type": "json_schema", "json_schema": described}

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from threadmill_shared.errors import BadTool, ToolArgumentsInvalid
 from threadmill_shared.tools.docstring import split_docstring
+from threadmill_shared.tools.json_schema import StableJsonSchema
 from threadmill_shared.tools.signature import annotation_of, docstring_of, offered_parameters
 
 _SHOWN_MISTAKES = 5
@@ -157,18 +157,11 @@ def read_arguments(
     return arguments
 
 
-class _Schema(GenerateJsonSchema):
-    """Without titles, which repeat the names, and without warnings for defaults that JSON lacks."""
-
-    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012
+class _Schema(StableJsonSchema):
+    """Without titles, which repeat the names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
-
-    def encode_default(self, dft: Any) -> Any:
-        # A set's order differs between processes, and so would the digest of the schema.
-        is_set = isinstance(dft, set | frozenset)
-        return super().encode_default(sorted(dft, key=repr) if is_set else dft)
 
 
 def _model(

@@ -1,4 +1,4 @@
-"""A tool's JSON schema, in the form that every provider takes.
+"""JSON schemas of tools and results, in the form that every provider takes.
 
 Providers take less than JSON Schema allows, and refuse the whole request for one keyword that they
 do not know. What can be said in other words is changed here, and the rest is refused, before
@@ -37,6 +37,10 @@ _OPTIONAL = frozenset(
 _NOT_AT_THE_TOP = ("allOf", "anyOf", "enum", "not", "oneOf")
 
 
+class UnfitSchema(ValueError):
+    """Providers would refuse a schema, and no other words say the same; it has the reason."""
+
+
 def provider_schema(tool_name: str, schema: Mapping[Any, Any]) -> Json:
     """The schema of a tool's arguments as providers take it.
 
@@ -48,19 +52,38 @@ def provider_schema(tool_name: str, schema: Mapping[Any, Any]) -> Json:
         BadTool: no other words would make it acceptable; the message says what is wrong.
     """
     try:
-        return _Schema(tool_name).whole(schema)
+        return fit_schema(schema)
+    except UnfitSchema as error:
+        raise BadTool(f"Tool {tool_name!r}: its schema {error}") from None
+
+
+def fit_schema(schema: Mapping[Any, Any]) -> Json:
+    """A schema as providers take it; one that they take already stays as it is.
+
+    Args:
+        schema: a JSON schema of an object; if it does not say that, it is added.
+
+    Raises:
+        UnfitSchema: no other words would make it acceptable; the message says what is wrong.
+    """
+    try:
+        return _Schema().whole(schema)
     except RecursionError:
-        raise BadTool(
-            f"Tool {tool_name!r}: its schema is nested too deeply or contains itself. "
+        raise UnfitSchema(
+            "is nested too deeply or contains itself. "
             "Use '$defs' and '$ref' for a type that contains itself."
         ) from None
 
 
-class _Schema:
-    """The schema of one tool, on its way to the form that providers take."""
+def is_object_schema(schema: Mapping[str, Any]) -> bool:
+    """Whether it is a schema of an object as providers take it at the top."""
+    return schema.get("type") == "object" and not any(word in schema for word in _NOT_AT_THE_TOP)
 
-    def __init__(self, tool_name: str) -> None:
-        self._tool_name = tool_name
+
+class _Schema:
+    """One schema on its way to the form that providers take."""
+
+    def __init__(self) -> None:
         self._references: list[str] = []
         self._readers: dict[str, Callable[[Any, str], Any]] = {
             "type": self._type,
@@ -85,7 +108,7 @@ class _Schema:
     def _as_object(self, root: Json) -> Json:
         """The schema at the top, which must be an object's."""
         if "object" not in _types(root, default="object"):
-            raise self._refusal("", "the arguments are an object, so 'type' must be 'object'")
+            raise self._refusal("", "providers take an object only, so 'type' must be 'object'")
         for word in _NOT_AT_THE_TOP:
             if word in root:
                 raise self._refusal(
@@ -116,7 +139,8 @@ class _Schema:
         if word == "const":  # which not every provider knows
             read["enum"] = self._enum([value], inner)
         elif word in _OPTIONAL:
-            read.update(_if_json(word, value))
+            # `null` may be a default, and a bound at infinity that was stored as JSON.
+            read.update(_if_json(word, value) if value is not None or word == "default" else {})
         elif value is not None and not (word == "enum" and "enum" in read):
             read[word] = self._value(word, value, inner)
 
@@ -182,9 +206,9 @@ class _Schema:
             raise self._refusal(place, f"a key must be a str, not {type(key).__name__}")
         self._json(key, place)
 
-    def _refusal(self, place: str, reason: str) -> BadTool:
+    def _refusal(self, place: str, reason: str) -> UnfitSchema:
         where = f" at {place.encode(errors='replace').decode()}" if place else ""
-        return BadTool(f"Tool {self._tool_name!r}: its schema is not valid{where}: {reason}.")
+        return UnfitSchema(f"is not valid{where}: {reason}.")
 
 
 def _if_json(word: str, value: Any) -> Json:

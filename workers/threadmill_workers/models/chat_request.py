@@ -21,6 +21,7 @@ from threadmill_workers.models.request_parts import (
     users_text,
 )
 from threadmill_workers.models.returned_fields import ReturnedFields
+from threadmill_workers.models.schemas import sent_format, sent_parameters
 
 Json = dict[str, Any]
 
@@ -38,7 +39,6 @@ def chat_body(request: ModelRequest, rules: FieldRules = NO_RULES) -> Json:
         request: what to ask.
         rules: which opaque fields the model takes and insists on.
     """
-    response_format = request.response_format
     body = {
         "model": request.model,
         "stream": True,
@@ -47,7 +47,7 @@ def chat_body(request: ModelRequest, rules: FieldRules = NO_RULES) -> Json:
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_completion_tokens": request.max_completion_tokens,
-        "response_format": response_format if isinstance(response_format, dict) else None,
+        "response_format": sent_format(request.response_format),
         "reasoning_effort": request.reasoning_effort,
         "verbosity": request.verbosity,
         "service_tier": request.service_tier,
@@ -151,10 +151,11 @@ def _tools(request: ModelRequest) -> Json:
 def _tool(tool: ToolSpec) -> Json:
     """A tool with a description that Chat Completions takes.
 
-    Not refused where the tool is offered: the producer does not know which API a worker uses, and
-    the Responses API takes the whole text.
+    A longer one is not refused where the tool is offered: the producer does not know which API a
+    worker uses, and the Responses API takes the whole text.
     """
     body = tool.api_form()
+    body["function"]["parameters"] = sent_parameters(tool)
     if len(tool.description) > _DESCRIPTION_LENGTH:
         body["function"]["description"] = _shortened(tool.name, tool.description)
     return body

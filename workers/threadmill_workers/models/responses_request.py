@@ -21,6 +21,7 @@ from threadmill_workers.models.request_parts import (
     text_unless_blank,
     users_text,
 )
+from threadmill_workers.models.schemas import sent_format, sent_parameters
 
 Json = dict[str, Any]
 
@@ -161,7 +162,7 @@ def _tools(request: ModelRequest) -> Json:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters,
+                "parameters": sent_parameters(tool),
                 "strict": False,
             }
             for tool in request.tools
@@ -178,8 +179,9 @@ def _text_options(request: ModelRequest) -> Json | None:
 
 
 def _text_format(response_format: str | Json | None) -> Json | None:
-    if not isinstance(response_format, dict):
+    wanted = sent_format(response_format)
+    if wanted is None:
         return None
-    if response_format["type"] == "json_schema":
-        return {"format": {"type": "json_schema", **response_format["json_schema"]}}
-    return {"format": response_format}
+    if wanted["type"] == "json_schema":
+        return {"format": {"type": "json_schema", **wanted["json_schema"]}}
+    return {"format": wanted}

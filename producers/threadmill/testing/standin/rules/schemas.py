@@ -94,7 +94,7 @@ def result_name(request: Inspection) -> Iterator[Violation]:
 
 
 @rule(
-    "a result's schema that is none, or that strict mode does not take",
+    "a result's schema that is none, has a function's faults, or that strict mode does not take",
     source="https://github.com/mavam/pi-web-providers/issues/14; " + STRUCTURED_OUTPUTS,
 )
 def result_schema(request: Inspection) -> Iterator[Violation]:
@@ -106,7 +106,9 @@ def result_schema(request: Inspection) -> Iterator[Violation]:
     if not isinstance(schema, dict):
         yield missing(f"{place}.schema")
         return
-    told = list(_strict_faults(schema, ())) if wanted.get("strict") is True else []
+    told = list(_faults(schema, ()))
+    if wanted.get("strict") is True:
+        told += _strict_faults(schema, ())
     if schema.get("type") != "object" and "$ref" not in schema:
         told.insert(0, _no_object(schema.get("type")))
     for fault in told:
