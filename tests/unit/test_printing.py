@@ -237,6 +237,8 @@ def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
     story.notice("threadmill.run.waiting", ahead=1)
     story.notice("threadmill.run.dispatched")
     story.notice("threadmill.model.retry", error="ModelUnavailable", tries=1, seconds=1.52)
+    left_out = {"turns": 1, "long_outputs": 2}
+    story.notice("threadmill.model.reduced", error="ModelRefused", status=400, left_out=left_out)
     story.notice("threadmill.result.invalid", error="$.people: -3 is too few\n$.town: none")
     error = {"code": "server_error", "name": "ModelRefused", "message": "It said\nno."}
     story.end("failed", last_error=error)
@@ -246,6 +248,8 @@ def test_what_happens_to_a_run_is_a_line_each(capsys: Printed) -> None:
         "  (waiting in line: 2 runs ahead)\n"
         "  (waiting in line: 1 run ahead)\n"
         "  (the model did not answer (ModelUnavailable); asking again in 1.5 s (try 2))\n"
+        "  (the provider refused the request; asking again with less of earlier turns "
+        "(left out: turns 1, long outputs 2))\n"
         "  (the result does not match its type: $.people: -3 is too few\\n$.town: none)\n"
         "  (run failed: It said\\nno.)\n"
         "  (run cancelled)\n"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.histories import RUN, WORDS, Rule, histories, message, turn
@@ -81,7 +82,7 @@ def test_nothing_is_left_out_that_the_provider_would_have_taken(items, data):
     sent, left_out = ask(items, provider)
     check_wholeness(items, sent)
     refused = {rule.kind for rule in provider.rules}
-    assert {kind for kind, at in left_out.through.items() if at} <= refused
+    assert {kind for kind, at in left_out.spans.items() if at} <= refused
     assert len(provider.requests) <= 1 + MAX_EXTRA_REQUESTS
 
 
@@ -91,7 +92,7 @@ def test_a_single_cause_is_found_without_words_that_name_it(items, data):
     provider = Refusing(rules_of(items, data, named=False, limit=1))
     sent, left_out = ask(items, provider)
     check_wholeness(items, sent)
-    assert set(left_out.through) <= {rule.kind for rule in provider.rules}
+    assert set(left_out.spans) <= {rule.kind for rule in provider.rules}
 
 
 def test_a_conversation_is_halved_until_it_fits():
@@ -103,7 +104,7 @@ def test_a_conversation_is_halved_until_it_fits():
         if not plan.advance():
             break
         sizes.append(len(plan.left_out.apply(items, 1)))
-    assert sizes == [63, 31, 15, 7, 3, 1]
+    assert sizes == [65, 33, 17, 9, 5, 3, 1]
 
 
 def test_a_request_of_too_many_bytes_loses_images_before_turns():
@@ -125,6 +126,96 @@ def test_a_request_without_history_is_not_asked_again():
     assert not plan.advance()
 
 
+def test_halving_leaves_the_requests_for_other_refusals_to_them():
+    items = [item for n in range(64) for item in turn(f"t{n}", f"run_{n}", ["files", "answer"])]
+    items += turn("now", RUN, [])
+    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    for _ in range(6):
+        plan.note_refusal(ContextTooLong("No."))
+        assert plan.advance()
+    plan.note_refusal(ModelRefused("No.", status=400, reason="Bad image."))
+    assert plan.advance()
+    assert plan.counts == {PartKind.TURNS: 63, PartKind.FILES: 1}
+
+
+# ---- turns that were refused when they were the current ones ------------------------------------
+
+
+def refused(reason: str = "") -> ModelRefused:
+    return ModelRefused("No.", status=400, reason=reason)
+
+
+def reduced(items: list[Any], *errors: ModelRefused | ContextTooLong, refused: int) -> list[Any]:
+    """What is sent after these refusals, if a turn was refused that is `refused` items long.
+
+    It is the last one before the current turn.
+    """
+    last = current_turn_start(items, RUN)
+    plan = ReductionPlan(items, 1, RUN, LeftOut(), [(last - refused + 1, last)])
+    for error in errors:
+        plan.note_refusal(error)
+        assert plan.advance()
+    return plan.left_out.apply(items, 1)
+
+
+def conversation(*failed: str, turns: int = 4) -> tuple[list[Any], list[Any], list[Any]]:
+    """Turns that were answered, one that was not and has these parts, and the current one."""
+    parts = ["reasoning", "files", "call", "answer"]
+    answered = [item for n in range(turns) for item in turn(f"t{n}", f"run_{n}", parts)]
+    return answered, turn("bad", "run_bad", failed), turn("now", RUN, [])
+
+
+def test_a_turn_that_was_refused_is_sent_again_first():
+    answered, bad, now = conversation()
+    assert reduced(answered + bad + now, refused=1) == answered + bad + now
+
+
+@pytest.mark.parametrize(
+    "error", [refused("Bad Request"), refused("content_filter"), ContextTooLong("No.")]
+)
+def test_a_turn_that_was_refused_is_left_out_before_any_that_was_answered(error):
+    answered, bad, now = conversation()
+    assert reduced(answered + bad + now, error, refused=1) == answered + now
+
+
+@pytest.mark.parametrize(
+    "error", [refused("Bad Request"), refused("Bad image."), ContextTooLong("No.", in_bytes=True)]
+)
+def test_images_of_a_turn_that_was_refused_go_before_its_text_and_before_other_images(error):
+    answered, bad, now = conversation("files")
+    sent = reduced(answered + bad + now, error, refused=1)
+    assert sent[: len(answered)] == answered
+    assert [part["type"] for part in sent[len(answered)]["content"]] == ["text", "text"]
+    assert sent[len(answered) + 1 :] == now
+
+
+def test_if_its_images_were_not_the_cause_the_whole_turn_is_left_out():
+    answered, bad, now = conversation("files")
+    error = refused("Bad Request")
+    assert reduced(answered + bad + now, error, error, refused=1) == answered + now
+
+
+def test_if_the_turn_was_not_the_cause_it_is_taken_back_in():
+    answered, bad, now = conversation()
+    error = refused("Bad Request")
+    sent = reduced(answered + bad + now, error, error, refused=1)
+    assert sent == [i for i in answered if i["type"] != "reasoning"] + bad + now
+
+
+def test_a_refusal_of_any_turn_keeps_the_newest_ones():
+    items = [item for n in range(8) for item in turn(f"t{n}", f"run_{n}", ["answer"])]
+    items += turn("now", RUN, [])
+    plan, sizes = ReductionPlan(items, 1, RUN, LeftOut()), []
+    for _ in range(4):
+        plan.note_refusal(refused("Bad Request"))
+        assert plan.advance()
+        sizes.append(len(plan.left_out.apply(items, 1)))
+    assert sizes == [9, 5, 3, 1]
+
+
+# ---- the current turn ----------------------------------------------------------------------------
+
+
 def test_the_message_of_a_run_that_failed_is_of_an_earlier_turn():
     failed = message("user", "before", "run_1", image=True)
     items = [failed, message("user", "added", None), message("user", "now", RUN)]
@@ -132,8 +223,42 @@ def test_the_message_of_a_run_that_failed_is_of_an_earlier_turn():
     assert current_turn_start(items[:1], RUN) == 0
 
 
+def test_an_added_message_that_was_refused_is_of_an_earlier_turn_once_another_follows():
+    bad, added = message("user", "bad", None, image=True), message("user", "added", None)
+    said = message("user", "now", RUN)
+    assert current_turn_start([bad, added], RUN) == 0
+    assert current_turn_start([bad, added], RUN, 1) == 1
+    assert current_turn_start([bad, said], RUN, 1) == 1
+    assert current_turn_start([bad], RUN, 1) == 0
+    assert current_turn_start([*turn("t0", "run_0", ["answer"]), bad], RUN, 3) == 2
+
+
+def test_what_the_same_run_had_added_before_it_was_refused_is_of_its_turn():
+    items = [message("user", "added", None), *turn("now", RUN, ["call"])[1:]]
+    assert current_turn_start(items, RUN, len(items)) == 0
+    items.append(message("user", "more", None))
+    assert current_turn_start(items, "run_next", len(items) - 1) == len(items) - 1
+
+
+def test_a_run_that_answers_again_does_not_take_up_what_was_refused_before():
+    bad, added = message("user", "bad", None, image=True), message("user", "added", None)
+    items = [bad, added, message("assistant", "answer", "run_1")]
+    assert current_turn_start(items, RUN, 1) == 1
+    assert current_turn_start([*items[:2]], RUN, 2) == 0
+
+
+# ---- what is left of an item ---------------------------------------------------------------------
+
+
+def test_the_model_is_told_of_a_hosted_call_that_is_left_out():
+    items = turn("t0", "run_0", ["hosted_calls", "answer"]) + turn("now", RUN, [])
+    sent = LeftOut({PartKind.HOSTED_CALLS: ((1, 3),)}).apply(items, 1)
+    assert [item["type"] for item in sent] == ["message", "note", "message", "message"]
+    assert "code interpreter" in sent[1]["text"]
+
+
 def test_what_is_known_to_be_refused_is_not_sent_again():
     items = turn("t0", "run_0", ["reasoning", "answer"]) + turn("now", RUN, ["reasoning"])
-    known = LeftOut({PartKind.REASONING: 99})
+    known = LeftOut({PartKind.REASONING: ((1, 99),)})
     sent = ReductionPlan(items, 1, RUN, known).left_out.apply(items, 1)
     assert [item["type"] for item in sent] == ["message", "message", "message", "reasoning"]

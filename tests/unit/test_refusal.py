@@ -29,6 +29,8 @@ def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRe
         refused("Container 'cntr_1' not found.", status=404),
         refused("roles must alternate user/assistant"),
         refused("Invalid request", status=None),
+        refused("No such file", param="tools[0].container.file_ids[0]"),
+        refused("The model llava-x: image input is not supported"),
         refused("", status=400),
     ],
 )
@@ -51,6 +53,8 @@ def test_a_refusal_may_be_of_the_history(error):
         refused("Invalid 'temperature': must be at most 2."),
         refused("Unsupported parameter: 'max_tokens'."),
         refused("Invalid schema for function 'f'."),
+        refused("The model x is not supported"),
+        refused("The model gpt-4-vision does not exist"),
         refused("Incorrect API key", status=401),
         refused("No access", status=403),
         refused("", status=None),

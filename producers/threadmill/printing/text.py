@@ -101,8 +101,11 @@ def notice_of(event: str, data: Any) -> str | None:
 def _asking_again(data: dict[str, Any]) -> str:
     if "left_out" in data:
         counts = data["left_out"].items()
-        parts = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts)
-        return f"the provider refused the request; asking again without earlier {parts}"
+        parts = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in counts)
+        return (
+            "the provider refused the request; asking again with less of earlier turns "
+            f"(left out: {parts})"
+        )
     return (
         f"the model did not answer ({data['error']}); "
         f"asking again in {data['seconds']:.1f} s (try {data['tries'] + 1})"

@@ -33,6 +33,9 @@ LEFT_OUT_FIELD = "left_out"
 VECTOR_STORE_BEGUN_FIELD = "store:begun"
 """The field that notes since when one may have been made that is not noted yet."""
 
+LeftOutNotes = dict[str, dict[str, tuple[tuple[int, int], ...]]]
+"""By model and by what is left out: first and last positions of where it is."""
+
 
 def upload_field(file_id: str) -> str:
     """The field of a thread's files that notes the upload of one."""
@@ -104,10 +107,13 @@ class Files:
         pending = lenient.texts(found.get("pending"))
         return ThreadVectorStore(found["id"], found["files"], pending)
 
-    async def left_out(self, thread_id: str) -> dict[str, dict[str, int]]:
-        """For each model, positions up to which something of the thread is left out, by kind."""
+    async def left_out(self, thread_id: str) -> LeftOutNotes:
+        """What holders have noted: for each model, where what is left out, by its kind."""
         found = lenient.json_object(await self._note(thread_id, LEFT_OUT_FIELD))
-        return {model: _positions(note) for model, note in found.items()}
+        return {
+            model: {kind: _spans(spans) for kind, spans in lenient.json_object(note).items()}
+            for model, note in found.items()
+        }
 
     async def vector_store_begun(self, thread_id: str) -> float | None:
         """Since when a vector store may be there that is not noted (seconds since 1970)."""
@@ -153,9 +159,17 @@ class Files:
         return File(file_id, harmless_name(known["name"]), b"".join(pieces))
 
 
-def _positions(note: object) -> dict[str, int]:
-    found = {kind: lenient.whole_number(at) for kind, at in lenient.json_object(note).items()}
-    return {kind: at for kind, at in found.items() if at is not None}
+def _spans(found: object) -> tuple[tuple[int, int], ...]:
+    spans = found if isinstance(found, list) else []
+    return tuple(filter(None, map(_span, spans)))
+
+
+def _span(found: object) -> tuple[int, int] | None:
+    match found:
+        case [int(first), int(last)]:
+            return first, last
+        case _:
+            return None
 
 
 def _read_info(file_id: str, stored: str | None) -> FileInfo | None:

@@ -13,6 +13,7 @@ from threadmill_shared.store.files import (
     LEFT_OUT_FIELD,
     VECTOR_STORE_BEGUN_FIELD,
     VECTOR_STORE_FIELD,
+    LeftOutNotes,
     failures_field,
     upload_field,
 )
@@ -114,11 +115,11 @@ class RunWriter:
         note = to_json(vector_store.note()).decode()
         return await self.store_field("attached", VECTOR_STORE_FIELD, note)
 
-    async def note_left_out(self, notes: dict[str, dict[str, int]]) -> bool:
+    async def note_left_out(self, notes: LeftOutNotes) -> bool:
         """Note what models did not take of the thread; whether this attempt still holds the run.
 
         Args:
-            notes: for each model, positions up to which something is left out, by its kind.
+            notes: for each model, spans of positions in which something is left out, by its kind.
         """
         return await self.store_field("attached", LEFT_OUT_FIELD, to_json(notes).decode())
 

@@ -18,6 +18,7 @@ from threadmill_shared.records.files import File, FileFailure, ThreadVectorStore
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.call_marks import CallMarks
+from threadmill_shared.store.files import LeftOutNotes
 from threadmill_shared.store.run_writer import RunWriter
 from threadmill_workers.execution.append_stream import AppendStream
 from threadmill_workers.execution.interruption import Interruption, LostRun
@@ -154,7 +155,7 @@ class HeldRun:
         if not await self._writer.note_vector_store(vector_store):
             self._lose()
 
-    async def note_left_out(self, notes: dict[str, dict[str, int]]) -> None:
+    async def note_left_out(self, notes: LeftOutNotes) -> None:
         """Note what models did not take of the thread.
 
         Raises:

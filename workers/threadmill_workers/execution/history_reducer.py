@@ -20,9 +20,14 @@ from threadmill_workers.execution.history import History
 from threadmill_workers.execution.reduction import LeftOut, PartKind
 from threadmill_workers.execution.reduction_plan import ReductionPlan
 from threadmill_workers.execution.refusal import may_be_of_history
+from threadmill_workers.execution.spans import Span, joined
 
 _KNOWN_MODELS = 8
 """Models of which a thread's record knows what they do not take."""
+_REFUSED = "refused"
+"""In a note: the turns that the model's provider has refused when they were the current ones."""
+
+Note = dict[str, tuple[Span, ...]]
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -43,9 +48,13 @@ class HistoryReducer:
         self._store = store
         self._history = history
         self._model = model
-        self._notes: dict[str, dict[str, int]] | None = None
+        self._notes: dict[str, Note] | None = None
         self._left_out = LeftOut()
         """What the provider has last taken an answer without."""
+        self._refused: tuple[Span, ...] = ()
+        """Turns that it has refused when they were the current ones."""
+        self._last_sent = 0
+        """Position of the last item that was sent."""
         self._plan: ReductionPlan | None = None
         self._sent: set[bytes] = set()
         self._was_refused = False
@@ -55,11 +64,14 @@ class HistoryReducer:
         items = await self._history.items()
         if self._notes is None:
             self._notes = await self._store.files.left_out(self._held.record.thread_id)
-            self._left_out = _read_note(self._notes.get(self._held.record.request.model))
+            note = self._notes.get(self._held.record.request.model, {})
+            self._left_out, self._refused = _read_note(note), note.get(_REFUSED, ())
+        first = self._history.first_position
         if self._plan is None:
-            record, first = self._held.record, self._history.first_position
-            self._plan = ReductionPlan(items, first, record.id, self._left_out)
-        return self._plan.left_out.apply(items, self._history.first_position)
+            run_id = self._held.record.id
+            self._plan = ReductionPlan(items, first, run_id, self._left_out, self._refused)
+        self._last_sent = first + len(items) - 1
+        return self._plan.left_out.apply(items, first)
 
     def begin(self) -> None:
         """Begin to ask for an answer."""
@@ -80,7 +92,8 @@ class HistoryReducer:
             error: what the provider says.
             request: what it was sent; None if something of it could not be prepared.
         """
-        if isinstance(error, ModelRefused) and not may_be_of_history(error):
+        is_of_file = request is None and getattr(error, "status", None) not in (401, 403)
+        if isinstance(error, ModelRefused) and not is_of_file and not may_be_of_history(error):
             return False
         if self._plan is None:
             return False
@@ -111,13 +124,13 @@ class HistoryReducer:
         self._held.put(batch)
         logger.warning(
             "the provider refused a request of %s (%s%s), thread %s, assistant %s; asking again "
-            "without this of earlier turns: %s",
+            "with less of earlier turns (left out: %s)",
             record.id,
             type(error).__name__,
             "" if status is None else f", HTTP {status}",
             record.thread_id,
             record.request.assistant_id,
-            ", ".join(f"{count} {kind}" for kind, count in counts.items()),
+            ", ".join(f"{kind} {count}" for kind, count in counts.items()),
         )
 
     async def note_answer(self) -> None:
@@ -129,12 +142,31 @@ class HistoryReducer:
         if self._plan is None or self._notes is None:
             return
         left_out = self._plan.left_out
-        if not self._was_refused or left_out == self._left_out:
+        if self._was_refused and left_out != self._left_out:
+            self._left_out = left_out
+            await self._store_note()
+
+    async def note_refused_turn(self) -> None:
+        """Take note that the current turn was refused without any earlier one.
+
+        Later turns can do without it, and with all that was answered before it.
+
+        Raises:
+            LostRun: the run is no longer ours.
+        """
+        if self._plan is None or self._notes is None:
             return
-        self._left_out = left_out
-        model = self._held.record.request.model
-        notes = {name: note for name, note in self._notes.items() if name != model}
-        self._notes = dict([*notes.items(), (model, _as_note(left_out))][-_KNOWN_MODELS:])
+        turn = (self._plan.last_earlier + 1, self._last_sent)
+        self._refused = joined([*self._refused, turn])
+        await self._store_note()
+
+    async def _store_note(self) -> None:
+        model, known = self._held.record.request.model, self._notes or {}
+        note: Note = {kind.value: spans for kind, spans in self._left_out.spans.items()}
+        if self._refused:
+            note[_REFUSED] = self._refused
+        others = [(name, other) for name, other in known.items() if name != model]
+        self._notes = dict([*others, (model, note)][-_KNOWN_MODELS:])
         with contextlib.suppress(StoreFull):  # then the next run is refused once more
             await self._held.note_left_out(self._notes)
 
@@ -143,10 +175,6 @@ def _digest(model: Model, request: ModelRequest) -> bytes:
     return hashlib.sha256(to_json(body_of(model, request))).digest()
 
 
-def _as_note(left_out: LeftOut) -> dict[str, int]:
-    return {kind.value: at for kind, at in left_out.through.items() if at > 0}
-
-
-def _read_note(note: dict[str, int] | None) -> LeftOut:
+def _read_note(note: Note) -> LeftOut:
     """What a note tells; kinds of a later release are passed over."""
-    return LeftOut({kind: note[kind] for kind in PartKind if kind in note} if note else {})
+    return LeftOut({kind: joined(note[kind]) for kind in PartKind if kind in note})

@@ -130,6 +130,7 @@ class ModelTurns:
                 self._reducer.announce(error)
                 return True
             self._reducer.skip()
+        await self._reducer.note_refused_turn()
         return False
 
     async def _is_repeated(self) -> bool:

@@ -1,7 +1,7 @@
 """What a model request leaves out of earlier turns, as a function of a thread's items.
 
 The current turn is never touched, and calls and outputs stay together: only whole turns and items
-that stand alone are left out; an output is shortened.
+that stand alone are left out; an output is shortened, and a hosted call is told as text.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from enum import StrEnum
 from typing import Any, cast
 
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import Item, text_part
+from threadmill_shared.records.items import HostedCallItem, Item, text_part
+from threadmill_workers.execution.spans import Span, is_within, joined, up_to
+from threadmill_workers.models.told_calls import tell_hosted_call
 
 LONG_OUTPUT = 1000
 """Characters; a tool's longer output is shortened."""
 KEPT_OF_OUTPUT = 400
-IMAGE_LEFT_OUT = "[An image was left out.]"
+_IMAGE_LEFT_OUT = "\n[An image was left out.]"
+"""A line of its own: a message's texts are sent as one."""
 
 
 class PartKind(StrEnum):
@@ -33,19 +36,24 @@ class PartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What is left out: of each kind, all up to a position of the thread."""
+    """What is left out: of each kind, all in some spans of the thread."""
 
-    through: Mapping[PartKind, int] = field(default_factory=dict)
-    """Positions begin with 1; the last one that is left out."""
+    spans: Mapping[PartKind, tuple[Span, ...]] = field(default_factory=dict)
 
-    def adding(self, kinds: Iterable[PartKind], position: int) -> LeftOut:
-        """The same, and all of these kinds up to the position."""
-        more = {kind: max(position, self.through.get(kind, 0)) for kind in kinds}
-        return LeftOut({**self.through, **more})
+    def adding(self, kinds: Iterable[PartKind], spans: Iterable[Span]) -> LeftOut:
+        """The same, and all of these kinds in the spans."""
+        added = tuple(spans)
+        more = {kind: joined([*self.spans.get(kind, ()), *added]) for kind in kinds}
+        return LeftOut({**self.spans, **more})
+
+    def up_to(self, last: int) -> LeftOut:
+        """The same, but nothing behind a position."""
+        kept = {kind: up_to(last, spans) for kind, spans in self.spans.items()}
+        return LeftOut({kind: spans for kind, spans in kept.items() if spans})
 
     def is_left_out(self, kind: PartKind, position: int) -> bool:
         """Whether what is of this kind is left out at the position."""
-        return position <= self.through.get(kind, 0)
+        return is_within(position, self.spans.get(kind, ()))
 
     def apply(self, items: Sequence[Item], first: int) -> list[Item]:
         """The items that are sent.
@@ -54,27 +62,28 @@ class LeftOut:
             items: of the thread, oldest first.
             first: position of the first one.
         """
-        if not self.through:
+        if not self.spans:
             return list(items)
         return [kept for at, item in enumerate(items, first) if (kept := self._keep(item, at))]
 
     def _keep(self, item: Item, position: int) -> Item | None:
-        kinds = [kind for kind in kinds_of(item) if self.is_left_out(kind, position)]
-        for kind in kinds:
-            reduced = _without(item, kind)
-            if reduced is None:
-                return None
-            item = reduced
+        if self.is_left_out(PartKind.TURNS, position):
+            return None
+        for kind in kinds_of(item):
+            if kind is not PartKind.TURNS and self.is_left_out(kind, position):
+                return _without(item, kind)
         return item
 
 
 def count_parts(items: Sequence[Item], first: int, left_out: LeftOut) -> dict[PartKind, int]:
-    """How many items of each kind are left out, or are not whole; turns are counted as items."""
+    """How many items of each kind are left out, or are not whole; and how many turns are."""
     counts: dict[PartKind, int] = {}
-    for position, item in enumerate(items, first):
+    starts = set(turn_starts(items))
+    for at, item in enumerate(items):
         for kind in kinds_of(item):
-            if left_out.is_left_out(kind, position):
-                counts[kind] = counts.get(kind, 0) + 1
+            if left_out.is_left_out(kind, first + at):
+                is_counted = kind is not PartKind.TURNS or at in starts or kind not in counts
+                counts[kind] = counts.get(kind, 0) + is_counted
                 break
     return counts
 
@@ -108,14 +117,22 @@ def _without(item: Item, kind: PartKind) -> Item | None:
             return _without_files(item)
         case PartKind.LONG_OUTPUTS:
             return _with_short_output(item)
+        case PartKind.HOSTED_CALLS:
+            return _as_note(cast("HostedCallItem", item))
         case _:
             return None
+
+
+def _as_note(call: HostedCallItem) -> Item | None:
+    """What the model still has to know of a call that the provider does not take back."""
+    text = tell_hosted_call(lenient.storable(call["data"]))
+    return {"type": "note", "text": text, "run_id": call["run_id"]} if text else None
 
 
 def _without_files(item: Item) -> Item:
     message: dict[str, Any] = dict(item)
     content = message["content"]
-    message["content"] = [text_part(IMAGE_LEFT_OUT) if _is_image(p) else p for p in content]
+    message["content"] = [text_part(_IMAGE_LEFT_OUT) if _is_image(p) else p for p in content]
     message.pop("attachments", None)
     return cast("Item", message)
 
@@ -140,23 +157,34 @@ def turn_starts(items: Sequence[Item]) -> list[int]:
     ]
 
 
-def current_turn_start(items: Sequence[Item], run_id: str) -> int:
+def current_turn_start(items: Sequence[Item], run_id: str, refused: int = 0) -> int:
     """Where the current turn begins: the user's last messages, and what this run has added.
 
-    The message of an earlier run, which may have failed for it, is of an earlier turn.
+    The message of an earlier run, which may have failed for it, is of an earlier turn. So is a
+    message that nobody's run has added, if a provider has refused it and another follows.
+
+    Args:
+        items: of the thread, oldest first.
+        run_id: the run that asks.
+        refused: how many items a provider has refused as the current turn of earlier runs.
     """
     at = len(items)
-    while at and _is_current(items[at - 1], run_id):
+    while at and _is_current(items[at - 1], run_id, is_refused=at <= refused):
         at -= 1
     if not any(map(_is_users, items[at:])):  # the run answers messages of earlier ones
-        at = min(at, (turn_starts(items) or [0])[-1])
+        at = min(at, _last_turn_start(items, refused))
     return at
 
 
-def _is_current(item: Item, run_id: str) -> bool:
-    if item["type"] == "message" and item["role"] == "user" and item.get("run_id") is None:
-        return True
+def _is_current(item: Item, run_id: str, *, is_refused: bool) -> bool:
+    if _is_users(item) and item.get("run_id") is None:
+        return not is_refused
     return item.get("run_id") == run_id
+
+
+def _last_turn_start(items: Sequence[Item], refused: int) -> int:
+    start = (turn_starts(items) or [0])[-1]
+    return max(start, refused) if any(map(_is_users, items[refused:])) else start
 
 
 def _is_users(item: Item) -> bool:

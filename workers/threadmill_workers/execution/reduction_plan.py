@@ -4,6 +4,9 @@ One kind is left out at a time. If the provider refuses again for the same reaso
 not the cause, and it is taken back in; if it refuses for another one, a cause was removed, and the
 kind stays out. So nothing is left out that this provider would have taken. Only size adds up: what
 makes a request smaller stays out.
+
+What comes first is what the provider's words point at, and turns that it has refused when they
+were current: the turns before them had been answered.
 """
 
 from __future__ import annotations
@@ -21,15 +24,24 @@ from threadmill_workers.execution.reduction import (
     turn_starts,
 )
 from threadmill_workers.execution.refusal import cause_of, suspect_kind
+from threadmill_workers.execution.spans import Span, is_within, up_to
 
 MAX_EXTRA_REQUESTS = 5
 """For one answer; a conversation that is too long may be halved more often."""
+_PARTS = tuple(kind for kind in PartKind if kind is not PartKind.TURNS)
 
 
 class ReductionPlan:
     """What is left out for one answer of the model."""
 
-    def __init__(self, items: Sequence[Item], first: int, run_id: str, known: LeftOut) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        first: int,
+        run_id: str,
+        known: LeftOut,
+        refused: Sequence[Span] = (),
+    ) -> None:
         """Nothing was refused yet.
 
         Args:
@@ -37,13 +49,18 @@ class ReductionPlan:
             first: position of the first one.
             run_id: the run that asks.
             known: what is left out already.
+            refused: turns that the provider has refused when they were the current ones.
         """
-        current = current_turn_start(items, run_id)
+        count = max((last for _, last in refused), default=0) - first + 1
+        current = current_turn_start(items, run_id, max(count, 0))
         self._earlier = items[:current]
         self._starts = [at for at in turn_starts(self._earlier) if at < current] + [current]
         self._first = first
-        self._last = first + current - 1
-        self._kept = LeftOut({kind: min(at, self._last) for kind, at in known.through.items()})
+        self.last_earlier = first + current - 1
+        """Position of the last item before the current turn."""
+        self._whole: Span = (1, self.last_earlier)
+        self._refused_turns = up_to(self.last_earlier, refused)
+        self._kept = known.up_to(self.last_earlier)
         self.left_out = self._kept
         """Of the request that was sent last, or is sent next."""
         self._cause = ""
@@ -53,7 +70,7 @@ class ReductionPlan:
 
     @property
     def counts(self) -> dict[PartKind, int]:
-        """How many items the current proposal leaves out, by kind."""
+        """How many items of each kind, and how many turns, the current proposal leaves out."""
         return count_parts(self._earlier, self._first, self.left_out)
 
     def note_refusal(self, error: ModelRefused | ContextTooLong) -> None:
@@ -74,60 +91,78 @@ class ReductionPlan:
             return False
         is_last = self._budget == 1 and not self._halves
         self.left_out = options[-1 if is_last else 0]
-        self._budget -= 1
+        self._budget -= not self._halves
         return True
 
     def skip(self) -> None:
         """Drop what was chosen: its request would be one that was sent before."""
         self._refused.append(self.left_out)
-        self._budget += 1
+        self._budget += not self._halves
 
     @property
     def _halves(self) -> bool:
         """Whether the conversation is halved until it fits, however often."""
         return isinstance(self._error, ContextTooLong) and not self._error.in_bytes
 
-    def _options(self) -> list[LeftOut]:
+    def _options(self) -> Iterator[LeftOut]:
         if self._halves:
-            return list(self._shorter())
-        if isinstance(self._error, ContextTooLong):
-            return [*self._smaller(), *self._shorter()]
-        return list(self._alternatives())
-
-    def _shorter(self) -> Iterator[LeftOut]:
-        """Without the older half of the turns; without all earlier ones."""
-        starts = [at for at in self._starts if self._is_sent(PartKind.TURNS, at)]
-        if len(starts) > 1:
-            cut = starts[(len(starts) + 1) // 2]
-            yield self._kept.adding([PartKind.TURNS], self._first + cut - 1)
-        yield self._kept.adding([PartKind.TURNS], self._last)
+            yield from self._without_refused([PartKind.TURNS])
+        elif isinstance(self._error, ContextTooLong):
+            yield from self._smaller()
+        else:
+            yield from self._alternatives()
+        yield from self._shorter()
+        yield self._kept.adding([PartKind.TURNS], [self._whole])
 
     def _smaller(self) -> Iterator[LeftOut]:
         """Without the older half of the images and files, all of them, and long outputs."""
+        yield from self._without_refused([PartKind.FILES])
         files = self._places(PartKind.FILES)
         if len(files) > 1 and self._budget == MAX_EXTRA_REQUESTS:
-            yield self._kept.adding([PartKind.FILES], self._first + files[(len(files) - 1) // 2])
-        if files:
-            yield self._kept.adding([PartKind.FILES], self._last)
-        if self._places(PartKind.LONG_OUTPUTS):
-            yield self._kept.adding([PartKind.LONG_OUTPUTS], self._last)
+            older = (1, self._first + files[(len(files) - 1) // 2])
+            yield self._kept.adding([PartKind.FILES], [older])
+        yield from self._without([PartKind.FILES])
+        yield from self._without([PartKind.LONG_OUTPUTS])
+        yield from self._without_refused([PartKind.TURNS])
 
     def _alternatives(self) -> Iterator[LeftOut]:
-        """Without one kind at a time, without all of them, without all earlier turns."""
-        kinds = [kind for kind in self._ordered_kinds() if self._places(kind)]
-        for kind in kinds:
-            if kind is PartKind.TURNS:
-                yield from list(self._shorter())[:-1]
-            else:
-                yield self._kept.adding([kind], self._last)
-        parts = [kind for kind in kinds if kind is not PartKind.TURNS]
-        if len(parts) > 1:
-            yield self._kept.adding(parts, self._last)
-        yield self._kept.adding([PartKind.TURNS], self._last)
+        """Without one kind at a time, and without all that is not a turn."""
+        suspect = suspect_kind(self._error)
+        if suspect is None:
+            yield from self._without_refused(_PARTS)
+        elif suspect is not PartKind.TURNS:
+            yield from self._without_refused([suspect])
+            yield from self._without([suspect])
+        yield from self._without_refused([PartKind.TURNS])
+        if suspect is PartKind.TURNS:
+            yield from self._shorter()
+        for kind in _PARTS:
+            yield from self._without([kind])
+        yield from self._without(_PARTS)
 
-    def _ordered_kinds(self) -> list[PartKind]:
-        suspect = None if self._halves else suspect_kind(self._error)
-        return sorted(PartKind, key=lambda kind: kind is not suspect)
+    def _without(self, kinds: Sequence[PartKind]) -> Iterator[LeftOut]:
+        """Without these kinds, unless nothing of them is sent."""
+        if any(map(self._places, kinds)):
+            yield self._kept.adding(kinds, [self._whole])
+
+    def _without_refused(self, kinds: Sequence[PartKind]) -> Iterator[LeftOut]:
+        """Without these kinds in turns that were refused, unless nothing of them is sent.
+
+        Parts of these turns only at first: the requests must suffice for several causes.
+        """
+        if kinds != [PartKind.TURNS] and self._budget < MAX_EXTRA_REQUESTS:
+            return
+        places = (at for kind in kinds for at in self._places(kind))
+        if any(is_within(self._first + at, self._refused_turns) for at in places):
+            yield self._kept.adding(kinds, self._refused_turns)
+
+    def _shorter(self) -> Iterator[LeftOut]:
+        """Without the older half of the turns, without the older half of the rest, and so on."""
+        starts = [at for at in self._starts if self._is_sent(PartKind.TURNS, at)]
+        cut = 0
+        while cut < len(starts) - 2:
+            cut += len(starts[cut:]) // 2
+            yield self._kept.adding([PartKind.TURNS], [(1, self._first + starts[cut] - 1)])
 
     def _places(self, kind: PartKind) -> list[int]:
         """Which items have something of this kind that is sent still."""

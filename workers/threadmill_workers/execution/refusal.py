@@ -32,16 +32,21 @@ _OTHER = re.compile(
     r"|parallel_tool_calls|response_format|stream_options|reasoning[_.]effort|service_tier"
     r"|safety_identifier|presence_penalty|logprobs|extra_body)\b"
     r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bapi[ _]key\b|\bschema for\b"
-    r"|\bmodel\b.{0,80}\b(not found|not exist|not supported|unknown|no access)\b"
+    r"|\bmodel\b.{0,80}\b(not found|not exist|unknown|no access)\b"
     r"|\b(unknown|invalid|no such|unsupported) model\b",
     re.IGNORECASE | re.DOTALL,
 )
+_UNSUPPORTED = re.compile(r"\bmodel\b.{0,80}\bnot supported\b", re.IGNORECASE | re.DOTALL)
+"""Of the model itself, unless it is said of something that earlier turns left."""
+_FILES_OF_TOOLS = re.compile(r"\b(file|vector_store)_ids?\b")
+"""Parameters that name what is attached to messages."""
 _HINTS = {
     PartKind.REASONING: r"reasoning|encrypted|thinking|thought|\brs_",
     PartKind.HOSTED_CALLS: r"container|code.interpreter|file.search|web.search|\b(ci|fs|ws|cntr)_",
     PartKind.FILES: r"\bimages?\b|vision|multimodal|image_url|input_image|input_file|vector.store"
     r"|\bfiles?\b",
-    PartKind.LONG_OUTPUTS: r"string too long|above_max_length|tool (output|result)s?|\bbytes\b",
+    PartKind.LONG_OUTPUTS: r"string too long|above_max_length|tool (output|result)s?"
+    r"|\]\.output\b|\bbytes\b",
     PartKind.TURNS: r"content_filter|content management policy|safety|moderation|\broles?\b",
 }
 _KINDS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _HINTS.items()}
@@ -58,21 +63,26 @@ def may_be_of_history(error: ModelRefused) -> bool:
     if error.code in _OTHER_CODES or not (error.status or error.code or error.reason):
         return False  # with none of these, it is no provider's
     if error.param:
-        return _HISTORY.match(error.param) is not None
-    if error.status == 404 and suspect_kind(error) is None and not _is_of_items(error):
-        return False  # of the model, or of the URL
-    return _OTHER.search(error.reason) is None
+        is_of_files = _FILES_OF_TOOLS.search(error.param) is not None
+        return is_of_files or _HISTORY.match(error.param) is not None
+    return not _OTHER.search(error.reason) and not _names_model(error)
 
 
-def _is_of_items(error: ModelRefused) -> bool:
-    return re.search(r"\b(item|message|call)s?\b", error.reason, re.IGNORECASE) is not None
+def _names_model(error: ModelRefused) -> bool:
+    """Whether the model, or the URL, is the cause, and not what the model was sent."""
+    if suspect_kind(error) is not None:
+        return False
+    is_of_items = re.search(r"\b(item|message|call)s?\b", error.reason, re.IGNORECASE)
+    if error.status == 404 and not is_of_items:
+        return True
+    return _UNSUPPORTED.search(error.reason) is not None
 
 
 def suspect_kind(error: ModelRefused | ContextTooLong) -> PartKind | None:
     """The kind that the provider's words point at, if they do."""
     if isinstance(error, ContextTooLong):
         return None
-    text = f"{error.code} {error.reason}"
+    text = f"{error.code} {error.param} {error.reason}"
     return next((kind for kind, words in _KINDS.items() if words.search(text)), None)
 
 

@@ -78,7 +78,8 @@ class ChatOutput:
 
     def error(self, code: str, message: str) -> bytes:
         """A chunk that is an error."""
-        error = {"message": message, "type": "server_error", "param": None, "code": code}
+        kind = "server_error" if code == "server_error" else "invalid_request_error"
+        error = {"message": message, "type": kind, "param": None, "code": code}
         return event({"error": error})
 
     @property

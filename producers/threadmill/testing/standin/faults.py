@@ -29,13 +29,15 @@ class Fault:
         *,
         message: str = "The stand-in was told to refuse this request.",
         code: str | None = None,
+        param: str | None = None,
         retry_after: float | str | None = None,
     ) -> Refusal:
         """Answer with an HTTP error; `code` as in `context_length_exceeded`.
 
-        `retry_after` (seconds, or a date as HTTP writes it) becomes the header of that name.
+        `param` is the part of the request that it names, such as `input[2].content`. `retry_after`
+        (seconds, or a date as HTTP writes it) becomes the header of that name.
         """
-        return Refusal(status, message, code, retry_after)
+        return Refusal(status, message, code, retry_after, param)
 
     @staticmethod
     def drop(after_tokens: int | None = 0, *, reply: Reply = _LONG_ENOUGH) -> Interruption:
