@@ -11,11 +11,11 @@ from tests.support.stream_reading import read_stream
 
 from threadmill_shared.model import ModelRequest, OpaqueFieldsReceived, ToolCalled
 from threadmill_shared.records.items import text_part
+from threadmill_workers.execution.turn import fields_item
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.field_rules import FieldRules
 from threadmill_workers.models.opaque_fields import MOST_BYTES
 from threadmill_workers.models.responses_request import responses_body
-from threadmill_workers.models.returned_fields import fields_item
 
 # ---- received ------------------------------------------------------------------------------------
 

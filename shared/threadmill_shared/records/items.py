@@ -63,6 +63,11 @@ class ToolOutputItem(TypedDict):
     run_id: str
 
 
+CHAT_FIELDS = "chat_message"
+"""The `type` in the data of a reasoning item that has the opaque fields of a turn in Chat
+Completions; no type of the Responses API's items."""
+
+
 class ReasoningItem(TypedDict):
     """A model's opaque reasoning; sent back only to the same model."""
 

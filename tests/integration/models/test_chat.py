@@ -27,7 +27,7 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
-from threadmill_workers.models.returned_fields import fields_item
+from threadmill_workers.execution.turn import fields_item
 
 
 def test_chat_needs_neither_usage_nor_done_after_a_finish_reason():

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import HostedCallItem, Item, text_part
+from threadmill_shared.records.told_calls import tell_hosted_call
 from threadmill_workers.execution.spans import Span, is_within, joined, up_to
-from threadmill_workers.models.told_calls import tell_hosted_call
 
 LONG_OUTPUT = 1000
 """Characters; a tool's longer output is shortened."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from threadmill_shared.model import FinishReason, Usage
+from threadmill_shared.model import FinishReason, OpaqueFieldsReceived, Usage
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import ToolOutputItem
+from threadmill_shared.records.items import CHAT_FIELDS, ReasoningItem, ToolOutputItem
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools.runner import ToolResult
 
@@ -78,3 +78,15 @@ def usage_fields(usage: Usage) -> dict[str, int]:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
     }
+
+
+def fields_item(fields: OpaqueFieldsReceived, model: str, run_id: str) -> ReasoningItem:
+    """The item that has them; it stands before the items of its turn.
+
+    Its model is in its data: earlier releases send the data of any item that has the model's name,
+    also to the other API, which would refuse it.
+    """
+    data: dict[str, Any] = {"type": CHAT_FIELDS, "model": model, "message": fields.message}
+    if any(fields.calls):
+        data["calls"] = list(fields.calls)
+    return {"type": "reasoning", "model": "", "data": data, "run_id": run_id}

@@ -32,10 +32,10 @@ from threadmill_workers.execution.turn import (
     OpenCall,
     Reply,
     calls_body,
+    fields_item,
     stored_usage,
     usage_fields,
 )
-from threadmill_workers.models.returned_fields import fields_item
 
 
 class TurnWriter:

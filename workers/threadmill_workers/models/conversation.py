@@ -11,9 +11,9 @@ import time
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import HostedCallItem, Item
+from threadmill_shared.records.told_calls import tell_hosted_call
 from threadmill_workers.models.call_pairs import pair_calls
 from threadmill_workers.models.replay import replayable_item
-from threadmill_workers.models.told_calls import tell_hosted_call
 
 NO_MESSAGE = "(no message)"
 """What stands in the place of a user's message that a provider insists on."""

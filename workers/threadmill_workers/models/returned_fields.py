@@ -1,32 +1,17 @@
-"""The opaque fields of a turn, as they are stored, and as they go back with message and calls."""
+"""The stored opaque fields of a turn, as they go back with its message and calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from threadmill_shared.model import OpaqueFieldsReceived
 from threadmill_shared.records import lenient
-from threadmill_shared.records.items import Item, ReasoningItem
+from threadmill_shared.records.items import CHAT_FIELDS, Item, ReasoningItem
 from threadmill_workers.models.field_rules import FieldRules
 
 Json = dict[str, Any]
 
-_KIND = "chat_message"
-"""No type of the Responses API's items."""
 _OWN_OF_MESSAGE = frozenset(("role", "content", "tool_calls", "tool_call_id", "function_call"))
-
-
-def fields_item(fields: OpaqueFieldsReceived, model: str, run_id: str) -> ReasoningItem:
-    """The item that has them; it stands before the items of its turn.
-
-    Its model is in its data: earlier releases send the data of any item that has the model's name,
-    also to the other API, which would refuse it.
-    """
-    data: Json = {"type": _KIND, "model": model, "message": fields.message}
-    if any(fields.calls):
-        data["calls"] = list(fields.calls)
-    return {"type": "reasoning", "model": "", "data": data, "run_id": run_id}
 
 
 class ReturnedFields:
@@ -48,7 +33,7 @@ class ReturnedFields:
     def pass_item(self, item: Item) -> None:
         """Take note of the next item: a turn begins, or continues, or its fields have ended."""
         if item["type"] == "reasoning":
-            if lenient.json_object(item["data"]).get("type") == _KIND:
+            if lenient.json_object(item["data"]).get("type") == CHAT_FIELDS:
                 self._begin(item)
         elif not self._is_of_turn(item):
             self._run_id, self._message, self._calls = None, {}, iter(())
