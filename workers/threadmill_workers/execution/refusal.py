@@ -12,12 +12,15 @@ _STATUSES = frozenset({None, 400, 404, 413, 422})
 _HISTORY = re.compile(
     r"(body[.\[])?(input|messages?|prompt|contents?|conversation|history)\b", re.IGNORECASE
 )
-_PLACE = re.compile(r"\b(input|messages|contents)[.\[]+\d", re.IGNORECASE)
+_PLACE = re.compile(r"\b(input|messages|contents)([.\[]+|', )\d", re.IGNORECASE)
+"""The last form is Python's: `('body', 'messages', 3)`."""
 _OTHER_CODES = frozenset(
     (
         "model_not_found",
         "invalid_model",
         "model_not_supported",
+        "model_not_available",
+        "dedicated_endpoint_not_running",
         "invalid_api_key",
         "insufficient_quota",
         "billing_hard_limit_reached",
@@ -32,8 +35,12 @@ _OTHER = re.compile(
     r"|parallel_tool_calls|response_format|stream_options|reasoning[_.]effort|service_tier"
     r"|safety_identifier|presence_penalty|logprobs|extra_body)\b"
     r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bapi[ _]key\b|\bschema for\b"
-    r"|\bmodel\b.{0,80}\b(not found|not exist|unknown|no access)\b"
-    r"|\b(unknown|invalid|no such|unsupported) model\b",
+    r"|\btool choice\b|--enable-|\bapi-version\b|\bbudget\b|\bextra_forbidden\b"
+    r"|\bunknown name\b.{0,80}\bcannot find field\b"
+    r"|\bnot support (tools?|tool use|function call\w*|thinking|param\w*)\b"
+    r"|\bmodels?\b.{0,80}\b(not found|not exist|unknown|no access)\b"
+    r"|\b(unknown|invalid|no such|unsupported|non-serverless) model\b|\bnot a valid model\b"
+    r"|\b(no models?|model (is )?(not|un)) ?loaded\b|\bno endpoints? found\b",
     re.IGNORECASE | re.DOTALL,
 )
 _UNSUPPORTED = re.compile(r"\bmodel\b.{0,80}\bnot supported\b", re.IGNORECASE | re.DOTALL)
@@ -65,10 +72,10 @@ def may_be_of_history(error: ModelRefused) -> bool:
     if error.param:
         is_of_files = _FILES_OF_TOOLS.search(error.param) is not None
         return is_of_files or _HISTORY.match(error.param) is not None
-    return not _OTHER.search(error.reason) and not _names_model(error)
+    return not _OTHER.search(error.reason) and not _blames_model(error)
 
 
-def _names_model(error: ModelRefused) -> bool:
+def _blames_model(error: ModelRefused) -> bool:
     """Whether the model, or the URL, is the cause, and not what the model was sent."""
     if suspect_kind(error) is not None:
         return False

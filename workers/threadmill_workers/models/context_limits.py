@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 _CODES = re.compile(
-    r"context_(length|window|size|limit)_?exceed|exceeds?_(the_)?context|contextwindowexceeded"
+    r"context_((length|window|size|limit)_?)?exceed|exceeds?_(the_)?context|contextwindowexceeded"
     r"|contextlength|(prompt|input|context|conversation)_too_(long|large)|tokens_limit_reached"
     r"|model_context_window|max_prompt_tokens_exceeded"
 )
@@ -66,6 +66,8 @@ _OTHER = (
 
 _RATE = re.compile(r"\b(rate limit|quota|per (second|min(ute)?|hour|day|month))\b")
 _HOPELESS = re.compile(r"\blimit:? ([\d,]+)\b.*?\brequested:? ([\d,]+)", re.DOTALL)
+_NO_ROOM = re.compile(r"\bmax_\w*tokens must be at least 1, got -\d")
+"""What the prompt leaves of vLLM's context for an answer."""
 _LIMIT = re.compile(r"context (?:length|window|size|limit)(?: is| of|:)? (?:only )?([\d,]+)")
 _ANSWER = re.compile(
     r"too large: ([\d,]+)|([\d,]+) (?:output|completion) tokens|([\d,]+) (?:in|for) the completion"
@@ -93,7 +95,7 @@ def says_too_long(status: int | None, words: tuple[str, ...], message: str) -> b
     if any(_CODES.search(word.lower()) for word in words):
         return True
     text = message.lower()
-    if _is_hopeless(text):
+    if _CODES.search(text) or _NO_ROOM.search(text) or _is_hopeless(text):
         return True
     if _OTHERS.search(text) or _blames_answer(text):
         return False

@@ -11,12 +11,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from threadmill_shared.records import lenient
+from threadmill_workers.models.wrapped_errors import error_within
 
 _WORD = re.compile(r"[\w.\[\]-]{1,80}")
 """What a code, type or param may look like; anything else may be text."""
-_MESSAGES = ("message", "detail", "error_description", "msg", "title", "error", "reason")
-_NESTED = ("error", "detail", "errors", "details")
+_MESSAGES = ("raw", "message", "detail", "error_description", "msg", "title", "error", "reason")
+"""OpenRouter has the words of the provider behind it in `metadata.raw`."""
+_NESTED = ("error", "detail", "errors", "details", "message", "metadata")
 _DEPTH = 6
+_LAYERS = 3
+"""So often a proxy's message is unwrapped."""
+_LONGEST_READ = 20_000
 
 _STYLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title\s*>", re.DOTALL | re.IGNORECASE)
@@ -63,14 +68,14 @@ def read_report(
 
     Args:
         body: JSON of any shape, or a text.
-        status: the HTTP status; without one, a code that is a number counts as one.
+        status: the HTTP status; without one, a code that is one counts.
         headers: the response's headers.
     """
     objects = list(_objects(body, _DEPTH))
-    code = _first(objects, "code")
     if status is None:
-        status = lenient.whole_number(code)
-    message = _message(objects, body)
+        status = _status(_first(objects, "code"))
+    message, inner = _unwrapped(_message(objects, body))
+    objects = [*inner, *objects]
     param = _first_word(objects, "param") or _place(objects)
     return ErrorReport(
         status=status,
@@ -91,6 +96,26 @@ def _objects(value: object, depth: int) -> Iterator[Mapping[str, Any]]:
         for name in _NESTED:
             yield from _objects(value.get(name), depth - 1)
         yield value
+
+
+def _status(code: object) -> int | None:
+    """The HTTP status that the code is."""
+    text = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    return int(text) if re.fullmatch(r"[45]\d\d", text) else None
+
+
+def _unwrapped(message: str) -> tuple[str, list[Mapping[str, Any]]]:
+    """The message with the words of the errors within in their place, and what these say."""
+    found: list[Mapping[str, Any]] = []
+    for _ in range(_LAYERS):
+        within = error_within(message[:_LONGEST_READ])
+        if within is None:
+            break
+        body, begin, end = within
+        objects = list(_objects(body, _DEPTH))
+        message = f"{message[:begin]}{_message(objects, body)}{message[end:]}"
+        found = [*objects, *found]
+    return message, found
 
 
 def _first(objects: list[Mapping[str, Any]], name: str) -> object:

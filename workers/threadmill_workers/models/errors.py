@@ -44,16 +44,33 @@ _UNAVAILABLE = frozenset(
         "UNAVAILABLE",
     )
 )
+_NO_ANSWER = frozenset(("tool_use_failed", "output_parse_failed"))
+"""The model has written what its provider cannot read: another time it may do better."""
+_WRONG_KEY = "check OPENAI_API_KEY"
 _ADVICE = {
-    401: "check OPENAI_API_KEY",
+    401: _WRONG_KEY,
     403: "check what OPENAI_API_KEY may do",
     404: "check the model's name and OPENAI_BASE_URL",
 }
 _NAMES_MODEL = re.compile(
-    r"\b(unknown|invalid|no such|unsupported) model\b"
-    r"|\bmodel\b.{0,80}\b(not found|not exist|not supported|unknown|no access)\b",
+    r"\b(unknown|invalid|no such|unsupported|non-serverless) model\b|\bnot a valid model\b"
+    r"|\bmodels?\b.{0,80}\b(not found|not exist|not supported|unknown|no access)\b"
+    r"|\b(no models?|model (is )?(not|un)) ?loaded\b|\bno endpoints? found\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMES_KEY = re.compile(
+    r"\bapi[ _-]?key\b.{0,40}\b(not valid|invalid|incorrect|expired|missing|required)\b"
+    r"|\b(incorrect|invalid|wrong|expired|missing|no)\b.{0,20}\bapi[ _-]?key\b",
     re.IGNORECASE,
 )
+_MAY_PASS = re.compile(
+    r"\b(server|provider|upstream|engine|worker|gateway|internal)\b.{0,40}"
+    r"\b(error|failed|failure|disconnected|unavailable|busy)\b"
+    r"|\bconnection\b.{0,20}\b(lost|error|reset|closed|aborted)\b|\berror was encountered\b"
+    r"|\b(overloaded|timed? ?out|temporarily|try again|retry)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Said inside a stream, by a provider that has no code for it."""
 
 
 class StreamFailed(Exception):
@@ -112,7 +129,7 @@ def _as_error(report: ErrorReport, private: PrivateTexts) -> ModelError:
         return ContextTooLong(
             f"The conversation is too large for the model provider{said}.", in_bytes=True
         )
-    if report.has_word(_NO_QUOTA):
+    if report.status == 402 or report.has_word(_NO_QUOTA):
         return _refused(
             report, f"The account at the model provider has no quota left{said}; check its billing."
         )
@@ -127,6 +144,12 @@ def _as_error(report: ErrorReport, private: PrivateTexts) -> ModelError:
             f"The model provider failed{said}; a retry may succeed.",
             retry_after=report.retry_after,
         )
+    return _as_refusal(report, said)
+
+
+def _as_refusal(report: ErrorReport, said: str) -> ModelError:
+    if report.has_word(_NO_ANSWER):
+        return ModelGarbled(f"The model provider could not read the model's answer{said}.")
     advice = _advise_refused(report)
     end = f"; {advice}." if advice else "."
     return _refused(report, f"The model provider refused the request{said}{end}")
@@ -146,6 +169,8 @@ def _advise_refused(report: ErrorReport) -> str:
     """What helps, as far as status and words tell it."""
     if report.status in _ADVICE:
         return _ADVICE[report.status]
+    if _NAMES_KEY.search(report.message):
+        return _WRONG_KEY
     if _NAMES_MODEL.search(report.message):
         return "check the model's name"
     return "change the request" if report.param else ""
@@ -159,7 +184,9 @@ def _advise_at_limit(report: ErrorReport) -> str:
 
 def _is_passing(report: ErrorReport) -> bool:
     if report.status is None:
-        return report.has_word(_UNAVAILABLE)
+        is_unnamed = not report.code and "invalid" not in report.type
+        is_passing = is_unnamed and _MAY_PASS.search(report.message) is not None
+        return is_passing or report.has_word(_UNAVAILABLE)
     return report.status in {408, 409} or report.status >= 500
 
 

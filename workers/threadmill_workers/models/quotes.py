@@ -17,6 +17,7 @@ _KEY_LIKE = re.compile(
     r"|\w+(?:\.{3}|…)\w+",
     re.IGNORECASE,
 )
+_NAMES_KEY = re.compile(r"\b(incorrect|invalid|wrong)\b.{0,20}\bapi[ _-]?key\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ def shows_key(message: str, key: str, status: int | None) -> bool:
     if key and (key in message or (len(key) > 2 * _KEY_PART and _has_part(message, key))):
         return True
     # There it is repeated, masked as the provider sees fit.
-    return status == 401 and _KEY_LIKE.search(message) is not None
+    is_of_key = status == 401 or _NAMES_KEY.search(message) is not None
+    return is_of_key and _KEY_LIKE.search(message) is not None
 
 
 def _has_part(message: str, key: str) -> bool:
