@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from tests.acceptance.bots.hosted import visit_url
 from tests.acceptance.conftest import Lasting
 from tests.support.environment import isolated_environment
 from tests.support.processes.worker import Worker, Workers
@@ -18,7 +19,8 @@ from tests.support.waiting import wait_until
 from threadmill import Assistant, CodeInterpreter, FileSearch, Message, Run, Thread
 from threadmill.client.current import close_client
 from threadmill.printing.text import notice_of
-from threadmill.testing import Reply, Search, StandIn, Text
+from threadmill.testing import Call, Reply, Request, Search, StandIn, Text
+from threadmill.testing.standin.faults import Refusal
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
@@ -298,3 +300,71 @@ def test_a_file_that_is_gone_from_redis_is_reported_and_the_thread_goes_on(
     assert run.status == "completed"
     assert set(errors(thread.get_messages()[0])) == {"cats.txt", "dogs.md"}
     assert failures(say(thread, "And now?")) == []
+
+
+# ---- files that are refused with the request ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("The file odd.xyz has an unsupported format.", None),
+        ("Failed to process {id}.", None),
+        ("Invalid value.", "tools[0].container.file_ids"),
+        ("Unsupported file type.", None),
+    ],
+)
+def test_a_file_that_is_refused_with_the_request_is_reported_and_left_out(
+    message: str, param: str | None, standin: StandIn, files: Path
+) -> None:
+    (files / "odd.xyz").write_text("?")
+
+    def brain(request: Request) -> Reply | Refusal:
+        tools = [one for one in request.body["tools"] if one["type"] == "code_interpreter"]
+        for id in tools[0]["container"].get("file_ids", ()):
+            if standin.hosting.files[id].name == "odd.xyz":
+                return Refusal(400, message.format(id=id), param=param)
+        return Reply([Text("Fine.")])
+
+    standin.brain = brain
+    thread = Thread()
+    say(thread, code_interpreter_files=[files / "cats.txt"])
+    run = say(thread, code_interpreter_files=[files / "odd.xyz"])
+    assert run.status == "completed"
+    assert list(errors(run.messages[0])) == ["odd.xyz"]
+    assert errors(thread.get_messages()[0]) == {}
+    assert len(failures(run)) == 1
+    assert "odd.xyz" in asked_last(standin)
+
+    asked = len(standin.requests)
+    assert say(thread, "And now?").status == "completed"
+    assert len(standin.requests) == asked + 1
+    [tool] = [one for one in standin.requests[-1].body["tools"] if "container" in one]
+    assert len(tool["container"]["file_ids"]) == 1
+
+
+def test_a_file_for_code_that_the_provider_has_lost_is_uploaded_again(
+    standin: StandIn, files: Path
+) -> None:
+    thread = Thread()
+    say(thread, code_interpreter_files=[files / "cats.txt"])
+    standin.hosting.files.clear()
+    run = say(thread, "Again")
+    assert (run.status, failures(run)) == ("completed", [])
+    assert [file.name for file in standin.hosting.files.values()] == ["cats.txt"]
+
+
+def test_a_vector_store_that_goes_between_two_turns_of_a_run_is_made_again(
+    standin: StandIn, files: Path
+) -> None:
+    def brain(request: Request) -> Reply:
+        if request.body["input"][-1].get("role") != "user":
+            return Reply([Text("Fine.")])
+        standin.hosting.vector_stores.clear()
+        return Reply([Call("visit_url", {"url": "https://example.org"})])
+
+    standin.brain = brain
+    plotter = Assistant(name="plotter", tools=[FileSearch, visit_url])
+    run = plotter.say("Go", file_search_files=[files / "cats.txt"], event_handler_class=None)
+    assert run.status == "completed"
+    assert searched(standin) == ["cats.txt"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from threadmill_shared.errors import ModelRefused
 from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records.items import Item
@@ -44,6 +45,12 @@ class AttachedFiles:
         if not tools or self._tool_files is None:
             return tools
         return await self._tool_files.give(items, tools)
+
+    async def amend(self, error: ModelRefused, *, is_guess: bool) -> bool:
+        """See `ToolFiles.amend`."""
+        if self._tool_files is None:
+            return False
+        return await self._tool_files.amend(error, is_guess=is_guess)
 
     async def show(self, items: Sequence[Item]) -> ShownImages:
         """What the model sees of these items: images, and notes about files that it lacks.

@@ -66,6 +66,7 @@ class ModelTurns:
         self._provider = provider
         self._retries = retries
         self._reducer = reducer
+        self._attached = attached
         self._requests = RequestBuilder(held.record, history, reducer, attached, output_files)
         self._request: ModelRequest | None = None
         """The last one."""
@@ -106,7 +107,7 @@ class ModelTurns:
                 reply = await self._stream()
                 await self._reducer.note_answer()
             except (errors.ContextTooLong, errors.ModelRefused) as error:
-                if not await self._reduce(error):
+                if not await self._mend(error):
                     raise self._explained(error) from None
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
                 self._provider.note_failure(self._record.id, error)
@@ -117,6 +118,27 @@ class ModelTurns:
                 await self._announce_retry(error, tries)
             else:
                 return reply
+
+    async def _mend(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
+        """Leave out what the request was refused for; False if that is not known."""
+        if await self._amend_files(error, is_guess=False) or await self._reduce(error):
+            return True
+        if await self._amend_files(error, is_guess=True):
+            self._reducer.begin()
+            return True
+        return False
+
+    async def _amend_files(
+        self, error: errors.ContextTooLong | errors.ModelRefused, *, is_guess: bool
+    ) -> bool:
+        """Leave out a file of the provider's tools, or give it again; False if it is not that."""
+        is_request = self._request is not None and not self._has_begun
+        if not is_request or not isinstance(error, errors.ModelRefused):
+            return False
+        if not await self._attached.amend(error, is_guess=is_guess):
+            return False
+        self._writer.abandon()
+        return True
 
     async def _reduce(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
         """Leave out something of earlier turns; False if that cannot help."""

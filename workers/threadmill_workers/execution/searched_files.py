@@ -46,6 +46,7 @@ class SearchedFiles:
         self._provider = provider
         self._thread_id = held.record.thread_id
         self._found: ThreadVectorStore | None = None
+        self._was_forgotten = False
 
     @property
     def store_id(self) -> str | None:
@@ -75,6 +76,13 @@ class SearchedFiles:
             return await self._provider.file_states(found.id, file_ids)
         except errors.ModelGarbled:
             return {}
+
+    def forget(self) -> bool:
+        """Look for the vector store again with the next files; False if that was done before."""
+        if self._was_forgotten:
+            return False
+        self._found, self._was_forgotten = None, True
+        return True
 
     # ---- the vector store ------------------------------------------------------------------------
 

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from threadmill_shared.errors import ModelRefused
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
 from threadmill_shared.model import FileRefused, ProviderFiles
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import Item, text_part
 from threadmill_shared.store.store import Store
+from threadmill_workers.execution.file_blame import (
+    can_be_of_files,
+    mentions,
+    names_place,
+    speaks_of_files,
+)
 from threadmill_workers.execution.file_failures import (
     AttachedFile,
     FileFailures,
@@ -23,8 +30,9 @@ from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.searched_files import LateFile, SearchedFiles
 from threadmill_workers.execution.uploads import SEARCH, Uploads
 
+CODE = "code_interpreter"
 _LACKS = {
-    "code_interpreter": "cannot be read by the code interpreter",
+    CODE: "cannot be read by the code interpreter",
     SEARCH: "cannot be searched",
 }
 
@@ -48,6 +56,8 @@ class ToolFiles:
         self._searched = SearchedFiles(store, held, provider)
         self._lacking: dict[str, dict[str, str]] = {}
         """For each file, why tools of the last request lack it."""
+        self._code_files: dict[str, AttachedFile] = {}
+        """What the last request names for code, by the provider's ids."""
 
     async def give(self, items: Sequence[Item], tools: Sequence[HostedTool]) -> list[HostedTool]:
         """The hosted tools, with the files that these messages attach for them.
@@ -55,7 +65,7 @@ class ToolFiles:
         Raises:
             ModelError: the provider cannot be asked.
         """
-        self._lacking = {}
+        self._lacking, self._code_files = {}, {}
         messages = [message for message in users_messages(items) if message.get("attachments")]
         if not messages:
             return list(tools)
@@ -74,12 +84,49 @@ class ToolFiles:
         if isinstance(tool, FileSearch):
             tool = await self._with_searched(tool, wanted)
         elif isinstance(tool, CodeInterpreter):
-            given = await self._uploads.give(wanted, tool.type)
+            given = self._code_files = await self._uploads.give(wanted, tool.type)
             tool = tool.model_copy(update={"file_ids": _merged(tool.file_ids, given)})
         for file in wanted:
             if failure := self._failures.find(file, tool.type):
                 self._lacking.setdefault(file.id, {})[tool.type] = failure.reason
         return tool
+
+    async def amend(self, error: ModelRefused, *, is_guess: bool) -> bool:
+        """Mend what the last request was refused for, if that is a file or the vector store.
+
+        Args:
+            error: the refusal.
+            is_guess: whether words that name neither file nor place are enough.
+
+        Returns:
+            Whether the next request differs.
+        """
+        if not can_be_of_files(error):
+            return False
+        if self._searched.store_id and mentions(error, self._searched.store_id):
+            return self._searched.forget()
+        blamed = self._blamed(error, is_guess=is_guess)
+        for id in blamed:
+            await self._mend(id, error)
+        return bool(blamed)
+
+    def _blamed(self, error: ModelRefused, *, is_guess: bool) -> list[str]:
+        """The provider's ids of the files that the error names, or of the newest message's."""
+        files = self._code_files
+        named = [id for id, file in files.items() if mentions(error, id, file.name)]
+        if named or not files or not (names_place(error) or (is_guess and speaks_of_files(error))):
+            return named
+        newest = list(files.values())[-1].places[CODE][-1]
+        return [id for id, file in files.items() if newest in file.places[CODE]]
+
+    async def _mend(self, id: str, error: ModelRefused) -> None:
+        """Upload a file again, or report that code cannot read it."""
+        file = self._code_files[id]
+        if self._uploads.is_forgotten(file, error):
+            await self._uploads.repeat(file)
+        else:
+            failure = FileFailure((CODE,), str(error).rstrip("."), id)
+            await self._failures.add(file, failure, error.status)
 
     # ---- the search ------------------------------------------------------------------------------
 

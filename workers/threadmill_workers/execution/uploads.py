@@ -69,7 +69,7 @@ class Uploads:
         """
         await self._upload(file)
 
-    def is_forgotten(self, file: AttachedFile, error: FileRefused) -> bool:
+    def is_forgotten(self, file: AttachedFile, error: FileRefused | errors.ModelRefused) -> bool:
         """Whether the provider says that it does not know an earlier upload any more."""
         if file.id in self._fresh:
             return False
