@@ -259,6 +259,36 @@ def test_the_model_is_told_of_a_hosted_call_that_is_left_out():
 
 def test_what_is_known_to_be_refused_is_not_sent_again():
     items = turn("t0", "run_0", ["reasoning", "answer"]) + turn("now", RUN, ["reasoning"])
-    known = LeftOut({PartKind.REASONING: ((1, 99),)})
+    known = LeftOut({PartKind.REASONING: ((1, 3),)})
     sent = ReductionPlan(items, 1, RUN, known).left_out.apply(items, 1)
     assert [item["type"] for item in sent] == ["message", "message", "message", "reasoning"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("reasoning", "The encrypted content for item rs_1 could not be verified."),
+        ("hosted_calls", "Container is expired."),
+    ],
+)
+def test_a_turn_does_without_its_own_reasoning_and_containers_if_they_are_refused_by_name(
+    kind: str, words: str
+) -> None:
+    [_, own] = turn("now", RUN, [kind])
+    for earlier in ([], turn("t1", "run_1", ["call", "answer"])):
+        items = [*earlier, message("user", "now asks", RUN), own]
+        plan = ReductionPlan(items, 1, RUN, LeftOut())
+        plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
+        while plan.advance():
+            assert own in plan.left_out.apply(items, 1)
+            plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
+        plan = ReductionPlan(items, 1, RUN, LeftOut())
+        plan.note_refusal(ModelRefused("No.", status=400, reason=words))
+        assert plan.advance()
+        sent = plan.left_out.apply(items, 1)
+        assert own not in sent
+        assert items[-2] in sent
+        assert sent[: len(earlier)] == earlier
+        # It is known when the run asks again.
+        again = ReductionPlan(items, 1, RUN, plan.left_out)
+        assert again.left_out.apply(items, 1) == sent

@@ -1,12 +1,12 @@
 """What a model request leaves out of earlier turns, as a function of a thread's items.
 
-The current turn is never touched, and calls and outputs stay together: only whole turns and items
-that stand alone are left out; an output is shortened, and a hosted call is told as text.
+Calls and outputs stay together: only whole turns and items that stand alone are left out; an
+output is shortened, and a hosted call is told as text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
@@ -46,9 +46,9 @@ class LeftOut:
         more = {kind: joined([*self.spans.get(kind, ()), *added]) for kind in kinds}
         return LeftOut({**self.spans, **more})
 
-    def up_to(self, last: int) -> LeftOut:
-        """The same, but nothing behind a position."""
-        kept = {kind: up_to(last, spans) for kind, spans in self.spans.items()}
+    def up_to(self, last: int, but: Collection[PartKind]) -> LeftOut:
+        """The same, but of other kinds than these nothing behind a position."""
+        kept = {k: s if k in but else up_to(last, s) for k, s in self.spans.items()}
         return LeftOut({kind: spans for kind, spans in kept.items() if spans})
 
     def is_left_out(self, kind: PartKind, position: int) -> bool:

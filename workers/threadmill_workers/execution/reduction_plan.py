@@ -7,6 +7,9 @@ makes a request smaller stays out.
 
 What comes first is what the provider's words point at, and turns that it has refused when they
 were current: the turns before them had been answered.
+
+The current turn stays whole, but for its own reasoning, and hosted calls that are told as text, if
+the provider's words point at these: a container may expire within a turn.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from threadmill_workers.execution.spans import Span, is_within, up_to
 
 MAX_EXTRA_REQUESTS = 5
 """For one answer; a conversation that is too long may be halved more often."""
+_OPAQUE = (PartKind.REASONING, PartKind.HOSTED_CALLS)
 _PARTS = tuple(kind for kind in PartKind if kind is not PartKind.TURNS)
 
 
@@ -53,6 +57,7 @@ class ReductionPlan:
         """
         count = max((last for _, last in refused), default=0) - first + 1
         current = current_turn_start(items, run_id, max(count, 0))
+        self._items = items
         self._earlier = items[:current]
         self._starts = [at for at in turn_starts(self._earlier) if at < current] + [current]
         self._first = first
@@ -60,7 +65,8 @@ class ReductionPlan:
         """Position of the last item before the current turn."""
         self._whole: Span = (1, self.last_earlier)
         self._refused_turns = up_to(self.last_earlier, refused)
-        self._kept = known.up_to(self.last_earlier)
+        self._all: Span = (1, first + len(items) - 1)
+        self._kept = known.up_to(self.last_earlier, but=_OPAQUE)
         self.left_out = self._kept
         """Of the request that was sent last, or is sent next."""
         self._cause = ""
@@ -71,7 +77,7 @@ class ReductionPlan:
     @property
     def counts(self) -> dict[PartKind, int]:
         """How many items of each kind, and how many turns, the current proposal leaves out."""
-        return count_parts(self._earlier, self._first, self.left_out)
+        return count_parts(self._items, self._first, self.left_out)
 
     def note_refusal(self, error: ModelRefused | ContextTooLong) -> None:
         """Take note that the request which leaves out `left_out` was refused."""
@@ -83,8 +89,7 @@ class ReductionPlan:
 
     def advance(self) -> bool:
         """Choose what the next request leaves out; False if nothing is left to try."""
-        has_budget = self._budget > 0 or self._halves
-        if not has_budget or not self._kept.apply(self._earlier, self._first):
+        if self._budget <= 0 and not self._halves:
             return False
         options = [one for one in self._options() if one not in self._refused]
         if not options:
@@ -105,6 +110,9 @@ class ReductionPlan:
         return isinstance(self._error, ContextTooLong) and not self._error.in_bytes
 
     def _options(self) -> Iterator[LeftOut]:
+        if not self._kept.apply(self._earlier, self._first):
+            yield from self._without_own()
+            return
         if self._halves:
             yield from self._without_refused([PartKind.TURNS])
         elif isinstance(self._error, ContextTooLong):
@@ -133,6 +141,7 @@ class ReductionPlan:
         elif suspect is not PartKind.TURNS:
             yield from self._without_refused([suspect])
             yield from self._without([suspect])
+            yield from self._without_own()
         yield from self._without_refused([PartKind.TURNS])
         if suspect is PartKind.TURNS:
             yield from self._shorter()
@@ -144,6 +153,12 @@ class ReductionPlan:
         """Without these kinds, unless nothing of them is sent."""
         if any(map(self._places, kinds)):
             yield self._kept.adding(kinds, [self._whole])
+
+    def _without_own(self) -> Iterator[LeftOut]:
+        """Without the suspect in the current turn, too, if the turn can do without it."""
+        kind, own = suspect_kind(self._error), self._items[len(self._earlier) :]
+        if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
+            yield self._kept.adding([kind], [self._all])
 
     def _without_refused(self, kinds: Sequence[PartKind]) -> Iterator[LeftOut]:
         """Without these kinds in turns that were refused, unless nothing of them is sent.
