@@ -106,22 +106,47 @@ def test_wrong_arguments_are_refused_in_words_a_model_can_act_on():
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        ('{"order": ', "Invalid JSON"),
-        ("[1]", "one JSON object"),
-        ("3", "one JSON object"),
-        ('"x"', "one JSON object"),
-        ('{"reason": "\ud800"}', "unicode"),
-        ("[" * 5000, "Invalid JSON"),
-    ],
-)
-def test_arguments_that_are_no_json_object_are_refused(arguments, word):
-    assert word in refusal(refund_reason, arguments)
+MISTAKES = {
+    '{"order": ': "Invalid JSON: they are cut off after 9 characters",
+    '{"reason": "ab': "Invalid JSON: they are cut off after 14 characters",
+    "{": "Invalid JSON: they are cut off after 1 characters",
+    "[1]": "they should be one JSON object, not an array",
+    "3": "they should be one JSON object, not a number",
+    "true": "they should be one JSON object, not true or false",
+    "null": "they should be one JSON object, not null",
+    '"x"': "they should be one JSON object, not a text",
+    '"{\\"reason\\": 1}"': "they should be one JSON object, not a text that contains one",
+    "NaN": "NaN and Infinity are not JSON; write a number or null",
+    '{"reason": NaN}': "NaN and Infinity are not JSON; write a number or null",
+    '{"reason": [{"a": -Infinity}]}': "NaN and Infinity are not JSON; write a number or null",
+    '{"reason": 1e999}': "a number in them is too large",
+    '{"reason": "x"} {}': "they should be one JSON object and nothing else",
+    '{"reason": "x"} thanks': "they should be one JSON object and nothing else",
+    "{'reason': 'x'}": "Invalid JSON: key must be a string",
+    '{"reason": "x",}': "Invalid JSON: trailing comma",
+    '{"reason": None}': "Invalid JSON",
+    "reason=x": "Invalid JSON",
+    '```json\n{"reason": "x"}\n```': "Invalid JSON",
+    '{"reason": "\\ud800"}': "Invalid JSON",
+    '{"reason": "\ud800"}': "unicode",
+    "[" * 5000: "Invalid JSON",
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES.items())
+def test_arguments_that_are_no_json_object_are_refused_in_words_that_say_why(arguments, words):
+    said = refusal(refund_reason, arguments)
+    assert said.startswith("The arguments of refund_reason are not valid: ")
+    assert words in said
 
 
 def refund_reason(reason: str): ...
+
+
+def test_nan_is_no_number_that_a_function_gets():
+    def take(number: float): ...
+
+    assert "NaN" in refusal(take, '{"number": NaN}')
 
 
 def test_a_refusal_is_short_and_without_addresses_or_the_models_own_text():

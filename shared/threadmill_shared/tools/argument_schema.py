@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from threadmill_shared.errors import BadTool, ToolArgumentsInvalid
 from threadmill_shared.tools.docstring import split_docstring
+from threadmill_shared.tools.json_arguments import explain_mistake, find_mistake
 from threadmill_shared.tools.json_schema import StableJsonSchema
 from threadmill_shared.tools.signature import annotation_of, docstring_of, offered_parameters
 
@@ -93,6 +94,8 @@ class Arguments:
         Raises:
             ToolArgumentsInvalid: says what the model should write instead.
         """
+        if mistake := find_mistake(arguments):
+            raise ToolArgumentsInvalid(explain_mistake(self._tool_name, mistake))
         try:
             values = self._model.model_validate_json(arguments.strip() or "{}")
         except ValidationError as error:
@@ -110,7 +113,7 @@ class Arguments:
         shown = [self._mistake(mistake) for mistake in mistakes[:_SHOWN_MISTAKES]]
         if len(mistakes) > len(shown):
             shown.append(f"and {len(mistakes) - len(shown)} more")
-        return f"The arguments of {self._tool_name} are not valid: {'; '.join(shown)}."
+        return explain_mistake(self._tool_name, "; ".join(shown))
 
     def _mistake(self, mistake: ErrorDetails) -> str:
         place = ".".join(str(part) for part in mistake["loc"])
@@ -120,8 +123,6 @@ class Arguments:
             names = ", ".join(parameter.name for parameter in self._offered) or "none at all"
             return f"{place}: there is no such argument (there are: {names})"
         text = mistake["msg"]
-        if not place and mistake["type"] == "model_type":
-            text = "they should be one JSON object"
         if len(text) > _MESSAGE_LENGTH:
             text = text[:_MESSAGE_LENGTH] + "..."
         return f"{place}: {text}" if place else text

@@ -10,6 +10,7 @@ from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import ToolRegistry, ToolSpec
+from threadmill_shared.tools.json_arguments import find_mistake
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.next_step import AskModel, HandOver, Park
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
@@ -45,6 +46,8 @@ class CallRouter:
         # A call that was begun and is not repeated ends here: that needs no function.
         if spec is None or (call.is_begun and spec.on_interrupt != "retry"):
             return None
+        if find_mistake(call.arguments):
+            return None  # nobody should decide about it, or read such arguments
         if spec.needs_approval and not call.is_approved:
             return "approval"
         return None if self._registry.find(spec.identity, spec.digest) else "output"

@@ -16,11 +16,13 @@ from threadmill_shared.records.log import OwnEvent, ToolCallAnswered, ToolStepEn
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
+from threadmill_shared.tools.json_arguments import explain_mistake, find_mistake
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.next_step import AskModel, Finish, HandOver, Park
+from threadmill_workers.execution.tool_names import explain_unknown
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
 
 _WORKER_DIED_OUTPUT = (
@@ -134,9 +136,11 @@ class ToolCalls:
 
     async def _call(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
         spec = self._router.spec(call)
-        found = None if spec is None else self._registry.find(spec.identity, spec.digest)
+        if spec is None:
+            return call, self._refuse_unknown(call)
+        found = self._registry.find(spec.identity, spec.digest)
         if found is None:
-            return call, _unknown_tool_result(call)
+            return call, _refuse_arguments(call)
         context = CallContext(
             run_id=self._record.id,
             thread_id=self._record.thread_id,
@@ -148,6 +152,11 @@ class ToolCalls:
         )
         await self._wait_for_lease()
         return call, await self._runner.call(found, call.arguments, context)
+
+    def _refuse_unknown(self, call: OpenCall) -> ToolResult:
+        names = [tool.name for tool in self._record.request.tools]
+        text = f"Error: {explain_unknown(call.name, names)}"
+        return ToolResult(output=text, failed=True, end=None, error=errors.ToolNotFound.__name__)
 
     def _store_output(self, call: OpenCall, reply: Reply) -> None:
         calls, results, batch = reply.calls, reply.results, Batch()
@@ -171,6 +180,9 @@ class ToolCalls:
         self._held.put(batch)
 
 
-def _unknown_tool_result(call: OpenCall) -> ToolResult:
-    text = f"Error: there is no tool {call.name!r} that can be called here."
-    return ToolResult(output=text, failed=True, end=None, error=errors.ToolNotFound.__name__)
+def _refuse_arguments(call: OpenCall) -> ToolResult:
+    """What comes of a call that needs no function, since its arguments are none."""
+    mistake = find_mistake(call.arguments)
+    said = explain_mistake(call.name, mistake) if mistake else f"{call.name} cannot be called here."
+    error = errors.ToolArgumentsInvalid if mistake else errors.ToolNotFound
+    return ToolResult(output=f"Error: {said}", failed=True, end=None, error=error.__name__)

@@ -28,6 +28,7 @@ from threadmill_workers.execution.history import History
 from threadmill_workers.execution.hosted_calls import HostedCalls, hosted_item
 from threadmill_workers.execution.message_writer import MessageWriter, NextNumbers
 from threadmill_workers.execution.output_files import Enclosed, OutputFiles
+from threadmill_workers.execution.tool_names import meant_tool
 from threadmill_workers.execution.turn import (
     OpenCall,
     Reply,
@@ -142,12 +143,16 @@ class TurnWriter:
         return reply
 
     def _name_calls(self) -> tuple[OpenCall, ...]:
+        """Give each call its ids, and the name of the tool that the model means."""
         called = [event for event in self._output if type(event) is ToolCalled]
+        offered = {tool.name for tool in self._record.request.tools}
         calls = []
         for index, call in enumerate(called):
             id = ids.call_id(self._record.id, self.turns, index)
             provider_id = self._history.usable_call_id(call.provider_id) or id
-            calls.append(OpenCall(id, call.name, call.arguments, provider_id))
+            name = meant_tool(call.name, offered)
+            arguments = call.arguments if call.arguments.strip() else "{}"
+            calls.append(OpenCall(id, name, arguments, provider_id))
         return tuple(calls)
 
     def _store_fields(self, reply: Reply) -> None:
