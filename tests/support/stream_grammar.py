@@ -17,6 +17,8 @@ from threadmill_shared.model import FinishReason
 Json = Any
 
 _LETTERS = "ab é🌍{}\"\\\n'%"
+_CUT_IN = [("utf-16-le", 2, "surrogatepass"), ("utf-8", 1, "surrogateescape")]
+"""Encodings in whose units texts are cut, their bytes, and how a part of a character is written."""
 NOTHING: list[Json] = [
     b": comment\n\n",
     b"event: ping\ndata: 17\n\n",
@@ -97,12 +99,13 @@ def _calls() -> st.SearchStrategy[Call]:
 
 
 def _cut(draw: st.DrawFn, text: str) -> list[str]:
-    """Cut a text anywhere, also between the halves of a surrogate pair."""
-    units = text.encode("utf-16-le")
-    places = draw(st.lists(st.integers(0, len(units) // 2), max_size=3))
-    cuts = sorted({0, len(units) // 2, *places})
-    parts = [units[2 * a : 2 * b] for a, b in pairwise(cuts)]
-    return [part.decode("utf-16-le", "surrogatepass") for part in parts] or [""]
+    """Cut a text anywhere, also in the middle of a character, in UTF-16 or in UTF-8."""
+    encoding, size, errors = draw(st.sampled_from(_CUT_IN))
+    units = text.encode(encoding)
+    places = draw(st.lists(st.integers(0, len(units) // size), max_size=3))
+    cuts = sorted({0, len(units) // size, *places})
+    parts = [units[size * a : size * b] for a, b in pairwise(cuts)]
+    return [part.decode(encoding, errors) for part in parts] or [""]
 
 
 @dataclass(frozen=True)
@@ -245,9 +248,17 @@ def _responses(draw: st.DrawFn, text: str, calls: Sequence[Call], word: str | No
 def _frame(one: Json) -> bytes:
     if isinstance(one, bytes):
         return one
-    data = one if isinstance(one, str) else json.dumps(one)
+    data = one.encode() if isinstance(one, str) else _json(one)
     kind = one.get("type") if isinstance(one, dict) else None
-    return f"event: {kind}\ndata: {data}\n\n".encode() if kind else f"data: {data}\n\n".encode()
+    return b"%sdata: %s\n\n" % (f"event: {kind}\n".encode() if kind else b"", data)
+
+
+def _json(one: Json) -> bytes:
+    """The event with the bytes of characters as such, and halves of surrogate pairs escaped."""
+    try:
+        return json.dumps(one, ensure_ascii=False).encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return json.dumps(one).encode()
 
 
 def _with_noise(draw: st.DrawFn, api: str, events: Sequence[Json]) -> list[list[Json]]:

@@ -8,6 +8,7 @@ existed.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from typing import Any
@@ -20,6 +21,10 @@ MAX_DEPTH = 64
 _MAX_COUNT = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly."""
 _LARGE_NUMBER = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
+_ESCAPED_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
+"""Bytes that are not valid UTF-8, as `surrogateescape` decodes them."""
+_MOST_BYTES = 4
+"""Bytes of one character."""
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -31,17 +36,35 @@ def text(value: object) -> str:
 
 
 def whole_characters(text: str) -> str:
-    """The text with the halves of surrogate pairs joined, and U+FFFD for halves that are alone."""
+    """The text with the halves of surrogate pairs joined, and U+FFFD for halves that are alone.
+
+    So it is with the bytes of characters that `surrogateescape` has made into such halves.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        joined = _ESCAPED_BYTES.sub(_decoded, text)
+        return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
 
 
-def ends_with_half(text: str) -> bool:
-    """Whether the last character is the first half of a surrogate pair."""
-    return "\ud800" <= text[-1:] <= "\udbff"
+def cut_character(text: str) -> str:
+    """The end of a text that may be the beginning of a character; empty if its last one is whole.
+
+    It is the first half of a surrogate pair, or bytes as `surrogateescape` decodes them.
+    """
+    if "\ud800" <= text[-1:] <= "\udbff":
+        return text[-1]
+    *_, end = ("", *_ESCAPED_BYTES.findall(text[-_MOST_BYTES:]))
+    if not text.endswith(end):
+        return ""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(end.encode(errors="surrogateescape"))
+    return decoder.getstate()[0].decode(errors="surrogateescape")
+
+
+def _decoded(found: re.Match[str]) -> str:
+    return found[0].encode(errors="surrogateescape").decode(errors="replace")
 
 
 def whole_number(value: object) -> int | None:

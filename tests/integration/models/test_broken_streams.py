@@ -66,7 +66,7 @@ GARBAGE = {
     "html": b"<html><body>Welcome</body></html>\n",
     "json lines": b'{"message": "hi"}\n\n',
     "no json": b"data: {oops\n\n",
-    "cut utf-8": b'data: {"type": "\xff"}\n\n',
+    "cut utf-8": b'data: {"type": "\xff\n\n',
     "a list": b"data: []\n\n",
     "a number": b"data: 7\n\n",
     "a string": b'data: "choices"\n\n',
@@ -86,6 +86,7 @@ def test_what_is_not_of_the_protocol_is_garbled(api, garbage):
 
 def test_an_object_of_neither_api_is_passed_over(api):
     nothing = [b'data: {"a": 1}\n\n', b"data: {}\n\n", b"data: null\n\n", b"data:\n\n"]
+    nothing += [b'data: {"type": "\xff"}\n\n']
     assert events(api, sending(api.text("a"), *nothing, api.end_text("a"), api.end()))[-1] == END
 
 

@@ -1,7 +1,7 @@
 """From the data of a stream's events to our events, whichever API it is of.
 
 Here is what any server may add to a stream: pings, `[DONE]` in some form, several JSON values in
-one event, and escaped characters that are cut between two deltas.
+one event, and characters that are cut between two deltas, escaped or in the middle of their bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EventReader:
     def __init__(self, parser: EventParser) -> None:
         self._parser = parser
         self._half: TextDelta | CodeDelta | None = None
-        """A delta of half a surrogate pair; the next one may begin with the other half."""
+        """A delta of the first part of a character; the next one may begin with the rest."""
 
     def read(self, data: bytes) -> Sequence[ModelEvent]:
         """Return what the data of an event means.
@@ -84,9 +84,10 @@ class EventReader:
             return self.end(StreamEnd.DONE)
         if not data or _PING.fullmatch(data):
             return ()
-        if _HALF_ESCAPED.search(data):
+        if _HALF_ESCAPED.search(data) or not _is_utf8(data):
             with suppress(ValueError, RecursionError):
-                return self._with_whole_characters(self._parse(json.loads(data)))
+                value = json.loads(data.decode(errors="surrogateescape"))
+                return self._with_whole_characters(self._parse(value))
         lines = data.split(b"\n")
         if len(lines) > 1:  # Some servers end an event with one line feed only.
             return [event for line in lines for event in self.read(line)]
@@ -103,7 +104,7 @@ class EventReader:
             raise _failure(error) from None
 
     def _with_whole_characters(self, events: Sequence[ModelEvent]) -> Sequence[ModelEvent]:
-        """The events with both halves of a character in one delta."""
+        """The events with all parts of a character in one delta."""
         found: list[ModelEvent] = []
         for event in events:
             if isinstance(event, TextCited):
@@ -123,9 +124,17 @@ class EventReader:
         self, half: TextDelta | CodeDelta | None, delta: TextDelta | CodeDelta
     ) -> Sequence[ModelEvent]:
         text = (half.text if half else "") + delta.text
-        if lenient.ends_with_half(text):
-            text, self._half = text[:-1], type(delta)(text[-1])
+        if cut := lenient.cut_character(text):
+            text, self._half = text.removesuffix(cut), type(delta)(cut)
         return (type(delta)(lenient.whole_characters(text)),) if text else ()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _alone(half: TextDelta | CodeDelta | None) -> Sequence[ModelEvent]:
