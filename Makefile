@@ -19,16 +19,22 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz lint bench requirements clean
+.PHONY: help demo test test-all chaos fuzz lint bench requirements clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
 
 demo: $(INSTALLED) ## Play three conversations on an embedded server and two workers
 	$(BIN)/threadmill demo $(ARGS)
 
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder $(ARGS)
+
+test-all: ## Run all tests, also those that take long: fuzz and chaos, each with a new seed
+	$(MAKE) lint
+	$(MAKE) test
+	$(MAKE) fuzz
+	$(MAKE) chaos
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)
