@@ -47,6 +47,9 @@ class ModelRequest:
     """Further members of the body; members of objects are added to those of ours."""
     run_id: str = ""
     """The run that asks: of an earlier one's code the container may be gone."""
+    queue: str = ""
+    """The queue of the run, if its assistant has one: what has another one came from a provider
+    that may be another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,15 @@ def weigh(item: str) -> str:
 scales = Assistant(name="Scales", model="qwen3-8b", queue="local", tools=[weigh])
 """
 
+TWINS = """
+from threadmill import Assistant, CodeInterpreter
+
+one, other = [
+    Assistant(name=name, model="gpt-5.4-mini", queue=queue, tools=[CodeInterpreter])
+    for name, queue in (("One", "openai"), ("Other", "local"))
+]
+"""
+
 
 @dataclass(frozen=True)
 class Fleet:
@@ -67,10 +76,10 @@ class Fleet:
     openai: StandIn
     local: StandIn
 
-    def start(self, shown: Shown, module: str = "assistants") -> Worker:
+    def start(self, shown: Shown, module: str = "assistants", **more: str) -> Worker:
         """Start a worker as the page shows it, but for the addresses."""
         standin = self.openai if shown is OPENAI else self.local
-        settings = shown.settings | {"OPENAI_BASE_URL": standin.base_url}
+        settings = shown.settings | {"OPENAI_BASE_URL": standin.base_url} | more
         options = tuple(shown.words[2:-1])
         [worker] = self.workers.start(module, folder=self.folder, options=options, **settings)
         return worker
@@ -92,6 +101,7 @@ def fleet(redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
     (tmp_path / "assistants.py").write_text(EXAMPLES[0])
     (tmp_path / "more.py").write_text(MORE)
     (tmp_path / "scales.py").write_text(OF_LOCAL_QUEUE)
+    (tmp_path / "twins.py").write_text(TWINS)
     nobody = "http://127.0.0.1:9"  # a worker without settings of its own would ask it
     with (
         StandIn() as openai,
@@ -227,3 +237,21 @@ def test_reasoning_and_hosted_calls_of_one_provider_do_not_go_to_the_other(fleet
     assert "print(6 * 7)" in to_local  # told as text
     assert "The writer says 42." in to_openai
     fleet.assert_apart()
+
+
+def test_nor_do_they_if_both_have_one_api_and_the_models_have_one_name(fleet: Fleet) -> None:
+    for shown in (OPENAI, LOCAL):
+        fleet.start(shown, "twins", THREADMILL_MODEL_API="responses")
+    thread = Thread()
+    think, code = Reasoning("I think."), Code("print(6 * 7)", "42\n")
+    fleet.openai.brain = scripted(Reply([think, code, Text("It is 42.")]), "As I said, 42.")
+    fleet.local.brain = scripted("Then it is 42.")
+
+    for name in ("One", "Other", "One"):
+        ended(Assistant.load(name).enqueue("What is six times seven?", thread=thread))
+
+    [asked] = fleet.local.requests
+    assert {item["type"] for item in asked.items} == {"message"}
+    assert "print(6 * 7)" in str(asked.items)  # told as text
+    again = {item["type"] for item in fleet.openai.requests[-1].items}
+    assert {"reasoning", "code_interpreter_call"} < again

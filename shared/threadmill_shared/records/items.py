@@ -75,6 +75,9 @@ class ReasoningItem(TypedDict):
     model: str
     data: dict[str, Any]
     run_id: str
+    queue: NotRequired[str]
+    """The queue of its run, if the run's assistant has one: workers of other queues may have
+    another provider, to which it is not sent."""
 
 
 class NoteItem(TypedDict):
@@ -96,6 +99,8 @@ class HostedCallItem(TypedDict):
     run_id: str
     at: NotRequired[int]
     """When the call ended, in seconds since the epoch; its container lives for minutes more."""
+    queue: NotRequired[str]
+    """As of a reasoning item."""
 
 
 Item = MessageItem | ToolCallItem | ToolOutputItem | ReasoningItem | HostedCallItem | NoteItem

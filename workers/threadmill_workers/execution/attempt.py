@@ -67,19 +67,31 @@ class Attempt:
         self._context = context
         self._task_id = task_id
         self._cancel_children = cancel_children
-        strategy = held.record.request.options.truncation_strategy
-        history = History(context.store, held.record.thread_id, held.position, strategy)
+        queues, own = Queues(context.settings.namespace), held.record.queue
+        # A script's queue has one worker, and says nothing of providers; nor does the common one.
+        self._queue = "" if own == queues.common or queues.is_embedded(own) else own
+        history = self._make_history()
         self._router = self._make_router()
         self._turns = self._make_turns(history)
         self._tools = self._make_tools(history)
         self._result = ResultCheck(held, history)
 
+    def _make_history(self) -> History:
+        return History(
+            self._context.store,
+            self._record.thread_id,
+            self._held.position,
+            self._record.request.options.truncation_strategy,
+            queue=self._queue,
+        )
+
     def _make_router(self) -> CallRouter:
-        context, queue = self._context, self._record.queue
-        # A worker of another queue may have another provider. A script's queue has one worker.
-        is_script = Queues(context.settings.namespace).is_embedded(queue)
-        find = partial(context.store.workers.worker_with_more, queue=None if is_script else queue)
-        return CallRouter(self._held, context.tools, find)
+        is_script = Queues(self._context.settings.namespace).is_embedded(self._record.queue)
+        find = partial(
+            self._context.store.workers.worker_with_more,
+            queue=None if is_script else self._record.queue,
+        )
+        return CallRouter(self._held, self._context.tools, find)
 
     def _make_turns(self, history: History) -> ModelTurns:
         held, context = self._held, self._context

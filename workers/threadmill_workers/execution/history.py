@@ -26,7 +26,13 @@ class History:
     """A thread's items up to a position, and those that this run adds."""
 
     def __init__(
-        self, store: Store, thread_id: str, position: int, strategy: dict[str, Any] | None
+        self,
+        store: Store,
+        thread_id: str,
+        position: int,
+        strategy: dict[str, Any] | None,
+        *,
+        queue: str = "",
     ) -> None:
         """The thread's items up to `position`, shortened as `strategy` says.
 
@@ -35,7 +41,9 @@ class History:
             thread_id: whose they are.
             position: of the last item to read.
             strategy: `{"type": "auto"}`, or `{"type": "last_messages", "last_messages": n}`.
+            queue: the run's, if its assistant has one; noted with what only its provider takes.
         """
+        self.queue = queue
         self._store = store
         self._thread_id = thread_id
         self._position = position
@@ -53,6 +61,12 @@ class History:
             calls = (item for item in self._items if item["type"] == "tool_call")
             self._call_ids = {lenient.text(call["provider_id"]) for call in calls}
         return self._items
+
+    def marked(self, item: Item) -> Item:
+        """The item with the run's queue, if it is only for the provider that made it."""
+        if self.queue and item["type"] in ("reasoning", "hosted_call"):
+            item["queue"] = self.queue
+        return item
 
     def append(self, item: Item) -> None:
         """Add an item that this run has stored."""

@@ -79,6 +79,7 @@ class RequestBuilder:
             safety_identifier=options.safety_identifier,
             extra_body=options.extra_body,
             run_id=self._record.id,
+            queue=self._history.queue,
         )
 
 

@@ -191,6 +191,7 @@ class TurnWriter:
         self._add(reply, item)
 
     def _add(self, reply: Reply, item: Item) -> None:
+        item = self._history.marked(item)
         reply.batch.item(item)
         self._history.append(item)
 

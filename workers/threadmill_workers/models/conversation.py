@@ -35,11 +35,21 @@ def sendable_items(request: ModelRequest, *, with_hosted_calls: bool) -> list[It
     live = _live_containers(request) if with_hosted_calls else frozenset()
     items: list[Item] = []
     for item in request.items:
-        if item["type"] != "hosted_call" or (with_hosted_calls and _is_usable(item, live)):
+        is_foreign = _is_foreign(item, request)
+        if item["type"] != "hosted_call":
+            items += [] if is_foreign else [item]
+        elif with_hosted_calls and not is_foreign and _is_usable(item, live):
             items.append(item)
         elif text := tell_hosted_call(lenient.storable(item["data"])):
             items.append({"type": "note", "text": text, "run_id": item["run_id"]})
     return pair_calls(items)
+
+
+def _is_foreign(item: Item, request: ModelRequest) -> bool:
+    """Whether only another provider takes the item, as far as the queues tell."""
+    if item["type"] != "hosted_call" and item["type"] != "reasoning":
+        return False
+    return item.get("queue", "") != request.queue
 
 
 def _live_containers(request: ModelRequest) -> frozenset[str]:
