@@ -17,6 +17,8 @@ from threadmill.transfer import export_file, import_file
 
 pytestmark = pytest.mark.parametrize("api", ["chat"], indirect=True)
 
+# Two rules that are switched here: a server with a thinking model sends fields that the API does
+# not have, so it takes them back, unlike OpenAI, and it insists on the reasoning.
 OTHER_FIELDS = "unknown_fields"
 NEEDS_REASONING = "reasoning_content"
 SIGNED = {"google": {"thought_signature": "c2lnbmF0dXJl"}}

@@ -97,7 +97,7 @@ def seen(
     folder, url = tmp_path_factory.mktemp("seen"), redis_server.fresh_database()
     brain = by_text({f"<{name}>": _endless(answers) for name, answers in ANSWERS.items()})
     with (
-        StandIn(brain, strict=False) as standin,
+        StandIn(brain) as standin,
         isolated_environment(url, standin, request.param),
         listening(url) as broker,
         running_flower(folder) as flower,

@@ -111,7 +111,7 @@ def wait_for(run: Run, event: str) -> None:
 def story(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder, url = tmp_path_factory.mktemp("ends"), redis_server.fresh_database()
     with (
-        StandIn(by_text({f"<{name}>": ANSWERS[name] for name in ANSWERS}), strict=False) as standin,
+        StandIn(by_text({f"<{name}>": ANSWERS[name] for name in ANSWERS})) as standin,
         isolated_environment(url, standin, "responses", THREADMILL_MODEL_RETRIES="0"),
         running_flower(folder) as flower,
     ):
