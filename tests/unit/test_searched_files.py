@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from threadmill_shared.errors import ModelUnavailable
+from threadmill_shared.errors import ModelRefused, ModelUnavailable
 from threadmill_shared.model import FileRefused, FileState, IndexCounts
 from threadmill_shared.records.files import ThreadVectorStore
 from threadmill_workers.execution.searched_files import LateFile, SearchedFiles
@@ -49,6 +49,8 @@ class Provider:
         self.refuses_files_at_once = False
         self.refuses_stores = False
         self.loses_answer = False
+        self.loses_store = False
+        self.fails_to_explain = False
         self.tells_states = True
         self.waited: list[float] = []
 
@@ -79,11 +81,17 @@ class Provider:
         self.stores[store_id].append(file_id)
 
     async def wait_until_indexed(self, store_id: str, seconds: float) -> IndexCounts:
+        if self.loses_store:
+            self.loses_store = False
+            del self.stores[store_id]
+            raise ModelRefused("not found", status=404)
         self.waited.append(seconds)
         kinds = [self._state(id).status for id in self.stores[store_id]]
         return IndexCounts(kinds.count("pending"), kinds.count("failed"))
 
     async def file_states(self, store_id: str, file_ids: Sequence[str]) -> dict[str, FileState]:
+        if self.fails_to_explain:
+            raise ModelUnavailable("oops")
         there = self.stores[store_id] if self.tells_states else []
         return {id: self._state(id) for id in file_ids if id in there}
 
@@ -174,6 +182,22 @@ async def test_a_provider_that_tells_only_counts_is_believed(status: Any) -> Non
     assert isinstance(error, LateFile) == (status == "pending")
 
 
+async def test_if_only_the_number_of_failures_is_known_each_file_may_be_meant() -> None:
+    notes, provider = Notes(), Provider()
+    provider.tells_states = False
+    provider.states = {"a": FileState("failed")}
+    failures = await searched(notes, provider).give(["a", "b"])
+    assert {id: type(error) for id, error in failures.items()} == {"a": LateFile, "b": LateFile}
+
+
+async def test_an_explanation_that_fails_fails_nothing_else() -> None:
+    notes, provider = Notes(), Provider()
+    provider.states = {"a": FileState("failed")}
+    provider.fails_to_explain = True
+    [error] = (await searched(notes, provider).give(["a"])).values()
+    assert error.reason == "the provider does not say why"
+
+
 async def test_a_vector_store_that_goes_while_files_are_added_is_made_again() -> None:
     notes, provider = Notes(), Provider()
     files = searched(notes, provider)
@@ -183,6 +207,16 @@ async def test_a_vector_store_that_goes_while_files_are_added_is_made_again() ->
         await files.give(["a", "b"])
     assert await files.give(["a", "b"]) == {}
     assert list(provider.stores.values()) == [["a", "b"]]
+
+
+async def test_a_vector_store_that_goes_while_files_are_indexed_is_made_again() -> None:
+    notes, provider = Notes(), Provider()
+    provider.loses_store = True
+    files = searched(notes, provider)
+    with pytest.raises(ModelUnavailable, match="another one is made"):
+        await files.give(["a"])
+    assert await files.give(["a"]) == {}
+    assert list(provider.stores.values()) == [["a"]]
 
 
 @pytest.mark.parametrize(("left", "waits"), [(600.0, 120.0), (30.0, 15.0), (-1.0, 0.0)])

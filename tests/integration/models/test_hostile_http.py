@@ -16,6 +16,7 @@ from threadmill_shared.errors import (
     ModelUnavailable,
     TooLarge,
 )
+from threadmill_shared.model import FileRefused
 from threadmill_workers.models import create_model
 
 JSON = "application/json"
@@ -200,5 +201,19 @@ def test_whatever_is_said_about_a_file_is_usable_or_an_error_of_ours(asked):
                     json.dumps(str(error), ensure_ascii=False).encode()
                 finally:
                     await model.close()
+
+    asyncio.run(ask())
+
+
+def test_an_upload_that_could_not_be_processed_is_refused():
+    async def ask():
+        made = '{"id": "f", "status": "error", "status_details": "The file is corrupt."}'
+        async with file_server("200 OK", made) as url:
+            model = create_model("responses", api_key="key", base_url=url)
+            try:
+                with pytest.raises(FileRefused, match="The file is corrupt"):
+                    await model.files.upload("a.txt", b"tea", is_searched=True)
+            finally:
+                await model.close()
 
     asyncio.run(ask())

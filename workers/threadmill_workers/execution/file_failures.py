@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from threadmill_shared import errors
@@ -80,6 +80,9 @@ class FileFailures:
             failure: why, and for what.
             status: the HTTP status with which the provider has refused it, if it has.
         """
+        if failure.provider_id:  # nobody but the provider knows what it means
+            reason = failure.reason.replace(failure.provider_id, file.name)
+            failure = replace(failure, reason=reason)
         self._announce(file, failure, status)
         for message_id in _messages_with(file, failure.uses):
             old = self._known.setdefault(message_id, {}).get(file.id)

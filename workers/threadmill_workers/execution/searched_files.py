@@ -70,11 +70,12 @@ class SearchedFiles:
     async def states(self, file_ids: Sequence[str]) -> dict[str, FileState]:
         """What the provider says of these files of the vector store."""
         found = await self._find(file_ids) if file_ids else None
-        if found is None:
-            return {}
+        return {} if found is None else await self._states(found.id, file_ids)
+
+    async def _states(self, store_id: str, file_ids: Sequence[str]) -> dict[str, FileState]:
         try:
-            return await self._provider.file_states(found.id, file_ids)
-        except errors.ModelGarbled:
+            return await self._provider.file_states(store_id, file_ids)
+        except errors.ModelError:  # a run must not fail for an explanation
             return {}
 
     def forget(self) -> bool:
@@ -104,7 +105,7 @@ class SearchedFiles:
         id = await self._provider.find_store(self._thread_id, begun - _CLOCK_SECONDS)
         if id is None:
             return None
-        files = list(await self._provider.file_states(id, file_ids))
+        files = list(await self._states(id, file_ids))
         found = ThreadVectorStore(id, files, list(files))
         await self._note_made(found)
         return found
@@ -140,7 +141,7 @@ class SearchedFiles:
             try:
                 await self._provider.add_to_store(found.id, id)
             except FileRefused as error:
-                await self._check_store(found, error)
+                await self._check_store(error.status)
                 failures[id] = error
             else:
                 found.files.append(id)
@@ -149,8 +150,11 @@ class SearchedFiles:
             await self._note(found)
         return failures
 
-    async def _check_store(self, found: ThreadVectorStore, error: FileRefused) -> None:
-        if error.status == _NOT_FOUND and not await self._provider.has_store(found.id):
+    async def _check_store(self, status: int | None) -> None:
+        """Raise what makes the loop try again if the vector store has gone meanwhile."""
+        if status != _NOT_FOUND or self._found is None:
+            return
+        if not await self._provider.has_store(self._found.id):
             self._found = None
             raise errors.ModelUnavailable("The thread's vector store is gone; another one is made.")
 
@@ -171,13 +175,23 @@ class SearchedFiles:
         if found is None or not found.pending:
             return {}
         seconds = min(INDEX_SECONDS, max(self._held.seconds_to_deadline, 0) / 2)
-        counts = await self._provider.wait_until_indexed(found.id, seconds)
+        counts = await self._wait_for(found, seconds)
         failures: Failures = {}
         if counts.pending or counts.failed:
             failures = _failures(found.pending, await self.states(found.pending), counts)
         found.pending = []
         await self._note(found)
         return failures
+
+    async def _wait_for(self, found: ThreadVectorStore, seconds: float) -> IndexCounts:
+        try:
+            return await self._provider.wait_until_indexed(found.id, seconds)
+        except errors.ModelRefused as error:
+            await self._check_store(error.status)
+            if error.status != _NOT_FOUND:
+                raise
+            text = "The model provider does not know yet a vector store that it has made."
+            raise errors.ModelUnavailable(text) from None
 
 
 def _failures(
@@ -190,9 +204,9 @@ def _failures(
             failures[id] = FileRefused(state.reason)
         elif state.status == "pending":
             failures[id] = LateFile("the provider has not indexed it yet")
-    unnamed = counts.failed - sum(type(one) is FileRefused for one in failures.values())
-    if unknown and len(unknown) <= unnamed:
+    named = sum(type(one) is FileRefused for one in failures.values())
+    if unknown and len(unknown) <= counts.failed - named:
         failures |= {id: FileRefused("the provider does not say why") for id in unknown}
-    elif len(unknown) <= unnamed + counts.pending:
+    elif counts.failed + counts.pending > len(failures):
         failures |= {id: LateFile("the provider has not said that it can") for id in unknown}
     return failures

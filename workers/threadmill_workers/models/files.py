@@ -14,7 +14,7 @@ from openai.types import FileObject, VectorStore
 from openai.types.vector_stores import VectorStoreFile
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable, TooLarge
-from threadmill_shared.model import FileState, IndexCounts
+from threadmill_shared.model import FileRefused, FileState, IndexCounts
 from threadmill_shared.records import lenient
 from threadmill_workers.models import errors
 from threadmill_workers.models.file_errors import file_refusal, index_failure
@@ -67,8 +67,16 @@ class OpenAIFiles:
                 purpose="assistants" if is_searched else "user_data",
                 expires_after={"anchor": "created_at", "seconds": FILE_SECONDS},
             )
+            self._check_upload(file)
             until = lenient.whole_number(file.expires_at) or time.time() + FILE_SECONDS
             return _id_of(file), until
+
+    def _check_upload(self, file: FileObject) -> None:
+        """Raise the refusal of a file that the provider has taken and could not process."""
+        if file.status == "error":
+            raise FileRefused(
+                index_failure("error", lenient.text(file.status_details), self._private)
+            )
 
     async def make_store(self, name: str, file_ids: Sequence[str]) -> str:
         """See `ProviderFiles`."""
