@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.processes.worker import Workers
+from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Call, Reasoning, Record, Reply, StandIn, Text
@@ -144,3 +145,18 @@ def test_an_export_has_the_fields_and_an_import_sends_them(
     say("Done?", Thread(id=thread_id), notes)
     [message] = calling_messages(standin.requests[-1])
     assert message["reasoning_content"] == THOUGHT
+
+
+def test_fields_go_back_after_an_approval(workers: Workers, standin: StandIn) -> None:
+    standin.allow(OTHER_FIELDS).refuse(NEEDS_REASONING)
+    call = Call("refund", {"order": 7}, extra={"extra_content": SIGNED})
+    standin.brain = script([REASONING, call], [Text("Done.")])
+    workers.start("careful")
+    run = Assistant.load("careful").enqueue("Refund it", thread=Thread())
+    wait_until(lambda: run.refresh().status == "requires_action", "it waits for the approval")
+    [asked] = run.required_action.submit_tool_outputs.tool_calls
+    run.approve(asked.id)
+    assert run.wait(20).status == "completed"
+    [message] = calling_messages(standin.requests[-1])
+    assert message["reasoning_content"] == THOUGHT
+    assert message["tool_calls"][0]["extra_content"] == SIGNED

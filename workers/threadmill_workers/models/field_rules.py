@@ -12,8 +12,8 @@ from threadmill_shared.records import lenient
 Json = dict[str, Any]
 
 FILLERS: Mapping[str, Any] = {"reasoning_content": " ", "reasoning": " "}
-"""What stands for reasoning that is not known, in messages that have calls. DeepSeek and Kimi check
-that there is some, and take no empty text."""
+"""What stands for reasoning that is not known. DeepSeek and Kimi check that messages with calls
+have some, DeepSeek that all messages have, if there are tools; neither takes an empty text."""
 SIGNATURE = "thought_signature"
 UNSIGNED: Json = {"google": {SIGNATURE: "skip_thought_signature_validator"}}
 """The `extra_content` of a call that Gemini has not signed: Google's own word for calls of another
@@ -56,7 +56,7 @@ class FieldRules:
         return self
 
     def fill_message(self, message: Json) -> None:
-        """Add what a message with calls lacks."""
+        """Add what an assistant's message lacks."""
         for name in (self.demanded - self.refused) & FILLERS.keys():
             message[name] = message.get(name) or FILLERS[name]
 

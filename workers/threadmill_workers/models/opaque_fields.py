@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -74,7 +75,7 @@ class OpaqueFields:
 
     def add_from_message(self, delta: Json) -> None:
         """Take those of a message, or of a piece of it."""
-        if _MESSAGE_FIELDS.issuperset(delta):
+        if _MESSAGE_FIELDS.issuperset(delta):  # as of most pieces
             return
         for name, value in _opaque(delta):
             self._add(name, value)
@@ -107,13 +108,18 @@ class OpaqueFields:
 
 def _opaque(message: Json) -> Iterator[tuple[str, Any]]:
     for name, value in message.items():
-        if value and isinstance(value, _KEPT) and _OPAQUE_NAME.search(name):
+        if value and _is_opaque(name) and isinstance(value, _KEPT):
             yield name, value
+
+
+@lru_cache(maxsize=256)
+def _is_opaque(name: str) -> bool:
+    return name not in _MESSAGE_FIELDS and _OPAQUE_NAME.search(name) is not None
 
 
 def _others(call: Json, known: Collection[str]) -> Iterator[tuple[str, Any]]:
     for name, value in call.items():
-        if value and isinstance(value, _KEPT) and name not in known:
+        if value and name not in known and isinstance(value, _KEPT):
             yield name, value
 
 

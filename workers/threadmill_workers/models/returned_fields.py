@@ -41,6 +41,7 @@ class ReturnedFields:
     def add_to_message(self, message: Json) -> None:
         """Add those of the turn's message."""
         message.update(self._message)
+        self._rules.fill_message(message)
 
     def add_call(self, message: Json, call: Json) -> None:
         """Add the turn's next call to its message, with what came with both."""
@@ -48,8 +49,7 @@ class ReturnedFields:
         function = self._taken(lenient.json_object(fields.get("function")))
         whole = {**fields, **call, "function": {**function, **call["function"]}}
         self._rules.fill_call(whole)
-        message.update(self._message)
-        self._rules.fill_message(message)
+        self.add_to_message(message)
         message.setdefault("tool_calls", []).append(whole)
 
     def _is_of_turn(self, item: Item) -> bool:
