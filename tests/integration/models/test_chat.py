@@ -128,3 +128,100 @@ def test_chat_asks_once_if_what_was_refused_is_no_field():
     api = Chat()
     error = failure(api, refusing("400 No", {"error": {"message": "Unknown parameter: 'top_k'."}}))
     assert isinstance(error, ModelRefused)
+
+
+def forbidden(*place):
+    wrong = {"type": "extra_forbidden", "loc": ["body", *place], "input": None}
+    detail = [wrong | {"msg": "Extra inputs are not permitted"}]
+    known = {"type": "invalid_request_error", "param": None, "code": None}
+    return {"object": "error", "message": {"detail": detail}, **known}
+
+
+def test_chat_asks_mistral_without_options_that_it_does_not_have():
+    # https://github.com/openai/openai-agents-python/issues/442,
+    # https://github.com/editor-code-assistant/eca/issues/231
+    api = Chat()
+
+    async def play(exchange):
+        if "stream_options" in exchange.body:
+            await exchange.refuse("422 No", forbidden("stream_options", "include_usage"))
+        elif "max_completion_tokens" in exchange.body:
+            await exchange.refuse("422 No", forbidden("max_completion_tokens"))
+        else:
+            await exchange.whole(api.text("a"), api.end())
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            for _ in range(2):
+                assert [event async for event in model.stream(asked)][-1] == END
+            assert model.body(asked) == served.requests[-1].body
+            return [exchange.body for exchange in served.requests]
+
+    asked = replace(request(), max_completion_tokens=100)
+    sent = asyncio.run(ask())
+    assert len(sent) == 4
+    assert "stream_options" not in sent[-1]
+    assert (sent[-1]["max_tokens"], sent[0]["max_completion_tokens"]) == (100, 100)
+
+
+def test_chat_asks_no_more_for_an_option_that_is_refused_by_either_name():
+    said = "Unsupported parameter: 'max_completion_tokens' and 'max_tokens' are not supported."
+    api, asked = Chat(), replace(request(), max_completion_tokens=100)
+
+    async def play(exchange):
+        await exchange.refuse("400 No", {"error": {"message": said}})
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            for _ in range(2):
+                with pytest.raises(ModelRefused):
+                    [event async for event in model.stream(asked)]
+            return [exchange.body for exchange in served.requests]
+
+    sent = asyncio.run(ask())
+    assert ["max_tokens" in body for body in sent] == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "max_completion_tokens is too large: 9. This model supports at most 8 tokens.",
+        "Unsupported value: 'max_completion_tokens' must be at least 16.",
+    ],
+)
+def test_chat_asks_once_if_the_value_of_an_option_is_refused(said):
+    api, asked = Chat(), replace(request(), max_completion_tokens=9)
+
+    async def play(exchange):
+        await exchange.refuse("400 No", {"error": {"message": said}})
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            with pytest.raises(ModelRefused):
+                [event async for event in model.stream(asked)]
+            return len(served.requests)
+
+    assert asyncio.run(ask()) == 1
+
+
+def test_chat_leaves_out_a_field_that_mistral_names_by_its_place():
+    # https://github.com/charmbracelet/crush/issues/1590
+    api = Chat()
+    fields = OpaqueFieldsReceived({"reasoning_content": "A die."})
+    place = ("messages", 2, "assistant", "reasoning_content")
+
+    async def play(exchange):
+        if "reasoning_content" in json.dumps(exchange.body):
+            await exchange.refuse("422 No", forbidden(*place))
+        else:
+            await exchange.whole(api.text("a"), api.end())
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            assert [event async for event in model.stream(asked)][-1] == END
+            return len(served.requests)
+
+    own = {"run_id": "run_1", "provider_id": "call_1"}
+    call = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}", **own}
+    asked = replace(request(), items=[*request().items, fields_item(fields, "m", "run_1"), call])
+    assert asyncio.run(ask()) == 2
