@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.async_versions import methods
+from tests.support.provider_words import PROVIDERS
 
 import threadmill
 from threadmill import Assistant, Run, Thread
@@ -21,6 +22,8 @@ README = (ROOT / "README.md").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SHOWING = ("fleet", "tools", "testing")
 """Pages whose examples are programs of their own."""
+_NOT_ON_THE_PAGE = {"llama-cpp-python", "ds4", "RKLLM", "a mirror", "a gateway's page"}
+"""Servers and gateways that are tried and have no settings of their own."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -150,6 +153,20 @@ def test_every_public_name_is_documented(name: str) -> None:
     quoted = [code for one in documents for code in re.findall(pattern, one, re.DOTALL)]
     last = re.compile(rf"\b{name.rpartition('.')[2]}\b")
     assert any(last.search(code) for code in quoted), f"no document shows {name}"
+
+
+def test_every_provider_that_was_tried_is_on_the_page_and_every_other_one_was_not() -> None:
+    names = ("provider", "`OPENAI_BASE_URL`", "`OPENAI_API_KEY`", "`THREADMILL_MODEL_API`")
+    listed = {one for row in rows(page("providers"), *names) for one in row[0].split(", ")}
+    others = {name.partition(",")[0] for name in PROVIDERS["others"]} - _NOT_ON_THE_PAGE
+    tried = (set(PROVIDERS) - {"others"}) | others
+    assert {name.removesuffix(" OpenAI") for name in listed} == tried
+
+
+def test_every_test_that_the_page_of_providers_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", page("providers"))
+    assert len(named) > 5
+    assert all((ROOT / name).is_file() for name in named)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
