@@ -149,6 +149,25 @@ def test_a_file_that_is_too_large_for_the_provider_is_reported(
     assert len(standin.hosting.files) == 1
 
 
+def test_a_search_is_not_forced_if_none_of_its_files_can_be_searched(
+    standin: StandIn, files: Path
+) -> None:
+    standin.hosting.refused["cats.txt"] = "Invalid file format."
+    forced = {"type": "file_search"}
+    run = say(Thread(), file_search_files=[files / "cats.txt"], tool_choice=forced)
+    assert run.status == "completed"
+    assert standin.requests[-1].body["tool_choice"] == "auto"
+
+
+def test_a_person_who_says_something_reads_which_file_cannot_be_used(
+    standin: StandIn, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standin.hosting.refused["cats.txt"] = "Invalid file format."
+    thread = Thread()
+    READER.say("Read", thread=thread, file_search_files=[files / "cats.txt"])
+    assert "(cats.txt cannot be searched: Invalid file format)" in capsys.readouterr().out
+
+
 # ---- indexing ----------------------------------------------------------------------------------
 
 

@@ -151,11 +151,6 @@ def _tools(request: ModelRequest) -> Json:
     hosted = list(tool_bodies(request.hosted))
     if not request.tools and not hosted:
         return {}
-    choice = request.tool_choice
-    if isinstance(choice, dict) and "function" in choice:
-        choice = {"type": "function", "name": choice["function"]["name"]}
-    elif choice == _WEB_SEARCH:
-        choice = {"type": "allowed_tools", "mode": "required", "tools": [_WEB_SEARCH]}
     return {
         "tools": [
             {
@@ -168,9 +163,21 @@ def _tools(request: ModelRequest) -> Json:
             for tool in request.tools
         ]
         + hosted,
-        "tool_choice": choice,
+        "tool_choice": _choice(request.tool_choice, {one["type"] for one in hosted}),
         "parallel_tool_calls": request.parallel_tool_calls,
     }
+
+
+def _choice(choice: str | Json | None, hosted: Collection[str]) -> str | Json | None:
+    """The API's form of a choice; `hosted` are the types of the hosted tools that are sent."""
+    if not isinstance(choice, dict):
+        return choice
+    if "function" in choice:
+        return {"type": "function", "name": choice["function"]["name"]}
+    if choice == _WEB_SEARCH:
+        return {"type": "allowed_tools", "mode": "required", "tools": [_WEB_SEARCH]}
+    # A search is not sent if none of its files can be searched.
+    return choice if choice["type"] in hosted else "auto"
 
 
 def _text_options(request: ModelRequest) -> Json | None:
