@@ -213,6 +213,34 @@ def test_a_refusal_of_any_turn_keeps_the_newest_ones():
     assert sizes == [9, 5, 3, 1]
 
 
+# ---- refusals of a reduced request --------------------------------------------------------------
+
+
+def left_out_after(*errors: ModelRefused) -> dict[PartKind, int]:
+    parts = ["reasoning", "hosted_calls", "files", "call", "answer"]
+    items = turn("t0", "run_0", parts) + turn("now", RUN, [])
+    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    for error in errors:
+        plan.note_refusal(error)
+        assert plan.advance()
+    return plan.counts
+
+
+def test_what_the_provider_misses_is_taken_back_in():
+    other = refused("Bad Request")
+    missing = refused("A function call is missing its thought signature.")
+    assert left_out_after(other) == {PartKind.REASONING: 1}
+    assert left_out_after(other, missing) == {PartKind.HOSTED_CALLS: 1}
+    assert left_out_after(other, missing, other) == {PartKind.FILES: 1}
+
+
+def test_what_cannot_go_without_what_is_left_out_is_left_out_as_well():
+    key = refused("The encrypted content could not be verified.")
+    lone = refused("Item 'ci_1' of type 'code_interpreter_call' lacks its required reasoning.")
+    both = {PartKind.REASONING: 1, PartKind.HOSTED_CALLS: 1}
+    assert left_out_after(key, lone) == both
+
+
 # ---- the current turn ----------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_workers.execution.reduction import PartKind
-from threadmill_workers.execution.refusal import cause_of, may_be_of_history, suspect_kind
+from threadmill_workers.execution.refusal import cause_of, may_be_of_history, suspect_kinds
 
 
 def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRefused:
@@ -74,7 +74,7 @@ def test_a_refusal_of_model_key_or_parameter_is_not(error):
     ],
 )
 def test_words_point_at_a_kind(reason, kind):
-    assert suspect_kind(refused(reason)) is kind
+    assert suspect_kinds(refused(reason)) == ([] if kind is None else [kind])
 
 
 def test_ids_and_numbers_make_no_other_cause():

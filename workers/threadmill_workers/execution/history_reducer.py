@@ -92,8 +92,7 @@ class HistoryReducer:
             error: what the provider says.
             request: what it was sent; None if something of it could not be prepared.
         """
-        is_of_file = request is None and getattr(error, "status", None) not in (401, 403)
-        if isinstance(error, ModelRefused) and not is_of_file and not may_be_of_history(error):
+        if isinstance(error, ModelRefused) and not may_be_of_history(error):
             return False
         if self._plan is None:
             return False

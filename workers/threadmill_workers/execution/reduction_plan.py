@@ -26,7 +26,7 @@ from threadmill_workers.execution.reduction import (
     kinds_of,
     turn_starts,
 )
-from threadmill_workers.execution.refusal import cause_of, suspect_kind
+from threadmill_workers.execution.refusal import cause_of, suspect_kinds
 from threadmill_workers.execution.spans import Span, is_within, up_to
 
 MAX_EXTRA_REQUESTS = 5
@@ -81,11 +81,24 @@ class ReductionPlan:
 
     def note_refusal(self, error: ModelRefused | ContextTooLong) -> None:
         """Take note that the request which leaves out `left_out` was refused."""
+        if self._misses_what_is_left_out(error):
+            self._refused.append(self.left_out)
+            return
         cause = cause_of(error)
         if cause != self._cause or isinstance(error, ContextTooLong):
             self._kept, self._refused = self.left_out, []
         self._cause, self._error = cause, error
         self._refused.append(self.left_out)
+
+    def _misses_what_is_left_out(self, error: ModelRefused | ContextTooLong) -> bool:
+        """Whether the provider wants back what it was sent before: a call's reasoning, perhaps.
+
+        That says nothing about the refusal before.
+        """
+        kept = self._kept.spans
+        added = {kind for kind, at in self.left_out.spans.items() if at != kept.get(kind)}
+        suspects = set(suspect_kinds(error))
+        return bool(suspects) and suspects <= added
 
     def advance(self) -> bool:
         """Choose what the next request leaves out; False if nothing is left to try."""
@@ -135,7 +148,8 @@ class ReductionPlan:
 
     def _alternatives(self) -> Iterator[LeftOut]:
         """Without one kind at a time, and without all that is not a turn."""
-        suspect = suspect_kind(self._error)
+        suspects = filter(self._places, suspect_kinds(self._error))
+        suspect = next(suspects, None)
         if suspect is None:
             yield from self._without_refused(_PARTS)
         elif suspect is not PartKind.TURNS:

@@ -77,7 +77,7 @@ def may_be_of_history(error: ModelRefused) -> bool:
 
 def _blames_model(error: ModelRefused) -> bool:
     """Whether the model, or the URL, is the cause, and not what the model was sent."""
-    if suspect_kind(error) is not None:
+    if suspect_kinds(error):
         return False
     is_of_items = re.search(r"\b(item|message|call)s?\b", error.reason, re.IGNORECASE)
     if error.status == 404 and not is_of_items:
@@ -85,12 +85,12 @@ def _blames_model(error: ModelRefused) -> bool:
     return _UNSUPPORTED.search(error.reason) is not None
 
 
-def suspect_kind(error: ModelRefused | ContextTooLong) -> PartKind | None:
-    """The kind that the provider's words point at, if they do."""
+def suspect_kinds(error: ModelRefused | ContextTooLong) -> list[PartKind]:
+    """The kinds that the provider's words point at, in the order in which they are tried."""
     if isinstance(error, ContextTooLong):
-        return None
+        return []
     text = f"{error.code} {error.param} {error.reason}"
-    return next((kind for kind, words in _KINDS.items() if words.search(text)), None)
+    return [kind for kind, words in _KINDS.items() if words.search(text)]
 
 
 def cause_of(error: ModelRefused | ContextTooLong) -> str:
