@@ -39,9 +39,11 @@ test-all: ## Run all tests, also those that take long: fuzz and chaos, each with
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-fuzz: $(INSTALLED) ## Read 10,000 odd streams, and execute 1,000 runs on such
-	FUZZ_EXAMPLES=5000 FUZZ_RUNS=500 $(BIN)/python -m pytest -n 2 \
-		tests/unit/test_fuzzed_streams.py tests/acceptance/test_fuzzed_streams.py $(ARGS)
+fuzz: $(INSTALLED) ## Read 10,000 odd streams, refuse 4,000 threads, and execute 2,000 runs on such
+	FUZZ_EXAMPLES=5000 FUZZ_REFUSALS=2000 FUZZ_RUNS=500 $(BIN)/python -m pytest -n 2 \
+		tests/unit/test_fuzzed_streams.py tests/acceptance/test_fuzzed_streams.py \
+		tests/integration/execution/test_refused_histories.py \
+		tests/acceptance/test_fuzzed_refusals.py $(ARGS)
 
 lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ WORDS = {
 def message(role: str, text: str, run_id: str | None, *, image: bool = False) -> Any:
     content: list[Any] = [{"type": "text", "text": {"value": text, "annotations": []}}]
     if image:
-        content.append({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}})
+        url = f"https://example.org/{text.split(maxsplit=1)[0]}.png"
+        content.append({"type": "image_url", "image_url": {"url": url}})
     return {
         "type": "message",
         "id": f"msg_{text}",
@@ -48,7 +50,9 @@ def turn(name: str, run_id: str, parts: Sequence[str]) -> list[Any]:
         data = {"type": "code_interpreter_call", "id": f"ci_{name}", "code": "1", "outputs": []}
         data |= {"container_id": f"cntr_{name}", "status": "completed"}
         item = {"type": "hosted_call", "kind": "code_interpreter", "data": data, "run_id": run_id}
-        items.append(item)
+        items.append(item | {"at": int(time.time())})
+    if "odd_call" in parts:
+        items += _odd_call(name, run_id)
     if "call" in parts or "long_outputs" in parts:
         size = 2 * LONG_OUTPUT if "long_outputs" in parts else 5
         own = {"provider_id": f"call_{name}", "run_id": run_id}
@@ -59,11 +63,21 @@ def turn(name: str, run_id: str, parts: Sequence[str]) -> list[Any]:
         items.append({"type": "tool_output", **output, **own})
     if "note" in parts:
         items.append({"type": "note", "text": f"{name} again", "run_id": run_id})
+    if "blank" in parts:
+        items.append(message("assistant", "", run_id))
     if "answer" in parts:
         items.append(message("assistant", f"{name} answers", run_id))
     return items
 
 
+def _odd_call(name: str, run_id: str) -> list[Any]:
+    """A call that no provider takes as it is, and that has no output."""
+    own = {"provider_id": f"call {name} {'x' * 80}", "run_id": run_id}
+    call = {"id": f"odd_{name}", "name": f"functions.{name}<|channel|>", "arguments": '{"n": NaN'}
+    return [{"type": "tool_call", **call, **own}]
+
+
+ODD_PARTS = ["odd_call", "blank"]
 PARTS = [*(kind.value for kind in PartKind if kind is not PartKind.TURNS), "call", "note", "answer"]
 _turns = st.lists(st.lists(st.sampled_from(PARTS), unique=True, max_size=6), min_size=1, max_size=6)
 
@@ -72,11 +86,16 @@ _turns = st.lists(st.lists(st.sampled_from(PARTS), unique=True, max_size=6), min
 def histories(draw: st.DrawFn) -> list[Any]:
     """Items of a thread whose last turn is of the run `RUN`."""
     *earlier, current = draw(_turns)
-    items: list[Any] = []
-    for number, parts in enumerate(earlier):
-        items += turn(f"t{number}", f"run_{number}", parts)
     own = [part for part in current if part != "answer"]
-    return items + turn("now", RUN, own)
+    return earlier_turns(earlier) + turn("now", RUN, own)
+
+
+def earlier_turns(all_parts: Sequence[Sequence[str]]) -> list[Any]:
+    """The turns t0, t1 and so on, which have these parts."""
+    items: list[Any] = []
+    for number, parts in enumerate(all_parts):
+        items += turn(f"t{number}", f"run_{number}", parts)
+    return items
 
 
 @dataclass(frozen=True)

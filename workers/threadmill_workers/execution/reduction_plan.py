@@ -148,14 +148,13 @@ class ReductionPlan:
 
     def _alternatives(self) -> Iterator[LeftOut]:
         """Without one kind at a time, and without all that is not a turn."""
-        suspects = filter(self._places, suspect_kinds(self._error))
-        suspect = next(suspects, None)
-        if suspect is None:
-            yield from self._without_refused(_PARTS)
-        elif suspect is not PartKind.TURNS:
+        suspect = next(filter(self._places, suspect_kinds(self._error)), None)
+        if suspect is not None and suspect is not PartKind.TURNS:
             yield from self._without_refused([suspect])
             yield from self._without([suspect])
-            yield from self._without_own()
+        yield from self._without_own()
+        if suspect is None:
+            yield from self._without_refused(_PARTS)
         yield from self._without_refused([PartKind.TURNS])
         if suspect is PartKind.TURNS:
             yield from self._shorter()
@@ -170,9 +169,10 @@ class ReductionPlan:
 
     def _without_own(self) -> Iterator[LeftOut]:
         """Without the suspect in the current turn, too, if the turn can do without it."""
-        kind, own = suspect_kind(self._error), self._items[len(self._earlier) :]
-        if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
-            yield self._kept.adding([kind], [self._all])
+        own = self._items[len(self._earlier) :]
+        for kind in suspect_kinds(self._error):
+            if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
+                yield self._kept.adding([kind], [self._all])
 
     def _without_refused(self, kinds: Sequence[PartKind]) -> Iterator[LeftOut]:
         """Without these kinds in turns that were refused, unless nothing of them is sent.
