@@ -1,6 +1,7 @@
 """What only OpenAI's Responses API does."""
 
 import asyncio
+from dataclasses import replace
 
 from tests.support.scripted_provider import END, Responses, asking, events, request, sending
 
@@ -12,6 +13,7 @@ from threadmill_shared.model import (
     TurnEnded,
     Usage,
 )
+from threadmill_workers.models.responses_request import responses_body
 
 
 def test_responses_keep_what_a_reasoning_item_needs_to_be_sent_back():
@@ -25,6 +27,20 @@ def test_responses_keep_what_a_reasoning_item_needs_to_be_sent_back():
         ),
         END,
     ]
+
+
+def test_responses_keep_what_signs_reasoning():
+    api = Responses()
+    content = [{"type": "reasoning_text", "text": "A die."}]
+    signed = {"signature": "c2ln", "format": "anthropic-claude-v1"}
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "content": content, **signed}
+    [received, _] = events(api, sending(api.done(**item), api.end()))
+    assert received == ReasoningReceived(item)
+    stored = {"type": "reasoning", "model": "m", "data": received.data, "run_id": "run_1"}
+    own = {"run_id": "run_1", "provider_id": "call_1"}
+    call = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}", **own}
+    asked = replace(request(), items=[*request().items, stored, call])
+    assert item in responses_body(asked)["input"]
 
 
 def test_responses_give_a_refusal_as_text():

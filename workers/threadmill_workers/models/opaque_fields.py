@@ -135,7 +135,7 @@ def _merged(name: str, old: Any, new: Any) -> Any:
     if isinstance(new, list):
         merged = list(old) if isinstance(old, list) else []
         for one in new:
-            _add_to_list(merged, one)
+            _add_to_list(name, merged, one)
         return merged
     return old if new is None else new
 
@@ -152,12 +152,11 @@ def _merged_object(old: Json, new: Json) -> Json:
     return old | {name: _merged(name, old.get(name), value) for name, value in new.items()}
 
 
-def _add_to_list(merged: list[Any], one: Any) -> None:
+def _add_to_list(name: str, merged: list[Any], one: Any) -> None:
     """Add a member, or to the one that it continues."""
     if not isinstance(one, dict):
-        one = _merged("", None, one)
-        if not isinstance(one, _Text) or one.whole() not in map(_whole, merged):
-            merged.append(one)
+        is_repeated = _SIGNATURE.search(name) and one in map(_whole, merged)
+        merged += [] if is_repeated else [_merged("", None, one)]
         return
     for at in reversed(range(len(merged))):
         if isinstance(merged[at], dict) and _continues(merged[at], one):

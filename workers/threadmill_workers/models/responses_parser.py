@@ -30,8 +30,9 @@ from threadmill_workers.models.responses_calls import OpenCalls
 
 Json = dict[str, Any]
 
-_REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content")
-"""What a provider takes back; it refuses an item that carries its status, say."""
+_REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content", "signature", "format")
+"""What a provider takes back; it refuses an item that carries its status, say. The last two are
+OpenRouter's."""
 _DELTAS = ("response.output_text.delta", "response.refusal.delta")
 _FAILURE = {"code": "server_error"}
 """What is wrong if the provider does not say."""
