@@ -301,6 +301,20 @@ def test_a_refusal_inside_a_stream_is_one_too(standin: StandIn) -> None:
     assert said(standin.requests[-1]) == ["First", "Fine.", "And now?"]
 
 
+def test_a_refusal_in_the_middle_of_an_answer_is_one_if_it_names_a_part(
+    standin: StandIn, image: Path
+) -> None:
+    thread = Thread()
+    standin.brain = lambda _: "Fine."
+    say("Look", thread, image_files=[image])
+    begun = Reply([Text("one two three four")])
+    refusal = Fault.event_error(2, code="invalid_prompt", message="Bad image.", reply=begun)
+    standin.brain = refusing(has_image, refusal)
+    run = say("And now?", thread)
+    assert (run.status, run.text) == ("completed", "Fine.")
+    assert reductions(run) == [{"files": 1}]
+
+
 # ---- what is not asked again ---------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ async def fail(scene: Scene, text: str) -> None:
     """A run whose message the provider refuses."""
     held, reducer = await next_run(scene, text)
     refuse(reducer)
-    await reducer.note_refused_turn()
+    await reducer.note_refused_turn(BAD)
     await held.finish(Status.FAILED, Batch())
 
 
@@ -87,7 +87,7 @@ async def test_a_full_store_loses_the_note_only(scene: Scene):
     await ask_all(client, "config_set", "maxmemory", 1)
     try:
         await reducer.note_answer()
-        await reducer.note_refused_turn()
+        await reducer.note_refused_turn(BAD)
     finally:
         await ask_all(client, "config_set", "maxmemory", 0)
     assert await texts(reducer) == ["two"]
@@ -104,7 +104,7 @@ async def test_an_attempt_that_was_taken_over_notes_nothing(scene: Scene):
     refuse(reducer)
     await scene.store.runs.reclaim(await scene.record(held.record.id), max_deaths=3)
     with pytest.raises(LostRun):
-        await reducer.note_refused_turn()
+        await reducer.note_refused_turn(BAD)
     assert await scene.store.files.left_out(scene.thread_id) == {}
 
 

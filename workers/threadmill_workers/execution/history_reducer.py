@@ -145,15 +145,20 @@ class HistoryReducer:
             self._left_out = left_out
             await self._store_note()
 
-    async def note_refused_turn(self) -> None:
-        """Take note that the current turn was refused without any earlier one.
+    async def note_refused_turn(self, error: ModelError) -> None:
+        """Take note that the run fails for its current turn, if that is what was refused.
 
         Later turns can do without it, and with all that was answered before it.
+
+        Args:
+            error: what the provider says.
 
         Raises:
             LostRun: the run is no longer ours.
         """
         if self._plan is None or self._notes is None:
+            return
+        if isinstance(error, ModelRefused) and not may_be_of_history(error):
             return
         turn = (self._plan.last_earlier + 1, self._last_sent)
         self._refused = joined([*self._refused, turn])

@@ -19,6 +19,7 @@ from threadmill_workers.execution.model_request import RequestBuilder
 from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
+from threadmill_workers.execution.refusal import names_part
 from threadmill_workers.execution.resume import find_unfinished_turn
 from threadmill_workers.execution.retry_pause import pause_before_retry, refuse_pause
 from threadmill_workers.execution.turn import Reply
@@ -126,6 +127,7 @@ class ModelTurns:
         if await self._amend_files(error, is_guess=True):
             self._reducer.begin()
             return True
+        await self._reducer.note_refused_turn(error)
         return False
 
     async def _amend_files(
@@ -142,8 +144,8 @@ class ModelTurns:
 
     async def _reduce(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
         """Leave out something of earlier turns; False if that cannot help."""
-        if self._has_begun and isinstance(error, errors.ModelRefused):
-            return False
+        if self._has_begun and isinstance(error, errors.ModelRefused) and not names_part(error):
+            return False  # it may be of the answer
         if not self._reducer.note_refusal(error, self._request):
             return False
         self._writer.abandon()
@@ -152,7 +154,6 @@ class ModelTurns:
                 self._reducer.announce(error)
                 return True
             self._reducer.skip()
-        await self._reducer.note_refused_turn()
         return False
 
     async def _is_repeated(self) -> bool:

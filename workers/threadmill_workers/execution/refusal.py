@@ -93,6 +93,11 @@ def suspect_kinds(error: ModelRefused | ContextTooLong) -> list[PartKind]:
     return [kind for kind, words in _KINDS.items() if words.search(text)]
 
 
+def names_part(error: ModelRefused) -> bool:
+    """Whether the provider's words point at something that a conversation has in it."""
+    return any(kind is not PartKind.TURNS for kind in suspect_kinds(error))
+
+
 def cause_of(error: ModelRefused | ContextTooLong) -> str:
     """The same text for refusals with the same reason."""
     if isinstance(error, ContextTooLong):
