@@ -121,7 +121,7 @@ def test_a_request_of_too_many_bytes_loses_images_before_turns():
 
 
 def test_a_request_without_history_is_not_asked_again():
-    plan = ReductionPlan(turn("now", RUN, ["reasoning", "files"]), 1, RUN, LeftOut())
+    plan = ReductionPlan(turn("now", RUN, ["call", "files"]), 1, RUN, LeftOut())
     plan.note_refusal(ModelRefused("No.", status=400))
     assert not plan.advance()
 
@@ -299,7 +299,7 @@ def test_what_is_known_to_be_refused_is_not_sent_again():
         ("hosted_calls", "Container is expired."),
     ],
 )
-def test_a_turn_does_without_its_own_reasoning_and_containers_if_they_are_refused_by_name(
+def test_a_turn_does_without_its_own_reasoning_and_containers_if_they_are_refused(
     kind: str, words: str
 ) -> None:
     [_, own] = turn("now", RUN, [kind])
@@ -307,9 +307,12 @@ def test_a_turn_does_without_its_own_reasoning_and_containers_if_they_are_refuse
         items = [*earlier, message("user", "now asks", RUN), own]
         plan = ReductionPlan(items, 1, RUN, LeftOut())
         plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
+        kept = []
         while plan.advance():
-            assert own in plan.left_out.apply(items, 1)
+            kept.append(own in plan.left_out.apply(items, 1))
             plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
+        assert kept[-1:] == [False]  # nothing else is left then
+        assert all(kept[:-1])
         plan = ReductionPlan(items, 1, RUN, LeftOut())
         plan.note_refusal(ModelRefused("No.", status=400, reason=words))
         assert plan.advance()

@@ -9,12 +9,13 @@ What comes first is what the provider's words point at, and turns that it has re
 were current: the turns before them had been answered.
 
 The current turn stays whole, but for its own reasoning, and hosted calls that are told as text, if
-the provider's words point at these: a container may expire within a turn.
+the provider's words point at these, or if nothing else is left: a container may expire within a
+turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from threadmill_shared.errors import ContextTooLong, ModelRefused
 from threadmill_shared.records.items import Item
@@ -104,13 +105,16 @@ class ReductionPlan:
         """Choose what the next request leaves out; False if nothing is left to try."""
         if self._budget <= 0 and not self._halves:
             return False
-        options = [one for one in self._options() if one not in self._refused]
+        options = self._untried(self._options()) or self._untried(self._last_resort())
         if not options:
             return False
         is_last = self._budget == 1 and not self._halves
         self.left_out = options[-1 if is_last else 0]
         self._budget -= not self._halves
         return True
+
+    def _untried(self, options: Iterable[LeftOut]) -> list[LeftOut]:
+        return [one for one in options if one not in self._refused]
 
     def skip(self) -> None:
         """Drop what was chosen: its request would be one that was sent before."""
@@ -124,7 +128,7 @@ class ReductionPlan:
 
     def _options(self) -> Iterator[LeftOut]:
         if not self._kept.apply(self._earlier, self._first):
-            yield from self._without_own()
+            yield from self._without_own(suspect_kinds(self._error))
             return
         if self._halves:
             yield from self._without_refused([PartKind.TURNS])
@@ -152,7 +156,7 @@ class ReductionPlan:
         if suspect is not None and suspect is not PartKind.TURNS:
             yield from self._without_refused([suspect])
             yield from self._without([suspect])
-        yield from self._without_own()
+        yield from self._without_own(suspect_kinds(self._error))
         if suspect is None:
             yield from self._without_refused(_PARTS)
         yield from self._without_refused([PartKind.TURNS])
@@ -167,12 +171,17 @@ class ReductionPlan:
         if any(map(self._places, kinds)):
             yield self._kept.adding(kinds, [self._whole])
 
-    def _without_own(self) -> Iterator[LeftOut]:
-        """Without the suspect in the current turn, too, if the turn can do without it."""
+    def _without_own(self, kinds: Iterable[PartKind]) -> Iterator[LeftOut]:
+        """Without these kinds in the current turn, too, if it has them and can do without."""
         own = self._items[len(self._earlier) :]
-        for kind in suspect_kinds(self._error):
+        for kind in kinds:
             if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
                 yield self._kept.adding([kind], [self._all])
+
+    def _last_resort(self) -> Iterator[LeftOut]:
+        """The current turn without what it can do without, although no word points at that."""
+        if not isinstance(self._error, ContextTooLong):
+            yield from self._without_own(_OPAQUE)
 
     def _without_refused(self, kinds: Sequence[PartKind]) -> Iterator[LeftOut]:
         """Without these kinds in turns that were refused, unless nothing of them is sent.
