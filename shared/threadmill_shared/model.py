@@ -73,6 +73,8 @@ class MessageEnded:
 
     annotations: Sequence[dict[str, Any]] = ()
     """What it cites and was not told yet, in the Responses API's form."""
+    phase: str = ""
+    """What the model calls it, such as `commentary` before its calls; it wants that back."""
 
 
 def shifted(annotation: dict[str, Any], by: int) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class MessageItem(TypedDict):
     metadata: dict[str, str]
     attachments: NotRequired[list[dict[str, Any]]]
     """Files, in the Assistants API's shape: `file_id` and `tools`, with `filename` and `bytes`."""
+    phase: NotRequired[str]
+    """What its model calls it, such as `commentary`; sent back to the same model only."""
+    model: NotRequired[str]
+    """The model that wrote it, if there is a phase."""
 
 
 class ToolCallItem(TypedDict):

@@ -47,6 +47,8 @@ class _Open:
     step: int
     text: AnnotatedText
     ended: bool = False
+    phase: str = ""
+    """Of the last of the model's messages that this one is made of."""
 
 
 class MessageWriter:
@@ -94,6 +96,7 @@ class MessageWriter:
         for one in event.annotations:
             self._put_marker(self._open.text.cite(one))
         self._open.ended = True
+        self._open.phase = event.phase
 
     async def enclose(self) -> Enclosed:
         """What goes with the message, which is whole now."""
@@ -133,7 +136,10 @@ class MessageWriter:
             batch.record(MessageImages(message.number, 1, enclosed.images))
         text = message.text.value
         batch.record(MessageCompleted(message.number, message.step, text, usage, enclosed=fields))
-        return assistant_message(self._held.record, message.number, text, enclosed=fields)
+        item = assistant_message(self._held.record, message.number, text, enclosed=fields)
+        if message.phase:
+            item["phase"], item["model"] = message.phase, self._held.record.request.model
+        return item
 
     def abandon(self) -> None:
         """Close the message, if one is open; its text stays in the log and is no item."""

@@ -154,7 +154,7 @@ class ResponsesParser:
         content = item.get("content")
         # Some servers send a short message whole.
         whole = self._whole_text(content) if self._texts else tuple(self._whole_parts(content))
-        return (*whole, *self._end_message(content))
+        return (*whole, *self._end_message(content, lenient.text(item.get("phase"))))
 
     def _whole_parts(self, content: object) -> Iterator[ModelEvent]:
         for number, part in enumerate(content if isinstance(content, list) else [content]):
@@ -162,12 +162,12 @@ class ResponsesParser:
                 yield from self._citations.cite(cited, number)
             yield from self._text([part], number)
 
-    def _end_message(self, parts: object = ()) -> Sequence[ModelEvent]:
+    def _end_message(self, parts: object = (), phase: str = "") -> Sequence[ModelEvent]:
         citations, self._citations = self._citations, Citations()
         if not self._texts:
             return ()
         self._texts = []
-        return (MessageEnded(citations.end(parts)),)
+        return (MessageEnded(citations.end(parts), phase),)
 
     def _function_call(self, item: Json) -> Sequence[ModelEvent]:
         call = self._calls.end(item)

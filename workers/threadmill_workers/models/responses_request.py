@@ -29,6 +29,7 @@ _REASONING = ["reasoning.encrypted_content"]
 _CALLS = ("function_call", *KINDS)
 _WEB_SEARCH = {"type": "web_search"}
 """The API has no choice of its own for it, as it has for other hosted tools."""
+_PHASE = re.compile(r"[a-z_]{1,40}")
 _FIT_MESSAGE_ID = re.compile(r"msg[a-zA-Z0-9_-]{1,61}")
 
 
@@ -103,13 +104,16 @@ def _message(item: MessageItem, request: ModelRequest, taken: set[str]) -> Json 
     id = _message_id(lenient.text(item["id"]), taken)
     taken.add(id)
     # An assistant's message needs id and status to be one of the model's own.
-    return {
+    message = {
         "type": "message",
         "id": id,
         "role": "assistant",
         "status": item["status"],
         "content": [{"type": "output_text", "text": text, "annotations": []}],
     }
+    if item.get("model") == request.model and _PHASE.fullmatch(lenient.text(item.get("phase"))):
+        message["phase"] = item["phase"]
+    return message
 
 
 def _message_id(id: str, taken: Collection[str]) -> str:

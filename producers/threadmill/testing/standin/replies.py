@@ -28,6 +28,8 @@ class Text:
     cites: Sequence[str] = ()
     """Names of files that code has written or a search has found, titles or addresses of pages
     of the web (Responses API)."""
+    phase: str | None = None
+    """`commentary` or `final_answer` (Responses API), from models that have phases."""
 
     @property
     def tokens(self) -> tuple[str, ...]:

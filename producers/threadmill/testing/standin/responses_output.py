@@ -164,6 +164,7 @@ class ResponsesOutput:
         match part:
             case Text():
                 head: Json = {"id": f"msg_{mark}", "type": "message", "role": "assistant"}
+                head |= {"phase": part.phase} if part.phase else {}
                 content = [_output_text(part.text, self._hosted.annotations(part))]
                 return head | {"content": content, "status": status}
             case Code():
