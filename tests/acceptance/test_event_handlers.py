@@ -224,12 +224,14 @@ def test_hooks_may_await_and_leave_tasks_behind_on_one_loop(base: Any, toolbox: 
             loops.add(asyncio.get_running_loop())
 
         async def on_end(self) -> None:
+            # On a busy machine all events may have come at once.
+            while len(ticks) <= 5:
+                await asyncio.sleep(0.01)
             self.task.cancel()
 
     run = toolbox.say("tokens=20 delay=0.02", event_handler_class=Awaiting, timeout=20)
     assert run.status == "completed"
     assert len(loops) == 1
-    assert len(ticks) > 5
 
 
 def test_hooks_of_a_blocking_say_are_called_in_the_callers_thread(toolbox: Assistant) -> None:
