@@ -15,6 +15,8 @@ Json = dict[str, Any]
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 _NAME_LENGTH = 64
 """Characters of a function's name; providers take no more, and tools have no longer ones."""
+_PROVIDERS_NAMES = frozenset({"id", "call_id", "container_id", "type", "status"})
+"""Members of items that a provider may repeat in an error: they say which item is wrong."""
 
 
 def sendable_text(value: object) -> str:
@@ -94,11 +96,15 @@ def sent_texts(request: ModelRequest) -> Iterable[str]:
 
 
 def _strings(data: Any) -> Iterable[str]:
-    """All strings in a JSON value."""
+    """All strings in a JSON value, except what the provider itself names its items by."""
     if isinstance(data, str):
         yield data
-    elif isinstance(data, dict | list):
-        for part in data.values() if isinstance(data, dict) else data:
+    elif isinstance(data, dict):
+        for name, part in data.items():
+            if name not in _PROVIDERS_NAMES:
+                yield from _strings(part)
+    elif isinstance(data, list):
+        for part in data:
             yield from _strings(part)
 
 
