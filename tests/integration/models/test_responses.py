@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from tests.support.scripted_provider import END, Responses, asking, events, request, sending
 
+from threadmill_shared.errors import ModelRefused
 from threadmill_shared.model import (
     FinishReason,
     MessageEnded,
@@ -75,20 +77,63 @@ def test_responses_leave_out_a_call_that_was_cut():
     assert got == [TurnEnded(FinishReason.LENGTH, Usage(5, 7, 12))]
 
 
-def test_responses_ask_once_only_for_reasoning_that_a_model_has_not():
+def refused_with_include(error, refused=lambda body: "include" in body):
+    """Whether each of the requests of two turns asked for reasoning, and how the turns ended."""
     api = Responses()
-    refusal = {"message": "Encrypted content is not supported with this model.", "param": "include"}
 
     async def play(exchange):
-        if "include" in exchange.body:
-            await exchange.refuse("400 Bad Request", {"error": refusal})
+        if refused(exchange.body):
+            await exchange.refuse("400 Bad Request", {"error": error})
         else:
             await exchange.whole(api.text("a"), api.end())
 
     async def ask():
         async with asking(api, play) as (model, served):
-            for _ in range(2):
-                assert [event async for event in model.stream(request())][-1] == END
-            return ["include" in asked.body for asked in served.requests]
+            ends = [await end_of_turn(model) for _ in range(2)]
+            return ["include" in asked.body for asked in served.requests], ends
 
-    assert asyncio.run(ask()) == [True, False, False]
+    return asyncio.run(ask())
+
+
+async def end_of_turn(model):
+    try:
+        return [event async for event in model.stream(request())][-1]
+    except ModelRefused as error:
+        return type(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Encrypted content is not supported with this model.", "param": "include"},
+        {"message": "Encrypted content is not supported with this model."},
+        {"message": "Unknown parameter: 'include'.", "param": None},
+        {"message": "Not taken.", "param": "response.include"},
+        {"message": "Not taken.", "param": "include[0]"},
+        {"message": "Unsupported include item: reasoning.encrypted_content"},
+        {"detail": [{"loc": ["body", "include", 0], "msg": "Input should be 'a' or 'b'"}]},
+        {"message": "[{'loc': ('body', 'include', 0), 'msg': \"Input should be 'a'\"}]"},
+    ],
+)
+def test_responses_ask_once_only_for_reasoning_that_a_model_has_not(error):
+    assert refused_with_include(error) == ([True, False, False], [END, END])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The encrypted content for item rs_1 is not supported in this region.",
+        "The encrypted content of a reasoning item is not supported in this region.",
+        "Invalid value: reasoning.encrypted_content of item rs_1 could not be decrypted.",
+        "Item rs_1: reasoning.encrypted_content could not be verified.",
+        "Input item 'rs_1': 'include' reasoning.encrypted_content is not supported.",
+    ],
+)
+def test_responses_go_on_asking_for_reasoning_if_one_threads_is_refused(said):
+    assert refused_with_include({"message": said}) == ([True, True], [ModelRefused, ModelRefused])
+
+
+def test_responses_learn_nothing_from_a_refusal_that_is_repeated_without_the_question():
+    error = {"message": "reasoning.encrypted_content is not valid."}
+    asked, ends = refused_with_include(error, lambda _: True)
+    assert (asked, ends) == ([True, False, True, False], [ModelRefused, ModelRefused])

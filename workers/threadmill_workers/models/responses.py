@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError
+from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError, UnprocessableEntityError
 
 from threadmill_shared.model import ModelEvent, ModelRequest
+from threadmill_workers.models.error_report import read_report
 from threadmill_workers.models.files import OpenAIFiles
 from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
@@ -16,7 +18,12 @@ from threadmill_workers.models.responses_parser import ResponsesParser
 from threadmill_workers.models.responses_request import responses_body
 from threadmill_workers.models.streaming import stream_events
 
-_INCLUDED = "reasoning.encrypted_content"
+_INCLUDE = re.compile(r"(^|\.)include\b")
+"""The parameter as a refusal names it: `include`, `include[0]`, `response.include`."""
+_ASKED = re.compile(
+    r"encrypted content.*not supported|reasoning\.encrypted_content|['\"`]include['\"`]"
+)
+_OF_AN_ITEM = re.compile(r"\brs_|decrypt|verif")
 
 
 class ResponsesModel:
@@ -53,11 +60,13 @@ class ResponsesModel:
         if request.model not in self._without_reasoning:
             try:
                 return await self._send(stack, responses_body(request))
-            except BadRequestError as error:
+            except (BadRequestError, UnprocessableEntityError) as error:
                 if not _refuses_reasoning(error):
                     raise
-            self._without_reasoning.add(request.model)
-        return await self._send(stack, responses_body(request, encrypted_reasoning=False))
+        response = await self._send(stack, responses_body(request, encrypted_reasoning=False))
+        # Not before: what is refused again was refused for something else.
+        self._without_reasoning.add(request.model)
+        return response
 
     async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
         # As arguments the package would walk every item through all its types: 0.6 ms an item.
@@ -65,12 +74,14 @@ class ResponsesModel:
         return await stack.enter_async_context(create(stream=True, extra_body=body))
 
 
-def _refuses_reasoning(error: BadRequestError) -> bool:
+def _refuses_reasoning(error: BadRequestError | UnprocessableEntityError) -> bool:
     """Whether the model does not reason: then the provider refuses to be asked for reasoning.
 
     Not if it refuses reasoning that it was sent: that says nothing about other threads.
     """
-    if error.param:
-        return error.param == "include" or error.param.startswith("include[")
-    text = error.message.lower()
-    return ("encrypted content" in text and "not supported" in text) or _INCLUDED in text
+    report = read_report(error.body, error.status_code)
+    if report.param:
+        return _INCLUDE.search(report.param) is not None
+    text = report.message.lower()
+    is_of_item = _OF_AN_ITEM.search(text) or ("item" in text and "include" not in text)
+    return _ASKED.search(text) is not None and not is_of_item
