@@ -491,6 +491,8 @@ def test_a_call_without_the_signature_that_gemini_insists_on_says_so() -> None:
         "Invalid signature in thinking_blocks[0]",
         "The encrypted content of reasoning_details[0] could not be verified.",
         "Unknown parameter: 'temperature'",
+        "Unsupported value for reasoning_content: unknown format",
+        "Unknown type of block in thinking_blocks[0]: 'x' is not supported.",
         "Missing required parameter: 'tools[0].function'",
         "No.",
     ],
@@ -498,3 +500,30 @@ def test_a_call_without_the_signature_that_gemini_insists_on_says_so() -> None:
 def test_other_refusals_say_nothing_about_fields(said: str) -> None:
     sent_names = {"thinking_blocks", "reasoning_details", "reasoning_content"}
     assert FieldRules().after_refusal(said, sent_names) == FieldRules()
+
+
+SIGNATURE_LACKS = "Function call is missing a thought_signature in functionCall parts."
+
+
+@pytest.mark.parametrize(
+    ("field", "not_taken", "lacking"),
+    [
+        ("reasoning_content", NOT_TAKEN[0], LACKING[0]),
+        ("reasoning", "Unknown parameter: 'reasoning'.", "`reasoning` is missing in message 2."),
+        ("extra_content", "Unknown parameter: 'extra_content'.", SIGNATURE_LACKS),
+    ],
+)
+def test_the_last_word_of_a_provider_on_a_field_counts(
+    field: str, not_taken: str, lacking: str
+) -> None:
+    turn = (USER, call(), output())
+
+    def is_sent(*said: str) -> bool:
+        rules = FieldRules()
+        for one in said:
+            rules = rules.after_refusal(one, {field})
+        return f'"{field}"' in json.dumps(sent(*turn, rules=rules))
+
+    assert is_sent(lacking)
+    assert not is_sent(lacking, not_taken)
+    assert is_sent(not_taken, lacking)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -225,3 +226,62 @@ def test_chat_leaves_out_a_field_that_mistral_names_by_its_place():
     call = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}", **own}
     asked = replace(request(), items=[*request().items, fields_item(fields, "m", "run_1"), call])
     assert asyncio.run(ask()) == 2
+
+
+def reasoning_of_requests(refuses, turns=1):
+    """The reasoning in each request of some turns with a thread that has some.
+
+    Args:
+        refuses: what the provider says to a request, by its number and reasoning; "": it answers.
+    """
+    api = Chat()
+
+    async def play(exchange):
+        reasoning = exchange.body["messages"][2].get("reasoning_content")
+        if said := refuses(len(served.requests), reasoning):
+            await exchange.refuse("400 No", {"error": {"message": said}})
+        else:
+            await exchange.whole(api.text("a"), api.end())
+
+    async def ask():
+        nonlocal served
+        async with asking(api, play) as (model, served):
+            for _ in range(turns):
+                with suppress(ModelRefused):
+                    [event async for event in model.stream(asked)]
+            return [one.body["messages"][2].get("reasoning_content") for one in served.requests]
+
+    served = None
+    fields = OpaqueFieldsReceived({"reasoning_content": "A die."})
+    own = {"run_id": "run_1", "provider_id": "call_1"}
+    call = {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}", **own}
+    asked = replace(request(), items=[*request().items, fields_item(fields, "m", "run_1"), call])
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "'reasoning_content' is not supported together with tools",
+        "This model does not support reasoning_content with that effort",
+        "Unknown parameter: 'reasoning_content'.",
+    ],
+)
+def test_chat_learns_nothing_of_a_field_from_a_refusal_that_is_repeated_without_it(said):
+    assert reasoning_of_requests(lambda _, __: said, turns=2) == ["A die.", None, "A die.", None]
+
+
+def test_chat_sends_a_field_again_that_it_has_left_out_once_the_model_insists_on_it():
+    refusals = {
+        1: "Unknown parameter: 'reasoning_content'.",
+        3: "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    }
+    got = reasoning_of_requests(lambda number, _: refusals.get(number, ""), turns=3)
+    assert got == ["A die.", None, None, "A die.", "A die."]
+
+
+def test_chat_ends_if_a_provider_wants_a_field_both_sent_and_left_out():
+    def refuse(_, reasoning):
+        return "Unknown field reasoning_content" if reasoning else "reasoning_content is missing"
+
+    assert reasoning_of_requests(refuse, turns=2) == ["A die.", None, "A die."] * 2

@@ -37,7 +37,7 @@ class ChatModel:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
-        self._rules: dict[str, FieldRules] = {}
+        self._fields: dict[str, FieldRules] = {}
         """What models have said of opaque fields."""
         self._options: dict[str, OptionRules] = {}
         """What they have said of options."""
@@ -59,8 +59,7 @@ class ChatModel:
 
     def body(self, request: ModelRequest) -> dict[str, Any]:
         """What is sent for this request."""
-        options = self._options.get(request.model, NO_OPTION_RULES)
-        return options.apply(chat_body(request, self._rules.get(request.model, NO_RULES)))
+        return self._body(request, self._fields.get(request.model, NO_RULES))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -68,27 +67,36 @@ class ChatModel:
 
     async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> AsyncAPIResponse[Any]:
         """Send the request; again, if the model has said that it wants other fields or options."""
+        known = fields = self._fields.get(request.model, NO_RULES)
+        tried = {known}
         while True:
-            body = self.body(request)
+            body = self._body(request, fields)
             try:
-                return await self._send(stack, body)
+                response = await self._send(stack, body)
             except (BadRequestError, UnprocessableEntityError) as error:
-                report = read_report(error.body, error.status_code)
-                said = " ".join((*report.words, report.param, report.message))
-                if not self._learn(request.model, body, said):
+                said = _words(error)
+                fields = fields.after_refusal(said, opaque_names(body))
+                has_learned = self._learn_options(request.model, body, said)
+                if fields in tried and not has_learned:
                     raise
+                tried.add(fields)
+            else:
+                if fields != known:  # Only now: what one thread has is no rule.
+                    self._fields[request.model] = fields
+                    _log_fields(request.model, fields)
+                return response
 
-    def _learn(self, model: str, body: dict[str, Any], said: str) -> bool:
+    def _body(self, request: ModelRequest, fields: FieldRules) -> dict[str, Any]:
+        options = self._options.get(request.model, NO_OPTION_RULES)
+        return options.apply(chat_body(request, fields))
+
+    def _learn_options(self, model: str, body: dict[str, Any], said: str) -> bool:
         """Learn from a refusal; whether there was something to learn."""
-        fields = self._rules.get(model, NO_RULES)
-        options = self._options.get(model, NO_OPTION_RULES)
-        new_fields = fields.after_refusal(said, opaque_names(body))
-        new_options = options.after_refusal(said, body)
-        self._rules[model], self._options[model] = new_fields, new_options
-        has_learned = (new_fields, new_options) != (fields, options)
-        if has_learned:
-            _log_rules(model, new_fields, new_options)
-        return has_learned
+        known = self._options.get(model, NO_OPTION_RULES)
+        options = self._options[model] = known.after_refusal(said, body)
+        if options != known:
+            _log_refused_options(model, options)
+        return options != known
 
     async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
         # The body goes around the package's walk over every message through all its types.
@@ -98,12 +106,23 @@ class ChatModel:
         )
 
 
-def _log_rules(model: str, rules: FieldRules, options: OptionRules) -> None:
+def _words(error: BadRequestError | UnprocessableEntityError) -> str:
+    report = read_report(error.body, error.status_code)
+    return " ".join((*report.words, report.param, report.message))
+
+
+def _log_fields(model: str, fields: FieldRules) -> None:
     logger.info(
-        "the provider of the model %s refuses these fields of its answers: %s; it requires: %s;"
-        " it refuses these options: %s",
+        "the provider of the model %s refuses these fields of its answers: %s; it requires: %s",
         model,
-        ", ".join(sorted(rules.refused)) or "nothing",
-        ", ".join(sorted(rules.demanded)) or "nothing",
+        ", ".join(sorted(fields.refused)) or "nothing",
+        ", ".join(sorted(fields.demanded)) or "nothing",
+    )
+
+
+def _log_refused_options(model: str, options: OptionRules) -> None:
+    logger.info(
+        "the provider of the model %s refuses these options: %s",
+        model,
         ", ".join(sorted(options.refused)) or "nothing",
     )

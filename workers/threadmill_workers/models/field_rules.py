@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared.records import lenient
@@ -26,7 +26,9 @@ _NOT_TAKEN = re.compile(
     r"|\bextra\b|extra_forbidden|not (allowed|permitted|accepted)|additional propert|please remove"
     r"|\b(invalid|valid|find|such) (parameter|field|property|argument|key|member)\b"
 )
-"""Of a field that the server does not have. An invalid value says nothing about other threads."""
+"""Of a field that the server does not have."""
+_OF_A_VALUE = re.compile(r"(unsupported|unknown|unexpected|unrecogni[sz]ed) (value|format|type)\b")
+"""Of what one thread has in a field: that says nothing about other threads."""
 _MESSAGE = frozenset(("role", "content", "tool_calls"))
 _CALL = frozenset(("id", "type", "function"))
 _FUNCTION = frozenset(("name", "arguments"))
@@ -40,7 +42,7 @@ class FieldRules:
     demanded: frozenset[str] = frozenset()
 
     def after_refusal(self, said: str, sent: Collection[str]) -> FieldRules:
-        """The rules with what a refusal adds to them.
+        """The rules with what a refusal adds to them; its word goes for more than earlier ones.
 
         Args:
             said: the provider's words.
@@ -49,15 +51,19 @@ class FieldRules:
         text = said.lower()
         if _MISSING.search(text):
             named = {name for name in (*FILLERS, SIGNATURE) if _names(text, name)}
-            return replace(self, demanded=self.demanded | named)
-        if _NOT_TAKEN.search(text):
+            return self._with_demanded(named)
+        if _NOT_TAKEN.search(text) and not _OF_A_VALUE.search(text):
             named = {name for name in sent if _names(text, name.lower())}
-            return replace(self, refused=self.refused | named)
+            return FieldRules(refused=self.refused | named, demanded=self.demanded - named)
         return self
+
+    def _with_demanded(self, named: set[str]) -> FieldRules:
+        carriers = {"extra_content"} if SIGNATURE in named else set()
+        return FieldRules(refused=self.refused - named - carriers, demanded=self.demanded | named)
 
     def fill_message(self, message: Json) -> None:
         """Add what an assistant's message lacks."""
-        for name in (self.demanded - self.refused) & FILLERS.keys():
+        for name in self.demanded & FILLERS.keys():
             message[name] = message.get(name) or FILLERS[name]
 
     def fill_call(self, call: Json) -> None:
