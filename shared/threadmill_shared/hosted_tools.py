@@ -55,7 +55,7 @@ HostedTool: TypeAlias = Annotated[AnyHosted, Field(discriminator="type")]
 
 _one: TypeAdapter[AnyHosted] = TypeAdapter(HostedTool)
 _CLASSES = (CodeInterpreter, FileSearch, WebSearch)
-_TYPES = frozenset({"code_interpreter", "file_search", "web_search"})
+_TYPES = ("code_interpreter", "file_search", "web_search")
 _RESOURCES = {"code_interpreter": "file_ids", "file_search": "vector_store_ids"}
 """What `tool_resources` may name, by the tool's type."""
 
@@ -74,9 +74,12 @@ def as_hosted(tool: Any) -> AnyHosted | None:
     if not isinstance(tool, Mapping) or tool.get("type") not in _TYPES:
         return None
     given = {name: value for name, value in tool.items() if name != tool["type"]}
+    # The Assistants API has a tool's options in an object of its own, named after the tool.
+    options = tool.get(tool["type"]) or {}
+    if not isinstance(options, Mapping):
+        raise BadTool(f"The tool {tool['type']!r} is not valid: its options must be an object.")
     try:
-        # The Assistants API has a tool's options in an object of its own, named after the tool.
-        return _one.validate_python(given | dict(tool.get(tool["type"]) or {}))
+        return _one.validate_python(given | dict(options))
     except ValidationError as error:
         raise BadTool(f"The tool {tool['type']!r} is not valid: {_first(error)}.") from None
 
@@ -123,7 +126,8 @@ def _checked_resources(resources: Mapping[str, Any]) -> dict[str, Sequence[str]]
                 "'file_search': {'vector_store_ids': [...]}}, or one of the two."
             )
         ids[tool] = given.get(name) or ()
-        if isinstance(ids[tool], str) or not all(isinstance(id, str) and id for id in ids[tool]):
+        is_list = isinstance(ids[tool], Sequence) and not isinstance(ids[tool], str)
+        if not is_list or not all(isinstance(id, str) and id for id in ids[tool]):
             raise BadTool(f"tool_resources: {name} must be a list of ids.")
     return ids
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition, checked_option
 from threadmill_shared.records.items import (
     HostedCallItem,
@@ -57,12 +58,16 @@ _AS_LINES = "`jq -c '.data[]'` converts a list of the Assistants API, `jq -c '.[
 _Id = Annotated[str, Field(min_length=1, max_length=256)]
 _LATEST = 10_000_000_000
 """Seconds since the epoch; a later time is in milliseconds by mistake."""
+_MOST = 2**53
+"""The largest position; a thread has no room for as many items."""
 
 
 def _whole_seconds(value: Any) -> Any:
     if isinstance(value, str) and not value.isdecimal():
         raise ValueError("must be seconds since the epoch, such as 1710000000, not another text")
-    if isinstance(value, str | int | float) and float(value) > _LATEST:
+    if isinstance(value, str):
+        value = float(value)
+    if isinstance(value, int | float) and value > _LATEST:
         raise ValueError("is in milliseconds; must be seconds since the epoch (divide it by 1000)")
     return int(value) if isinstance(value, float) and math.isfinite(value) else value
 
@@ -80,9 +85,9 @@ class Extra(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    at: int | None = None
+    at: Annotated[int, Field(ge=0, le=1000 * _LATEST)] | None = None
     """Milliseconds since the epoch; `created_at` is in seconds."""
-    position: int | None = None
+    position: Annotated[int, Field(ge=0, le=_MOST)] | None = None
     """In its thread."""
     key: str | None = None
     assistant_name: str | None = None
@@ -243,7 +248,7 @@ def read_line(line: bytes) -> Line | None:
     """
     try:
         head = _read_object(line)
-        if head.get("object") in SKIPPED:
+        if str(head.get("object")) in SKIPPED:
             return None
         found = _any.validate_python(head)
         _check(found)
@@ -332,6 +337,6 @@ def _known_part(part: dict[str, Any]) -> dict[str, Any]:
         return part
     if part.get("type") == "refusal":
         return text_part(str(part.get("refusal")))
-    inner = part.get(str(part.get("type"))) or {}
+    inner = lenient.json_object(part.get(str(part.get("type"))))
     name = inner.get("file_id") or inner.get("url") or "unknown"
     return text_part(f"[{part.get('type')}: {name}]")
