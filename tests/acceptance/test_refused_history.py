@@ -444,6 +444,7 @@ def test_a_worker_that_takes_over_asks_again_as_well(workers: Workers, standin: 
     standin.forget()
     run = Assistant.load("plain").enqueue("And now?", thread=thread)
     standin.wait_until(lambda requests: len(requests) == 2)
+    next(event for event in run.events() if event.event == REDUCED)  # it is stored
     first.kill()
     hanging = False
     workers.start("bot")

@@ -104,7 +104,7 @@ def test_a_conversation_is_halved_until_it_fits():
         if not plan.advance():
             break
         sizes.append(len(plan.left_out.apply(items, 1)))
-    assert sizes == [65, 33, 17, 9, 5, 3, 1]
+    assert sizes == [65, 33, 9, 3, 1]
 
 
 def test_a_request_of_too_many_bytes_loses_images_before_turns():
@@ -126,16 +126,27 @@ def test_a_request_without_history_is_not_asked_again():
     assert not plan.advance()
 
 
-def test_halving_leaves_the_requests_for_other_refusals_to_them():
+def test_halving_and_other_refusals_share_the_requests():
     items = [item for n in range(64) for item in turn(f"t{n}", f"run_{n}", ["files", "answer"])]
     items += turn("now", RUN, [])
     plan = ReductionPlan(items, 1, RUN, LeftOut())
-    for _ in range(6):
+    for _ in range(2):
         plan.note_refusal(ContextTooLong("No."))
         assert plan.advance()
     plan.note_refusal(ModelRefused("No.", status=400, reason="Bad image."))
+    plan.limit(1)
     assert plan.advance()
-    assert plan.counts == {PartKind.TURNS: 63, PartKind.FILES: 1}
+    assert plan.left_out.apply(items, 1) == items[-1:]
+    assert not plan.advance()
+
+
+def test_a_turn_that_has_grown_does_without_its_own_container():
+    items = [*turn("t1", "run_1", ["answer"]), *turn("now", RUN, [])]
+    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    items += turn("now", RUN, ["hosted_calls"])[1:]
+    plan.note_refusal(ModelRefused("No.", status=400, reason="Container is expired."))
+    assert plan.advance()
+    assert not any(item["type"] == "hosted_call" for item in plan.left_out.apply(items, 1))
 
 
 # ---- turns that were refused when they were the current ones ------------------------------------

@@ -58,7 +58,7 @@ async def test_a_refused_turn_is_noted_and_left_out_once_a_request_is_refused(sc
     held, reducer = await next_run(scene, "three")
     assert await texts(reducer) == ["one", "two", "three"]
     refuse(reducer)
-    assert reducer.advance()
+    assert reducer.advance(5)
     assert await texts(reducer) == ["three"]
     reducer.announce(BAD)
     await reducer.note_answer()
@@ -83,7 +83,7 @@ async def test_a_full_store_loses_the_note_only(scene: Scene):
     await fail(scene, "one")
     held, reducer = await next_run(scene, "two")
     refuse(reducer)
-    assert reducer.advance()
+    assert reducer.advance(5)
     await ask_all(client, "config_set", "maxmemory", 1)
     try:
         await reducer.note_answer()

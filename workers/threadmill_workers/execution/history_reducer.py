@@ -102,9 +102,16 @@ class HistoryReducer:
         self._plan.note_refusal(error)
         return True
 
-    def advance(self) -> bool:
-        """Choose what to leave out next; False if nothing is left to try."""
-        return self._plan is not None and self._plan.advance()
+    def advance(self, requests: int) -> bool:
+        """Choose what to leave out next; False if nothing is left to try.
+
+        Args:
+            requests: how many more this answer may cost.
+        """
+        if self._plan is None:
+            return False
+        self._plan.limit(requests)
+        return self._plan.advance()
 
     def skip(self) -> None:
         """Drop the choice: it makes no difference to the request."""

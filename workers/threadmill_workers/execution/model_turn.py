@@ -19,6 +19,7 @@ from threadmill_workers.execution.model_request import RequestBuilder
 from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
+from threadmill_workers.execution.reduction_plan import MAX_EXTRA_REQUESTS
 from threadmill_workers.execution.refusal import names_part
 from threadmill_workers.execution.resume import find_unfinished_turn
 from threadmill_workers.execution.retry_pause import pause_before_retry, refuse_pause
@@ -73,6 +74,8 @@ class ModelTurns:
         """The last one."""
         self._has_begun = False
         """Whether anything of its answer has come."""
+        self._requests_left = 0
+        """How many more this answer may cost after refusals."""
         self._writer = TurnWriter(held, history, output_files)
 
     @property
@@ -102,6 +105,7 @@ class ModelTurns:
             ModelError: there is none.
         """
         tries = 0
+        self._requests_left = MAX_EXTRA_REQUESTS
         self._reducer.begin()
         while True:
             try:
@@ -109,7 +113,9 @@ class ModelTurns:
                 await self._reducer.note_answer()
             except (errors.ContextTooLong, errors.ModelRefused) as error:
                 if not await self._mend(error):
+                    await self._reducer.note_refused_turn(error)
                     raise self._explained(error) from None
+                self._requests_left -= 1
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
                 self._provider.note_failure(self._record.id, error)
                 self._writer.abandon()
@@ -122,12 +128,13 @@ class ModelTurns:
 
     async def _mend(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
         """Leave out what the request was refused for; False if that is not known."""
+        if not self._requests_left:
+            return False
         if await self._amend_files(error, is_guess=False) or await self._reduce(error):
             return True
         if await self._amend_files(error, is_guess=True):
             self._reducer.begin()
             return True
-        await self._reducer.note_refused_turn(error)
         return False
 
     async def _amend_files(
@@ -149,7 +156,7 @@ class ModelTurns:
         if not self._reducer.note_refusal(error, self._request):
             return False
         self._writer.abandon()
-        while self._reducer.advance():
+        while self._reducer.advance(self._requests_left):
             if not await self._is_repeated():
                 self._reducer.announce(error)
                 return True

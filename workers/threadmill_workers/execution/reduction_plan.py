@@ -31,6 +31,9 @@ from threadmill_workers.execution.refusal import cause_of, suspect_kinds
 from threadmill_workers.execution.spans import Span, is_within, up_to
 
 MAX_EXTRA_REQUESTS = 5
+_PASSED_OVER = {3: 1, 2: 2}
+"""If so many requests are left for a conversation that is too long, so many halves are passed over:
+1/2, 1/4, 1/16 and 1/128 of it are tried, and then the current turn alone."""
 """For one answer; a conversation that is too long may be halved more often."""
 _OPAQUE = (PartKind.REASONING, PartKind.HOSTED_CALLS)
 _PARTS = tuple(kind for kind in PartKind if kind is not PartKind.TURNS)
@@ -66,7 +69,6 @@ class ReductionPlan:
         """Position of the last item before the current turn."""
         self._whole: Span = (1, self.last_earlier)
         self._refused_turns = up_to(self.last_earlier, refused)
-        self._all: Span = (1, first + len(items) - 1)
         self._kept = known.up_to(self.last_earlier, but=_OPAQUE)
         self.left_out = self._kept
         """Of the request that was sent last, or is sent next."""
@@ -103,15 +105,25 @@ class ReductionPlan:
 
     def advance(self) -> bool:
         """Choose what the next request leaves out; False if nothing is left to try."""
-        if self._budget <= 0 and not self._halves:
+        if self._budget <= 0:
             return False
         options = self._untried(self._options()) or self._untried(self._last_resort())
         if not options:
             return False
-        is_last = self._budget == 1 and not self._halves
-        self.left_out = options[-1 if is_last else 0]
-        self._budget -= not self._halves
+        self.left_out = options[self._choice(len(options))]
+        self._budget -= 1
         return True
+
+    def limit(self, requests: int) -> None:
+        """Make at most so many further requests: others of the same answer count as well."""
+        self._budget = min(self._budget, requests)
+
+    def _choice(self, count: int) -> int:
+        """Which of the options is next: the first, if none has to be passed over."""
+        if self._budget == 1:
+            return count - 1
+        passed_over = _PASSED_OVER.get(self._budget, 0) if self._halves else 0
+        return max(0, min(passed_over, count - 2))  # the last one leaves nothing
 
     def _untried(self, options: Iterable[LeftOut]) -> list[LeftOut]:
         return [one for one in options if one not in self._refused]
@@ -119,11 +131,11 @@ class ReductionPlan:
     def skip(self) -> None:
         """Drop what was chosen: its request would be one that was sent before."""
         self._refused.append(self.left_out)
-        self._budget += not self._halves
+        self._budget += 1
 
     @property
     def _halves(self) -> bool:
-        """Whether the conversation is halved until it fits, however often."""
+        """Whether the conversation is halved until it fits."""
         return isinstance(self._error, ContextTooLong) and not self._error.in_bytes
 
     def _options(self) -> Iterator[LeftOut]:
@@ -176,7 +188,9 @@ class ReductionPlan:
         own = self._items[len(self._earlier) :]
         for kind in kinds:
             if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
-                yield self._kept.adding([kind], [self._all])
+                # The turn grows while its answer is stored.
+                everything = (1, self._first + len(self._items) - 1)
+                yield self._kept.adding([kind], [everything])
 
     def _last_resort(self) -> Iterator[LeftOut]:
         """The current turn without what it can do without, although no word points at that."""

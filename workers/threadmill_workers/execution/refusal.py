@@ -29,22 +29,37 @@ _OTHER_CODES = frozenset(
         "unsupported_country_region_territory",
     )
 )
+_NAMED = re.compile(
+    r"\b(?:unknown|unsupported|unrecognized|invalid|missing|extra)(?: request)?"
+    r" (?:parameter|argument)s?(?: supplied)?(?::\s*|\s+(?=['\"`]))['\"`]?([\w.\[\]-]+)",
+    re.IGNORECASE,
+)
+"""What is called a parameter; some call parts of the conversation so, or the whole request."""
+_OF_HISTORY = re.compile(
+    r"(messages?|inputs?|contents?|prompt|conversation|history|image\w*|input_\w+|files?"
+    r"|(file|vector_store)_ids?|tool_calls?|(tool_)?call_id|roles?|thought\w*|thinking_blocks"
+    r"|reasoning_(content|details)|encrypted_content|content\w*)([.\[].*)?",
+    re.IGNORECASE,
+)
+"""Names of parts of the conversation."""
 _OTHER = re.compile(
-    r"\b(unknown|unsupported|unrecognized|invalid|missing|extra) (request )?(parameter|argument)"
-    r"|\b(temperature|top_p|top_k|max_(completion_|output_|new_)?tokens|tool_choice|verbosity"
+    r"\b(temperature|top_p|top_k|max_(completion_|output_|new_)?tokens|tool_choice|verbosity"
     r"|parallel_tool_calls|response_format|stream_options|reasoning[_.]effort|service_tier"
     r"|safety_identifier|presence_penalty|logprobs|extra_body)\b"
-    r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bapi[ _]key\b|\bschema for\b"
+    r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bschema for\b"
     r"|\btool choice\b|--enable-|\bapi-version\b|\bbudget\b|\bextra_forbidden\b"
     r"|\bunknown name\b.{0,80}\bcannot find field\b"
     r"|\bnot support (tools?|tool use|function call\w*|thinking|param\w*)\b"
     r"|\bmodels?\b.{0,80}\b(not found|not exist|unknown|no access)\b"
     r"|\b(unknown|invalid|no such|unsupported|non-serverless) model\b|\bnot a valid model\b"
-    r"|\b(no models?|model (is )?(not|un)) ?loaded\b|\bno endpoints? found\b",
+    r"|\b(no models?|model (is )?(not|un)) ?loaded\b",
     re.IGNORECASE | re.DOTALL,
 )
-_UNSUPPORTED = re.compile(r"\bmodel\b.{0,80}\bnot supported\b", re.IGNORECASE | re.DOTALL)
-"""Of the model itself, unless it is said of something that earlier turns left."""
+_UNSUPPORTED = re.compile(
+    r"\bmodel\b.{0,80}\bnot supported\b|\bno endpoints? found\b|\bapi[ _]key\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Of the model itself, or the key, unless it is said of something that earlier turns left."""
 _FILES_OF_TOOLS = re.compile(r"\b(file|vector_store)_ids?\b")
 """Parameters that name what is attached to messages."""
 _HINTS = {
@@ -54,9 +69,12 @@ _HINTS = {
     r"|\bfiles?\b",
     PartKind.LONG_OUTPUTS: r"string too long|above_max_length|tool (output|result)s?"
     r"|\]\.output\b|\bbytes\b",
-    PartKind.TURNS: r"content_filter|content management policy|safety|moderation|\broles?\b",
+    PartKind.TURNS: r"\barray too long|array_above_max|\btoo many (messages|items|turns)\b"
+    r"|content_filter|content management policy|safety|moderation|\broles?\b",
 }
 _KINDS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _HINTS.items()}
+_READ = 1000
+"""Characters of a reason that are compared."""
 _VARIES = re.compile(r"\b\w*[_-]?\w*\d[\w-]*|\d+")
 """Ids and numbers, which differ although the reason is the same."""
 
@@ -67,6 +85,9 @@ def may_be_of_history(error: ModelRefused) -> bool:
         return False
     if _PLACE.search(error.param) or _PLACE.search(error.reason):
         return True  # also if it is called a parameter there
+    named = None if error.param else _NAMED.search(error.reason)
+    if named is not None:
+        return _OF_HISTORY.fullmatch(named[1]) is not None
     if error.code in _OTHER_CODES or not (error.status or error.code or error.reason):
         return False  # with none of these, it is no provider's
     if error.param:
@@ -102,5 +123,5 @@ def cause_of(error: ModelRefused | ContextTooLong) -> str:
     """The same text for refusals with the same reason."""
     if isinstance(error, ContextTooLong):
         return f"too long, {error.in_bytes}"
-    parts = (error.code, error.param, error.reason)
+    parts = (error.code, error.param, error.reason[:_READ])
     return "|".join([str(error.status), *(_VARIES.sub("#", part) for part in parts)])

@@ -61,6 +61,7 @@ _OTHER = (
     r"\btools?\b(\[\d+\]|\.\d+)",
     r"\b(call_id|tool_call_id|tool_calls|metadata|description)\b",
     r"\brange of max_tokens\b",
+    r"\b(reduce|fewer|at most|too many|maximum)\b.{0,20}\bimages?\b",
 )
 """Something else is too long."""
 
@@ -116,9 +117,11 @@ def says_too_large(status: int | None, words: tuple[str, ...], message: str) -> 
 
 def _is_hopeless(text: str) -> bool:
     """Whether one request is larger than a rate limit lets through in a whole period."""
+    if "token" not in text:
+        return False
     found = _HOPELESS.search(text)
     if found is None:
-        return text.startswith("request too large") and "token" in text
+        return text.startswith("request too large")
     limit, requested = map(_number, found.groups())
     return requested > limit > 0
 
