@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ from threadmill_shared.records.items import text_part
 from threadmill_workers.execution.turn import fields_item
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.field_rules import FieldRules
-from threadmill_workers.models.opaque_fields import MOST_BYTES
+from threadmill_workers.models.opaque_fields import MOST_BYTES, OpaqueFields
 from threadmill_workers.models.responses_request import responses_body
 
 # ---- received ------------------------------------------------------------------------------------
@@ -254,6 +257,25 @@ def test_a_whole_message_after_its_pieces_repeats_nothing(whole: str) -> None:
     end = {"choices": [{"message": message, "finish_reason": "tool_calls"}]}
     longest = max("A die.", whole, key=len)
     assert received(*pieces, end, DONE)[0] == {"reasoning": longest}
+
+
+@pytest.mark.parametrize("end", [str.strip, str.lstrip, str.rstrip, str])
+def test_a_text_that_has_all_so_far_each_time_is_kept_once(end: Callable[[str], str]) -> None:
+    fields, text = OpaqueFields(), ""
+    tracemalloc.start()
+    for text in accumulate(f" {number} is a thought.\n" for number in range(2_000)):
+        fields.add_from_message({"reasoning": text})
+    fields.add_from_message({"reasoning": end(text)})
+    assert fields.ended() == {"reasoning": text}
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * len(text)
+
+
+def test_a_new_text_after_one_that_had_all_so_far_is_added_to_it() -> None:
+    pieces = list(accumulate(f"{number} is a thought. " for number in range(20)))
+    events = [*(thinking(reasoning=text) for text in (*pieces, "Now a die.")), called(), *END]
+    assert received(*events)[0] == {"reasoning": f"{pieces[-1]}Now a die."}
 
 
 def test_what_is_too_long_is_cut_or_left_out() -> None:

@@ -38,33 +38,41 @@ _WHOLE_TEXTS = frozenset(("id", "type", "format", "role", "name"))
 MOST_BYTES = 1_000_000
 """Of one field. A longer text is cut, anything else that is longer is not kept."""
 _BYTES_OF_CHARACTER = 4
+_CHANCE = 64
+"""Characters that may come once more although each piece has only what is new."""
 
 
 class _Text:
     """A text that comes in pieces, each of which has all so far in some servers."""
 
-    __slots__ = ("_lengths", "_longest", "_pieces")
+    __slots__ = ("_is_repeated", "_pieces", "_repeated")
 
     def __init__(self, text: str) -> None:
-        self._longest = text
-        self._lengths = [len(text)]
-        self._pieces: list[str] | None = None
-        """None: each piece has begun with the one before it."""
+        self._pieces = [text]
+        self._is_repeated = True
+        """Whether each piece has begun with the one before it."""
+        self._repeated = 0
+        """Characters that came once more."""
 
     def add(self, text: str) -> None:
-        if self._pieces is None and self._is_longer(text):
-            self._longest = text
-            self._lengths.append(len(text))
-            return
-        if self._pieces is None:
-            self._pieces = [self._longest[:length] for length in self._lengths]
-        self._pieces.append(text)
+        longest = self._pieces[-1]
+        if self._is_repeated and len(text) > len(longest) > 0 and text.startswith(longest):
+            self._repeated += len(longest)
+            self._pieces = [text] if self._is_certain() else [*self._pieces, text]
+        elif not (self._is_repeated and self._is_certain() and _is_same(text, longest)):
+            self._is_repeated = False
+            self._pieces.append(text)
 
-    def _is_longer(self, text: str) -> bool:
-        return len(text) > len(self._longest) > 0 and text.startswith(self._longest)
+    def _is_certain(self) -> bool:
+        return self._repeated > _CHANCE
 
     def whole(self) -> str:
-        return self._longest if self._pieces is None else "".join(self._pieces)
+        return self._pieces[-1] if self._is_repeated else "".join(self._pieces)
+
+
+def _is_same(text: str, longest: str) -> bool:
+    """Whether the text says nothing new, as the last one of a server that strips it."""
+    return longest.startswith(text) or longest.strip() == text.strip()
 
 
 class OpaqueFields:
