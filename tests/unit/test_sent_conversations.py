@@ -242,6 +242,43 @@ def test_code_of_a_container_that_was_long_not_in_use_is_told(run_id):
     assert "print(51)" in body
 
 
+@pytest.mark.parametrize("at", [None, "yesterday", [], pytest.param(10**400, id="huge"), -1.5])
+def test_a_time_of_use_that_is_none_means_that_the_container_may_be_gone(at):
+    foreign = {**hosted(CODE, "ci_1"), "at": at}
+    del foreign["run_id"]
+    body = json.dumps(responses_body(request([message("user", "Read it"), foreign])))
+    assert "cntr_1" not in body
+    assert "print(51)" in body
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ({"summary": ["x", 1, None, {"text": 5}]}, {"summary": []}),
+        ({"summary": None}, {"summary": []}),
+        ({"summary": "x"}, {"summary": []}),
+        ({}, {"summary": []}),
+        ({"summary": [{"text": "a"}]}, {"summary": [{"type": "summary_text", "text": "a"}]}),
+        (
+            {"content": ["x", {"text": 5}, {"type": "reasoning_text", "text": "a"}]},
+            {"summary": [], "content": [{"type": "reasoning_text", "text": "a"}]},
+        ),
+        ({"content": None}, {"summary": [], "content": None}),
+    ],
+)
+def test_reasoning_has_a_summary_and_parts_that_providers_take(told, sent):
+    sealed = {"type": "reasoning", "id": "rs_1", "encrypted_content": "xyz"}
+    kept = {**reasoning(), "data": {**sealed, **told}}
+    body = responses_body(request([message("user", "Go"), kept, message("assistant", "Gone")]))
+    assert body["input"][1] == {**sealed, **sent}
+
+
+def test_reasoning_whose_content_has_no_texts_is_left_out():
+    kept = {**reasoning(), "data": {"type": "reasoning", "id": "rs_1", "content": [5, {}]}}
+    body = responses_body(request([message("user", "Go"), kept, message("assistant", "Gone")]))
+    assert [item["type"] for item in body["input"]] == ["message", "message"]
+
+
 def now():
     return int(time.time())
 

@@ -41,7 +41,7 @@ def sendable_items(request: ModelRequest, *, with_hosted_calls: bool) -> list[It
         elif with_hosted_calls and not is_foreign and _is_usable(item, live):
             items.append(item)
         elif text := tell_hosted_call(lenient.storable(item["data"])):
-            items.append({"type": "note", "text": text, "run_id": item["run_id"]})
+            items.append({"type": "note", "text": text, "run_id": item.get("run_id", "")})
     return pair_calls(items)
 
 
@@ -58,9 +58,13 @@ def _live_containers(request: ModelRequest) -> frozenset[str]:
     return frozenset(
         lenient.text(lenient.json_object(item["data"]).get("container_id"))
         for item in request.items
-        if item["type"] == "hosted_call"
-        and (item["at"] >= since if "at" in item else item["run_id"] == request.run_id)
+        if item["type"] == "hosted_call" and _is_recent(item, since, request.run_id)
     )
+
+
+def _is_recent(call: HostedCallItem, since: float, run_id: str) -> bool:
+    at = call.get("at")
+    return call.get("run_id") == run_id if at is None else lenient.number(at) >= since
 
 
 def _is_usable(item: HostedCallItem, live: frozenset[str]) -> bool:

@@ -27,6 +27,7 @@ _FIT_IDS = {
     )
 }
 """Providers check the beginning of an id, and take at most 64 characters."""
+_PART = ("type", "text")
 _RESULT: dict[str, Callable[[object], object]] = {
     "file_id": lenient.text,
     "filename": lenient.text,
@@ -53,11 +54,13 @@ def _has_fit_id(item: Json) -> bool:
 
 def _reasoning(item: Json) -> Json | None:
     content, encrypted = item.get("content"), item.get("encrypted_content")
-    if not isinstance(item.get("summary", []), list):
-        return None
     if not isinstance(content, list | None) or not isinstance(encrypted, str | None):
         return None
-    return item if content or encrypted else None
+    summary = [one for one in lenient.objects(item.get("summary")) if _has_texts(one, "text")]
+    made = item | {"summary": [one | {"type": "summary_text"} for one in summary]}
+    if content is not None:
+        made["content"] = [one for one in lenient.objects(content) if _has_texts(one, *_PART)]
+    return made if made.get("content") or encrypted else None
 
 
 def _code(item: Json) -> Json | None:
