@@ -406,6 +406,80 @@ def test_what_the_last_release_has_stored_is_read_with_markers() -> None:
     assert message.text == text_of(message).value
 
 
+def cited(text: object = None, start: object = None, end: object = None) -> Json:
+    """An annotation of an imported file; None: it lacks the field."""
+    fields = {"type": "url_citation", "text": text, "start_index": start, "end_index": end}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+MARK = "【4:0†a.txt】"
+
+
+@pytest.mark.parametrize(
+    ("text", "annotations", "shown"),
+    [
+        ("abc abc", [cited("abc", 0, 3)], "abc[^0^] abc"),
+        ("abc abc", [cited("abc")], "[^0^]abc abc"),
+        ("abc", [cited("zzz", 3, 3)], "abc[^0^]"),
+        ("abc", [cited("zzz", 1, 2)], "a[^0^]c"),
+        ("abc", [cited("b")], "a[^0^]c"),
+        ("abc", [cited("b", 0, 1)], "a[^0^]c"),
+        ("abc", [cited("b", "1", 2.0)], "a[^0^]c"),
+        ("abc", [cited(5, 1, 2)], "a[^0^]c"),
+        ("abc", [cited(["b"], -5, 10**400)], "[^0^]"),
+        ("abc", [cited(5), cited("b", 1, 2)], "[^0^]a[^1^]c"),
+        ("abc", [cited("b", 1, 2), cited("b", 1, 2)], "a[^0^][^1^]c"),
+        ("abc", [cited("ab", 0, 2), cited("bc", 1, 3)], "[^0^]c[^1^]"),
+        ("abc", [cited("bc", 1, 3), cited("ab", 0, 2)], "[^0^]c[^1^]"),
+        ("abcd", [cited("abc", 0, 3), cited("b", 1, 2)], "[^0^][^1^]d"),
+        ("one source", [cited("source", 4, 10), cited("", 3, 3)], "one[^0^] source[^1^]"),
+        ("", [cited("x", 1, 2)], "[^0^]"),
+        # OpenAI repeats markers.
+        (f"a{MARK} b{MARK}", [cited(MARK, 1, 11), cited(MARK, 13, 23)], "a[^0^] b[^1^]"),
+        (f"a{MARK} b{MARK}", [cited(MARK, 1, 11), cited(MARK, 1, 11)], "a[^0^] b[^1^]"),
+        (f"a{MARK} b{MARK}", [cited(MARK), cited(MARK), cited(MARK)], "[^0^]a[^1^] b[^2^]"),
+        (f"a{MARK} b", [cited(MARK, 1, 11), cited(MARK, 1, 11)], "a[^0^][^1^] b"),
+        (f"a{MARK} b", [cited(MARK, 0, 1)], "a[^0^] b"),
+    ],
+)
+def test_annotations_of_imported_messages_get_a_piece_of_their_own(
+    text: str, annotations: list[Json], shown: str
+) -> None:
+    message = old_message(text, *annotations)
+    value, kinds = check(message.text, message)
+    assert len(kinds) == len(annotations)
+    assert value == shown
+
+
+def test_a_text_with_odd_annotations_is_sent_to_the_model() -> None:
+    for text in ({"value": 5, "annotations": [5, {"text": 5}]}, {"value": None, "annotations": {}}):
+        item: Any = {"content": [{"type": "text", "text": text}]}
+        assert text_for_model(item) == ("5" if text["value"] else "")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "b", " ", "source", "†", MARK, "【0:0†source】"]), max_size=8
+    ).map("".join),
+    st.lists(
+        st.builds(
+            cited,
+            st.sampled_from([None, "", "a", "b", "ab", "source", "†", MARK, 5, "【0:0†source】"]),
+            st.none() | st.integers(-1, 40) | st.just("3"),
+            st.none() | st.integers(-1, 40),
+        ),
+        max_size=5,
+    ),
+)
+def test_every_annotation_that_was_stored_has_a_text_of_its_own(
+    text: str, annotations: list[Json]
+) -> None:
+    message = old_message(text, *annotations)
+    assert len(check(message.text, message)[1]) == len(annotations)
+    again = message.content[0].model_dump()["text"]
+    assert text_of(old_message(again["value"], *again["annotations"])).model_dump() == again
+
+
 def test_texts_and_annotations_without_any_fault_are_read_unchanged() -> None:
     good = {"type": "file_citation", "text": "【4:0†source】", "start_index": 3, "end_index": 15}
     message = old_message("Tea【4:0†source】", good)

@@ -8,7 +8,9 @@ of the text, the text gets a marker for it. Places are counted in characters, as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Json = dict[str, Any]
@@ -63,35 +65,110 @@ def without_markers(text: str, annotations: Iterable[Json]) -> str:
 
 
 def with_texts(text: str, annotations: Sequence[Json]) -> tuple[str, Sequence[Json]]:
-    """A text and its annotations, with markers for those that were stored without a text.
+    """A text and its annotations, each with a piece of its own, if necessary a new marker.
 
-    Releases before the markers stored such ones, and imported conversations can have them.
+    Releases before the markers stored annotations without a text. In imported conversations they
+    can have any text and place, and several can have the same.
     """
-    if all(one.get("text") for one in annotations):
+    if _are_sound(text, annotations):
         return text, annotations
-    shown, done = text, []
-    shift = 0
-    for number, one in enumerate(sorted(annotations, key=_start)):
-        start, end = _start(one), max(_start(one), _index(one, "end_index"))
-        piece = one.get("text") or text[start:end]
-        if not occurs_once(text, piece):
-            at = min(start, len(text)) + shift
-            piece = new_marker(shown, 0, number)
-            shown = shown[:at] + piece + shown[at:]
-            shift += len(piece)
-        done.append(one | {"text": piece})
-    return shown, [_placed(shown, one) for one in done]
+    cited = sorted(annotations, key=lambda one: _span(one, text))
+    pieces = _own_pieces(text, cited)
+    while True:
+        shown, done = _with_pieces(text, cited, pieces)
+        # A new marker can repeat a piece, such as "source".
+        spoilt = [
+            at for at, one in done.items() if pieces[at] and not occurs_once(shown, one["text"])
+        ]
+        if not spoilt:
+            return shown, [*done.values()]
+        pieces = [None if at in spoilt else piece for at, piece in enumerate(pieces)]
 
 
-def _placed(text: str, one: Json) -> Json:
-    start = text.find(one["text"])
-    return one | {"start_index": start, "end_index": start + len(one["text"])}
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A piece of the text that one annotation cites."""
+
+    start: int
+    end: int
+    is_kept: bool = True
+    """Whether it stays; otherwise a new marker replaces it."""
 
 
-def _start(one: Json) -> int:
-    return _index(one, "start_index")
+def _are_sound(text: str, annotations: Sequence[Json]) -> bool:
+    spans = sorted(_span(one, text) for one in annotations)
+    return all(a[1] <= b[0] for a, b in pairwise(spans)) and all(
+        isinstance(one.get("text"), str)
+        and occurs_once(text, one["text"])
+        and (one.get("start_index"), one.get("end_index")) == _span(one, text)
+        and text[slice(*_span(one, text))] == one["text"]
+        for one in annotations
+    )
 
 
-def _index(one: Json, name: str) -> int:
+def _own_pieces(text: str, cited: Sequence[Json]) -> list[_Piece | None]:
+    """What each one cites; None if nothing is left for it."""
+    taken: list[_Piece] = []
+    pieces = []
+    for one in cited:
+        piece = next((new for new in _candidates(text, one) if _is_free(new, taken)), None)
+        pieces.append(piece)
+        taken += [piece] if piece else []
+    return pieces
+
+
+def _candidates(text: str, one: Json) -> Iterator[_Piece]:
+    given = one.get("text")
+    start, end = _span(one, text)
+    if isinstance(given, str):
+        if occurs_once(text, given):
+            yield _Piece(text.find(given), text.find(given) + len(given))
+        elif _MARKER.fullmatch(given):
+            places = [found.start() for found in re.finditer(re.escape(given), text)]
+            for at in sorted(places, key=lambda at: at != start):
+                yield _Piece(at, at + len(given), is_kept=False)
+    if occurs_once(text, text[start:end]):
+        yield _Piece(start, end)
+
+
+def _is_free(piece: _Piece, taken: Iterable[_Piece]) -> bool:
+    return all(piece.end <= one.start or one.end <= piece.start for one in taken)
+
+
+def _with_pieces(
+    text: str, cited: Sequence[Json], pieces: Sequence[_Piece | None]
+) -> tuple[str, dict[int, Json]]:
+    """The text with markers, and the annotations by their numbers, in the order of the text."""
+    all_pieces = [
+        piece or _new_place(_span(one, text)[1], pieces)
+        for one, piece in zip(cited, pieces, strict=True)
+    ]
+    done: dict[int, Json] = {}
+    shown, known, after = "", text, 0
+    for number in sorted(range(len(cited)), key=lambda n: (all_pieces[n].start, all_pieces[n].end)):
+        piece = all_pieces[number]
+        own = text[piece.start : piece.end] if piece.is_kept else new_marker(known, 0, len(done))
+        known += "" if piece.is_kept else own
+        shown += text[after : piece.start]
+        place = {"start_index": len(shown), "end_index": len(shown) + len(own)}
+        done[number] = cited[number] | place | {"text": own}
+        shown, after = shown + own, piece.end
+    return shown + text[after:], done
+
+
+def _new_place(at: int, pieces: Iterable[_Piece | None]) -> _Piece:
+    """Where a marker is put in: there, or behind the piece that it would divide."""
+    ends = (one.end for one in pieces if one and one.start < at < one.end)
+    at = next(ends, at)
+    return _Piece(at, at, is_kept=False)
+
+
+def _span(one: Json, text: str) -> tuple[int, int]:
+    """Where it says that it is, within the text."""
+    start = _index(one, "start_index", len(text))
+    return start, max(start, _index(one, "end_index", len(text)))
+
+
+def _index(one: Json, name: str, most: int) -> int:
     value = one.get(name)
-    return value if isinstance(value, int) else 0
+    return max(0, min(value, most)) if isinstance(value, int) else 0

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
+from threadmill_shared.records import lenient
 from threadmill_shared.records.annotations import with_texts, without_markers
 
 
@@ -146,10 +147,14 @@ def message_content(text: str, enclosed: Mapping[str, Any]) -> list[dict[str, An
 
 def message_text(item: MessageItem) -> str:
     """The message's text parts, joined."""
-    return "".join(part["text"]["value"] for part in item["content"] if part["type"] == "text")
+    texts = (part["text"] for part in item["content"] if part["type"] == "text")
+    return "".join(lenient.text(one.get("value")) for one in texts)
 
 
 def text_for_model(item: MessageItem) -> str:
     """The message's text parts, joined, as their author wrote them."""
     texts = (part["text"] for part in item["content"] if part["type"] == "text")
-    return "".join(without_markers(one["value"], one.get("annotations") or ()) for one in texts)
+    return "".join(
+        without_markers(lenient.text(one.get("value")), lenient.objects(one.get("annotations")))
+        for one in texts
+    )
