@@ -227,6 +227,7 @@ def test_an_image_is_seen_through_chat_completions_too(
         ({"code_interpreter_files": "data.csv"}, TypeError, r"a list of paths.*\[path\]"),
         ({"file_search_files": [3]}, TypeError, "not of int"),
         ({"image_files": ["data.csv"]}, errors.BadMessage, "must be a PNG, JPEG, GIF or WebP"),
+        ({"image_files": ["photo.png"] * 11}, errors.TooLarge, "48,000,000 are allowed"),
         ({"image_files": ["ftp://example.org/a.png"]}, errors.BadMessage, "https://"),
         ({"image_files": ["plot\0.png"]}, errors.BadMessage, "not a path"),
         (
@@ -246,6 +247,7 @@ def test_what_cannot_be_attached_is_refused_before_anything_is_written(
 ) -> None:
     (files / "empty").touch()
     (files / "large").write_bytes(b"x" * (5 * 1024 * 1024 + 1))
+    (files / "photo.png").write_bytes(PLOT.ljust(3_500_000, b"x"))
     monkeypatch.chdir(files)
     server = redis.Redis.from_url(os.environ["THREADMILL_REDIS_URL"])
     before = set(server.scan_iter("threadmill:{*:thread:*"))

@@ -93,6 +93,18 @@ def test_a_turn_is_sent_whole_whatever_its_images(standin: StandIn, tmp_path: Pa
     assert "[The image small.png was left out.]" in told(standin)
 
 
+def test_added_messages_never_make_a_request_too_large(standin: StandIn, tmp_path: Path) -> None:
+    thread = Thread()
+    for number in range(10):
+        name = f"{number}.png"
+        thread.add(f"Look at {number}", image_files=[image(tmp_path, name, 4_000_000)])
+    assert thread.run(EYE, event_handler_class=None, timeout=60).status == "completed"
+    assert shown(standin) == 8
+    assert len(str(standin.requests[-1].body)) < 50_000_000
+    for name in ("0.png", "1.png"):
+        assert f"[The image {name} was left out.]" in told(standin)
+
+
 def test_an_image_of_an_earlier_turn_that_is_gone_is_no_obstacle(
     standin: StandIn, tmp_path: Path, server: redis.Redis
 ) -> None:

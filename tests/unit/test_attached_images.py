@@ -25,6 +25,8 @@ IMAGE = 600
 def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attached_images, "IMAGE_BYTES", 2400)
     monkeypatch.setattr(attached_images, "MOST_IMAGES", 5)
+    monkeypatch.setattr(attached_images, "CURRENT_IMAGE_BYTES", 4800)
+    monkeypatch.setattr(attached_images, "MOST_CURRENT_IMAGES", 8)
 
 
 class Files:
@@ -138,6 +140,60 @@ async def test_the_newest_images_of_earlier_turns_are_sent_and_others_are_not_re
     ]
     assert sorted(files.read) == ["2.png", "3.png", "4.png"]
     assert len(shown.urls) == 3
+
+
+async def test_of_added_messages_the_oldest_images_are_left_out_beyond_the_larger_limit() -> None:
+    files = Files()
+    names = [files.add(f"{number}.png") for number in range(7)]
+    added = [said("See", id, run_id=None) for id in names[:4]]
+    shown = await show(files, *added, said("These", *names[4:], run_id=RUN))
+    assert [one for one in described(files, shown) if "png" in one] == [
+        "[The image 0.png was left out.]",
+        *(f"{number}.png" for number in range(1, 7)),
+    ]
+    assert "0.png" not in files.read
+
+
+async def test_the_number_of_images_of_the_current_turn_is_limited_too() -> None:
+    files = Files()
+    names = [files.add(f"{number}.png", size=30) for number in range(10)]
+    shown = await show(files, *(said("See", id, run_id=None) for id in names))
+    assert len(shown.urls) == 8
+    assert "[The image 1.png was left out.]" in described(files, shown)
+
+
+async def test_a_message_that_is_too_large_alone_fails_no_run() -> None:
+    files = Files()
+    names = [files.add(f"{number}.png") for number in range(7)]
+    shown = await show(files, said("These", *names, run_id=RUN))
+    assert described(files, shown)[1:3] == ["[The image 0.png was left out.]", "1.png"]
+
+
+async def test_an_image_that_is_left_out_and_gone_fails_no_run() -> None:
+    files = Files()
+    old, *new = [files.add(f"{number}.png") for number in range(7)]
+    kept = files.kept[old]
+    files.kept[old] = File(old, kept.name, b"")
+    infos = files.attached_infos
+
+    async def claimed(thread_id: str, file_ids: list[str]) -> dict[str, FileInfo]:
+        return await infos(thread_id, file_ids) | {old: FileInfo(old, "0.png", IMAGE, "png")}
+
+    files.attached_infos = claimed  # type: ignore[method-assign]
+    shown = await show(files, said("See", old, run_id=None), said("These", *new, run_id=RUN))
+    assert "[The image 0.png was left out.]" in described(files, shown)
+
+
+@pytest.mark.parametrize("run_id", [None, EARLIER])
+async def test_the_size_of_a_data_url_counts(run_id: str | None) -> None:
+    files = Files()
+    url = f"data:image/png;base64,{'A' * 5000}"
+    address: Any = said("See", run_id=run_id)
+    address["content"].append({"type": "image_url", "image_url": {"url": url}})
+    shown = await show(files, address, answered(), said("Well?", files.add("a.png"), run_id=RUN))
+    texts = described(files, shown)
+    assert url not in texts
+    assert texts[-1] == "a.png"
 
 
 async def test_the_current_turn_is_whole_and_takes_the_room() -> None:

@@ -11,7 +11,13 @@ from typing import Any
 from threadmill.client.client import Client
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.files import File, harmless_name, image_type
+from threadmill_shared.records.files import (
+    MOST_IMAGE_BYTES,
+    File,
+    data_url_bytes,
+    harmless_name,
+    image_type,
+)
 from threadmill_shared.run_request import check_hosted, check_text
 from threadmill_shared.settings import Settings
 
@@ -29,7 +35,8 @@ async def read_files(
     Raises:
         TypeError: one of them is not a list of paths.
         BadMessage: a file cannot be read, is empty, or must be an image and is not one.
-        TooLarge: there are too many, or one is larger than `THREADMILL_FILE_BYTES`.
+        TooLarge: there are too many, one is larger than `THREADMILL_FILE_BYTES`, or the images are
+            together larger than a request can be.
         Unsupported: the provider has no hosted tools that could read it.
     """
     given = {
@@ -71,6 +78,7 @@ def _read(given: dict[str, list[str]], images: list[str], settings: Settings) ->
             if {"type": tool} not in tools.setdefault(file.id, []):
                 tools[file.id].append({"type": tool})
     parts = [_image(image, files, settings) for image in images]
+    _check_size(parts, files)
     attachments = [
         {
             "file_id": id,
@@ -95,6 +103,17 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
         raise errors.BadMessage(f"{image!r} must be a PNG, JPEG, GIF or WebP image.")
     files[file.id] = file
     return {"type": "image_file", "image_file": {"file_id": file.id}}
+
+
+def _check_size(parts: list[dict[str, Any]], files: dict[str, File]) -> None:
+    ids = [part["image_file"]["file_id"] for part in parts if part["type"] == "image_file"]
+    size = sum(data_url_bytes(len(files[id].content)) for id in ids)
+    if size > MOST_IMAGE_BYTES:
+        raise errors.TooLarge(
+            f"The images of a message are {size:,} bytes as data URLs; {MOST_IMAGE_BYTES:,} are "
+            "allowed, since providers take no larger requests. Make the images smaller, or "
+            "distribute them over several turns."
+        )
 
 
 def _content(path: str, most: int) -> bytes:

@@ -12,6 +12,9 @@ from pydantic_core import to_json
 
 from threadmill_shared.records import lenient
 
+MOST_IMAGE_BYTES = 48_000_000
+"""Of data URLs in one message, and in one request. OpenAI takes 50 MB a request (guide "Images and
+vision"), and the texts need room, too."""
 _PIECE = 256 * 1024
 """Bytes per command."""
 _NAME_CHARACTERS = 100
@@ -77,6 +80,11 @@ def image_type(content: bytes) -> str | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
     return next((kind for begin, kind in _IMAGES if content.startswith(begin)), None)
+
+
+def data_url_bytes(count: int) -> int:
+    """The length of an image of `count` bytes as a data URL, without the few bytes of its head."""
+    return (count + 2) // 3 * 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,27 @@
-"""Images that a request carries: all of the current turn, and of earlier ones the newest.
+"""Images that a request carries: those of the current turn, and of earlier ones the newest.
 
 Each request repeats the images of its conversation, so without a limit a few photographs would make
-all further requests slow, and in the end too large. An image of an earlier turn that is left out,
-or gone, is replaced by a text.
+all further requests slow, and in the end too large. An image that is left out, or an earlier one
+that is gone, is replaced by a text. Of the current turn images are left out only if no provider
+would take the request: messages that are added to a thread are of it until a run answers them.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from threadmill_shared import errors, ids
 from threadmill_shared.records import lenient
-from threadmill_shared.records.files import FileFailure, FileInfo, image_type
+from threadmill_shared.records.files import (
+    MOST_IMAGE_BYTES,
+    FileFailure,
+    FileInfo,
+    data_url_bytes,
+    image_type,
+)
 from threadmill_shared.records.items import Item, text_part
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.file_failures import IMAGE, AttachedFile, FileFailures
@@ -26,6 +33,9 @@ providers, Gemini, takes requests of 20 MB, and the texts need room, too."""
 MOST_IMAGES = 50
 """In one request, unless the current turn alone has more. Providers take from 10 to 500, and each
 costs as many tokens as a page of text."""
+CURRENT_IMAGE_BYTES = MOST_IMAGE_BYTES
+"""Of data URLs of the current turn."""
+MOST_CURRENT_IMAGES = 500
 
 _GONE = "it is gone from Redis, or damaged"
 
@@ -39,6 +49,8 @@ class _Image:
     message_id: str
     file_id: str
     """Empty if it is not a file but an address."""
+    address: str = ""
+    """Its address, if it is one; a data URL if it comes from another store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +87,20 @@ class AttachedImages:
         """Choose and read the images that a request carries.
 
         Raises:
-            ModelRefused: an image of the current turn cannot be read.
+            ModelRefused: a chosen image of the current turn cannot be read.
         """
         images = list(_images(items))
         if not images:
             return ShownImages(items, {})
         start = current_turn_start(items, self._run_id)
         await self._read_infos(images)
-        current = [image for image in images if image.place[0] >= start]
-        earlier = self._newest(images[: len(images) - len(current)], current)
-        chosen = [*earlier, *current]
-        await self._read_urls({image.file_id for image in chosen if image.file_id})
+        earlier = [image for image in images if image.place[0] < start]
+        current = self._newest(
+            images[len(earlier) :], [], count=MOST_CURRENT_IMAGES, size=CURRENT_IMAGE_BYTES
+        )
+        earlier = self._newest(earlier, current, count=MOST_IMAGES, size=IMAGE_BYTES)
+        chosen = {image.place for image in (*earlier, *current)}
+        await self._read_urls({one.file_id for one in (*earlier, *current) if one.file_id})
         for image in current:
             if image.file_id and image.file_id not in self._urls:
                 await self._refuse(image)
@@ -94,21 +109,23 @@ class AttachedImages:
 
     # ---- choosing --------------------------------------------------------------------------------
 
-    def _newest(self, images: Sequence[_Image], current: Sequence[_Image]) -> list[_Image]:
-        """The newest ones for which there is room beside those of the current turn."""
-        count, size = len(current), sum(map(self._size, current))
+    def _newest(
+        self, images: Sequence[_Image], others: Sequence[_Image], *, count: int, size: int
+    ) -> list[_Image]:
+        """The newest ones that are at most so many and so large together with the others."""
+        count, size = count - len(others), size - sum(map(self._size, others))
         chosen: list[_Image] = []
         for image in reversed(images):
-            count, size = count + 1, size + self._size(image)
-            if count > MOST_IMAGES or size > IMAGE_BYTES:
+            count, size = count - 1, size - self._size(image)
+            if count < 0 or size < 0:
                 break
             chosen.append(image)
         return chosen[::-1]
 
     def _size(self, image: _Image) -> int:
-        """Bytes of its data URL."""
+        """Bytes of its data URL, or of its address."""
         info = self._infos.get(image.file_id)
-        return 0 if info is None else info.bytes * 4 // 3
+        return len(image.address) if info is None else data_url_bytes(info.bytes)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -149,9 +166,9 @@ class AttachedImages:
 
     # ---- what the model is told ------------------------------------------------------------------
 
-    def _text(self, image: _Image, chosen: Sequence[_Image]) -> str:
+    def _text(self, image: _Image, chosen: Container[tuple[int, int]]) -> str:
         """What stands in place of an image; empty if it is shown."""
-        if image not in chosen:
+        if image.place not in chosen:
             return f"\n[The image {self._name(image)} was left out.]"
         if image.file_id and image.file_id not in self._urls:
             return f"\n[The image {self._name(image)} is gone.]"
@@ -169,7 +186,8 @@ def _images(items: Sequence[Item]) -> Iterator[_Image]:
             continue
         for place, part in enumerate(item["content"]):
             if part["type"] == "image_url":
-                yield _Image((index, place), item["id"], "")
+                address = lenient.text(part["image_url"]["url"])
+                yield _Image((index, place), item["id"], "", address)
             elif part["type"] == "image_file":
                 file_id = lenient.text(part["image_file"]["file_id"])
                 if ids.is_attached_file_id(file_id):
