@@ -4,7 +4,12 @@ import pytest
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_workers.execution.reduction import PartKind
-from threadmill_workers.execution.refusal import cause_of, may_be_of_history, suspect_kinds
+from threadmill_workers.execution.refusal import (
+    blames_request,
+    cause_of,
+    may_be_of_history,
+    suspect_kinds,
+)
 
 
 def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRefused:
@@ -42,6 +47,15 @@ def refused(reason: str = "", status: int | None = 400, **words: str) -> ModelRe
         refused("Unknown parameter: 'reasoning_content'.", code="unknown_parameter"),
         refused("No endpoints found that support image input", status=404),
         refused("Could not find the API key for decrypting reasoning rs_1"),
+        refused("Error while downloading https://gone.example/x.jpg.", param="url"),
+        refused("No.", param="image_url"),
+        refused("No.", param="container"),
+        refused("Could not process image budget.png"),
+        refused("Your input was flagged", status=403),
+        refused("Content violates usage guidelines.", status=403),
+        refused("Unsupported media type: image/tiff", status=415),
+        refused("image input is not supported - hint: you may need the mmproj", status=500),
+        refused("Jinja Exception: conversation roles must alternate", status=500),
     ],
 )
 def test_a_refusal_may_be_of_the_history(error):
@@ -72,6 +86,7 @@ def test_a_refusal_may_be_of_the_history(error):
         refused("The model gpt-4-vision does not exist"),
         refused("Incorrect API key", status=401),
         refused("No access", status=403),
+        refused("Budget has been exceeded! Current cost: 1.2"),
         refused("", status=None),
     ],
 )
@@ -98,3 +113,16 @@ def test_ids_and_numbers_make_no_other_cause():
     assert cause_of(one) == cause_of(other)
     assert cause_of(one) != cause_of(refused("Item rs_a1 at 3 is odd"))
     assert cause_of(one) != cause_of(refused("Item rs_a1 at 3 is bad", status=422))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_request"),
+    [
+        (refused("Invalid prompt: it was flagged.", code="invalid_prompt", status=None), True),
+        (refused("Input blocked by the filter.", status=None), True),
+        (refused("Container is expired.", status=None), True),
+        (refused("The model has stopped.", status=None), False),
+    ],
+)
+def test_an_error_in_an_answer_is_of_the_request_if_it_says_so(error, is_of_request):
+    assert blames_request(error) == is_of_request

@@ -20,7 +20,7 @@ from threadmill_workers.execution.next_step import AskModel, CallTools
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.reduction_plan import MAX_EXTRA_REQUESTS
-from threadmill_workers.execution.refusal import names_part
+from threadmill_workers.execution.refusal import blames_request
 from threadmill_workers.execution.resume import find_unfinished_turn
 from threadmill_workers.execution.retry_pause import pause_before_retry, refuse_pause
 from threadmill_workers.execution.turn import Reply
@@ -151,7 +151,7 @@ class ModelTurns:
 
     async def _reduce(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
         """Leave out something of earlier turns; False if that cannot help."""
-        if self._has_begun and isinstance(error, errors.ModelRefused) and not names_part(error):
+        if self._has_begun and isinstance(error, errors.ModelRefused) and not blames_request(error):
             return False  # it may be of the answer
         if not self._reducer.note_refusal(error, self._request):
             return False

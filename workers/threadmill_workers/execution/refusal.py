@@ -7,10 +7,20 @@ import re
 from threadmill_shared.errors import ContextTooLong, ModelRefused
 from threadmill_workers.execution.reduction import PartKind
 
-_STATUSES = frozenset({None, 400, 404, 413, 422})
-"""With none, it was reported inside a stream."""
+_STATUSES = frozenset({None, 400, 404, 413, 422, 500})
+"""With none, it was reported inside a stream. With 500, only if it names what it refuses."""
+_RARE_STATUSES = frozenset({403, 415, 451})
+"""Mostly of the key; some providers refuse contents with them, and say so."""
+_CONTENTS = re.compile(
+    r"moderat|\bflagged\b|\bpolic(y|ies)\b|\bguidelines\b|\bviolat|\bsafety\b|inappropriate"
+    r"|content_filter|\b(prompt|input|content)\b.{0,30}\b(blocked|rejected)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Said of what somebody has written."""
 _HISTORY = re.compile(
-    r"(body[.\[])?(input|messages?|prompt|contents?|conversation|history)\b", re.IGNORECASE
+    r"(body[.\[])?(input|messages?|prompt|contents?|conversation|history|url|image\w*|input_\w+"
+    r"|file\w*|audio|container\w*)\b",
+    re.IGNORECASE,
 )
 _PLACE = re.compile(r"\b(input|messages|contents)([.\[]+|', )\d", re.IGNORECASE)
 """The last form is Python's: `('body', 'messages', 3)`."""
@@ -47,7 +57,7 @@ _OTHER = re.compile(
     r"|parallel_tool_calls|response_format|stream_options|reasoning[_.]effort|service_tier"
     r"|safety_identifier|presence_penalty|logprobs|extra_body)\b"
     r"|\btools[.\[]\d|\bfunctions?\[\d|\btext\.format\b|\bschema for\b"
-    r"|\btool choice\b|--enable-|\bapi-version\b|\bbudget\b|\bextra_forbidden\b"
+    r"|\btool choice\b|--enable-|\bapi-version\b|\bbudget_\w|\bbudget has\b|\bextra_forbidden\b"
     r"|\bunknown name\b.{0,80}\bcannot find field\b"
     r"|\bnot support (tools?|tool use|function call\w*|thinking|param\w*)\b"
     r"|\bmodels?\b.{0,80}\b(not found|not exist|unknown|no access)\b"
@@ -70,7 +80,7 @@ _HINTS = {
     PartKind.LONG_OUTPUTS: r"string too long|above_max_length|tool (output|result)s?"
     r"|\]\.output\b|\bbytes\b",
     PartKind.TURNS: r"\barray too long|array_above_max|\btoo many (messages|items|turns)\b"
-    r"|content_filter|content management policy|safety|moderation|\broles?\b",
+    rf"|\broles?\b|{_CONTENTS.pattern}",
 }
 _KINDS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _HINTS.items()}
 _READ = 1000
@@ -81,7 +91,7 @@ _VARIES = re.compile(r"\b\w*[_-]?\w*\d[\w-]*|\d+")
 
 def may_be_of_history(error: ModelRefused) -> bool:
     """Whether what earlier turns left can be the cause: not if it names model, key or parameter."""
-    if error.status not in _STATUSES:
+    if error.status not in _STATUSES and not _is_of_contents(error):
         return False
     if _PLACE.search(error.param) or _PLACE.search(error.reason):
         return True  # also if it is called a parameter there
@@ -94,6 +104,11 @@ def may_be_of_history(error: ModelRefused) -> bool:
         is_of_files = _FILES_OF_TOOLS.search(error.param) is not None
         return is_of_files or _HISTORY.match(error.param) is not None
     return not _OTHER.search(error.reason) and not _blames_model(error)
+
+
+def _is_of_contents(error: ModelRefused) -> bool:
+    """Whether a status that is mostly of the key is said of the contents."""
+    return error.status in _RARE_STATUSES and bool(suspect_kinds(error))
 
 
 def _blames_model(error: ModelRefused) -> bool:
@@ -114,9 +129,12 @@ def suspect_kinds(error: ModelRefused | ContextTooLong) -> list[PartKind]:
     return [kind for kind, words in _KINDS.items() if words.search(text)]
 
 
-def names_part(error: ModelRefused) -> bool:
-    """Whether the provider's words point at something that a conversation has in it."""
-    return any(kind is not PartKind.TURNS for kind in suspect_kinds(error))
+def blames_request(error: ModelRefused) -> bool:
+    """Whether an error is of what was sent, and not of an answer that has begun."""
+    if any(kind is not PartKind.TURNS for kind in suspect_kinds(error)):
+        return True
+    text = f"{error.code} {error.param} {error.reason}"
+    return re.search(r"\b(prompt|input)\b|_prompt\b", text, re.IGNORECASE) is not None
 
 
 def cause_of(error: ModelRefused | ContextTooLong) -> str:

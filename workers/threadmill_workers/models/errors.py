@@ -46,6 +46,16 @@ _UNAVAILABLE = frozenset(
 )
 _NO_ANSWER = frozenset(("tool_use_failed", "output_parse_failed"))
 """The model has written what its provider cannot read: another time it may do better."""
+_NEVER_PASSES = re.compile(
+    r"\b(images?|vision|audio|files?)\b.{0,40}\bnot supported\b"
+    r"|\bnot support\w*\b.{0,20}\b(images?|vision|audio|files?)\b"
+    r"|\bmust alternate\b|\bjinja\b|\bchat template\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""llama.cpp and Ollama refuse with 500 what their model or its prompt template cannot take."""
+_REFUSES_CONTENTS = re.compile(
+    r"moderat|\bflagged\b|\bguidelines\b|\bviolat|\b(usage|content) polic", re.IGNORECASE
+)
 _WRONG_KEY = "check OPENAI_API_KEY"
 _ADVICE = {
     401: _WRONG_KEY,
@@ -167,6 +177,8 @@ def _refused(report: ErrorReport, text: str) -> ModelRefused:
 
 def _advise_refused(report: ErrorReport) -> str:
     """What helps, as far as status and words tell it."""
+    if report.status == 403 and _REFUSES_CONTENTS.search(report.message):
+        return ""
     if report.status in _ADVICE:
         return _ADVICE[report.status]
     if _NAMES_KEY.search(report.message):
@@ -187,6 +199,8 @@ def _is_passing(report: ErrorReport) -> bool:
         is_unnamed = not report.code and "invalid" not in report.type
         is_passing = is_unnamed and _MAY_PASS.search(report.message) is not None
         return is_passing or report.has_word(_UNAVAILABLE)
+    if report.status == 500 and _NEVER_PASSES.search(report.message):
+        return False
     return report.status in {408, 409} or report.status >= 500
 
 
