@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
@@ -449,6 +450,18 @@ def test_annotations_of_imported_messages_get_a_piece_of_their_own(
     value, kinds = check(message.text, message)
     assert len(kinds) == len(annotations)
     assert value == shown
+
+
+@pytest.mark.quiet
+@pytest.mark.parametrize("has_places", [True, False])
+def test_a_marker_that_is_repeated_a_thousand_times_is_no_obstacle(has_places: bool) -> None:
+    text = f"{'x' * 50_000}{MARK * 1000}"
+    places = range(50_000, len(text), len(MARK)) if has_places else [None] * 1000
+    annotations = [cited(MARK, at, at and at + len(MARK)) for at in places]
+    before = time.process_time()
+    message = old_message(text, *annotations)
+    assert time.process_time() - before < 6
+    assert len({one.text for one in text_of(message).annotations}) == 1000
 
 
 def test_a_text_with_odd_annotations_is_sent_to_the_model() -> None:

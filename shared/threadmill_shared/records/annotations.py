@@ -8,6 +8,7 @@ of the text, the text gets a marker for it. Places are counted in characters, as
 from __future__ import annotations
 
 import re
+from bisect import bisect, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -113,7 +114,8 @@ def _own_pieces(text: str, cited: Sequence[Json]) -> list[_Piece | None]:
     for one in cited:
         piece = next((new for new in _candidates(text, one) if _is_free(new, taken)), None)
         pieces.append(piece)
-        taken += [piece] if piece else []
+        if piece:
+            insort(taken, piece, key=_start)
     return pieces
 
 
@@ -131,8 +133,16 @@ def _candidates(text: str, one: Json) -> Iterator[_Piece]:
         yield _Piece(start, end)
 
 
-def _is_free(piece: _Piece, taken: Iterable[_Piece]) -> bool:
-    return all(piece.end <= one.start or one.end <= piece.start for one in taken)
+def _is_free(piece: _Piece, taken: Sequence[_Piece]) -> bool:
+    """Whether it overlaps none of these, which are in the order of the text."""
+    at = bisect(taken, piece.start, key=_start)
+    return (not at or taken[at - 1].end <= piece.start) and (
+        at == len(taken) or piece.end <= taken[at].start
+    )
+
+
+def _start(piece: _Piece) -> int:
+    return piece.start
 
 
 def _with_pieces(
