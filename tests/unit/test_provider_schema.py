@@ -119,6 +119,8 @@ class Colour(enum.Enum):
     [
         (math.nan, "left out"),
         (math.inf, "left out"),
+        pytest.param(10**400, "left out", id="huge"),
+        (2**64 - 1, 2**64 - 1),
         (object(), "left out"),
         ({"b", "a", "c"}, ["a", "b", "c"]),
         (Decimal("1.50"), "1.50"),
@@ -223,6 +225,14 @@ def test_a_reference_at_the_top_is_resolved():
     assert parameters_of(schema) == {**inner, "$defs": {"A/b": inner}}
 
 
+def test_a_reference_at_the_top_to_another_one_is_resolved():
+    inner = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    named = {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/C", "title": "B"}, "C": inner}
+    schema = {"$ref": "#/$defs/A", "$defs": named, "description": "Of n"}
+    sent = parameters_of(schema)
+    assert sent == {**inner, "title": "B", "$defs": named, "description": "Of n"}
+
+
 def test_a_type_that_contains_itself_is_kept():
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
     schema = {
@@ -248,6 +258,13 @@ CYCLE["properties"]["again"] = CYCLE
         ({"type": "object", "properties": {1: {}}}, "key must be a str, not int"),
         ({1: 2}, "key must be a str, not int"),
         ({"properties": {"a": {"$ref": "#/$defs/Gone"}}}, "'#/\\$defs/Gone' refers to nothing"),
+        (
+            {
+                "$ref": "#/$defs/A",
+                "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}},
+            },
+            "'#/\\$defs/A' refers to itself",
+        ),
         ({"properties": {"a": {"$ref": "other.json"}}}, "at properties.a.\\$ref"),
         ({"properties": {"a": "str"}}, "at properties.a"),
         ({"properties": {"a": {"type": "str"}}}, "at properties.a.type"),

@@ -8,6 +8,7 @@ anything is written. A schema that all of them take stays as it is.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -33,7 +34,7 @@ _OPTIONAL = frozenset(
     {"default", "example", "examples"}
     | {"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum"}
 )
-"""Keywords that may be left out if JSON lacks their value: hints, and bounds at infinity."""
+"""Keywords that may be left out if parsers lack their value: hints, and bounds at infinity."""
 _NOT_AT_THE_TOP = ("allOf", "anyOf", "enum", "not", "oneOf")
 
 
@@ -100,10 +101,17 @@ class _Schema:
         for reference in self._references:
             if _resolved(root, reference) is None:
                 raise self._refusal("", f"{reference!r} refers to nothing in the schema")
-        if "$ref" in root:
-            root = {**(_resolved(root, root["$ref"]) or {}), **root}
-            del root["$ref"]
-        return self._as_object(root)
+        return self._as_object(self._without_reference(root))
+
+    def _without_reference(self, root: Json) -> Json:
+        """The schema at the top with what it refers to, which may refer to something else."""
+        seen: list[str] = []
+        while (reference := root.pop("$ref", None)) is not None:
+            if reference in seen:
+                raise self._refusal("", f"{reference!r} refers to itself")
+            seen.append(reference)
+            root = {**(_resolved(root, reference) or {}), **root}
+        return root
 
     def _as_object(self, root: Json) -> Json:
         """The schema at the top, which must be an object's."""
@@ -213,9 +221,11 @@ class _Schema:
 
 def _if_json(word: str, value: Any) -> Json:
     try:
-        return {word: plain_json(value)}
+        plain = plain_json(value)
     except NotJson:
         return {}
+    is_too_large = isinstance(plain, int) and abs(plain) > sys.float_info.max
+    return {} if is_too_large else {word: plain}
 
 
 def _types(schema: Json, default: str = "") -> Sequence[str]:
