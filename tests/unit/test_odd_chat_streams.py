@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from typing import Any
 
 import httpx2
@@ -31,6 +32,7 @@ from tests.support.stream_reading import Answer, answer_in, read_stream
 
 from threadmill_shared.errors import ModelGarbled, ModelRefused, ModelUnavailable
 from threadmill_shared.model import Usage
+from threadmill_workers.models.chat_calls import StreamedCalls
 
 CHAT_TEXTS: dict[str, list[Any]] = {
     "a null delta": [chunk(), said("Hel"), chunk(None), said("lo"), *END],
@@ -39,6 +41,15 @@ CHAT_TEXTS: dict[str, list[Any]] = {
     "choices empty": [{"choices": []}, said("Hello"), *END],
     "a null choice": [said("Hello"), {"choices": [None]}, *END],
     "choices that are an object": [said("Hello"), {"choices": {"0": {}}}, *END],
+    "an object for the only choice": [
+        {"choices": {"delta": {"content": "Hel"}}},
+        {"choices": {"index": 0, "delta": {"content": "lo"}, "finish_reason": None}},
+        {"choices": {"delta": {}, "finish_reason": "stop"}},
+    ],
+    "an object of choices": [
+        {"choices": {"0": {"index": 0, "delta": {"content": "Hello"}}, "1": {"index": 1}}},
+        {"choices": {"0": {"index": 0, "delta": {}, "finish_reason": "stop"}}},
+    ],
     "no choices": [{"id": "c1"}, said("Hello"), {"prompt_filter_results": []}, *END],
     "pings": [
         said("Hel"),
@@ -338,6 +349,27 @@ CHAT_CALLS: dict[str, tuple[list[Any], tuple[tuple[str, str], ...]]] = {
         [piece(*WEIGH, id="a", index=0), piece(*WEIGH, id="a", index=0)],
         ONE,
     ),
+    "arguments that have all so far": (
+        [piece("weigh", text, index=0, id="a") for text in ('{"gra', '{"grams":', '{"grams":3}')],
+        ONE,
+    ),
+    "arguments that have all so far, without names": (
+        [
+            piece("weigh", '{"grams"', index=0, id="a"),
+            piece(None, '{"grams":3', index=0),
+            piece(None, '{"grams":3}', index=0),
+            piece(None, '{"grams":3}', index=0),
+        ],
+        ONE,
+    ),
+    "arguments that repeat a key in themselves": (
+        [
+            piece("weigh", '{"grams":', index=0, id="a"),
+            piece(None, '{"grams":3}', index=0),
+            piece(None, "}", index=0),
+        ],
+        (("weigh", '{"grams":{"grams":3}}'),),
+    ),
     "arguments that are an object": (
         [piece("weigh", {"grams": 3}), piece("paint", {"colour": "red"})],
         BOTH,
@@ -497,3 +529,16 @@ def test_a_connection_that_breaks_in_an_answer_with_an_early_reason_breaks_it(br
     for more in (said("lo"), piece("weigh", "{")):
         _, error = read_stream("chat", body(said("Hel", "stop"), more), failure=broken)
         assert type(error) is kind
+
+
+def test_long_arguments_that_have_all_so_far_are_kept_once() -> None:
+    text = json.dumps({"grams": "7" * 3000})
+    calls = StreamedCalls(["weigh"])
+    tracemalloc.start()
+    for end in range(10, len(text) + 1):
+        calls.add({"index": 0, "id": "a", "function": {"name": "weigh", "arguments": text[:end]}})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    [made] = calls.ended()
+    assert made.arguments == text
+    assert peak < 20 * len(text)

@@ -19,6 +19,9 @@ from threadmill_workers.models.parsing import parse_count, parse_tool_call
 
 Json = dict[str, Any]
 
+_CHANCE = 64
+"""Characters of the first piece that may come once more although all pieces are new."""
+
 
 @dataclass(slots=True)
 class _Piece:
@@ -36,26 +39,43 @@ class _Call:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    latest: str = ""
+    """The last piece of them, if each has begun with the one before it."""
     opaque: OpaqueFields = field(default_factory=OpaqueFields)
     is_named_again: bool = False
     """Whether its name came once more after its arguments; another call may begin so."""
 
+    def add_arguments(self, text: str) -> None:
+        """Add a piece, which may have all so far once more."""
+        if not self.arguments:
+            self.latest = text
+        elif self.latest and text:
+            is_repeated = text.startswith(self.latest)
+            if is_repeated and len(self.latest) > _CHANCE:
+                self.arguments = ""
+            self.latest = text if is_repeated else ""
+        self.arguments += text
+
+    def made_arguments(self) -> str:
+        """The pieces together; the last one if only that is a whole object."""
+        if self.latest != self.arguments and _is_whole(self.latest):
+            return self.arguments if _is_whole(self.arguments) else self.latest
+        return self.arguments
+
     def is_whole(self) -> bool:
         """Whether the arguments are a whole object."""
-        text = self.arguments.strip()
-        if not text.startswith("{") or not text.endswith("}"):
-            return False
-        try:
-            return isinstance(json.loads(text), dict)
-        except (ValueError, RecursionError):
-            return False
+        return _is_whole(self.arguments) or _is_whole(self.latest)
 
     def has_other_id(self, piece: _Piece) -> bool:
         return bool(piece.id and self.id and piece.id != self.id)
 
     def is_repeated(self, piece: _Piece) -> bool:
         """Whether the piece is the whole call once more."""
-        return (piece.id, piece.name, piece.arguments) == (self.id, self.name, self.arguments)
+        return (piece.id, piece.name, piece.arguments) == (
+            self.id,
+            self.name,
+            self.made_arguments(),
+        )
 
 
 class StreamedCalls:
@@ -95,7 +115,7 @@ class StreamedCalls:
 
     def ended(self) -> list[ToolCalled]:
         """All calls, now that no piece comes any more."""
-        return [parse_tool_call(call.name, call.arguments, call.id) for call in self._made()]
+        return [parse_tool_call(call.name, call.made_arguments(), call.id) for call in self._made()]
 
     def opaque_fields(self) -> list[Json]:
         """Of each of these calls what only its model understands."""
@@ -150,12 +170,22 @@ class StreamedCalls:
             call.name = self._longer_name(call.name, piece.name)
         if call.arguments == "{}" and piece.arguments.startswith("{"):
             call.arguments = ""  # It stood for arguments that were still to come.
-        call.arguments += piece.arguments
+        call.add_arguments(piece.arguments)
 
     def _longer_name(self, name: str, more: str) -> str:
         """The name with what has come now: its rest, or the name once more."""
         is_rest = name + more in self._tools or not more.startswith(name)
         return name + more if is_rest else more
+
+
+def _is_whole(arguments: str) -> bool:
+    text = arguments.strip()
+    if not text.startswith("{") or not text.endswith("}"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _text_of_arguments(arguments: object) -> str:

@@ -31,6 +31,7 @@ Json = dict[str, Any]
 
 _BESIDE_TEXT = ("tool_calls", "function_call", "annotations")
 """What a message has that counts, besides its text and what only its model understands."""
+_CHOICE = frozenset(("delta", "message", "finish_reason"))
 _DOCUMENT = "chat.completion"
 """What an answer is that comes whole; its parts are of another kind."""
 
@@ -177,6 +178,8 @@ class ChatParser:
 
 def _first_choice(choices: Any) -> Json | None:
     """The first of the choices, which chunks have one by one or together."""
+    if isinstance(choices, dict):
+        choices = [choices] if choices.keys() & _CHOICE else lenient.objects([*choices.values()])
     if not choices or not isinstance(choices, list):
         return None
     first: Json | None = choices[0]
