@@ -34,6 +34,11 @@ _PAUSE = re.compile(
     r"(?: ?(\d[\d.]*) ?(minutes?|mins?|m|seconds?|secs?|s)(?![a-z]))?",
     re.IGNORECASE,
 )
+_TIME = re.compile(
+    r"(\d{1,9}(?:\.\d{0,9})?) ?"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)(?![a-z])"
+)
+_DURATION = re.compile(rf"({_TIME.pattern} ?)+")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -184,10 +189,12 @@ def _number(text: str | None) -> float | None:
 
 
 def _duration(value: object) -> float | None:
-    """Seconds, from a number or a text such as `34s`."""
+    """Seconds, from a number or a text such as `34s` or `1m20s`."""
     if isinstance(value, int | float):
         return lenient.number(value) if 0 <= lenient.number(value) < 1e9 else None
-    return _number(value.strip().removesuffix("s")) if isinstance(value, str) else None
+    if not isinstance(value, str) or not _DURATION.fullmatch(value.strip().lower()):
+        return _number(value) if isinstance(value, str) else None
+    return sum(float(count) * _unit(unit) for count, unit in _TIME.findall(value.lower()))
 
 
 def _seconds_until(date: str) -> float | None:
