@@ -8,10 +8,12 @@ from collections.abc import Collection, Sequence
 _MARK = re.compile(r"<\|?\w*\|?>?")
 """Of a format of prompts: `<|channel|>`."""
 _AROUND = " \t\r\n\f\v\0\u00a0\u200b\u200c\u200d\u2060\ufeff\"'`"
-_PREFIX = re.compile(r"^([a-z]+ +)?(to=)?(functions?|tools?|default_api)[.:/]")
+_PREFIX = re.compile(r"^([a-z]+ +)?(to=)?(functions?|tools?|default_api)(::|[.:/])")
 """Namespaces that models know from their prompts, and take for a part of the name."""
-_SUFFIX = re.compile(r"(\(\s*\)|:[0-9]+)$")
-"""Of a call without arguments; of Kimi's ids."""
+_SUFFIX = re.compile(r"(\(\s*\)|:[0-9]+|\s+json)$")
+"""Of a call without arguments; of Kimi's ids; of the format of its arguments."""
+_PRINTED = re.compile(r"^print\(\s*(default_api\.[^()]+\(\s*\))\s*\)$")
+"""Gemini's code in place of a call."""
 _SHOWN_NAMES = 50
 
 
@@ -26,7 +28,7 @@ def meant_tool(written: str, offered: Collection[str]) -> str:
     parts = (part.strip(_AROUND) for part in _MARK.split(written))
     name = next(filter(None, parts), "")
     while name not in offered:
-        shorter = _SUFFIX.sub("", _PREFIX.sub("", name)).strip(_AROUND)
+        shorter = _SUFFIX.sub("", _PREFIX.sub("", _PRINTED.sub(r"\1", name))).strip(_AROUND)
         if shorter == name:
             return written
         name = shorter
