@@ -490,7 +490,7 @@ def test_reasoning_is_taken_from_the_model_that_it_was_scripted_for() -> None:
 
 
 def test_a_lenient_set_refuses_nothing_but_what_is_switched_on() -> None:
-    rules = RuleSet(strict=False)
+    rules = RuleSet(strict=False)  # What this switches off is the subject.
     body = {"model": "m", "messages": [USER, USER], "nonsense": 1}
     assert judge(body, rules) is None
     rules.refuse("alternating_roles")

@@ -58,7 +58,7 @@ def test_a_rule_is_switched_off_by_name(standin):
 
 
 def test_a_lenient_stand_in_answers_all_the_same():
-    with StandIn(strict=False) as standin:
+    with StandIn(strict=False) as standin:  # What this switches off is the subject.
         called = [USER, CALLED, CALLED, RESULT, RESULT | {"output": "4"}]
         assert (
             ask_responses(standin, input=called).output_text == "add answered: 3. add answered: 4."
