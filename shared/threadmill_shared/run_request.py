@@ -149,7 +149,8 @@ def _check(request: RunRequest, settings: Settings) -> None:
     for name in ("instructions", "additional_instructions"):
         _check_instructions(getattr(request, name), name)
     check_tool_count(len(request.definition.tools) + len(request.definition.hosted))
-    if request.definition.hosted:
+    # The workers of a queue of its own may have another provider than this process.
+    if request.definition.hosted and request.definition.queue is None:
         check_hosted(request.definition.hosted[0].type, settings)
     if request.attached and request.message is None:
         raise errors.BadMessage(

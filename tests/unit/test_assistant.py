@@ -113,6 +113,9 @@ def test_a_hosted_tool_is_refused_where_the_provider_has_none(
     definition = Assistant(tools=[CodeInterpreter]).definition()
     with pytest.raises(errors.Unsupported, match="THREADMILL_MODEL_API=responses"):
         enqueue_command(RunRequest(definition, "Plot it"), Settings())
+    # The workers of a queue of its own may have another provider.
+    elsewhere = Assistant(tools=[CodeInterpreter], queue="openai").definition()
+    assert enqueue_command(RunRequest(elsewhere, "Plot it"), Settings())
 
 
 OFFLINE = """
