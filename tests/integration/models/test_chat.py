@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -163,6 +164,35 @@ def test_chat_asks_mistral_without_options_that_it_does_not_have():
     assert len(sent) == 4
     assert "stream_options" not in sent[-1]
     assert (sent[-1]["max_tokens"], sent[0]["max_completion_tokens"]) == (100, 100)
+
+
+def test_chat_gives_mistral_short_ids_for_the_calls_of_another_provider():
+    said = "Tool call id was call_Ab3dEf6h but must be a-z, A-Z, 0-9, with a length of 9."
+    call = {"type": "tool_call", "id": "call_a", "provider_id": "call_Ab3dEf6h", "name": "f"}
+    call |= {"arguments": "{}", "run_id": "run_1"}
+    output = {"type": "tool_output", "call_id": "call_a", "provider_id": "call_Ab3dEf6h"}
+    output |= {"output": "4", "failed": False, "run_id": "run_1"}
+    asked = replace(request(), items=[*request().items, call, output])
+    api = Chat()
+
+    async def play(exchange):
+        if "call_Ab3dEf6h" in str(exchange.body):
+            await exchange.refuse("400 No", {"object": "error", "message": said, "code": "3280"})
+        else:
+            await exchange.whole(api.text("a"), api.end())
+
+    async def ask():
+        async with asking(api, play) as (model, served):
+            for _ in range(2):
+                assert [event async for event in model.stream(asked)][-1] == END
+            assert model.body(asked) == served.requests[-1].body
+            return [exchange.body for exchange in served.requests]
+
+    _refused, *others = asyncio.run(ask())
+    assert len(others) == 2
+    [id] = [one["id"] for message in others[0]["messages"] for one in message.get("tool_calls", ())]
+    assert re.fullmatch("[a-zA-Z0-9]{9}", id)
+    assert [m["tool_call_id"] for m in others[1]["messages"] if "tool_call_id" in m] == [id]
 
 
 def test_chat_asks_no_more_for_an_option_that_is_refused_by_either_name():

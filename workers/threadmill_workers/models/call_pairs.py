@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.records import lenient
@@ -53,9 +54,21 @@ def _fit_id(call: ToolCallItem, taken: Collection[str]) -> str:
     """The provider's id of a call; one of ours if that is not fit or is another call's."""
     id, number = lenient.text(call["provider_id"]), 0
     while id in taken or not ids.is_fit_call_id(id):
-        seed = f"{lenient.text(call['id'])} {number}".encode(errors="replace")
-        id, number = hashlib.sha256(seed).hexdigest()[:_SHORT], number + 1
+        id, number = _short(f"{lenient.text(call['id'])} {number}"), number + 1
     return id
+
+
+def shorten_call_ids(messages: Iterable[dict[str, Any]]) -> None:
+    """Replace all ids of calls in messages of Chat Completions by nine letters and digits."""
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            call["id"] = _short(call["id"])
+        if "tool_call_id" in message:
+            message["tool_call_id"] = _short(message["tool_call_id"])
+
+
+def _short(seed: str) -> str:
+    return hashlib.sha256(seed.encode(errors="replace")).hexdigest()[:_SHORT]
 
 
 def _output(call: ToolCallItem, stored: list[ToolOutputItem], id: str) -> ToolOutputItem:

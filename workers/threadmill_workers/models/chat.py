@@ -16,6 +16,7 @@ from openai import (
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_shared.model import ModelEvent, ModelRequest
+from threadmill_workers.models.call_pairs import shorten_call_ids
 from threadmill_workers.models.chat_parser import ChatParser
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.error_report import read_report
@@ -88,7 +89,10 @@ class ChatModel:
 
     def _body(self, request: ModelRequest, fields: FieldRules) -> dict[str, Any]:
         options = self._options.get(request.model, NO_OPTION_RULES)
-        return options.apply(chat_body(request, fields))
+        body = chat_body(request, fields)
+        if fields.has_short_ids:
+            shorten_call_ids(body["messages"])
+        return options.apply(body)
 
     def _learn_options(self, model: str, body: dict[str, Any], said: str) -> bool:
         """Learn from a refusal; whether there was something to learn."""
@@ -111,12 +115,16 @@ def _words(error: BadRequestError | UnprocessableEntityError) -> str:
     return " ".join((*report.words, report.param, report.message))
 
 
+def _ids_rule(fields: FieldRules) -> list[str]:
+    return ["ids of nine letters and digits"] if fields.has_short_ids else []
+
+
 def _log_fields(model: str, fields: FieldRules) -> None:
     logger.info(
         "the provider of the model %s refuses these fields of its answers: %s; it requires: %s",
         model,
         ", ".join(sorted(fields.refused)) or "nothing",
-        ", ".join(sorted(fields.demanded)) or "nothing",
+        ", ".join([*sorted(fields.demanded), *_ids_rule(fields)]) or "nothing",
     )
 
 

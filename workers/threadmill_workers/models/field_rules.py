@@ -1,10 +1,10 @@
-"""Which opaque fields a model takes back, and which it insists on, as its refusals tell."""
+"""Which opaque fields and ids a model takes back, and which it insists on, as its refusals tell."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from threadmill_shared.records import lenient
@@ -29,6 +29,8 @@ _NOT_TAKEN = re.compile(
 """Of a field that the server does not have."""
 _OF_A_VALUE = re.compile(r"(unsupported|unknown|unexpected|unrecogni[sz]ed) (value|format|type)\b")
 """Of what one thread has in a field: that says nothing about other threads."""
+_NINE = re.compile(r"\btool.?call.?id\b.{0,200}\blength of 9\b", re.DOTALL)
+"""Mistral's models take ids of nine letters and digits only, also of another provider's calls."""
 _MESSAGE = frozenset(("role", "content", "tool_calls"))
 _CALL = frozenset(("id", "type", "function"))
 _FUNCTION = frozenset(("name", "arguments"))
@@ -40,6 +42,8 @@ class FieldRules:
 
     refused: frozenset[str] = frozenset()
     demanded: frozenset[str] = frozenset()
+    has_short_ids: bool = False
+    """Whether all ids of calls must have nine letters and digits."""
 
     def after_refusal(self, said: str, sent: Collection[str]) -> FieldRules:
         """The rules with what a refusal adds to them; its word goes for more than earlier ones.
@@ -49,17 +53,21 @@ class FieldRules:
             sent: names of the opaque fields that it has refused, or lacked one.
         """
         text = said.lower()
+        if _NINE.search(text):
+            return replace(self, has_short_ids=True)
         if _MISSING.search(text):
             named = {name for name in (*FILLERS, SIGNATURE) if _names(text, name)}
             return self._with_demanded(named)
         if _NOT_TAKEN.search(text) and not _OF_A_VALUE.search(text):
             named = {name for name in sent if _names(text, name.lower())}
-            return FieldRules(refused=self.refused | named, demanded=self.demanded - named)
+            refused, demanded = self.refused | named, self.demanded - named
+            return replace(self, refused=refused, demanded=demanded)
         return self
 
     def _with_demanded(self, named: set[str]) -> FieldRules:
         carriers = {"extra_content"} if SIGNATURE in named else set()
-        return FieldRules(refused=self.refused - named - carriers, demanded=self.demanded | named)
+        refused, demanded = self.refused - named - carriers, self.demanded | named
+        return replace(self, refused=refused, demanded=demanded)
 
     def fill_message(self, message: Json) -> None:
         """Add what an assistant's message lacks."""
