@@ -487,6 +487,20 @@ def test_chat_knows_an_error_of_any_shape(event, before):
     assert "Out of tea" in str(error)
 
 
+MINIMAX = {"choices": None, "base_resp": {"status_code": 1026, "status_msg": "Input is sensitive"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [({"detail": "Blocked."}, "Blocked"), (MINIMAX, "Input is sensitive")],
+    ids=["FastAPI", "MiniMax"],
+)
+def test_chat_knows_a_refusal_that_is_not_called_an_error(event, says):
+    error = failure("chat", event, DONE)
+    assert isinstance(error, ModelRefused)
+    assert says in str(error)
+
+
 def test_chat_knows_an_error_in_a_document():
     error = failure("chat", b'{"error": {"message": "No such model.", "code": "model_not_found"}}')
     assert isinstance(error, ModelRefused)

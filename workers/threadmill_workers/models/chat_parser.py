@@ -120,6 +120,12 @@ class ChatParser:
     def _without_choice(self, event: Json) -> Sequence[ModelEvent]:
         if event.get("object") == "error" or event.get("type") == "error":
             raise StreamFailed(event)
+        if isinstance(event.get("detail"), str | list):  # FastAPI
+            raise StreamFailed({"detail": event["detail"]})
+        status = lenient.json_object(event.get("base_resp"))  # MiniMax
+        if status.get("status_code"):
+            text = lenient.text(status.get("status_msg"))
+            raise StreamFailed({"message": text, "code": str(status["status_code"])})
         self._is_other = self._is_other or not event.keys() & {"choices", "usage"}
         self._note_usage(lenient.json_object(event.get("x_groq")).get("usage"))
         return ()
