@@ -108,9 +108,10 @@ def searched(notes: Notes, provider: Provider) -> SearchedFiles:
 
 async def test_files_are_given_once_whoever_continues() -> None:
     notes, provider = Notes(), Provider()
-    assert await searched(notes, provider).give(["a", "b"]) == {}
-    assert await searched(notes, provider).give(["a", "b"]) == {}
-    assert await searched(notes, provider).give(["a", "b", "c"]) == {}
+    for wanted in (["a", "b"], ["a", "b"], ["a", "b", "c"]):
+        files = searched(notes, provider)
+        assert await files.give(wanted) == {}
+        await files.settle()
     assert provider.stores == {"vs_0": ["a", "b", "c"]}
     assert len(provider.waited) == 2, "what is indexed is not waited for"
     assert notes.noted == ThreadVectorStore("vs_0", ["a", "b", "c"])
@@ -164,7 +165,9 @@ async def test_a_provider_without_vector_stores_fails_each_file() -> None:
 async def test_failures_are_told_with_their_reasons() -> None:
     notes, provider = Notes(), Provider()
     provider.states = {"b": FileState("failed", "a scan"), "c": FileState("pending")}
-    failures = await searched(notes, provider).give(["a", "b", "c"])
+    files = searched(notes, provider)
+    failures = await files.give(["a", "b", "c"])
+    await files.settle()
     assert {id: type(error) for id, error in failures.items()} == {"b": FileRefused, "c": LateFile}
     assert failures["b"].reason == "a scan"
     # They are known now: no later run waits for them.

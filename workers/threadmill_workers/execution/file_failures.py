@@ -83,6 +83,9 @@ class FileFailures:
         if failure.provider_id:  # nobody but the provider knows what it means
             reason = failure.reason.replace(failure.provider_id, file.name)
             failure = replace(failure, reason=reason)
+        known = [self.find(file, use) for use in failure.uses]
+        if all(one is not None and one.reason == failure.reason for one in known):
+            return  # an earlier attempt has reported it
         self._announce(file, failure, status)
         for message_id in _messages_with(file, failure.uses):
             old = self._known.setdefault(message_id, {}).get(file.id)

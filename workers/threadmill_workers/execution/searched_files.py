@@ -179,9 +179,16 @@ class SearchedFiles:
         failures: Failures = {}
         if counts.pending or counts.failed:
             failures = _failures(found.pending, await self.states(found.pending), counts)
-        found.pending = []
-        await self._note(found)
         return failures
+
+    async def settle(self) -> None:
+        """Wait no more for what was waited for: what cannot be searched is noted.
+
+        Not before: an attempt that ends in between would leave nobody who knows of it.
+        """
+        if self._found is not None and self._found.pending:
+            self._found.pending = []
+            await self._note(self._found)
 
     async def _wait_for(self, found: ThreadVectorStore, seconds: float) -> IndexCounts:
         try:

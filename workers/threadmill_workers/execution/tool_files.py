@@ -141,6 +141,7 @@ class ToolFiles:
             if id in given:
                 failure = FileFailure((SEARCH,), error.reason, id, isinstance(error, LateFile))
                 await self._failures.add(given[id], failure, error.status)
+        await self._searched.settle()
         if self._searched.store_id is None:
             return tool
         ids_ = _merged(tool.vector_store_ids, [self._searched.store_id])
