@@ -87,6 +87,8 @@ class FileFailures:
         if all(one is not None and one.reason == failure.reason for one in known):
             return  # an earlier attempt has reported it
         self._announce(file, failure, status)
+        # Whoever continues after a crash may report it again, but never passes over it.
+        await self._held.stored()
         for message_id in _messages_with(file, failure.uses):
             old = self._known.setdefault(message_id, {}).get(file.id)
             await self._note(message_id, file.id, _joined(old, failure))
