@@ -211,7 +211,9 @@ def test_without_a_worker_of_its_queue_a_run_waits_and_says_so(
     with pytest.raises(errors.WaitTimeout):
         run.wait(6)
     assert any(
-        run.id in line and "no worker takes runs from queue threadmill.local" in line
+        run.id in line
+        and "no worker takes runs from queue threadmill.local" in line
+        and "threadmill worker --queue local MODULE" in line
         for line in caplog.messages
     )
     assert {run.refresh().status, forgotten.refresh().status} == {"queued"}

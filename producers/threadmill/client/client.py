@@ -267,11 +267,13 @@ class Client:
                 self.settings.namespace,
             )
         elif not any(record.queue in worker.queues for worker in workers):
+            name = record.queue.removeprefix(self.settings.namespace).removeprefix(".")
             logger.warning(
                 "%s is waiting, but no worker takes runs from queue %s. Start one that does: "
-                "threadmill worker --queue NAME MODULE",
+                "threadmill worker %sMODULE",
                 run_id,
                 record.queue,
+                f"--queue {name} " if name else "",
             )
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -35,7 +35,10 @@ NEW_SERVER_SECONDS = 10.0
 """The clock of a server that took over may differ: so long after it came, nothing expires."""
 PAGE = 100
 """Overdue runs of one bucket in one scan; the rest comes with the next."""
-OVERDUE = LastError.of("deadline", "The run did not end in time, and its worker did not end it.")
+OVERDUE = LastError.of(
+    "deadline",
+    "The run did not end in time: its worker did not end it, and no other worker has continued it.",
+)
 UNCLAIMED = LastError.of("deadline", "No worker began the run in time (THREADMILL_QUEUE_SECONDS).")
 
 
