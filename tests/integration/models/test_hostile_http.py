@@ -7,7 +7,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.scripted_provider import asking, request
+from tests.support.scripted_provider import asking, failure, request
 
 from threadmill_shared.errors import (
     ModelError,
@@ -108,6 +108,13 @@ def test_an_error_may_have_any_body(api, body):
 def test_an_answer_may_be_no_stream(api, body):
     kinds = (JSON, "text/html", "text/event-stream")
     check_named(api, *(answering("200 OK", body, kind) for kind in kinds))
+
+
+def test_a_web_page_in_place_of_an_answer_is_called_one(api):
+    error = failure(api, answering("200 OK", b"<html>Please log in</html>", "text/html"))
+    assert isinstance(error, ModelGarbled)
+    assert "web page" in str(error)
+    assert "OPENAI_BASE_URL" in str(error)
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 None", "304 Same", "429 Slow", "503 Oh"])

@@ -50,6 +50,7 @@ async def stream_events(
     with _failures_translated(parser, private):
         async with AsyncExitStack() as stack:
             response = await opening(stack)
+            _check_type(response.http_response)
             chunks = await stack.enter_async_context(aclosing(_chunks(response.http_response)))
             for source in (chunks, _until_silent(chunks)):
                 async for chunk in source:
@@ -104,6 +105,14 @@ def _known_failures(parser: EventParser, private: PrivateTexts) -> Generator[Non
         ) from None
     except _BROKEN:
         pass  # The parser knows whether anything is missing.
+
+
+def _check_type(response: httpx2.Response) -> None:
+    if response.headers.get("content-type", "").startswith("text/html"):
+        raise ModelGarbled(
+            "The model provider sent a web page in place of an answer; check OPENAI_BASE_URL, and"
+            " the proxies on the way."
+        )
 
 
 def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
