@@ -362,6 +362,18 @@ def test_at_most_five_further_requests_are_made_and_the_last_has_the_current_tur
     assert len(set(bodies)) == 6
 
 
+def test_a_turn_that_is_too_long_by_itself_is_told_what_helps(standin: StandIn) -> None:
+    thread = Thread()
+    say("Hello", thread)
+    too_long = Fault.status(400, code="context_length_exceeded", message="Too long.")
+    standin.brain = lambda _: too_long
+    run = say("Read this: ...", thread)
+    assert run.status == "failed"
+    assert run.last_error is not None
+    assert "Earlier turns were left out already" in run.last_error.message
+    assert "THREADMILL_MAX_TOOL_OUTPUT_BYTES" in run.last_error.message
+
+
 def test_a_slow_provider_is_asked_until_the_runs_deadline(
     standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

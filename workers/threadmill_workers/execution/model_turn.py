@@ -28,6 +28,10 @@ from threadmill_workers.execution.turn_writer import TurnWriter
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
+_ALONE = (
+    "Earlier turns were left out already: send less text and smaller images, or lower"
+    " THREADMILL_MAX_TOOL_OUTPUT_BYTES if a tool's output is what is too long."
+)
 
 
 class ModelTurns:
@@ -171,6 +175,8 @@ class ModelTurns:
             return False
 
     def _explained(self, error: errors.ModelError) -> errors.ModelError:
+        if isinstance(error, errors.ContextTooLong):
+            return errors.ContextTooLong(f"{error} {_ALONE}", in_bytes=error.in_bytes)
         if not isinstance(error, errors.ModelRefused) or error.status != NOT_FOUND:
             return error
         text = explained(str(error), self._record.request.model)
