@@ -370,7 +370,7 @@ def test_a_turn_that_is_too_long_by_itself_is_told_what_helps(standin: StandIn) 
     run = say("Read this: ...", thread)
     assert run.status == "failed"
     assert run.last_error is not None
-    assert "Earlier turns were left out already" in run.last_error.message
+    assert "This turn is too long by itself" in run.last_error.message
     assert "THREADMILL_MAX_TOOL_OUTPUT_BYTES" in run.last_error.message
 
 

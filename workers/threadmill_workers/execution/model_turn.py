@@ -29,7 +29,7 @@ from threadmill_workers.execution.turn_writer import TurnWriter
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
 _ALONE = (
-    "Earlier turns were left out already: send less text and smaller images, or lower"
+    "This turn is too long by itself: send less text and smaller images, or lower"
     " THREADMILL_MAX_TOOL_OUTPUT_BYTES if a tool's output is what is too long."
 )
 
