@@ -301,6 +301,11 @@ def files_of(model: Model) -> ProviderFiles | None:
     return getattr(model, "files", None)
 
 
+def host_of(model: Model) -> str:
+    """The host of the model's provider, with its port; empty if there is none."""
+    return str(getattr(model, "host", ""))
+
+
 def body_of(model: Model, request: ModelRequest) -> object:
     """What the model sends for this request, as JSON; if it has no `body`, what differs most."""
     make_body = getattr(model, "body", None)

@@ -32,6 +32,7 @@ NAMED_KEYS = {
     "alive": KEYS.alive(),
     "lease": KEYS.lease("worker"),
     "tools": KEYS.tools("worker"),
+    "state": KEYS.worker_state("worker"),
     "place": "place",
     "deadlines": KEYS.deadlines("first of rest"),
 }

@@ -24,6 +24,8 @@ class Catalog:
 
     definitions: dict[str, Definition] = field(default_factory=dict)
     tools: ToolRegistry = field(default_factory=ToolRegistry)
+    modules: list[str] = field(default_factory=list)
+    """The modules that were loaded, as they were named."""
 
     def scan(self, module: ModuleType) -> None:
         """Take in a module's attributes, once it has been imported as a whole.
@@ -69,6 +71,7 @@ def load_catalog(modules: Iterable[str]) -> Catalog:
     for name in modules:
         known = len(catalog.definitions), len(catalog.tools)
         catalog.scan(_import(name))
+        catalog.modules.append(name)
         if known == (len(catalog.definitions), len(catalog.tools)):
             logger.warning("module %s defines no assistant and no @tool", name)
     return catalog

@@ -19,6 +19,7 @@ from threadmill_workers.consuming.consumer_watchdog import Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.recovery.maintenance import Maintenance
+from threadmill_workers.recovery.state_report import StateReport
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -69,6 +70,7 @@ class WorkerRuntime:
         self._definitions = list(catalog.definitions.values())
         self._notifications = Notifications(context.store.subscription())
         self.executor = Executor(context)
+        self._state_report = StateReport(context, catalog, self.executor)
         self.maintenance = Maintenance(
             settings=context.settings,
             store=context.store,
@@ -77,13 +79,15 @@ class WorkerRuntime:
             executor=self.executor,
             lease=context.lease,
             watchdog=watchdog,
+            report_state=self._state_report.write,
             on_taken=context.events.announce_takeover,
             own_queue=own_queue,
         )
 
     async def begin(self) -> None:
-        """Begin the maintenance, and publish the worker's assistants."""
+        """Begin the maintenance, write the worker's state, and publish its assistants."""
         self.maintenance.begin()
+        await self._state_report.write()
         if self._definitions:
             await self._publish()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args
@@ -79,6 +81,12 @@ class Definition(Stored):
     service_tier: str | None = later_field()
     safety_identifier: str | None = later_field()
     extra_body: dict[str, Any] | None = later_field()
+
+    def digest(self) -> str:
+        """16 hex digits that change with what is defined; the version does not count."""
+        known = {**self.known(), "version": None}
+        canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def model_options(self) -> dict[str, Any]:
         """The options of the model that it has set, by name."""

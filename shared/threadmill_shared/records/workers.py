@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic_core import from_json, to_json
 
+from threadmill_shared.records.worker_state import WorkerState
 from threadmill_shared.tools import ToolSpec
 
 
@@ -54,6 +55,21 @@ class WorkerInfo:
             queues=tuple(stored.get("queues", ())),
             seen=Seen(seen["server"], seen["client"]) if seen else None,
         )
+
+
+@dataclass(frozen=True)
+class RegisteredWorker:
+    """A worker that is registered, as it was seen at one time."""
+
+    info: WorkerInfo
+    has_lease: bool
+    """Whether it lives; without one, it has been silent for 3 s and will be declared dead."""
+    tools: dict[str, str]
+    """Digest by identity of the tools that it can execute."""
+    state: WorkerState | None
+    """What it is doing; None: it is of an older release, which does not say it."""
+    state_age: float | None
+    """Seconds since it has said so; more than a few if its event loop does not answer."""
 
 
 def published_name(tool: ToolSpec) -> str:

@@ -47,6 +47,7 @@ class Keys:
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
+    `state:<worker>` (string: what it is doing, 60 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's).
@@ -151,6 +152,10 @@ class Keys:
     def tools(self, worker_id: str) -> str:
         """The tools that a worker can execute."""
         return f"{self.namespace}:{{workers}}:tools:{worker_id}"
+
+    def worker_state(self, worker_id: str) -> str:
+        """What a worker is doing."""
+        return f"{self.namespace}:{{workers}}:state:{worker_id}"
 
     def probe(self, queue: str) -> str:
         """A probe that is under way in a queue."""

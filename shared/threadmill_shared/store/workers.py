@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from threadmill_shared.records.workers import WorkerInfo, published_name
+from threadmill_shared import errors
+from threadmill_shared.records.worker_state import WorkerState
+from threadmill_shared.records.workers import RegisteredWorker, WorkerInfo, published_name
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.session import Session
@@ -15,6 +18,11 @@ from threadmill_shared.tools import ToolSpec
 def notification_channel(namespace: str, worker_id: str) -> str:
     """The channel on which a worker is told that one of its runs is to stop."""
     return Keys(namespace).worker_channel(worker_id)
+
+
+STATE_SECONDS = 60
+"""How long a worker's state is kept after it was written. A worker that has none for so long is of
+an older release: one whose event loop does not answer ends after 30 s."""
 
 
 class Workers:
@@ -32,6 +40,45 @@ class Workers:
         leases = await self._runner.commands(("EXISTS", self._keys.lease(id)) for id in registered)
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
+
+    async def registered(self) -> list[RegisteredWorker]:
+        """All workers that are registered, whether they live or not, in two round trips.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        found = await self._runner.command("HGETALL", self._keys.alive())
+        replies = await self._runner.commands(
+            command for id in found for command in self._questions(id)
+        )
+        each = zip(replies[::4], replies[1::4], replies[2::4], replies[3::4], strict=True)
+        return [
+            _registered(WorkerInfo.read(id, text), *reply)
+            for (id, text), reply in zip(found.items(), each, strict=True)
+        ]
+
+    def _questions(self, id: str) -> list[tuple[str, str]]:
+        state = self._keys.worker_state(id)
+        return [
+            ("EXISTS", self._keys.lease(id)),
+            ("SMEMBERS", self._keys.tools(id)),
+            ("GET", state),
+            ("PTTL", state),
+        ]
+
+    async def write_state(self, worker_id: str, state: WorkerState) -> None:
+        """Write down what a worker is doing, for `STATE_SECONDS`.
+
+        Raises:
+            StoreFull: Redis has no room for it.
+        """
+        key = self._keys.worker_state(worker_id)
+        await self._runner.command("SET", key, state.model_dump_json(), "EX", STATE_SECONDS)
+
+    async def keep_state(self, worker_id: str) -> bool:
+        """Say that a worker's state has not changed; False if it is not there any more."""
+        key = self._keys.worker_state(worker_id)
+        return bool(await self._runner.command("EXPIRE", key, STATE_SECONDS))
 
     async def worker_with_more(
         self, tools: Sequence[ToolSpec], than: int, *, queue: str | None = None
@@ -69,3 +116,23 @@ class Workers:
     def scanner(self) -> WorkerScanner:
         """What asks the server about the workers again and again."""
         return WorkerScanner(self._session)
+
+
+def _registered(
+    info: WorkerInfo, has_lease: int, tools: Any, state: str | None, left_ms: int
+) -> RegisteredWorker:
+    return RegisteredWorker(
+        info=info,
+        has_lease=bool(has_lease),
+        tools=dict(name.rpartition(" ")[::2] for name in sorted(tools)),
+        state=_readable(state),
+        state_age=max(0.0, STATE_SECONDS - left_ms / 1000) if state else None,
+    )
+
+
+def _readable(state: str | None) -> WorkerState | None:
+    """The state, or None if there is none that this release can read."""
+    try:
+        return WorkerState.read(state, "A worker's state") if state else None
+    except errors.StoreIncompatible:
+        return None

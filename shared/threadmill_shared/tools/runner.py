@@ -120,6 +120,16 @@ class ToolRunner:
             )
         return result
 
+    @property
+    def max_threads(self) -> int:
+        """How many blocking tools it executes at most at a time."""
+        return self._threads.most
+
+    @property
+    def busy_threads(self) -> int:
+        """How many threads have work, given up or not."""
+        return self._threads.busy
+
     def close(self) -> None:
         """Cancel running async tools, and let threads end; stuck ones end with the process."""
         self._closed = True

@@ -94,6 +94,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "format": _stays,
     "lease": _expires,
     "tools": _expires,
+    "state": _expires,
     "probe": _expires,
     "published": _expires,
     "created": _stays,

@@ -118,6 +118,7 @@ class ModelTurns:
             except (errors.ContextTooLong, errors.ModelRefused) as error:
                 if not await self._mend(error):
                     await self._reducer.note_refused_turn(error)
+                    self._provider.note_refusal(error)
                     raise self._explained(error) from None
                 self._requests_left -= 1
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:

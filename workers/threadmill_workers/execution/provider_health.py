@@ -6,10 +6,22 @@ import logging
 import time
 from collections.abc import Callable
 
+from threadmill_shared import errors
+from threadmill_shared.records.worker_state import ProviderCondition
+
 logger = logging.getLogger("threadmill.worker")
 
 LOG_PAUSE_SECONDS = 10.0
 """At least this long between two lines that it fails: it may refuse one request in a hundred."""
+
+REFUSALS = {
+    401: "the key is wrong",
+    402: "no quota is left",
+    403: "the key does not allow it",
+    404: "no such model or address",
+    429: "no quota is left",
+}
+"""HTTP statuses of a refusal of the account, its key or the model, and not of what was sent."""
 
 
 class ProviderHealth:
@@ -21,11 +33,18 @@ class ProviderHealth:
         self._failing_since: float | None = None
         self._logged_at = float("-inf")
         self._failed = 0
+        self.condition: ProviderCondition = "unknown"
+        """Judged by the last request."""
+        self.since = 0.0
+        """Since when it is so, in seconds since the epoch; 0: it has not been asked yet."""
+        self.cause: str | None = None
+        """Why it is failing."""
 
     def note_failure(self, run_id: str, error: Exception) -> None:
         """Take note of a request without an answer, or with one that cannot be used."""
         now = self._clock()
         self._failed += 1
+        self._note("failing", type(error).__name__)
         if self._failing_since is None and now - self._logged_at >= LOG_PAUSE_SECONDS:
             self._failing_since = self._logged_at = now
             self._failed = 1
@@ -36,8 +55,15 @@ class ProviderHealth:
                 run_id,
             )
 
+    def note_refusal(self, error: errors.ModelError) -> None:
+        """Take note of a request that was refused: a wrong key or model fails all others, too."""
+        status = error.status if isinstance(error, errors.ModelRefused) else None
+        if status in REFUSALS:
+            self._note("failing", f"{REFUSALS[status]} (HTTP {status})")
+
     def note_answer(self) -> None:
         """Take note of a request that was answered."""
+        self._note("answering", None)
         if self._failing_since is not None:
             seconds = self._clock() - self._failing_since
             self._failing_since = None
@@ -46,3 +72,8 @@ class ProviderHealth:
                 self._failed,
                 seconds,
             )
+
+    def _note(self, condition: ProviderCondition, cause: str | None) -> None:
+        if condition != self.condition:
+            self.condition, self.since = condition, time.time()
+        self.cause = cause

@@ -125,6 +125,11 @@ class Lease:
                 self._own_loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(5)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the worker deregisters, or has."""
+        return self._end.is_set()
+
     def is_confirmed(self) -> bool:
         """Whether the lease cannot have expired yet."""
         return boot_seconds() - self._heartbeat.confirmed_at < LEASE_MS / 1000

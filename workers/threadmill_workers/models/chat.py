@@ -38,6 +38,7 @@ class ChatModel:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
+        self.host = client.base_url.netloc.decode()
         self._fields: dict[str, FieldRules] = {}
         """What models have said of opaque fields."""
         self._options: dict[str, OptionRules] = {}

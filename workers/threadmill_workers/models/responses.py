@@ -35,6 +35,7 @@ class ResponsesModel:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
+        self.host = client.base_url.netloc.decode()
         self.files = OpenAIFiles(client)
         self._without_reasoning: set[str] = set()
         """Models that refused to be asked for encrypted reasoning."""

@@ -19,6 +19,7 @@ from threadmill_workers.execution.executor import Executor
 from threadmill_workers.membership.lease import Lease
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
+from threadmill_workers.recovery.state_report import REPORT_SECONDS
 from threadmill_workers.recovery.sweep import Sweep
 from threadmill_workers.recovery.takeover import Takeover
 
@@ -41,6 +42,7 @@ class Maintenance:
         lease: Lease,
         watchdog: Watchdog,
         *,
+        report_state: Callable[[], Awaitable[None]],
         on_taken: Callable[[RunRecord], None] = lambda _: None,
         own_queue: str | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class Maintenance:
             executor: what executes runs here.
             lease: who this worker is.
             watchdog: watches this worker's consumer.
+            report_state: writes down what this worker is doing.
             on_taken: called with the record of a run that another worker continues.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
@@ -62,6 +65,7 @@ class Maintenance:
         self._executor = executor
         self._lease = lease
         self._watchdog = watchdog
+        self._report_state = report_state
         self._own_queue = own_queue
         takeover = Takeover(
             store,
@@ -82,6 +86,7 @@ class Maintenance:
             self._sweep.work(),
             self._every(COMPARE_SECONDS, self._reconciliation.compare),
             self._every(PING_SECONDS, self._watchdog.check),
+            self._every(REPORT_SECONDS, self._report_state),
         )
         self._tasks = [asyncio.ensure_future(one) for one in work]
 

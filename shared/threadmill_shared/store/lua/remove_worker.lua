@@ -1,7 +1,7 @@
 -- A worker is dead: remove its registration, if it is still the one that was judged. A worker that has
 -- registered again meanwhile lives; one that lives and is told `buried` drops its runs.
 --
--- keys: alive lease tools
+-- keys: alive lease tools state
 -- args: worker judged expired
 -- rest: none
 --
@@ -19,5 +19,5 @@ if expired == '1' and redis.call('EXISTS', lease) == 1 then
   return {'lives'}
 end
 redis.call('HDEL', alive, worker)
-redis.call('UNLINK', lease, tools)
+redis.call('UNLINK', lease, tools, state)
 return {'ok'}

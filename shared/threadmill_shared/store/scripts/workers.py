@@ -52,15 +52,19 @@ class WorkerScripts:
 
     def remove_worker(self, *, worker: str, judged: str, expired: bool) -> ScriptCall:
         """Remove a worker that is still registered as `judged`; if `expired`, without a lease."""
-        return self._of_worker("remove_worker", worker, judged=judged, expired=int(expired))
+        keys = {**self._of_membership(worker), "state": self._keys.worker_state(worker)}
+        args: dict[str, Value] = {"worker": worker, "judged": judged, "expired": int(expired)}
+        return script("remove_worker").call(keys, args)
 
     def _of_worker(
         self, name: str, worker: str, rest: Sequence[Value] = (), **args: Value
     ) -> ScriptCall:
-        keys = {
+        own: dict[str, Value] = {"worker": worker}
+        return script(name).call(self._of_membership(worker), own | args, rest)
+
+    def _of_membership(self, worker: str) -> dict[str, str]:
+        return {
             "alive": self._keys.alive(),
             "lease": self._keys.lease(worker),
             "tools": self._keys.tools(worker),
         }
-        own: dict[str, Value] = {"worker": worker}
-        return script(name).call(keys, own | args, rest)

@@ -1,0 +1,55 @@
+"""What a worker is doing, as it writes it down for others every few seconds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from threadmill_shared.stored import Stored, later_field
+
+ProviderCondition = Literal["unknown", "answering", "failing"]
+
+
+class ToolThreadUse(Stored):
+    """How many of the threads for blocking tools are in use."""
+
+    limit: int = 0
+    busy: int = 0
+    abandoned: int = later_field(0)
+    """Threads whose call has timed out and has not returned; they are busy, too."""
+
+
+class ProviderState(Stored):
+    """What the worker knows of its model provider from its own requests."""
+
+    host: str = ""
+    """Empty if the model has no provider, such as one of a test."""
+    api: str = ""
+    """`responses` or `chat`."""
+    state: str = "unknown"
+    """A `ProviderCondition`, judged by the last request; a later release may have others."""
+    since: int = 0
+    """Seconds since the epoch, by the worker's clock; 0: it has not been asked yet."""
+    cause: str | None = None
+    """Why it is failing."""
+
+
+class WorkerState(Stored):
+    """What a worker process is and does; all fields are optional for readers of other releases."""
+
+    version: str = ""
+    modules: tuple[str, ...] = ()
+    """The modules that it has loaded, as they were named to it."""
+    started_at: int = 0
+    """Seconds since the epoch, by the worker's clock."""
+    slots: int = 0
+    """Runs that it executes at most at a time."""
+    running: int = 0
+    """Runs that it executes."""
+    assistants: dict[str, str] = Field(default_factory=dict)
+    """Digest of the definition by name of the assistants that it publishes."""
+    tool_threads: ToolThreadUse = ToolThreadUse()
+    provider: ProviderState = ProviderState()
+    metrics: str | None = later_field()
+    """Address of its metrics, `host:port`."""

@@ -1,0 +1,72 @@
+"""What a worker says of itself in the store: what it is and does, for those who look at a fleet."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+
+from threadmill_shared import errors
+from threadmill_shared.model import host_of
+from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse, WorkerState
+from threadmill_workers.catalog import Catalog
+from threadmill_workers.execution.executor import Executor
+from threadmill_workers.execution.worker_context import WorkerContext
+
+REPORT_SECONDS = 5.0
+
+
+class StateReport:
+    """Writes down a worker's state again and again; only a change costs more than a few bytes."""
+
+    def __init__(self, context: WorkerContext, catalog: Catalog, executor: Executor) -> None:
+        """Nothing is written yet."""
+        self._context = context
+        self._workers = context.store.workers
+        self._executor = executor
+        self._written: tuple[str, WorkerState] | None = None
+        self._first = WorkerState(
+            version=version("threadmill"),
+            modules=tuple(catalog.modules),
+            started_at=int(time.time()),
+            slots=context.settings.concurrency,
+            assistants={name: one.digest() for name, one in catalog.definitions.items()},
+        )
+
+    async def write(self) -> None:
+        """Write it once, unless the worker deregisters, which removes it."""
+        if self._context.lease.is_closed:
+            return
+        written = (self._context.lease.holder.id, self.state())
+        if written == self._written and await self._workers.keep_state(written[0]):
+            return
+        try:
+            await self._workers.write_state(*written)
+        except errors.StoreFull:
+            # It can wait until there is room, and nothing else depends on it.
+            self._written = None
+        else:
+            self._written = written
+
+    def state(self) -> WorkerState:
+        """The worker's state at this moment."""
+        return self._first.model_copy(
+            update={
+                "running": self._executor.running,
+                "tool_threads": self._tool_threads(),
+                "provider": self._provider(),
+            }
+        )
+
+    def _tool_threads(self) -> ToolThreadUse:
+        runner = self._context.runner
+        return ToolThreadUse(limit=runner.max_threads, busy=runner.busy_threads)
+
+    def _provider(self) -> ProviderState:
+        known = self._context.provider
+        return ProviderState(
+            host=host_of(self._context.model),
+            api=self._context.settings.model_api,
+            state=known.condition,
+            since=int(known.since),
+            cause=known.cause,
+        )
