@@ -18,7 +18,7 @@ def sync_client(url: str, **options: Any) -> Any:
 
 
 class _ClosingCluster(redis.RedisCluster):
-    """A cluster's client whose `close` closes its sockets; redis-py leaves that to the collector."""
+    """A cluster's client whose `close` closes its sockets; redis-py's leaves them open."""
 
     def close(self) -> None:
         if hasattr(self, "nodes_manager"):  # not if the first connection failed
