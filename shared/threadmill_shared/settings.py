@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     `worker_lost`; three times as many of a run that was merely waiting for its model."""
     drain_seconds: float = Field(default=25, ge=0)
     """How long a worker that was told to stop lets its runs continue."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """On which a worker serves metrics for Prometheus; unset: none; 0: any free port."""
+    metrics_host: str = "127.0.0.1"
+    """The address on which it serves them."""
 
     run_seconds: float = Field(default=600, gt=0)
     """A run's deadline, counted from its first claim."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.async_versions import methods
+from tests.support.pages import code, page, rows
 from tests.support.provider_words import PROVIDERS
 
 import threadmill
@@ -25,25 +26,6 @@ SHOWING = ("fleet", "tools", "testing")
 _NOT_ON_THE_PAGE = {"llama-cpp-python", "ds4", "RKLLM", "a mirror", "a gateway's page"}
 """Servers and gateways that are tried and have no settings of their own."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-
-
-def page(name: str) -> str:
-    """The text of a page of the docs."""
-    return (ROOT / "docs" / f"{name}.md").read_text()
-
-
-def rows(text: str, *header: str) -> list[list[str]]:
-    """The cells of the table that has this header."""
-    top = f"\n| {' | '.join(header)} |\n"
-    assert text.count(top) == 1, f"there is one table {header}"
-    table = text.partition(top)[2].partition("\n\n")[0]
-    lines = [line for line in table.splitlines()[1:] if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def code(cell: str) -> str:
-    """What stands between back quotes."""
-    return cell.split("`")[1]
 
 
 def normalized(name: str) -> str:

@@ -26,6 +26,7 @@ from threadmill_workers.event_loop import EventLoopThread
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
+from threadmill_workers.metrics.worker_metrics import WorkerMetrics
 from threadmill_workers.runtime import WorkerRuntime, open_store
 
 logger = logging.getLogger("threadmill.worker")
@@ -69,6 +70,7 @@ class WorkerProcess:
         self._events = TaskEvents(self._loop.loop, self._sender.send_events)
         self._lease = self._make_lease()
         self._runner = self._make_runner()
+        self._metrics = WorkerMetrics(settings, running=lambda: self.running)
         self._consumer = ConsumerService(settings, self, queues=self.queues, hostname=name)
 
     def _fleets_queues(self, only: Sequence[str]) -> list[str]:
@@ -136,6 +138,7 @@ class WorkerProcess:
         self._loop.start()
         self._loop.call(self._open())
         self._lease.start()
+        self._metrics.start()
         child_runs.offer(self._begin_child, self.queues)
 
     async def _open(self) -> None:
@@ -148,6 +151,7 @@ class WorkerProcess:
             tools=self.catalog.tools,
             runner=self._runner,
             events=self._events,
+            metrics=self._metrics.recorder,
         )
         self._runtime = WorkerRuntime(
             context,
@@ -180,6 +184,7 @@ class WorkerProcess:
             target=self._close, args=(tool_seconds,), name="threadmill-close", daemon=True
         )
         closing.start()
+        self._metrics.close()  # meanwhile: it takes half a second
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
             logger.error(

@@ -210,7 +210,9 @@ class Attempt:
 
     def _log_end(self, status: Status, error: LastError | None) -> TaskOutcome:
         error = error if status in (Status.FAILED, Status.EXPIRED) else None
-        RunEnd(self._record, status, self._held.seconds, self._held.tokens, error).log()
+        RunEnd(self._record, status, self._held.seconds, self._held.tokens, error).report(
+            self._context.metrics
+        )
         return TaskOutcome.of_end(status, error)
 
     async def _park(self, park: Park) -> TaskOutcome:
@@ -250,7 +252,7 @@ class Attempt:
         found = await claim(context.store, context.lease.holder, self._record.id, self._task_id)
         if not isinstance(found, RunRecord):  # another worker has reported it already
             return None
-        RunEnd.of(found).log()
+        RunEnd.of(found).report(context.metrics)
         return TaskOutcome.of_end(found.status, found.last_error)
 
 

@@ -1,4 +1,4 @@
-"""The one log line that says how a run has ended."""
+"""How a run has ended: the one log line that says it, and the metrics that count it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.execution.turn import stored_usage
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -38,7 +39,12 @@ class RunEnd:
         tokens = stored_usage(record.usage).total_tokens
         return cls(record, record.status, record.seconds, tokens, record.last_error)
 
-    def log(self) -> None:
+    def report(self, metrics: MetricsRecorder) -> None:
+        """Write the line, and count the end; whoever reports an end does it once."""
+        self._log()
+        metrics.note_end(self.record, self.status, self.seconds)
+
+    def _log(self) -> None:
         """Write the line, at a level that says how much it matters."""
         record = self.record
         words = [

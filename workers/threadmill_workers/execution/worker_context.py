@@ -13,6 +13,7 @@ from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.membership.lease import Lease
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,4 @@ class WorkerContext:
     runner: ToolRunner
     events: TaskEvents
     provider: ProviderHealth = field(default_factory=ProviderHealth)
+    metrics: MetricsRecorder = field(default_factory=MetricsRecorder)

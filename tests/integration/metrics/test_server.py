@@ -1,0 +1,116 @@
+"""The server of a worker's metrics: which port it gets, and that it holds nobody up."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from tests.support.scrapes import Scrape
+from tests.support.servers.ports import free_port
+
+from threadmill_workers.metrics import server as server_module
+from threadmill_workers.metrics.server import MetricsServer
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Counter("marks", "A mark of this test.", registry=registry).inc(3)
+    return registry
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    with socket.socket() as holder:
+        holder.bind((HOST, port))
+        holder.listen()
+        yield
+
+
+@contextmanager
+def serving(
+    registry: CollectorRegistry, port: int = 0, host: str = HOST
+) -> Iterator[MetricsServer]:
+    server = MetricsServer.start(registry, host, port)
+    assert server is not None
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def test_what_is_counted_is_served(registry):
+    with serving(registry) as server:
+        assert Scrape.of(f"http://{server.address}/metrics").values("marks_total") == [3]
+
+
+def test_if_a_port_is_taken_a_warning_says_so_and_the_next_one_is_used(registry, caplog):
+    port = free_port()
+    with taken(port), serving(registry, port) as server:
+        assert int(server.address.rpartition(":")[2]) in range(port + 1, port + 10)
+    assert f"port {port} is taken" in caplog.text
+
+
+def test_if_no_port_of_ten_is_free_a_warning_says_so_and_nothing_is_served(
+    registry, caplog, monkeypatch
+):
+    monkeypatch.setattr(server_module, "PORTS", 2)
+    with ExitStack() as held:
+        for port in pair_of_free_ports():
+            held.enter_context(taken(port))
+            first = port - 1
+        assert MetricsServer.start(registry, HOST, first) is None
+    assert "no port of 2 is free; this worker works on without metrics" in caplog.text
+
+
+def pair_of_free_ports() -> tuple[int, int]:
+    while True:
+        port = free_port()
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port + 1))
+            except OSError:
+                continue
+        return port, port + 1
+
+
+def test_an_address_that_is_not_this_machines_is_one_warning_and_nothing_is_served(
+    registry, caplog
+):
+    assert MetricsServer.start(registry, "192.0.2.1", free_port()) is None
+    [record] = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert "192.0.2.1" in record.getMessage()
+    assert "THREADMILL_METRICS_HOST" in record.getMessage()
+
+
+def test_a_name_that_cannot_be_resolved_is_a_warning_and_nothing_is_served(registry, caplog):
+    assert MetricsServer.start(registry, "no-such-host.invalid", free_port()) is None
+    assert "no-such-host.invalid" in caplog.text
+
+
+def test_after_closing_nothing_listens_and_no_thread_is_left(registry):
+    with serving(registry) as server:
+        url = f"http://{server.address}/metrics"
+    with pytest.raises(urllib.error.URLError):
+        Scrape.of(url)
+    assert "threadmill-metrics" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_reader_that_asks_nothing_does_not_keep_it_from_closing(registry):
+    with ExitStack() as held:
+        with serving(registry) as server:
+            host, _, port = server.address.rpartition(":")
+            idle = held.enter_context(socket.create_connection((host, int(port))))
+            idle.send(b"GET /metr")
+            Scrape.of(f"http://{server.address}/metrics")  # others are answered meanwhile
+            begun_at = time.monotonic()
+        assert time.monotonic() - begun_at < 5

@@ -1,0 +1,1 @@
+"""What a worker measures, and how Prometheus reads it."""

@@ -1,0 +1,72 @@
+"""Serves the metrics over HTTP, from threads of its own."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from threading import Thread
+from typing import Self
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+logger = logging.getLogger("threadmill.worker")
+
+PORTS = 10
+"""How many ports are tried, one after the other: several workers of a machine share a setting."""
+
+
+class MetricsServer:
+    """An HTTP server for one registry, until it is closed."""
+
+    def __init__(self, server: WSGIServer, thread: Thread) -> None:
+        """A server that serves already; `start` makes one."""
+        self._server = server
+        self._thread = thread
+        thread.name = "threadmill-metrics"
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT`, on which it is reached."""
+        host, port = self._server.server_address[:2]
+        name = host.decode() if isinstance(host, bytes | bytearray) else str(host)
+        return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+    @classmethod
+    def start(cls, registry: CollectorRegistry, host: str, port: int) -> Self | None:
+        """Serve on the first free port of ten; None, and a warning, if that is not possible.
+
+        Args:
+            registry: what is served.
+            host: the address to listen on.
+            port: the first one to try; 0: the system chooses.
+        """
+        for tried in range(port, min(port + PORTS, 65_536)) if port else [0]:
+            try:
+                server = cls(*start_http_server(tried, host, registry))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    logger.warning(
+                        "metrics cannot be served on %s, port %d (%s); this worker works on"
+                        " without. See THREADMILL_METRICS_HOST and THREADMILL_METRICS_PORT",
+                        host,
+                        tried,
+                        error.strerror or type(error).__name__,
+                    )
+                    return None
+                logger.warning("port %d is taken; metrics are served on another one", tried)
+            else:
+                logger.info("metrics are served on http://%s/metrics", server.address)
+                return server
+        logger.warning(
+            "no port of %d is free; this worker works on without metrics. Set"
+            " THREADMILL_METRICS_PORT to others",
+            PORTS,
+        )
+        return None
+
+    def close(self) -> None:
+        """Stop serving; a reader that is slow is not waited for."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

@@ -1,0 +1,60 @@
+"""The metrics of one worker process: off, or counted and served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from threadmill_shared.settings import Settings
+from threadmill_workers.metrics.recorder import MetricsRecorder
+
+if TYPE_CHECKING:
+    from threadmill_workers.metrics.prometheus import PrometheusMetrics
+    from threadmill_workers.metrics.server import MetricsServer
+
+
+class WorkerMetrics:
+    """Counts if `THREADMILL_METRICS_PORT` is set, and serves between `start` and `close`."""
+
+    def __init__(self, settings: Settings, *, running: Callable[[], int]) -> None:
+        """Nothing is served yet.
+
+        Args:
+            settings: with the port and the address.
+            running: how many runs the worker executes; read from other threads.
+        """
+        self._settings = settings
+        self._counted: PrometheusMetrics | None = None
+        self._server: MetricsServer | None = None
+        if settings.metrics_port is not None:
+            # Imported only now: a worker without metrics need not have the package's memory.
+            from threadmill_workers.metrics.prometheus import PrometheusMetrics  # noqa: PLC0415
+
+            self._counted = PrometheusMetrics(settings.namespace)
+            self._counted.watch(running=running)
+
+    @property
+    def recorder(self) -> MetricsRecorder:
+        """What takes note of what happens."""
+        return self._counted or MetricsRecorder()
+
+    @property
+    def address(self) -> str | None:
+        """`HOST:PORT` of what is served; None: nothing is."""
+        return self._server.address if self._server is not None else None
+
+    def start(self) -> None:
+        """Serve them, if they are on; a warning says so if that is not possible."""
+        if self._counted is None or self._settings.metrics_port is None:
+            return
+        from threadmill_workers.metrics.server import MetricsServer  # noqa: PLC0415  see above
+
+        self._server = MetricsServer.start(
+            self._counted.registry, self._settings.metrics_host, self._settings.metrics_port
+        )
+
+    def close(self) -> None:
+        """Stop serving."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
