@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=100, ge=1, le=10_000)
     """Runs in flight per worker process."""
     tool_threads: int = Field(default=64, ge=1)
-    """Threads for synchronous tools per worker process."""
+    """Synchronous tools that are executed at a time per worker process."""
     tool_seconds: float = Field(default=300, gt=0)
     """Limit for one tool call that sets none of its own."""
     max_attempts: int = Field(default=3, ge=1)

@@ -28,6 +28,8 @@ from tests.support.waiting import wait_until
 from threadmill import Assistant, Run, Thread
 from threadmill.client.current import close_client
 from threadmill.testing import Record, StandIn
+from threadmill_shared.records.workers import REPLACE_CODE
+from threadmill_shared.tools.threads import LEAST_SPARE
 
 THREADMILL = str(Path(sys.executable).parent / "threadmill")
 HELP_SECONDS = 0.3
@@ -43,6 +45,17 @@ DICE = """
         return [random.randint(1, 6) for _ in range(n_dice)]
 
     ai = Assistant(name="dicer", tools=[roll_dice])
+"""
+
+STUCK = """
+    import time
+    from threadmill import Assistant
+
+    def hang() -> None:
+        "Never return."
+        time.sleep(3600)
+
+    ai = Assistant(name="stuck", tools=[hang])
 """
 
 
@@ -565,6 +578,21 @@ def test_dev_uses_the_redis_that_is_set_and_leaves_it_alone(place: Place, tmp_pa
     with redis.Redis.from_url(settings["THREADMILL_REDIS_URL"]) as client:
         assert client.ping()
     assert not (place.shell.folder / ".threadmill").exists()
+
+
+def test_dev_starts_a_worker_again_that_too_many_stuck_calls_have_ended(
+    place: Place, tmp_path: Path
+) -> None:
+    settings = {**place.shell.settings, "THREADMILL_NAMESPACE": "stuck"}
+    shell = Shell(tmp_path, settings | {"THREADMILL_TOOL_SECONDS": "0.5"})
+    shell.write("stuck.py", STUCK)
+    with shell.running("dev", "stuck", THREADMILL_TOOL_THREADS=str(LEAST_SPARE)) as dev:
+        dev.line_with(" ready: ")
+        shell.run("say", "stuck", "call hang {} " * LEAST_SPARE)
+        assert f"ended with exit code {REPLACE_CODE}" in dev.line_with("ended with")
+        dev.line_with(" ready: ")
+        answer = shell.run("say", "stuck", "Hello!")
+        assert answer.returncode == 0, answer.stderr
 
 
 def test_dev_shows_why_its_worker_does_not_start_and_ends(shell: Shell) -> None:

@@ -82,6 +82,8 @@ def test_it_writes_how_many_runs_and_threads_are_busy(
     assert (state.running, state.tool_threads.limit) == (1, 64)
     assert state.provider.state == "answering"
     run.cancel()
+    state = wait_for_state(redis_url, worker, lambda one: one.tool_threads.abandoned == 1)
+    assert (state.running, state.tool_threads.busy) == (0, 0)
 
 
 def test_it_writes_that_its_provider_fails_and_that_it_answers_again(

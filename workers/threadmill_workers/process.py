@@ -13,8 +13,9 @@ from typing import Any
 from threadmill_shared import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
+from threadmill_shared.log_text import counted
 from threadmill_shared.model import Model
-from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.records.workers import REPLACE_CODE, WorkerInfo
 from threadmill_shared.run_request import RunRequest
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.runner import ToolRunner
@@ -46,6 +47,7 @@ class WorkerProcess:
         *,
         own_queue: str | None = None,
         only: Sequence[str] = (),
+        on_exhausted: Callable[[], None] | None = None,
     ) -> None:
         """A worker that is not started yet.
 
@@ -56,6 +58,9 @@ class WorkerProcess:
             own_queue: the only queue to consume; None: the namespace's own three, those of the
                 assistants, and one for what only this worker can execute.
             only: queues of assistants, without the namespace; runs of other ones are not taken.
+            on_exhausted: called on the event loop if so many abandoned tool calls keep their
+                threads that the process must be replaced. None: it is a user's process, which
+                continues.
         """
         self.settings = settings
         self.catalog = catalog
@@ -63,6 +68,7 @@ class WorkerProcess:
         self._is_alone = own_queue is not None
         self._own_queue = own_queue or Queues(settings.namespace).own(self.identity.nonce)
         self._make_model = make_model
+        self._on_exhausted = on_exhausted
         self.queues = [self._own_queue] if own_queue else self._fleets_queues(only)
         self._loop = EventLoopThread()
         name = hostname(self.identity.id)
@@ -104,6 +110,7 @@ class WorkerProcess:
             self.settings.tool_threads,
             self.settings.tool_seconds,
             max_output_bytes=self.settings.max_tool_output_bytes,
+            on_exhausted=self._replace,
         )
 
     def _make_watchdog(self) -> Watchdog:
@@ -126,6 +133,25 @@ class WorkerProcess:
         logger.critical("%s; this worker exits, and its runs are reassigned", reason)
         logging.shutdown()
         os._exit(1)
+
+    def _replace(self, abandoned: int) -> None:
+        """So many tool calls never end that only another process has threads for new ones."""
+        calls = counted(abandoned, "tool call")
+        if self._on_exhausted is None:
+            logger.error(
+                "%s still run in threads of this process although nobody waits for them; further "
+                "ones will delay others: restart the process, and give the tools time limits of "
+                "their own",
+                calls,
+            )
+            return
+        logger.error(
+            "%s still run in threads of this worker although nobody waits for them; it stops "
+            "taking runs, and exits with code %d to be restarted",
+            calls,
+            REPLACE_CODE,
+        )
+        self._on_exhausted()
 
     # ---- life ------------------------------------------------------------------------------------
 

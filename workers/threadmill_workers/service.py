@@ -19,6 +19,7 @@ from threadmill_shared import errors
 from threadmill_shared.broker.app import check_certificate
 from threadmill_shared.log_text import counted, install_command
 from threadmill_shared.model import Model
+from threadmill_shared.records.workers import REPLACE_CODE
 from threadmill_shared.settings import Settings
 from threadmill_workers.catalog import Catalog, load_catalog
 from threadmill_workers.process import WorkerProcess
@@ -65,7 +66,8 @@ def run_worker(
     """Load modules and execute runs, until SIGTERM or SIGINT; then the process ends.
 
     The first signal lets runs continue for `drain_seconds`, the second one gives them back at once.
-    The process ends by `os._exit`, since a tool's thread that never returns cannot be joined.
+    The process ends by `os._exit`, since a tool's thread that never returns cannot be joined. If
+    there are too many of these, the process ends as at a first signal, with `REPLACE_CODE`.
 
     Args:
         settings: with the store's URL.
@@ -80,15 +82,19 @@ def run_worker(
     """
     make_model = model_factory(settings)
     check_certificate(settings)
-    worker = WorkerProcess(settings, load_catalog(modules), make_model, only=queues)
+    shutdown = _Shutdown(settings.drain_seconds)
+    worker = WorkerProcess(
+        settings, load_catalog(modules), make_model, only=queues, on_exhausted=shutdown.replace
+    )
     worker.start()
     gc.collect()
     gc.freeze()  # what was imported stays; looking at it again would pause every stream
     gc.set_threshold(*GC_THRESHOLDS)
-    shutdown = _Shutdown(worker)
     signal.signal(signal.SIGTERM, shutdown.receive_signal)
     signal.signal(signal.SIGINT, shutdown.receive_signal)
-    threading.Thread(target=shutdown.run, name="threadmill-shutdown", daemon=True).start()
+    threading.Thread(
+        target=shutdown.run, args=(worker,), name="threadmill-shutdown", daemon=True
+    ).start()
     worker.serve(on_ready=lambda: on_ready(worker))
     shutdown.end_with_consumer()
     shutdown.done.wait()
@@ -97,9 +103,9 @@ def run_worker(
 class _Shutdown:
     """Ends a worker process: consume nothing, drain, give the rest back, leave."""
 
-    def __init__(self, worker: WorkerProcess) -> None:
+    def __init__(self, drain_seconds: float) -> None:
         self.done = threading.Event()
-        self._worker = worker
+        self._drain_seconds = drain_seconds
         # A handler may interrupt itself: an Event's `set` would then wait for itself.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._is_signalled = False
@@ -119,22 +125,27 @@ class _Shutdown:
             self._exit_code = 1
             self.receive_signal(signal.SIGTERM, None)
 
-    def run(self) -> None:
+    def replace(self) -> None:
+        """Exit, too, so that another process takes this one's place."""
+        if not self._is_signalled:
+            self._exit_code = REPLACE_CODE
+            self.receive_signal(signal.SIGTERM, None)
+
+    def run(self, worker: WorkerProcess) -> None:
         """Wait for the first signal, then end the process."""
         self._signals.get()
-        self._worker.stop_consuming()
-        drain = self._worker.settings.drain_seconds
-        running = counted(self._worker.running, "run")
-        logger.info("told to stop; %s may continue for %g s", running, drain)
-        until = time.monotonic() + drain
-        while self._worker.running and self._signals.empty() and time.monotonic() < until:
+        worker.stop_consuming()
+        running = counted(worker.running, "run")
+        logger.info("told to stop; %s may continue for %g s", running, self._drain_seconds)
+        until = time.monotonic() + self._drain_seconds
+        while worker.running and self._signals.empty() and time.monotonic() < until:
             time.sleep(0.05)
         # A consumer that still listens could take what is given back, and lose it.
         if self._signals.empty():
             self._has_consumer_ended.wait(CONSUMER_SECONDS)
-        if self._worker.running:
-            logger.info("giving back %s", counted(self._worker.running, "run"))
-        self._worker.close(TOOL_SECONDS if self._signals.empty() else 0)
+        if worker.running:
+            logger.info("giving back %s", counted(worker.running, "run"))
+        worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         logger.info("this worker has ended")
         logging.shutdown()
         os._exit(self._exit_code)

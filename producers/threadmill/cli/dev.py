@@ -19,6 +19,7 @@ import click
 
 from threadmill.cli import signals
 from threadmill_shared.log_text import install_command
+from threadmill_shared.records.workers import REPLACE_CODE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,12 +52,17 @@ def dev(modules: tuple[str, ...]) -> None:
         _redis(show),
         ChildProcesses(grace) as children,
     ):
-        worker = children.start("worker", _worker(modules), partial(show, "worker"))
+        start_worker = partial(children.start, "worker", _worker(modules), partial(show, "worker"))
+        worker = start_worker()
         # Flower asks the workers about themselves when it starts, and complains if there is none.
         if worker.line_with(" ready: ", START_SECONDS) and (flower := _flower(show)):
             children.start("flower", flower, partial(show, "flower"))
         child, code = children.first_to_end()
         show(child.name, f"ended with exit code {code}")
+        while child.name == "worker" and code == REPLACE_CODE:
+            start_worker()
+            child, code = children.first_to_end()
+            show(child.name, f"ended with exit code {code}")
     click.get_current_context().exit(code or 1)
 
 

@@ -12,12 +12,16 @@ ProviderCondition = Literal["unknown", "answering", "failing"]
 
 
 class ToolThreadUse(Stored):
-    """How many of the threads for blocking tools are in use."""
+    """How many threads for blocking tools are in use."""
 
     limit: int = 0
+    """Calls that may be executed at a time."""
     busy: int = 0
+    """Threads that execute a call whose run waits for it."""
     abandoned: int = later_field(0)
-    """Threads whose call has timed out and has not returned; they are busy, too."""
+    """Further threads, whose call has not returned although no run waits for it any more."""
+    waiting: int = later_field(0)
+    """Calls that wait for a thread."""
 
 
 class ProviderState(Stored):

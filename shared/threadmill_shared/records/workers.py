@@ -9,6 +9,9 @@ from pydantic_core import from_json, to_json
 from threadmill_shared.records.worker_state import WorkerState
 from threadmill_shared.tools import ToolSpec
 
+REPLACE_CODE = 75
+"""Exit code of a worker that must be replaced by a new process (`EX_TEMPFAIL`: try again)."""
+
 
 @dataclass(frozen=True)
 class Seen:

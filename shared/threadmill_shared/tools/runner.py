@@ -24,6 +24,7 @@ from threadmill_shared.tools import (
     encodable,
     render_output,
 )
+from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_shared.tools.threads import ToolThreads
 
 logger = logging.getLogger(__name__)
@@ -72,8 +73,18 @@ class ToolRunner:
         default_timeout: float | None = DEFAULT_TIMEOUT,
         *,
         max_output_bytes: int = DEFAULT_MAX_OUTPUT,
+        on_exhausted: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._threads = ToolThreads(max_threads)
+        """No thread is started yet.
+
+        Args:
+            max_threads: sync tools that are executed at a time.
+            default_timeout: seconds that a call may take if its tool sets no limit; None: any.
+            max_output_bytes: of a larger output, in UTF-8, the model gets the beginning.
+            on_exhausted: called once with the number of abandoned calls that still run in threads,
+                when there are as many as can be replaced by further threads.
+        """
+        self._threads = ToolThreads(max_threads, on_exhausted)
         self._default_timeout = default_timeout
         self._max_output_bytes = max_output_bytes
         self._executions: set[asyncio.Task[ToolResult]] = set()
@@ -120,15 +131,9 @@ class ToolRunner:
             )
         return result
 
-    @property
-    def max_threads(self) -> int:
-        """How many blocking tools it executes at most at a time."""
-        return self._threads.most
-
-    @property
-    def busy_threads(self) -> int:
-        """How many threads have work, given up or not."""
-        return self._threads.busy
+    def thread_counts(self) -> ThreadCounts:
+        """What the threads for sync tools do at this moment; may be called in any thread."""
+        return self._threads.counts()
 
     def close(self) -> None:
         """Cancel running async tools, and let threads end; stuck ones end with the process."""
@@ -150,14 +155,28 @@ class ToolRunner:
         work = partial(self._invoke, tool, bound)
         if tool.is_async:
             return await self._bounded(self._on_loop(work), surroundings, tool, seconds)
-        if not await self._threads.reserve(seconds):
+        return await self._call_in_thread(tool, context, work, surroundings, seconds)
+
+    async def _call_in_thread(
+        self,
+        tool: Tool,
+        context: CallContext,
+        work: Callable[[], _Made],
+        surroundings: contextvars.Context,
+        seconds: float | None,
+    ) -> ToolResult:
+        name = tool.spec.name
+        if not await self._threads.reserve(name, context, seconds):
             return _failure(ToolTimedOut, self._no_thread(tool, seconds))
         try:
             # A copy, since two threads cannot be in one context at a time.
-            begun = self._threads.submit(partial(surroundings.copy().run, work))
+            begun = self._threads.submit(name, context, partial(surroundings.copy().run, work))
         except RuntimeError as error:
             return _raised(error)
-        return await self._bounded(self._off_loop(begun), surroundings, tool, seconds)
+        try:
+            return await self._bounded(self._off_loop(begun), surroundings, tool, seconds)
+        finally:
+            begun.cancel()  # it is abandoned, if it has not ended
 
     async def _bounded(
         self,
@@ -221,7 +240,7 @@ class ToolRunner:
 
     def _no_thread(self, tool: Tool, seconds: float | None) -> str:
         return (
-            f"{tool.spec.name} was not called: all {self._threads.most} threads for tools were "
+            f"{tool.spec.name} was not called: all {self._threads.limit} threads for tools were "
             f"busy for {seconds:g} s"
         )
 

@@ -2,6 +2,9 @@
 
 Not a `ThreadPoolExecutor`: the interpreter joins that one's threads when it exits, so one stuck
 tool would keep a process from ending. These are daemon threads, which nothing waits for.
+
+A thread cannot be stopped from outside. A call that is abandoned (it timed out, or its run was
+cancelled) keeps its thread, and the next call gets another one in its place.
 """
 
 from __future__ import annotations
@@ -9,82 +12,188 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from threadmill_shared.tools.call_context import CallContext
+from threadmill_shared.tools.thread_counts import ThreadCounts
+from threadmill_shared.tools.thread_job import ThreadJob
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
+LEAST_SPARE = 8
+"""Abandoned calls that a process bears, however few threads it has: with one thread, one slow call
+would otherwise have the process replaced."""
+ABANDONED_SECONDS = 1.0
+"""After that an abandoned call is reported. Most end sooner: people cancel runs all the time."""
+WAITING_SECONDS = 1.0
+"""After that a call that waits for a thread is reported."""
+REPORT_SECONDS = 10.0
+"""Between two reports of waiting calls."""
+
 
 class ToolThreads:
-    """At most `most` threads that work for one event loop, and are kept for the next call.
+    """At most `limit` threads that work for one event loop, and are kept for the next call.
 
-    A call that is given up keeps running in its thread, and keeps its place until it ends.
+    Abandoned calls do not count: each is replaced by a further thread, up to `spare` of them. Of
+    more, each takes the room of a call.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.busy = 0
-        """How many threads have work, given up or not."""
-        self._started = 0
-        self._places = asyncio.Semaphore(most)
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    def __init__(self, limit: int, on_exhausted: Callable[[int], None] = lambda _: None) -> None:
+        """Threads are started when they are needed.
 
-    async def reserve(self, seconds: float | None) -> bool:
+        Args:
+            limit: calls that are executed at a time.
+            on_exhausted: called once with the number of abandoned calls, when there are as many as
+                can be replaced.
+        """
+        self.limit = limit
+        self.spare = max(limit, LEAST_SPARE)
+        self._on_exhausted = on_exhausted
+        self._is_exhausted = False
+        self._jobs: dict[ThreadJob, None] = {}
+        self._abandoned = 0
+        self._waiting = 0
+        self._reported_at = float("-inf")
+        self._started = 0
+        self._places = asyncio.Semaphore(limit)
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def counts(self) -> ThreadCounts:
+        """What the threads do at this moment; may be called in any thread."""
+        abandoned = self._abandoned
+        busy = max(0, len(self._jobs) - abandoned)
+        return ThreadCounts(self.limit, busy, abandoned, self._waiting)
+
+    async def reserve(self, tool: str, context: CallContext, seconds: float | None) -> bool:
         """Wait for a free thread, and keep it for the next `submit`; False if the time is over."""
+        loop = asyncio.get_running_loop()
+        report = loop.call_later(WAITING_SECONDS, self._report_waiting, tool, context)
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
-                await self._places.acquire()
+                return await self._places.acquire()
         except TimeoutError:
             return False
-        return True
+        finally:
+            self._waiting -= 1
+            report.cancel()
 
-    def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Start `work`, which must not raise, in the thread that was reserved."""
+    def submit(self, tool: str, context: CallContext, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Start `work`, which must not raise, in the thread that was reserved.
+
+        Whoever no longer waits for the result must cancel the future: the call is then abandoned.
+
+        Raises:
+            RuntimeError: no thread can be started.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        job = ThreadJob(tool, context, future)
 
-        def job() -> None:
+        def execute() -> None:
             result = work()
             # The loop is closed: nobody waits any more.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._ended, future, result)
+                loop.call_soon_threadsafe(self._end, job, result)
 
-        self.busy += 1
-        if self.busy > self._started:
-            self._start()
-        self._jobs.put(job)
+        self._ensure_thread()
+        self._jobs[job] = None
+        future.add_done_callback(lambda done: self._abandon(job) if done.cancelled() else None)
+        self._queue.put(execute)
         return future
 
     def close(self) -> None:
         """End the idle threads now, and the others after what they do."""
         for _ in range(self._started):
-            self._jobs.put(None)
+            self._queue.put(None)
         self._started = 0
 
-    def _start(self) -> None:
+    # ---- threads ---------------------------------------------------------------------------------
+
+    def _ensure_thread(self) -> None:
+        if len(self._jobs) < self._started:
+            return
         name = f"threadmill-tool-{self._started + 1}"
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
         except RuntimeError:
-            self._give_place_back()
+            self._places.release()
             raise
         self._started += 1
 
     def _work(self) -> None:
-        while job := self._jobs.get():
+        while job := self._queue.get():
             job()
             # The frame would keep the last call's arguments alive until the next call.
             del job
 
-    def _ended(self, future: asyncio.Future[T], result: T) -> None:
-        self._give_place_back()
-        if not future.done():
-            future.set_result(result)
+    # ---- calls -----------------------------------------------------------------------------------
+
+    def _end(self, job: ThreadJob, result: Any) -> None:
+        """A thread has executed a call."""
+        del self._jobs[job]
+        if job.is_abandoned:
+            self._end_abandoned()
+        else:
+            self._places.release()
+        if not job.future.done():
+            job.future.set_result(result)
         elif inspect.iscoroutine(result):
             result.close()
 
-    def _give_place_back(self) -> None:
-        self.busy -= 1
-        self._places.release()
+    def _end_abandoned(self) -> None:
+        if self._abandoned > self.spare:
+            self._places.release()
+        self._abandoned -= 1
+        if self._started > self.limit + self._abandoned:  # as many threads as are needed again
+            self._started -= 1
+            self._queue.put(None)
+
+    def _abandon(self, job: ThreadJob) -> None:
+        """Nobody waits for a call any more; another one may have its room."""
+        if job not in self._jobs:
+            return
+        job.is_abandoned = True
+        self._abandoned += 1
+        if self._abandoned <= self.spare:
+            self._places.release()
+        job.future.get_loop().call_later(ABANDONED_SECONDS, self._report_abandoned, job)
+        if self._abandoned == self.spare and not self._is_exhausted:
+            self._is_exhausted = True
+            self._on_exhausted(self._abandoned)
+
+    # ---- reports ---------------------------------------------------------------------------------
+
+    def _report_abandoned(self, job: ThreadJob) -> None:
+        if job in self._jobs:
+            logger.warning(
+                "nobody waits for tool %s any more, but it still keeps a thread; such calls: %d, "
+                "of at most %d",
+                job,
+                self._abandoned,
+                self.spare,
+            )
+
+    def _report_waiting(self, tool: str, context: CallContext) -> None:
+        """Log that a call waits, and which one has been executed for longest; now and then."""
+        if time.monotonic() - self._reported_at < REPORT_SECONDS:
+            return
+        self._reported_at = time.monotonic()
+        oldest = next((job for job in self._jobs if not job.is_abandoned), "abandoned")
+        logger.warning(
+            "tool %s waits for a thread (call %s of %s); such calls: %d; THREADMILL_TOOL_THREADS "
+            "allows %d at a time, of which the oldest is %s",
+            tool,
+            context.call_id,
+            context.run_id,
+            self._waiting,
+            self.limit,
+            oldest,
+        )

@@ -77,6 +77,11 @@ class Worker:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None: it has not ended."""
+        return self._process.poll()
+
     def terminate(self) -> None:
         """Ask it to end: SIGTERM."""
         self._process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 
 from threadmill_shared import errors
@@ -52,14 +53,10 @@ class StateReport:
         return self._first.model_copy(
             update={
                 "running": self._executor.running,
-                "tool_threads": self._tool_threads(),
+                "tool_threads": ToolThreadUse(**asdict(self._context.runner.thread_counts())),
                 "provider": self._provider(),
             }
         )
-
-    def _tool_threads(self) -> ToolThreadUse:
-        runner = self._context.runner
-        return ToolThreadUse(limit=runner.max_threads, busy=runner.busy_threads)
 
     def _provider(self) -> ProviderState:
         known = self._context.provider

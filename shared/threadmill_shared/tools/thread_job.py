@@ -1,0 +1,29 @@
+"""One call of a synchronous tool, while a thread executes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from threadmill_shared.tools.call_context import CallContext
+
+
+@dataclass(eq=False)
+class ThreadJob:
+    """What a thread executes, for logs and counts; never what the call is about."""
+
+    tool: str
+    """The tool's name."""
+    context: CallContext
+    future: asyncio.Future[Any]
+    """Its result; cancelled by a caller that no longer waits."""
+    began: float = field(default_factory=time.monotonic)
+    is_abandoned: bool = False
+    """Nobody waits for its result any more, but its thread still executes it."""
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.began
+        run_id, call_id = self.context.run_id, self.context.call_id
+        return f"{self.tool} (call {call_id} of {run_id}, begun {seconds:.0f} s ago)"
