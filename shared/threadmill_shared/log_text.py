@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, metadata
+from typing import Any
+
+FIELDS = "threadmill_fields"
+"""The attribute of a log record that has its fields."""
 
 _REPOSITORY_LABELS = {"repository", "source"}
+
+
+def about(**fields: str | int | None) -> dict[str, Any]:
+    """The `extra` of a log line that names what it is about: a run, its thread, a traceback.
+
+    A worker's log shows them as fields of the line. They replace those of the run in which the line
+    is logged; None removes one.
+    """
+    return {FIELDS: fields}
+
+
+OF_PROCESS = about(run=None, thread=None, assistant=None, attempt=None)
+"""The `extra` of a line about the whole process, whichever run it is logged in."""
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

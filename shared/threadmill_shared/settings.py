@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     run_days: float = Field(default=30, gt=0)
     """Lifetime of a run's record after it has ended; its messages stay in the thread."""
 
+    log_format: Literal["console", "json"] = "console"
+    """How workers log: lines for people, or a JSON object a line."""
+
     def store_url(self) -> str:
         """The Redis URL.
 

@@ -309,8 +309,8 @@ def test_modules_are_taken_from_the_environment_where_none_is_named(
         assert " 2 assistants, 1 tool, queues other " in worker.line_with(" ready")
         assert worker.signal(signal.SIGINT) == 0
         told, ended = worker.errors.read_text().splitlines()
-        assert " INFO told to stop; 0 runs may continue for " in told
-        assert ended.endswith(" INFO this worker has ended")
+        assert " INFO threadmill.worker: told to stop; 0 runs may continue for " in told
+        assert " INFO threadmill.worker: this worker has ended  worker=" in ended
 
 
 @pytest.mark.parametrize("by_setting", [True, False])
@@ -601,3 +601,17 @@ def test_dev_shows_why_its_worker_does_not_start_and_ends(shell: Shell) -> None:
     assert answer.returncode == 1
     assert "worker | Error: There is no module 'nowhere'" in answer.stdout
     assert time.monotonic() - began < 20
+
+
+def test_dev_prints_only_objects_if_the_log_is_json(shell: Shell) -> None:
+    settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1", "THREADMILL_LOG_FORMAT": "json"}
+    answer = shell.run("dev", "nowhere", **settings)
+    assert answer.returncode == 1
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert {entry.get("process", "the worker") for entry in found} == {
+        "redis",
+        "the worker",
+        "worker",
+    }
+    [told] = [entry for entry in found if entry["level"] == "CRITICAL"]
+    assert "There is no module 'nowhere'" in told["message"]

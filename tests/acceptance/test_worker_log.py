@@ -50,7 +50,7 @@ def test_runs_that_expire_are_named(
     run = Assistant(name="plain").enqueue(SECRET).wait(10)
     assert run.status == "expired"
     [line] = wait_until(lambda: lines(worker.log(), f"{run.id} expired"), "a line about its end")
-    assert line.endswith("error server_error deadline")
+    assert "error server_error deadline  " in line
     assert SECRET not in worker.log()
 
 
@@ -67,7 +67,7 @@ def test_runs_that_a_sweep_ends_are_named(
     for run in runs:
         [line] = wait_until(lambda run=run: lines(worker.log(), f"{run.id} expired, "), "a line")
         assert "attempt 0" in line
-        assert line.endswith("error server_error deadline")
+        assert "error server_error deadline  " in line
 
 
 def test_a_dead_workers_runs_are_counted_and_a_few_are_named(
@@ -84,7 +84,7 @@ def test_a_dead_workers_runs_are_counted_and_a_few_are_named(
     assert f"worker {dying.name} is dead" in line
     named = [run.id for run in runs if run.id in line]
     assert len(named) == 3
-    assert line.endswith(", ...)")
+    assert ", ...)  " in line
     assert "its runs are reassigned: 5 (" in line
     standin.brain = lambda _: "Done."
     for run in runs:

@@ -9,6 +9,9 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from threadmill_shared.log_text import about
+from threadmill_shared.tools.user_traceback import user_traceback
+
 logger = logging.getLogger("threadmill.worker")
 
 T = TypeVar("T")
@@ -47,6 +50,7 @@ class EventLoopThread:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
+        self.loop.set_exception_handler(_log_error)
         self.loop.run_forever()
         self.loop.close()
 
@@ -54,6 +58,17 @@ class EventLoopThread:
 def _log_failure(ended: Future[None]) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
         logger.error("work in the background failed: %s", type(error).__name__)
+
+
+def _log_error(_loop: asyncio.AbstractEventLoop, found: dict[str, Any]) -> None:
+    """Log what nobody has caught; asyncio would quote the error, and its task's arguments."""
+    error = found.get("exception")
+    logger.error(
+        "on the event loop: %s (%s)",
+        found.get("message", "an error"),
+        type(error).__name__,
+        extra=about(traceback=None if error is None else user_traceback(error)),
+    )
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

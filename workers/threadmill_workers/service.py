@@ -17,14 +17,31 @@ from types import FrameType
 
 from threadmill_shared import errors
 from threadmill_shared.broker.app import check_certificate
-from threadmill_shared.log_text import counted, install_command
+from threadmill_shared.log_text import about, counted, install_command
 from threadmill_shared.model import Model
 from threadmill_shared.records.workers import REPLACE_CODE
 from threadmill_shared.settings import Settings
+from threadmill_shared.tools.user_traceback import is_ours
 from threadmill_workers.catalog import Catalog, load_catalog
+from threadmill_workers.log_text import describe_error
+from threadmill_workers.logs import setup
+from threadmill_workers.logs.setup import logs_json
+from threadmill_workers.membership.identity import process_name
 from threadmill_workers.process import WorkerProcess
 
-__all__ = ["Catalog", "WorkerProcess", "load_catalog", "model_factory", "run_worker"]
+__all__ = [
+    "Catalog",
+    "WorkerProcess",
+    "as_log_line",
+    "begin_logging",
+    "begin_logging_in_script",
+    "describe_error",
+    "is_ours",
+    "load_catalog",
+    "logs_json",
+    "model_factory",
+    "run_worker",
+]
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -34,6 +51,29 @@ TOOL_SECONDS = 3.0
 """How long a tool call in progress may continue when the drain is over."""
 CONSUMER_SECONDS = 0.5
 """How long the consumer has to leave the broker in order."""
+
+
+def begin_logging(level: str) -> None:
+    """Have this process, which is a worker's, log to stderr."""
+    setup.install_handler(level, process_name())
+
+
+def begin_logging_in_script(settings: Settings) -> None:
+    """Have a script's embedded worker log in the format that is set, if one is."""
+    if "log_format" in settings.model_fields_set:
+        setup.install_in_script(process_name())
+
+
+def as_log_line(words: str, *, process: str | None = None) -> str:
+    """The words as a line of a worker's log at the level INFO.
+
+    Args:
+        words: the message.
+        process: whose words they are; None: this process's, which is a worker.
+    """
+    found = {"name": logger.name, "levelname": "INFO", "levelno": logging.INFO, "msg": words}
+    record = logging.makeLogRecord(found | about(process=process))
+    return setup.formatter("" if process else process_name()).format(record)
 
 
 def model_factory(settings: Settings) -> Callable[[], Model]:

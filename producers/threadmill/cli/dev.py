@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
 import signal
@@ -67,7 +68,7 @@ def dev(modules: tuple[str, ...]) -> None:
 
 
 class _Lines:
-    """Prints lines of several processes, each with the process's name in front."""
+    """Prints lines of several processes, each with the process's name in front, or as JSON."""
 
     _COLORS: ClassVar = {"redis": "red", "worker": "green", "flower": "magenta"}
 
@@ -82,10 +83,20 @@ class _Lines:
         """Print one line."""
         from rich.text import Text
 
-        words = Text.assemble((f"{name:<6} | ", self._COLORS.get(name, "")), Text.from_ansi(line))
+        from threadmill_workers import service
+
+        if service.logs_json():
+            words = Text(line if _is_object(line) else service.as_log_line(line, process=name))
+        else:
+            words = self._with_name(name, line)
         with self._lock:
             if self._is_read:
                 self._print(words)
+
+    def _with_name(self, name: str, line: str) -> Text:
+        from rich.text import Text
+
+        return Text.assemble((f"{name:<6} | ", self._COLORS.get(name, "")), Text.from_ansi(line))
 
     def _print(self, words: Text) -> None:
         try:
@@ -93,6 +104,14 @@ class _Lines:
         except (OSError, SystemExit):  # rich exits when nobody reads any more, but from this thread
             self._is_read = False
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_object(line: str) -> bool:
+    """Whether the line is JSON already, as those of the worker are."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 @contextmanager

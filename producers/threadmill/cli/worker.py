@@ -8,8 +8,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,11 +19,9 @@ from threadmill_shared.log_text import counted
 if TYPE_CHECKING:
     from threadmill_workers.service import WorkerProcess
 
-LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+logger = logging.getLogger("threadmill.worker")
 
-_LOG_TEXTS = ("openai", "httpx", "httpx2", "httpcore", "aiohttp", "celery.pool")
-"""Loggers that tell what users say, in requests to the provider or in arguments of tasks."""
-_LOG_CELERY = ("celery", "kombu", "amqp")
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 @click.command()
@@ -61,7 +58,15 @@ def worker(
     modules in THREADMILL_MODULES are loaded. SIGTERM or Ctrl-C lets runs in flight continue for
     THREADMILL_DRAIN_SECONDS (25); a second signal hands them over to other workers at once.
     """
-    begin_logging(log_level)
+    from threadmill_workers import service
+
+    _write_lines_at_once()
+    service.begin_logging(log_level)
+    with _errors_in_the_log():
+        _work(modules, concurrency, queues)
+
+
+def _work(modules: Sequence[str], concurrency: int | None, queues: Sequence[str]) -> None:
     from threadmill_shared.settings import load_settings
     from threadmill_workers import service
 
@@ -74,6 +79,27 @@ def worker(
     service.run_worker(settings, modules, _announce_ready, queues=queues)
 
 
+@contextlib.contextmanager
+def _errors_in_the_log() -> Iterator[None]:
+    """If the log is JSON, an error that ends the command is one of its lines."""
+    from threadmill_shared.errors import ThreadmillError
+    from threadmill_workers import service
+
+    if not service.logs_json():
+        yield
+        return
+    try:
+        yield
+    except (ThreadmillError, click.ClickException) as error:
+        words = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        logger.critical("this worker cannot start: %s", words)
+    except Exception as error:  # noqa: BLE001  a traceback would not be JSON
+        logger.critical("this worker has failed: %s", service.describe_error(error))
+    else:
+        return
+    click.get_current_context().exit(1)
+
+
 def _check_queues(names: Sequence[str]) -> None:
     for name in names:
         if not re.fullmatch(QUEUE_PATTERN, name):
@@ -84,17 +110,10 @@ def _check_queues(names: Sequence[str]) -> None:
             )
 
 
-def begin_logging(level: str) -> None:
-    """Log to stderr; what users say is logged on no level."""
+def _write_lines_at_once() -> None:
+    """The process ends without flushing; what a tool prints is to be seen, and at once."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # The process ends without flushing; what a tool prints is to be seen, and at once.
         sys.stdout.reconfigure(line_buffering=True)
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
-    quiet = _LOG_TEXTS if level == "DEBUG" else (*_LOG_TEXTS, *_LOG_CELERY)
-    for name in quiet:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _import(modules: Sequence[str]) -> None:
@@ -108,39 +127,41 @@ def _import(modules: Sequence[str]) -> None:
     from threadmill_workers import service
 
     if not modules:
-        logging.getLogger("threadmill.worker").warning(
-            "no MODULE given: this worker can execute only assistants without tools"
-        )
+        logger.warning("no MODULE given: this worker can execute only assistants without tools")
     for module in modules:
         try:
             service.load_catalog([module])
         except ThreadmillError:
             raise
         except (Exception, SystemExit) as error:
-            traceback.print_exception(type(error), error, _in_the_module(error.__traceback__))
+            _show_traceback(error)
             raise click.ClickException(
                 f"The module {module!r} could not be imported: {type(error).__name__}: {error}"
             ) from error
 
 
-def _in_the_module(frames: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames that lead to the module's own."""
-    ours = {"threadmill", "threadmill_workers", "importlib"}
-    at = frames
-    while at is not None and _package(at) in ours:
+def _show_traceback(error: BaseException) -> None:
+    """Show the part of the traceback that is the module's own."""
+    from threadmill_shared.log_text import about
+    from threadmill_workers import service
+
+    at = error.__traceback__
+    while at is not None and service.is_ours(at.tb_frame):
         at = at.tb_next
-    return at
-
-
-def _package(frame: TracebackType) -> str:
-    return str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    if service.logs_json():
+        text = "".join(traceback.format_exception(type(error), error, at, chain=False))
+        logger.critical("a module could not be imported", extra=about(traceback=text))
+    else:
+        traceback.print_exception(type(error), error, at, chain=False)
 
 
 def _announce_ready(process: WorkerProcess) -> None:
+    from threadmill_workers import service
+
     assistants, tools = len(process.catalog.definitions), len(process.catalog.tools)
     words = (
         f"worker {process.identity.name} ready: {counted(assistants, 'assistant')}, "
         f"{counted(tools, 'tool')}, queues {' '.join(process.queues)}"
     )
     with contextlib.suppress(OSError):  # a worker works on when nobody reads its output any more
-        click.echo(words)
+        click.echo(service.as_log_line(words) if service.logs_json() else words)

@@ -40,6 +40,7 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
         NotConfigured: no server's program can be found, or this install cannot ask a model.
     """
     _refuse_base_install()
+    service.begin_logging_in_script(settings)
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder)
     _worker.hold_connection(url)

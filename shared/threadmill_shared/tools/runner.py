@@ -8,12 +8,13 @@ import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from threadmill_shared.errors import ToolArgumentsInvalid, ToolError, ToolTimedOut
+from threadmill_shared.log_text import about
 from threadmill_shared.tools import (
     ENDRUN_TOKEN,
     CallContext,
@@ -26,8 +27,9 @@ from threadmill_shared.tools import (
 )
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_shared.tools.threads import ToolThreads
+from threadmill_shared.tools.user_traceback import user_traceback
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("threadmill.tools")
 
 _OUR_FOLDER = str(Path(__file__).parent)
 
@@ -52,6 +54,8 @@ class ToolResult:
     """Name of the error's class, for events and logs; never what it says."""
     place: str | None = field(default=None, compare=False)
     """File and line of the exception, for logs."""
+    traceback: str | None = field(default=None, compare=False)
+    """Where it was raised, without its text, for logs."""
     cut_from: int = field(default=0, compare=False)
     """Bytes of the tool's output if it was too long, for logs; 0: it is whole."""
 
@@ -118,6 +122,7 @@ class ToolRunner:
                 context.thread_id,
                 context.assistant,
                 what,
+                extra=about(traceback=result.traceback),
             )
         if result.cut_from:
             logger.warning(
@@ -260,7 +265,8 @@ def _raised(error: BaseException) -> ToolResult:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception of the tool's author, with a faulty __str__
         text = ""
-    return _failure(type(error), f"{name}: {text}" if text else name, _place(error))
+    failure = _failure(type(error), f"{name}: {text}" if text else name)
+    return replace(failure, place=_place(error), traceback=user_traceback(error))
 
 
 def _place(error: BaseException) -> str | None:
@@ -277,7 +283,7 @@ def _place(error: BaseException) -> str | None:
     return first if first == last else f"{first} (raised at {last})"
 
 
-def _failure(kind: type[BaseException], message: str, place: str | None = None) -> ToolResult:
+def _failure(kind: type[BaseException], message: str) -> ToolResult:
     if len(message) > _ERROR_LENGTH:
         message = message[:_ERROR_LENGTH] + "..."
-    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__, place=place)
+    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__)

@@ -17,6 +17,7 @@ from threadmill_workers.execution.end_reporter import EndReporter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.logs.fields import log_fields, run_fields
 
 
 class Executor:
@@ -43,6 +44,10 @@ class Executor:
             task_id: the Celery task that asks for it.
             parent: the run of the tool that has enqueued this one, which is cancelled with it.
         """
+        with log_fields({"run": run_id}):
+            await self._execute(run_id, task_id, parent)
+
+    async def _execute(self, run_id: str, task_id: str, parent: str | None) -> None:
         if parent is not None and parent in self._running:
             self._children.setdefault(parent, set()).add(run_id)
         await self._context.lease.wait_until_confirmed()
@@ -81,7 +86,8 @@ class Executor:
         cancel_children = partial(self._cancel_children, run_id)
         attempt = Attempt(held, self._context, task_id=task_id, cancel_children=cancel_children)
         try:
-            outcome = await attempt.perform()
+            with log_fields(run_fields(held.record)):
+                outcome = await attempt.perform()
         finally:
             if self._running.get(run_id) is held:  # it may have come back to this worker
                 del self._running[run_id]

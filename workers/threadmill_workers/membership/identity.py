@@ -16,6 +16,11 @@ def host_name() -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 
+def process_name() -> str:
+    """The name of this process among workers, `host:pid`."""
+    return f"{host_name()}:{os.getpid()}"
+
+
 @dataclass(frozen=True)
 class WorkerIdentity:
     """Who claims: one worker process."""
@@ -38,7 +43,7 @@ class WorkerIdentity:
     @classmethod
     def of_this_process(cls, namespace: str) -> WorkerIdentity:
         """This process, under an id that no other has or had."""
-        worker_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
+        worker_id = f"{process_name()}:{secrets.token_hex(4)}"
         return cls(worker_id, notification_channel(namespace, worker_id))
 
     def renewed(self) -> WorkerIdentity:
