@@ -24,19 +24,12 @@ def test_a_worker_counts_the_runs_that_it_ends_by_assistant_and_status(
     [worker] = workers.start("bot", THREADMILL_METRICS_PORT="0")
     for text in ("good", "good", "bad"):
         Assistant.load("plain").enqueue(text).wait(20)
-    wanted = {"completed": [2], "failed": [1]}
     name = "threadmill_runs_total"
-    wait_until(
-        lambda: (
-            wanted
-            == {
-                one: Scrape.of_worker(worker).values(name, assistant="plain", status=one)
-                for one in wanted
-            }
-        ),
-        "each end is counted",
-    )
-    assert Scrape.of_worker(worker).values("threadmill_runs_in_progress") == [0]
+    wait_until(lambda: Scrape.of_worker(worker).total(name) == 3, "each end is counted")
+    found = Scrape.of_worker(worker)
+    assert found.values(name, assistant="plain", status="completed") == [2]
+    assert found.values(name, assistant="plain", status="failed") == [1]
+    assert found.values("threadmill_runs_in_progress") == [0]
 
 
 def test_a_worker_without_the_setting_serves_nothing(workers: Workers) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import inspect
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +14,18 @@ from prometheus_client import generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from tests.support.pages import code, page, rows
 from tests.support.scrapes import Scrape
+from tests.support.waiting import wait_until_async
 
+from threadmill_shared import errors
+from threadmill_shared.model import Usage
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.tools.thread_counts import ThreadCounts
+from threadmill_workers.execution.request_measurement import RequestMeasurement
+from threadmill_workers.metrics import loop_lag
 from threadmill_workers.metrics.bounded_names import BoundedNames
 from threadmill_workers.metrics.prometheus import MOST_NAMES, PrometheusMetrics
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 
 @pytest.fixture
@@ -100,3 +110,103 @@ def test_a_long_name_is_cut():
 def test_the_build_tells_version_and_namespace(metrics):
     [value] = scraped(metrics).values("threadmill_build_info", namespace="tm")
     assert value == 1
+
+
+# ---- models and tools ----------------------------------------------------------------------------
+
+
+def test_requests_retries_and_tokens_count_by_model_and_outcome(metrics):
+    metrics.note_request("gpt-5.4-mini", "unavailable")
+    metrics.note_retry("unavailable")
+    metrics.note_request("gpt-5.4-mini", "answered")
+    metrics.note_tokens("gpt-5.4-mini", Usage(prompt_tokens=30, completion_tokens=4))
+    found = scraped(metrics)
+    for outcome in ("unavailable", "answered"):
+        assert found.values(
+            "threadmill_model_requests_total", model="gpt-5.4-mini", outcome=outcome
+        ) == [1]
+    assert found.values("threadmill_model_retries_total", reason="unavailable") == [1]
+    assert found.values("threadmill_tokens_total", kind="input") == [30]
+    assert found.values("threadmill_tokens_total", kind="output") == [4]
+
+
+def test_a_count_of_tokens_that_a_provider_made_negative_does_no_harm(metrics):
+    metrics.note_tokens("m", Usage(prompt_tokens=-1, completion_tokens=2))
+    assert scraped(metrics).values("threadmill_tokens_total", kind="input") == [0]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (errors.ModelUnavailable("", rate_limited=True), "rate_limited"),
+        (errors.ModelUnavailable(""), "unavailable"),
+        (errors.ModelGarbled(""), "garbled"),
+        (errors.ContextTooLong(""), "too_long"),
+        (errors.ModelRefused(""), "refused"),
+        (asyncio.CancelledError(), "interrupted"),
+    ],
+)
+def test_a_request_that_fails_counts_once_by_its_error(metrics, error, outcome):
+    measurement = RequestMeasurement(metrics, "m")
+    with pytest.raises(type(error)), measurement.request():
+        raise error
+    found = scraped(metrics)
+    assert found.labels("threadmill_model_requests_total", "outcome") == {outcome}
+    assert found.total("threadmill_model_requests_total") == 1
+
+
+def test_a_request_whose_answer_cannot_be_stored_was_answered(metrics):
+    measurement = RequestMeasurement(metrics, "m")
+
+    def lose_the_answer() -> None:
+        with measurement.request():
+            measurement.note_first_piece()
+            measurement.note_answer(Usage())
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        lose_the_answer()
+    found = scraped(metrics)
+    assert found.labels("threadmill_model_requests_total", "outcome") == {"answered"}
+    assert found.values("threadmill_time_to_first_token_seconds_count") == [1]
+
+
+# ---- the process ---------------------------------------------------------------------------------
+
+
+def test_of_many_round_trips_in_a_moment_one_is_measured(metrics):
+    for _ in range(1000):
+        metrics.note_round_trip(0.001)
+    [counted] = scraped(metrics).values("threadmill_store_roundtrip_seconds_count")
+    assert 1 <= counted < 100
+
+
+async def test_a_blocked_event_loop_shows_as_lag(metrics, monkeypatch):
+    monkeypatch.setattr(loop_lag, "LAG_SECONDS", 0.05)
+    measuring = asyncio.ensure_future(loop_lag.measure_loop_lag(metrics))
+    await asyncio.sleep(0)
+    time.sleep(0.3)
+    await wait_until_async(lambda: scraped(metrics).total("threadmill_loop_lag_seconds_count"))
+    measuring.cancel()
+    assert scraped(metrics).total("threadmill_loop_lag_seconds_sum") >= 0.2
+
+
+def test_what_is_in_use_is_read_at_the_scrape(metrics):
+    running = [0]
+    metrics.watch(
+        running=lambda: running[0],
+        tool_threads=lambda: ThreadCounts(limit=64, busy=3, abandoned=2, waiting=1),
+    )
+    running[0] = 7
+    found = scraped(metrics)
+    assert found.values("threadmill_runs_in_progress") == [7]
+    for state, count in (("limit", 64), ("busy", 3), ("abandoned", 2), ("waiting", 1)):
+        assert found.values("threadmill_tool_threads", state=state) == [count]
+
+
+def test_the_recorder_of_a_worker_without_metrics_takes_the_same_calls_and_keeps_nothing():
+    kept = {name for name in vars(PrometheusMetrics) if name.startswith("note_")}
+    assert kept == {name for name in vars(MetricsRecorder) if name.startswith("note_")}
+    for name in kept:
+        ours = inspect.signature(getattr(PrometheusMetrics, name))
+        assert ours == inspect.signature(getattr(MetricsRecorder, name)), name

@@ -76,7 +76,11 @@ class WorkerProcess:
         self._events = TaskEvents(self._loop.loop, self._sender.send_events)
         self._lease = self._make_lease()
         self._runner = self._make_runner()
-        self._metrics = WorkerMetrics(settings, running=lambda: self.running)
+        self._metrics = WorkerMetrics(
+            settings,
+            running=lambda: self.running,
+            tool_threads=self._runner.thread_counts,
+        )
         self._consumer = ConsumerService(settings, self, queues=self.queues, hostname=name)
 
     def _fleets_queues(self, only: Sequence[str]) -> list[str]:

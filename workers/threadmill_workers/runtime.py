@@ -67,6 +67,8 @@ class WorkerRuntime:
         """
         self._context = context
         self._store = context.store
+        if context.metrics.is_on:
+            self._store.on_round_trip(context.metrics.note_round_trip)
         self._definitions = list(catalog.definitions.values())
         self._notifications = Notifications(context.store.subscription())
         self.executor = Executor(context)
@@ -80,6 +82,7 @@ class WorkerRuntime:
             lease=context.lease,
             watchdog=watchdog,
             report_state=self._state_report.write,
+            metrics=context.metrics,
             on_taken=context.events.announce_takeover,
             own_queue=own_queue,
         )

@@ -62,6 +62,8 @@ class Reclaimed:
     send: Dispatch | None = None
     pause_seconds: float = 0
     """How long to wait before sending it."""
+    is_first: bool = False
+    """Whether this call has taken it, and not one before, perhaps an earlier try of this one."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ class RunRecord:
     status: Status
     request: RunSnapshot
     created_at: int
+    queued_at: int | None
+    """When a worker could claim it last; None: a worker of an earlier release has queued it."""
     started_at: int | None
     ended_at: int | None
     deadline: int | None
@@ -172,7 +174,7 @@ _NUMBERS = (
     "approval_ms",
 )
 """0 if they are not there."""
-_TIMES = ("started_at", "ended_at", "deadline")
+_TIMES = ("queued_at", "started_at", "ended_at", "deadline")
 """None if they are not there."""
 _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 """Empty if they are not there."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from threadmill_shared.records.changes import Dispatch, IndexScan
+from threadmill_shared.records.waiting import WaitingRuns
 from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
@@ -12,6 +16,9 @@ from threadmill_shared.store.session import Session
 FIRST_RESEND_PAUSE_MS = 2_000
 LONGEST_RESEND_PAUSE_MS = 300_000
 """Between two sends of a run that nobody claims; doubling from the first to the longest."""
+
+_SAMPLE = 25
+"""Runs of one bucket's index that are read to count it: all of them take a few milliseconds."""
 
 
 class Indexes:
@@ -31,12 +38,10 @@ class Indexes:
             overdue: how many runs of one bucket to name at most.
             unclaimed: the same.
         """
-        buckets = self._keys.buckets()
-        together = [[bucket] for bucket in buckets] if self._is_cluster else [buckets]
         replies = await self._runner.ask_each(
             [
                 self._scripts.scan(at=at, overdue=overdue, unclaimed=unclaimed, rest=some)
-                for some in together
+                for some in self._together()
             ]
         )
         return IndexScan(
@@ -50,6 +55,22 @@ class Indexes:
             ],
             unreported=[run_id for reply in replies for run_id in reply[5]],
         )
+
+    async def count_waiting(self) -> WaitingRuns:
+        """Count the runs that wait for a worker, or for somebody outside.
+
+        A long queue is counted from a sample of its runs, so the cost is bounded; up to 25 runs in
+        each bucket are counted exactly.
+        """
+        calls = [
+            self._scripts.count_waiting(sample=_SAMPLE, rest=some) for some in self._together()
+        ]
+        return _waiting(await self._runner.ask_each(calls))
+
+    def _together(self) -> list[list[str]]:
+        """The buckets that one script looks at, as often as there are such."""
+        buckets = self._keys.buckets()
+        return [[bucket] for bucket in buckets] if self._is_cluster else [buckets]
 
     async def held_by(self, worker_id: str) -> list[str]:
         """The runs that are recorded as a worker's."""
@@ -92,3 +113,22 @@ class Indexes:
             return None
         attempts = int(reply[2])
         return Dispatch(run_id, reply[1], begun=attempts > 0, attempt=attempts + 1)
+
+
+def _waiting(replies: Sequence[Sequence[Any]]) -> WaitingRuns:
+    """Add up what `count_waiting.lua` has replied for some buckets each."""
+    queued: defaultdict[str, float] = defaultdict(float)
+    parked: defaultdict[str, float] = defaultdict(float)
+    oldest: dict[str, float] = {}
+    for _, now, queues, kinds in replies:
+        for queue, number, since in zip(queues[::3], queues[1::3], queues[2::3], strict=True):
+            queued[queue] += float(number)
+            waited = max(0, int(now) - int(since)) / 1000
+            oldest[queue] = max(oldest.get(queue, 0), waited)
+        for kind, number in zip(kinds[::2], kinds[1::2], strict=True):
+            parked[kind] += float(number)
+    return WaitingRuns(_rounded(queued), oldest, _rounded(parked))
+
+
+def _rounded(counts: Mapping[str, float]) -> dict[str, int]:
+    return {name: round(number) for name, number in counts.items()}

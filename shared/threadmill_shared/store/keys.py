@@ -48,6 +48,7 @@ class Keys:
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
     `state:<worker>` (string: what it is doing, 60 s);
+    `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's).
@@ -160,6 +161,10 @@ class Keys:
     def probe(self, queue: str) -> str:
         """A probe that is under way in a queue."""
         return f"{self.namespace}:{{workers}}:probe:{queue}"
+
+    def counting_worker(self) -> str:
+        """The worker that counts waiting runs for the metrics of the fleet."""
+        return f"{self.namespace}:{{workers}}:counting"
 
     def published(self, name: str) -> str:
         """The definition that workers publish under a name."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from threadmill_shared.cancellation import cancel_all
@@ -41,6 +42,8 @@ class Pipeline:
 
     def __init__(self, client: StoreClient) -> None:
         self.client = client
+        self.on_round_trip: Callable[[float], None] = lambda _: None
+        """Told how many seconds each pipeline has taken to be answered."""
         self._waiting: dict[Sendable, None] = {}
         self._work: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -90,7 +93,9 @@ class Pipeline:
                 await asyncio.sleep(0)
 
     async def _send(self, commands: dict[Sendable, Command]) -> None:
+        begun_at = time.monotonic()
         replies = await self._replies(list(commands.values()))
+        self.on_round_trip(time.monotonic() - begun_at)
         for sendable, reply in zip(commands, replies, strict=True):
             try:
                 sendable.settle(reply)

@@ -223,7 +223,7 @@ class Runs:
         if reply[0] not in ("ok", "again"):
             return Reclaimed(reply[0])
         dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
-        return Reclaimed("ok", dispatch, int(reply[2]) / 1000)
+        return Reclaimed("ok", dispatch, int(reply[2]) / 1000, is_first=reply[0] == "ok")
 
 
 def _user_message(new: EnqueueCommand) -> str:

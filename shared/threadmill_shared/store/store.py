@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
@@ -55,6 +57,10 @@ class Store:
     def repeat_for(self, seconds: float) -> None:
         """From now on repeat a call without an answer for so long; `math.inf`: until answered."""
         self.session.runner.patience = seconds
+
+    def on_round_trip(self, note: Callable[[float], None]) -> None:
+        """Have `note` told of how many seconds each round trip of the pipeline takes."""
+        self.session.pipeline.on_round_trip = note
 
     async def close(self) -> None:
         """Close the connections."""

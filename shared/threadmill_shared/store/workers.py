@@ -80,6 +80,30 @@ class Workers:
         key = self._keys.worker_state(worker_id)
         return bool(await self._runner.command("EXPIRE", key, STATE_SECONDS))
 
+    async def elect(self, worker_id: str, *, lifetime_ms: int) -> bool:
+        """Whether a worker is the one that counts for the fleet, which is so for `lifetime_ms`.
+
+        Args:
+            worker_id: who asks; it is elected if nobody is, and stays it by asking again.
+            lifetime_ms: how long it is, in milliseconds.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreFull: Redis has no room.
+        """
+        key = self._keys.counting_worker()
+        if await self._runner.command("SET", key, worker_id, "NX", "PX", lifetime_ms):
+            return True
+        if await self._runner.command("GET", key) != worker_id:
+            return False
+        return bool(await self._runner.command("PEXPIRE", key, lifetime_ms))
+
+    async def resign(self, worker_id: str) -> None:
+        """Let another worker be elected at once, if this one is."""
+        key = self._keys.counting_worker()
+        if await self._runner.command("GET", key) == worker_id:
+            await self._runner.command("UNLINK", key)
+
     async def worker_with_more(
         self, tools: Sequence[ToolSpec], than: int, *, queue: str | None = None
     ) -> WorkerInfo | None:

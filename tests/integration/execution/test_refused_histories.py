@@ -61,6 +61,7 @@ from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.reduction import LeftOut, PartKind
+from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.models import errors
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.quotes import PrivateTexts
@@ -148,6 +149,7 @@ async def answer(scene: Scene, thread_id: str, model: RefusingModel, text: str) 
         retries=0,
         attached=AttachedFiles(scene.store, held, None),
         output_files=OutputFiles(scene.store, held, None, 1000),
+        metrics=MetricsRecorder(),
     )
     try:
         reply = await turns.ask()

@@ -134,6 +134,16 @@ async def test_a_probe_that_came_through_sends_what_is_unclaimed(scene, sent):
     assert [queue for queue, _ in sent.probes].count("tm") == 2  # the first is over
 
 
+async def test_a_lost_message_counts_once(scene, sent):
+    await scene.enqueue()
+    noted: list[str] = []
+    search = resending(scene, sent, note_recovery=lambda cause, _: noted.append(cause))
+    until = await later(scene)
+    await search.resend_lost("tm", until)
+    await search.resend_lost("tm", await scene.store.server.now())
+    assert noted == ["lost_message"]
+
+
 async def test_what_was_sent_behind_the_probe_proves_nothing(scene, sent):
     await scene.enqueue()
     await resending(scene, sent).resend_lost("tm", await scene.store.server.now())

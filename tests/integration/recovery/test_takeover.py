@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from tests.support.store.scene import HOLDER
 
 from threadmill_shared.records.workers import WorkerInfo
@@ -44,3 +47,38 @@ async def test_one_that_has_registered_again_keeps_all_it_has(scene):
     assert await bury(scene, judged) == ([], [])
     assert await scene.members(f"held:{HOLDER.id}") == [held.record.id]
     await scene.command("HDEL", scene.keys.alive(), INFO.id)
+
+
+async def test_each_run_of_it_counts_once_with_the_time_since_it_was_last_known_to_live(scene):
+    await registered(scene)
+    await scene.begin()
+    noted: list[tuple[str, float | None]] = []
+
+    def take_over() -> Takeover:
+        return Takeover(
+            scene.store,
+            lambda _: None,
+            max_deaths=3,
+            note_recovery=lambda cause, seconds: noted.append((cause, seconds)),
+        )
+
+    dead = Dead(INFO.id, INFO.encode(), expired=True, silent_since=time.monotonic() - 5)
+    await asyncio.gather(*(take_over().remove_worker(dead) for _ in range(5)))
+    [(cause, seconds)] = noted
+    assert cause == "lease"
+    assert 5 <= seconds < 30
+
+
+async def test_a_run_that_its_worker_does_not_execute_counts_too(scene):
+    held = await scene.begin()
+    noted: list[tuple[str, float | None]] = []
+    takeover = Takeover(
+        scene.store,
+        lambda _: None,
+        max_deaths=3,
+        note_recovery=lambda cause, seconds: noted.append((cause, seconds)),
+    )
+    record = await scene.record(held.record.id)
+    for _ in range(2):
+        await takeover.take_stray(record)
+    assert noted == [("not_executed", None)]

@@ -22,6 +22,7 @@ from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 
 @pytest.fixture
@@ -173,6 +174,7 @@ async def test_a_providers_stream_is_not_read_on_while_there_is_no_room(scene, l
             retries=0,
             attached=AttachedFiles(scene.store, held, None),
             output_files=OutputFiles(scene.store, held, None, 1000),
+            metrics=MetricsRecorder(),
         ).ask()
     )
     await wait_until_async(lambda: model.said > 100)

@@ -301,6 +301,14 @@ async def resend(story: Story) -> None:
 
 
 @case
+async def count_waiting(story: Story) -> None:
+    await story.scene.enqueue()
+    story.lose()
+    waiting = await story.scene.store.indexes.count_waiting()
+    assert waiting.queued == {"tm": 1}
+
+
+@case
 async def scan(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()

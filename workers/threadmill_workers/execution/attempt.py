@@ -107,6 +107,7 @@ class Attempt:
             retries=context.settings.model_retries,
             attached=AttachedFiles(store, held, files),
             output_files=OutputFiles(store, held, files, context.settings.file_bytes),
+            metrics=context.metrics,
         )
 
     def _make_tools(self, history: History) -> ToolCalls:
@@ -118,6 +119,7 @@ class Attempt:
             runner=context.runner,
             history=history,
             wait_for_lease=context.lease.wait_until_confirmed,
+            metrics=context.metrics,
         )
 
     async def perform(self) -> TaskOutcome | None:

@@ -82,6 +82,7 @@ class Executor:
             # The run was taken from this worker, and has come back to it.
             former.stop(Interruption.LOST)
         self._running[run_id] = held
+        self._context.metrics.note_claim(held.waited_seconds)
         self._context.events.announce_start(task_id, label)
         cancel_children = partial(self._cancel_children, run_id)
         attempt = Attempt(held, self._context, task_id=task_id, cancel_children=cancel_children)

@@ -77,11 +77,19 @@ class HeldRun:
     @property
     def seconds(self) -> float:
         """Since the run's first claim, whoever has executed it meanwhile."""
-        record, since_claim = self.record, time.monotonic() - self._claimed_at
-        if record.started_at is None or record.deadline is None:
-            return since_claim
-        claimed_at = record.deadline / 1000 - self.seconds_left  # by the server's clock
-        return max(0, claimed_at - record.started_at / 1000) + since_claim
+        started_at, since_claim = self.record.started_at, time.monotonic() - self._claimed_at
+        return since_claim + (self._before_claim(started_at) or 0)
+
+    @property
+    def waited_seconds(self) -> float | None:
+        """How long the run could be claimed before it was; None if that is not stored."""
+        return self._before_claim(self.record.queued_at)
+
+    def _before_claim(self, at: int | None) -> float | None:
+        """Seconds from a time of the record to the claim, by the server's clock."""
+        if at is None or self.record.deadline is None:
+            return None
+        return max(0, self.record.deadline / 1000 - self.seconds_left - at / 1000)
 
     @property
     def seconds_to_deadline(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -21,10 +22,12 @@ from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.reduction_plan import MAX_EXTRA_REQUESTS
 from threadmill_workers.execution.refusal import blames_request
+from threadmill_workers.execution.request_measurement import RequestMeasurement
 from threadmill_workers.execution.resume import find_unfinished_turn
 from threadmill_workers.execution.retry_pause import pause_before_retry, refuse_pause
 from threadmill_workers.execution.turn import Reply
 from threadmill_workers.execution.turn_writer import TurnWriter
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
@@ -49,6 +52,7 @@ class ModelTurns:
         retries: int,
         attached: AttachedFiles,
         output_files: OutputFiles,
+        metrics: MetricsRecorder,
     ) -> None:
         """A model that answers in one run.
 
@@ -63,6 +67,7 @@ class ModelTurns:
             retries: how often a failed request is repeated.
             attached: the files of the thread's messages.
             output_files: keeps the files that the provider's tools make.
+            metrics: takes note of turns and requests.
         """
         self._held = held
         self._record = held.record
@@ -71,6 +76,8 @@ class ModelTurns:
         self._wait_for_lease = wait_for_lease
         self._provider = provider
         self._retries = retries
+        self._metrics = metrics
+        self._measurement = RequestMeasurement(metrics, held.record.request.model)
         self._reducer = reducer
         self._attached = attached
         self._requests = RequestBuilder(held.record, history, reducer, attached, output_files)
@@ -108,7 +115,7 @@ class ModelTurns:
         Raises:
             ModelError: there is none.
         """
-        tries = 0
+        tries, begun_at = 0, time.monotonic()
         self._requests_left = MAX_EXTRA_REQUESTS
         self._reducer.begin()
         while True:
@@ -121,6 +128,7 @@ class ModelTurns:
                     self._provider.note_refusal(error)
                     raise self._explained(error) from None
                 self._requests_left -= 1
+                self._measurement.note_retry(error)
             except (errors.ModelUnavailable, errors.ModelGarbled) as error:
                 self._provider.note_failure(self._record.id, error)
                 self._writer.abandon()
@@ -129,6 +137,7 @@ class ModelTurns:
                     raise
                 await self._announce_retry(error, tries)
             else:
+                self._metrics.note_turn(time.monotonic() - begun_at)
                 return reply
 
     async def _mend(self, error: errors.ContextTooLong | errors.ModelRefused) -> bool:
@@ -186,6 +195,7 @@ class ModelTurns:
     async def _announce_retry(self, error: errors.ModelError, tries: int) -> None:
         wait = pause_before_retry(error, tries)
         refuse_pause(error, wait, self._held.seconds_to_deadline)
+        self._measurement.note_retry(error)
         batch = Batch()
         data = {"error": type(error).__name__, "tries": tries, "seconds": round(wait, 3)}
         batch.record(OwnEvent("threadmill.model.retry", data))
@@ -194,13 +204,19 @@ class ModelTurns:
 
     async def _stream(self) -> Reply:
         await self._wait_for_lease()
-        held, writer, message = self._held, self._writer, self._writer.message
-        writer.begin()
+        self._writer.begin()
         self._has_begun, self._request = False, None
         self._request = await self._requests.build()
-        async with aclosing(self._model.stream(self._request)) as stream:
+        with self._measurement.request():
+            return await self._read(self._request)
+
+    async def _read(self, request: ModelRequest) -> Reply:
+        held, writer, message = self._held, self._writer, self._writer.message
+        async with aclosing(self._model.stream(request)) as stream:
             async for event in stream:
-                self._has_begun = True
+                if not self._has_begun:
+                    self._has_begun = True
+                    self._measurement.note_first_piece()
                 if type(event) is TextDelta:
                     if not message.is_open:
                         writer.place_message()
@@ -209,6 +225,7 @@ class ModelTurns:
                         await held.stored()
                 elif type(event) is TurnEnded:
                     self._provider.note_answer()
+                    self._measurement.note_answer(event.usage)
                     return await writer.end(event)
                 else:
                     await writer.take(event)

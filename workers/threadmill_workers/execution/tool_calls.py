@@ -8,6 +8,7 @@ function no worker has, and those that somebody must approve, park the run.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from threadmill_shared import errors
@@ -15,7 +16,7 @@ from threadmill_shared.records.items import UNBEGUN_OUTPUT
 from threadmill_shared.records.log import OwnEvent, ToolCallAnswered, ToolStepEnded
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
-from threadmill_shared.tools import CallContext, EndRun, ToolRegistry
+from threadmill_shared.tools import CallContext, EndRun, Tool, ToolRegistry
 from threadmill_shared.tools.json_arguments import explain_mistake, find_mistake
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 from threadmill_workers.execution.call_routing import CallRouter
@@ -24,6 +25,7 @@ from threadmill_workers.execution.history import History
 from threadmill_workers.execution.next_step import AskModel, Finish, HandOver, Park
 from threadmill_workers.execution.tool_names import explain_unknown
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
+from threadmill_workers.metrics.recorder import MetricsRecorder
 
 _WORKER_DIED_OUTPUT = (
     "The worker that made this call died. Whether the call had an effect is not known; "
@@ -43,6 +45,7 @@ class ToolCalls:
         runner: ToolRunner,
         history: History,
         wait_for_lease: Callable[[], Awaitable[None]],
+        metrics: MetricsRecorder,
     ) -> None:
         """The calls of one run.
 
@@ -54,8 +57,10 @@ class ToolCalls:
             history: what the model will be sent.
             wait_for_lease: waits until the worker's lease is confirmed: before that, the run may
                 be another worker's.
+            metrics: takes note of each call.
         """
         self._held = held
+        self._metrics = metrics
         self._router = router
         self._record = held.record
         self._registry = registry
@@ -151,7 +156,16 @@ class ToolCalls:
             context=self._record.context,
         )
         await self._wait_for_lease()
-        return call, await self._runner.call(found, call.arguments, context)
+        return call, await self._measured(found, call.arguments, context)
+
+    async def _measured(self, tool: Tool, arguments: str, context: CallContext) -> ToolResult:
+        begun_at, outcome = time.monotonic(), "interrupted"
+        try:
+            result = await self._runner.call(tool, arguments, context)
+            outcome = _outcome(result)
+        finally:
+            self._metrics.note_tool_call(tool.spec.name, outcome, time.monotonic() - begun_at)
+        return result
 
     def _refuse_unknown(self, call: OpenCall) -> ToolResult:
         names = [tool.name for tool in self._record.request.tools]
@@ -178,6 +192,21 @@ class ToolCalls:
         if is_last:
             batch.record(ToolStepEnded(reply.step, "completed", body))
         self._held.put(batch)
+
+
+def _outcome(result: ToolResult) -> str:
+    """How a call has ended, in a word for the metrics."""
+    if result.error in _OUTCOMES:
+        return _OUTCOMES[result.error]
+    if result.end is not None:
+        return "ended_run"
+    return "failed" if result.failed else "completed"
+
+
+_OUTCOMES = {
+    errors.ToolTimedOut.__name__: "timed_out",
+    errors.ToolArgumentsInvalid.__name__: "invalid_arguments",
+}
 
 
 def _refuse_arguments(call: OpenCall) -> ToolResult:

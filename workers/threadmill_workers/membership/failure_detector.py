@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.connections import ANSWER_SECONDS
 from threadmill_shared.store.store import Store
 from threadmill_shared.store.worker_scanner import WorkerScan
+from threadmill_workers.membership.heartbeat import LEASE_MS
 from threadmill_workers.membership.lease import BEAT_SECONDS
 
 PROMPT_SECONDS = 1.0
@@ -27,6 +28,8 @@ SECOND_SCAN_SECONDS = 0.15
 """A worker whose connection was merely lost has registered again by then."""
 BETWEEN_SCANS_SECONDS = 2 * BEAT_SECONDS
 """A worker whose lease had merely lapsed has beaten again by then."""
+_LEASE = LEASE_MS / 1000
+"""Its last heartbeat was so long before its lease was first missed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Dead:
     """What it was judged by; empty: it holds runs and is not registered."""
     expired: bool
     """Whether its lease tells it, and not its connection."""
+    silent_since: float | None = field(default=None, compare=False)
+    """When it last gave a sign of life, by the detector's clock."""
 
     def __str__(self) -> str:
         return self.worker
@@ -110,7 +115,7 @@ class FailureDetector:
             if known != registration:
                 since = scan.at
             if scan.at - since >= BETWEEN_SCANS_SECONDS:
-                dead.append(Dead(worker, registration, expired=True))
+                dead.append(Dead(worker, registration, expired=True, silent_since=since - _LEASE))
             suspected[worker] = (registration, since)
         self._suspected = suspected
         return dead
@@ -121,7 +126,7 @@ def _disconnected(first: WorkerScan, second: WorkerScan) -> list[Dead]:
     if first.server != second.server:
         return []
     return [
-        Dead(worker, first.registered[worker], expired=False)
+        Dead(worker, first.registered[worker], expired=False, silent_since=first.at)
         for worker in first.disconnected() & second.disconnected()
         if first.registered[worker] == second.registered[worker]
     ]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from threadmill_shared.model import Usage
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.waiting import WaitingRuns
 
 
 class MetricsRecorder:
     """Takes note of what happens in a worker. This one forgets it: metrics are off.
 
-    Every method is called from the event loop, and must cost next to nothing.
+    Every method is called on the event loop, and must cost next to nothing. Times are in seconds.
     """
+
+    is_on = False
+    """Whether it is worth measuring what is only measured for it."""
+
+    def note_claim(self, waited: float | None) -> None:
+        """Take note that this worker has claimed a run; None: how long it waited is not known."""
 
     def note_end(self, record: RunRecord, status: Status, seconds: float) -> None:
         """Take note of a run's end, which this worker reports.
@@ -19,3 +27,43 @@ class MetricsRecorder:
             status: how it has ended.
             seconds: since its first claim.
         """
+
+    def note_request(self, model: str, outcome: str) -> None:
+        """Take note of how a model request has ended."""
+
+    def note_first_piece(self, seconds: float) -> None:
+        """Take note of how long after a request the first piece of its answer came."""
+
+    def note_tokens(self, model: str, usage: Usage) -> None:
+        """Take note of the tokens of an answer."""
+
+    def note_retry(self, reason: str) -> None:
+        """Take note that a model request is sent again, and of how the one before has ended."""
+
+    def note_turn(self, seconds: float) -> None:
+        """Take note of how long the model has taken for a turn, its retries included."""
+
+    def note_tool_call(self, tool: str, outcome: str, seconds: float) -> None:
+        """Take note of how a tool call has ended here, and how long it has taken."""
+
+    def note_recovery(self, cause: str, seconds: float | None) -> None:
+        """Take note of a run that was put right.
+
+        Args:
+            cause: why that was necessary.
+            seconds: since the worker that held it was last known to live; None: it is not dead.
+        """
+
+    def note_waiting(self, waiting: WaitingRuns | None, until: float) -> None:
+        """Take note of what waits in the whole fleet.
+
+        Args:
+            waiting: how many runs; None: another worker counts them.
+            until: the time of `time.monotonic` from which on another worker may count them.
+        """
+
+    def note_round_trip(self, seconds: float) -> None:
+        """Take note of how long the store has taken to answer."""
+
+    def note_loop_lag(self, seconds: float) -> None:
+        """Take note of how late the event loop was."""

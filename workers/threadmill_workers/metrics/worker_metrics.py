@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from threadmill_shared.settings import Settings
+from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.metrics.recorder import MetricsRecorder
 
 if TYPE_CHECKING:
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
 class WorkerMetrics:
     """Counts if `THREADMILL_METRICS_PORT` is set, and serves between `start` and `close`."""
 
-    def __init__(self, settings: Settings, *, running: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        running: Callable[[], int],
+        tool_threads: Callable[[], ThreadCounts],
+    ) -> None:
         """Nothing is served yet.
 
         Args:
             settings: with the port and the address.
             running: how many runs the worker executes; read from other threads.
+            tool_threads: what its threads for tools do; read from other threads, too.
         """
         self._settings = settings
         self._counted: PrometheusMetrics | None = None
@@ -31,7 +39,7 @@ class WorkerMetrics:
             from threadmill_workers.metrics.prometheus import PrometheusMetrics  # noqa: PLC0415
 
             self._counted = PrometheusMetrics(settings.namespace)
-            self._counted.watch(running=running)
+            self._counted.watch(running=running, tool_threads=tool_threads)
 
     @property
     def recorder(self) -> MetricsRecorder:

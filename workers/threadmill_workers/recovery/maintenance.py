@@ -17,6 +17,9 @@ from threadmill_shared.store.store import Store
 from threadmill_workers.consuming.consumer_watchdog import PING_SECONDS, Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.membership.lease import Lease
+from threadmill_workers.metrics.loop_lag import measure_loop_lag
+from threadmill_workers.metrics.recorder import MetricsRecorder
+from threadmill_workers.recovery.fleet_count import COUNT_SECONDS, FleetCount
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.state_report import REPORT_SECONDS
@@ -43,6 +46,7 @@ class Maintenance:
         watchdog: Watchdog,
         *,
         report_state: Callable[[], Awaitable[None]],
+        metrics: MetricsRecorder,
         on_taken: Callable[[RunRecord], None] = lambda _: None,
         own_queue: str | None = None,
     ) -> None:
@@ -57,6 +61,7 @@ class Maintenance:
             lease: who this worker is.
             watchdog: watches this worker's consumer.
             report_state: writes down what this worker is doing.
+            metrics: takes note of what is repaired, and of how late the event loop is.
             on_taken: called with the record of a run that another worker continues.
             own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
@@ -66,6 +71,7 @@ class Maintenance:
         self._lease = lease
         self._watchdog = watchdog
         self._report_state = report_state
+        self._metrics = metrics
         self._own_queue = own_queue
         takeover = Takeover(
             store,
@@ -73,26 +79,39 @@ class Maintenance:
             max_deaths=settings.max_attempts,
             remove_queue=sender.remove,
             on_taken=on_taken,
+            note_recovery=metrics.note_recovery,
         )
-        self._redelivery = Redelivery(store, self._send, sender.send_probe, own_queue=own_queue)
+        self._redelivery = Redelivery(
+            store,
+            self._send,
+            sender.send_probe,
+            own_queue=own_queue,
+            note_recovery=metrics.note_recovery,
+        )
         self._sweep = Sweep(store, takeover, self._redelivery, executor.report_end)
         self._reconciliation = Reconciliation(store, executor, lease, takeover)
+        self._fleet_count = FleetCount(store, lease, metrics)
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
         """Begin, on the running event loop."""
-        work = (
+        work = [
             self._every(0, self._listen),
             self._sweep.work(),
             self._every(COMPARE_SECONDS, self._reconciliation.compare),
             self._every(PING_SECONDS, self._watchdog.check),
             self._every(REPORT_SECONDS, self._report_state),
-        )
+        ]
+        if self._metrics.is_on:
+            work.append(measure_loop_lag(self._metrics))
+            work.append(self._every(COUNT_SECONDS, self._fleet_count.count))
         self._tasks = [asyncio.ensure_future(one) for one in work]
 
     async def close(self) -> None:
         """End it all."""
         await cancel_all(self._tasks)
+        if self._metrics.is_on:
+            await self._fleet_count.close()
 
     async def resend_lost(self, queue: str, until: int) -> None:
         """A probe has come through a queue: send again what was lost there until then."""

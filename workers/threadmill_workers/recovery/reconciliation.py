@@ -42,7 +42,7 @@ class Reconciliation:
             is_held = record is not None and record.status in HELD and record.holder == worker
             if record is not None and is_held and is_stray:
                 logger.warning("%s is held by this worker but not executed; reassigning it", run_id)
-                await self._takeover.take(record, count=False)
+                await self._takeover.take_stray(record)
         for held in held_before:
             if held.record.id not in recorded:
                 await self._drop_if_lost(held)

@@ -17,6 +17,7 @@ from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.store import Store
 from threadmill_workers.log_text import list_runs
+from threadmill_workers.recovery.takeover import NoteRecovery
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -49,6 +50,7 @@ class Redelivery:
         send_probe: Callable[[str, int], None],
         *,
         own_queue: str | None = None,
+        note_recovery: NoteRecovery = lambda _cause, _seconds: None,
     ) -> None:
         """A search.
 
@@ -58,11 +60,13 @@ class Redelivery:
             send_probe: sends a probe to a queue, with the server's time in milliseconds.
             own_queue: of a worker that consumes no other one, and takes what ended scripts left in
                 theirs. None: the worker is one of a fleet.
+            note_recovery: called for each run whose message was lost, for the metrics.
         """
         self._store = store
         self._send = send
         self._send_probe = send_probe
         self._own_queue = own_queue
+        self._note_recovery = note_recovery
         self._queues = Queues(store.namespace)
 
     async def probe_queues(
@@ -116,7 +120,9 @@ class Redelivery:
             if unclaimed.queue == queue:
                 dispatch = await self._store.indexes.resend(unclaimed.run_id, unclaimed.place)
                 self._send(dispatch)
-                sent += [] if dispatch is None else [dispatch.run_id]
+                if dispatch is not None:
+                    sent.append(dispatch.run_id)
+                    self._note_recovery("lost_message", None)
         if sent:
             logger.warning(
                 "resent to queue %s, because no worker had claimed them: %s", queue, list_runs(sent)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
-from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.changes import Dispatch, Reclaimed
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.records.workers import WorkerInfo
@@ -22,6 +23,8 @@ AT_ONCE = 50
 """Runs that are taken over at the same time."""
 
 Send = Callable[[Dispatch | None], None]
+NoteRecovery = Callable[[str, float | None], None]
+"""Takes the cause, and the seconds since the holder was last known to live, if it is dead."""
 
 
 class Takeover:
@@ -35,6 +38,7 @@ class Takeover:
         max_deaths: int,
         remove_queue: Callable[[str], None] = lambda _: None,
         on_taken: Callable[[RunRecord], None] = lambda _: None,
+        note_recovery: NoteRecovery = lambda _cause, _seconds: None,
     ) -> None:
         """A takeover that hands what is to be executed to `send`.
 
@@ -45,12 +49,14 @@ class Takeover:
                 ever being finished.
             remove_queue: removes the queue that only a dead worker consumed.
             on_taken: called with the record, as it was, of a run that another worker continues.
+            note_recovery: called for each such run, once in the fleet, for the metrics.
         """
         self._store = store
         self._send = send
         self._max_deaths = max_deaths
         self._remove_queue = remove_queue
         self._on_taken = on_taken
+        self._note_recovery = note_recovery
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def remove_worker(self, dead: Dead, *, count: bool = True) -> None:
@@ -67,7 +73,7 @@ class Takeover:
             name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
             what = f"its runs are reassigned: {list_runs(held)}" if held else "it held no run"
             logger.warning("worker %s is dead (%s); %s", name, why, what)
-        take = partial(self._take_from, dead.worker, count=count)
+        take = partial(self._take_from, dead, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
     async def _remove(self, dead: Dead) -> bool:
@@ -78,13 +84,23 @@ class Takeover:
         self._remove_queue(WorkerInfo.read(worker, registration).queue)
         return True
 
-    async def _take_from(self, worker: str, run_id: str, *, count: bool) -> None:
+    async def _take_from(self, dead: Dead, run_id: str, *, count: bool) -> None:
         async with self._slots:
             record = await self._store.runs.record(run_id)
-            if record is not None and record.holder == worker:
-                await self.take(record, count=count)
+            if record is None or record.holder != dead.worker:
+                return
+            taken = await self.take(record, count=count)
+            if taken.is_first:
+                since = dead.silent_since
+                seconds = None if since is None else time.monotonic() - since
+                self._note_recovery("lease" if dead.expired else "connection", seconds)
 
-    async def take(self, record: RunRecord, *, count: bool) -> None:
+    async def take_stray(self, record: RunRecord) -> None:
+        """Take a run from its holder, which lives and does not execute it."""
+        if (await self.take(record, count=False)).is_first:
+            self._note_recovery("not_executed", None)
+
+    async def take(self, record: RunRecord, *, count: bool) -> Reclaimed:
         """Take a run from its holder; `count`: the holder died."""
         max_deaths = self._max_deaths if count else None
         taken = await self._store.runs.reclaim(record, max_deaths=max_deaths)
@@ -100,6 +116,7 @@ class Takeover:
             loop.call_later(taken.pause_seconds, self._send, taken.send)
         else:
             self._send(taken.send)
+        return taken
 
     async def end(self, run_id: str, grace_ms: int, last_error: LastError | None) -> Status | None:
         """End a run that is being cancelled, or past its deadline, by so many milliseconds.

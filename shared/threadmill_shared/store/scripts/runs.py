@@ -133,6 +133,11 @@ class RunScripts:
         }
         return script("scan").call(keys, args, rest)
 
+    def count_waiting(self, *, sample: int, rest: Sequence[str]) -> ScriptCall:
+        """Count the waiting runs of some buckets; `rest` are their prefixes."""
+        keys = {"deadlines": self._keys.deadlines(rest[0])}
+        return script("count_waiting").call(keys, {"sample": sample}, rest)
+
     def _of_run(self, name: str, run_id: str, **args: Value) -> ScriptCall:
         own: dict[str, Value] = {"bucket": self._keys.bucket(run_id), "run_id": run_id}
         return script(name).call({"run": self._keys.run(run_id)}, own | args)

@@ -3,6 +3,7 @@
 local LOOK_AFTER_MS = 2000
 
 local function dispatch(bucket, run_id, delay, now)
+  redis.call('HSET', bucket .. 'run:' .. run_id, 'queued_at', digits(now + delay))
   redis.call('ZADD', bucket .. 'dispatched', digits(now + delay + LOOK_AFTER_MS), run_id)
 end
 
