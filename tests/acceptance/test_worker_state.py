@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.processes.worker import Worker, Workers
+from tests.support.scrapes import metrics_url
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
@@ -120,3 +121,19 @@ async def states(url: str, ids: list[str]) -> list[str | None]:
         return [await client.get(Keys("threadmill").worker_state(id)) for id in ids]
     finally:
         await client.aclose()
+
+
+def test_its_state_names_the_address_of_its_metrics_from_the_first_moment_on(
+    workers: Workers, redis_url: str
+) -> None:
+    [worker] = workers.start("bot", THREADMILL_METRICS_PORT="0")
+    state = state_of(redis_url, worker)
+    assert state is not None
+    assert metrics_url(worker) == f"http://{state.metrics}/metrics"
+
+
+def test_without_metrics_it_names_none(workers: Workers, redis_url: str) -> None:
+    [worker] = workers.start("bot")
+    state = state_of(redis_url, worker)
+    assert state is not None
+    assert state.metrics is None

@@ -168,7 +168,6 @@ class WorkerProcess:
         self._loop.start()
         self._loop.call(self._open())
         self._lease.start()
-        self._metrics.start()
         child_runs.offer(self._begin_child, self.queues)
 
     async def _open(self) -> None:
@@ -189,6 +188,7 @@ class WorkerProcess:
             watchdog=self._make_watchdog(),
             own_queue=self._own_queue if self._is_alone else None,
         )
+        self._metrics.start()  # before the worker's state is written, which names the address
         await self._runtime.begin()
 
     def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:

@@ -19,6 +19,7 @@ from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
+from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.recovery.state_report import StateReport
 
 INFO = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm",))
@@ -40,6 +41,7 @@ class Process:
     lease: Leased = field(default_factory=Leased)
     runner: ToolRunner = field(default_factory=ToolRunner)
     provider: ProviderHealth = field(default_factory=ProviderHealth)
+    metrics: MetricsRecorder = field(default_factory=MetricsRecorder)
     model: object = None
     settings: Settings = field(default_factory=Settings)
     running: int = 0

@@ -15,6 +15,8 @@ class MetricsRecorder:
 
     is_on = False
     """Whether it is worth measuring what is only measured for it."""
+    address: str | None = None
+    """`HOST:PORT` at which Prometheus reads what is counted; None: nowhere."""
 
     def note_claim(self, waited: float | None) -> None:
         """Take note that this worker has claimed a run; None: how long it waited is not known."""

@@ -46,11 +46,6 @@ class WorkerMetrics:
         """What takes note of what happens."""
         return self._counted or MetricsRecorder()
 
-    @property
-    def address(self) -> str | None:
-        """`HOST:PORT` of what is served; None: nothing is."""
-        return self._server.address if self._server is not None else None
-
     def start(self) -> None:
         """Serve them, if they are on; a warning says so if that is not possible."""
         if self._counted is None or self._settings.metrics_port is None:
@@ -60,6 +55,8 @@ class WorkerMetrics:
         self._server = MetricsServer.start(
             self._counted.registry, self._settings.metrics_host, self._settings.metrics_port
         )
+        if self._server is not None:
+            self._counted.address = self._server.address
 
     def close(self) -> None:
         """Stop serving."""

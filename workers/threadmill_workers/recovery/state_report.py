@@ -55,6 +55,7 @@ class StateReport:
                 "running": self._executor.running,
                 "tool_threads": ToolThreadUse(**asdict(self._context.runner.thread_counts())),
                 "provider": self._provider(),
+                "metrics": self._context.metrics.address,
             }
         )
 
