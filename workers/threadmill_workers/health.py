@@ -9,10 +9,10 @@ import asyncio
 import sys
 
 from threadmill_shared.errors import ThreadmillError
+from threadmill_shared.records.workers import host_name
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
-from threadmill_workers.membership.identity import host_name
 
 
 async def _workers_here() -> int:

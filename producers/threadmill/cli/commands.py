@@ -5,16 +5,22 @@ from __future__ import annotations
 import click
 
 from threadmill.cli.approvals import approve, reject
+from threadmill.cli.assistants import assistants
 from threadmill.cli.cancel import cancel
 from threadmill.cli.chat import chat
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
 from threadmill.cli.exporting import export
+from threadmill.cli.flower import flower
+from threadmill.cli.health import health
 from threadmill.cli.importing import import_
 from threadmill.cli.runs import runs
 from threadmill.cli.say import say
+from threadmill.cli.status import status
 from threadmill.cli.tail import tail
+from threadmill.cli.waiting_calls import approvals
 from threadmill.cli.worker import worker
+from threadmill.cli.workers import tools, workers
 
 COMMANDS: list[click.Command] = [
     worker,
@@ -22,11 +28,18 @@ COMMANDS: list[click.Command] = [
     demo,
     say,
     chat,
+    status,
     tail,
     cancel,
     approve,
     reject,
     runs,
+    approvals,
+    assistants,
+    tools,
+    workers,
+    health,
+    flower,
     import_,
     export,
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from dataclasses import asdict, dataclass
 
 from pydantic_core import from_json, to_json
@@ -73,6 +75,11 @@ class RegisteredWorker:
     """What it is doing; None: it is of an older release, which does not say it."""
     state_age: float | None
     """Seconds since it has said so; more than a few if its event loop does not answer."""
+
+
+def host_name() -> str:
+    """This host's name, without what may not stand in a channel's or a queue's name."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 
 def published_name(tool: ToolSpec) -> str:

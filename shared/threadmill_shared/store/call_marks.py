@@ -22,3 +22,16 @@ class CallMarks:
     def is_approved(self, call_id: str) -> bool:
         """Whether somebody has allowed it."""
         return f"+{call_id}" in self._fields
+
+    def awaited(self, call_id: str) -> str | None:
+        """What it waits for from outside, `approval` or `output`; None: nothing."""
+        return self._fields.get(f"?{call_id}")
+
+    def waiting(self) -> dict[str, str]:
+        """What the calls wait for that wait for something from outside, by their ids."""
+        return {name[1:]: what for name, what in self._fields.items() if name.startswith("?")}
+
+    def lessee(self, call_id: str) -> tuple[str, int] | None:
+        """The process that executes it, and until when (ms) its lease lasts; None: nobody does."""
+        who, _, until = self._fields.get(f"@{call_id}", "").partition(" ")
+        return (who, int(until)) if until.isdigit() else None

@@ -73,6 +73,18 @@ class Keys:
         """The runs that a worker holds in a bucket, by its prefix."""
         return f"{bucket}held:{worker_id}"
 
+    def holders(self, bucket: str) -> str:
+        """The workers that hold runs in a bucket, by its prefix."""
+        return f"{bucket}holders"
+
+    def dispatched(self, bucket: str) -> str:
+        """The queued runs at a head in a bucket, by its prefix."""
+        return f"{bucket}dispatched"
+
+    def parked(self, bucket: str) -> str:
+        """The runs of a bucket, by its prefix, that wait for an answer from outside."""
+        return f"{bucket}parked"
+
     def unreported(self, id: str) -> str:
         """The ended runs whose end no worker has reported, in the bucket of this id."""
         return f"{self.bucket(id)}unreported"

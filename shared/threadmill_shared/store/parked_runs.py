@@ -103,11 +103,7 @@ class _Parked:
     def calls(self) -> list[ParkedCall]:
         if self.status is not Status.REQUIRES_ACTION:
             return []
-        return [
-            ParkedCall(id, lenient.text(name), lenient.text(arguments), self.marks[f"?{id}"])  # type: ignore[arg-type]
-            for id, name, arguments, _ in self.body.get("calls", ())
-            if f"?{id}" in self.marks
-        ]
+        return parked_calls(self.body, self.marks)
 
 
 class ParkedRuns:
@@ -232,7 +228,7 @@ class ParkedRuns:
             events=int(events),
             step=int(step or 0),
             attempts=int(attempts),
-            body=from_json(body) if body else {},
+            body=read_body(body),
             marks=marks,
         )
 
@@ -270,6 +266,21 @@ class ParkedRuns:
             end_field=field,
             end_value=to_json(value).decode() if answer.end else "",
         )
+
+
+def read_body(body: str | None) -> dict[str, Any]:
+    """The body of a step as it is stored; empty if there is none."""
+    found: dict[str, Any] = from_json(body) if body else {}
+    return found
+
+
+def parked_calls(body: Mapping[str, Any], marks: Mapping[str, str]) -> list[ParkedCall]:
+    """The calls of this step that wait for an answer from outside, by these marks."""
+    return [
+        ParkedCall(id, lenient.text(name), lenient.text(arguments), marks[f"?{id}"])  # type: ignore[arg-type]
+        for id, name, arguments, _ in body.get("calls", ())
+        if f"?{id}" in marks
+    ]
 
 
 def parked_name(body: Mapping[str, Any], call_id: str) -> str:

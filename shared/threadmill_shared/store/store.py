@@ -9,6 +9,7 @@ from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.held_runs import HeldRuns
 from threadmill_shared.store.indexes import Indexes
+from threadmill_shared.store.inspector import Inspector
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.parked_runs import ParkedRuns
 from threadmill_shared.store.replicas import ReplicaCheck
@@ -35,6 +36,7 @@ class Store:
         self.held_runs = HeldRuns(session)
         self.parked_runs = ParkedRuns(session)
         self.indexes = Indexes(session)
+        self.inspector = Inspector(session)
         self.workers = Workers(session)
         self.assistants = Assistants(session)
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import socket
 from dataclasses import dataclass
 
+from threadmill_shared.records.workers import host_name
 from threadmill_shared.store.workers import notification_channel
-
-
-def host_name() -> str:
-    """This host's name, without what may not stand in a channel's or a queue's name."""
-    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 
 def process_name() -> str:

@@ -1,0 +1,104 @@
+"""`threadmill status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from threadmill.cli.reading import read_store
+from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
+from threadmill.cli.texts import NONE, duration
+from threadmill.cli.workers import NO_WORKERS, STATE_COLORS, workers_table
+
+if TYPE_CHECKING:
+    from threadmill.inspection.fleet import FleetStatus
+
+
+@click.command()
+@json_option
+def status(*, as_json: bool) -> None:
+    """Show the fleet at one look: runs, approvals, workers, queues, and the model providers.
+
+    The look costs little, however many runs there are: of more than 1,000 queued or parked ones,
+    only some are read, and `+` marks a number that may be higher.
+    """
+    from threadmill.inspection.fleet import read_fleet
+
+    found = read_store(read_fleet)
+    if as_json:
+        print_objects([found])
+        return
+    _print_summary(found)
+    _print_part(workers_table(list(found.workers)), empty=NO_WORKERS)
+    _print_part(_queues(found), empty="No queue is consumed, and no run waits in one.")
+    if found.broker_error:
+        click.echo(
+            f"messages in the queues: unknown, the broker does not answer ({found.broker_error})"
+        )
+    if found.providers:
+        _print_part(_providers(found), empty="")
+
+
+def _print_summary(found: FleetStatus) -> None:
+    runs, approvals = found.runs, found.approvals
+    alive = sum(one.condition != "silent" for one in found.workers)
+    lines = {
+        "namespace": found.namespace,
+        "workers": f"{alive} alive, {len(found.workers) - alive} silent",
+        "slots": f"{runs.in_progress} of {found.slots} used",
+        "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {runs.parked} parked",
+        "approvals": f"{approvals.waiting}{'' if approvals.is_complete else '+'} waiting",
+    }
+    if approvals.oldest_seconds is not None:
+        lines["approvals"] += f", the oldest for {duration(approvals.oldest_seconds)}"
+    for name, text in lines.items():
+        click.echo(f"{click.style(f'{name:<10}', bold=True)} {text}")
+
+
+def _print_part(table: Table, *, empty: str) -> None:
+    click.echo()
+    print_table(table, empty=empty)
+
+
+def _queues(found: FleetStatus) -> Table:
+    columns = [
+        Column("queue"),
+        Column("workers", is_number=True),
+        Column("runs", is_number=True),
+        Column("oldest"),
+        Column("messages", rank=1, is_number=True),
+    ]
+    more = "" if found.queues_are_complete else "+"
+    rows: list[list[str | Cell]] = [
+        [
+            one.name,
+            Cell(str(one.workers), "red" if one.runs and not one.workers else None),
+            f"{one.runs}{more}",
+            duration(one.oldest_seconds),
+            NONE if one.messages is None else str(one.messages),
+        ]
+        for one in found.queues
+    ]
+    return Table(columns, rows)
+
+
+def _providers(found: FleetStatus) -> Table:
+    columns = [
+        Column("provider", is_cut=True),
+        Column("state"),
+        Column("for"),
+        Column("workers", rank=1, is_number=True),
+        Column("cause", is_cut=True),
+    ]
+    rows: list[list[str | Cell]] = [
+        [
+            f"{one.host or NONE} ({one.api})",
+            Cell(one.state, STATE_COLORS.get(one.state)),
+            duration(max(0.0, found.now - one.since) if one.since else None),
+            f"{one.failing_workers} of {one.workers}" if one.failing_workers else str(one.workers),
+            one.cause or "",
+        ]
+        for one in found.providers
+    ]
+    return Table(columns, rows)

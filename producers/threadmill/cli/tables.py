@@ -1,0 +1,159 @@
+"""How commands print what they have found: as a table for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from threadmill.cli.texts import NONE, shown_text
+from threadmill_shared.records.json_lines import json_line
+
+C = TypeVar("C", bound=Callable[..., None])
+
+_GAP = "  "
+_NARROWEST = 12
+"""Cells to which a column is cut at most."""
+
+
+class Column(NamedTuple):
+    """A column of a table; on a terminal that is too narrow, it may be cut or left out."""
+
+    title: str
+    rank: int = 0
+    """The column with the highest rank is left out first; one of rank 0 never."""
+    is_cut: bool = False
+    """Whether it is cut to what is left, instead of being left out."""
+    is_number: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell in a color of click's."""
+
+    text: str
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under titles."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str | Cell]]
+
+    def lines(self, width: int | None) -> list[str]:
+        """The table's lines, in which nothing is cut if there is no `width`."""
+        titles = [Cell(column.title) for column in self.columns]
+        cells = [[_cell(one) for one in row] for row in self.rows]
+        widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
+        shown = _fit(self.columns, widths, width)
+        head = _line(titles, self.columns, shown, is_title=True)
+        return [head, *(_line(row, self.columns, shown) for row in cells)]
+
+
+def json_option(command: C) -> C:
+    """Give a command the option --json."""
+    option = click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON: one object per line."
+    )
+    return option(command)
+
+
+def print_objects(found: Iterable[Any]) -> None:
+    """Print objects as JSON, one a line; dataclasses and models as objects of all their fields."""
+    for one in found:
+        sys.stdout.write(json_line(_plain(one)) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(table: Table, *, empty: str) -> None:
+    """Print a table; if it has no rows, say so on stderr."""
+    if not table.rows:
+        click.echo(empty, err=True)
+        return
+    for line in table.lines(terminal_width()):
+        click.echo(line)
+
+
+def terminal_width() -> int | None:
+    """How many cells a line may have; None if the output is no terminal, and nothing is cut."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _plain(value: Any) -> Any:
+    """The value in JSON's types."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if hasattr(value, "model_dump"):
+        return {name: _plain(one) for name, one in value}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _cell(value: str | Cell) -> Cell:
+    cell = Cell(value) if isinstance(value, str) else value
+    return Cell(shown_text(cell.text) or NONE, cell.color)
+
+
+def _width(cell: Cell) -> int:
+    return len(cell.text) if cell.text.isascii() else _cells(cell.text)
+
+
+def _cells(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _fit(columns: Sequence[Column], widths: list[int], width: int | None) -> dict[int, int]:
+    """The widths of the columns that are shown, by their places."""
+    shown = dict(enumerate(widths))
+    while width is not None and _total(shown) > width:
+        excess = _total(shown) - width
+        loose = max(
+            (at for at in shown if columns[at].is_cut and shown[at] > _NARROWEST),
+            key=lambda at: shown[at],
+            default=None,
+        )
+        if loose is not None:
+            shown[loose] = max(shown[loose] - excess, _NARROWEST)
+            continue
+        last = max(shown, key=lambda at: columns[at].rank)
+        if columns[last].rank == 0:
+            break
+        del shown[last]
+        # What was cut for the sake of this column may be wider again.
+        shown = {at: widths[at] for at in shown}
+    return shown
+
+
+def _total(shown: dict[int, int]) -> int:
+    return sum(shown.values()) + len(_GAP) * (len(shown) - 1)
+
+
+def _line(
+    row: Sequence[Cell], columns: Sequence[Column], shown: dict[int, int], *, is_title: bool = False
+) -> str:
+    parts = []
+    for at, width in shown.items():
+        text = _cut(row[at].text, width)
+        padding = " " * (width - _width(Cell(text)))
+        styled = click.style(text, fg=row[at].color, bold=is_title or None)
+        parts.append(padding + styled if columns[at].is_number else styled + padding)
+    return _GAP.join(parts).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(Cell(text)) <= width:
+        return text
+    if text.isascii():
+        return text[: width - 1] + "…"
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1).rstrip() + "…"

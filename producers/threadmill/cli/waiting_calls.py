@@ -1,0 +1,69 @@
+"""`threadmill approvals`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from threadmill.cli.reading import read_store
+from threadmill.cli.tables import Column, Table, json_option, print_objects, print_table
+from threadmill.cli.texts import local_time
+
+if TYPE_CHECKING:
+    from threadmill.inspection.approvals import WaitingCall
+
+
+@click.command()
+@click.option(
+    "--arguments",
+    "with_arguments",
+    is_flag=True,
+    help="Show the calls' arguments, which may contain what users have said.",
+)
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 100_000))
+@json_option
+def approvals(*, with_arguments: bool, limit: int, as_json: bool) -> None:
+    """List the calls of all threads that wait for an approval, the oldest first.
+
+    `threadmill approve RUN_ID CALL_ID` approves one, `threadmill reject` rejects it.
+    """
+    from threadmill.inspection.approvals import read_approvals
+
+    found = read_store(
+        lambda store, _: read_approvals(store, limit=limit, with_arguments=with_arguments)
+    )
+    if as_json:
+        print_objects(found)
+        return
+    print_table(
+        _table(found, with_arguments=with_arguments), empty="No call waits for an approval."
+    )
+
+
+def _table(found: list[WaitingCall], *, with_arguments: bool) -> Table:
+    columns = [
+        Column("run"),
+        Column("tool", is_cut=True),
+        Column("since"),
+        Column("expires", rank=1),
+        Column("call", rank=2),
+        Column("assistant", rank=3),
+        Column("thread", rank=4),
+    ]
+    rows = [
+        [
+            one.run_id,
+            one.tool,
+            local_time(one.since),
+            local_time(one.expires_at),
+            one.call_id,
+            one.assistant,
+            one.thread_id,
+        ]
+        for one in found
+    ]
+    if with_arguments:
+        columns.append(Column("arguments", is_cut=True))
+        rows = [[*row, one.arguments or ""] for row, one in zip(rows, found, strict=True)]
+    return Table(columns, rows)

@@ -1,0 +1,105 @@
+"""`threadmill workers` and `threadmill tools`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from threadmill.cli.reading import read_store
+from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
+from threadmill.cli.texts import NONE, duration
+
+if TYPE_CHECKING:
+    from threadmill.inspection.workers import WorkerView
+
+NO_WORKERS = "No worker is registered. Start one: threadmill worker MODULE"
+CONDITION_COLORS = {"alive": "green", "blocked": "red", "silent": "red"}
+STATE_COLORS = {"answering": "green", "failing": "red"}
+
+
+@click.command()
+@json_option
+def workers(*, as_json: bool) -> None:
+    """List the workers: which release and modules each has, and what it does.
+
+    `blocked`: its event loop does not answer. `silent`: it has no lease, and other workers are
+    about to declare it dead. A worker of an older release does not say what it does (-).
+    """
+    found = _read()
+    if as_json:
+        print_objects(found)
+        return
+    print_table(workers_table(found), empty=NO_WORKERS)
+
+
+@click.command()
+@json_option
+def tools(*, as_json: bool) -> None:
+    """List the tools that workers can execute, and which version (digest) each worker has.
+
+    A run's call is executed only by a worker with the version with which the run was enqueued.
+    Versions that differ between workers are marked.
+    """
+    from threadmill.inspection.tools import tool_versions
+
+    found = tool_versions(_read())
+    if as_json:
+        print_objects(found)
+        return
+    columns = [
+        Column("tool", is_cut=True),
+        Column("version"),
+        Column("differs"),
+        Column("workers", is_cut=True),
+    ]
+    rows = [
+        (
+            one.identity,
+            one.digest,
+            Cell("differs", "yellow") if one.differs else "",
+            ", ".join(one.workers),
+        )
+        for one in found
+    ]
+    print_table(Table(columns, rows), empty="No worker has a tool.")
+
+
+def _read() -> list[WorkerView]:
+    from threadmill.inspection.workers import read_workers
+
+    return read_store(lambda store, _: read_workers(store))
+
+
+def workers_table(found: list[WorkerView]) -> Table:
+    """The table of these workers."""
+    columns = [
+        Column("worker"),
+        Column("state"),
+        Column("runs", is_number=True),
+        Column("threads", rank=3, is_number=True),
+        Column("up", rank=2),
+        Column("release", rank=4),
+        Column("provider", rank=1),
+        Column("modules", rank=5, is_cut=True),
+        Column("queues", rank=6, is_cut=True),
+    ]
+    return Table(columns, [_row(one) for one in found])
+
+
+def _row(one: WorkerView) -> list[str | Cell]:
+    threads = one.tool_threads
+    provider = one.provider
+    state = provider.state if provider else NONE
+    return [
+        one.worker,
+        Cell(one.condition, CONDITION_COLORS[one.condition]),
+        f"{one.running}/{NONE if one.slots is None else one.slots}",
+        f"{threads.busy}/{threads.limit}" if threads else NONE,
+        duration(max(0.0, time.time() - one.since)),
+        one.version or NONE,
+        Cell(state, STATE_COLORS.get(state)),
+        " ".join(one.modules) or NONE,
+        " ".join(one.queues),
+    ]

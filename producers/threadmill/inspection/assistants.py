@@ -1,0 +1,81 @@
+"""The assistants that runs can be enqueued for: those of workers' modules, and created ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.store.store import Store
+
+
+@dataclass(frozen=True)
+class AssistantView:
+    """An assistant that is known by name, or by the id under which it was created."""
+
+    name: str
+    id: str
+    origin: Literal["published", "created"]
+    """`published`: workers have it in a module that they loaded."""
+    version: int | None
+    model: str
+    queue: str | None
+    tools: int
+    workers: tuple[str, ...] = ()
+    """The live workers that publish it, `host:pid`."""
+    differing: tuple[str, ...] = ()
+    """Those of them whose module defines it otherwise than it is published."""
+    is_stale: bool | None = None
+    """Whether no live worker publishes it any more; None: it was created, or workers of an older
+    release are alive, which do not say what they publish."""
+    published_at: float | None = None
+    """When a worker has last published it: when it started."""
+
+
+async def read_assistants(store: Store) -> list[AssistantView]:
+    """Read the published assistants, then those that were created; by name.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+        StoreIncompatible: a newer release has written one of them.
+    """
+    workers = [one for one in await read_workers(store) if one.condition != "silent"]
+    published = [
+        _published(Definition.read(text, f"The definition of {name!r}"), at, workers)
+        for name, at, text in await store.inspector.published()
+        if text is not None
+    ]
+    ids = [id async for id in store.assistants.created_ids()]
+    created = [_view(await store.assistants.load(id), "created") for id in ids]
+    return [*_by_name(published), *_by_name(created)]
+
+
+def _by_name(found: list[AssistantView]) -> list[AssistantView]:
+    return sorted(found, key=lambda one: one.name)
+
+
+def _published(found: Definition, at: float, workers: Sequence[WorkerView]) -> AssistantView:
+    publishing = [one for one in workers if found.name in one.assistants]
+    digest = found.digest()
+    is_certain = all(one.version is not None for one in workers)
+    return replace(
+        _view(found, "published"),
+        workers=tuple(one.worker for one in publishing),
+        differing=tuple(one.worker for one in publishing if one.assistants[found.name] != digest),
+        is_stale=None if not publishing and not is_certain else not publishing,
+        published_at=at,
+    )
+
+
+def _view(found: Definition, origin: Literal["published", "created"]) -> AssistantView:
+    return AssistantView(
+        name=found.name,
+        id=found.id,
+        origin=origin,
+        version=found.version,
+        model=found.model,
+        queue=found.queue,
+        tools=len(found.tools) + len(found.hosted),
+    )

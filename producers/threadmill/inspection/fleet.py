@@ -1,0 +1,159 @@
+"""One look at a fleet: workers, slots, queues, runs, approvals, and the model providers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from threadmill.inspection.approvals import count_approvals
+from threadmill.inspection.queues import QueueView, queue_of, queue_views, shared_queues
+from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill_shared.broker.queue_lengths import read_queue_lengths
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.records.inspection import Census, ParkedRun
+from threadmill_shared.settings import Settings
+from threadmill_shared.store.store import Store
+
+QUEUED_PER_BUCKET = 16
+"""Queued runs of each of 64 buckets that a look reads."""
+PARKED = 1000
+"""Parked runs that a look reads."""
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """How many runs are in which state."""
+
+    in_progress: int
+    """Held by a worker; those that are being cancelled, too."""
+    queued: int
+    """Those that wait for a worker; not those that wait in line for their thread."""
+    parked: int
+
+
+@dataclass(frozen=True)
+class ApprovalCounts:
+    """The calls that wait for an approval."""
+
+    waiting: int
+    is_complete: bool
+    """Whether all parked runs were looked at; else there may be more."""
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True)
+class ProviderView:
+    """A model provider, as the workers that use it have found it."""
+
+    host: str
+    api: str
+    state: str
+    """`failing` if it is so for any of them, else `answering` if it is for any, else `unknown`."""
+    since: int
+    """When it began to be so for the first of them, in seconds since the epoch; 0: never asked."""
+    cause: str | None
+    workers: int
+    failing_workers: int
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """What one look at a fleet finds."""
+
+    namespace: str
+    now: float
+    workers: tuple[WorkerView, ...]
+    queues: tuple[QueueView, ...]
+    queues_are_complete: bool
+    """Whether all queued runs were looked at; else queues have more runs than they say."""
+    broker_error: str | None
+    """Why the broker did not say how many messages are in the queues."""
+    runs: RunCounts
+    approvals: ApprovalCounts
+    providers: tuple[ProviderView, ...]
+
+    @property
+    def slots(self) -> int:
+        """How many runs the live workers can execute at a time, as far as they say so."""
+        return sum(one.slots or 0 for one in self.workers if one.condition != "silent")
+
+
+async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
+    """Look at a fleet once: some dozens of commands in a few round trips, however many runs it has.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    census = await store.inspector.census()
+    workers = await read_workers(store, census)
+    queued = await store.inspector.dispatched(QUEUED_PER_BUCKET)
+    parked = await store.inspector.parked(PARKED)
+    names = {
+        Queues(settings.namespace).common,
+        *shared_queues(workers),
+        *(queue_of(run, settings.namespace) for run in queued),
+    }
+    lengths = await asyncio.to_thread(read_queue_lengths, settings, sorted(names))
+    return FleetStatus(
+        namespace=settings.namespace,
+        now=census.now / 1000,
+        workers=tuple(workers),
+        queues=tuple(
+            queue_views(
+                namespace=settings.namespace,
+                queued=queued,
+                workers=workers,
+                lengths=lengths.messages,
+                now=census.now,
+            )
+        ),
+        queues_are_complete=len(queued) >= census.dispatched,
+        broker_error=lengths.error,
+        runs=_run_counts(census),
+        approvals=_approval_counts(parked, census),
+        providers=tuple(provider_views(workers)),
+    )
+
+
+def _run_counts(census: Census) -> RunCounts:
+    return RunCounts(
+        in_progress=sum(census.held.values()), queued=census.dispatched, parked=census.parked
+    )
+
+
+def _approval_counts(parked: Sequence[ParkedRun], census: Census) -> ApprovalCounts:
+    waiting = [run for run in parked if count_approvals([run])]
+    return ApprovalCounts(
+        waiting=count_approvals(waiting),
+        is_complete=len(parked) >= census.parked or len(parked) < PARKED,
+        oldest_seconds=(census.now - waiting[0].since) / 1000 if waiting else None,
+    )
+
+
+def provider_views(workers: Iterable[WorkerView]) -> list[ProviderView]:
+    """The providers of these workers, by host and API."""
+    found: dict[tuple[str, str], list[WorkerView]] = {}
+    for worker in workers:
+        if worker.provider is not None and worker.condition != "silent":
+            key = worker.provider.host, worker.provider.api
+            found.setdefault(key, []).append(worker)
+    return [_provider(host, api, some) for (host, api), some in sorted(found.items())]
+
+
+def _provider(host: str, api: str, workers: Sequence[WorkerView]) -> ProviderView:
+    known = [worker.provider for worker in workers if worker.provider is not None]
+    states = [one.state for one in known]
+    state = next((word for word in ("failing", "answering") if word in states), "unknown")
+    first = min(
+        (one for one in known if one.state == state), key=lambda one: one.since, default=None
+    )
+    return ProviderView(
+        host=host,
+        api=api,
+        state=state,
+        since=first.since if first else 0,
+        cause=first.cause if first else None,
+        workers=len(workers),
+        failing_workers=states.count("failing"),
+    )

@@ -1,0 +1,102 @@
+"""The workers of a fleet: who lives, what each executes, and what it does at the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from threadmill_shared.records.inspection import Census
+from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse, WorkerState
+from threadmill_shared.records.workers import RegisteredWorker
+from threadmill_shared.store.store import Store
+
+BLOCKED_SECONDS = 12.0
+"""A worker writes its state every 5 s, from its event loop: an older state means that the loop does
+not answer."""
+
+Condition = Literal["alive", "blocked", "silent"]
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A worker that is registered."""
+
+    worker: str
+    """`host:pid`"""
+    id: str
+    condition: Condition
+    """`blocked`: its event loop does not answer, though its process lives. `silent`: it has no
+    lease, and other workers will declare it dead."""
+    since: int
+    """When it registered, in seconds since the epoch by its own clock."""
+    running: int
+    """Runs that it holds."""
+    slots: int | None
+    """Runs that it holds at most; None, as all that follows without a default: it is of an older
+    release, which does not say so."""
+    version: str | None
+    modules: tuple[str, ...]
+    queues: tuple[str, ...]
+    own_queue: str
+    """The one of them that only this worker consumes."""
+    assistants: Mapping[str, str]
+    """Digest of the definition by name."""
+    tools: Mapping[str, str]
+    """Digest of the schema by identity."""
+    tool_threads: ToolThreadUse | None
+    provider: ProviderState | None
+    metrics: str | None = None
+    state_age: float | None = None
+    """Seconds since it has written what it is doing."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all its slots are taken."""
+        return self.slots is not None and self.running >= self.slots
+
+
+async def read_workers(store: Store, census: Census | None = None) -> list[WorkerView]:
+    """Read all registered workers, the oldest first.
+
+    Args:
+        store: the store.
+        census: where runs are, if that was read already.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    registered = await store.workers.registered()
+    held = (census or await store.inspector.census()).held
+    views = [_view(one, held.get(one.info.id, 0)) for one in registered]
+    return sorted(views, key=lambda view: (view.since, view.worker))
+
+
+def _view(found: RegisteredWorker, running: int) -> WorkerView:
+    info, state = found.info, found.state
+    known = state or WorkerState()
+    return WorkerView(
+        worker=info.worker,
+        id=info.id,
+        condition=_condition(found),
+        since=info.since,
+        running=running,
+        slots=known.slots if state else None,
+        version=known.version or None,
+        modules=known.modules,
+        queues=info.queues,
+        own_queue=info.queue,
+        assistants=known.assistants,
+        tools=found.tools,
+        tool_threads=known.tool_threads if state else None,
+        provider=known.provider if state else None,
+        metrics=known.metrics,
+        state_age=found.state_age,
+    )
+
+
+def _condition(found: RegisteredWorker) -> Condition:
+    if not found.has_lease:
+        return "silent"
+    is_old = found.state_age is not None and found.state_age > BLOCKED_SECONDS
+    return "blocked" if is_old else "alive"

@@ -1,0 +1,65 @@
+"""What a look at the store finds, as plain data. Times are milliseconds of the server's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from threadmill_shared.records.log import LogEntry
+from threadmill_shared.records.run import RunRecord
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many runs are where, in all buckets together."""
+
+    now: int
+    held: Mapping[str, int]
+    """Runs in progress or cancelling, by the id of the worker that holds them."""
+    dispatched: int
+    """Queued runs at their thread's head: they wait for a worker."""
+    parked: int
+
+
+@dataclass(frozen=True)
+class DispatchedRun:
+    """A queued run at its thread's head."""
+
+    run_id: str
+    queue: str
+    """Its own queue; its message is in that for begun runs if it has begun."""
+    has_begun: bool
+    since: int
+    """When it was queued last."""
+
+
+@dataclass(frozen=True)
+class ParkedRun:
+    """A run that waits for an answer from outside."""
+
+    run_id: str
+    thread_id: str
+    since: int
+    deadline: int | None
+    assistant: str
+    open_step: str = ""
+    """Number of the step whose calls it waits for."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Its calls hash, see `docs/store.md`."""
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """A run, and what surrounds it."""
+
+    now: int
+    record: RunRecord
+    marks: Mapping[str, str]
+    """Its calls hash, see `docs/store.md`."""
+    head: str
+    """The run that holds its thread; empty: none does."""
+    ahead: tuple[str, ...]
+    """The runs that come before it in the line; none if it is not in the line."""
+    is_dispatched: bool
+    last_entry: LogEntry | None
+    """The newest entry of its log; None: the log has expired."""
