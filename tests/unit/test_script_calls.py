@@ -34,6 +34,7 @@ NAMED_KEYS = {
     "tools": KEYS.tools("worker"),
     "state": KEYS.worker_state("worker"),
     "place": "place",
+    "tomb": KEYS.tomb(THREAD_ID),
     "deadlines": KEYS.deadlines("first of rest"),
 }
 """What a key of a header is, for the arguments that `values` gives."""

@@ -37,6 +37,12 @@ class Keys:
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |
     | `parked` | sorted set | index: runs that wait for an outside answer | until empty |
     | `deadlines` | sorted set | when somebody must look at a run | until empty |
+    | `all_runs`, `status:<status>` | sorted sets | lists: runs by time of creation | the record's |
+    | `assistant:<hash>`, `error:<hash>` | sorted sets | lists: the same | the record's |
+    | `expiring` | sorted set | ended runs and their lists, by the record's end | the record's |
+    | `active`, `metadata:<hash>` | sorted sets | lists: threads by last activity | the thread's |
+    | `indexed` | string | the keys of metadata that `metadata:<hash>` is kept for | none |
+    | `tombs` | sorted set | deleted threads whose runs are still there | until empty |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
     Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
@@ -84,10 +90,6 @@ class Keys:
     def parked(self, bucket: str) -> str:
         """The runs of a bucket, by its prefix, that wait for an answer from outside."""
         return f"{bucket}parked"
-
-    def unreported(self, id: str) -> str:
-        """The ended runs whose end no worker has reported, in the bucket of this id."""
-        return f"{self.bucket(id)}unreported"
 
     def run(self, run_id: str) -> str:
         """The run's record."""

@@ -128,6 +128,7 @@ class Runs:
             digest=new.content_digest if keyed else "",
             message_id=new.message_id if new.message is not None else "",
             message=_user_message(new),
+            assistant=new.request.assistant_name,
             rest=_run_fields(new),
         )
         reply = await self._runner.run(call)

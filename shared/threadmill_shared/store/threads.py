@@ -206,16 +206,13 @@ class Threads:
         call = self._scripts.delete_thread(thread_id=thread_id, delete_id=delete_id)
         reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "it can be deleted")
+        await self.remove_runs_of_deleted(thread_id)
+
+    async def remove_runs_of_deleted(self, thread_id: str) -> None:
+        """Remove the runs of a thread that was deleted, in pages."""
         tomb = self._keys.tomb(thread_id)
         while page := await self._runner.command("ZRANGE", tomb, 0, PAGE - 1):
-            gone = [key(run) for run in page for key in self._keys_of_a_run()]
-            await self._runner.command("UNLINK", *gone)
-            await self._runner.command("ZREM", self._keys.unreported(thread_id), *page)
-            await self._runner.command("ZREM", tomb, *page)
-
-    def _keys_of_a_run(self) -> tuple[Any, ...]:
-        keys = self._keys
-        return (keys.run, keys.log, keys.steps, keys.calls, keys.files)
+            await self._runner.run(self._scripts.remove_runs(thread_id=thread_id, rest=page))
 
 
 def as_json(metadata: Mapping[str, str] | None) -> str:

@@ -162,6 +162,18 @@ async def delete_thread(story: Story) -> None:
     assert await story.scene.store.threads.record(story.scene.thread_id) is None
 
 
+@case
+async def remove_runs(story: Story) -> None:
+    scene = story.scene
+    run = await scene.enqueue()
+    await scene.store.runs.cancel(run.run_id)
+    await scene.send(scene.commands.delete_thread(scene.thread_id))
+    story.lose()
+    await scene.store.threads.remove_runs_of_deleted(scene.thread_id)
+    assert await scene.store.runs.record(run.run_id) is None
+    assert await scene.members("all_runs") == []
+
+
 # ---- what a holder writes ----------------------------------------------------------------------
 
 

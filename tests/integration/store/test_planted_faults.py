@@ -72,6 +72,27 @@ A_CALL_COUNTS_AS_NOT_BEGUN = (
 )
 
 
+LINES_OF_LISTS = (
+    "\nlist_new_run(bucket, run_id, place, assistant)\n",
+    "list_run(bucket, run_id, 'in_progress')\n",
+    "list_run(bucket, run_id, 'requires_action')\n",
+    "list_run(bucket, run_id, 'queued')\n",
+    "list_run(bucket, run_id, 'cancelling')\n",
+    "list_ended_run(bucket, run_id, status, record[5], digits(now + record[8]))\n",
+    "    redis.call('ZREM', bucket .. was, run_id)\n",
+    "    add_to_indexes(bucket, errors, place, run_id)\n",
+    "  redis.call('ZADD', bucket .. 'expiring', gone_at, run_id .. ' ' .. words)\n",
+    "  redis.call('ZREM', bucket .. 'expiring', run_id .. ' ' .. words)\n",
+    "  remove_from_indexes(bucket, 'all_runs ' .. words, run_id)\n",
+    "remove_from_indexes(bucket, 'active ' .. (known[3] or ''), thread_id)\n",
+    "  list_thread(bucket, thread_id, now)\n",
+    "\nlist_thread(bucket, thread_id, now)\n",
+    "  add_to_indexes(bucket, 'active ' .. words, at, thread_id)\n",
+    "  redis.call('ZREM', bucket .. 'tombs', thread_id)\n",
+)
+"""Each keeps an index of a list."""
+
+
 @pytest.fixture
 def server(redis_url: str) -> Iterator[Server]:
     server = Server(redis_url, NAMESPACE, BUCKETS)
@@ -109,6 +130,15 @@ def test_the_state_machine_finds_a_planted_fault(
         run(server, Counts(), BUDGET)
 
 
+@pytest.mark.parametrize("line", LINES_OF_LISTS, ids=str.strip)
+def test_the_state_machine_misses_each_line_that_keeps_an_index_of_lists(
+    line: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant((line, "\n"), monkeypatch)
+    with pytest.raises((AssertionError, KeyError)):
+        run(server, Counts(), BUDGET)
+
+
 def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Load all scripts with a piece of their text replaced; some script must have that piece."""
     sound = loader.script
@@ -123,6 +153,12 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "force_end",
         "release",
         "reclaim",
+        "park",
+        "approve",
+        "submit",
+        "add_messages",
+        "delete_thread",
+        "remove_runs",
     ):
         text = sound(name).text.replace(old, new)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

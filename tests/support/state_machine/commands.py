@@ -21,6 +21,13 @@ from threadmill_shared.store.scripts import loader
 
 DAY = 86_400_000
 HOUR = 3_600_000
+METADATA = '{"customer":"7","order":"12"}'
+"""Of every thread."""
+INDEXED_KEY = "customer"
+INDEXED = "customer=7"
+"""What of it is indexed."""
+ASSISTANT = "Ada"
+LOST = '{"name":"worker_lost","code":"server_error","message":"worker_lost: gone"}'
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ class Commands:
             "park_ms": 3_600_000,
             "log_ms": DAY,
             "run_ms": DAY,
-            "request": "{}",
+            "request": f'{{"assistant_name":"{ASSISTANT}"}}',
         }
         return Command(
             "enqueue",
@@ -115,7 +122,7 @@ class Commands:
                 "run_id": run_id,
                 "thread_id": thread_id,
                 "create": int(create),
-                "metadata": "",
+                "metadata": METADATA,
                 "when_busy": when_busy,
                 "cancel_ms": CANCEL_MS,
                 "max_waiting": max_waiting,
@@ -123,6 +130,7 @@ class Commands:
                 "digest": content if key else "",
                 "message_id": f"msg_{run_id}",
                 "message": f"said to {run_id}",
+                "assistant": ASSISTANT,
             },
             tuple(part for pair in fields.items() for part in pair),
             key,
@@ -173,7 +181,12 @@ class Commands:
         message: str = "",
     ) -> Command:
         args = {"token": token, "events": events, "status": status, "grace_ms": grace_ms}
-        args |= {"lost": lost, "message_id": message_id, "message": message, "last_error": ""}
+        args |= {
+            "lost": lost,
+            "message_id": message_id,
+            "message": message,
+            "last_error": LOST if lost else "",
+        }
         return self._of_run("force_end", run_id, args)
 
     def release(self, run_id: str, token: str, serial: int) -> Command:
@@ -245,7 +258,7 @@ class Commands:
                 "bucket": self._keys.bucket(thread_id),
                 "thread_id": thread_id,
                 "create": int(create),
-                "metadata": "",
+                "metadata": METADATA,
             },
             tuple(part for message in messages for part in message),
             messages,
@@ -260,6 +273,15 @@ class Commands:
                 "thread_id": thread_id,
                 "delete_id": delete_id,
             },
+        )
+
+    def remove_runs(self, thread_id: str, runs: tuple[str, ...]) -> Command:
+        return Command(
+            "remove_runs",
+            {"tomb": self._keys.tomb(thread_id)},
+            {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id},
+            runs,
+            runs,
         )
 
     def _of_run(
@@ -294,6 +316,7 @@ OUTCOMES = {
     "reclaim": "ok again moved cancelling spent",
     "add_messages": "ok again no_thread locked",
     "delete_thread": "ok again no_thread locked",
+    "remove_runs": "ok",
 }
 """Every word that each script answers."""
 

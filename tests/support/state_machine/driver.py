@@ -107,7 +107,7 @@ class Driver(RuleBasedStateMachine):
             self._remember(command, answer, contents)
             self._check(contents)
         if command.script == "delete_thread" and answer[0] == "ok":
-            self._forget_runs(command.args["thread_id"])
+            self._remove_runs(command.args["thread_id"])
         return answer
 
     def _count(self, command: Command, answer: Answer) -> None:
@@ -137,13 +137,11 @@ class Driver(RuleBasedStateMachine):
         yield
         self.is_sound = True
 
-    def _forget_runs(self, thread: str) -> None:
-        gone = self.model.forget_runs(thread)
-        kinds = ("run", "log", "steps", "calls")
-        bucket = f"{{{bucket_of(thread)}}}"
-        self.server.forget([f"{bucket}:{kind}:{run_id}" for run_id in gone for kind in kinds])
-        with self._judged():
-            self._check(self.server.contents())
+    def _remove_runs(self, thread: str) -> None:
+        """Remove the runs of a deleted thread page by page, each page twice."""
+        while page := self.model.deleted_runs(thread)[:2]:
+            for _ in range(2):
+                self._send(self.commands.remove_runs(thread, tuple(page)))
 
     # ---- who there is --------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 from tests.support.state_machine.commands import bucket_key
+from tests.support.state_machine.lists import found_lists, wanted_lists, wrong_places
 from tests.support.state_machine.model import Model, Run, Thread, words
 from tests.support.store.contents import Contents
 from tests.support.store.leaks import TERMINAL, leaks
@@ -27,6 +28,7 @@ def broken(contents: Contents) -> list[str]:
         *(f"I4: {what}" for what in _misplaced(contents, runs)),
         *(f"I4: {what}" for what in _wrong_deadlines(contents, runs)),
         *(f"I7: {what}" for what in leaks(contents)),
+        *(f"lists: {what}" for what in wrong_places(contents)),
     ]
 
 
@@ -99,7 +101,6 @@ def entry_words(records: str) -> tuple[str, ...]:
 def differences(model: Model, contents: Contents) -> list[str]:
     """Where the store is not as the model says that it ought to be."""
     wanted, found = dict(_wanted(model)), dict(_found(contents))
-    found["unreported"] &= model.runs.keys()  # of a deleted thread's runs a claim finds out
     return [
         f"{name}:\n  ought to be {wanted.get(name)}\n  and is      {found.get(name)}"
         for name in sorted(wanted.keys() | found.keys())
@@ -120,6 +121,7 @@ def _wanted(model: Model) -> Iterator[tuple[str, Any]]:
     yield "holders", {(bucket_key(run.id), run.holder) for run in held}
     yield "deadlines", {run.id for run in model.runs.values() if _has_deadline(run)}
     yield "idempotency keys", set(model.keys.values())
+    yield from wanted_lists(model)
 
 
 def _has_deadline(run: Run) -> bool:
@@ -152,6 +154,7 @@ def _found(contents: Contents) -> Iterator[tuple[str, Any]]:
     yield "deadlines", _members(contents, "deadlines")
     keys = (stored.value for _, _, stored in contents.of_kind("idem"))
     yield "idempotency keys", {(key["run"], key["digest"]) for key in keys}
+    yield from found_lists(contents)
 
 
 def _found_run(

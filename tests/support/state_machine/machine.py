@@ -135,6 +135,15 @@ class StoreMachine(Driver):
     def finish(self, pick: int, status: str, luck: Luck) -> None:
         self._finish(_pick(self.runs("held"), pick), status, luck)
 
+    @precondition(lambda self: self._in_progress())
+    @rule(pick=picks, luck=lucks)
+    def end_in_the_second_call(self, pick: int, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        for act in (*(["end"] if run.open_step is not None else []), *["call"] * 4):
+            write = next_write(run, act, self.new("call"))
+            self.send(self.commands.append(run.id, run.token, run.serial + 1, write), CALM)
+        self._finish(run, "failed", luck)
+
     @rule(first=st.integers(0, 5), luck=lucks)
     def work_through_the_lines(self, first: int, luck: Luck) -> None:
         ends = (*ENDS, "given up")

@@ -51,6 +51,8 @@ class Run:
     holder: str = ""
     retired: str = ""
     forced: str | None = None
+    error: tuple[str, ...] = ()
+    """The words by which its error is found."""
     reported_by: str = ""
     """The claim that was told of its end, which no holder knew."""
     interrupts: bool = False
@@ -146,6 +148,7 @@ class Model:
         digest: str,
         message_id: str,
         message: str,
+        assistant: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:
@@ -288,6 +291,8 @@ class Model:
         if message:
             self.threads[run.thread].add(message_id, message)
         run.token, run.forced = "", token
+        if last_error and run.status != "cancelling":
+            run.error = ("worker_lost", "server_error")
         self._end(run, "cancelled" if run.status == "cancelling" else status)
         return ["ok", run.status, *run.next]
 
@@ -484,12 +489,14 @@ class Model:
         self.deleted[thread_id] = delete_id
         return ["ok"]
 
-    def forget_runs(self, thread_id: str) -> list[str]:
-        """Forget the runs of a deleted thread, as the store does in pages; returns them."""
-        gone = [run.id for run in self.runs.values() if run.thread == thread_id]
-        for run_id in gone:
-            del self.runs[run_id]
-        return gone
+    def deleted_runs(self, thread_id: str) -> list[str]:
+        """The runs of a deleted thread that are still there."""
+        return [run.id for run in self.runs.values() if run.thread == thread_id]
+
+    def _remove_runs(self, thread_id: str, note: Sequence[str]) -> Answer:
+        for run_id in note:
+            self.runs.pop(run_id, None)
+        return ["ok"]
 
     # ---- parts of transitions ------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis import exceptions as redis_errors
 from tests.support.servers.clients import sync_client
-from tests.support.state_machine.commands import Command
+from tests.support.state_machine.commands import INDEXED_KEY, Command
 from tests.support.state_machine.model import Answer
 from tests.support.store.contents import Contents, dump_command, read_dump
 
@@ -63,12 +63,10 @@ class Server:
             self._last_dump, self._last_contents = dump, read_dump(self._namespace, dump)
         return self._last_contents
 
-    def forget(self, keys: list[str]) -> None:
-        if keys:
-            self._all.unlink(*(f"{self._namespace}:{key}" for key in keys))
-
     def clear(self) -> None:
         self._everywhere("FLUSHDB")
+        for bucket in self._of_bucket:
+            self._all.set(f"{self._namespace}:{{{bucket}}}:indexed", INDEXED_KEY)
 
     def close(self) -> None:
         self._open.close()

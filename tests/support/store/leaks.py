@@ -60,6 +60,41 @@ def _idempotency(contents: Contents, bucket: str, name: str, stored: Stored) -> 
     return stored.for_ever == _lives(contents, bucket, stored.value["run"])
 
 
+def _words_of(contents: Contents, bucket: str, run_id: str) -> list[str]:
+    """The lists that a run stands in; of one that is gone, those that it is still to leave."""
+    if run := contents.hash(f"{bucket}run:{run_id}"):
+        return run.get("listed", "").split()
+    expiring = (member.split() for member in contents.scores(f"{bucket}expiring"))
+    return next((words[1:] for words in expiring if words[0] == run_id), [])
+
+
+def _listed(kind: str) -> Callable[[Contents, str, str, Stored], bool]:
+    """An index of runs: each says itself that it stands there."""
+
+    def rule(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+        words = (_words_of(contents, bucket, run_id) for run_id in stored.value)
+        return stored.for_ever and all(f"{kind}:{name}" in some for some in words)
+
+    return rule
+
+
+def _all_runs(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever and all(_words_of(contents, bucket, run_id) for run_id in stored.value)
+
+
+def _expiring(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    ids = [member.partition(" ")[0] for member in stored.value]
+    return stored.for_ever and not any(_lives(contents, bucket, id) for id in ids)
+
+
+def _of_threads(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever and all(f"{bucket}thread:{id}" in contents for id in stored.value)
+
+
+def _tombs(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever and all(f"{bucket}tomb:{id}" in contents for id in stored.value)
+
+
 def _expires(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
     return not stored.for_ever
 
@@ -90,6 +125,15 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "parked": _index,
     "deadlines": _index,
     "mark": _expires,
+    "all_runs": _all_runs,
+    "status": _listed("status"),
+    "assistant": _listed("assistant"),
+    "error": _listed("error"),
+    "expiring": _expiring,
+    "active": _of_threads,
+    "metadata": _of_threads,
+    "indexed": _stays,
+    "tombs": _tombs,
     "alive": _stays,
     "format": _stays,
     "lease": _expires,

@@ -6,7 +6,7 @@
 --
 -- replies: {ok | again, last position, server time in ms}
 -- refusals: {no_thread}, {locked, the run that holds the thread}
--- include: clock items
+-- include: clock items indexes list_thread
 local known = redis.call('HMGET', thread, 'created_at', 'head', 'last')
 if not known[1] and create ~= '1' then
   return {'no_thread'}
@@ -28,4 +28,5 @@ end
 for i = 1, #rest, 2 do
   add_item(bucket, thread_id, rest[i], rest[i + 1], now)
 end
+list_thread(bucket, thread_id, now)
 return {'ok', tonumber(redis.call('HGET', thread, 'last') or '0'), now}

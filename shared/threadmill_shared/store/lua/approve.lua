@@ -8,7 +8,7 @@
 --
 -- replies: {ok | again, the run to be sent or '', its queue}
 -- refusals: {gone}: there is no such run; {idle}: the call waits for no decision
--- include: clock log dispatch waited_for resume
+-- include: clock log dispatch indexes list_run waited_for resume
 local calls = bucket .. 'calls:' .. run_id
 if redis.call('EXISTS', run) == 0 then
   return {'gone'}

@@ -6,7 +6,7 @@
 --
 -- replies: {cancelled | cancelling | ended, status, the next run or '', its queue}
 -- refusals: {gone}
--- include: clock full_store log items steps hold dispatch head end_run cancel_run
+-- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
 local record = redis.call('HMGET', run, 'status', 'ended_at')
 if not record[1] then
   return {'gone'}

@@ -10,7 +10,7 @@
 --   {claimed | again, token, milliseconds left, last position of the thread, the record}
 --   {ended, the record}
 -- refusals: {gone}, {taken}, {waiting}
--- include: clock log hold
+-- include: clock log hold indexes list_run
 local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempts', 'started_at',
   'limit_ms', 'deadline', 'handed_over', 'ended_at')
 local status, thread_id = record[1], record[3]
@@ -33,6 +33,8 @@ if record[9] and record[2] == '' then
   redis.call('HSETNX', run, 'reported_by', claim)
   redis.call('ZREM', bucket .. 'unreported', run_id)
   if redis.call('HGET', run, 'reported_by') == claim then
+    -- Perhaps a process of an earlier release has ended it.
+    list_ended_run(bucket, run_id, status, redis.call('HGET', run, 'last_error'), gone_at(run, now))
     return {'ended', redis.call('HGETALL', run)}
   end
 end
@@ -53,6 +55,7 @@ redis.call('HSET', run, 'status', 'in_progress', 'token', token, 'serial', 0, 'a
   'holder', worker, 'worker', worker_name, 'bell', bell, 'started_at', started_at,
   'deadline', deadline, 'task', task)
 hold(bucket, worker, run_id, now)
+list_run(bucket, run_id, 'in_progress')
 redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 local records = '["r","in_progress",{"started_at":' .. started_at .. ',"expires_at":' .. deadline .. '}]'
 redis.call('HDEL', run, 'handed_over', 'resent', 'resent_by')

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistant
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -14,7 +14,7 @@
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
--- include: clock full_store log items steps hold dispatch head end_run cancel_run
+-- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
 local now = clock()
 local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
@@ -67,7 +67,10 @@ end
 -- By time, for their lifetime's sake; but within a millisecond, or when the clock went back, by turn.
 local runs = bucket .. 'runs:' .. thread_id
 local newest = redis.call('ZREVRANGE', runs, 0, 0, 'WITHSCORES')[2]
-redis.call('ZADD', runs, newest and math.max(now, newest + 2 ^ -10) or now, run_id)
+local place = newest and math.max(now, newest + 2 ^ -10) or now
+redis.call('ZADD', runs, place, run_id)
+list_new_run(bucket, run_id, place, assistant)
+list_thread(bucket, thread_id, now)
 
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
@@ -75,12 +78,12 @@ if head == '' then
   return {'dispatch', run_id, 0, run_id, queue}
 end
 
-local place = redis.call('HINCRBY', thread, 'line', 1)
+local turn = redis.call('HINCRBY', thread, 'line', 1)
 if when_busy == 'interrupt' then
   redis.call('HSET', run, 'interrupts', 1)
-  place = place - 2 ^ 52 -- before all who wait in the common order
+  turn = turn - 2 ^ 52 -- before all who wait in the common order
 end
-redis.call('ZADD', line, place, run_id)
+redis.call('ZADD', line, turn, run_id)
 local ahead = redis.call('ZRANK', line, run_id) + 1
 log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.run.waiting",{"ahead":'
   .. digits(ahead) .. '}]', now)

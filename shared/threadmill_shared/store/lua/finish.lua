@@ -7,7 +7,7 @@
 --
 -- replies: {ok | again, status, the next run or '', its queue}
 -- refusals: {stale}, {rewound}, {refused}
--- include: clock full_store log items steps hold dispatch head end_run fence apply
+-- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run fence apply
 local outcome = fence(run, token, serial)
 if outcome == 'again' then
   local answer = redis.call('HMGET', run, 'status', 'next', 'next_queue')

@@ -9,7 +9,7 @@
 --
 -- replies: {ok | again, status, the next run or '', its queue}
 -- refusals: {gone}, {ended}, {moved}, {early}
--- include: clock full_store log items steps hold dispatch head end_run
+-- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run
 local record = redis.call('HMGET', run, 'status', 'token', 'events', 'thread_id', 'cancelled_at',
   'deadline', 'ended_at', 'forced', 'next', 'next_queue')
 if not record[1] then

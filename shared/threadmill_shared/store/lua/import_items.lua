@@ -8,7 +8,7 @@
 -- the caller's own name for the thread, are kept with a thread that is made now.
 -- replies: {ok | again, messages that were added}
 -- refusals: {locked, the run that holds the thread}
--- include: items
+-- include: items indexes list_thread
 local known = redis.call('HMGET', thread, 'created_at', 'head', 'last')
 local function is_there(message_id)
   return redis.call('ZSCORE', bucket .. 'messages:' .. thread_id, message_id)
@@ -36,9 +36,14 @@ if not known[1] then
     redis.call('HSET', thread, 'key', key)
   end
 end
+local at = created_at
 for _, i in ipairs(new) do
   if rest[i] == '' or not is_there(rest[i]) then -- a file may have a message twice
     add_item(bucket, thread_id, rest[i], rest[i + 1], rest[i + 2])
+    at = math.max(at, rest[i + 2])
   end
+end
+if #new > 0 or not known[1] then
+  list_thread(bucket, thread_id, at)
 end
 return {(#new > 0 or not known[1]) and 'ok' or 'again', added}

@@ -8,7 +8,7 @@
 --
 -- replies: {ok | again}
 -- refusals: {stale}, {rewound}, {refused}, {cancelling}: the holder ends it instead
--- include: clock full_store log items steps hold fence apply
+-- include: clock full_store log items steps hold indexes list_run fence apply
 local record = redis.call('HMGET', run, 'retired', 'status', 'thread_id', 'holder', 'deadline')
 if record[1] == token then
   return {'again'}
@@ -27,6 +27,7 @@ local until_when = digits(now + wait_ms)
 redis.call('HSET', run, 'status', 'requires_action', 'token', '', 'holder', '', 'retired', token,
   'deadline', until_when, 'left_ms', digits(math.max(record[5] - now, 0)))
 unhold(bucket, record[4], run_id)
+list_run(bucket, run_id, 'requires_action')
 redis.call('ZADD', bucket .. 'parked', now, run_id)
 redis.call('ZADD', bucket .. 'deadlines', until_when, run_id)
 return {'ok'}

@@ -14,7 +14,7 @@
 --   moved        the run is no longer this holder's
 --   cancelling   it is to be ended by force
 --   spent        it has died too often; it is to be ended by force
--- include: clock full_store log items steps hold dispatch requeue
+-- include: clock full_store log items steps hold dispatch indexes list_run requeue
 local PATIENCE_WITH_MODELS = 3
 local PAUSES_MS = {0, 1000, 5000}
 local LONGEST_PAUSE_MS = 20000

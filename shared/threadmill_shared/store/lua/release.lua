@@ -6,7 +6,7 @@
 --
 -- replies: {ok | again, the run's own queue}
 -- refusals: {stale}, {rewound}, {refused}, {cancelling}: the holder ends it instead
--- include: clock full_store log items steps hold dispatch requeue fence
+-- include: clock full_store log items steps hold dispatch indexes list_run requeue fence
 if redis.call('HGET', run, 'retired') == token then
   return {'again', redis.call('HGET', run, 'queue')}
 end

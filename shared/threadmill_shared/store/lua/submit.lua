@@ -13,7 +13,7 @@
 --   taken     another process executes the call
 --   other     it has another output already
 --   moved     read again
--- include: clock log items steps hold dispatch head end_run waited_for resume taken
+-- include: clock log items steps hold dispatch head indexes list_run list_thread end_run waited_for resume taken
 local calls = bucket .. 'calls:' .. run_id
 local record = redis.call('HMGET', run, 'status', 'events', 'thread_id')
 if not record[1] then

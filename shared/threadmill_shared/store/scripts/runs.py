@@ -29,6 +29,7 @@ class RunScripts:
         digest: str,
         message_id: str,
         message: str,
+        assistant: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
@@ -53,6 +54,7 @@ class RunScripts:
             "digest": digest,
             "message_id": message_id,
             "message": message,
+            "assistant": assistant,
         }
         return script("enqueue").call(keys, args, rest)
 

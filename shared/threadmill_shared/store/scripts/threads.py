@@ -49,6 +49,11 @@ class ThreadScripts:
         """Delete a thread; `delete_id` is this call's, so that a repeat is told from a new one."""
         return self._of_thread("delete_thread", thread_id, thread_id=thread_id, delete_id=delete_id)
 
+    def remove_runs(self, *, thread_id: str, rest: Sequence[str]) -> ScriptCall:
+        """Remove runs of a deleted thread; `rest` are their ids."""
+        args: dict[str, Value] = {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id}
+        return script("remove_runs").call({"tomb": self._keys.tomb(thread_id)}, args, rest)
+
     def _of_thread(
         self, name: str, id: str, rest: Sequence[Value] = (), **args: Value
     ) -> ScriptCall:

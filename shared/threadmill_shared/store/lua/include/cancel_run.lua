@@ -10,6 +10,7 @@ local function cancel_run(bucket, run_id, now, cancel_ms)
   end
   if record[1] == 'in_progress' then
     redis.call('HSET', run, 'status', 'cancelling', 'cancelled_at', now)
+    list_run(bucket, run_id, 'cancelling')
     log(bucket, run_id, 1, '["r","cancelling",{}]', now)
     redis.call('ZADD', bucket .. 'deadlines', now + cancel_ms, run_id)
     redis.call('PUBLISH', record[2], run_id)

@@ -78,6 +78,8 @@ local function end_run(bucket, run_id, status, now)
   redis.call('ZREM', bucket .. 'parked', run_id)
   redis.call('ZREM', bucket .. 'deadlines', run_id)
   unhold(bucket, record[2], run_id)
+  list_ended_run(bucket, run_id, status, record[5], digits(now + record[8]))
+  list_thread(bucket, thread_id, now)
   local next_run, queue = '', ''
   if is_head then
     next_run, queue = release(bucket, thread_id, now)

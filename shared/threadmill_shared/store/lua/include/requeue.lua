@@ -7,5 +7,6 @@ local function requeue(bucket, run_id, delay, now)
   redis.call('HSET', run, 'status', 'queued', 'token', '', 'holder', '', 'retired', record[2])
   log(bucket, run_id, 1, '["r","queued",{}]', now)
   unhold(bucket, record[1], run_id)
+  list_run(bucket, run_id, 'queued')
   dispatch(bucket, run_id, delay, now)
 end

@@ -18,6 +18,7 @@ local function resume_if_answered(bucket, run_id, was, now)
   -- The next claim is not a takeover.
   redis.call('HSET', run, 'status', 'queued', 'deadline', deadline, 'handed_over', 1)
   redis.call('HDEL', run, 'left_ms')
+  list_run(bucket, run_id, 'queued')
   redis.call('ZREM', bucket .. 'parked', run_id)
   redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
   log(bucket, run_id, 1, '["r","queued",{}]', now)
