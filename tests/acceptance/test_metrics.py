@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import urllib.error
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from tests.support.processes.worker import Workers
+from tests.support.environment import isolated_environment
+from tests.support.processes.worker import Worker, Workers
 from tests.support.scrapes import Scrape, metrics_url
 from tests.support.servers.ports import free_port
+from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
-from threadmill import Assistant
-from threadmill.testing import Fault, StandIn, by_text
+from threadmill import Assistant, Run
+from threadmill.client.current import close_client
+from threadmill.testing import Call, Fault, Reply, StandIn, by_text
 
 pytestmark = pytest.mark.any_api
 
@@ -60,3 +67,159 @@ def test_a_worker_that_ends_stops_serving(workers: Workers) -> None:
     assert worker.ends()
     with pytest.raises(urllib.error.URLError):
         Scrape.of(url)
+
+
+# ---- a fleet -------------------------------------------------------------------------------------
+
+ANSWERS: dict[str, Any] = {
+    "completed": "Done.",
+    "failed": Fault.status(400),
+    "retried": [Fault.status(503), "Done."],
+    "with tools": [Reply([Call("look_up", {"order": 1}), Call("look_up", {})]), "Done."],
+    "parked": [Reply([Call("refund", {"order": 7})])],
+    "held": Fault.hang(2),
+    "taken over": [Fault.hang(2), "Done."],
+}
+NOBODYS = Assistant("lonely", queue="nobodys")
+"""Its runs wait in a queue that no worker consumes."""
+
+
+@dataclass
+class Fleet:
+    """Two workers, and what they have counted when each kind of run was played."""
+
+    workers: list[Worker]
+
+    def scrapes(self) -> list[Scrape]:
+        return [Scrape.of_worker(worker) for worker in self.workers if not worker.has_ended()]
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum over the fleet."""
+        return sum(scrape.total(name, **labels) for scrape in self.scrapes())
+
+    def wait_for(self, name: str, total: float, **labels: str) -> None:
+        wait_until(lambda: self.total(name, **labels) == total, f"{name} {labels} is {total}", 30)
+
+
+@pytest.fixture(scope="module")
+def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    url, folder = redis_server.fresh_database(), tmp_path_factory.mktemp("fleet")
+    with (
+        StandIn(by_text({f"<{name}>": answer for name, answer in ANSWERS.items()})) as standin,
+        isolated_environment(url, standin, "responses", THREADMILL_METRICS_PORT="0"),
+        Workers(folder) as workers,
+    ):
+        fleet = Fleet(workers.start("careful", 2))
+        play(fleet)
+        yield fleet
+
+
+def play(fleet: Fleet) -> None:
+    for name in ("completed", "failed", "retried", "with tools"):
+        say(name).wait(30)
+    assert any(event.event == "thread.run.requires_action" for event in say("parked").events())
+    # A run of a script that waits for it; its queue is one that nobody consumes.
+    close_client()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THREADMILL_QUEUE_SECONDS", "0.5")
+        NOBODYS.enqueue("<expired>").wait(30)
+        close_client()
+    NOBODYS.enqueue("<queued>")
+    assert say("held")
+
+
+def say(name: str) -> Run:
+    return Assistant.load("careful").enqueue(f"<{name}>")
+
+
+@pytest.mark.parametrize(
+    ("assistant", "status", "count"),
+    [("careful", "completed", 3), ("careful", "failed", 1), ("lonely", "expired", 1)],
+)
+def test_every_end_counts_once_in_the_fleet_also_without_a_worker_that_held_the_run(
+    fleet: Fleet, assistant: str, status: str, count: int
+) -> None:
+    fleet.wait_for("threadmill_runs_total", count, assistant=assistant, status=status)
+
+
+def test_runs_in_progress_are_those_that_are_executed(fleet: Fleet) -> None:
+    fleet.wait_for("threadmill_runs_in_progress", 1)
+
+
+def test_waiting_runs_of_the_fleet_are_shown_by_one_worker(fleet: Fleet) -> None:
+    fleet.wait_for("threadmill_runs_queued", 1, queue="threadmill.nobodys")
+    fleet.wait_for("threadmill_runs_parked", 1, kind="approval")
+    assert fleet.total("threadmill_oldest_queued_seconds") > 0
+    shown = [bool(one.values("threadmill_runs_queued")) for one in fleet.scrapes()]
+    assert sorted(shown) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "count"),
+    [
+        ("threadmill_model_requests_total", {"outcome": "answered"}, 5),
+        ("threadmill_model_requests_total", {"outcome": "refused"}, 1),
+        ("threadmill_model_requests_total", {"outcome": "unavailable"}, 1),
+        ("threadmill_model_retries_total", {"reason": "unavailable"}, 1),
+        ("threadmill_turn_duration_seconds_count", {}, 5),
+        ("threadmill_time_to_first_token_seconds_count", {}, 6),
+        ("threadmill_run_duration_seconds_count", {}, 4),
+        ("threadmill_queue_wait_seconds_count", {}, 6),
+        ("threadmill_tool_duration_seconds_count", {"tool": "look_up", "outcome": "completed"}, 1),
+        (
+            "threadmill_tool_duration_seconds_count",
+            {"tool": "look_up", "outcome": "invalid_arguments"},
+            1,
+        ),
+    ],
+)
+def test_turns_requests_and_calls_count_where_they_were_made(
+    fleet: Fleet, name: str, labels: dict[str, str], count: int
+) -> None:
+    fleet.wait_for(name, count, **labels)
+
+
+def test_tokens_count_as_the_runs_records_do(fleet: Fleet) -> None:
+    assert fleet.total("threadmill_tokens_total", kind="input") > 0
+    assert fleet.total("threadmill_tokens_total", kind="output") > 0
+
+
+def test_the_process_measures_itself(fleet: Fleet) -> None:
+    for scrape in fleet.scrapes():
+        assert scrape.values("threadmill_tool_threads", state="limit") == [64]
+        assert scrape.total("threadmill_store_roundtrip_seconds_count") > 0
+    lag = "threadmill_loop_lag_seconds_count"
+    wait_until(lambda: all(one.total(lag) for one in fleet.scrapes()), "each measures a lag")
+
+
+def test_no_label_names_a_run_a_thread_or_what_was_said(fleet: Fleet) -> None:
+    for scrape in fleet.scrapes():
+        assert not re.search(r"run_[0-9a-f]{8}|thread_[0-9a-f]{8}|call_[0-9a-f]{8}", scrape.text)
+        assert "<" not in scrape.text
+
+
+# ---- a worker that dies --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cause", ["connection", "lease"])
+def test_a_run_of_a_worker_that_dies_is_a_recovery_and_another_worker_counts_for_the_fleet(
+    workers: Workers, standin: StandIn, cause: str
+) -> None:
+    standin.brain = by_text({"held": [Fault.hang(2), "Done."]})
+    [first] = workers.start("bot", THREADMILL_METRICS_PORT="0")
+    run = Assistant.load("plain").enqueue("held")
+    assert any(event.event == "thread.message.delta" for event in run.events())
+    queued = "threadmill_runs_queued"
+    wait_until(lambda: Scrape.of_worker(first).values(queued), "the first worker counts")
+    [second] = workers.start("bot", THREADMILL_METRICS_PORT="0")
+    assert Scrape.of_worker(second).values(queued) == []
+    first.kill() if cause == "connection" else first.freeze()
+    try:
+        run.wait(40)
+        found = Scrape.of_worker(second)
+        assert found.values("threadmill_recoveries_total", cause=cause) == [1]
+        assert found.values("threadmill_recovery_seconds_count") == [1]
+        assert 0 < found.total("threadmill_recovery_seconds_sum") < 40
+        wait_until(lambda: Scrape.of_worker(second).values(queued), "the second counts", 40)
+    finally:
+        first.thaw()
