@@ -19,6 +19,7 @@ from threadmill_shared import errors
 from threadmill_shared.broker.app import check_certificate
 from threadmill_shared.log_text import about, counted, install_command
 from threadmill_shared.model import Model
+from threadmill_shared.records.provider_report import ProviderReport
 from threadmill_shared.records.workers import REPLACE_CODE
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.user_traceback import is_ours
@@ -33,6 +34,7 @@ __all__ = [
     "Catalog",
     "WorkerProcess",
     "as_log_line",
+    "ask_provider",
     "begin_logging",
     "begin_logging_in_script",
     "describe_error",
@@ -85,15 +87,32 @@ def model_factory(settings: Settings) -> Callable[[], Model]:
     try:
         from threadmill_workers.models import create_model  # noqa: PLC0415  needs openai
     except ImportError as error:
-        raise errors.NotConfigured(
-            f"A worker needs the {error.name} package: {install_command('worker')}."
-        ) from error
+        raise _incomplete_install(error) from error
     if not os.environ.get("OPENAI_API_KEY") and not os.environ.get("OPENAI_BASE_URL"):
         raise errors.NotConfigured(
             "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, so there is no model to ask. Set "
             "the key, or the URL of a compatible server. `threadmill demo` needs neither."
         )
     return lambda: create_model(settings.model_api)
+
+
+async def ask_provider() -> ProviderReport:
+    """Ask this process's provider whether it answers and accepts the key; that costs nothing.
+
+    Raises:
+        NotConfigured: the provider's package, or both its key and its URL are missing.
+    """
+    try:
+        from threadmill_workers.models import provider_check  # noqa: PLC0415  needs openai
+    except ImportError as error:
+        raise _incomplete_install(error) from error
+    return await provider_check.ask_for_models()
+
+
+def _incomplete_install(error: ImportError) -> errors.NotConfigured:
+    return errors.NotConfigured(
+        f"A worker needs the {error.name} package: {install_command('worker')}."
+    )
 
 
 def run_worker(

@@ -10,6 +10,7 @@ from threadmill.cli.cancel import cancel
 from threadmill.cli.chat import chat
 from threadmill.cli.demo import demo
 from threadmill.cli.dev import dev
+from threadmill.cli.doctor import doctor
 from threadmill.cli.exporting import export
 from threadmill.cli.flower import flower
 from threadmill.cli.health import health
@@ -25,6 +26,7 @@ from threadmill.cli.workers import tools, workers
 COMMANDS: list[click.Command] = [
     worker,
     dev,
+    doctor,
     demo,
     say,
     chat,

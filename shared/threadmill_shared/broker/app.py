@@ -57,15 +57,24 @@ def check_certificate(settings: Settings) -> None:
     """
     if not settings.celery_settings().get("broker_use_ssl"):
         return
-    app = make_app(settings)
-    app.conf.broker_transport_options |= {"socket_timeout": SEND_SECONDS, **ONE_TRY}
     try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_SECONDS)
-            _ = connection.default_channel
+        try_broker(settings)
     except Exception as error:  # noqa: BLE001  each transport has errors of its own
         reason = explain(error)
     else:
         return
     if reason is not None:
         raise errors.NotConfigured(f"The broker cannot be used: {reason}.")
+
+
+def try_broker(settings: Settings) -> None:
+    """Connect to the broker once, with little patience; raises what its transport raises.
+
+    Raises:
+        NotConfigured: its URL cannot be read.
+    """
+    app = make_app(settings)
+    app.conf.broker_transport_options |= {"socket_timeout": SEND_SECONDS, **ONE_TRY}
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=SEND_SECONDS)
+        _ = connection.default_channel

@@ -80,7 +80,7 @@ def warn_of_retirement(model: str) -> None:
     Nothing is logged if `OPENAI_BASE_URL` names another provider.
     """
     found = find_retirement(model)
-    if found is None or not _is_openai(os.environ.get("OPENAI_BASE_URL")):
+    if found is None or not is_openai(os.environ.get("OPENAI_BASE_URL")):
         return
     with _lock:
         if model in _warned:
@@ -104,7 +104,8 @@ def _entries() -> Mapping[str, dict[str, Any]]:
     return {name: entry for entry in json.loads(text) for name in entry["models"]}
 
 
-def _is_openai(base_url: str | None) -> bool:
+def is_openai(base_url: str | None) -> bool:
+    """Whether a provider's URL is OpenAI's own; None: it is the default, which is."""
     if not base_url:
         return True
     try:

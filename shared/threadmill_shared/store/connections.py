@@ -100,7 +100,15 @@ def connect(url: str, **options: Any) -> StoreClient:
     Raises:
         NotConfigured: the URL cannot be read, or a file that it names cannot.
     """
-    server = parse(url)
+    return connect_to(parse(url), **options)
+
+
+def connect_to(server: ServerUrl, **options: Any) -> StoreClient:
+    """A client for a URL that was parsed already; as `connect`.
+
+    Raises:
+        NotConfigured: a file that it names cannot be read.
+    """
     check_tls(server)
     shared = _DEFAULTS | dict(server.options) | server.login | options
     pool = {

@@ -9,13 +9,12 @@ from typing import Any
 
 from redis import exceptions as redis_errors
 
+from threadmill_shared.records.server_report import FULL_SHARE
 from threadmill_shared.store.connections import StoreClient, memory
 from threadmill_shared.store.scripts.runner import store_full, unavailable
 
 logger = logging.getLogger("threadmill.store")
 
-FULL = 0.9
-"""Share of `maxmemory` from which on nothing new is taken in."""
 WARNING_SECONDS = 10.0
 """Between two warnings of one process that there is no room, at least."""
 
@@ -61,4 +60,4 @@ class MemoryGuard:
 
 def _is_full(info: Mapping[str, Any]) -> bool:
     limit = int(info.get("maxmemory", 0))
-    return limit > 0 and int(info["used_memory"]) >= FULL * limit
+    return limit > 0 and int(info["used_memory"]) >= FULL_SHARE * limit

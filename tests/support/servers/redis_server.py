@@ -29,7 +29,9 @@ class RedisServer:
         appendonly: bool = False,
         options: Sequence[str] = (),
         cluster: bool = False,
+        wrapper: Sequence[str] = (),
     ) -> None:
+        """A server that is not started yet; `wrapper` goes before its command, and becomes it."""
         self._folder = folder
         self._program = server_program(kind or default_kind())
         self._appendonly = appendonly
@@ -37,6 +39,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._database = -1
         self._is_clustered = cluster
+        self._wrapper = wrapper
         self.port = 0
         self.bus_port = 0
 
@@ -105,7 +108,7 @@ class RedisServer:
         return True
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
-        command = [self._program, *self._port_options(port), "--bind", "127.0.0.1"]
+        command = [*self._wrapper, self._program, *self._port_options(port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--databases", str(DATABASES), "--save", ""]
         command += ["--appendonly", "yes" if self._appendonly else "no", *self._options]
         if self._is_clustered:
