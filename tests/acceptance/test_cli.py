@@ -205,7 +205,7 @@ def test_help_lists_every_command_and_is_quick(shell: Shell) -> None:
         answer = shell.run("--help")
         spent.append(children_seconds() - before)
     commands = ["worker", "dev", "demo", "say", "chat"]
-    commands += ["status", "tail", "cancel", "approve", "reject", "runs", "approvals"]
+    commands += ["status", "show", "tail", "cancel", "approve", "reject", "runs", "approvals"]
     commands += ["assistants", "tools", "workers", "health", "flower", "import", "export"]
     assert (
         re.findall(r"^  (\w+) ", answer.stdout.partition("Commands:")[2], re.MULTILINE) == commands

@@ -17,6 +17,7 @@ from threadmill.cli.health import health
 from threadmill.cli.importing import import_
 from threadmill.cli.runs import runs
 from threadmill.cli.say import say
+from threadmill.cli.show import show
 from threadmill.cli.status import status
 from threadmill.cli.tail import tail
 from threadmill.cli.waiting_calls import approvals
@@ -31,6 +32,7 @@ COMMANDS: list[click.Command] = [
     say,
     chat,
     status,
+    show,
     tail,
     cancel,
     approve,

@@ -119,11 +119,12 @@ class Inspector:
             return None
         record = RunRecord.read(run_id, fields)
         bucket = keys.bucket(run_id)
-        head, line, score = await self._runner.commands(
+        head, line, check_at, held_since = await self._runner.commands(
             [
                 ("HGET", keys.thread(record.thread_id), "head"),
                 ("ZRANGE", keys.line(record.thread_id), 0, -1),
                 ("ZSCORE", keys.dispatched(bucket), run_id),
+                ("ZSCORE", keys.held(bucket, record.holder), run_id),
             ]
         )
         return RunPlace(
@@ -132,7 +133,8 @@ class Inspector:
             marks=marks,
             head=head or "",
             ahead=tuple(line[: line.index(run_id)]) if run_id in line else (),
-            is_dispatched=score is not None,
+            check_at=_whole(check_at),
+            held_since=_whole(held_since),
             last_entry=_newest(newest),
         )
 
@@ -194,3 +196,7 @@ def _pairs(flat: Sequence[Any]) -> list[tuple[str, Any]]:
     if flat and isinstance(flat[0], list | tuple):
         return [(member, score) for member, score in flat]
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _whole(score: Any) -> int | None:
+    return None if score is None else int(float(score))

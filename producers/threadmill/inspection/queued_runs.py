@@ -1,0 +1,117 @@
+"""Why a queued run does not move: its thread is busy, or no worker takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadmill.inspection.standstill import Standstill
+from threadmill.inspection.surroundings import Surroundings
+from threadmill.inspection.workers import WorkerView
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.log_text import counted
+
+LOOK_AFTER_SECONDS = 2.0
+"""So long after a run was sent, somebody looks whether a worker has claimed it."""
+UNCLAIMED_SECONDS = 10.0
+"""A worker with a free slot claims a run much sooner."""
+
+
+def find_why_in_line(around: Surroundings, head: Standstill | None) -> Standstill:
+    """Say why a run waits in its thread's line.
+
+    Args:
+        around: the run.
+        head: why the run that holds the thread does not move; None: it moves.
+    """
+    holder, *others = around.ahead
+    more = f", with {counted(len(others), 'more run')} before it" if others else ""
+    why = f" That run does not move either: {head.reason}" if head else ""
+    return Standstill(
+        kind="behind",
+        reason=f"It waits in line for its thread, which {holder} holds{more}.{why}",
+        cure=head.cure if head else f"Wait, or look what that one does: threadmill show {holder}",
+        seconds=around.seconds_since(around.record.created_at / 1000),
+    )
+
+
+def find_why_unclaimed(around: Surroundings) -> Standstill:
+    """Say why no worker executes a run that is at its thread's head."""
+    waits = around.seconds_since_event
+    consumers = around.consumers
+    if not around.living:
+        return _without_workers(around, waits)
+    if not consumers:
+        return _unconsumed(around, waits)
+    if all(one.condition == "blocked" for one in consumers):
+        return Standstill(
+            kind="workers_blocked",
+            reason=f"The event loops of all workers of its queue {around.queue} do not answer.",
+            cure="They end by themselves after 30 s; their logs name the tool that blocks them.",
+            seconds=waits,
+        )
+    if all(one.is_full for one in consumers):
+        return _without_slot(consumers, waits)
+    return _unclaimed(around, waits)
+
+
+def _without_workers(around: Surroundings, waits: float | None) -> Standstill:
+    return Standstill(
+        kind="no_worker",
+        reason=f"No worker is alive in the namespace {around.namespace}.",
+        cure="Start one: threadmill worker MODULE",
+        seconds=waits,
+    )
+
+
+def _unconsumed(around: Surroundings, waits: float | None) -> Standstill:
+    queues, queue = Queues(around.namespace), around.record.queue
+    name = queue.removeprefix(f"{around.namespace}.")
+    if queues.is_embedded(queue):
+        cure = "It was enqueued by a script with a worker of its own: run a script there again"
+    elif queue == queues.common:
+        cure = "Start a worker without --queue: threadmill worker MODULE"
+    else:
+        cure = f"Start one that does: threadmill worker --queue {name} MODULE"
+    return Standstill(
+        kind="queue_not_consumed",
+        reason=f"No live worker takes runs from its queue {around.queue}.",
+        cure=cure,
+        seconds=waits,
+    )
+
+
+def _without_slot(consumers: Sequence[WorkerView], waits: float | None) -> Standstill:
+    slots = sum(one.slots or 0 for one in consumers)
+    workers = counted(len(consumers), "worker")
+    return Standstill(
+        kind="no_slot",
+        reason=f"All {counted(slots, 'slot')} of the {workers} of its queue are taken.",
+        cure="Wait, start more workers, or raise THREADMILL_CONCURRENCY",
+        seconds=waits,
+    )
+
+
+def _unclaimed(around: Surroundings, waits: float | None) -> Standstill:
+    check_at = around.place.check_at or 0
+    pause = check_at / 1000 - LOOK_AFTER_SECONDS - around.place.now / 1000
+    if pause > 0 and waits is not None and waits < UNCLAIMED_SECONDS:
+        return Standstill(
+            kind="pausing",
+            reason="It is sent again after a pause, because its workers have died in it.",
+            cure="Wait; if it goes on so, look at the tool that it was calling",
+            seconds=waits,
+        )
+    if waits is None or waits > UNCLAIMED_SECONDS:
+        return Standstill(
+            kind="unclaimed",
+            reason="Workers of its queue have free slots, but none of them has taken it.",
+            cure="See whether the broker answers (threadmill status); a worker sends it again if"
+            " its message is lost",
+            seconds=waits,
+        )
+    return Standstill(
+        kind="sent",
+        reason=f"It was sent to the queue {around.queue}, and a worker takes it next.",
+        cure="Wait",
+        seconds=waits,
+    )

@@ -1,0 +1,185 @@
+"""One run without its contents: attempts, waits, calls, times, and why it does not move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from threadmill.inspection.held_runs import find_why_held
+from threadmill.inspection.parked_runs import find_why_parked
+from threadmill.inspection.queued_runs import find_why_in_line, find_why_unclaimed
+from threadmill.inspection.standstill import Standstill
+from threadmill.inspection.surroundings import Surroundings
+from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill_shared import errors, ids
+from threadmill_shared.records.objects import RunUsage, Step, ToolCall
+from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.call_marks import CallMarks
+from threadmill_shared.store.store import Store
+
+
+@dataclass(frozen=True)
+class CallView:
+    """A tool call of a run; neither its arguments nor its output."""
+
+    id: str
+    tool: str
+    state: str
+    """`done`, `failed`, `not begun`, `executing`, `approved`, `waits for approval`, `waits for
+    output`, `executing outside`, `executing at the provider`."""
+    created_at: float
+    """When the model asked for it."""
+
+
+@dataclass(frozen=True)
+class ErrorView:
+    """Why a run failed or expired."""
+
+    code: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """One run."""
+
+    id: str
+    thread_id: str
+    status: str
+    assistant: str
+    assistant_version: int | None
+    model: str
+    queue: str
+    """The queue that its next message is sent to."""
+    parent: str | None
+    attempts: int
+    worker: str | None
+    """`host:pid` of the worker that holds it, or has held it last."""
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    deadline: float | None
+    """When it expires; None: it has no limit yet, or has ended."""
+    duration_seconds: float | None
+    """Since its first claim, until now or its end; None: it was never claimed."""
+    turns: int
+    prompt_tokens: int
+    completion_tokens: int
+    ahead: tuple[str, ...]
+    """The runs that come before it in its thread's line, the next one first."""
+    calls: tuple[CallView, ...]
+    incomplete_reason: str | None
+    error: ErrorView | None
+    standstill: Standstill | None
+    """Why it does not move; None: it moves, or has ended."""
+
+
+async def read_run_details(store: Store, run_id: str) -> RunDetails:
+    """Read one run, and find out why it does not move.
+
+    Raises:
+        RunNotFound: there is no such run.
+        StoreUnavailable: Redis does not answer.
+    """
+    around = await _surroundings(store, ids.checked_run_id(run_id), ())
+    if around is None:
+        raise errors.RunNotFound(f"There is no run {run_id}, or its record has expired.")
+    return _details(around, await _find_standstill(store, around))
+
+
+async def _surroundings(
+    store: Store, run_id: str, workers: Sequence[WorkerView]
+) -> Surroundings | None:
+    place = await store.inspector.place(run_id)
+    if place is None:
+        return None
+    steps = await store.runs.steps(run_id)
+    if not place.record.status.is_terminal:
+        workers = workers or await read_workers(store)
+    return Surroundings(store.namespace, place, tuple(steps), tuple(workers))
+
+
+async def _find_standstill(store: Store, around: Surroundings) -> Standstill | None:
+    if not around.ahead or around.record.status is not Status.QUEUED:
+        return _standstill(around)
+    head = await _surroundings(store, around.ahead[0], around.workers)
+    return find_why_in_line(around, _standstill(head) if head else None)
+
+
+def _standstill(around: Surroundings) -> Standstill | None:
+    match around.record.status:
+        case Status.QUEUED:
+            return find_why_unclaimed(around)
+        case Status.IN_PROGRESS | Status.CANCELLING:
+            return find_why_held(around)
+        case Status.REQUIRES_ACTION:
+            return find_why_parked(around)
+    return None
+
+
+def _details(around: Surroundings, standstill: Standstill | None) -> RunDetails:
+    record = around.record
+    usage = RunUsage.model_validate(record.usage or {})
+    return RunDetails(
+        id=record.id,
+        thread_id=record.thread_id,
+        status=record.status.value,
+        assistant=record.request.assistant_name,
+        assistant_version=record.request.assistant_version,
+        model=record.request.model,
+        queue=around.queue,
+        parent=record.parent,
+        attempts=record.attempts,
+        worker=record.worker,
+        created_at=record.created_at / 1000,
+        started_at=_seconds(record.started_at),
+        ended_at=_seconds(record.ended_at),
+        deadline=None if record.status.is_terminal else _seconds(record.deadline),
+        duration_seconds=_duration(record, around.place.now),
+        turns=record.turn,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        ahead=around.ahead,
+        calls=tuple(_calls(around.steps, around.marks)),
+        incomplete_reason=record.reason,
+        error=_error(record),
+        standstill=standstill,
+    )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _duration(record: RunRecord, now: int) -> float | None:
+    if record.started_at is None:
+        return None
+    return ((record.ended_at or now) - record.started_at) / 1000
+
+
+def _error(record: RunRecord) -> ErrorView | None:
+    error = record.last_error
+    return ErrorView(error.code, error.name, error.message) if error else None
+
+
+def _calls(steps: Sequence[Step], marks: CallMarks) -> list[CallView]:
+    return [
+        CallView(call.id, call.name, _state(step, call, marks), step.created_at)
+        for step in steps
+        for call in step.tool_calls
+    ]
+
+
+def _state(step: Step, call: ToolCall, marks: CallMarks) -> str:
+    if call.output is not None or step.status != "in_progress":
+        return "failed" if call.failed else "done"
+    if call.type != "function":
+        return "executing at the provider"
+    if marks.lessee(call.id):
+        return "executing outside"
+    if awaited := marks.awaited(call.id):
+        return f"waits for {awaited}"
+    if marks.is_begun(call.id):
+        return "executing"
+    return "approved" if marks.is_approved(call.id) else "not begun"

@@ -1,0 +1,82 @@
+"""A run, with all that decides when it goes on: its thread, its worker, its queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from threadmill.inspection.workers import WorkerView
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.records.inspection import RunPlace
+from threadmill_shared.records.objects import Step, ToolCall
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.store.call_marks import CallMarks
+from threadmill_shared.tools import ToolSpec
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What was read at one time."""
+
+    namespace: str
+    place: RunPlace
+    steps: tuple[Step, ...]
+    workers: tuple[WorkerView, ...]
+
+    @property
+    def record(self) -> RunRecord:
+        """The run."""
+        return self.place.record
+
+    @cached_property
+    def marks(self) -> CallMarks:
+        """The marks of its calls."""
+        return CallMarks(self.place.marks)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The runs that come before it in its thread, the one that holds the thread first."""
+        is_waiting = self.place.head not in ("", self.record.id)
+        return (self.place.head, *self.place.ahead) if is_waiting else ()
+
+    @property
+    def queue(self) -> str:
+        """The queue that its message is in, or will be sent to."""
+        queues, queue = Queues(self.namespace), self.record.queue
+        return queues.of_begun(queue) if self.record.attempts else queue
+
+    @property
+    def seconds_since_event(self) -> float | None:
+        """Seconds since the newest event in its log; None if there is no log."""
+        entry = self.place.last_entry
+        return None if entry is None else (self.place.now - entry.at) / 1000
+
+    def seconds_since(self, at: float) -> float:
+        """Seconds since a time that is given in seconds since the epoch."""
+        return max(0.0, self.place.now / 1000 - at)
+
+    @property
+    def living(self) -> list[WorkerView]:
+        """The workers that live, whether or not their event loops answer."""
+        return [one for one in self.workers if one.condition != "silent"]
+
+    @property
+    def consumers(self) -> list[WorkerView]:
+        """The living workers that take runs from its queue."""
+        return [one for one in self.living if self.queue in one.queues]
+
+    @property
+    def holder(self) -> WorkerView | None:
+        """The worker that holds it; None if none does, or that one is not registered any more."""
+        return next((one for one in self.workers if one.id == self.record.holder), None)
+
+    def open_calls(self) -> Iterator[tuple[Step, ToolCall]]:
+        """Its calls that have no output yet, with their steps."""
+        for step in self.steps:
+            if step.status == "in_progress":
+                yield from ((step, call) for call in step.tool_calls if call.output is None)
+
+    def spec(self, name: str) -> ToolSpec | None:
+        """The tool of this name that the run can call."""
+        return next((tool for tool in self.record.request.tools if tool.name == name), None)

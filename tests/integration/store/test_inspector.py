@@ -1,0 +1,71 @@
+"""What a look at the indexes finds, on every kind of server."""
+
+from __future__ import annotations
+
+from tests.support.store.scene import CALL, HOLDER, park_call
+
+from threadmill_shared import ids
+from threadmill_shared.records.definition import Definition
+
+
+def definition(name: str) -> Definition:
+    return Definition(id=f"asst_{name}", name=name, model="gpt-5.4-mini")
+
+
+async def test_nothing_is_found_in_an_empty_store(scene):
+    inspector = scene.store.inspector
+    census = await inspector.census()
+    assert (dict(census.held), census.dispatched, census.parked) == ({}, 0, 0)
+    assert await inspector.dispatched(10) == []
+    assert await inspector.parked(10) == []
+    assert await inspector.published() == []
+    assert await inspector.place(ids.new_run_id(scene.thread_id)) is None
+
+
+async def test_runs_are_counted_and_named_where_they_are(scene):
+    held = await scene.begin(thread_id=ids.new_thread_id())
+    waiting = [(await scene.enqueue(thread_id=ids.new_thread_id())).run_id for _ in range(3)]
+    census = await scene.store.inspector.census()
+    assert (dict(census.held), census.dispatched) == ({HOLDER.id: 1}, 3)
+    found = await scene.store.inspector.dispatched(10)
+    assert sorted(one.run_id for one in found) == sorted(waiting)
+    assert {(one.queue, one.has_begun) for one in found} == {("tm", False)}
+    assert all(census.now - 60_000 < one.since <= census.now for one in found)
+    await held.release()
+    again = {one.run_id: one for one in await scene.store.inspector.dispatched(10)}
+    assert again[held.record.id].has_begun
+
+
+async def test_a_place_shows_who_comes_before_a_run(scene):
+    first = await scene.begin()
+    second, third = [(await scene.enqueue()).run_id for _ in range(2)]
+    place = await scene.store.inspector.place(third)
+    assert place is not None
+    assert (place.head, place.ahead) == (first.record.id, (second,))
+    assert (place.check_at, place.held_since) == (None, None)
+    head = await scene.store.inspector.place(first.record.id)
+    assert head is not None
+    assert head.held_since is not None
+    assert head.last_entry is not None
+    assert head.ahead == ()
+
+
+async def test_published_assistants_come_with_their_definitions(scene):
+    await scene.store.assistants.publish([definition("b"), definition("a")])
+    await scene.command("UNLINK", scene.keys.published("a"))
+    found = {name: text for name, _, text in await scene.store.inspector.published()}
+    assert found["a"] is None
+    assert Definition.read(str(found["b"]), "").digest() == definition("b").digest()
+
+
+async def test_parked_runs_come_with_the_calls_that_wait(scene):
+    held = await scene.begin()
+    await held.park(park_call(held, "approval"), 600_000)
+    [parked] = await scene.store.inspector.parked(10)
+    assert (parked.run_id, parked.thread_id) == (held.record.id, scene.thread_id)
+    assert (parked.assistant, parked.deadline) == ("Ada", parked.since + 600_000)
+    [[call]] = await scene.store.inspector.parked_calls([parked])
+    assert (call.id, call.waits_for) == (CALL, "approval")
+    assert (await scene.store.inspector.census()).parked == 1
+    await scene.store.runs.cancel(held.record.id)
+    assert await scene.store.inspector.parked(10) == []
