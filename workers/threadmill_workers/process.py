@@ -81,7 +81,9 @@ class WorkerProcess:
             running=lambda: self.running,
             tool_threads=self._runner.thread_counts,
         )
-        self._consumer = ConsumerService(settings, self, queues=self.queues, hostname=name)
+        self._consumer = ConsumerService(
+            settings, self, queues=self.queues, hostname=name, health=self._sender.health
+        )
 
     def _fleets_queues(self, only: Sequence[str]) -> list[str]:
         queues = Queues(self.settings.namespace)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import queue
 import threading
 import uuid
@@ -18,13 +17,10 @@ from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.broker.app import ONE_TRY, SEND_SECONDS, make_app
+from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, Queues, declared
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.servers.tls import explain
 from threadmill_shared.settings import Settings
-
-logger = logging.getLogger("threadmill.broker")
-
 
 _DISPATCHERS = 50
 """The number of workers whose events are sent over one connection before their state is dropped."""
@@ -47,7 +43,7 @@ class _Message:
 
     def __str__(self) -> str:
         what = self.args[0] if self.task == EXECUTE else self.task
-        return f"could not send {what} to queue {self.queue}"
+        return f"{what} to queue {self.queue}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class _Removal:
     loss: str = "its messages stay there"
 
     def __str__(self) -> str:
-        return f"could not remove queue {self.queue}"
+        return f"the removal of queue {self.queue}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class _TaskEvents:
     loss: str = "monitors such as Flower get them when the broker is back"
 
     def __str__(self) -> str:
-        return "could not send events of tasks"
+        return "events of tasks"
 
 
 _Job = _Message | _Removal | _TaskEvents
@@ -93,6 +89,8 @@ class Sender:
         self._hostname = hostname
         self._queues = Queues(settings.namespace)
         self._outbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self.health = BrokerHealth(settings.celery_url())
+        """What is known of the broker."""
         self._unsent: list[Mapping[str, Any]] = []
         """Events that wait for the broker."""
         self.failures = 0
@@ -156,18 +154,17 @@ class Sender:
                 if publisher is not None:
                     publisher.drop()
                     publisher = None  # a broken channel stays broken; the next one connects again
-                self._note_failure(job, explain(error) or type(error).__name__)
+                self._note_failure(job, error)
             else:
+                self.health.note_success()
                 self._send_unsent()
         if publisher is not None:
             publisher.close()
 
-    def _note_failure(self, job: _Job, reason: str) -> None:
-        is_first = not self._unsent
+    def _note_failure(self, job: _Job, error: Exception) -> None:
         if isinstance(job, _TaskEvents):
             self._unsent = [*self._unsent, *job.events][-_UNSENT_EVENTS:]
-        if is_first or not isinstance(job, _TaskEvents):  # events come four times a second
-            logger.warning("%s (%s); %s", job, reason, job.loss)
+        self.health.note_unsent(str(job), error, job.loss)
 
     def _send_unsent(self) -> None:
         """The broker is reachable: send it the events that it has missed."""

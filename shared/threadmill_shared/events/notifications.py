@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from threadmill_shared.cancellation import cancel_all
+from threadmill_shared.servers.trouble import Trouble, describe_failure
 from threadmill_shared.store.connections import PASSING
 from threadmill_shared.store.subscription import ChannelSubscription
 
@@ -43,6 +44,7 @@ class Notifications:
         self._unsubscribed: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._trouble = Trouble()
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[ChannelListener, None]:
@@ -109,7 +111,9 @@ class Notifications:
             except RuntimeError:  # nothing is subscribed at the moment
                 await asyncio.sleep(IDLE_SECONDS / 100)
             except Exception as error:  # noqa: BLE001  without this task nobody would be notified again
-                logger.debug("the subscription is down (%s)", type(error).__name__)
+                if self._trouble.note_failure():
+                    reason = describe_failure(error)
+                    logger.debug("not subscribed to Redis: %s; it is tried until it works", reason)
                 await asyncio.sleep(IDLE_SECONDS / 10)
 
     async def _listen_once(self) -> None:
@@ -117,6 +121,7 @@ class Notifications:
             async with self._lock:
                 await self._subscribe()
         message = await self._subscription.message(IDLE_SECONDS)
+        self._trouble.note_success()
         if message is not None:
             await self._notify(*message)
 

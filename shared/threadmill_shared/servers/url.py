@@ -162,6 +162,11 @@ def masked(url: str) -> str:
     return f"{scheme}://{'***@' if login else ''}{address}{path}"
 
 
+def shown_address(url: str) -> str:
+    """Where the servers of a URL are, or of several separated by semicolons, for logs."""
+    return "; ".join(masked(one).replace("***@", "") for one in url.split(";"))
+
+
 @dataclass(frozen=True)
 class _Given:
     """What a URL says in its query, beside what stands before it."""

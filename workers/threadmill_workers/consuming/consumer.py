@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from functools import partial
 from typing import Any
 
 from celery import signals
@@ -18,9 +17,13 @@ from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
 from threadmill_shared.broker import queues
+from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import Queues
 
 logger = logging.getLogger("threadmill.worker")
+
+# Celery's line about a lost connection, with the error's words; `BrokerHealth` has a better one.
+logging.getLogger(Consumer.__module__).addFilter(lambda record: record.msg != "%s (%r)")
 
 EVENT_SECONDS = 0.25
 PAUSES = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
@@ -40,6 +43,17 @@ class RunConsumer(Consumer):
 
     _is_flush_due = False
 
+    def __init__(self, *arguments: Any, health: BrokerHealth, **options: Any) -> None:
+        """Celery's consumer.
+
+        Args:
+            arguments: Celery's.
+            health: is told when the broker cannot be used, which Celery would log at each try.
+            options: Celery's.
+        """
+        super().__init__(*arguments, **options)
+        self._health = health
+
     def on_send_event_buffered(self) -> None:
         """Send the buffered events soon; called from pool threads too."""
         if self.hub is not None and not self._is_flush_due:
@@ -51,7 +65,10 @@ class RunConsumer(Consumer):
 
     def _flush_gathered(self) -> None:
         self._is_flush_due = False
-        self._flush_events()
+        try:
+            self._flush_events()
+        except (*self.connection_errors, OperationalError) as error:
+            self._health.note_disconnected(error)  # the consumer's own use of it finds that, too
 
     def wake_if_full(self) -> None:
         """Look for the next message, if no slot was free until now.
@@ -99,8 +116,25 @@ class RunConsumer(Consumer):
         By Celery's own, which grow to half a minute, a worker would take nothing long after its
         broker is back.
         """
-        conn.ensure_connection = partial(conn.ensure_connection, **PAUSES)
-        return super().ensure_connected(conn)
+        connect = conn.ensure_connection
+        conn.ensure_connection = lambda _, *limits, **options: connect(
+            self._note_failed_try, *limits, **options, **PAUSES
+        )
+        connected = super().ensure_connected(conn)
+        self._health.note_success()
+        return connected
+
+    def _note_failed_try(self, error: Exception, _pause: float) -> None:
+        self._health.note_disconnected(error)
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Take note that the broker cannot be reached."""
+        self._health.note_disconnected(exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Take note that the connection is lost, and clear it away."""
+        self._health.note_disconnected(exc)
+        super().on_connection_error_after_connected(exc)
 
     def _own_queues(self) -> list[str]:
         nonce = self.hostname.rpartition(":")[2]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from celery.worker import state
 from kombu.asynchronous import set_event_loop
 
 from threadmill_shared.broker.app import make_app
+from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.settings import Settings
 from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
 from threadmill_workers.consuming.controller import Controller
@@ -21,13 +24,21 @@ logger = logging.getLogger("threadmill.worker")
 
 RESTART_PAUSE_SECONDS = 0.5
 """How long a consumer that has ended by itself rests before it is started again."""
+LOG_PAUSE_SECONDS = 10.0
+"""At least this long between two lines that it has ended."""
 
 
 class ConsumerService:
     """Feeds a worker process with the messages of its queues."""
 
     def __init__(
-        self, settings: Settings, host: TaskHost, *, queues: Sequence[str], hostname: str
+        self,
+        settings: Settings,
+        host: TaskHost,
+        *,
+        queues: Sequence[str],
+        hostname: str,
+        health: BrokerHealth,
     ) -> None:
         """A consumer that is not started yet.
 
@@ -36,13 +47,17 @@ class ConsumerService:
             host: executes what the messages ask for.
             queues: what is consumed.
             hostname: the worker's name among Celery's.
+            health: is told whether the broker can be used.
         """
         self._settings = settings
         self._host = host
         self._queues = list(queues)
         self._hostname = hostname
+        self._health = health
         self._controller: Controller | None = None
         self._is_stopping = threading.Event()
+        self._ends = 0
+        self._logged_at = float("-inf")
 
     def serve(self, on_ready: Callable[[], None]) -> None:
         """Consume messages until `stop`.
@@ -56,8 +71,18 @@ class ConsumerService:
         ready = _Once(on_ready)
         self._consume(ready)
         while not self._is_stopping.wait(RESTART_PAUSE_SECONDS):
-            logger.error("the consumer ended by itself; restarting it")
+            self._log_end()
             self._consume(ready)
+
+    def _log_end(self) -> None:
+        self._ends += 1
+        if time.monotonic() - self._logged_at >= LOG_PAUSE_SECONDS:
+            self._logged_at = time.monotonic()
+            logger.error(
+                "the consumer ended by itself (%s), %d times so far; restarting it",
+                self._controller.failure if self._controller else "",
+                self._ends,
+            )
 
     def stop(self) -> None:
         """Take no message any more; those that were taken and not begun go back."""
@@ -94,7 +119,7 @@ class ConsumerService:
             app=app,
             hostname=self._hostname,
             concurrency=settings.concurrency,
-            consumer_cls=RunConsumer,
+            consumer_cls=partial(RunConsumer, health=self._health),
             pool_cls=RunPool,
             loglevel="WARNING",
             ready_callback=lambda consumer: _announce_ready(consumer, on_ready),

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.exceptions import WorkerTerminate
+from celery.platforms import EX_FAILURE
 from celery.worker import WorkController
 
 from threadmill_shared.servers.url import masked
+from threadmill_workers.log_text import describe_error
 
 
 class Controller(WorkController):
     """Runs a consumer; its statistics are what Flower shows of it."""
+
+    failure = "without an error"
+    """Why it has ended by itself, by class and line."""
+
+    def start(self) -> None:
+        """Run until told to stop, or until an error that is not the broker's.
+
+        Celery would call such an error unrecoverable, with a traceback; we start another consumer.
+        """
+        try:
+            self.blueprint.start(self)
+        except WorkerTerminate:
+            self.terminate()
+        except SystemExit as end:
+            self.stop(exitcode=end.code)
+        except Exception as error:  # noqa: BLE001  anybody can send anything
+            self.failure = describe_error(error)
+            self.stop(exitcode=EX_FAILURE)
 
     def stats(self) -> dict[str, Any]:
         """Celery's statistics; in them a Unix socket's whole URL is the broker's host."""

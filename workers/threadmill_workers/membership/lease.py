@@ -12,7 +12,6 @@ import contextlib
 import logging
 import random
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from threadmill_shared import errors
@@ -21,6 +20,7 @@ from threadmill_shared.settings import Settings
 from threadmill_shared.store.heartbeat_connection import HeartbeatConnection, open_heartbeat
 from threadmill_workers.membership.heartbeat import LEASE_MS, Heartbeat, boot_seconds
 from threadmill_workers.membership.identity import WorkerIdentity
+from threadmill_workers.membership.store_health import StoreHealth
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -31,8 +31,6 @@ was frozen for a minute is no worse for it."""
 FIRST_RETRY_SECONDS = 0.01
 LONGEST_RETRY_SECONDS = 1.0
 """Between two tries to connect; doubling from the first to the longest."""
-WARNING_SECONDS = 10.0
-"""Between two lines of the log that say that it does not succeed."""
 
 
 class Loop:
@@ -93,7 +91,8 @@ class Lease:
             holder, info, tools, on_declared_dead=lambda: loop.call(on_declared_dead)
         )
         self._on_stuck = on_stuck
-        self._warned_at = float("-inf")
+        self._health = StoreHealth(settings.store_url())
+        self._was_lost = False
         self._end = threading.Event()
         self._closing = asyncio.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -156,27 +155,21 @@ class Lease:
                 async with open_heartbeat(url, namespace) as connection:
                     await self._beat_on(connection)
             except Exception as error:  # noqa: BLE001  without its beat a worker is as good as dead
-                self._warn(error)
+                self._health.note_failure(error)
                 await asyncio.sleep(pause)
             was_renewed = boot_seconds() - self._heartbeat.confirmed_at < LONGEST_RETRY_SECONDS
             pause = FIRST_RETRY_SECONDS if was_renewed else min(2 * pause, LONGEST_RETRY_SECONDS)
 
-    def _warn(self, error: Exception) -> None:
-        """Log why there is no beat; now and then, since it is tried many times."""
-        if time.monotonic() - self._warned_at > WARNING_SECONDS:
-            self._warned_at = time.monotonic()
-            logger.warning("the lease could not be renewed (%s)", type(error).__name__)
-
-    def _log_recovery(self) -> None:
-        if self._warned_at > float("-inf"):
-            self._warned_at = float("-inf")
-            logger.warning("the lease is renewed again; Redis is back")
+    def _note_connection(self) -> None:
+        was_lost, self._was_lost = self._was_lost, False
+        if not self._health.note_answer() and was_lost:
+            logger.info("the lease has a new connection; the old one was lost")
 
     async def _beat_on(self, connection: HeartbeatConnection) -> None:
         """Beat on this connection until it is lost, or the lease is closed."""
         await self._heartbeat.begin(connection)
         self._registered.set()
-        self._log_recovery()
+        self._note_connection()
         while await self._wait_for_next_beat(connection):
             if self._end.is_set():
                 await self._heartbeat.end(connection)
@@ -184,7 +177,7 @@ class Lease:
             if not self._loop.answers(on_silence=self._loop_is_silent):
                 continue
             await self._heartbeat.beat(connection)
-        logger.info("the lease's connection was lost; reconnecting")
+        self._was_lost = True
 
     def _loop_is_silent(self) -> None:
         self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} heartbeats")

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from threadmill_shared.store.connections import is_passing
+from threadmill_workers.log_text import describe_error
+
 T = TypeVar("T")
 
 logger = logging.getLogger("threadmill.worker")
@@ -17,4 +20,6 @@ async def each(items: Iterable[T], act: Callable[[T], Awaitable[None]], what: st
         try:
             await act(item)
         except Exception as error:  # noqa: BLE001  a record that a later version wrote, for example
-            logger.error("could not %s %s: %s", what, item, type(error).__name__)
+            # Of a Redis that is away, the lease tells; what was to be done is found again.
+            level = logging.DEBUG if is_passing(error) else logging.ERROR
+            logger.log(level, "could not %s %s: %s", what, item, describe_error(error))

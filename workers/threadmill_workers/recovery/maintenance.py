@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -22,11 +21,10 @@ from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.recovery.fleet_count import COUNT_SECONDS, FleetCount
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
+from threadmill_workers.recovery.retries import Retries
 from threadmill_workers.recovery.state_report import REPORT_SECONDS
 from threadmill_workers.recovery.sweep import Sweep
 from threadmill_workers.recovery.takeover import Takeover
-
-logger = logging.getLogger("threadmill.worker")
 
 PAUSE_SECONDS = 1.0
 """After maintenance that has failed."""
@@ -88,7 +86,13 @@ class Maintenance:
             own_queue=own_queue,
             note_recovery=metrics.note_recovery,
         )
-        self._sweep = Sweep(store, takeover, self._redelivery, executor.report_end)
+        self._sweep = Sweep(
+            store,
+            takeover,
+            self._redelivery,
+            executor.report_end,
+            is_connected=lease.is_confirmed,
+        )
         self._reconciliation = Reconciliation(store, executor, lease, takeover)
         self._fleet_count = FleetCount(store, lease, metrics)
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,12 +132,15 @@ class Maintenance:
                 self._executor.stop(run_id)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        name = getattr(act, "__name__", "work").strip("_")
+        retries = Retries(f"maintenance ({name})", self._lease.is_confirmed)
         while True:
             await asyncio.sleep(seconds)
             try:
                 await act()
+                retries.note_success()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
-                logger.warning("maintenance failed and will be retried: %s", type(error).__name__)
+                retries.note_failure(error)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _send(self, dispatch: Dispatch | None) -> None:

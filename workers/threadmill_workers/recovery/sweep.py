@@ -7,7 +7,6 @@ that many workers do not scan more often than a few, each one's pauses grow with
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -20,9 +19,8 @@ from threadmill_shared.store.store import Store
 from threadmill_workers.membership.failure_detector import BETWEEN_SCANS_SECONDS, FailureDetector
 from threadmill_workers.recovery.each import each
 from threadmill_workers.recovery.redelivery import SAMPLE, Redelivery
+from threadmill_workers.recovery.retries import Retries
 from threadmill_workers.recovery.takeover import Takeover
-
-logger = logging.getLogger("threadmill.worker")
 
 WATCH_SECONDS = 0.3
 """Between two checks of the workers."""
@@ -51,12 +49,18 @@ class Sweep:
         takeover: Takeover,
         redelivery: Redelivery,
         report: Callable[[str], Awaitable[None]],
+        *,
+        is_connected: Callable[[], bool] = lambda: True,
     ) -> None:
-        """A sweep; `takeover`, `redelivery` and `report` do what follows from what it finds."""
+        """A sweep; `takeover`, `redelivery` and `report` do what follows from what it finds.
+
+        `is_connected` tells whether the worker's lease is confirmed.
+        """
         self._store = store
         self._takeover = takeover
         self._redelivery = redelivery
         self._report = report
+        self._is_connected = is_connected
         self._failure_detector = FailureDetector(store)
         self._holders: frozenset[str] = frozenset()
         self._server = ""
@@ -70,11 +74,13 @@ class Sweep:
         )
 
     async def _for_ever(self, act: Callable[[], Awaitable[None]], seconds: float) -> None:
+        retries = Retries(f"the sweep ({act.__name__})", self._is_connected)
         while True:
             try:
                 await act()
+                retries.note_success()
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
-                logger.warning("a sweep failed and will be retried: %s", type(error).__name__)
+                retries.note_failure(error)
             await asyncio.sleep(self._pause(seconds))
 
     def _pause(self, seconds: float) -> float:

@@ -1,0 +1,42 @@
+"""Whether the broker can be used: the log tells when it cannot, and when it can again."""
+
+from __future__ import annotations
+
+import logging
+
+from threadmill_shared.servers.trouble import Trouble, describe_failure
+from threadmill_shared.servers.url import shown_address
+
+logger = logging.getLogger("threadmill.broker")
+
+
+class BrokerHealth:
+    """What a process knows of its broker, in all threads that use it."""
+
+    def __init__(self, url: str) -> None:
+        """It has not been used yet; `url` is the broker's, as kombu spells it."""
+        self._address = shown_address(url)
+        self._trouble = Trouble()
+
+    def note_unsent(self, what: str, error: BaseException, loss: str) -> None:
+        """Take note that something could not be sent, and what that means."""
+        if self._trouble.note_failure():
+            reason = describe_failure(error)
+            logger.warning(
+                "could not send %s: broker %s: %s; %s", what, self._address, reason, loss
+            )
+
+    def note_disconnected(self, error: BaseException) -> None:
+        """Take note that the consumer has lost its connection, or does not get one."""
+        if self._trouble.note_failure():
+            logger.warning(
+                "cannot receive from broker %s: %s; runs in progress continue, and the worker "
+                "connects again as soon as it can",
+                self._address,
+                describe_failure(error),
+            )
+
+    def note_success(self) -> None:
+        """Take note that it has been used."""
+        if (seconds := self._trouble.note_success()) is not None:
+            logger.warning("broker %s can be used again, after %.0f s", self._address, seconds)

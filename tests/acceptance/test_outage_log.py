@@ -1,0 +1,179 @@
+"""What a worker logs while Redis or the broker is away: one line at the start, one at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.environment import isolated_environment
+from tests.support.paths import BOTS
+from tests.support.processes.commands import run_threadmill
+from tests.support.processes.worker import Worker
+from tests.support.servers.ports import free_port
+from tests.support.servers.redis_server import RedisServer
+from tests.support.waiting import wait_until
+
+from threadmill import Assistant
+from threadmill.testing import StandIn
+
+AWAY_SECONDS = 7.0
+PASSWORD = "what-no-log-may-have"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    with RedisServer(folder, appendonly=True) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[RedisServer]:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with RedisServer(folder) as broker:
+        yield broker
+
+
+@contextmanager
+def logging_worker(
+    folder: Path, url: str, *, ready: bool = True, **settings: str
+) -> Iterator[Worker]:
+    """A worker that logs all that it can as JSON."""
+    settings = {"THREADMILL_LOG_FORMAT": "json", **settings}
+    with StandIn() as standin, isolated_environment(url, standin, "responses", **settings):
+        standin.brain = lambda _: "Hello."
+        worker = Worker(folder / "log", ("bot",), BOTS, {}, options=("--log-level", "DEBUG"))
+        try:
+            if ready:
+                wait_until(lambda: " ready: " in worker.log(), "it is ready", 30)
+            yield worker
+        finally:
+            worker.terminate()
+            assert worker.ends()
+            print(worker.log())
+
+
+def told(worker: Worker) -> list[dict[str, Any]]:
+    """Its lines of at least INFO but for its own beginning and end."""
+    entries = [json.loads(line) for line in worker.log().splitlines()]
+    return [
+        entry
+        for entry in entries
+        if entry["level"] != "DEBUG"
+        and " ready: " not in entry["message"]
+        and "told to stop" not in entry["message"]
+        and "has ended" not in entry["message"]
+    ]
+
+
+def returns(worker: Worker) -> bool:
+    lines = [entry["message"] for entry in told(worker) if "used again" in entry["message"]]
+    return any(line.startswith("Redis at") for line in lines)
+
+
+def executes(text: str = "Hello") -> bool:
+    return Assistant(name="plain").enqueue(text).wait(30).status == "completed"
+
+
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+def test_a_redis_that_is_away_is_told_once_by_each_part_and_so_is_its_return(
+    how: str, server: RedisServer, tmp_path: Path
+) -> None:
+    with logging_worker(tmp_path, server.url()) as worker:
+        assert executes()
+        if how == "kill":
+            server.kill()
+        else:
+            os.kill(server.pid, signal.SIGSTOP)
+        wait_until(lambda: len(told(worker)) >= 1, "it is noticed", 20)
+        time.sleep(AWAY_SECONDS)
+        if how == "kill":
+            server.start()
+        else:
+            os.kill(server.pid, signal.SIGCONT)
+        assert executes()
+        wait_until(lambda: returns(worker), "its return is told", 20)
+        time.sleep(2)  # to show that nothing else is
+        lines = told(worker)
+    cause = {"kill": "the connection was refused", "freeze": "it does not answer in time"}[how]
+    store = [entry["message"] for entry in lines if entry["message"].startswith("Redis at")]
+    others = [entry["message"] for entry in lines if "broker" in entry["message"]]
+    assert len(store) == 2, lines
+    assert f"127.0.0.1:{server.port}/0 cannot be used: " in store[0]
+    assert cause in store[0]
+    assert "can be used again, after " in store[1]
+    assert len(others) in {0, 2}, lines
+    assert len(store) + len(others) == len(lines)
+    assert {entry["level"] for entry in lines} == {"WARNING"}
+    assert {entry["logger"] for entry in lines} <= {"threadmill.worker", "threadmill.broker"}
+
+
+def test_a_broker_that_is_away_is_told_once_and_so_is_its_return(
+    server: RedisServer, broker: RedisServer, tmp_path: Path
+) -> None:
+    with logging_worker(tmp_path, server.url(), THREADMILL_BROKER_URL=broker.url()) as worker:
+        assert executes()
+        broker.kill()
+        wait_until(lambda: told(worker), "it is noticed", 20)
+        time.sleep(AWAY_SECONDS)
+        broker.start()
+        wait_until(lambda: len(told(worker)) == 2, "its return is told", 20)
+        assert executes()
+        time.sleep(1)
+        away, back = told(worker)
+    assert "broker redis://127.0.0.1" in away["message"]
+    assert str(broker.port) in away["message"]
+    assert "can be used again, after " in back["message"]
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_worker_without_its_broker_says_so_once_and_without_the_password(
+    scheme: str, server: RedisServer, tmp_path: Path
+) -> None:
+    url = f"{scheme}://me:{PASSWORD}@127.0.0.1:{free_port()}/0"
+    with logging_worker(tmp_path, server.url(), ready=False, THREADMILL_BROKER_URL=url) as worker:
+        wait_until(lambda: told(worker), "it is noticed", 20)
+        time.sleep(3)
+        [line] = told(worker)
+    assert "cannot receive from broker" in line["message"]
+    assert "the connection was refused" in line["message"]
+    assert PASSWORD not in worker.log()
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_worker_without_its_redis_ends_with_one_line(format: str, tmp_path: Path) -> None:
+    url = f"redis://me:{PASSWORD}@127.0.0.1:{free_port()}/0"
+    settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1", "THREADMILL_REDIS_URL": url}
+    done = run_threadmill("worker", "json", THREADMILL_LOG_FORMAT=format, **settings)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if "defines no assistant" not in line]
+    assert len(lines) == 1, done.stderr
+    said = json.loads(lines[0])["message"] if format == "json" else lines[0]
+    assert "Redis cannot be reached" in said
+    assert PASSWORD not in done.stderr
+
+
+def test_a_consumer_that_ends_by_itself_is_told_without_a_traceback(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    with logging_worker(tmp_path, server.url()) as worker:
+        with server.connected() as client:
+            client.lpush("threadmill", "no message at all")
+        wait_until(lambda: told(worker), "it is noticed", 20)
+        assert executes()
+        lines = told(worker)
+    assert [entry["message"].partition(" (")[0] for entry in lines] == [
+        "the consumer ended by itself"
+    ]
+    assert "traceback" not in lines[0]
+    assert "no message at all" not in worker.log()

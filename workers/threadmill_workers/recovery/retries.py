@@ -1,0 +1,44 @@
+"""Work that is repeated for ever, and how the log tells that it fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from threadmill_shared.servers.trouble import Trouble, describe_failure
+from threadmill_shared.store.connections import is_passing
+from threadmill_workers.log_text import describe_error
+
+logger = logging.getLogger("threadmill.worker")
+
+PATIENCE_SECONDS = 5.0
+"""How long Redis may be away without a line here; the lease has one, and expires sooner."""
+
+
+class Retries:
+    """Logs the first failure of some work, and that it succeeds again."""
+
+    def __init__(self, what: str, is_connected: Callable[[], bool]) -> None:
+        """It has not failed yet.
+
+        Args:
+            what: names the work.
+            is_connected: whether the lease's own connection works. If not, the lease has told.
+        """
+        self._what = what
+        self._is_connected = is_connected
+        self._trouble = Trouble()
+
+    def note_failure(self, error: Exception) -> None:
+        """Take note of a failure."""
+        if not is_passing(error):
+            if self._trouble.note_failure():
+                logger.error("%s fails and is retried: %s", self._what, describe_error(error))
+        elif self._is_connected() and self._trouble.note_failure(after=PATIENCE_SECONDS):
+            reason = describe_failure(error)
+            logger.warning("%s waits for Redis, which the lease can use: %s", self._what, reason)
+
+    def note_success(self) -> None:
+        """Take note of a success."""
+        if (seconds := self._trouble.note_success()) is not None:
+            logger.warning("%s succeeds again, after %.0f s", self._what, seconds)
