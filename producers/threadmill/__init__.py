@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from threadmill_shared.events.decoder import Event
     from threadmill_shared.instructions.templates import Template
     from threadmill_shared.records.objects import Message, Step
+    from threadmill_shared.records.page import Page
     from threadmill_shared.tools import ENDRUN_TOKEN, EndRun, current_call, tool
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "EventHandler",
     "FileSearch",
     "Message",
+    "Page",
     "PrintHandler",
     "Run",
     "Step",
@@ -54,6 +56,7 @@ _HOMES = {
     "EventHandler": "threadmill.handlers",
     "FileSearch": "threadmill.hosted_tools",
     "Message": "threadmill_shared.records.objects",
+    "Page": "threadmill_shared.records.page",
     "PrintHandler": "threadmill.handlers",
     "Run": "threadmill.run",
     "Step": "threadmill_shared.records.objects",

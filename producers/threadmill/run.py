@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from threadmill.runs import answers
 from threadmill.runs.checks import check_after, check_timeout
 from threadmill.runs.downloads import download
 from threadmill.runs.event_stream import EventStream
+from threadmill.runs.handles import AssistantHandle, ThreadHandle
+from threadmill.runs.lists import Time, run_page
 from threadmill.runs.request import RequestedRun
 from threadmill.runs.result_types import ResultType, plain_result
 from threadmill.runs.waiting import cancel_run, read_run, wait_for_end
@@ -21,7 +24,8 @@ from threadmill_shared.events.decoder import Event
 from threadmill_shared.records.definition import ResultForm
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
-from threadmill_shared.records.run import Status
+from threadmill_shared.records.page import Page
+from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
@@ -60,6 +64,11 @@ class Run:
         self.assistant_name: str | None = None
         self.required_action: RequiredAction | None = None
         """What the run waits for while its status is `requires_action`."""
+        self.created_at: int | None = None
+        """Seconds since the epoch, like the next two."""
+        self.started_at: int | None = None
+        """When a worker claimed it first."""
+        self.ended_at: int | None = None
         self.assistant_version: int | None = None
         """The version of the registered assistant that it uses; None: it was not registered."""
         self._form: ResultForm | None = None
@@ -82,6 +91,9 @@ class Run:
         self.assistant_name = record.request.assistant_name
         self.required_action = RequiredAction.of(view.parked) if view.parked else None
         self.assistant_version = record.request.assistant_version
+        self.created_at = record.created_at // 1000
+        self.started_at = None if record.started_at is None else record.started_at // 1000
+        self.ended_at = None if record.ended_at is None else record.ended_at // 1000
         self._form = record.request.result
 
     def __bind__(self, functions: Sequence[Tool], expected: ResultType[Any] | None) -> None:
@@ -245,7 +257,7 @@ class Run:
     reject = blocking(_reject)
     reject_async = awaitable(_reject)
 
-    async def _download(self, folder: str | Path = ".") -> list[Path]:
+    async def _download(self, folder: str | Path = ".") -> builtins.list[Path]:
         """Write the files that the run's code created into a folder; returns their paths.
 
         Existing files are not overwritten: a second `plot.png` becomes `plot-1.png`. The
@@ -304,6 +316,78 @@ class Run:
         """Async version of `load`."""
         return await drive_async(_load(run_id))
 
+    @classmethod
+    def list(
+        cls,
+        *,
+        status: Status | str | None = None,
+        assistant: AssistantHandle | str | None = None,
+        thread: ThreadHandle | str | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        error: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Run]:
+        """A page of the runs of all threads, newest first.
+
+        Their handles show no messages, steps and required actions until they are refreshed.
+
+        Args:
+            status: only runs with this status now.
+            assistant: only runs of this one: an assistant, its name or its id.
+            thread: only runs of this one, or of the one with this id.
+            since: only runs that were created then or later: a datetime with a time zone, or
+                seconds since the epoch.
+            until: only runs that were created before.
+            error: only runs whose `last_error` has this name or code.
+            limit: how many, 1 to 1000. A page of several conditions may have fewer and a cursor.
+            cursor: the `cursor` of the page before.
+
+        Raises:
+            TypeError, ValueError: a value is not one that it may be.
+            ThreadNotFound: `thread` is not a thread's id.
+        """
+        return drive(
+            _list(
+                status=status,
+                assistant=assistant,
+                thread=thread,
+                since=since,
+                until=until,
+                error=error,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    @classmethod
+    async def list_async(
+        cls,
+        *,
+        status: Status | str | None = None,
+        assistant: AssistantHandle | str | None = None,
+        thread: ThreadHandle | str | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        error: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Run]:
+        """Async version of `list`."""
+        return await drive_async(
+            _list(
+                status=status,
+                assistant=assistant,
+                thread=thread,
+                since=since,
+                until=until,
+                error=error,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
     def raise_for_status(self) -> Run:
         """Return the handle unless the run failed or expired.
 
@@ -318,6 +402,15 @@ class Run:
 
 async def _load(run_id: str) -> Run:
     return await stored_run(ids.checked_run_id(run_id))
+
+
+async def _list(**wanted: Any) -> Page[Run]:
+    page = await run_page(**wanted)
+    return Page([_listed_run(record) for record in page], page.cursor, page.incomplete)
+
+
+def _listed_run(record: RunRecord) -> Run:
+    return run_of(RunView(record, messages=[], steps=[], parked=[]))
 
 
 async def stored_run(run_id: str) -> Run:

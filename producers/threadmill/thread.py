@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import threading
+from collections.abc import Mapping
 from typing import Any, Self, Unpack
 
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
-from threadmill.client.operations import awaitable, blocking
+from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers.follow import run_and_follow
 from threadmill.run import Run, requested_run, stored_run
 from threadmill.runs.attachments import Files, read_files
 from threadmill.runs.checks import check_limit
 from threadmill.runs.handles import AssistantHandle
+from threadmill.runs.lists import Time, thread_page
 from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
 from threadmill.runs.request import request_run
 from threadmill_shared import errors, ids
@@ -20,6 +23,8 @@ from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import WhenBusy
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.objects import Message
+from threadmill_shared.records.page import Page
+from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.run_request import ThreadRef, check_key, check_message, check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.replies import thread_not_found
@@ -53,6 +58,10 @@ class Thread(ContextManager):
             raise TypeError("Give a thread's id or its key, not both.")
         self.key = key
         self.metadata: dict[str, str] = _checked_metadata(metadata or {})
+        self.created_at: int | None = None
+        """Seconds since the epoch, like the next one; None on a handle that no list has made."""
+        self.active_at: int | None = None
+        """When it was active last."""
         self._is_known = id is not None
         self._is_new = id is None and key is None
         """No other process can know it; `with` removes it."""
@@ -82,7 +91,7 @@ class Thread(ContextManager):
 
     # ---- operations ------------------------------------------------------------------------------
 
-    async def _create(self, messages: list[str] | None = None) -> Self:
+    async def _create(self, messages: builtins.list[str] | None = None) -> Self:
         """Store the thread now, with these messages of the user; returns the handle.
 
         Raises:
@@ -145,7 +154,9 @@ class Thread(ContextManager):
     add = blocking(_add)
     add_async = awaitable(_add)
 
-    async def _add_all(self, texts: list[str], attached: Attached = NOTHING) -> list[Message]:
+    async def _add_all(
+        self, texts: builtins.list[str], attached: Attached = NOTHING
+    ) -> builtins.list[Message]:
         client = current_client()
         for text in texts:
             check_message(text, client.settings)
@@ -164,7 +175,7 @@ class Thread(ContextManager):
         limit: int = 20,
         before_message: str | None = None,
         after_message: str | None = None,
-    ) -> list[Message]:
+    ) -> builtins.list[Message]:
         """A page of the thread's messages, in ascending order; by default the newest ones.
 
         Args:
@@ -232,7 +243,7 @@ class Thread(ContextManager):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def _runs(self, limit: int = 20) -> list[Run]:
+    async def _runs(self, limit: int = 20) -> builtins.list[Run]:
         """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
         check_limit(limit)
         client = current_client()
@@ -241,6 +252,46 @@ class Thread(ContextManager):
 
     runs = blocking(_runs)
     runs_async = awaitable(_runs)
+
+    @classmethod
+    def list(
+        cls,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Thread]:
+        """A page of all threads, the one that was active last first.
+
+        Args:
+            metadata: only threads with these values; THREADMILL_INDEX must name each key.
+            since: only threads that were active then or later: a datetime with a time zone, or
+                seconds since the epoch.
+            until: only threads that were active last before.
+            limit: how many, 1 to 1000. A page of several values may have fewer and a cursor.
+            cursor: the `cursor` of the page before.
+
+        Raises:
+            TypeError, ValueError: a value is not one that it may be.
+        """
+        return drive(_list(metadata=metadata, since=since, until=until, limit=limit, cursor=cursor))
+
+    @classmethod
+    async def list_async(
+        cls,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[Thread]:
+        """Async version of `list`."""
+        return await drive_async(
+            _list(metadata=metadata, since=since, until=until, limit=limit, cursor=cursor)
+        )
 
     async def _delete(self) -> None:
         """Delete the thread, its messages and its runs.
@@ -275,6 +326,19 @@ class Thread(ContextManager):
         except errors.ThreadLocked:
             if error is None:  # else it would hide why the block was left while a run continues
                 raise
+
+
+async def _list(**wanted: Any) -> Page[Thread]:
+    page = await thread_page(**wanted)
+    return Page([_listed_thread(record) for record in page], page.cursor, page.incomplete)
+
+
+def _listed_thread(record: ThreadRecord) -> Thread:
+    thread = Thread(record.id)
+    thread.key, thread.metadata = record.key, record.metadata
+    thread.created_at = record.created_at // 1000
+    thread.active_at = None if record.active_at is None else record.active_at // 1000
+    return thread
 
 
 def _refuse_name(assistant: Any) -> None:

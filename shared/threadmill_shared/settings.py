@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from threadmill_shared import errors
@@ -20,6 +21,9 @@ logger = logging.getLogger("threadmill")
 DEFAULT_MODEL = "gpt-5.4-mini"
 FIRST_DEFAULT_MODEL = "gpt-4.1-mini"
 """Digests of idempotency keys name it, whatever the default is now."""
+INDEX_KEY_PATTERN = r"[A-Za-z0-9_.:-]{1,64}"
+MOST_INDEX_KEYS = 8
+"""Each costs every thread an entry in an index."""
 NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
 
@@ -87,6 +91,25 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     """How workers log: lines for people, or a JSON object a line."""
 
+    index: str | None = None
+    """Keys of threads' metadata that `Thread.list` can select by, with commas between them."""
+
+    @field_validator("index")
+    @classmethod
+    def _fit_index(cls, given: str | None) -> str | None:
+        keys = _listed(given)
+        if len(keys) > MOST_INDEX_KEYS:
+            raise ValueError(f"it may name at most {MOST_INDEX_KEYS} keys")
+        for key in keys:
+            if not re.fullmatch(INDEX_KEY_PATTERN, key):
+                raise ValueError("a key has 1 to 64 letters, digits or characters of '_.:-'")
+        return ",".join(dict.fromkeys(keys)) or None
+
+    @property
+    def index_keys(self) -> tuple[str, ...]:
+        """The keys that `index` names."""
+        return tuple(_listed(self.index))
+
     def store_url(self) -> str:
         """The Redis URL.
 
@@ -127,6 +150,10 @@ class Settings(BaseSettings):
 
 _OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_QUEUES", "THREADMILL_APP"}
 """Read by the commands, the Procfile and the compose file."""
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _warn_of_unknown() -> None:

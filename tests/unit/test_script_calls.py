@@ -12,6 +12,7 @@ import pytest
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
+from threadmill_shared.store.scripts.lists import ListScripts
 from threadmill_shared.store.scripts.loader import script
 from threadmill_shared.store.scripts.parked_runs import ParkedRunScripts
 from threadmill_shared.store.scripts.runs import RunScripts
@@ -34,11 +35,15 @@ NAMED_KEYS = {
     "tools": KEYS.tools("worker"),
     "state": KEYS.worker_state("worker"),
     "place": "place",
+    "first": "first of restnames",
     "tomb": KEYS.tomb(THREAD_ID),
     "deadlines": KEYS.deadlines("first of rest"),
 }
 """What a key of a header is, for the arguments that `values` gives."""
-FAMILIES = (RunScripts, HeldRunScripts, ParkedRunScripts, ThreadScripts, WorkerScripts)
+FAMILIES = (
+    *(RunScripts, HeldRunScripts, ParkedRunScripts, ThreadScripts, WorkerScripts),
+    ListScripts,
+)
 
 
 def scripts() -> set[str]:

@@ -180,6 +180,14 @@ _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 """Empty if they are not there."""
 
 
+LISTED_FIELDS = (
+    *("thread_id", "status", "request", "worker", "usage", "last_error", "reason", "data"),
+    *("queue", "open_step", "parent", "forced", *_NUMBERS, *_TIMES),
+    *(name for name in _TEXTS if name != "terminal"),
+)
+"""The fields that a list reads: all but those that may be large and that it does not show."""
+
+
 class _Fields:
     """The fields of the hash, and which of them this release cannot read."""
 

@@ -21,9 +21,13 @@ class ThreadRecord:
     key: str | None
     """The caller's own name for the thread, if the store knows it."""
     metadata: dict[str, Any]
+    active_at: int | None = None
+    """When it was active last, in milliseconds; None: this was read elsewhere than in a list."""
 
     @classmethod
-    def read(cls, thread_id: str, fields: Mapping[str, str]) -> ThreadRecord:
+    def read(
+        cls, thread_id: str, fields: Mapping[str, str], *, active_at: int | None = None
+    ) -> ThreadRecord:
         """Read the fields of the thread's hash, of which some may be missing."""
         return cls(
             id=thread_id,
@@ -31,4 +35,5 @@ class ThreadRecord:
             last=int(fields.get("last") or 0),
             key=fields.get("key") or None,
             metadata=from_json(fields.get("metadata") or "{}"),
+            active_at=active_at,
         )

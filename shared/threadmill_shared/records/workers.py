@@ -41,6 +41,8 @@ class WorkerInfo:
     """All queues that it consumes."""
     seen: Seen | None = None
     """None: only its lease tells whether it lives."""
+    keeps_indexes: bool = True
+    """Whether it keeps the indexes of lists; releases that do not say so do not."""
 
     def encode(self) -> str:
         """The registration as it is stored under the worker's id."""
@@ -59,6 +61,7 @@ class WorkerInfo:
             queue=stored["queue"],
             queues=tuple(stored.get("queues", ())),
             seen=Seen(seen["server"], seen["client"]) if seen else None,
+            keeps_indexes=bool(stored.get("keeps_indexes")),
         )
 
 

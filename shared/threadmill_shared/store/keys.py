@@ -57,7 +57,8 @@ class Keys:
     `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
-    published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's).
+    published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's);
+    `indexing` (hash: how far the indexes of lists are).
     """
 
     def __init__(self, namespace: str) -> None:
@@ -195,6 +196,10 @@ class Keys:
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
+
+    def indexing(self) -> str:
+        """How far the indexes of lists are."""
+        return f"{self.namespace}:{{workers}}:indexing"
 
     def format(self) -> str:
         """The number of the store's format."""

@@ -26,6 +26,7 @@ from threadmill_shared.records.messages import assistant_message, user_message
 from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.files import Files
+from threadmill_shared.store.index_names import assistant_indexes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
@@ -128,7 +129,7 @@ class Runs:
             digest=new.content_digest if keyed else "",
             message_id=new.message_id if new.message is not None else "",
             message=_user_message(new),
-            assistant=new.request.assistant_name,
+            assistants=" ".join(assistant_indexes(new.request)),
             rest=_run_fields(new),
         )
         reply = await self._runner.run(call)

@@ -10,6 +10,7 @@ from threadmill_shared.store.files import Files
 from threadmill_shared.store.held_runs import HeldRuns
 from threadmill_shared.store.indexes import Indexes
 from threadmill_shared.store.inspector import Inspector
+from threadmill_shared.store.lists import Lists
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.parked_runs import ParkedRuns
 from threadmill_shared.store.replicas import ReplicaCheck
@@ -37,6 +38,7 @@ class Store:
         self.parked_runs = ParkedRuns(session)
         self.indexes = Indexes(session)
         self.inspector = Inspector(session)
+        self.lists = Lists(session)
         self.workers = Workers(session)
         self.assistants = Assistants(session)
 

@@ -19,6 +19,7 @@ from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
+from threadmill_shared.records.list_filters import RunFilter
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
@@ -172,6 +173,14 @@ async def remove_runs(story: Story) -> None:
     await scene.store.threads.remove_runs_of_deleted(scene.thread_id)
     assert await scene.store.runs.record(run.run_id) is None
     assert await scene.members("all_runs") == []
+
+
+@case
+async def read_indexes(story: Story) -> None:
+    run = await story.scene.enqueue()
+    story.lose()
+    page = await story.scene.store.lists.runs(RunFilter(), 5, None)
+    assert [record.id for record in page] == [run.run_id]
 
 
 # ---- what a holder writes ----------------------------------------------------------------------

@@ -26,7 +26,7 @@ METADATA = '{"customer":"7","order":"12"}'
 INDEXED_KEY = "customer"
 INDEXED = "customer=7"
 """What of it is indexed."""
-ASSISTANT = "Ada"
+ASSISTANT = "assistant:0123456789abcdef"
 LOST = '{"name":"worker_lost","code":"server_error","message":"worker_lost: gone"}'
 
 
@@ -108,7 +108,7 @@ class Commands:
             "park_ms": 3_600_000,
             "log_ms": DAY,
             "run_ms": DAY,
-            "request": f'{{"assistant_name":"{ASSISTANT}"}}',
+            "request": "{}",
         }
         return Command(
             "enqueue",
@@ -130,7 +130,7 @@ class Commands:
                 "digest": content if key else "",
                 "message_id": f"msg_{run_id}",
                 "message": f"said to {run_id}",
-                "assistant": ASSISTANT,
+                "assistants": ASSISTANT,
             },
             tuple(part for pair in fields.items() for part in pair),
             key,

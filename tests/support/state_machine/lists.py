@@ -23,7 +23,7 @@ def wanted_lists(model: Model) -> Iterator[tuple[str, Any]]:
     runs = model.runs.values()
     yield "all_runs", {("", run.id) for run in runs}
     yield "status", {(run.status, run.id) for run in runs}
-    yield "assistant", {(digest(ASSISTANT), run.id) for run in runs}
+    yield "assistant", {(ASSISTANT.partition(":")[2], run.id) for run in runs}
     yield "error", {(digest(word), run.id) for run in runs for word in run.error}
     yield "expiring", {("", run.id) for run in runs if run.has_ended}
     yield "active", {("", thread) for thread in model.threads}

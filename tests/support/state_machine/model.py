@@ -148,7 +148,7 @@ class Model:
         digest: str,
         message_id: str,
         message: str,
-        assistant: str,
+        assistants: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:

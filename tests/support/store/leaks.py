@@ -136,6 +136,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "tombs": _tombs,
     "alive": _stays,
     "format": _stays,
+    "indexing": _stays,
     "lease": _expires,
     "tools": _expires,
     "state": _expires,

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistant
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -69,7 +69,7 @@ local runs = bucket .. 'runs:' .. thread_id
 local newest = redis.call('ZREVRANGE', runs, 0, 0, 'WITHSCORES')[2]
 local place = newest and math.max(now, newest + 2 ^ -10) or now
 redis.call('ZADD', runs, place, run_id)
-list_new_run(bucket, run_id, place, assistant)
+list_new_run(bucket, run_id, place, assistants)
 list_thread(bucket, thread_id, now)
 
 if head == '' then

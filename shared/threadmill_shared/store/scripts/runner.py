@@ -57,6 +57,17 @@ class ScriptRunner:
         answer: list[Any] = reply
         return answer
 
+    async def run_each_apart(self, calls: Sequence[ScriptCall]) -> list[list[Any]]:
+        """Run scripts that change nothing, in a round trip of their own; returns their replies.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        try:
+            return await self.commands([call.command for call in calls])
+        except redis_errors.NoScriptError:
+            return await self.commands([call.in_full() for call in calls])
+
     async def ask_each(self, calls: Sequence[ScriptCall]) -> list[list[Any]]:
         """Run scripts that change nothing, and are asked again and again; returns their replies.
 

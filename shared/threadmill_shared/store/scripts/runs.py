@@ -29,12 +29,13 @@ class RunScripts:
         digest: str,
         message_id: str,
         message: str,
-        assistant: str,
+        assistants: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
 
-        An empty `digest` says that there is no idempotency key.
+        An empty `digest` says that there is no idempotency key; `assistants` are the names of the
+        indexes that the run stands in for its assistant's sake.
         """
         keys = {
             "run": self._keys.run(run_id),
@@ -54,7 +55,7 @@ class RunScripts:
             "digest": digest,
             "message_id": message_id,
             "message": message,
-            "assistant": assistant,
+            "assistants": assistants,
         }
         return script("enqueue").call(keys, args, rest)
 

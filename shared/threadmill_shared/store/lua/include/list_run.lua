@@ -1,16 +1,20 @@
 -- The indexes of runs: `all_runs`, and those that the run's field `listed` names: its status, its
 -- assistant, and its error (`status:failed assistant:0a1b error:2c3d`), everywhere by its place in its
--- thread's own list. A run that an earlier release has created is in none of them, and has no such field,
+-- thread's own list. `assistants` are its words for the assistant: of its id, and of the name if the id
+-- does not follow from that. A run that an earlier release has created is in none of them, and has no such field,
 -- until a script of this release changes it.
-local function list_new_run(bucket, run_id, place, assistant)
-  local words = 'status:queued assistant:' .. digest_of(assistant)
+local function list_new_run(bucket, run_id, place, assistants)
+  local words = 'status:queued ' .. assistants
   add_to_indexes(bucket, 'all_runs ' .. words, place, run_id)
   redis.call('HSET', bucket .. 'run:' .. run_id, 'listed', words)
   return words
 end
 
-local function assistant_of(run)
-  return tostring(decoded(redis.call('HGET', run, 'request')).assistant_name or '')
+-- Whether its id follows from its name, a script cannot tell; so such a run has both words.
+local function assistants_of(run)
+  local request = decoded(redis.call('HGET', run, 'request'))
+  return 'assistant:' .. digest_of(tostring(request.assistant_id))
+    .. ' assistant:' .. digest_of(tostring(request.assistant_name))
 end
 
 -- The run has this status now. Returns the names of its indexes and its place in them; nothing if its
@@ -21,7 +25,7 @@ local function list_run(bucket, run_id, status)
   local words, place = known[1], redis.call('ZSCORE', bucket .. 'all_runs', run_id)
   if not words then
     place = redis.call('ZSCORE', bucket .. 'runs:' .. known[2], run_id)
-    words = place and list_new_run(bucket, run_id, place, assistant_of(run))
+    words = place and list_new_run(bucket, run_id, place, assistants_of(run))
   end
   if not place then
     return

@@ -1,0 +1,39 @@
+"""The scripts that lists are read with, and that repair their indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
+
+
+class ListScripts:
+    """Calls of the scripts about the indexes of lists of one namespace."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def read_indexes(
+        self,
+        *,
+        names: str,
+        high: str,
+        id: str,
+        low: str,
+        count: int,
+        rest: Sequence[str],
+    ) -> ScriptCall:
+        """Read the next `count` entries of some indexes of the buckets in `rest`.
+
+        The `names` of the indexes have blanks between them.
+        """
+        args: dict[str, Value] = {
+            "names": names,
+            "high": high,
+            "id": id,
+            "low": low,
+            "count": count,
+        }
+        first = rest[0] + names.partition(" ")[0]
+        return script("read_indexes").call({"first": first}, args, rest)
