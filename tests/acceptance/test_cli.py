@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -204,13 +205,30 @@ def test_help_lists_every_command_and_is_quick(shell: Shell) -> None:
         before = children_seconds()
         answer = shell.run("--help")
         spent.append(children_seconds() - before)
-    commands = ["worker", "dev", "demo", "say", "chat"]
+    commands = ["worker", "dev", "doctor", "demo", "say", "chat"]
     commands += ["status", "show", "tail", "cancel", "approve", "reject", "runs", "approvals"]
     commands += ["assistants", "tools", "workers", "health", "flower", "import", "export"]
     assert (
         re.findall(r"^  (\w+) ", answer.stdout.partition("Commands:")[2], re.MULTILINE) == commands
     )
     assert min(spent) < HELP_SECONDS
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(kind: str, shell: Shell) -> None:
+    if kind == "bash" and shutil.which("bash") is None:
+        pytest.skip("bash is not installed")
+    script = shell.run(_THREADMILL_COMPLETE=f"{kind}_source")
+    assert script.returncode == 0, script.stderr
+    assert "_THREADMILL_COMPLETE" in script.stdout
+    commands = shell.run(
+        _THREADMILL_COMPLETE="zsh_complete", COMP_WORDS="threadmill wor", COMP_CWORD="1"
+    )
+    assert commands.stdout.split("\n")[1::3] == ["worker", "workers"]
+    options = shell.run(
+        _THREADMILL_COMPLETE="bash_complete", COMP_WORDS="threadmill runs --js", COMP_CWORD="2"
+    )
+    assert options.stdout == "plain,--json\n"
 
 
 def test_python_m_is_the_same_command(shell: Shell) -> None:
@@ -434,7 +452,9 @@ def test_ctrl_c_cancels_what_say_waits_for(place: Place) -> None:
 def test_tail_shows_each_event_once_and_a_message_on_one_line(place: Place) -> None:
     [run_id] = place.say("tailed", "Please roll two dice")
     lines = place.shell.run("tail", run_id).stdout.splitlines()
-    names = [line.split()[1] for line in lines]
+    assert all(re.match(r" *\d+  \d\d:\d\d:\d\d\.\d{3}  \S", line) for line in lines)
+    assert not any(line.endswith(" ") for line in lines)
+    names = [line.split()[2] for line in lines]
     assert names[0] == "thread.run.created"
     assert names[-2:] == ["thread.run.completed", "done"]
     assert names.count("thread.message.delta") == 1
@@ -447,8 +467,35 @@ def test_tail_as_json_gives_the_same_events_in_one_piece_or_two(place: Place) ->
     [run_id] = place.say("json", "tokens=5")
     whole = [json.loads(x) for x in place.shell.run("tail", run_id, "--json").stdout.splitlines()]
     rest = place.shell.run("tail", run_id, "--json", "--after", "7").stdout.splitlines()
-    assert whole == [vars(event) for event in events_of(run_id)]
-    assert [json.loads(line) for line in rest] == whole[7:]
+    events = list(Run.load(run_id).events())
+    assert [(one["id"], one["at"], one["event"]) for one in whole] == [
+        (event.id, event.at, event.event) for event in events
+    ]
+    assert [json.loads(line)["id"] for line in rest] == [one["id"] for one in whole[7:]]
+    assert joined(whole) == joined([json.loads(line) for line in rest])
+
+
+def joined(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run as it was at the end, made of all that the events say of it; the last word counts."""
+    objects: dict[str, Any] = {}
+    for one in events:
+        if isinstance(one["data"], dict) and not one["event"].endswith("delta"):
+            objects.setdefault(one["data"].get("id"), {}).update(one["data"])
+    run = objects[events[-2]["data"]["id"]]
+    return {name: value for name, value in run.items() if value is not None}
+
+
+def test_tail_as_json_does_not_repeat_what_has_not_changed(place: Place) -> None:
+    [run_id] = place.say("short", "tokens=5")
+    told = [json.loads(x) for x in place.shell.run("tail", run_id, "--json").stdout.splitlines()]
+    ours = [one for one in told if re.fullmatch(r"thread\.run\.\w+", one["event"])]
+    first, *rest = [one["data"] for one in ours]
+    assert first["thread_id"] == Run.load(run_id).thread_id
+    assert all({"id", "object", "status"} <= data.keys() for data in rest)
+    assert not any({"instructions", "tools"} & data.keys() for data in (first, *rest))
+    assert not any({"thread_id", "model", "assistant_id"} & data.keys() for data in rest)
+    assert {"usage", "completed_at"} <= rest[-1].keys()
+    assert joined(told)["status"] == "completed"
 
 
 def test_an_event_as_json_is_one_line_for_every_reader(place: Place) -> None:
@@ -457,11 +504,6 @@ def test_an_event_as_json_is_one_line_for_every_reader(place: Place) -> None:
     lines = place.shell.run("tail", run.id, "--json").stdout.splitlines()
     told = [json.loads(line) for line in lines]
     assert told[0]["data"]["metadata"]["note"] == text
-
-
-def events_of(run_id: str) -> list[SimpleNamespace]:
-    events = Run.load(run_id).events()
-    return [SimpleNamespace(id=e.id, event=e.event, data=e.data) for e in events]
 
 
 def test_tail_follows_a_run_until_another_process_cancels_it(place: Place) -> None:

@@ -9,16 +9,24 @@ from rich.console import Console
 from rich.text import Text
 
 from threadmill import Event
+from threadmill.cli.texts import time_of_day
 from threadmill_shared.records.json_lines import json_line
 
 _NUMBER_WIDTH = 5
 _NAME_WIDTH = 27
-_INDENT = " " * (_NUMBER_WIDTH + _NAME_WIDTH + 4)
+_TIME_WIDTH = 12
+_INDENT = " " * (_NUMBER_WIDTH + _TIME_WIDTH + _NAME_WIDTH + 6)
 _LONGEST = 300
 """Characters of one event's details."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """Characters that would control the terminal, except the newline."""
 
+_SHOWN_FIELDS = {
+    "thread.run.created": "thread_id",
+    "thread.run.queued": "assistant_id",
+    "thread.run.in_progress": "model",
+}
+"""What is shown of a run's first events."""
 _STYLES = {
     "thread.run.completed": "bold green",
     "thread.run.failed": "bold red",
@@ -60,10 +68,9 @@ class EventLines:
         self._write(_printable(piece).replace("\n", f"\n{_INDENT}"))
 
     def _begin(self, event: Event, details: str) -> None:
-        self._write(f"{event.id:>{_NUMBER_WIDTH}}  ", "dim")
-        name = (
-            f"{event.event:<{_NAME_WIDTH}}  " if details or "delta" in event.event else event.event
-        )
+        self._write(f"{event.id:>{_NUMBER_WIDTH}}  {time_of_day(event.at):<{_TIME_WIDTH}}  ", "dim")
+        is_alone = not details and "delta" not in event.event
+        name = event.event if is_alone else f"{event.event:<{_NAME_WIDTH}}  "
         self._write(name, _STYLES.get(event.event, "dim" if not details else ""))
         self._write(details.replace("\n", " "))
 
@@ -99,13 +106,18 @@ def _words(name: str, data: Any) -> str:
     if name.startswith("thread.run."):
         return _progress(name, data)
     if name.startswith("thread.message."):
-        images = [
-            part["image_file"]["file_id"]
-            for part in data.get("delta", {}).get("content", ())
-            if part["type"] == "image_file"
-        ]
-        return " ".join(images) or str((data.get("incomplete_details") or {}).get("reason") or "")
+        return _message(data)
     return json_line(data) if name.startswith("threadmill.") else ""
+
+
+def _message(data: dict[str, Any]) -> str:
+    images = [
+        part["image_file"]["file_id"]
+        for part in data.get("delta", {}).get("content", ())
+        if part["type"] == "image_file"
+    ]
+    reason = (data.get("incomplete_details") or {}).get("reason")
+    return " ".join(images) or " ".join([data["id"], *([str(reason)] if reason else [])])
 
 
 def _call(call: dict[str, Any]) -> str:
@@ -129,10 +141,8 @@ def _hosted(kind: str, details: dict[str, Any]) -> str:
 
 
 def _progress(name: str, data: dict[str, Any]) -> str:
-    if name == "thread.run.created":
-        return str(data["thread_id"])
-    if name == "thread.run.in_progress":
-        return str(data["model"])
+    if name in _SHOWN_FIELDS:
+        return str(data[_SHOWN_FIELDS[name]])
     if error := data["last_error"]:
         return f"{error['code']}: {error['message']}"
     if data["incomplete_details"]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from threadmill.cli.texts import NONE, shown_text
-from threadmill_shared.records.json_lines import json_line
 
 C = TypeVar("C", bound=Callable[..., None])
 
@@ -66,6 +65,8 @@ def json_option(command: C) -> C:
 
 def print_objects(found: Iterable[Any]) -> None:
     """Print objects as JSON, one a line; dataclasses and models as objects of all their fields."""
+    from threadmill_shared.records.json_lines import json_line
+
     for one in found:
         sys.stdout.write(json_line(_plain(one)) + "\n")
     sys.stdout.flush()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli.store_url import use_store
-from threadmill_shared.records.json_lines import json_line
+from threadmill.cli.tables import json_option, print_objects
 
 if TYPE_CHECKING:
     from threadmill import Event
@@ -19,17 +19,32 @@ if TYPE_CHECKING:
 @click.option(
     "--after", default=0, metavar="N", type=click.IntRange(0), help="Start after event number N."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: id, event, data.")
-def tail(run_id: str, after: int, as_json: bool) -> None:  # noqa: FBT001  click's signature
-    """Follow the event log of the run RUN_ID until its end, from any process."""
+@json_option
+def tail(*, run_id: str, after: int, as_json: bool) -> None:
+    """Follow the event log of the run RUN_ID until its end, from any process.
+
+    Each line has the event's number and time. With --json it has `id`, `at`, `event` and `data`: of
+    the object that the event is about, only what has changed since the last line about it.
+    """
     use_store()
     from threadmill import Run
 
     events = Run.load(run_id).events(after=after)
     if as_json:
-        for event in events:
-            _print_json(event)
-        return
+        _print_changes(events)
+    else:
+        _print_lines(events)
+
+
+def _print_changes(events: Iterable[Event]) -> None:
+    from threadmill.cli.event_changes import EventChanges
+
+    changes = EventChanges()
+    for event in events:
+        print_objects([changes.object_of(event)])
+
+
+def _print_lines(events: Iterable[Event]) -> None:
     from threadmill.cli.event_lines import EventLines
 
     lines = EventLines()
@@ -38,9 +53,3 @@ def tail(run_id: str, after: int, as_json: bool) -> None:  # noqa: FBT001  click
             lines.show(event)
     finally:
         lines.end()
-
-
-def _print_json(event: Event) -> None:
-    found = {"id": event.id, "event": event.event, "data": event.data}
-    sys.stdout.write(json_line(found) + "\n")
-    sys.stdout.flush()

@@ -24,6 +24,16 @@ def local_time(seconds: float | None) -> str:
     return then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
+def time_of_day(seconds: float | None) -> str:
+    """A time of day to the millisecond; with its date if that is not today's."""
+    if not seconds:
+        return NONE
+    then = datetime.fromtimestamp(seconds).astimezone()
+    is_today = then.date() == datetime.now().astimezone().date()
+    text = then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+    return f"{text}.{then.microsecond // 1000:03d}"
+
+
 def duration(seconds: float | None) -> str:
     """A duration in at most two units: `0.42 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
     if seconds is None:

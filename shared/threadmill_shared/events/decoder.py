@@ -7,7 +7,7 @@ Messages, steps and runs are in a record by number; the decoder knows the rest f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared import ids
@@ -34,6 +34,8 @@ class Event:
     """Its name, as in the Assistants API's streams, or `threadmill.*`."""
     data: Any
     """The object it is about, as plain JSON; `[DONE]` for `done`."""
+    at: float | None = field(default=None, compare=False)
+    """When it was stored, in seconds since the epoch by the server's clock."""
 
 
 class LogDecoder:
@@ -66,11 +68,11 @@ class LogDecoder:
         Raises:
             StoreIncompatible: a later release has written it.
         """
-        number = entry.first
+        number, at = entry.first, entry.at / 1000
         for record in entry.records:
             for name, data in self._decoders[type(record)](entry, record):
                 if number > after:
-                    yield Event(number, name, data)
+                    yield Event(number, name, data, at)
                 number += 1
 
     def _refuse_unknown(self, _entry: log.LogEntry, record: log.UnknownRecord) -> Iterator[Named]:
