@@ -8,7 +8,6 @@ import sys
 from typing import NoReturn
 
 import click
-from redis.exceptions import RedisError
 
 from threadmill.cli.commands import threadmill
 from threadmill_shared.errors import ThreadmillError
@@ -43,12 +42,20 @@ def _run() -> int:
     except ThreadmillError as error:
         click.echo(f"Error: {error}", err=True)
         return 1
-    except (RedisError, TypeError, ValueError) as error:
-        # An unforeseen error; a traceback would not help the user of a command.
-        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
-        return 1
     except BrokenPipeError:
         # The reader of the output has exited. What is still buffered would be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if not isinstance(error, _unforeseen()):
+            raise
+        # A traceback would not help the user of a command.
+        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        return 1
     return code if isinstance(code, int) else 0
+
+
+def _unforeseen() -> tuple[type[Exception], ...]:
+    """Errors that are told by their name; redis-py is imported only by commands that need it."""
+    redis = sys.modules.get("redis.exceptions")
+    return (TypeError, ValueError, *([redis.RedisError] if redis else []))

@@ -20,7 +20,6 @@ import click
 
 from threadmill.cli import signals
 from threadmill_shared.log_text import install_command
-from threadmill_shared.records.workers import REPLACE_CODE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +42,7 @@ def dev(modules: tuple[str, ...]) -> None:
     ./.threadmill/; Flower runs if it is installed. Ctrl-C ends them all.
     """
     from threadmill.cli.subprocesses import ChildProcesses
+    from threadmill_shared.records.workers import REPLACE_CODE
     from threadmill_shared.settings import load_settings
 
     os.environ.setdefault("THREADMILL_DRAIN_SECONDS", DRAIN_SECONDS)

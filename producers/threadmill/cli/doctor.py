@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +28,8 @@ def doctor(*, as_json: bool, no_provider: bool) -> None:
     Nothing is changed, and the provider is asked for its list of models only, which costs nothing.
     The exit code is 1 if there is an error, otherwise 0.
     """
+    import asyncio
+
     from threadmill.inspection.doctor.diagnosis import diagnose
     from threadmill_shared.errors import NotConfigured
     from threadmill_shared.settings import load_settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +21,8 @@ def read_store(read: Callable[[Store, Settings], Coroutine[Any, Any, T]]) -> T:
         NotConfigured: there is no store.
         StoreUnavailable: Redis does not answer.
     """
+    import asyncio
+
     use_store()
     return asyncio.run(_read(read))
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from threadmill_shared.broker.queues import QUEUE_PATTERN
 from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def _errors_in_the_log() -> Iterator[None]:
 
 
 def _check_queues(names: Sequence[str]) -> None:
+    from threadmill_shared.broker.queues import QUEUE_PATTERN
+
     for name in names:
         if not re.fullmatch(QUEUE_PATTERN, name):
             raise click.BadParameter(
