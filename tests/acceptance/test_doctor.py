@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.processes.commands import COMMAND, run_command
+from tests.support.processes.worker import Workers
 from tests.support.servers.model_lists import ModelList, listing
 from tests.support.servers.ports import free_port
 from tests.support.servers.redis_server import RedisServer
@@ -48,13 +49,20 @@ def findings(answer: Any) -> dict[str, dict[str, str]]:
     return {one["name"]: one for one in found}
 
 
-def test_nothing_is_wrong(doctor: Doctor, sound_redis: str) -> None:
-    with ModelList(200, listing(MODEL)) as provider:
-        answer = doctor(
-            THREADMILL_REDIS_URL=sound_redis,
-            OPENAI_BASE_URL=provider.base_url,
-            OPENAI_API_KEY="key",
-            THREADMILL_MODEL=MODEL,
+def test_nothing_is_wrong(doctor: Doctor, sound_redis: str, tmp_path: Path) -> None:
+    with ModelList(200, listing(MODEL)) as provider, Workers(tmp_path) as workers:
+        settings = {
+            "THREADMILL_REDIS_URL": sound_redis,
+            "OPENAI_BASE_URL": provider.base_url,
+            "OPENAI_API_KEY": "key",
+            "THREADMILL_MODEL": MODEL,
+        }
+        workers.start("bot", **settings)
+        answer = doctor(**settings)
+        assert all(
+            one["state"] == "ok"
+            for one in findings(doctor("--json", **settings)).values()
+            if one["name"] != "provider.retirement"
         )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.splitlines()[-1].startswith("0 errors, ")
@@ -70,10 +78,13 @@ def test_problems_come_first_with_what_helps_and_the_exit_code_says_so(
             OPENAI_API_KEY="sk-wrong",
         )
     assert answer.returncode == 1
-    title, first, *_ = answer.stdout.splitlines()
+    title, *lines = answer.stdout.partition("\n\n")[0].splitlines()
     assert title.split() == ["state", "check", "finding"]
-    assert first.split()[:2] == ["error", "provider.reachable"]
-    assert "it rejects the key (HTTP 401)" in first
+    states = [line.split()[0] for line in lines]
+    assert states == sorted(states, key=["error", "warning", "skipped", "ok"].index)
+    [line] = [line for line in lines if "provider.reachable" in line]
+    assert line.startswith("error ")
+    assert "it rejects the key (HTTP 401)" in line
     assert "  provider.reachable  Correct OPENAI_API_KEY" in answer.stdout
     assert "sk-wrong" not in answer.stdout
 
@@ -89,6 +100,8 @@ def test_an_unreachable_redis_keeps_nothing_else_from_being_examined(doctor: Doc
     assert time.monotonic() - begun < 20
     assert answer.returncode == 1
     found = findings(answer)
+    assert found["workers.alive"]["state"] == "skipped"
+    assert "could not be examined: Redis cannot be used" in found["workers.alive"]["cause"]
     for name in ("redis.reachable", "broker.reachable", "provider.reachable"):
         assert found[name]["state"] == "error"
         assert "nothing listens at this address" in found[name]["cause"]
@@ -111,7 +124,6 @@ def test_the_provider_is_not_asked_if_nobody_wants_that(doctor: Doctor, sound_re
             THREADMILL_REDIS_URL=sound_redis,
             OPENAI_BASE_URL=provider.base_url,
         )
-    assert answer.returncode == 0, answer.stdout
     assert findings(answer)["provider.reachable"]["state"] == "skipped"
 
 

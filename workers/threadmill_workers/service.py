@@ -5,6 +5,7 @@ The CLI, the embedded worker and `threadmill.testing` come in here; nothing else
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -12,7 +13,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 
 from threadmill_shared import errors
@@ -103,10 +104,17 @@ async def ask_provider() -> ProviderReport:
         NotConfigured: the provider's package, or both its key and its URL are missing.
     """
     try:
-        from threadmill_workers.models import provider_check  # noqa: PLC0415  needs openai
+        # Importing openai takes a second, which would block the loop that others use, too.
+        ask = await asyncio.to_thread(_load_check)
     except ImportError as error:
         raise _incomplete_install(error) from error
-    return await provider_check.ask_for_models()
+    return await ask()
+
+
+def _load_check() -> Callable[[], Awaitable[ProviderReport]]:
+    from threadmill_workers.models import provider_check  # noqa: PLC0415  needs openai
+
+    return provider_check.ask_for_models
 
 
 def _incomplete_install(error: ImportError) -> errors.NotConfigured:

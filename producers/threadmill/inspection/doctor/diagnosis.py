@@ -8,12 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from threadmill.inspection.doctor.broker import examine_broker
 from threadmill.inspection.doctor.finding import Finding, in_order
-from threadmill.inspection.doctor.provider import (
-    ask_configured,
-    check_models,
-    check_provider,
-    check_retirement,
-)
+from threadmill.inspection.doctor.fleet import examine_fleet
+from threadmill.inspection.doctor.provider import ask_configured, examine_provider
+from threadmill.inspection.doctor.reading import FleetReading, read_for_doctor
 from threadmill.inspection.doctor.servers import examine_redis
 from threadmill_shared import errors
 from threadmill_shared.servers.url import STORE
@@ -33,16 +30,17 @@ async def diagnose(
     Returns:
         What was found, those first that need somebody first.
     """
-    parts = [
-        _guarded("redis", _examine_store(settings, clock)),
+    store, broker, answer = await asyncio.gather(
+        _examine_store(settings, clock),
         _guarded("broker", examine_broker(settings, clock)),
-    ]
-    if with_provider:
-        parts.append(_guarded("provider", _examine_provider(settings)))
-    found = [finding for part in await asyncio.gather(*parts) for finding in part]
-    if not with_provider:
-        found.append(Finding("provider.reachable", "skipped", "--no-provider was given"))
-    return in_order(found)
+        ask_configured() if with_provider else _not_asked(),
+    )
+    of_store, reading = store
+    return in_order([*of_store, *broker, *examine_provider(answer, settings, reading)])
+
+
+async def _not_asked() -> Finding:
+    return Finding("provider.reachable", "skipped", "--no-provider was given")
 
 
 async def _guarded(name: str, part: Awaitable[list[Finding]]) -> list[Finding]:
@@ -57,7 +55,26 @@ async def _guarded(name: str, part: Awaitable[list[Finding]]) -> list[Finding]:
         return [Finding(f"{name}.reachable", "skipped", cause)]
 
 
-async def _examine_store(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
+async def _examine_store(
+    settings: Settings, clock: Callable[[], float]
+) -> tuple[list[Finding], FleetReading | None]:
+    """The findings about Redis, and about the fleet; and what was read of it."""
+    found = await _guarded("redis", _examine_redis(settings, clock))
+    if not any(one.name == "redis.reachable" and one.state == "ok" for one in found):
+        return [*found, _unread("Redis cannot be used")], None
+    try:
+        reading = await read_for_doctor(settings)
+    except Exception as error:  # noqa: BLE001  the other parts are shown all the same
+        return [*found, _unread(f"reading it failed ({type(error).__name__})")], None
+    return [*found, *examine_fleet(reading)], reading
+
+
+def _unread(why: str) -> Finding:
+    cause = f"workers, queues and runs could not be examined: {why}"
+    return Finding("workers.alive", "skipped", cause)
+
+
+async def _examine_redis(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
     return await examine_redis(
         settings.store_url(),
         name="redis",
@@ -65,11 +82,3 @@ async def _examine_store(settings: Settings, clock: Callable[[], float]) -> list
         namespace=settings.namespace,
         clock=clock,
     )
-
-
-async def _examine_provider(settings: Settings) -> list[Finding]:
-    answer = await ask_configured()
-    if isinstance(answer, Finding):
-        return [answer]
-    used = {settings.model: ["THREADMILL_MODEL"]}
-    return [check_provider(answer), check_models(answer, used), check_retirement(used)]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from threadmill.inspection.doctor.finding import Finding, State
+from threadmill.inspection.doctor.reading import FleetReading
 from threadmill_shared import errors
 from threadmill_shared.records.provider_report import ProviderAnswer, ProviderReport
 from threadmill_shared.retirements.announcements import (
@@ -14,6 +15,7 @@ from threadmill_shared.retirements.announcements import (
     is_openai,
     today,
 )
+from threadmill_shared.settings import Settings
 from threadmill_workers import service
 
 _NAME = "provider.reachable"
@@ -43,6 +45,46 @@ async def ask_configured() -> ProviderReport | Finding:
         return await service.ask_provider()
     except errors.NotConfigured as error:
         return Finding(_NAME, "skipped", str(error))
+
+
+def examine_provider(
+    answer: ProviderReport | Finding, settings: Settings, reading: FleetReading | None
+) -> list[Finding]:
+    """All findings about the provider that is configured here.
+
+    Args:
+        answer: what it has answered, or why it was not asked.
+        settings: of this process.
+        reading: the fleet, if it could be read.
+    """
+    if isinstance(answer, Finding):
+        return [answer]
+    used = _used_models(answer, settings, reading)
+    return [check_provider(answer), check_models(answer, used), check_retirement(used)]
+
+
+def _used_models(
+    answer: ProviderReport, settings: Settings, reading: FleetReading | None
+) -> dict[str, list[str]]:
+    """Who uses which model, as far as the workers of an assistant have this provider."""
+    used: dict[str, list[str]] = {}
+    definitions = reading.definitions if reading is not None else []
+    if "model" in settings.model_fields_set or not definitions:
+        used[settings.model] = ["THREADMILL_MODEL"]
+    for definition in definitions:
+        hosts = _hosts(reading, definition.name) if reading is not None else set()
+        if not hosts or answer.host in hosts:
+            used.setdefault(definition.model, []).append(definition.name)
+    return used
+
+
+def _hosts(reading: FleetReading, assistant: str) -> set[str]:
+    """The providers of the workers that publish an assistant, as far as they say so."""
+    return {
+        worker.provider.host
+        for worker in reading.live
+        if worker.provider is not None and assistant in worker.assistants
+    }
 
 
 def check_provider(report: ProviderReport) -> Finding:

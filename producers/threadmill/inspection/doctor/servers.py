@@ -22,9 +22,9 @@ from threadmill_shared.servers.failures import Failure, find_failure
 from threadmill_shared.servers.url import ServerUrl
 from threadmill_shared.store.server_reader import ServerReader, address_of
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 3.0
 """How long a connection or an answer may take."""
-LIMIT_SECONDS = 8.0
+LIMIT_SECONDS = 10.0
 """How long the whole of it may take."""
 
 Check = Callable[[NamedServer, ServerReport], Finding]
