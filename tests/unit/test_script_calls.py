@@ -36,6 +36,7 @@ NAMED_KEYS = {
     "state": KEYS.worker_state("worker"),
     "place": "place",
     "first": "first of restnames",
+    "expiring": "first of restexpiring",
     "tomb": KEYS.tomb(THREAD_ID),
     "deadlines": KEYS.deadlines("first of rest"),
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from pydantic_core import from_json
 
@@ -14,35 +14,53 @@ SEEN_SECONDS = 60
 
 @dataclass(frozen=True)
 class IndexingState:
-    """What the worker that repairs the indexes has noted."""
+    """What the indexer has noted. Times are in seconds of the server's clock."""
 
     is_complete: bool = False
     """Whether all that is stored is indexed, as far as the indexer knows."""
-    metadata: tuple[str, ...] = ()
-    """The keys of metadata that are indexed, or are being indexed."""
+    metadata: str = ""
+    """The keys of metadata by which all threads are indexed, with commas between them."""
+    wanted: str = ""
+    """Those by which they are to be indexed."""
     seen_at: int = 0
-    """When the indexer looked last, in seconds."""
-    keys: int = 0
-    """How many keys of the server the pass has looked at."""
-    cursor: str = ""
-    """Where the pass is; empty: none is under way."""
-    server: str = ""
-    """The server that the cursor belongs to."""
+    """When the indexer looked last."""
     checked_at: int = 0
-    """When the last whole pass ended, in seconds."""
+    """When the last pass over all keys ended."""
+    passes: int = 0
+    """Passes since the indexes were last in doubt."""
+    is_passing: bool = False
+    """Whether a pass is under way."""
+    saw_others: bool = False
+    """Whether a worker that keeps no indexes was registered during the pass."""
+    place: str = ""
+    """Where the pass is; empty: at the beginning."""
+    server: str = ""
+    """The servers that the place belongs to."""
+    keys: int = 0
+    """Keys of the servers that the pass has looked at."""
+    missing: int = 0
+    """Entries that it has added or put right."""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
         """Build it from what is stored; what is missing there is as in a new store."""
-        return cls(
-            is_complete=fields.get("is_complete") == "1",
-            metadata=tuple(filter(None, fields.get("metadata", "").split(","))),
-            seen_at=int(fields.get("seen_at", 0)),
-            keys=int(fields.get("keys", 0)),
-            cursor=fields.get("cursor", ""),
-            server=fields.get("server", ""),
-            checked_at=int(fields.get("checked_at", 0)),
-        )
+        found: dict[str, Any] = {name: fields.get(name, "") for name in _TEXTS}
+        found |= {name: fields.get(name) == "1" for name in _FLAGS}
+        found |= {name: int(fields.get(name) or 0) for name in _NUMBERS}
+        return cls(**found)
+
+    def fields(self) -> list[str | int]:
+        """The fields as they are stored, name and value in turn."""
+        return [
+            part
+            for name, value in asdict(self).items()
+            for part in (name, int(value) if isinstance(value, bool) else value)
+        ]
+
+
+_TEXTS = ("metadata", "wanted", "place", "server")
+_FLAGS = ("is_complete", "is_passing", "saw_others")
+_NUMBERS = ("seen_at", "checked_at", "passes", "keys", "missing")
 
 
 def is_incomplete(
@@ -59,7 +77,7 @@ def is_incomplete(
     return (
         not state.is_complete
         or now - state.seen_at > SEEN_SECONDS
-        or not set(metadata) <= set(state.metadata)
+        or not set(metadata) <= set(state.metadata.split(","))
         or any(not keeps_indexes(one) for one in registrations)
     )
 

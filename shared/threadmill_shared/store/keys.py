@@ -58,7 +58,7 @@ class Keys:
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's);
-    `indexing` (hash: how far the indexes of lists are).
+    `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
     """
 
     def __init__(self, namespace: str) -> None:
@@ -91,6 +91,14 @@ class Keys:
     def parked(self, bucket: str) -> str:
         """The runs of a bucket, by its prefix, that wait for an answer from outside."""
         return f"{bucket}parked"
+
+    def indexed(self, bucket: str) -> str:
+        """The keys of metadata that a bucket, by its prefix, has indexes for."""
+        return f"{bucket}indexed"
+
+    def expiring(self, bucket: str) -> str:
+        """The ended runs of a bucket, by its prefix, that are to leave the indexes."""
+        return f"{bucket}expiring"
 
     def run(self, run_id: str) -> str:
         """The run's record."""
@@ -196,6 +204,10 @@ class Keys:
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
+
+    def indexer(self) -> str:
+        """The worker that repairs the indexes of lists."""
+        return f"{self.namespace}:{{workers}}:indexer"
 
     def indexing(self) -> str:
         """How far the indexes of lists are."""

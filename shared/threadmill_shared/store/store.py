@@ -8,6 +8,7 @@ from threadmill_shared.store.assistants import Assistants
 from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.held_runs import HeldRuns
+from threadmill_shared.store.indexer import Indexer
 from threadmill_shared.store.indexes import Indexes
 from threadmill_shared.store.inspector import Inspector
 from threadmill_shared.store.lists import Lists
@@ -39,6 +40,7 @@ class Store:
         self.indexes = Indexes(session)
         self.inspector = Inspector(session)
         self.lists = Lists(session)
+        self.indexer = Indexer(session, self.threads)
         self.workers = Workers(session)
         self.assistants = Assistants(session)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.support.store.lists import forget_indexes
 from tests.support.store.scene import OTHER, Scene
 
 from threadmill_shared import ids
@@ -208,6 +209,7 @@ async def test_a_run_whose_record_was_deleted_by_hand_leaves_the_index(scene, se
         scene.keys.runs(scene.thread_id),
     )
     await scene.command("UNLINK", *of_thread)
+    await forget_indexes(scene)
 
 
 async def test_a_queue_that_no_worker_consumes_gets_neither_probes_nor_repeats(scene, sent):

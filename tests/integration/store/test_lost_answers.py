@@ -11,6 +11,7 @@ from importlib import resources
 
 import pytest
 from pydantic_core import to_json
+from tests.support.store.lists import expired_run
 from tests.support.store.lossy_client import LossyClient
 from tests.support.store.scene import CALL, HOLDER, Scene, begin_message, park_call
 
@@ -181,6 +182,26 @@ async def read_indexes(story: Story) -> None:
     story.lose()
     page = await story.scene.store.lists.runs(RunFilter(), 5, None)
     assert [record.id for record in page] == [run.run_id]
+
+
+@case
+async def index_thread(story: Story) -> None:
+    scene = story.scene
+    run = await scene.enqueue()
+    await scene.command("HDEL", scene.keys.run(run.run_id), "listed")
+    await scene.command("ZREM", f"{scene.keys.bucket(run.run_id)}all_runs", run.run_id)
+    story.lose()
+    assert await scene.store.indexer.index([scene.keys.thread(scene.thread_id)]) == (0, 1)
+    assert await scene.members("all_runs") == [run.run_id]
+
+
+@case
+async def trim_indexes(story: Story) -> None:
+    scene = story.scene
+    await expired_run(scene)
+    story.lose()
+    await scene.store.indexer.trim()
+    assert await scene.members("all_runs") == []
 
 
 # ---- what a holder writes ----------------------------------------------------------------------

@@ -137,6 +137,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "alive": _stays,
     "format": _stays,
     "indexing": _stays,
+    "indexer": _expires,
     "lease": _expires,
     "tools": _expires,
     "state": _expires,

@@ -19,6 +19,7 @@ from threadmill_workers.membership.lease import Lease
 from threadmill_workers.metrics.loop_lag import measure_loop_lag
 from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.recovery.fleet_count import COUNT_SECONDS, FleetCount
+from threadmill_workers.recovery.indexing import LOOK_SECONDS, Indexing
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.retries import Retries
@@ -94,6 +95,7 @@ class Maintenance:
             is_connected=lease.is_confirmed,
         )
         self._reconciliation = Reconciliation(store, executor, lease, takeover)
+        self._indexing = Indexing(store, lease.holder.id, settings.index_keys)
         self._fleet_count = FleetCount(store, lease, metrics)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,6 +107,7 @@ class Maintenance:
             self._every(COMPARE_SECONDS, self._reconciliation.compare),
             self._every(PING_SECONDS, self._watchdog.check),
             self._every(REPORT_SECONDS, self._report_state),
+            self._every(LOOK_SECONDS, self._indexing.look, at_once=True),
         ]
         if self._metrics.is_on:
             work.append(measure_loop_lag(self._metrics))
@@ -131,11 +134,15 @@ class Maintenance:
             async for run_id in cancelled:
                 self._executor.stop(run_id)
 
-    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    async def _every(
+        self, seconds: float, act: Callable[[], Awaitable[None]], *, at_once: bool = False
+    ) -> None:
         name = getattr(act, "__name__", "work").strip("_")
         retries = Retries(f"maintenance ({name})", self._lease.is_confirmed)
+        pause = 0.0 if at_once else seconds
         while True:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(pause)
+            pause = seconds
             try:
                 await act()
                 retries.note_success()

@@ -37,3 +37,18 @@ class ListScripts:
         }
         first = rest[0] + names.partition(" ")[0]
         return script("read_indexes").call({"first": first}, args, rest)
+
+    def index_thread(self, *, thread_id: str, after: str, count: int) -> ScriptCall:
+        """Put a thread and `count` of its runs into their indexes; see the script for `after`."""
+        args: dict[str, Value] = {
+            "bucket": self._keys.bucket(thread_id),
+            "thread_id": thread_id,
+            "after": after,
+            "count": count,
+        }
+        return script("index_thread").call({"thread": self._keys.thread(thread_id)}, args)
+
+    def trim_indexes(self, *, count: int, rest: Sequence[str]) -> ScriptCall:
+        """Remove at most `count` expired runs of each of the buckets in `rest`."""
+        keys = {"expiring": self._keys.expiring(rest[0])}
+        return script("trim_indexes").call(keys, {"count": count}, rest)

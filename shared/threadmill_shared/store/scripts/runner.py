@@ -58,10 +58,11 @@ class ScriptRunner:
         return answer
 
     async def run_each_apart(self, calls: Sequence[ScriptCall]) -> list[list[Any]]:
-        """Run scripts that change nothing, in a round trip of their own; returns their replies.
+        """Run scripts that are safe to repeat, in a round trip of their own; returns their replies.
 
         Raises:
             StoreUnavailable: no answer within the runner's patience.
+            StoreFull: the server is out of memory; some of them may have been applied.
         """
         try:
             return await self.commands([call.command for call in calls])

@@ -1,0 +1,121 @@
+"""What one worker at a time does for the indexes of lists: it removes, repairs and completes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from threadmill_shared.store.connections import is_cluster
+from threadmill_shared.store.indexing_state import IndexingState, keeps_indexes
+from threadmill_shared.store.key_scan import KeyScan, ScanStep
+from threadmill_shared.store.scripts.lists import ListScripts
+from threadmill_shared.store.session import Session
+from threadmill_shared.store.threads import Threads
+
+RUNS_AT_ONCE = 200
+"""Runs of a thread that one script looks at."""
+THREADS_AT_ONCE = 50
+"""Scripts in one round trip."""
+TRIMMED_AT_ONCE = 100
+"""Expired runs of a bucket that one script removes."""
+
+
+@dataclass(frozen=True)
+class IndexingView:
+    """What the indexer decides by."""
+
+    state: IndexingState
+    now: int
+    """The server's time in seconds."""
+    sees_others: bool
+    """Whether a worker is registered that keeps no indexes."""
+
+
+class Indexer:
+    """Repairs the indexes of one namespace."""
+
+    def __init__(self, session: Session, threads: Threads) -> None:
+        self._keys = session.keys
+        self._runner = session.runner
+        self._threads = threads
+        self._is_cluster = is_cluster(session.client)
+        self._scripts = ListScripts(session.keys)
+        self._scan = KeyScan(session, session.keys.all_threads())
+
+    async def lead(self, worker: str, lifetime_ms: int) -> bool:
+        """Become the indexer, or stay it; false if another worker is."""
+        key = self._keys.indexer()
+        if await self._runner.command("SET", key, worker, "NX", "PX", lifetime_ms):
+            return True
+        if await self._runner.command("GET", key) != worker:
+            return False
+        return bool(await self._runner.command("PEXPIRE", key, lifetime_ms))
+
+    async def view(self) -> IndexingView:
+        """Read what there is to decide by."""
+        fields, registered, time = await self._runner.commands(
+            [("HGETALL", self._keys.indexing()), ("HVALS", self._keys.alive()), ("TIME",)]
+        )
+        return IndexingView(
+            IndexingState.read(fields),
+            int(time[0]),
+            any(not keeps_indexes(registration) for registration in registered),
+        )
+
+    async def note(self, state: IndexingState) -> None:
+        """Store how far it is."""
+        await self._runner.command("HSET", self._keys.indexing(), *state.fields())
+
+    async def choose_metadata(self, wanted: str) -> None:
+        """From now on, scripts index these keys of metadata, with commas between them."""
+        keys = [self._keys.indexed(bucket) for bucket in self._keys.buckets()]
+        await self._runner.commands(
+            ("SET", key, wanted) if wanted else ("DEL", key) for key in keys
+        )
+
+    async def servers(self) -> str:
+        """Which servers have the keys."""
+        return await self._scan.servers()
+
+    async def next_threads(self, place: str, count: int) -> ScanStep:
+        """Look at about `count` keys; of those, the ones of threads are found."""
+        return await self._scan.step(place, count)
+
+    async def index(self, threads: Sequence[str]) -> tuple[int, int]:
+        """Put threads and their runs into the indexes.
+
+        Args:
+            threads: keys of threads.
+
+        Returns:
+            How many entries were missing or wrong, and how many runs were looked at.
+        """
+        missing, looked_at = 0, 0
+        left = [(key.rpartition(":")[2], "") for key in threads]
+        while left:
+            some, left = left[:THREADS_AT_ONCE], left[THREADS_AT_ONCE:]
+            replies = await self._runner.run_each_apart(
+                [
+                    self._scripts.index_thread(thread_id=id, after=after, count=RUNS_AT_ONCE)
+                    for id, after in some
+                ]
+            )
+            missing += sum(int(reply[1]) for reply in replies)
+            looked_at += sum(int(reply[3]) for reply in replies)
+            pairs = zip(some, replies, strict=True)
+            left += [(id, reply[2]) for (id, _), reply in pairs if reply[2]]
+        return missing, looked_at
+
+    async def trim(self) -> int:
+        """Remove what has expired, and the runs of deleted threads; returns how many runs.
+
+        One call removes a part of them if there are many.
+        """
+        buckets = self._keys.buckets()
+        together = [[bucket] for bucket in buckets] if self._is_cluster else [buckets]
+        replies = await self._runner.run_each_apart(
+            [self._scripts.trim_indexes(count=TRIMMED_AT_ONCE, rest=some) for some in together]
+        )
+        for thread_id in [id for reply in replies for id in reply[2]]:
+            await self._threads.remove_runs_of_deleted(thread_id)
+        return sum(int(reply[1]) for reply in replies)

@@ -1,0 +1,287 @@
+"""The indexer: it removes what has expired, and indexes what earlier releases have written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.store.lists import INDEXES, all_pages, expired_run, forget_indexes
+from tests.support.store.scene import Scene
+
+from threadmill_shared import ids
+from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
+from threadmill_shared.records.run import Status
+from threadmill_shared.store import indexer as store_indexer
+from threadmill_shared.store.batch import Batch
+from threadmill_workers.recovery import indexing
+from threadmill_workers.recovery.indexing import Indexing
+
+OLD = '{"worker":"host:1","since":0,"queue":"q"}'
+"""A registration of a release that keeps no indexes."""
+
+
+@pytest.fixture
+def scene(store) -> Scene:
+    return Scene(store, ids.new_thread_id())
+
+
+@pytest.fixture
+def work(scene) -> Indexing:
+    return Indexing(scene.store, "host:1:aaaa", ("customer",))
+
+
+async def some_runs(scene: Scene, count: int) -> list[str]:
+    made = []
+    for number in range(count):
+        thread_id = ids.new_thread_id()
+        run = await scene.enqueue(thread_id=thread_id, thread_metadata={"customer": str(number)})
+        await scene.passes((await scene.record(run.run_id)).created_at)
+        made.append(run.run_id)
+    return made[::-1]
+
+
+async def listed(scene: Scene, **wanted) -> list[str]:
+    pages = await all_pages(lambda cursor: scene.store.lists.runs(RunFilter(**wanted), 50, cursor))
+    return [record.id for page in pages for record in page]
+
+
+async def is_incomplete(scene: Scene, **metadata: str) -> bool:
+    return (await scene.store.lists.threads(ThreadFilter(metadata), 1, None)).incomplete
+
+
+async def test_a_new_store_is_complete_after_one_look(scene, work):
+    assert await is_incomplete(scene)
+
+    await work.look()
+
+    assert not await is_incomplete(scene, customer="7")
+
+
+async def test_what_an_earlier_release_has_written_is_listed_as_if_this_one_had(scene, work):
+    await work.look()  # so that metadata is indexed from the beginning
+    runs = await some_runs(scene, 20)
+    await scene.store.runs.cancel(runs[0])
+    held = await scene.claim(runs[1])
+    await held.finish(Status.COMPLETED, Batch())
+    held = await scene.claim(runs[2])
+    batch = Batch()
+    batch.fields["last_error"] = '{"code":"server_error","name":"worker_lost","message":"x"}'
+    await held.finish(Status.FAILED, batch)
+    before = await scene.contents()
+    await forget_indexes(scene)
+    await scene.command("DEL", scene.keys.indexing())
+
+    await work.look()
+
+    after = await scene.contents()
+    assert after.keys() == before.keys()
+    for key, stored in before.items():
+        if key.split(":")[1] in INDEXES - {"expiring", "assistant"}:
+            assert after[key].value == stored.value, key
+    assert await listed(scene) == runs
+    assert await listed(scene, error="worker_lost") == [runs[2]]
+    assert await listed(scene, assistant="Ada") == runs
+    assert len(await scene.members("expiring")) <= 3
+    state = await scene.store.lists.state()
+    assert (state.is_complete, state.missing > 0) == (True, True)
+
+
+async def test_a_status_that_an_earlier_release_has_changed_is_put_right(scene, work):
+    run = await scene.enqueue()
+    held = await scene.claim(run.run_id)
+    await held.finish(Status.COMPLETED, Batch())
+    bucket, key = scene.keys.bucket(run.run_id), scene.keys.run(run.run_id)
+    words = await scene.command("HGET", key, "listed")
+    place = await scene.command("ZSCORE", f"{bucket}all_runs", run.run_id)
+    stale = words.replace("completed", "queued")
+    await scene.command("HSET", key, "listed", stale)
+    await scene.command("UNLINK", f"{bucket}status:completed", f"{bucket}expiring")
+    await scene.command("ZADD", f"{bucket}status:queued", place, run.run_id)
+
+    await work.look()
+
+    assert await listed(scene, status=Status.QUEUED) == []
+    assert await listed(scene, status=Status.COMPLETED) == [run.run_id]
+    assert await scene.members("expiring") == [f"{run.run_id} {words}"]
+
+
+async def test_a_thread_with_many_runs_is_indexed_in_pages(scene, work, monkeypatch):
+    monkeypatch.setattr(store_indexer, "RUNS_AT_ONCE", 3)
+    runs = [(await scene.enqueue()).run_id for _ in range(10)]
+    await forget_indexes(scene)
+
+    await work.look()
+
+    assert sorted(await listed(scene)) == sorted(runs)
+
+
+async def test_runs_with_one_place_do_not_stop_a_page(scene, work, monkeypatch):
+    monkeypatch.setattr(store_indexer, "RUNS_AT_ONCE", 2)
+    runs = [(await scene.enqueue()).run_id for _ in range(5)]
+    for run_id in runs:  # as releases before wrote them that gave no run a place of its own
+        await scene.command("ZADD", scene.keys.runs(scene.thread_id), 1_700_000_000_000, run_id)
+    await forget_indexes(scene)
+
+    await work.look()
+
+    assert (await scene.store.lists.state()).is_complete
+
+
+async def test_while_a_worker_keeps_no_indexes_lists_stay_incomplete(scene, work):
+    await work.look()
+    await scene.command("HSET", scene.keys.alive(), "host:1:old", OLD)
+    await work.look()
+    assert (await scene.store.lists.state()).passes == 1
+    assert not (await scene.store.lists.state()).is_complete
+
+    await some_runs(scene, 3)
+    await forget_indexes(scene)
+    await work.look()
+    assert (await scene.store.lists.state()).passes == 1, "one pass is enough meanwhile"
+
+    await scene.command("HDEL", scene.keys.alive(), "host:1:old")
+    assert await is_incomplete(scene), "what it wrote last is not indexed yet"
+    await work.look()
+    assert not await is_incomplete(scene)
+    assert len(await listed(scene)) == 3
+
+
+async def test_a_pass_proves_nothing_if_such_a_worker_came_in_the_middle(scene, work, monkeypatch):
+    runs = await some_runs(scene, 3)
+    await forget_indexes(scene)
+    index = scene.store.indexer.index
+
+    async def index_and_register(threads):
+        await scene.command("HSET", scene.keys.alive(), "host:1:old", OLD)
+        return await index(threads)
+
+    monkeypatch.setattr(scene.store.indexer, "index", index_and_register)
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not (await scene.store.lists.state()).is_complete
+    await scene.command("HDEL", scene.keys.alive(), "host:1:old")
+
+
+async def test_after_a_minute_without_an_indexer_a_pass_is_due(scene, work):
+    await work.look()
+    runs = await some_runs(scene, 2)
+    await forget_indexes(scene)
+    state = await scene.store.lists.state()
+    await scene.store.indexer.note(replace(state, seen_at=state.seen_at - 61))
+    assert await is_incomplete(scene)
+
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
+async def test_a_pass_a_day_finds_what_old_producers_have_written(scene, work):
+    await work.look()
+    runs = await some_runs(scene, 2)
+    await forget_indexes(scene)
+    await work.look()
+    assert await listed(scene) == []
+    state = await scene.store.lists.state()
+    await scene.store.indexer.note(replace(state, checked_at=state.checked_at - 86_401))
+
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
+async def test_a_pass_continues_at_its_place_with_another_worker(scene, work, monkeypatch):
+    monkeypatch.setattr(indexing, "STEP_KEYS", 1)
+    monkeypatch.setattr(indexing, "KEYS_PER_SECOND", 1_000_000)
+    runs = await some_runs(scene, 30)
+    await forget_indexes(scene)
+    leads = iter([True] * 6)
+    monkeypatch.setattr(work, "_leads", lambda: _value(next(leads, False)))
+    await work.look()
+    halfway = await scene.store.lists.state()
+    assert (halfway.is_passing, halfway.is_complete) == (True, False)
+    assert halfway.place
+
+    await scene.command("DEL", scene.keys.indexer())
+    other = Indexing(scene.store, "host:2:bbbb", ("customer",))
+    await other.look()
+
+    state = await scene.store.lists.state()
+    assert state.is_complete
+    assert state.keys > halfway.keys
+    assert await listed(scene) == runs
+
+
+async def test_a_place_of_another_server_is_worth_nothing(scene, work):
+    runs = await some_runs(scene, 5)
+    await forget_indexes(scene)
+    await work.look()
+    await forget_indexes(scene)
+    state = await scene.store.lists.state()
+    await scene.store.indexer.note(
+        replace(state, is_complete=False, is_passing=True, place="0 12345", server="=another")
+    )
+
+    await work.look()
+
+    assert await listed(scene) == runs
+
+
+async def test_keys_that_are_named_later_are_indexed_and_old_ones_removed(scene, work):
+    await work.look()
+    await some_runs(scene, 3)
+    other = Indexing(scene.store, "host:1:aaaa", ("team",))
+    thread = await scene.enqueue(thread_metadata={"team": "red", "customer": "7"})
+
+    await other.look()
+
+    kinds = [key.split(":")[1] for key in await scene.contents()]
+    assert kinds.count("metadata") == 1
+    page = await scene.store.lists.threads(ThreadFilter({"team": "red"}), 5, None)
+    assert [record.id for record in page] == [(await scene.record(thread.run_id)).thread_id]
+    assert not page.incomplete
+    assert await is_incomplete(scene, customer="7")
+
+
+async def test_only_one_worker_is_the_indexer(scene, work):
+    await work.look()
+    other = Indexing(scene.store, "host:2:bbbb", ("team",))
+
+    await other.look()
+
+    assert (await scene.store.lists.state()).wanted == "customer"
+
+
+async def test_runs_whose_records_have_expired_are_removed_in_parts(scene, work, monkeypatch):
+    monkeypatch.setattr(store_indexer, "TRIMMED_AT_ONCE", 2)
+    for _ in range(5):
+        await expired_run(scene)
+    stays = await scene.enqueue()
+
+    await work.look()
+
+    assert await scene.members("all_runs") == [stays.run_id]
+    assert await scene.members("expiring") == []
+    assert [key for key in await scene.contents() if "status:cancelled" in key] == []
+
+
+async def test_the_runs_of_a_deleted_thread_are_removed_if_its_caller_has_died(scene, work):
+    run = await scene.enqueue()
+    await scene.store.runs.cancel(run.run_id)
+    await scene.send(scene.commands.delete_thread(scene.thread_id))
+    bucket = scene.keys.bucket(scene.thread_id)
+    await work.look()
+    assert await scene.members("tombs") == [scene.thread_id], "its caller may be at it"
+    await scene.command("ZINCRBY", f"{bucket}tombs", -61_000, scene.thread_id)
+
+    await Indexing(scene.store, "host:1:aaaa", ("customer",)).look()
+
+    assert await scene.store.runs.record(run.run_id) is None
+    assert await scene.members("all_runs") == []
+    assert await scene.members("tombs") == []
+
+
+async def _value(value: bool) -> bool:
+    return value

@@ -1,0 +1,157 @@
+"""Keeps the indexes of lists whole: one worker of the fleet does it for all.
+
+It removes runs whose records have expired, and indexes what workers and producers of earlier
+releases have written. For that it looks at all keys, in passes; a pass proves that the indexes are
+complete if no worker that keeps none was registered meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from threadmill_shared.store.indexer import IndexingView
+from threadmill_shared.store.indexing_state import SEEN_SECONDS, IndexingState
+from threadmill_shared.store.store import Store
+
+logger = logging.getLogger("threadmill.worker")
+
+LOOK_SECONDS = 5.0
+LEAD_MS = 15_000
+"""How long a worker stays the indexer without saying so again."""
+TRIM_SECONDS = 30.0
+STEP_KEYS = 500
+"""Keys that are looked at in one round trip."""
+KEYS_PER_SECOND = 5_000
+KEYS_FOR_A_THREAD = 5
+"""What a thread costs, compared with a key that is only looked at; a run costs as much as a key."""
+DAY_SECONDS = 86_400
+"""After so long, another pass finds what producers of an earlier release have written since."""
+
+
+class Indexing:
+    """The work of the indexer, which this worker may be."""
+
+    def __init__(self, store: Store, worker: str, metadata: tuple[str, ...]) -> None:
+        """Nothing is done yet.
+
+        Args:
+            store: where the indexes are.
+            worker: the id of this one.
+            metadata: the keys of threads' metadata that are to have indexes.
+        """
+        self._indexer = store.indexer
+        self._worker = worker
+        self._wanted = ",".join(metadata)
+        self._trimmed_at = float("-inf")
+
+    async def look(self) -> None:
+        """Do what is due, if this worker is the indexer or can become it.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreFull: it has no room.
+        """
+        if not await self._leads():
+            return
+        state = await self._noted(await self._indexer.view())
+        await self._trim()
+        if _needs_pass(state, await self._indexer.view()):
+            await self._pass(state)
+
+    async def _leads(self) -> bool:
+        return await self._indexer.lead(self._worker, LEAD_MS)
+
+    async def _noted(self, view: IndexingView) -> IndexingState:
+        """Note that the indexer looks, and what follows from what it sees."""
+        state, now = view.state, view.now
+        if now - state.seen_at > SEEN_SECONDS or state.wanted != self._wanted:
+            await self._indexer.choose_metadata(self._wanted)
+        if now - state.seen_at > SEEN_SECONDS:  # nobody knows who has written since
+            state = IndexingState()
+        if state.wanted != self._wanted:
+            both = [key for key in state.metadata.split(",") if key in self._wanted.split(",")]
+            state = replace(state, wanted=self._wanted, metadata=",".join(both), is_passing=False)
+        if view.sees_others:
+            is_doubted = state.is_complete
+            state = replace(state, is_complete=False, saw_others=True)
+            state = replace(state, passes=0) if is_doubted else state
+        state = replace(state, seen_at=now)
+        await self._indexer.note(state)
+        return state
+
+    async def _trim(self) -> None:
+        if time.monotonic() - self._trimmed_at < TRIM_SECONDS:
+            return
+        while await self._indexer.trim():
+            if not await self._leads():
+                return
+        self._trimmed_at = time.monotonic()
+
+    # ---- a pass over all keys --------------------------------------------------------------------
+
+    async def _pass(self, state: IndexingState) -> None:
+        state = await self._begun(state)
+        while state.is_passing:
+            began = time.monotonic()
+            cost, state = await self._step(state)
+            if not await self._leads():
+                return
+            state = await self._seen(state)
+            if state.is_passing:
+                await asyncio.sleep(max(0.0, cost / KEYS_PER_SECOND - (time.monotonic() - began)))
+
+    async def _begun(self, state: IndexingState) -> IndexingState:
+        """The pass that is under way, or a new one; after a restart a server has other places."""
+        servers = await self._indexer.servers()
+        if state.is_passing and servers and servers == state.server:
+            return state
+        sees_others = (await self._indexer.view()).sees_others
+        begun = replace(state, is_passing=True, saw_others=sees_others, place="", server=servers)
+        return replace(begun, keys=0, missing=0)
+
+    async def _step(self, state: IndexingState) -> tuple[int, IndexingState]:
+        """Look at some keys; returns what that has cost, in keys, and the new state."""
+        step = await self._indexer.next_threads(state.place, STEP_KEYS)
+        missing, runs = await self._indexer.index(step.keys)
+        cost = STEP_KEYS + KEYS_FOR_A_THREAD * len(step.keys) + runs
+        return cost, replace(
+            state,
+            place=step.place,
+            is_passing=bool(step.place),
+            keys=state.keys + STEP_KEYS,
+            missing=state.missing + missing,
+        )
+
+    async def _seen(self, state: IndexingState) -> IndexingState:
+        """Note how far the pass is; at its end, what it has proved."""
+        view = await self._indexer.view()
+        state = replace(state, seen_at=view.now, saw_others=state.saw_others or view.sees_others)
+        if not state.is_passing:
+            state = self._ended(state, view.now)
+        await self._indexer.note(state)
+        return state
+
+    def _ended(self, state: IndexingState, now: int) -> IndexingState:
+        if state.missing:
+            logger.info(
+                "added %d entries to the indexes of lists for what earlier releases have written",
+                state.missing,
+            )
+        ended = replace(state, checked_at=now, passes=state.passes + 1)
+        if state.saw_others:
+            return ended
+        return replace(ended, is_complete=True, metadata=state.wanted)
+
+
+def _needs_pass(state: IndexingState, view: IndexingView) -> bool:
+    """Whether a pass is under way or due.
+
+    While a worker is registered that keeps no indexes, one pass indexes most of what there is; the
+    one that proves something comes when that worker is gone.
+    """
+    is_current = state.is_complete and state.metadata == state.wanted
+    is_due = not is_current or view.now - state.checked_at > DAY_SECONDS
+    return state.is_passing or (is_due and not (view.sees_others and state.passes > 0))
