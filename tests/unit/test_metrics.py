@@ -18,8 +18,8 @@ from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors
 from threadmill_shared.model import Usage
-from threadmill_shared.records.definition import RunSnapshot
-from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.definition import Definition, RunSnapshot
+from threadmill_shared.records.run import TERMINAL, RunRecord, Status
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.execution.request_measurement import RequestMeasurement
 from threadmill_workers.metrics import loop_lag
@@ -110,6 +110,20 @@ def test_a_long_name_is_cut():
 def test_the_build_tells_version_and_namespace(metrics):
     [value] = scraped(metrics).values("threadmill_build_info", namespace="tm")
     assert value == 1
+
+
+def test_what_has_not_happened_to_an_assistant_of_the_worker_is_shown_as_0(metrics):
+    metrics.expect([Definition(id="asst", name="Ada", model="m-1")])
+    found = scraped(metrics)
+    assert found.values("threadmill_runs_total", assistant="Ada", status="failed") == [0]
+    assert found.labels("threadmill_runs_total", "status") == set(TERMINAL)
+    assert found.values("threadmill_model_requests_total", model="m-1", outcome="refused") == [0]
+    assert found.values("threadmill_recoveries_total", cause="lease") == [0]
+
+
+def test_no_series_says_when_another_one_began(metrics):
+    metrics.note_end(record_of("Marvin"), Status.COMPLETED, 2.0)
+    assert "_created" not in scraped(metrics).text
 
 
 # ---- models and tools ----------------------------------------------------------------------------

@@ -78,6 +78,7 @@ class WorkerProcess:
         self._runner = self._make_runner()
         self._metrics = WorkerMetrics(
             settings,
+            definitions=catalog.definitions.values(),
             running=lambda: self.running,
             tool_threads=self._runner.thread_counts,
         )

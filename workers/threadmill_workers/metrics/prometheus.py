@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from threadmill_shared.model import Usage
-from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.run import TERMINAL, RunRecord, Status
 from threadmill_shared.records.waiting import WaitingRuns
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.metrics.bounded_names import BoundedNames
 from threadmill_workers.metrics.fleet_gauges import FleetGauges
-from threadmill_workers.metrics.recorder import MetricsRecorder
+from threadmill_workers.metrics.recorder import (
+    FAILED_OUTCOMES,
+    RECOVERY_CAUSES,
+    REQUEST_OUTCOMES,
+    MetricsRecorder,
+)
+from threadmill_workers.metrics.registry import SparseRegistry
 
 MOST_NAMES = 100
 """Of assistants, tools and models that have series of their own; the others share one."""
@@ -39,7 +46,7 @@ class PrometheusMetrics(MetricsRecorder):
 
     def __init__(self, namespace: str) -> None:
         """Nothing has happened yet; `namespace` is the worker's, for `threadmill_build_info`."""
-        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry = SparseRegistry(auto_describe=True)
         ProcessCollector(registry=self.registry)
         self._assistants, self._tools, self._models = (BoundedNames(MOST_NAMES) for _ in range(3))
         self._fleet = FleetGauges(namespace, MOST_NAMES)
@@ -131,6 +138,23 @@ class PrometheusMetrics(MetricsRecorder):
         for state in ("limit", "busy", "abandoned", "waiting"):
             count = partial(_count, tool_threads, state)
             self._tool_threads.labels(state).set_function(count)
+
+    def expect(self, definitions: Iterable[Definition]) -> None:
+        """Show 0 for what has not happened yet: a series' first value is no increase.
+
+        Args:
+            definitions: the assistants that the worker publishes.
+        """
+        for definition in definitions:
+            for status in TERMINAL:
+                self._ends.labels(self._assistants.label(definition.name), status.value)
+            for outcome in REQUEST_OUTCOMES:
+                self._requests.labels(self._models.label(definition.model), outcome)
+            self.note_tokens(definition.model, Usage())
+        for outcome in FAILED_OUTCOMES:
+            self._retries.labels(outcome)
+        for cause in RECOVERY_CAUSES:
+            self._recoveries.labels(cause)
 
     # ---- runs ------------------------------------------------------------------------------------
 

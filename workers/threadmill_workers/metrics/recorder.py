@@ -6,6 +6,12 @@ from threadmill_shared.model import Usage
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.records.waiting import WaitingRuns
 
+FAILED_OUTCOMES = ("rate_limited", "unavailable", "garbled", "too_long", "refused")
+"""How a model request ends that the provider does not answer."""
+REQUEST_OUTCOMES = ("answered", *FAILED_OUTCOMES, "interrupted")
+RECOVERY_CAUSES = ("connection", "lease", "not_executed", "lost_message")
+"""Why a run has to be put right."""
+
 
 class MetricsRecorder:
     """Takes note of what happens in a worker. This one forgets it: metrics are off.
@@ -31,7 +37,7 @@ class MetricsRecorder:
         """
 
     def note_request(self, model: str, outcome: str) -> None:
-        """Take note of how a model request has ended."""
+        """Take note of how a model request has ended: one of `REQUEST_OUTCOMES`."""
 
     def note_first_piece(self, seconds: float) -> None:
         """Take note of how long after a request the first piece of its answer came."""
@@ -52,7 +58,7 @@ class MetricsRecorder:
         """Take note of a run that was put right.
 
         Args:
-            cause: why that was necessary.
+            cause: one of `RECOVERY_CAUSES`.
             seconds: since the worker that held it was last known to live; None: it is not dead.
         """
 

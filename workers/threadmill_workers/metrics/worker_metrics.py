@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from threadmill_shared.records.definition import Definition
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.metrics.recorder import MetricsRecorder
@@ -21,6 +22,7 @@ class WorkerMetrics:
         self,
         settings: Settings,
         *,
+        definitions: Iterable[Definition],
         running: Callable[[], int],
         tool_threads: Callable[[], ThreadCounts],
     ) -> None:
@@ -28,6 +30,7 @@ class WorkerMetrics:
 
         Args:
             settings: with the port and the address.
+            definitions: the assistants that the worker publishes.
             running: how many runs the worker executes; read from other threads.
             tool_threads: what its threads for tools do; read from other threads, too.
         """
@@ -39,6 +42,7 @@ class WorkerMetrics:
             from threadmill_workers.metrics.prometheus import PrometheusMetrics  # noqa: PLC0415
 
             self._counted = PrometheusMetrics(settings.namespace)
+            self._counted.expect(definitions)
             self._counted.watch(running=running, tool_threads=tool_threads)
 
     @property
