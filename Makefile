@@ -19,7 +19,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all chaos fuzz lint bench requirements clean
+.PHONY: help demo test test-all monitoring chaos fuzz lint bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -30,11 +30,15 @@ demo: $(INSTALLED) ## Play three conversations on an embedded server and two wor
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist=loadscope --no-loadscope-reorder $(ARGS)
 
-test-all: ## Run all tests, also those that take long: fuzz and chaos, each with a new seed
+test-all: ## Run all tests, also those that take long or need Prometheus; new seeds for fuzz and chaos
 	$(MAKE) lint
 	$(MAKE) test
+	$(MAKE) monitoring
 	$(MAKE) fuzz
 	$(MAKE) chaos
+
+monitoring: $(INSTALLED) ## Ask a real Prometheus for all that the dashboard and the alerts ask
+	$(BIN)/python -m pytest tests/acceptance/test_monitoring.py --monitoring $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)

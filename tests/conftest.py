@@ -76,6 +76,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=KINDS, help="the one kind of server to test with")
     parser.addoption(
+        "--monitoring", action="store_true", help="also what needs Debian's package prometheus"
+    )
+    parser.addoption(
         "--every-api", action="store_true", help="with either model API, also where one is enough"
     )
 
@@ -133,6 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{APART}: any process may execute it, whoever executes the rest of its module",
         "any_server: one kind of server is enough",
         "one_server: a test of the store that says nothing of a cluster",
+        "monitoring: needs Debian's package prometheus, and --monitoring",
         "any_api: one of the model APIs is enough; --every-api has both",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
@@ -188,9 +192,19 @@ def pytest_collection_modifyitems(
     yield
     if not config.getoption("--every-api"):
         _ask_one_api(config, items)
+    if not config.getoption("--monitoring"):
+        _skip_monitoring(items)
     put_quiet_ones_last(items)
     if folder := _shared_folder(config):
         Groups(folder).write(items, config.workerinput["workerid"])  # type: ignore[attr-defined]
+
+
+def _skip_monitoring(items: list[pytest.Item]) -> None:
+    """Leave to `make test-all` what needs a program that CI does not install."""
+    reason = "needs Prometheus: `make monitoring`, or `make test-all`"
+    for item in items:
+        if item.get_closest_marker("monitoring"):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _ask_one_api(config: pytest.Config, items: list[pytest.Item]) -> None:

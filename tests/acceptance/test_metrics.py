@@ -6,20 +6,18 @@ import re
 import socket
 import urllib.error
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from tests.support.environment import isolated_environment
-from tests.support.processes.worker import Worker, Workers
+from tests.support.monitored_fleet import Fleet, brain, play
+from tests.support.processes.worker import Workers
 from tests.support.scrapes import Scrape, metrics_url
 from tests.support.servers.ports import free_port
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
-from threadmill import Assistant, Run
-from threadmill.client.current import close_client
-from threadmill.testing import Call, Fault, Reply, StandIn, by_text
+from threadmill import Assistant
+from threadmill.testing import Fault, StandIn, by_text
 
 pytestmark = pytest.mark.any_api
 
@@ -71,65 +69,18 @@ def test_a_worker_that_ends_stops_serving(workers: Workers) -> None:
 
 # ---- a fleet -------------------------------------------------------------------------------------
 
-ANSWERS: dict[str, Any] = {
-    "completed": "Done.",
-    "failed": Fault.status(400),
-    "retried": [Fault.status(503), "Done."],
-    "with tools": [Reply([Call("look_up", {"order": 1}), Call("look_up", {})]), "Done."],
-    "parked": [Reply([Call("refund", {"order": 7})])],
-    "held": Fault.hang(2),
-    "taken over": [Fault.hang(2), "Done."],
-}
-NOBODYS = Assistant("lonely", queue="nobodys")
-"""Its runs wait in a queue that no worker consumes."""
-
-
-@dataclass
-class Fleet:
-    """Two workers, and what they have counted when each kind of run was played."""
-
-    workers: list[Worker]
-
-    def scrapes(self) -> list[Scrape]:
-        return [Scrape.of_worker(worker) for worker in self.workers if not worker.has_ended()]
-
-    def total(self, name: str, **labels: str) -> float:
-        """The sum over the fleet."""
-        return sum(scrape.total(name, **labels) for scrape in self.scrapes())
-
-    def wait_for(self, name: str, total: float, **labels: str) -> None:
-        wait_until(lambda: self.total(name, **labels) == total, f"{name} {labels} is {total}", 30)
-
 
 @pytest.fixture(scope="module")
 def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     url, folder = redis_server.fresh_database(), tmp_path_factory.mktemp("fleet")
     with (
-        StandIn(by_text({f"<{name}>": answer for name, answer in ANSWERS.items()})) as standin,
+        StandIn(brain()) as standin,
         isolated_environment(url, standin, "responses", THREADMILL_METRICS_PORT="0"),
         Workers(folder) as workers,
     ):
         fleet = Fleet(workers.start("careful", 2))
-        play(fleet)
+        play()
         yield fleet
-
-
-def play(fleet: Fleet) -> None:
-    for name in ("completed", "failed", "retried", "with tools"):
-        say(name).wait(30)
-    assert any(event.event == "thread.run.requires_action" for event in say("parked").events())
-    # A run of a script that waits for it; its queue is one that nobody consumes.
-    close_client()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("THREADMILL_QUEUE_SECONDS", "0.5")
-        NOBODYS.enqueue("<expired>").wait(30)
-        close_client()
-    NOBODYS.enqueue("<queued>")
-    assert say("held")
-
-
-def say(name: str) -> Run:
-    return Assistant.load("careful").enqueue(f"<{name}>")
 
 
 @pytest.mark.parametrize(
