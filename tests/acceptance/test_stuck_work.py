@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from pathlib import Path
 
@@ -46,8 +47,27 @@ def test_a_worker_whose_loop_does_not_answer_ends_and_its_runs_go_on(
     stuck = holder(both, run)
     run.wait(20)
     assert (run.status, run.attempt) == ("completed", 2)
-    assert "the event loop has not answered" in stuck.log()
     wait_until(stuck.has_ended, "it has ended")
+    *_, told = re.split(r"\n(?=\S)", stuck.log().strip())
+    line, *stack = told.splitlines()
+    assert " CRITICAL threadmill.worker: the event loop has not answered for 2 heartbeats: " in line
+    assert re.search(
+        rf": tool block blocks it in call call_\w+ of {run.id}; this worker exits", line
+    )
+    assert f"thread={run.thread_id} assistant=dangerous attempt=1 worker={stuck.name}" in line
+    assert "time.sleep(seconds)" in stack[-1]
+    assert "dangerous.py" in stack[1]
+    assert not [row for row in stack if "threadmill_" in row]
+
+
+def test_a_tool_that_blocks_the_loop_for_a_while_is_named(workers: Workers, notes: Path) -> None:
+    [worker] = workers.start("dangerous")
+    run = begin('call block {"seconds": 8}', notes)
+    assert run.wait(30).status == "completed"
+    [late] = [line for line in worker.log().splitlines() if "does not answer" in line]
+    assert " WARNING threadmill.worker: the event loop does not answer, " in late
+    assert f": tool block blocks it in call call_{run.id[4:]}_1_0 of {run.id}; make " in late
+    wait_until(lambda: "the event loop answers again" in worker.log(), "its return is told")
 
 
 def test_a_stream_is_closed_whose_run_was_taken_while_the_provider_was_silent(

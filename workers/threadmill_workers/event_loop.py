@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from types import FrameType
 from typing import Any, TypeVar
 
 from threadmill_shared.log_text import about
@@ -42,6 +44,11 @@ class EventLoopThread:
     def begin_unobserved(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin a coroutine that nobody waits for; its failure is logged."""
         self.begin(work).add_done_callback(_log_failure)
+
+    def frame(self) -> FrameType | None:
+        """The frame that its thread executes now; to be asked in another thread."""
+        number = self._thread.ident
+        return None if number is None else sys._current_frames().get(number)  # noqa: SLF001
 
     def stop(self) -> None:
         """Stop the loop, and wait for its thread."""

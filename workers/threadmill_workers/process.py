@@ -6,19 +6,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from threadmill_shared import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
-from threadmill_shared.log_text import counted
+from threadmill_shared.log_text import OF_PROCESS, counted
 from threadmill_shared.model import Model
 from threadmill_shared.records.workers import REPLACE_CODE, WorkerInfo
 from threadmill_shared.run_request import RunRequest
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.runner import ToolRunner
+from threadmill_workers.blocked_loop import find_block
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer_service import ConsumerService
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
@@ -107,9 +108,10 @@ class WorkerProcess:
             self.identity,
             info,
             self.catalog.tool_names(),
-            loop=Loop(self._loop.loop),
+            loop=Loop(self._loop.loop, on_late=self._warn_of_block, on_return=_note_return_of_loop),
             on_declared_dead=self._drop_runs,
             on_stuck=self._give_up,
+            on_blocked=self._give_up_blocked,
         )
 
     def _make_runner(self) -> ToolRunner:
@@ -132,12 +134,25 @@ class WorkerProcess:
     def _drop_runs(self) -> None:
         self._runtime.executor.drop()
 
-    def _give_up(self, reason: str) -> None:
+    def _warn_of_block(self) -> None:
+        block = find_block(self._loop, self._runner)
+        logger.warning(
+            "the event loop does not answer, and all runs of this worker wait: %s; make a tool "
+            "that blocks a plain def",
+            block.what,
+            extra=block.fields,
+        )
+
+    def _give_up_blocked(self, reason: str) -> None:
+        block = find_block(self._loop, self._runner)
+        self._give_up(f"{reason}: {block.what}", block.fields)
+
+    def _give_up(self, reason: str, fields: Mapping[str, Any] = OF_PROCESS) -> None:
         """Let this worker be declared dead at once, since it cannot continue, and be replaced."""
         if self._is_alone:  # it is in a user's process, which is not ours to end
-            logger.error("%s; the runs of this process may be reassigned", reason)
+            logger.error("%s; the runs of this process may be reassigned", reason, extra=fields)
             return
-        logger.critical("%s; this worker exits, and its runs are reassigned", reason)
+        logger.critical("%s; this worker exits, and its runs are reassigned", reason, extra=fields)
         logging.shutdown()
         os._exit(1)
 
@@ -267,3 +282,7 @@ class WorkerProcess:
 
     def _begin_child(self, run_id: str, parent: str) -> None:
         self._loop.begin_unobserved(self._runtime.executor.execute(run_id, parent=parent))
+
+
+def _note_return_of_loop() -> None:
+    logger.warning("the event loop answers again")

@@ -91,7 +91,7 @@ class ToolRunner:
         self._threads = ToolThreads(max_threads, on_exhausted)
         self._default_timeout = default_timeout
         self._max_output_bytes = max_output_bytes
-        self._executions: set[asyncio.Task[ToolResult]] = set()
+        self._executions: dict[asyncio.Task[ToolResult], tuple[Tool, CallContext]] = {}
         self._closed = False
 
     async def call(self, tool: Tool, arguments: str, context: CallContext) -> ToolResult:
@@ -140,6 +140,19 @@ class ToolRunner:
         """What the threads for sync tools do at this moment; may be called in any thread."""
         return self._threads.counts()
 
+    def call_on_loop(self, loop: asyncio.AbstractEventLoop) -> tuple[str, CallContext] | None:
+        """The tool, by name, and the call that this loop executes now; None: it does other work.
+
+        May be called in any thread; a loop that a tool blocks could not be asked otherwise.
+        """
+        task: asyncio.Task[Any] | None = asyncio.current_task(loop)
+        found = None if task is None else self._executions.get(task)
+        return None if found is None else (found[0].spec.name, found[1])
+
+    def names_on_loop(self) -> list[str]:
+        """The names of the async tools that are being executed; may be called in any thread."""
+        return sorted({tool.spec.name for tool, _ in [*self._executions.values()] if tool.is_async})
+
     def close(self) -> None:
         """Cancel running async tools, and let threads end; stuck ones end with the process."""
         self._closed = True
@@ -159,7 +172,7 @@ class ToolRunner:
         seconds = tool.spec.timeout or self._default_timeout
         work = partial(self._invoke, tool, bound)
         if tool.is_async:
-            return await self._bounded(self._on_loop(work), surroundings, tool, seconds)
+            return await self._bounded(self._on_loop(work), surroundings, tool, context, seconds)
         return await self._call_in_thread(tool, context, work, surroundings, seconds)
 
     async def _call_in_thread(
@@ -179,7 +192,7 @@ class ToolRunner:
         except RuntimeError as error:
             return _raised(error)
         try:
-            return await self._bounded(self._off_loop(begun), surroundings, tool, seconds)
+            return await self._bounded(self._off_loop(begun), surroundings, tool, context, seconds)
         finally:
             begun.cancel()  # it is abandoned, if it has not ended
 
@@ -188,12 +201,13 @@ class ToolRunner:
         execution: Coroutine[Any, Any, ToolResult],
         surroundings: contextvars.Context,
         tool: Tool,
+        context: CallContext,
         seconds: float | None,
     ) -> ToolResult:
         """The result, or a failure as soon as the time is over."""
         task = asyncio.get_running_loop().create_task(execution, context=surroundings)
-        self._executions.add(task)
-        task.add_done_callback(self._executions.discard)
+        self._executions[task] = tool, context
+        task.add_done_callback(self._executions.pop)
         try:
             over, _ = await asyncio.wait({task}, timeout=seconds)
         finally:

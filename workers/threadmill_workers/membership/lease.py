@@ -25,6 +25,8 @@ from threadmill_workers.membership.store_health import StoreHealth
 logger = logging.getLogger("threadmill.worker")
 
 BEAT_SECONDS = 1.0
+LATE_BEATS = 5
+"""After so many beats without an answer of the event loop, the log tells what blocks it."""
 UNANSWERED_BEATS = 30
 """So many beats may pass without an answer of the event loop. Beats and not seconds: a process that
 was frozen for a minute is no worse for it."""
@@ -36,9 +38,25 @@ LONGEST_RETRY_SECONDS = 1.0
 class Loop:
     """The event loop that the worker's runs are on, as the lease's thread sees it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_late: Callable[[], None] = lambda: None,
+        on_return: Callable[[], None] = lambda: None,
+    ) -> None:
+        """A loop that has not been asked yet.
+
+        Args:
+            loop: the event loop.
+            on_late: called once when it has not answered for some heartbeats.
+            on_return: called after that when it answers again.
+        """
         self._loop = loop
+        self._on_late = on_late
+        self._on_return = on_return
         self._unanswered = 0
+        self._is_late = False
 
     def call(self, act: Callable[[], None]) -> None:
         """Have something done on the loop."""
@@ -50,8 +68,14 @@ class Loop:
         Args:
             on_silence: called once when it has not.
         """
+        if self._is_late and self._unanswered == 0:
+            self._is_late = False
+            self._on_return()
         self._unanswered += 1
         self.call(self._answer)
+        if self._unanswered == LATE_BEATS + 1:
+            self._is_late = True
+            self._on_late()
         if self._unanswered == UNANSWERED_BEATS + 1:
             on_silence()
         return self._unanswered <= UNANSWERED_BEATS
@@ -73,6 +97,7 @@ class Lease:
         loop: Loop,
         on_declared_dead: Callable[[], None],
         on_stuck: Callable[[str], None],
+        on_blocked: Callable[[str], None] | None = None,
     ) -> None:
         """A lease that is not taken yet.
 
@@ -84,6 +109,7 @@ class Lease:
             loop: it has to answer, or there are no beats.
             on_declared_dead: called on the loop before the worker is registered under a new id.
             on_stuck: called with the reason when there will be no beats any more.
+            on_blocked: the same, if the reason is that the loop does not answer; None: `on_stuck`.
         """
         self._settings = settings
         self._loop = loop
@@ -91,6 +117,7 @@ class Lease:
             holder, info, tools, on_declared_dead=lambda: loop.call(on_declared_dead)
         )
         self._on_stuck = on_stuck
+        self._on_blocked = on_blocked or on_stuck
         self._health = StoreHealth(settings.store_url())
         self._was_lost = False
         self._end = threading.Event()
@@ -180,7 +207,7 @@ class Lease:
         self._was_lost = True
 
     def _loop_is_silent(self) -> None:
-        self._on_stuck(f"the event loop has not answered for {UNANSWERED_BEATS} heartbeats")
+        self._on_blocked(f"the event loop has not answered for {UNANSWERED_BEATS} heartbeats")
 
     async def _wait_for_next_beat(self, connection: HeartbeatConnection) -> bool:
         """Wait until the next heartbeat is due; False: the connection is lost."""
