@@ -16,7 +16,9 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from threadmill.client.caller_errors import without_our_frames
 from threadmill.client.user_loop import run_on_own_loop
+from threadmill_shared.errors import ThreadmillError
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 P = ParamSpec("P")
@@ -67,7 +69,11 @@ def drive(operation: Coroutine[Any, Any, T]) -> T:
         RuntimeError: this is an async tool; it would stop the loop that its own run needs.
     """
     _refuse_on_a_tools_loop(operation)
-    return drive_briefly(operation)
+    try:
+        return drive_briefly(operation)
+    except ThreadmillError as error:
+        raised = without_our_frames(error)
+    raise raised
 
 
 def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
@@ -106,6 +112,14 @@ def _refuse_on_a_tools_loop(operation: Coroutine[Any, Any, Any]) -> None:
 
 async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
     """Run an operation to its end, awaiting each bridge call on the running event loop."""
+    try:
+        return await _drive_on_loop(operation)
+    except ThreadmillError as error:
+        raised = without_our_frames(error)
+    raise raised
+
+
+async def _drive_on_loop(operation: Coroutine[Any, Any, T]) -> T:
     token = _callers_loop.set(asyncio.get_running_loop())
     step: Callable[[], Any] = functools.partial(operation.send, None)
     try:
