@@ -58,8 +58,12 @@ class Catalog:
         return sorted(published_name(tool.spec) for tool in self.tools)
 
 
-def load_catalog(modules: Iterable[str]) -> Catalog:
+def load_catalog(modules: Iterable[str], *, warns: bool = True) -> Catalog:
     """Import modules, found in the current folder too, and take in what they hold.
+
+    Args:
+        modules: their names.
+        warns: whether to log that a module has nothing for a worker.
 
     Raises:
         NotConfigured: a module cannot be found.
@@ -72,7 +76,7 @@ def load_catalog(modules: Iterable[str]) -> Catalog:
         known = len(catalog.definitions), len(catalog.tools)
         catalog.scan(_import(name))
         catalog.modules.append(name)
-        if known == (len(catalog.definitions), len(catalog.tools)):
+        if warns and known == (len(catalog.definitions), len(catalog.tools)):
             logger.warning("module %s defines no assistant and no @tool", name)
     return catalog
 

@@ -56,7 +56,7 @@ def dev(modules: tuple[str, ...]) -> None:
         start_worker = partial(children.start, "worker", _worker(modules), partial(show, "worker"))
         worker = start_worker()
         # Flower asks the workers about themselves when it starts, and complains if there is none.
-        if worker.line_with(" ready: ", START_SECONDS) and (flower := _flower(show)):
+        if worker.line_with(" queues ", START_SECONDS) and (flower := _flower(show)):
             children.start("flower", flower, partial(show, "flower"))
         child, code = children.first_to_end()
         show(child.name, f"ended with exit code {code}")

@@ -48,8 +48,18 @@ LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
     show_default=True,
     help="What is logged to stderr: DEBUG, INFO, WARNING or ERROR.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Start only if the model provider answers and accepts the key; asking costs nothing.",
+)
 def worker(
-    modules: tuple[str, ...], concurrency: int | None, queues: tuple[str, ...], log_level: str
+    modules: tuple[str, ...],
+    concurrency: int | None,
+    queues: tuple[str, ...],
+    log_level: str,
+    *,
+    check: bool,
 ) -> None:
     """Execute runs with the assistants and tools of these modules.
 
@@ -62,10 +72,16 @@ def worker(
     _write_lines_at_once()
     service.begin_logging(log_level)
     with _errors_in_the_log():
-        _work(modules, concurrency, queues)
+        _work(modules, concurrency, queues, asks_provider=check)
 
 
-def _work(modules: Sequence[str], concurrency: int | None, queues: Sequence[str]) -> None:
+def _work(
+    modules: Sequence[str],
+    concurrency: int | None,
+    queues: Sequence[str],
+    *,
+    asks_provider: bool,
+) -> None:
     from threadmill_shared.settings import load_settings
     from threadmill_workers import service
 
@@ -74,6 +90,8 @@ def _work(modules: Sequence[str], concurrency: int | None, queues: Sequence[str]
         settings = settings.model_copy(update={"concurrency": concurrency})
     service.model_factory(settings)
     _check_queues(queues)
+    if asks_provider:
+        _check_provider()
     _import(modules)
     service.run_worker(settings, modules, _announce_ready, queues=queues)
 
@@ -97,6 +115,23 @@ def _errors_in_the_log() -> Iterator[None]:
     else:
         return
     click.get_current_context().exit(1)
+
+
+def _check_provider() -> None:
+    """Ask the provider first.
+
+    Raises:
+        ClickException: it cannot be used; says why, and what helps.
+    """
+    import asyncio
+
+    from threadmill.inspection.doctor.provider import check_provider
+    from threadmill_workers import service
+
+    found = check_provider(asyncio.run(service.ask_provider()))
+    if found.state == "error":
+        raise click.ClickException(f"The model provider {found.cause}. {found.cure}")
+    logger.info("the model provider %s", found.cause)
 
 
 def _check_queues(names: Sequence[str]) -> None:
@@ -127,11 +162,9 @@ def _import(modules: Sequence[str]) -> None:
     from threadmill_shared.errors import ThreadmillError
     from threadmill_workers import service
 
-    if not modules:
-        logger.warning("no MODULE given: this worker can execute only assistants without tools")
     for module in modules:
         try:
-            service.load_catalog([module])
+            service.load_catalog([module], warns=False)
         except ThreadmillError:
             raise
         except (Exception, SystemExit) as error:
@@ -160,9 +193,21 @@ def _announce_ready(process: WorkerProcess) -> None:
     from threadmill_workers import service
 
     assistants, tools = len(process.catalog.definitions), len(process.catalog.tools)
+    if not assistants:
+        _warn_of_no_assistant(tools, has_modules=bool(process.catalog.modules))
+    state = "ready" if assistants else "has no assistant, and waits for runs of others"
     words = (
-        f"worker {process.identity.name} ready: {counted(assistants, 'assistant')}, "
+        f"worker {process.identity.name} {state}: {counted(assistants, 'assistant')}, "
         f"{counted(tools, 'tool')}, queues {' '.join(process.queues)}"
     )
     with contextlib.suppress(OSError):  # a worker works on when nobody reads its output any more
         click.echo(service.as_log_line(words) if service.logs_json() else words)
+
+
+def _warn_of_no_assistant(tools: int, *, has_modules: bool) -> None:
+    logger.warning(
+        "this worker has no assistant (%s); it executes only runs of assistants that were created, "
+        "or that other workers publish, and that need %s",
+        "its modules define none" if has_modules else "no MODULE was given",
+        f"no tools but its {tools}" if tools else "no tools",
+    )

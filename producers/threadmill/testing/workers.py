@@ -161,7 +161,7 @@ class ProcessWorker:
         until = time.monotonic() + _READY_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             for line in self.log().splitlines():
-                if line.startswith("worker ") and " ready:" in line:
+                if line.startswith("worker ") and " queues " in line:
                     return line.split()[1]
             time.sleep(_LOOK_SECONDS)
         said = self.log()
