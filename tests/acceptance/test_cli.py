@@ -206,7 +206,17 @@ def test_help_lists_every_command_and_is_quick(shell: Shell) -> None:
         answer = shell.run("--help")
         spent.append(children_seconds() - before)
     commands = ["worker", "dev", "doctor", "demo", "say", "chat"]
-    commands += ["status", "show", "tail", "cancel", "approve", "reject", "runs", "approvals"]
+    commands += [
+        "status",
+        "show",
+        "tail",
+        "cancel",
+        "approve",
+        "reject",
+        "runs",
+        "threads",
+        "approvals",
+    ]
     commands += ["assistants", "tools", "workers", "health", "flower", "import", "export"]
     assert (
         re.findall(r"^  (\w+) ", answer.stdout.partition("Commands:")[2], re.MULTILINE) == commands
@@ -243,7 +253,8 @@ def test_python_m_is_the_same_command(shell: Shell) -> None:
     [
         ["nope"],
         ["tail"],
-        ["runs"],
+        ["runs", "--status", "nope"],
+        ["runs", "--since", "nope"],
         ["runs", "thread_x", "--key", "k"],
         ["say", "ai", "hi", "--thread", "t", "--key", "k"],
         ["say", "ai", "hi", "--timeout", "0"],
@@ -544,11 +555,17 @@ def test_a_tail_that_nobody_reads_any_more_ends_in_silence(place: Place) -> None
 def test_runs_lists_the_newest_runs_of_a_thread(place: Place) -> None:
     run_ids = place.say("listed", "Hello!", "Hello!", "Hello!")
     answer = place.shell.run("runs", "--key", "listed", "--limit", "2").stdout
-    header, *rows = [line.split() for line in answer.splitlines()]
-    assert header == ["run", "status", "assistant", "attempt", "worker"]
-    assert [row[:4] for row in rows] == [[id, "completed", "dicer", "1"] for id in run_ids[1:]]
-    assert all(row[4].endswith(f":{place.worker.pid}") for row in rows)
-    assert place.shell.run("runs", "--key", "never").stderr == "This thread has no runs.\n"
+    header, *rows = [re.split(r" {2,}", line) for line in answer.splitlines()]
+    assert header == [
+        *("run", "status", "start", "duration", "assistant", "tokens", "error", "attempt"),
+        *("worker", "thread"),
+    ]
+    assert [[row[0], row[1], row[4]] for row in rows] == [
+        [id, "completed", "dicer"] for id in run_ids[1:]
+    ]
+    assert all(row[8].endswith(f":{place.worker.pid}") for row in rows)
+    assert place.shell.run("runs", rows[0][9], "--limit", "2").stdout == answer
+    assert place.shell.run("runs", "--key", "never").stderr == "There are no such runs.\n"
 
 
 @pytest.mark.parametrize("command", ["tail", "cancel", "runs"])

@@ -13,6 +13,8 @@ from threadmill.cli.texts import NONE, local_time
 if TYPE_CHECKING:
     from threadmill.inspection.assistants import AssistantView
 
+NO_ASSISTANTS = "There are no assistants."
+
 
 @click.command()
 @json_option
@@ -26,7 +28,7 @@ def assistants(*, as_json: bool) -> None:
 
     found = read_store(lambda store, _: read_assistants(store))
     if as_json:
-        print_objects(found)
+        print_objects(found, empty=NO_ASSISTANTS)
         return
     columns = [
         Column("assistant", is_cut=True),
@@ -39,7 +41,7 @@ def assistants(*, as_json: bool) -> None:
         Column("id", rank=6),
         Column("workers", rank=2, is_cut=True),
     ]
-    print_table(Table(columns, [_row(one) for one in found]), empty="There are no assistants.")
+    print_table(Table(columns, [_row(one) for one in found]), empty=NO_ASSISTANTS)
 
 
 def _row(one: AssistantView) -> list[str | Cell]:

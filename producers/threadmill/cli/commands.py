@@ -20,6 +20,7 @@ from threadmill.cli.say import say
 from threadmill.cli.show import show
 from threadmill.cli.status import status
 from threadmill.cli.tail import tail
+from threadmill.cli.threads import threads
 from threadmill.cli.waiting_calls import approvals
 from threadmill.cli.worker import worker
 from threadmill.cli.workers import tools, workers
@@ -38,6 +39,7 @@ COMMANDS: list[click.Command] = [
     approve,
     reject,
     runs,
+    threads,
     approvals,
     assistants,
     tools,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +28,8 @@ class Column(NamedTuple):
     is_cut: bool = False
     """Whether it is cut to what is left, instead of being left out."""
     is_number: bool = False
+    least: int = 0
+    """Cells that it has at least."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Table:
         """The table's lines, in which nothing is cut if there is no `width`."""
         titles = [Cell(column.title) for column in self.columns]
         cells = [[_cell(one) for one in row] for row in self.rows]
-        widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
+        wide = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
+        widths = [max(pair) for pair in zip(wide, (one.least for one in self.columns), strict=True)]
         shown = _fit(self.columns, widths, width)
         head = _line(titles, self.columns, shown, is_title=True)
         return [head, *(_line(row, self.columns, shown) for row in cells)]
@@ -63,13 +66,18 @@ def json_option(command: C) -> C:
     return option(command)
 
 
-def print_objects(found: Iterable[Any]) -> None:
-    """Print objects as JSON, one a line; dataclasses and models as objects of all their fields."""
+def print_objects(found: Sequence[Any], *, empty: str = "") -> None:
+    """Print objects as JSON, one a line; if there are none, say so on stderr.
+
+    Dataclasses and models become objects of all their fields.
+    """
     from threadmill_shared.records.json_lines import json_line
 
     for one in found:
         sys.stdout.write(json_line(_plain(one)) + "\n")
     sys.stdout.flush()
+    if not found and empty:
+        click.echo(empty, err=True)
 
 
 def print_table(table: Table, *, empty: str) -> None:

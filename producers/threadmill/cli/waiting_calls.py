@@ -13,6 +13,8 @@ from threadmill.cli.texts import local_time
 if TYPE_CHECKING:
     from threadmill.inspection.approvals import WaitingCall
 
+NO_APPROVALS = "No call waits for an approval."
+
 
 @click.command()
 @click.option(
@@ -34,11 +36,9 @@ def approvals(*, with_arguments: bool, limit: int, as_json: bool) -> None:
         lambda store, _: read_approvals(store, limit=limit, with_arguments=with_arguments)
     )
     if as_json:
-        print_objects(found)
+        print_objects(found, empty=NO_APPROVALS)
         return
-    print_table(
-        _table(found, with_arguments=with_arguments), empty="No call waits for an approval."
-    )
+    print_table(_table(found, with_arguments=with_arguments), empty=NO_APPROVALS)
 
 
 def _table(found: list[WaitingCall], *, with_arguments: bool) -> Table:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from threadmill.inspection.workers import WorkerView
 
 NO_WORKERS = "No worker is registered. Start one: threadmill worker MODULE"
+NO_TOOLS = "No worker has a tool."
 CONDITION_COLORS = {"alive": "green", "blocked": "red", "silent": "red"}
 STATE_COLORS = {"answering": "green", "failing": "red"}
 
@@ -29,7 +30,7 @@ def workers(*, as_json: bool) -> None:
     """
     found = _read()
     if as_json:
-        print_objects(found)
+        print_objects(found, empty=NO_WORKERS)
         return
     print_table(workers_table(found), empty=NO_WORKERS)
 
@@ -46,7 +47,7 @@ def tools(*, as_json: bool) -> None:
 
     found = tool_versions(_read())
     if as_json:
-        print_objects(found)
+        print_objects(found, empty=NO_TOOLS)
         return
     columns = [
         Column("tool", is_cut=True),
@@ -63,7 +64,7 @@ def tools(*, as_json: bool) -> None:
         )
         for one in found
     ]
-    print_table(Table(columns, rows), empty="No worker has a tool.")
+    print_table(Table(columns, rows), empty=NO_TOOLS)
 
 
 def _read() -> list[WorkerView]:

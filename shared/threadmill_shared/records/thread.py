@@ -21,6 +21,8 @@ class ThreadRecord:
     key: str | None
     """The caller's own name for the thread, if the store knows it."""
     metadata: dict[str, Any]
+    head: str = ""
+    """The run that holds it; empty: none does."""
     active_at: int | None = None
     """When it was active last, in milliseconds; None: this was read elsewhere than in a list."""
 
@@ -35,5 +37,6 @@ class ThreadRecord:
             last=int(fields.get("last") or 0),
             key=fields.get("key") or None,
             metadata=from_json(fields.get("metadata") or "{}"),
+            head=fields.get("head") or "",
             active_at=active_at,
         )

@@ -87,6 +87,11 @@ class Lists:
             incomplete=incomplete,
         )
 
+    async def records(self, run_ids: Sequence[str]) -> list[RunRecord]:
+        """The records of these runs as a list has them, without those that are gone."""
+        found = await self._run_records([Position(0, run_id) for run_id in run_ids])
+        return [record for record in found if record is not None]
+
     async def state(self) -> IndexingState:
         """How far the indexes of what earlier releases have written are."""
         return IndexingState.read(await self._runner.command("HGETALL", self._keys.indexing()))
