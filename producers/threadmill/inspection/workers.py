@@ -47,6 +47,8 @@ class WorkerView:
     tool_threads: ToolThreadUse | None
     provider: ProviderState | None
     metrics: str | None = None
+    clock_offset: int = 0
+    """Seconds by which its clock is ahead of the server's; 0: they agree, or it did not say."""
     state_age: float | None = None
     """Seconds since it has written what it is doing."""
 
@@ -91,6 +93,7 @@ def _view(found: RegisteredWorker, running: int) -> WorkerView:
         tool_threads=known.tool_threads if state else None,
         provider=known.provider if state else None,
         metrics=known.metrics,
+        clock_offset=known.clock_offset,
         state_age=found.state_age,
     )
 

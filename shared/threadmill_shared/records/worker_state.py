@@ -57,3 +57,5 @@ class WorkerState(Stored):
     provider: ProviderState = ProviderState()
     metrics: str | None = later_field()
     """Address of its metrics, `host:port`."""
+    clock_offset: int = later_field(0)
+    """Seconds by which its clock is ahead of the server's; 0: they agree, or it did not say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.metrics.recorder import MetricsRecorder
+from threadmill_workers.recovery import clock_check
 from threadmill_workers.recovery.state_report import StateReport
 
 INFO = WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm",))
@@ -45,10 +47,17 @@ class Process:
     model: object = None
     settings: Settings = field(default_factory=Settings)
     running: int = 0
+    clock_shift: float = 0.0
+    """Seconds by which its clock is wrong."""
 
     def __post_init__(self) -> None:
         context, executor = cast("WorkerContext", self), cast("Executor", self)
-        self.report = StateReport(context, Catalog(modules=["shop"]), executor)
+        self.report = StateReport(
+            context,
+            Catalog(modules=["shop"]),
+            executor,
+            clock=lambda: time.time() + self.clock_shift,
+        )
 
 
 @pytest.fixture
@@ -133,3 +142,23 @@ async def test_a_state_of_a_later_release_is_read(scene, process):
     later = (await text(scene))[:-1] + ',"mood":"good"}'
     await scene.command("SET", scene.keys.worker_state(HOLDER.id), later, "EX", 40)
     assert (await only_worker(scene)).state is not None
+
+
+@pytest.mark.parametrize(("shift", "words"), [(30, "30 s ahead of"), (-30, "30 s behind")])
+async def test_a_clock_that_is_wrong_is_written_down_and_logged_once(
+    scene, process, monkeypatch, caplog, shift, words
+):
+    monkeypatch.setattr(clock_check, "MEASURE_SECONDS", 0.0)
+    await register(scene.store, INFO)
+    await process.report.write()
+    assert (await only_worker(scene)).state.clock_offset == 0
+    assert "clock" not in caplog.text
+    process.clock_shift = shift
+    for _ in range(3):
+        await process.report.write()
+    assert (await only_worker(scene)).state.clock_offset == shift
+    [line] = [one for one in caplog.messages if "clock" in one]
+    assert f"this worker's clock is {words} the one of Redis" in line
+    process.clock_shift = 0
+    await process.report.write()
+    assert (await only_worker(scene)).state.clock_offset == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 
@@ -12,6 +13,7 @@ from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse,
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.recovery.clock_check import ClockCheck
 
 REPORT_SECONDS = 5.0
 
@@ -19,8 +21,16 @@ REPORT_SECONDS = 5.0
 class StateReport:
     """Writes down a worker's state again and again; only a change costs more than a few bytes."""
 
-    def __init__(self, context: WorkerContext, catalog: Catalog, executor: Executor) -> None:
-        """Nothing is written yet."""
+    def __init__(
+        self,
+        context: WorkerContext,
+        catalog: Catalog,
+        executor: Executor,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing is written yet; `clock` is this worker's, in seconds since the epoch."""
+        self._clock_check = ClockCheck(context.store.server, clock)
         self._context = context
         self._workers = context.store.workers
         self._executor = executor
@@ -37,6 +47,7 @@ class StateReport:
         """Write it once, unless the worker deregisters, which removes it."""
         if self._context.lease.is_closed:
             return
+        await self._clock_check.measure()
         written = (self._context.lease.holder.id, self.state())
         if written == self._written and await self._workers.keep_state(written[0]):
             return
@@ -56,6 +67,7 @@ class StateReport:
                 "tool_threads": ToolThreadUse(**asdict(self._context.runner.thread_counts())),
                 "provider": self._provider(),
                 "metrics": self._context.metrics.address,
+                "clock_offset": self._clock_check.offset,
             }
         )
 

@@ -7,10 +7,12 @@ from importlib.metadata import version
 from threadmill.inspection.doctor.finding import Finding
 from threadmill.inspection.doctor.fleet_workers import (
     check_answers,
+    check_clocks,
     check_life,
     check_modules,
     check_versions,
 )
+from threadmill.inspection.doctor.indexes import check_indexes
 from threadmill.inspection.doctor.queues import check_consumers, check_waits
 from threadmill.inspection.doctor.reading import FleetReading
 from threadmill.inspection.doctor.stuck_runs import (
@@ -27,12 +29,14 @@ _CHECKS = (
     check_answers,
     check_modules,
     check_tool_threads,
+    check_clocks,
     check_consumers,
     check_waits,
     check_overdue,
     check_holders,
     check_outputs,
     check_approvals,
+    check_indexes,
 )
 
 

@@ -79,6 +79,21 @@ def check_versions(reading: FleetReading, own: str) -> Finding:
     )
 
 
+def check_clocks(reading: FleetReading) -> Finding:
+    """Whether the workers' clocks and the server's agree."""
+    name = "workers.clock"
+    wrong = [one for one in reading.live if one.clock_offset]
+    if not wrong:
+        return Finding(name, "ok", "the workers' clocks agree with the server's, as far as known")
+    said = [f"{one.worker} ({one.clock_offset:+d} s)" for one in wrong]
+    return Finding(
+        name,
+        "warning",
+        f"clocks differ from the server's: {_list(said)}",
+        "Synchronise their hosts and the server with NTP: timedatectl set-ntp true.",
+    )
+
+
 def check_modules(reading: FleetReading) -> Finding:
     """Whether the published assistants' tools are loaded by workers that take their runs."""
     name = "workers.modules"

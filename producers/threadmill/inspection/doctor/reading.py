@@ -14,6 +14,7 @@ from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.inspection import ParkedRun
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.indexer import IndexingView
 from threadmill_shared.store.store import Store
 
 LIMIT_SECONDS = 10.0
@@ -33,6 +34,10 @@ class FleetReading:
     parked: list[ParkedRun]
     definitions: list[Definition]
     """The published assistants that this release can read."""
+    indexing: IndexingView
+    """How far the indexes of lists are."""
+    index_keys: tuple[str, ...] = ()
+    """The keys of metadata by which this process lists threads."""
 
     @property
     def live(self) -> list[WorkerView]:
@@ -68,6 +73,8 @@ async def _read(store: Store, settings: Settings) -> FleetReading:
             at=int((fleet.now - OVERDUE_SECONDS) * 1000), overdue=_OVERDUE_PER_BUCKET, unclaimed=1
         ),
         parked=await store.inspector.parked(PARKED),
+        indexing=await store.indexer.view(),
+        index_keys=settings.index_keys,
         definitions=[
             found
             for name, _, text in await store.inspector.published()
