@@ -64,12 +64,19 @@ def bytes_in(server: redis.Redis) -> int:
 
 
 @pytest.mark.quiet
+@pytest.mark.parametrize("metrics", ["without metrics", "with metrics"])
 @pytest.mark.parametrize("api", ["responses"], indirect=True)
 async def test_heartbeats_and_sweeps_cost_less_than_a_hundredth_of_a_core_however_many_runs(
-    workers: Workers, standin: StandIn, server: redis.Redis, report: Callable[[str], None]
+    workers: Workers,
+    standin: StandIn,
+    server: redis.Redis,
+    report: Callable[[str], None],
+    metrics: str,
 ) -> None:
     standin.brain = lambda _: Fault.hang(None)
     environment = {"THREADMILL_CONCURRENCY": str(RUNS), "THREADMILL_DRAIN_SECONDS": "0"}
+    if metrics == "with metrics":  # it is also the one that counts what waits in the fleet
+        environment["THREADMILL_METRICS_PORT"] = "0"
     [worker] = workers.start("bot", **environment)
     idle = await cost(worker, server)
 
@@ -79,7 +86,7 @@ async def test_heartbeats_and_sweeps_cost_less_than_a_hundredth_of_a_core_howeve
     busy = await cost(worker, server)
 
     report(
-        f"a worker's heartbeats and sweeps\n{idle.core:.2%} of a core without runs, "
+        f"a worker's heartbeats and sweeps, {metrics}\n{idle.core:.2%} of a core without runs, "
         f"{busy.core:.2%} with {RUNS} silent ones; it sends Redis {idle.sent:.0f} and "
         f"{busy.sent:.0f} bytes a second"
     )

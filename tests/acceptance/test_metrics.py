@@ -6,10 +6,12 @@ import re
 import socket
 import urllib.error
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.support.environment import isolated_environment
+from tests.support.environment import embedded_environment, isolated_environment
 from tests.support.monitored_fleet import Fleet, brain, play
+from tests.support.processes.script import Script
 from tests.support.processes.worker import Workers
 from tests.support.scrapes import Scrape, metrics_url
 from tests.support.servers.ports import free_port
@@ -17,6 +19,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Fault, StandIn, by_text
 
 pytestmark = pytest.mark.any_api
@@ -65,6 +68,15 @@ def test_a_worker_that_ends_stops_serving(workers: Workers) -> None:
     assert worker.ends()
     with pytest.raises(urllib.error.URLError):
         Scrape.of(url)
+
+
+def test_a_scripts_own_worker_serves_metrics_and_ends_with_the_script(
+    environment: None, tmp_path: Path
+) -> None:
+    settings = embedded_environment() | {"THREADMILL_METRICS_PORT": str(free_port())}
+    script = Script.of_file("measured", folder=tmp_path, environment=settings)
+    assert script.end(60)[0] == "['1.0']\n"
+    end_server(tmp_path / FOLDER)
 
 
 # ---- a fleet -------------------------------------------------------------------------------------
@@ -171,6 +183,8 @@ def test_a_run_of_a_worker_that_dies_is_a_recovery_and_another_worker_counts_for
         assert found.values("threadmill_recoveries_total", cause=cause) == [1]
         assert found.values("threadmill_recovery_seconds_count") == [1]
         assert 0 < found.total("threadmill_recovery_seconds_sum") < 40
+        ends = "threadmill_runs_total"
+        wait_until(lambda: Scrape.of_worker(second).total(ends) == 1, "its end counts once")
         wait_until(lambda: Scrape.of_worker(second).values(queued), "the second counts", 40)
     finally:
         first.thaw()

@@ -17,8 +17,8 @@ FIRST_RESEND_PAUSE_MS = 2_000
 LONGEST_RESEND_PAUSE_MS = 300_000
 """Between two sends of a run that nobody claims; doubling from the first to the longest."""
 
-_SAMPLE = 25
-"""Runs of one bucket's index that are read to count it: all of them take a few milliseconds."""
+_SAMPLE = 10
+"""Runs of one bucket's index that are read to count it: they cost the server a few milliseconds."""
 
 
 class Indexes:
@@ -59,7 +59,7 @@ class Indexes:
     async def count_waiting(self) -> WaitingRuns:
         """Count the runs that wait for a worker, or for somebody outside.
 
-        A long queue is counted from a sample of its runs, so the cost is bounded; up to 25 runs in
+        A long queue is counted from a sample of its runs, so the cost is bounded; up to 10 runs in
         each bucket are counted exactly.
         """
         calls = [
