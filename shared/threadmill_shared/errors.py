@@ -152,6 +152,9 @@ class WaitTimeout(ThreadmillError, TimeoutError):
 class ModelError(ThreadmillError):
     """The provider did not give an answer."""
 
+    cause: str = ""
+    """Why, for logs: no part of it is the provider's own words, which may quote a user."""
+
 
 class ModelRefused(ModelError):
     """The provider refused the request as such; asking again would not help.

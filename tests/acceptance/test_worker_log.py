@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support.processes.worker import Workers
+from tests.support.servers.ports import free_port
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
@@ -20,6 +21,70 @@ def lines(log: str, words: str) -> list[str]:
     return [line for line in log.splitlines() if words in line]
 
 
+def host(standin: StandIn) -> str:
+    return standin.base_url.split("/")[2]
+
+
+FAULTS: dict[str, tuple[Answer, str]] = {
+    "a wrong key": (
+        Fault.status(401, message=SECRET),
+        (
+            "refuses requests (the key is wrong, HTTP 401), for {run} among others; their runs fail: "
+            "check OPENAI_API_KEY"
+        ),
+    ),
+    "no such model": (
+        Fault.status(404, message=SECRET),
+        (
+            "refuses requests (no such model or address, HTTP 404), for {run} among others; their "
+            "runs fail: check the model's name and OPENAI_BASE_URL"
+        ),
+    ),
+    "a rate limit": (
+        Fault.status(429, message=SECRET),
+        (
+            "is failing (rate limit reached (HTTP 429)), for {run} among others; each request is "
+            "retried up to THREADMILL_MODEL_RETRIES times"
+        ),
+    ),
+    "garbage": (
+        Fault.garbage(),
+        (
+            "is failing (its response cannot be read), for {run} among others; each request is "
+            "retried up to THREADMILL_MODEL_RETRIES times"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_provider_that_fails_is_named_with_the_cause(
+    fault: str, workers: Workers, standin: StandIn
+) -> None:
+    answer, words = FAULTS[fault]
+    standin.brain = lambda _: answer
+    [worker] = workers.start("bot", THREADMILL_MODEL_RETRIES="0")
+    runs = [Assistant(name="plain").enqueue(SECRET) for _ in range(3)]
+    assert {run.wait(20).status for run in runs} == {"failed"}
+    [line] = lines(worker.log(), f"WARNING threadmill.worker: the provider {host(standin)} ")
+    assert any(words.format(run=run.id) in line for run in runs), line
+    standin.brain = lambda _: "Hello."
+    assert Assistant(name="plain").enqueue(SECRET).wait(20).status == "completed"
+    assert len(lines(worker.log(), f"the provider {host(standin)} answers again, after 3 ")) == 1
+    assert SECRET not in worker.log()
+
+
+def test_a_provider_that_is_away_is_named_with_the_cause(workers: Workers) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    [worker] = workers.start(
+        "bot", THREADMILL_MODEL_RETRIES="0", OPENAI_BASE_URL=f"http://{address}/v1"
+    )
+    run = Assistant(name="plain").enqueue(SECRET).wait(20)
+    assert run.status == "failed"
+    [line] = lines(worker.log(), f"the provider {address} is failing (")
+    assert "the connection was refused), for " in line
+
+
 def test_a_provider_that_fails_has_one_line_and_one_when_it_answers_again(
     workers: Workers, standin: StandIn
 ) -> None:
@@ -29,14 +94,14 @@ def test_a_provider_that_fails_has_one_line_and_one_when_it_answers_again(
     runs = [Assistant(name="plain").enqueue(SECRET) for _ in range(5)]
     wait_until(lambda: len(standin.requests) >= 10, "each has been asked for twice")
 
-    [begun] = lines(worker.log(), "the provider is failing (ModelUnavailable), ")
+    [begun] = lines(worker.log(), f"the provider {host(standin)} is failing (HTTP 503), ")
     assert any(run.id in begun for run in runs)
-    assert not lines(worker.log(), "the provider answers again")
+    assert not lines(worker.log(), f"the provider {host(standin)} answers again")
 
     answers.append("Here I am.")
     assert {run.wait(20).status for run in runs} == {"completed"}
-    assert len(lines(worker.log(), "the provider is failing")) == 1
-    assert len(lines(worker.log(), "the provider answers again, after ")) == 1
+    assert len(lines(worker.log(), " is failing (")) == 1
+    assert len(lines(worker.log(), f"the provider {host(standin)} answers again, after ")) == 1
     assert SECRET not in worker.log()
 
 

@@ -12,7 +12,7 @@ def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 0.0
-    provider = ProviderHealth(clock=lambda: now)
+    provider = ProviderHealth("api.example", clock=lambda: now)
     for tenth in range(int(10 * LOG_PAUSE_SECONDS)):
         now = tenth / 10
         provider.note_failure("run_1", ModelUnavailable("overloaded"))
@@ -25,5 +25,7 @@ def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
     now += 4
     provider.note_answer()
     begun, ended = caplog.messages[2:]
-    assert "the provider is failing (ModelUnavailable), for run_2 among others" in begun
-    assert ended == "the provider answers again, after 2 failed requests in 4 s"
+    assert (
+        "the provider api.example is failing (it does not answer), for run_2 among others" in begun
+    )
+    assert ended == "the provider api.example answers again, after 2 failed requests in 4 s"

@@ -14,7 +14,7 @@ from threadmill_shared import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.log_text import OF_PROCESS, counted
-from threadmill_shared.model import Model
+from threadmill_shared.model import Model, host_of
 from threadmill_shared.records.workers import REPLACE_CODE, WorkerInfo
 from threadmill_shared.run_request import RunRequest
 from threadmill_shared.settings import Settings
@@ -25,6 +25,7 @@ from threadmill_workers.consuming.consumer_service import ConsumerService
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
 from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.event_loop import EventLoopThread
+from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
@@ -189,16 +190,18 @@ class WorkerProcess:
         child_runs.offer(self._begin_child, self.queues)
 
     async def _open(self) -> None:
+        model = self._make_model()
         context = WorkerContext(
             settings=self.settings,
             store=await open_store(self.settings),
             sender=self._sender,
             lease=self._lease,
-            model=self._make_model(),
+            model=model,
             tools=self.catalog.tools,
             runner=self._runner,
             events=self._events,
             metrics=self._metrics.recorder,
+            provider=ProviderHealth(host_of(model)),
         )
         self._runtime = WorkerRuntime(
             context,

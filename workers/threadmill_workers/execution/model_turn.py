@@ -125,7 +125,7 @@ class ModelTurns:
             except (errors.ContextTooLong, errors.ModelRefused) as error:
                 if not await self._mend(error):
                     await self._reducer.note_refused_turn(error)
-                    self._provider.note_refusal(error)
+                    self._provider.note_refusal(self._record.id, error)
                     raise self._explained(error) from None
                 self._requests_left -= 1
                 self._measurement.note_retry(error)

@@ -20,6 +20,7 @@ from threadmill_shared.errors import (
     ModelRefused,
     ModelUnavailable,
 )
+from threadmill_shared.servers.failures import find_failure
 from threadmill_shared.tools import encodable
 from threadmill_workers.models.context_limits import says_too_large, says_too_long
 from threadmill_workers.models.error_report import ErrorReport, read_report
@@ -116,10 +117,12 @@ def from_sdk(error: APIError, private: PrivateTexts) -> ModelError:
         report = read_report(error.body, error.status_code, error.response.headers)
         return _as_error(report, private)
     if isinstance(error, APIConnectionError):
-        return ModelUnavailable(
+        unreached = ModelUnavailable(
             f"The model provider at {error.request.url.netloc.decode()} did not answer"
             f" ({type(_root(error)).__name__}); check OPENAI_BASE_URL and the network."
         )
+        unreached.cause = find_failure(error).cause
+        return unreached
     return ModelGarbled(f"The model provider's response cannot be read ({type(error).__name__}).")
 
 
@@ -131,6 +134,14 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _as_error(report: ErrorReport, private: PrivateTexts) -> ModelError:
+    error = _classified(report, private)
+    error.cause = "" if report.status is None else f"HTTP {report.status}"
+    if isinstance(error, ModelUnavailable) and error.rate_limited:
+        error.cause = f"rate limit reached{f' ({error.cause})' if error.cause else ''}"
+    return error
+
+
+def _classified(report: ErrorReport, private: PrivateTexts) -> ModelError:
     said = _describe(report, private)
     status = report.status
     if says_too_long(status, report.words, report.message):
