@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
 from typing import Any
 
 FIELDS = "threadmill_fields"
@@ -11,7 +13,7 @@ FIELDS = "threadmill_fields"
 _REPOSITORY_LABELS = {"repository", "source"}
 
 
-def about(**fields: str | int | None) -> dict[str, Any]:
+def about(**fields: str | float | None) -> dict[str, Any]:
     """The `extra` of a log line that names what it is about: a run, its thread, a traceback.
 
     A worker's log shows them as fields of the line. They replace those of the run in which the line
@@ -22,6 +24,13 @@ def about(**fields: str | int | None) -> dict[str, Any]:
 
 OF_PROCESS = about(run=None, thread=None, assistant=None, attempt=None)
 """The `extra` of a line about the whole process, whichever run it is logged in."""
+
+
+def where_raised(error: BaseException) -> str:
+    """Return an unexpected error's class and line; its words may quote a user."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

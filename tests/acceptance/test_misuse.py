@@ -63,7 +63,8 @@ def test_a_malformed_run_message_does_not_end_the_worker(
     before = worker.log()
     make_app(Settings()).send_task("threadmill.execute", arguments, queue="threadmill")
     wait_until(
-        lambda: "run message is malformed" in worker.log_since(before), "the message was refused"
+        lambda: "was dropped: it is malformed" in worker.log_since(before),
+        "the message was refused",
     )
     assert say("Hello!").status == "completed"
 

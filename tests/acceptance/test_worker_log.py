@@ -29,8 +29,8 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "a wrong key": (
         Fault.status(401, message=SECRET),
         (
-            "refuses requests (the key is wrong, HTTP 401), for {run} among others; their runs fail: "
-            "check OPENAI_API_KEY"
+            "refuses requests (the key is wrong, HTTP 401), for {run} among others; their runs "
+            "fail: check OPENAI_API_KEY"
         ),
     ),
     "no such model": (

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from threadmill_shared.log_text import about
 from threadmill_shared.tools.user_traceback import user_traceback
+from threadmill_workers.log_text import describe_error
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -64,7 +65,7 @@ class EventLoopThread:
 
 def _log_failure(ended: Future[None]) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
-        logger.error("work in the background failed: %s", type(error).__name__)
+        logger.error("work in the background failed: %s", describe_error(error))
 
 
 def _log_error(_loop: asyncio.AbstractEventLoop, found: dict[str, Any]) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
+
+from threadmill_shared.log_text import where_raised
 
 _SHOWN = 3
 
 
 def describe_error(error: BaseException) -> str:
     """Return an unexpected error's class and line; its words may quote a user."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
+    return where_raised(error)
 
 
 def list_runs(run_ids: Sequence[str]) -> str:

@@ -286,7 +286,7 @@ class Client:
     def _done_in_background(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("work in the background failed: %s", type(error).__name__)
+            logger.warning("work of this process failed: %s", type(error).__name__)
 
 
 def _execute_child(record: RunRecord) -> None:

@@ -159,10 +159,10 @@ def _announce(folder: Path) -> None:
         return
     _announced.add(folder)
     words = (
-        f"threadmill: embedded server and worker, data in ./{FOLDER}/ "
+        "threadmill: embedded server and worker, data in ./%s/ "
         "(set THREADMILL_REDIS_URL to use your own)"
     )
     if sys.stdout is not None and sys.stdout.isatty():
-        print(words)  # noqa: T201  the one line that says what was started
+        print(words % FOLDER)  # noqa: T201  the one line that says what was started
     else:
-        logger.warning("%s", words)
+        logger.warning(words, FOLDER)

@@ -9,6 +9,7 @@ from typing import Any
 
 from redis import exceptions as redis_errors
 
+from threadmill_shared.log_text import OF_PROCESS
 from threadmill_shared.records.server_report import FULL_SHARE
 from threadmill_shared.store.connections import StoreClient, memory
 from threadmill_shared.store.scripts.runner import store_full, unavailable
@@ -33,7 +34,10 @@ class MemoryGuard:
         """Say in the log that there is none; now and then, however often it is found."""
         if time.monotonic() - self._warned_at > WARNING_SECONDS:
             self._warned_at = time.monotonic()
-            logger.warning("Redis is full (maxmemory); runs wait to write until there is room")
+            logger.warning(
+                "Redis is full (maxmemory); runs wait to write until there is room",
+                extra=OF_PROCESS,
+            )
 
     async def refuse_when_full(self) -> None:
         """Reject new data if there is none.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from threadmill_shared.cancellation import cancel_all
+from threadmill_shared.log_text import where_raised
 from threadmill_shared.store.connections import StoreClient, is_passing
 
 logger = logging.getLogger("threadmill.store")
@@ -99,8 +100,8 @@ class Pipeline:
         for sendable, reply in zip(commands, replies, strict=True):
             try:
                 sendable.settle(reply)
-            except Exception:  # one caller's fault must not stop the pipeline of all others
-                logger.exception("could not process a reply")
+            except Exception as error:  # noqa: BLE001  one fault must not stop all other callers
+                logger.error("could not process a reply of Redis: %s", where_raised(error))
 
     async def _replies(self, commands: list[Command]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -119,8 +120,8 @@ def _command(sendable: Sendable) -> Command | None:
     """What it has to send; one that fails at this is told so, and the others are sent."""
     try:
         return sendable.command()
-    except Exception as error:
-        logger.exception("could not build a command")
+    except Exception as error:  # noqa: BLE001
+        logger.error("could not build a command for Redis: %s", where_raised(error))
         sendable.settle(error)
         return None
 

@@ -26,6 +26,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from threadmill_shared.cancellation import cancel_all
+from threadmill_shared.log_text import OF_PROCESS
 from threadmill_shared.store.connections import StoreClient, is_full, is_passing
 from threadmill_shared.store.pipeline import Command
 
@@ -105,7 +106,8 @@ class Replicas:
             self._warned_at = time.monotonic()
             logger.warning(
                 "no Redis replica has confirmed the latest writes; tool calls wait, and other "
-                "writes may be lost in a failover"
+                "writes may be lost in a failover",
+                extra=OF_PROCESS,
             )
 
 
@@ -192,6 +194,7 @@ class _Server:
                     "cannot ask Redis whether its replicas have the latest writes (%s); a "
                     "failover may lose the record that a tool call has begun",
                     answer,
+                    extra=OF_PROCESS,
                 )
                 return True
         return int(reached) >= self._needed

@@ -25,7 +25,7 @@ from threadmill_shared.tools.thread_job import ThreadJob
 
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("threadmill.tools")
 
 LEAST_SPARE = 8
 """Abandoned calls that a process bears, however few threads it has: with one thread, one slow call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -24,8 +25,9 @@ logger = logging.getLogger("threadmill.worker")
 
 RESTART_PAUSE_SECONDS = 0.5
 """How long a consumer that has ended by itself rests before it is started again."""
-LOG_PAUSE_SECONDS = 10.0
-"""At least this long between two lines that it has ended."""
+LOG_SECONDS = 10.0
+MOST_LINES = 5
+"""In so many seconds, that it has ended: one that ends at once would fill the log."""
 
 
 class ConsumerService:
@@ -57,7 +59,7 @@ class ConsumerService:
         self._controller: Controller | None = None
         self._is_stopping = threading.Event()
         self._ends = 0
-        self._logged_at = float("-inf")
+        self._logged: deque[float] = deque(maxlen=MOST_LINES)
 
     def serve(self, on_ready: Callable[[], None]) -> None:
         """Consume messages until `stop`.
@@ -76,8 +78,9 @@ class ConsumerService:
 
     def _log_end(self) -> None:
         self._ends += 1
-        if time.monotonic() - self._logged_at >= LOG_PAUSE_SECONDS:
-            self._logged_at = time.monotonic()
+        now = time.monotonic()
+        if len(self._logged) < MOST_LINES or now - self._logged[0] >= LOG_SECONDS:
+            self._logged.append(now)
             logger.error(
                 "the consumer ended by itself (%s), %d times so far; restarting it",
                 self._controller.failure if self._controller else "",

@@ -16,6 +16,8 @@ from typing import Any
 
 from celery.concurrency.thread import TaskPool
 
+from threadmill_workers.log_text import describe_error
+
 logger = logging.getLogger("threadmill.worker")
 
 SUCCEEDED = 0
@@ -64,14 +66,20 @@ def _begin(
     try:
         future = begin(args[1], *args[2]["args"])
     except Exception as error:  # noqa: BLE001  anybody can send anything
-        logger.error("a run message is malformed: %s", type(error).__name__)
+        logger.error("task %s was dropped: it is malformed (%s)", args[1], type(error).__name__)
         done((SUCCEEDED, None, 0.0))
     else:
-        future.add_done_callback(lambda ended: _report(ended, done, begun_at))
+        future.add_done_callback(lambda ended: _report(ended, args[1], done, begun_at))
 
 
-def _report(ended: Future[None], done: Callable[[Any], None], begun_at: float) -> None:
+def _report(
+    ended: Future[None], task_id: str, done: Callable[[Any], None], begun_at: float
+) -> None:
     # Celery takes every end for a success; monitors are told how it was by `TaskEvents`.
     if not ended.cancelled() and (error := ended.exception()) is not None:
-        logger.error("this worker could not execute a run: %s", type(error).__name__)
+        logger.error(
+            "task %s failed in this worker, and may be sent again: %s",
+            task_id,
+            describe_error(error),
+        )
     done((SUCCEEDED, None, time.monotonic() - begun_at))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from threadmill_shared.log_text import about
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import is_full, is_passing, is_unknown_script
 from threadmill_shared.store.run_writer import RunWriter
@@ -113,7 +114,11 @@ class AppendStream:
         Nothing more is written. The run is released, and continues from what is stored.
         """
         run_id = self._writer.run_id
-        logger.warning("%s continues from an earlier state: Redis has lost writes", run_id)
+        logger.warning(
+            "%s continues from an earlier state: Redis has lost writes",
+            run_id,
+            extra=about(run=run_id),
+        )
         self.is_rewound = True
         self._stop(Interruption.YIELD)
 
@@ -134,7 +139,12 @@ class AppendStream:
                 self.wake()
                 return
             self.refusal = type(reply).__name__
-            logger.error("a write for %s was refused: %s", self._writer.run_id, self.refusal)
+            logger.error(
+                "Redis refused a write for %s, which fails: %s",
+                self._writer.run_id,
+                self.refusal,
+                extra=about(run=self._writer.run_id),
+            )
             reply = ["refused"]
         self._in_flight = None
         self._pause = _FIRST_PAUSE

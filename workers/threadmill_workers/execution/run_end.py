@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from threadmill_shared.log_text import about
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_workers.execution.turn import stored_usage
+from threadmill_workers.logs.fields import run_fields
 from threadmill_workers.metrics.recorder import MetricsRecorder
 
 logger = logging.getLogger("threadmill.worker")
@@ -46,16 +48,26 @@ class RunEnd:
 
     def _log(self) -> None:
         """Write the line, at a level that says how much it matters."""
-        record = self.record
-        words = [
-            f"{record.id} {self.status}",
-            f"thread {record.thread_id}",
-            f"assistant {record.request.assistant_name!r}",
-            f"{self.seconds:.3f} s",
-            f"attempt {record.attempts}",
-            f"{self.tokens} tokens",
-        ]
+        record, error = self.record, ""
         if self.error is not None:
             # Never its message, which may quote a user or a provider.
-            words.append(f"error {self.error.code} {self.error.name}")
-        logger.log(_LEVELS.get(self.status, logging.INFO), ", ".join(words))
+            error = f", error {self.error.code} {self.error.name}"
+        logger.log(
+            _LEVELS.get(self.status, logging.INFO),
+            "%s %s, thread %s, assistant %r, %.3f s, attempt %d, %d tokens%s",
+            record.id,
+            self.status,
+            record.thread_id,
+            record.request.assistant_name,
+            self.seconds,
+            record.attempts,
+            self.tokens,
+            error,
+            extra=about(
+                **run_fields(record),
+                status=str(self.status),
+                seconds=round(self.seconds, 3),
+                tokens=self.tokens,
+                error=self.error.name if self.error is not None else None,
+            ),
+        )

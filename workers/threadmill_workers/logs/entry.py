@@ -22,7 +22,7 @@ class LogLine:
     """What is known of one line."""
 
     message: str
-    ids: Mapping[str, str | int]
+    ids: Mapping[str, str | float]
     """Which run, thread, assistant and attempt it is about; not all are known of each line."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """What a user's code has added with `extra=`."""

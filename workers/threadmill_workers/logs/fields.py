@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from threadmill_shared.records.run import RunRecord
 
 Fields = Mapping[str, str | int]
+IDS = ("run", "thread", "assistant", "attempt")
 
 _current: ContextVar[Fields] = ContextVar("threadmill_log_fields")
 _NONE: Fields = {}

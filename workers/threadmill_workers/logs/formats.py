@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from threadmill_workers.logs.entry import LogLine, read_log_record
+from threadmill_workers.logs.fields import IDS
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -57,12 +58,13 @@ class JsonFormatter(logging.Formatter):
         return _encoded({**named, **_unnamed(line, named)})
 
 
-def _unsaid(line: LogLine) -> dict[str, str | int]:
+def _unsaid(line: LogLine) -> dict[str, str | float]:
     """The ids that the message does not have."""
-    return {name: id for name, id in line.ids.items() if not _is_said(name, id, line.message)}
+    ids = {name: line.ids[name] for name in IDS if name in line.ids}
+    return {name: id for name, id in ids.items() if not _is_said(name, id, line.message)}
 
 
-def _is_said(name: str, id: str | int, message: str) -> bool:
+def _is_said(name: str, id: str | float, message: str) -> bool:
     said = str(id) if name in {"run", "thread"} else f"{name} {id!r}"
     return said in message
 
