@@ -14,7 +14,8 @@ from tests.support.processes.worker import Workers
 from tests.support.store.registered_workers import register, register_without_lease
 from tests.support.waiting import wait_until
 
-from threadmill import Assistant
+from threadmill import Assistant, Thread
+from threadmill.testing import Fault, StandIn
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
@@ -86,7 +87,9 @@ def test_a_store_with_nothing_in_it_is_shown_as_such(environment: None) -> None:
     assert "0 alive, 0 silent" in done.stdout
     assert "threadmill worker MODULE" in done.stderr
     found = status()
-    assert found["runs"] == {"in_progress": 0, "queued": 0, "parked": 0}
+    assert found["runs"] == {"in_progress": 0, "queued": 0, "in_line": None, "parked": 0}
+    assert found["lists_are_incomplete"]  # nobody has looked
+    assert re.search(r"^lists +may lack entries", done.stdout, re.MULTILINE)
     assert (found["workers"], found["providers"]) == ([], [])
 
 
@@ -183,14 +186,16 @@ def test_status_shows_what_runs_and_what_waits(
         Assistant.load("dangerous").enqueue(dawdle, context={"notes": str(notes)}) for _ in range(3)
     ]
     nowhere = Assistant(name="far", queue="far").enqueue("Hello")
+    behind = Assistant(name="far", queue="far").enqueue("Hello", thread=Thread(nowhere.thread_id))
 
     def is_shown() -> dict[str, Any] | None:
         found = status()
-        return found if found["runs"]["in_progress"] == 1 else None
+        is_so = found["runs"]["in_progress"] == 1 and not found["lists_are_incomplete"]
+        return found if is_so else None
 
-    found = wait_until(is_shown, "one run is executed", 20)
+    found = wait_until(is_shown, "one run is executed, and lists are complete", 30)
     assert found is not None
-    assert found["runs"] == {"in_progress": 1, "queued": 3, "parked": 0}
+    assert found["runs"] == {"in_progress": 1, "queued": 3, "in_line": 1, "parked": 0}
     queues = {one["name"]: one for one in found["queues"]}
     assert (queues["threadmill"]["runs"], queues["threadmill"]["workers"]) == (2, 1)
     assert queues["threadmill"]["messages"] >= 2
@@ -203,8 +208,8 @@ def test_status_shows_what_runs_and_what_waits(
 
     shown = printed("status")
     assert "1 of 1 used" in shown
-    assert "1 in progress, 3 queued, 0 parked" in shown
-    for one_run in (*waiting, nowhere, first):
+    assert "1 in progress, 3 queued, 1 in line, 0 parked" in shown
+    for one_run in (behind, *waiting, nowhere, first):
         one_run.cancel()
 
 
@@ -239,3 +244,58 @@ def test_flower_is_started_with_its_options(environment: None) -> None:
     wrong = run_threadmill("flower", "--no-such-option=5")
     assert wrong.returncode != 0
     assert "no-such-option" in wrong.stderr
+
+
+def test_status_names_a_provider_that_fails_and_why(
+    workers: Workers, standin: StandIn, redis_url: str
+) -> None:
+    workers.start("bot", 2)
+    standin.brain = lambda _: Fault.status(401)
+    Assistant(name="plain").enqueue("Hello").wait(20)
+
+    def failing() -> dict[str, Any] | None:
+        [found] = status()["providers"]
+        return found if found["state"] == "failing" else None
+
+    found = wait_until(failing, "its worker has said so", 20)
+    assert found is not None
+    assert (found["workers"], found["failing_workers"]) == (2, 1)
+    assert found["host"] == standin.base_url.split("/")[2]
+    assert "401" in found["cause"]
+    assert re.search(r"failing .* 1 of 2 .*401", printed("status"))
+
+
+def test_a_broker_that_is_away_hides_only_the_messages(workers: Workers, redis_url: str) -> None:
+    workers.start("bot")
+    away = {"THREADMILL_BROKER_URL": "redis://127.0.0.1:1/0"}
+    done = run_threadmill("status", **away)
+    assert done.returncode == 0, done.stderr
+    assert "1 alive, 0 silent" in done.stdout
+    assert "messages in the queues: unknown, the broker does not answer" in done.stdout
+    found = json.loads(run_threadmill("status", "--json", **away).stdout)
+    assert found["broker_error"]
+    assert {one["messages"] for one in found["queues"]} == {None}
+
+
+# ---- what acts, as JSON --------------------------------------------------------------------------
+
+
+def test_commands_that_act_say_as_json_what_they_have_done(workers: Workers) -> None:
+    workers.start("careful")
+    [said] = objects("say", "careful", "Hello")
+    assert (said["status"], said["error"]) == ("completed", None)
+    assert "Hello" in said["text"]
+    run = Assistant.load("careful").enqueue('call refund {"order": 1} call refund {"order": 2}')
+    wait_until(lambda: run.refresh().required_action, "it is parked")
+    calls = run.required_action.tool_calls if run.required_action else []
+    [approved] = objects("approve", run.id, calls[0].id)
+    assert approved == {
+        "run_id": run.id,
+        "call_id": calls[0].id,
+        "tool": "refund",
+        "decision": "approved",
+    }
+    [rejected] = objects("reject", run.id)
+    assert (rejected["call_id"], rejected["decision"]) == (calls[1].id, "rejected")
+    run.wait(20)
+    assert objects("cancel", run.id) == [{"id": run.id, "status": "completed"}]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from threadmill.cli.store_url import use_store
+from threadmill.cli.tables import json_option, print_objects
 
 if TYPE_CHECKING:
     from threadmill import Run
@@ -18,24 +19,34 @@ _call_id = click.argument("call_id", required=False)
 @click.command()
 @click.argument("run_id")
 @_call_id
-def approve(run_id: str, call_id: str | None) -> None:
+@json_option
+def approve(*, run_id: str, call_id: str | None, as_json: bool) -> None:
     """Approve CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval."""
     run = _load(run_id)
     for call in _waiting(run, call_id):
         run.approve(call.id)
-        click.echo(f"{call.id} {call.function.name}: approved")
+        _print(run, call, "approved", as_json=as_json)
 
 
 @click.command()
 @click.argument("run_id")
 @_call_id
 @click.option("--reason", help="The reason, as the model will read it.")
-def reject(run_id: str, call_id: str | None, reason: str | None) -> None:
+@json_option
+def reject(*, run_id: str, call_id: str | None, reason: str | None, as_json: bool) -> None:
     """Reject CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval."""
     run = _load(run_id)
     for call in _waiting(run, call_id):
         run.reject(call.id, reason)
-        click.echo(f"{call.id} {call.function.name}: rejected")
+        _print(run, call, "rejected", as_json=as_json)
+
+
+def _print(run: Run, call: RequiredCall, decision: str, *, as_json: bool) -> None:
+    if as_json:
+        tool = call.function.name
+        print_objects([{"run_id": run.id, "call_id": call.id, "tool": tool, "decision": decision}])
+    else:
+        click.echo(f"{call.id} {call.function.name}: {decision}")
 
 
 def _load(run_id: str) -> Run:

@@ -7,6 +7,7 @@ import contextlib
 import click
 
 from threadmill.cli.store_url import use_store
+from threadmill.cli.tables import json_option, print_objects
 
 END_SECONDS = 3.0
 """How long to wait for the run's end; after one second it is ended without its worker."""
@@ -14,7 +15,8 @@ END_SECONDS = 3.0
 
 @click.command()
 @click.argument("run_id")
-def cancel(run_id: str) -> None:
+@json_option
+def cancel(*, run_id: str, as_json: bool) -> None:
     """Cancel the run RUN_ID and print its final status.
 
     A run that has ended does not change.
@@ -27,4 +29,7 @@ def cancel(run_id: str) -> None:
     if not run.status.is_terminal:
         with contextlib.suppress(WaitTimeout):
             run.wait(END_SECONDS)
-    click.echo(f"{run.id} is {run.status}")
+    if as_json:
+        print_objects([{"id": run.id, "status": run.status}])
+    else:
+        click.echo(f"{run.id} is {run.status}")

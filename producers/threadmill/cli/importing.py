@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from threadmill.cli.store_url import use_store
+from threadmill.cli.tables import json_option, print_objects
 from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def _models(
 @click.option(
     "--skip-invalid", is_flag=True, help="Skip invalid lines, and list them, instead of stopping."
 )
-def import_(file: Path, *, dry_run: bool, models: dict[str, str], skip_invalid: bool) -> None:
+@json_option
+def import_(
+    *, file: Path, dry_run: bool, models: dict[str, str], skip_invalid: bool, as_json: bool
+) -> None:
     """Import the assistants, threads and messages of FILE.
 
     FILE has one JSON object of the Assistants API per line. Objects that already exist do not
@@ -60,6 +64,13 @@ def import_(file: Path, *, dry_run: bool, models: dict[str, str], skip_invalid: 
     from threadmill.transfer import import_file
 
     found = import_file(file, dry_run=dry_run, map_model=models, skip_invalid=skip_invalid)
+    if as_json:
+        print_objects([found])
+    else:
+        _print_report(found, models, dry_run=dry_run)
+
+
+def _print_report(found: Imported, models: Mapping[str, str], *, dry_run: bool) -> None:
     for invalid in found.invalid:
         click.echo(f"skipped {invalid}", err=True)
     for left_out in found.left_out:

@@ -43,15 +43,19 @@ def status(*, as_json: bool) -> None:
 def _print_summary(found: FleetStatus) -> None:
     runs, approvals = found.runs, found.approvals
     alive = sum(one.condition != "silent" for one in found.workers)
+    in_line = "" if runs.in_line is None else f"{runs.in_line} in line, "
     lines = {
         "namespace": found.namespace,
         "workers": f"{alive} alive, {len(found.workers) - alive} silent",
         "slots": f"{runs.in_progress} of {found.slots} used",
-        "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {runs.parked} parked",
+        "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {in_line}"
+        f"{runs.parked} parked",
         "approvals": f"{approvals.waiting}{'' if approvals.is_complete else '+'} waiting",
     }
     if approvals.oldest_seconds is not None:
         lines["approvals"] += f", the oldest for {duration(approvals.oldest_seconds)}"
+    if found.lists_are_incomplete:
+        lines["lists"] = "may lack entries until a worker has indexed them (docs/lists.md)"
     for name, text in lines.items():
         click.echo(f"{click.style(f'{name:<10}', bold=True)} {text}")
 

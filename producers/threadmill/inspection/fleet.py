@@ -28,8 +28,10 @@ class RunCounts:
     in_progress: int
     """Held by a worker; those that are being cancelled, too."""
     queued: int
-    """Those that wait for a worker; not those that wait in line for their thread."""
+    """Those that wait for a worker."""
     parked: int
+    in_line: int | None = None
+    """Those that wait for their thread; None: not known while lists are incomplete."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class FleetStatus:
     runs: RunCounts
     approvals: ApprovalCounts
     providers: tuple[ProviderView, ...]
+    lists_are_incomplete: bool = False
+    """Whether lists may lack runs and threads that an earlier release has written."""
 
     @property
     def slots(self) -> int:
@@ -95,6 +99,7 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         *(queue_of(run, settings.namespace) for run in queued),
     }
     lengths = await asyncio.to_thread(read_queue_lengths, settings, sorted(names))
+    lists_are_incomplete = await store.lists.are_incomplete()
     return FleetStatus(
         namespace=settings.namespace,
         now=census.now / 1000,
@@ -110,15 +115,20 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         ),
         queues_are_complete=len(queued) >= census.dispatched,
         broker_error=lengths.error,
-        runs=_run_counts(census),
+        runs=_run_counts(census, lists_are_incomplete=lists_are_incomplete),
         approvals=_approval_counts(parked, census),
         providers=tuple(provider_views(workers)),
+        lists_are_incomplete=lists_are_incomplete,
     )
 
 
-def _run_counts(census: Census) -> RunCounts:
+def _run_counts(census: Census, *, lists_are_incomplete: bool) -> RunCounts:
+    in_line = max(0, census.queued - census.dispatched)
     return RunCounts(
-        in_progress=sum(census.held.values()), queued=census.dispatched, parked=census.parked
+        in_progress=sum(census.held.values()),
+        queued=census.dispatched,
+        in_line=None if lists_are_incomplete else in_line,
+        parked=census.parked,
     )
 
 

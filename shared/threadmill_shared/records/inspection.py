@@ -19,6 +19,8 @@ class Census:
     dispatched: int
     """Queued runs at their thread's head: they wait for a worker."""
     parked: int
+    queued: int
+    """All queued runs that are indexed, those in their thread's line, too."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pydantic_core import from_json
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.inspection import Census, DispatchedRun, ParkedRun, RunPlace
 from threadmill_shared.records.log import LogEntry
-from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.records.run import RunRecord, Status, field_map
+from threadmill_shared.store.index_names import status_index
 from threadmill_shared.store.parked_runs import parked_calls, read_body
 from threadmill_shared.store.session import Session
 
@@ -37,9 +38,10 @@ class Inspector:
                 ("ZRANGE", self._keys.holders(bucket), 0, -1),
                 ("ZCARD", self._keys.dispatched(bucket)),
                 ("ZCARD", self._keys.parked(bucket)),
+                ("ZCARD", f"{bucket}{status_index(Status.QUEUED)}"),
             )
         )
-        holders = zip(buckets, replies[::3], strict=True)
+        holders = zip(buckets, replies[::4], strict=True)
         held = [(bucket, worker) for bucket, workers in holders for worker in workers]
         counts = await self._runner.commands(
             ("ZCARD", self._keys.held(bucket, worker)) for bucket, worker in held
@@ -50,8 +52,9 @@ class Inspector:
         return Census(
             now=await self._now(),
             held=total,
-            dispatched=sum(map(int, replies[1::3])),
-            parked=sum(map(int, replies[2::3])),
+            dispatched=sum(map(int, replies[1::4])),
+            parked=sum(map(int, replies[2::4])),
+            queued=sum(map(int, replies[3::4])),
         )
 
     async def dispatched(self, limit: int) -> list[DispatchedRun]:

@@ -96,6 +96,10 @@ class Lists:
         """How far the indexes of what earlier releases have written are."""
         return IndexingState.read(await self._runner.command("HGETALL", self._keys.indexing()))
 
+    async def are_incomplete(self) -> bool:
+        """Whether lists may lack entries that earlier releases have written."""
+        return await self._is_incomplete(())
+
     # ---- which index is read ---------------------------------------------------------------------
 
     async def _choose(
