@@ -79,6 +79,12 @@ def protected(server: RedisServer) -> RedisServer:
     return server
 
 
+async def test_sentinels_that_cannot_be_reached() -> None:
+    cause, cure = await only_finding(f"redis+sentinel://127.0.0.1:{free_port()}/main/0")
+    assert "no sentinel that answers knows a primary of this service" in cause
+    assert "sentinels run" in cure
+
+
 async def test_a_wrong_password_a_missing_one_and_one_too_many(make_redis: MakeRedis) -> None:
     server = protected(make_redis())
     for login, words in {
