@@ -259,6 +259,7 @@ def test_two_releases_on_one_store_lose_nothing_and_agree_on_everything(
             send_through_the_door(release)
             fleet.replace(release)
             load.park()
+            assert new.ask("lists_are_incomplete") or release == "this"
     finally:
         load.stop()
     for number, said in enumerate(load.late):
@@ -270,6 +271,7 @@ def test_two_releases_on_one_store_lose_nothing_and_agree_on_everything(
     assert_the_same_again(load, producers)
     assert_door_tasks(producers)
     assert_definitions(old, new)
+    assert_lists(load, new, said_through_the_door(old))
     assert "could not be executed" not in workers.logs()
 
 
@@ -370,6 +372,28 @@ def assert_door_tasks(producers: list[Producer]) -> None:
         for producer in producers:
             assert producer.ask("ended", run_id) == "completed"
             assert "acme" in producer.ask("said", f"door-{number}")[-1][2]
+
+
+def said_through_the_door(producer: Producer) -> list[str]:
+    return [run_id for number in range(3) for run_id in producer.ask("runs", f"door-{number}")]
+
+
+def assert_lists(load: Load, new: Producer, at_the_door: list[str]) -> None:
+    """Lists have every run and every thread, whoever has written what, and no status of old."""
+    wait_until(lambda: not new.ask("lists_are_incomplete"), "lists are complete", 60)
+    found = dict(new.ask("listed_runs", {}))
+    assert found.keys() == {said.run_id for said in load.said} | {*at_the_door}
+    for run_id, status in found.items():
+        assert new.ask("look", run_id)[0] == status
+    for status in TERMINAL | {"queued", "in_progress", "requires_action", "cancelling"}:
+        of_status = {run_id for run_id, _ in new.ask("listed_runs", {"status": status})}
+        assert of_status == {run_id for run_id, now in found.items() if now == status}, status
+    by_name = [
+        id for name in ("clerk", "plotter") for id, _ in new.ask("listed_runs", {"assistant": name})
+    ]
+    assert sorted(by_name) == sorted(found)
+    threads = {new.ask("story", run_id)["thread"] for run_id in found}
+    assert set(new.ask("listed_threads")) == threads
 
 
 def assert_definitions(old: Producer, new: Producer) -> None:

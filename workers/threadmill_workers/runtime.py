@@ -89,7 +89,7 @@ class WorkerRuntime:
 
     async def begin(self) -> None:
         """Begin the maintenance, write the worker's state, and publish its assistants."""
-        self.maintenance.begin()
+        await self.maintenance.begin()
         await self._state_report.write()
         if self._definitions:
             await self._publish()

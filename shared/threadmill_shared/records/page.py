@@ -17,8 +17,8 @@ class Page(Generic[T]):
     cursor: str | None
     """Passed to the next call, it continues behind this page; None: this is the last page."""
     incomplete: bool
-    """Whether entries may be missing: what earlier releases have written is not indexed yet, or
-    one of their workers is still registered, or no worker has checked that for a minute."""
+    """Whether entries may be missing: what earlier releases have written is not indexed yet, one
+    of their workers is still registered, or no worker is that would notice one."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from threadmill_shared.records.run import field_map
 from threadmill_shared.store.connections import is_cluster
-from threadmill_shared.store.indexing_state import IndexingState, keeps_indexes
+from threadmill_shared.store.indexing_state import DOUBT, IndexingState, keeps_indexes
 from threadmill_shared.store.key_scan import KeyScan, ScanStep
 from threadmill_shared.store.scripts.lists import ListScripts
 from threadmill_shared.store.session import Session
@@ -29,6 +30,8 @@ class IndexingView:
     """The server's time in seconds."""
     sees_others: bool
     """Whether a worker is registered that keeps no indexes."""
+    keepers: frozenset[str] = frozenset()
+    """The registered workers that keep them."""
 
 
 class Indexer:
@@ -54,17 +57,28 @@ class Indexer:
     async def view(self) -> IndexingView:
         """Read what there is to decide by."""
         fields, registered, time = await self._runner.commands(
-            [("HGETALL", self._keys.indexing()), ("HVALS", self._keys.alive()), ("TIME",)]
+            [("HGETALL", self._keys.indexing()), ("HGETALL", self._keys.alive()), ("TIME",)]
         )
+        workers = field_map(registered)
+        keepers = frozenset(id for id, text in workers.items() if keeps_indexes(text))
         return IndexingView(
-            IndexingState.read(fields),
+            IndexingState.read(field_map(fields)),
             int(time[0]),
-            any(not keeps_indexes(registration) for registration in registered),
+            sees_others=len(keepers) < len(workers),
+            keepers=keepers,
         )
 
     async def note(self, state: IndexingState) -> None:
         """Store how far it is."""
         await self._runner.command("HSET", self._keys.indexing(), *state.fields())
+
+    async def doubt(self) -> None:
+        """Note that somebody may have written without indexes."""
+        await self._runner.command("HSET", self._keys.indexing(), DOUBT, 1)
+
+    async def take_doubt_back(self) -> None:
+        """Note that what follows from the doubt is noted."""
+        await self._runner.command("HDEL", self._keys.indexing(), DOUBT)
 
     async def choose_metadata(self, wanted: str) -> None:
         """From now on, scripts index these keys of metadata, with commas between them."""

@@ -12,6 +12,9 @@ SEEN_SECONDS = 60
 """After so long without an indexer, workers of an earlier release may have come and gone."""
 
 
+DOUBT = "is_doubted"
+
+
 @dataclass(frozen=True)
 class IndexingState:
     """What the indexer has noted. Times are in seconds of the server's clock."""
@@ -40,6 +43,9 @@ class IndexingState:
     """Keys of the servers that the pass has looked at."""
     missing: int = 0
     """Entries that it has added or put right."""
+    is_doubted: bool = False
+    """Whether a worker has seen, or cannot rule out, that others wrote without indexes; any worker
+    notes that, and the indexer takes it back when it has drawn its conclusions."""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -50,16 +56,17 @@ class IndexingState:
         return cls(**found)
 
     def fields(self) -> list[str | int]:
-        """The fields as they are stored, name and value in turn."""
+        """The fields as the indexer stores them, name and value in turn."""
         return [
             part
             for name, value in asdict(self).items()
+            if name != DOUBT
             for part in (name, int(value) if isinstance(value, bool) else value)
         ]
 
 
 _TEXTS = ("metadata", "wanted", "place", "server")
-_FLAGS = ("is_complete", "is_passing", "saw_others")
+_FLAGS = ("is_complete", "is_passing", "saw_others", DOUBT)
 _NUMBERS = ("seen_at", "checked_at", "passes", "keys", "missing")
 
 
@@ -70,16 +77,15 @@ def is_incomplete(
 
     Args:
         state: what the indexer has noted.
-        registrations: of the workers, as they are stored.
+        registrations: of the workers, as they are stored; without any that keeps indexes, nobody
+            notices who writes without.
         now: the server's time in seconds.
         metadata: the keys whose indexes are read.
     """
-    return (
-        not state.is_complete
-        or now - state.seen_at > SEEN_SECONDS
-        or not set(metadata) <= set(state.metadata.split(","))
-        or any(not keeps_indexes(one) for one in registrations)
-    )
+    known = [keeps_indexes(one) for one in registrations]
+    is_watched = any(known) and all(known) and now - state.seen_at <= SEEN_SECONDS
+    is_known = state.is_complete and not state.is_doubted
+    return not (is_watched and is_known and set(metadata) <= set(state.metadata.split(",")))
 
 
 def keeps_indexes(registration: str) -> bool:

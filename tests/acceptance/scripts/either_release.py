@@ -93,6 +93,23 @@ class Producer:
     async def definition(self, assistant: str) -> dict[str, Any]:
         return (await Assistant.load_async(assistant)).definition().model_dump(mode="json")
 
+    async def lists_are_incomplete(self) -> bool:
+        return bool((await Run.list_async(limit=1)).incomplete)
+
+    async def listed_runs(self, wanted: dict[str, Any]) -> list[list[str]]:
+        """Id and status of every run that fits, as lists have them."""
+        page = await Run.list_async(limit=100, **wanted)
+        found = [[run.id, run.status] for run in page]
+        while page.cursor:
+            page = await Run.list_async(limit=100, cursor=page.cursor, **wanted)
+            found += [[run.id, run.status] for run in page]
+        return found
+
+    async def listed_threads(self) -> list[str]:
+        page = await Thread.list_async(limit=1000)
+        assert page.cursor is None
+        return [thread.id for thread in page]
+
     async def settle(self) -> None:
         await asyncio.gather(*self._beside)
         self._beside.clear()

@@ -11,6 +11,7 @@ from tests.support.store.scene import Scene
 from threadmill_shared import ids
 from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
 from threadmill_shared.records.run import Status
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store import indexer as store_indexer
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.recovery import indexing
@@ -25,9 +26,13 @@ def scene(store) -> Scene:
     return Scene(store, ids.new_thread_id())
 
 
+WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "q")
+
+
 @pytest.fixture
-def work(scene) -> Indexing:
-    return Indexing(scene.store, "host:1:aaaa", ("customer",))
+def work(scene, run) -> Indexing:
+    run(scene.command("HSET", scene.keys.alive(), WORKER.id, WORKER.encode()))
+    return Indexing(scene.store, WORKER.id, ("customer",))
 
 
 async def some_runs(scene: Scene, count: int) -> list[str]:
@@ -175,6 +180,78 @@ async def test_after_a_minute_without_an_indexer_a_pass_is_due(scene, work):
 
     assert await listed(scene) == runs
     assert not await is_incomplete(scene)
+
+
+async def test_a_worker_that_begins_alone_trusts_nobody(scene, work):
+    await work.look()
+    await scene.command("HDEL", scene.keys.alive(), WORKER.id)
+    runs = await some_runs(scene, 2)
+    await forget_indexes(scene)
+    await scene.command("DEL", scene.keys.indexer())
+    other = Indexing(scene.store, "host:2:bbbb", ("customer",))
+
+    await other.begin()
+    await scene.command("HSET", scene.keys.alive(), WORKER.id, WORKER.encode())
+    assert await is_incomplete(scene)
+    await other.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
+async def test_a_worker_that_begins_beside_another_one_trusts_it(scene, work):
+    await work.look()
+    await scene.command("DEL", scene.keys.indexer())
+    before = await scene.store.lists.state()
+    other = Indexing(scene.store, "host:2:bbbb", ("customer",))
+
+    await other.begin()
+    await other.look()
+
+    assert (await scene.store.lists.state()).passes == before.passes
+    assert not await is_incomplete(scene)
+
+
+async def test_a_worker_without_indexes_that_was_there_for_a_moment_is_noticed(scene, work):
+    await work.look()
+    runs = await some_runs(scene, 2)
+    await forget_indexes(scene)
+
+    other = Indexing(scene.store, "host:2:bbbb", ("customer",))
+    await other.see_workers([WorkerInfo.read("host:1:old", OLD)])
+    await other.see_workers([])
+    assert await is_incomplete(scene)
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
+async def test_a_pass_that_is_doubted_goes_on_and_is_followed_by_another(scene, work, monkeypatch):
+    runs = await some_runs(scene, 3)
+    await forget_indexes(scene)
+    index = scene.store.indexer.index
+
+    async def index_and_doubt(threads):
+        await scene.store.indexer.doubt()
+        return await index(threads)
+
+    monkeypatch.setattr(scene.store.indexer, "index", index_and_doubt)
+    await work.look()
+    assert await listed(scene) == runs
+    assert await is_incomplete(scene)
+
+    monkeypatch.setattr(scene.store.indexer, "index", index)
+    await work.look()
+    assert not await is_incomplete(scene)
+
+
+async def test_lists_are_incomplete_while_no_worker_would_notice_others(scene, work):
+    await work.look()
+
+    await scene.command("HDEL", scene.keys.alive(), WORKER.id)
+
+    assert await is_incomplete(scene)
 
 
 async def test_a_pass_a_day_finds_what_old_producers_have_written(scene, work):

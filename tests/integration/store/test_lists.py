@@ -284,6 +284,13 @@ async def test_a_worker_that_keeps_no_indexes_makes_lists_incomplete(scene):
     assert (await scene.store.lists.runs(RunFilter(), 5, None)).incomplete
 
 
+async def test_without_a_worker_that_keeps_indexes_lists_are_incomplete(scene):
+    await noted_as_complete(scene)
+    await scene.command("DEL", scene.keys.alive())
+
+    assert (await scene.store.lists.runs(RunFilter(), 5, None)).incomplete
+
+
 async def test_nobody_knows_after_a_minute_without_an_indexer(scene):
     await noted_as_complete(scene, seconds_ago=61)
 

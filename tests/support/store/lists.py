@@ -9,6 +9,7 @@ from tests.support.store.scene import Scene
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.records.page import Page
+from threadmill_shared.records.workers import WorkerInfo
 
 INDEXES = frozenset({"all_runs", "status", "assistant", "error", "expiring", "active", "metadata"})
 
@@ -49,3 +50,5 @@ async def noted_as_complete(scene: Scene, *, metadata: str = "", seconds_ago: in
     fields = {"is_complete": 1, "metadata": metadata, "seen_at": seen_at}
     flat = [part for pair in fields.items() for part in pair]
     await scene.command("HSET", scene.keys.indexing(), *flat)
+    worker = WorkerInfo("host:1:aaaa", "host:1", 0, "q")
+    await scene.command("HSET", scene.keys.alive(), worker.id, worker.encode())

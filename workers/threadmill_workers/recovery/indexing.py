@@ -3,15 +3,22 @@
 It removes runs whose records have expired, and indexes what workers and producers of earlier
 releases have written. For that it looks at all keys, in passes; a pass proves that the indexes are
 complete if no worker that keeps none was registered meanwhile.
+
+That has to be noticed: by every worker that keeps indexes, since each checks all the time which
+workers there are. A worker that starts and finds no such one cannot know who was there before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
+from threadmill_shared.errors import StoreFull
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.indexer import IndexingView
 from threadmill_shared.store.indexing_state import SEEN_SECONDS, IndexingState
 from threadmill_shared.store.store import Store
@@ -46,6 +53,24 @@ class Indexing:
         self._worker = worker
         self._wanted = ",".join(metadata)
         self._trimmed_at = float("-inf")
+        self._sees_others = False
+
+    async def begin(self) -> None:
+        """Note that nobody was there before this worker who would have noticed others.
+
+        This is to be done before the worker registers.
+        """
+        if not (await self._indexer.view()).keepers - {self._worker}:
+            with contextlib.suppress(StoreFull):  # it is noted when there is room
+                await self._indexer.doubt()
+
+    async def see_workers(self, workers: Iterable[WorkerInfo]) -> None:
+        """Note that there are workers that keep no indexes, as soon as that is so."""
+        sees_others = any(not worker.keeps_indexes for worker in workers)
+        with contextlib.suppress(StoreFull):
+            if sees_others and not self._sees_others:
+                await self._indexer.doubt()
+            self._sees_others = sees_others
 
     async def look(self) -> None:
         """Do what is due, if this worker is the indexer or can become it.
@@ -69,17 +94,18 @@ class Indexing:
         state, now = view.state, view.now
         if now - state.seen_at > SEEN_SECONDS or state.wanted != self._wanted:
             await self._indexer.choose_metadata(self._wanted)
-        if now - state.seen_at > SEEN_SECONDS:  # nobody knows who has written since
-            state = IndexingState()
+        if state.is_doubted or now - state.seen_at > SEEN_SECONDS:
+            # A pass that is under way goes on, but only the next one proves something.
+            state = replace(state, is_complete=False, saw_others=state.is_passing, passes=0)
         if state.wanted != self._wanted:
             both = [key for key in state.metadata.split(",") if key in self._wanted.split(",")]
             state = replace(state, wanted=self._wanted, metadata=",".join(both), is_passing=False)
         if view.sees_others:
-            is_doubted = state.is_complete
             state = replace(state, is_complete=False, saw_others=True)
-            state = replace(state, passes=0) if is_doubted else state
         state = replace(state, seen_at=now)
         await self._indexer.note(state)
+        if view.state.is_doubted:
+            await self._indexer.take_doubt_back()
         return state
 
     async def _trim(self) -> None:
@@ -128,7 +154,8 @@ class Indexing:
     async def _seen(self, state: IndexingState) -> IndexingState:
         """Note how far the pass is; at its end, what it has proved."""
         view = await self._indexer.view()
-        state = replace(state, seen_at=view.now, saw_others=state.saw_others or view.sees_others)
+        saw_others = state.saw_others or view.sees_others or view.state.is_doubted
+        state = replace(state, seen_at=view.now, saw_others=saw_others)
         if not state.is_passing:
             state = self._ended(state, view.now)
         await self._indexer.note(state)

@@ -72,6 +72,7 @@ class Maintenance:
         self._report_state = report_state
         self._metrics = metrics
         self._own_queue = own_queue
+        self._indexing = Indexing(store, lease.holder.id, settings.index_keys)
         takeover = Takeover(
             store,
             self._send,
@@ -93,14 +94,15 @@ class Maintenance:
             self._redelivery,
             executor.report_end,
             is_connected=lease.is_confirmed,
+            see_workers=self._indexing.see_workers,
         )
         self._reconciliation = Reconciliation(store, executor, lease, takeover)
-        self._indexing = Indexing(store, lease.holder.id, settings.index_keys)
         self._fleet_count = FleetCount(store, lease, metrics)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def begin(self) -> None:
-        """Begin, on the running event loop."""
+    async def begin(self) -> None:
+        """Begin, on the running event loop, before this worker registers."""
+        await self._indexing.begin()
         work = [
             self._every(0, self._listen),
             self._sweep.work(),

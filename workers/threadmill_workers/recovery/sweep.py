@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from threadmill_shared.records.changes import CANCEL_MS
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.parked_runs import unanswered
 from threadmill_shared.store.store import Store
 from threadmill_workers.membership.failure_detector import BETWEEN_SCANS_SECONDS, FailureDetector
@@ -51,11 +52,14 @@ class Sweep:
         report: Callable[[str], Awaitable[None]],
         *,
         is_connected: Callable[[], bool] = lambda: True,
+        see_workers: Callable[[Sequence[WorkerInfo]], Awaitable[None]] | None = None,
     ) -> None:
         """A sweep; `takeover`, `redelivery` and `report` do what follows from what it finds.
 
-        `is_connected` tells whether the worker's lease is confirmed.
+        `is_connected` tells whether the worker's lease is confirmed, `see_workers` takes the
+        workers that are registered, after each check.
         """
+        self._see_workers = see_workers
         self._store = store
         self._takeover = takeover
         self._redelivery = redelivery
@@ -97,6 +101,8 @@ class Sweep:
     async def check_workers(self) -> None:
         """Take over what dead workers have left."""
         dead = await self._failure_detector.find(self._holders)
+        if self._see_workers is not None:
+            await self._see_workers(self._failure_detector.workers)
         self._note(self._failure_detector.server)
         count = not self._is_server_new()
         await each(
