@@ -29,6 +29,8 @@ from tests.support.waiting import wait_until
 from threadmill import Thread
 from threadmill.testing import StandIn, by_text
 
+PASSWORD = "heron-password-of-redis"
+KEY = "sk-otter-key-of-the-provider"
 SECRETIVE = "tests.acceptance.scripts.secretive"
 
 WRONG = f"{{{{ {MARK} }}}}"
@@ -88,20 +90,23 @@ class Seen:
         ]
 
 
-@pytest.fixture(scope="module", params=["responses", "chat"])
+@pytest.fixture(scope="module", params=[("responses", "console"), ("chat", "json")])
 def seen(
     request: pytest.FixtureRequest,
     redis_server: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Seen]:
-    folder, url = tmp_path_factory.mktemp("seen"), redis_server.fresh_database()
+    api, format = request.param
+    folder = tmp_path_factory.mktemp("seen")
+    # This user has no password, so that the server takes any.
+    url = redis_server.fresh_database().replace("://", f"://default:{PASSWORD}@")
     brain = by_text({f"<{name}>": _endless(answers) for name, answers in ANSWERS.items()})
     with (
         StandIn(brain) as standin,
-        isolated_environment(url, standin, request.param),
+        isolated_environment(url, standin, api, OPENAI_API_KEY=KEY),
         listening(url) as broker,
         running_flower(folder) as flower,
-        _worker(folder) as worker,
+        _worker(folder, format) as worker,
     ):
         wait_until(flower.workers, "the worker in Flower", 30)
         producer, embedded = _confide_twice(folder)
@@ -144,8 +149,9 @@ def _confide(folder: Path, environment: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _worker(folder: Path) -> Iterator[Worker]:
-    worker = Worker(folder / "worker.log", ("--log-level", "DEBUG", SECRETIVE), folder, {})
+def _worker(folder: Path, format: str) -> Iterator[Worker]:
+    settings = {"THREADMILL_LOG_FORMAT": format}
+    worker = Worker(folder / "worker.log", ("--log-level", "DEBUG", SECRETIVE), folder, settings)
     try:
         worker.wait_ready()
         yield worker
@@ -206,4 +212,5 @@ def test_flower_does_not_show_it(seen: Seen) -> None:
 
 @pytest.mark.parametrize("log", ["worker", "producer", "embedded", "flower"])
 def test_no_log_and_no_traceback_tells_it(log: str, seen: Seen) -> None:
-    assert [line for line in seen.logs[log].splitlines() if MARK in line] == []
+    for secret in (MARK, PASSWORD, KEY):
+        assert [line for line in seen.logs[log].splitlines() if secret in line] == []

@@ -53,7 +53,8 @@ class Worker:
     @property
     def name(self) -> str:
         """`host:pid`, as its ready line has it."""
-        found = re.search(r"^worker (\S+) (?:ready|has no assistant)", self.log(), re.MULTILINE)
+        ready = r'^(?:\{.*"message": ")?worker (\S+) (?:ready|has no assistant)'  # it may be JSON
+        found = re.search(ready, self.log(), re.MULTILINE)
         return found[1] if found else ""
 
     @property
