@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
-from tests.support.processes.commands import STRICT, run_command
+from tests.support.processes.commands import COMMAND, STRICT, run_command
 from tests.support.processes.worker import Workers
 from tests.support.servers.ports import free_port
 
@@ -88,3 +89,53 @@ def test_an_error_in_a_handler_keeps_the_handlers_lines(
     lines = show(f'Assistant(name="a").say("Hello", event_handler_class={handler})', tmp_path)
     assert "AssistantNotFound" in "\n".join(lines)
     assert [line for line in frames(lines) if "in <lambda>" in line]
+
+
+MODULE = "from threadmill import Assistant\nAssistant(name='a', instructions='{{').say('Hi')\n"
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_bad_template_in_a_workers_module_is_three_lines(
+    format: str, environment: None, tmp_path: Path
+) -> None:
+    (tmp_path / "mistaken.py").write_text(MODULE)
+    settings = os.environ | {"THREADMILL_LOG_FORMAT": format}
+    done = run_command(*COMMAND, "worker", "mistaken", folder=tmp_path, environment=settings)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    if format == "json":
+        place, mistake = map(json.loads, lines)
+        assert "Assistant(name='a'" in place["traceback"]
+        assert "cannot start: Line 1 of the instructions" in mistake["message"]
+        return
+    assert len(lines) == 3
+    assert "mistaken.py" in lines[0]
+    assert "Assistant(name='a'" in lines[1]
+    assert lines[2].startswith("Error: Line 1 of the instructions cannot be read")
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_missing_key_is_one_line(format: str, environment: None, tmp_path: Path) -> None:
+    settings = {**os.environ, "THREADMILL_LOG_FORMAT": format}
+    del settings["OPENAI_API_KEY"], settings["OPENAI_BASE_URL"]
+    done = run_command(*COMMAND, "worker", "mistaken", folder=tmp_path, environment=settings)
+    [line] = done.stderr.splitlines()
+    assert "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set" in line
+    assert line.startswith('{"time": ' if format == "json" else "Error: ")
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_a_module_that_raises_shows_its_own_lines_only(
+    format: str, environment: None, tmp_path: Path
+) -> None:
+    body = "try:\n    1 / 0\nexcept ArithmeticError:\n    {}['x']\n"
+    (tmp_path / "raising.py").write_text(body)
+    settings = os.environ | {"THREADMILL_LOG_FORMAT": format}
+    done = run_command(*COMMAND, "worker", "raising", folder=tmp_path, environment=settings)
+    shown = done.stderr
+    if format == "json":
+        shown = json.loads(done.stderr.splitlines()[0])["traceback"]
+    assert [line for line in frames(shown.splitlines()) if "raising.py" not in line] == []
+    assert shown.count("Traceback") == 1
+    assert "KeyError: 'x'" in shown
+    assert "During handling" not in shown

@@ -23,7 +23,7 @@ from threadmill_shared.model import Model
 from threadmill_shared.records.provider_report import ProviderReport
 from threadmill_shared.records.workers import REPLACE_CODE
 from threadmill_shared.settings import Settings
-from threadmill_shared.tools.user_traceback import is_ours
+from threadmill_shared.tools.user_traceback import format_frames, is_ours
 from threadmill_workers.catalog import Catalog, load_catalog
 from threadmill_workers.log_text import describe_error
 from threadmill_workers.logs import setup
@@ -39,6 +39,7 @@ __all__ = [
     "begin_logging",
     "begin_logging_in_script",
     "describe_error",
+    "format_frames",
     "is_ours",
     "load_catalog",
     "logs_json",

@@ -16,6 +16,7 @@ import click
 from threadmill_shared.log_text import counted
 
 if TYPE_CHECKING:
+    from threadmill_shared.errors import ThreadmillError
     from threadmill_workers.service import WorkerProcess
 
 logger = logging.getLogger("threadmill.worker")
@@ -165,13 +166,29 @@ def _import(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             service.load_catalog([module], warns=False)
-        except ThreadmillError:
+        except ThreadmillError as error:
+            _show_place(error)
             raise
         except (Exception, SystemExit) as error:
             _show_traceback(error)
             raise click.ClickException(
                 f"The module {module!r} could not be imported: {type(error).__name__}: {error}"
             ) from error
+
+
+def _show_place(error: ThreadmillError) -> None:
+    """Show the line of the module that made a mistake; the error itself says what and the cure."""
+    from threadmill_shared.log_text import about
+    from threadmill_workers import service
+
+    frames = service.format_frames(traceback.walk_tb(error.__traceback__))
+    if not frames:  # the module was not found
+        return
+    if service.logs_json():
+        place = "\n".join([*frames, type(error).__name__])
+        logger.critical("a module could not be imported", extra=about(traceback=place))
+    else:
+        click.echo("\n".join(frames), err=True)
 
 
 def _show_traceback(error: BaseException) -> None:
