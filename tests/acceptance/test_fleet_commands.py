@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.processes.commands import run_threadmill
+from tests.support.processes.commands import COMMAND, run_threadmill
 from tests.support.processes.worker import Workers
 from tests.support.store.registered_workers import register, register_without_lease
 from tests.support.waiting import wait_until
@@ -299,3 +303,22 @@ def test_commands_that_act_say_as_json_what_they_have_done(workers: Workers) -> 
     assert (rejected["call_id"], rejected["decision"]) == (calls[1].id, "rejected")
     run.wait(20)
     assert objects("cancel", run.id) == [{"id": run.id, "status": "completed"}]
+
+
+def test_a_command_that_redis_does_not_answer_can_be_interrupted(
+    environment: None, redis_url: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with subprocess.Popen(
+            [*COMMAND, "status"],
+            env=os.environ | {"THREADMILL_REDIS_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            silent.settimeout(20)
+            with silent.accept()[0]:  # it has begun to ask
+                process.send_signal(signal.SIGINT)
+                printed, errors = process.communicate(timeout=20)
+    assert (process.returncode, printed, errors.strip()) == (130, "", "")

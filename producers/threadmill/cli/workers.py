@@ -13,6 +13,7 @@ from threadmill.cli.texts import NONE, duration
 
 if TYPE_CHECKING:
     from threadmill.inspection.workers import WorkerView
+    from threadmill_shared.records.worker_state import ToolThreadUse
 
 NO_WORKERS = "No worker is registered. Start one: threadmill worker MODULE"
 NO_TOOLS = "No worker has a tool."
@@ -26,7 +27,8 @@ def workers(*, as_json: bool) -> None:
     """List the workers: which release and modules each has, and what it does.
 
     `blocked`: its event loop does not answer. `silent`: it has no lease, and other workers are
-    about to declare it dead. A worker of an older release does not say what it does (-).
+    about to declare it dead. Threads that execute tools are shown as busy/limit, with those whose
+    call was abandoned as +N. A worker of an older release does not say what it does (-).
     """
     found = _read()
     if as_json:
@@ -97,10 +99,15 @@ def _row(one: WorkerView) -> list[str | Cell]:
         one.worker,
         Cell(one.condition, CONDITION_COLORS[one.condition]),
         f"{one.running}/{NONE if one.slots is None else one.slots}",
-        f"{threads.busy}/{threads.limit}" if threads else NONE,
+        _threads(threads) if threads else NONE,
         duration(max(0.0, time.time() - one.since)),
         one.version or NONE,
         Cell(state, STATE_COLORS.get(state)),
         " ".join(one.modules) or NONE,
         " ".join(one.queues),
     ]
+
+
+def _threads(found: ToolThreadUse) -> str:
+    abandoned = f"+{found.abandoned}" if found.abandoned else ""
+    return f"{found.busy}{abandoned}/{found.limit}"
