@@ -185,8 +185,12 @@ class WorkerProcess:
             StoreUnavailable: Redis does not answer.
         """
         self._loop.start()
-        self._loop.call(self._open())
-        self._lease.start()
+        try:
+            self._loop.call(self._open())
+            self._lease.start()
+        except BaseException:
+            self._metrics.close()
+            raise
         child_runs.offer(self._begin_child, self.queues)
 
     async def _open(self) -> None:
@@ -235,7 +239,7 @@ class WorkerProcess:
             target=self._close, args=(tool_seconds,), name="threadmill-close", daemon=True
         )
         closing.start()
-        self._metrics.close()  # meanwhile: it takes half a second
+        self._metrics.close()
         closing.join(CLOSE_SECONDS)
         if closing.is_alive():
             logger.error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import threading
 import time
 import urllib.error
@@ -11,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from tests.support.scrapes import Scrape
 from tests.support.servers.ports import free_port
+from tests.support.waiting import wait_until
 
 from threadmill_workers.metrics import server as server_module
 from threadmill_workers.metrics.server import MetricsServer
@@ -51,6 +53,17 @@ def serving(
 def test_what_is_counted_is_served(registry):
     with serving(registry) as server:
         assert Scrape.of(f"http://{server.address}/metrics").values("marks_total") == [3]
+
+
+def test_it_listens_on_ipv6_too(registry):
+    server = MetricsServer.start(registry, "::1", 0)
+    if server is None:
+        pytest.skip("this machine has no IPv6")
+    try:
+        assert server.address.startswith("[::1]:")
+        assert Scrape.of(f"http://{server.address}/metrics").values("marks_total") == [3]
+    finally:
+        server.close()
 
 
 def test_if_a_port_is_taken_a_warning_says_so_and_the_next_one_is_used(registry, caplog):
@@ -114,3 +127,27 @@ def test_a_reader_that_asks_nothing_does_not_keep_it_from_closing(registry):
             Scrape.of(f"http://{server.address}/metrics")  # others are answered meanwhile
             begun_at = time.monotonic()
         assert time.monotonic() - begun_at < 5
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback_on_stderr(registry, capfd):
+    with serving(registry) as server:
+        host, _, port = server.address.rpartition(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port))) as reader:
+                reader.send(b"GET /metr")
+                at_once = struct.pack("ii", 1, 0)
+                reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        wait_until(lambda: "process_request_thread" not in str(threading.enumerate()))
+        assert Scrape.of(f"http://{server.address}/metrics").values("marks_total") == [3]
+    assert capfd.readouterr().err == ""
+
+
+def test_what_cannot_be_read_is_an_error_for_the_reader_and_names_no_more_on_stderr(capfd, caplog):
+    registry = CollectorRegistry()
+    Gauge("broken", "It fails.", registry=registry).set_function(lambda: 1 / 0)
+    with serving(registry) as server, pytest.raises(urllib.error.HTTPError) as refused:
+        Scrape.of(f"http://{server.address}/metrics")
+    with refused.value as answer:
+        assert answer.code == 500
+    assert capfd.readouterr().err == ""
+    assert "ZeroDivisionError" in caplog.text

@@ -6,24 +6,32 @@ import errno
 import logging
 from threading import Thread
 from typing import Self
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
+
+from threadmill_workers.metrics.http_server import MetricsHttpServer
 
 logger = logging.getLogger("threadmill.worker")
 
 PORTS = 10
 """How many ports are tried, one after the other: several workers of a machine share a setting."""
+CLOSE_SECONDS = 0.1
+"""How long closing takes at most."""
 
 
 class MetricsServer:
     """An HTTP server for one registry, until it is closed."""
 
-    def __init__(self, server: WSGIServer, thread: Thread) -> None:
-        """A server that serves already; `start` makes one."""
+    def __init__(self, server: MetricsHttpServer) -> None:
+        """Serve with a server that listens; `start` makes one."""
         self._server = server
-        self._thread = thread
-        thread.name = "threadmill-metrics"
+        self._thread = Thread(
+            target=server.serve_forever,
+            kwargs={"poll_interval": CLOSE_SECONDS},
+            name="threadmill-metrics",
+            daemon=True,
+        )
+        self._thread.start()
 
     @property
     def address(self) -> str:
@@ -43,7 +51,7 @@ class MetricsServer:
         """
         for tried in range(port, min(port + PORTS, 65_536)) if port else [0]:
             try:
-                server = cls(*start_http_server(tried, host, registry))
+                server = cls(MetricsHttpServer(registry, host, tried))
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     logger.warning(
