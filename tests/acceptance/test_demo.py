@@ -110,8 +110,8 @@ def test_the_demo_plays_by_itself_and_leaves_nothing(user_settings: dict[str, st
             r"^ +\d\.\d\d s  (Ada|Grace) +> ",
             r"^✓ the two conversations took turns$",
             r"^\$ threadmill tail run_\w{32}$",
-            r"^ +1  thread\.run\.created ",
-            r"^ +\d+  done$",
+            r"^ +1  [\d:.]+  thread\.run\.created ",
+            r"^ +\d+  [\d:.]+  done$",
             r"^6 runs on 3 threads, executed by .* in \d+\.\d s\.$",
         )
     )
