@@ -174,10 +174,13 @@ async def test_a_node_of_a_cluster_and_a_cluster_that_is_none(
         url = cluster.fresh_database()
         broker = make_redis().url()
         found = await examine(url, broker_url=broker)
-        assert found["redis.reachable"].state == "ok"
+        assert found["redis.reachable"].state == found["redis.rights"].state == "ok"
         assert "redis.mode" not in found.states()
-        alone = url.replace("redis+cluster://", "redis://").partition(",")[0]
-        found = await examine(alone)
+        assert found["workers.alive"].cause.startswith("no worker is alive")
+        alone = await examine(url)
+        assert alone["broker.configured"].state == "error"
+        assert "THREADMILL_BROKER_URL" in alone["broker.configured"].cure
+        found = await examine(url.replace("redis+cluster://", "redis://").partition(",")[0])
         assert found["redis.mode"].state == "error"
         assert "redis+cluster://" in found["redis.mode"].cure
 

@@ -15,8 +15,6 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.replication import ReplicatedRedis
 from tests.support.waiting import wait_until
 
-from threadmill_shared.store.server_reader import harmless_commands
-
 MakeRedis = Callable[..., RedisServer]
 IGNORING_LIMITS = 'trap "" XFSZ; exec "$0" "$@"'
 """A program whose file has the size that is allowed gets an error, as on a full disk."""
@@ -64,14 +62,6 @@ async def test_a_user_without_a_right_for_the_namespace(make_redis: MakeRedis) -
     assert found["redis.rights"].state == "error"
     found = await examine(server.url().replace("://", "://own:pw@"))
     assert found["redis.rights"].state == "ok"
-
-
-def test_all_commands_of_the_store_are_tried_that_can_be_without_an_effect() -> None:
-    tried = {command[0] for command in harmless_commands("key", "channel")}
-    lua = Path(__file__).parents[3] / "shared/threadmill_shared/store/lua"
-    text = "\n".join(file.read_text() for file in lua.rglob("*.lua"))
-    used = {part.partition("'")[0] for part in text.split("call('")[1:]}
-    assert used - tried == {"HSETNX", "SADD"}
 
 
 async def test_a_server_that_evicts(make_redis: MakeRedis) -> None:

@@ -22,6 +22,8 @@ async def examine_broker(settings: Settings, clock: Callable[[], float]) -> list
         NotConfigured: its URL cannot be read, or Celery cannot use it.
     """
     if settings.broker_url is None:
+        if _is_cluster(settings):
+            settings.celery_settings()  # says that Celery needs another server
         return [Finding("broker.reachable", "ok", "the store's Redis is the broker, too")]
     settings.celery_settings()
     url = settings.broker_url.get_secret_value()
@@ -29,6 +31,11 @@ async def examine_broker(settings: Settings, clock: Callable[[], float]) -> list
         # Its data are messages, which are sent again if they are lost: no rights of the store's.
         return await examine_redis(url, name="broker", variable=BROKER, namespace=None, clock=clock)
     return await _examine_other(settings, url)
+
+
+def _is_cluster(settings: Settings) -> bool:
+    url = settings.redis_url
+    return url is not None and "+cluster://" in url.get_secret_value()
 
 
 async def _examine_other(settings: Settings, url: str) -> list[Finding]:

@@ -29,6 +29,11 @@ def check_persistence(server: NamedServer, report: ServerReport) -> Finding:
                 "redis-cli CONFIG SET appendfsync everysec",
             )
         return Finding(name, "ok", f"append-only file, appendfsync {policy}")
+    return _without_file(name, report)
+
+
+def _without_file(name: str, report: ServerReport) -> Finding:
+    """The finding for a server without an append-only file."""
     if "save" not in report.config:
         return Finding(
             name,

@@ -45,6 +45,8 @@ async def ask_configured() -> ProviderReport | Finding:
         return await service.ask_provider()
     except errors.NotConfigured as error:
         return Finding(_NAME, "skipped", str(error))
+    except Exception as error:  # noqa: BLE001  the other parts are shown all the same
+        return Finding(_NAME, "skipped", f"it could not be asked ({type(error).__name__})")
 
 
 def examine_provider(
