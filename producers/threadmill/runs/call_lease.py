@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from threadmill_shared import errors
+from threadmill_shared.servers.trouble import Trouble
 from threadmill_shared.store.parked_runs import LEASE_SECONDS, CallOutcome
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 """Between two renewals of a lease."""
 RETRY_SECONDS = 1.0
 """Seconds before Redis is asked again after it did not answer."""
-WARN_SECONDS = 10.0
-"""Seconds between two log lines about it."""
 
 
 class CallLease:
@@ -111,13 +109,16 @@ class CallLease:
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
     """Retry until Redis answers: an outage must not lose a function's output."""
-    warned_at = float("-inf")
+    trouble = Trouble()
     while True:
         try:
-            return await ask()
+            answer = await ask()
         except errors.InfrastructureError as error:
-            if time.monotonic() - warned_at >= WARN_SECONDS:
-                warned_at = time.monotonic()
+            if trouble.note_failure():
                 what = "is full" if isinstance(error, errors.StoreFull) else "does not answer"
-                logger.warning("Redis %s; waiting (%s)", what, type(error).__name__)
+                logger.warning("Redis %s; the output of a call waits", what)
             await asyncio.sleep(RETRY_SECONDS)
+        else:
+            if (seconds := trouble.note_success()) is not None:
+                logger.warning("the output of a call has waited %.0f s for Redis", seconds)
+            return answer

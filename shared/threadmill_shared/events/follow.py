@@ -19,6 +19,7 @@ from threadmill_shared.events.decoder import DONE, Event, LogDecoder
 from threadmill_shared.events.notifications import IDLE_SECONDS, ChannelListener, Notifications
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
+from threadmill_shared.servers.trouble import Trouble, describe_failure
 from threadmill_shared.store.replies import run_not_found
 from threadmill_shared.store.store import Store
 
@@ -33,6 +34,7 @@ class LogFollower:
     def __init__(self, store: Store, notifications: Notifications) -> None:
         self._store = store
         self._notifications = notifications
+        self._trouble = Trouble()
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
         """The run's events after number `after`, in groups as they arrive; ends with `done`.
@@ -98,12 +100,16 @@ class LogFollower:
         """Read, and wait while Redis is unreachable: a follower survives a restart of Redis."""
         while True:
             try:
-                return await read()
+                found = await read()
             except errors.StoreUnavailable as error:
-                logger.warning(
-                    "Redis does not answer; waiting (%s)", type(error.__cause__).__name__
-                )
+                if self._trouble.note_failure():
+                    cause = describe_failure(error.__cause__ or error)
+                    logger.warning("Redis does not answer; waiting: %s", cause)
                 await asyncio.sleep(IDLE_SECONDS)
+            else:
+                if (seconds := self._trouble.note_success()) is not None:
+                    logger.warning("Redis answers again, after %.0f s", seconds)
+                return found
 
     async def _notified(self, listener: ChannelListener) -> bool:
         """Wait for a notification; returns whether one came before the timeout."""
