@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -25,6 +26,7 @@ from threadmill.handlers.follow import run_and_follow
 from threadmill.run import Run, requested_run
 from threadmill.runs.attachments import Files
 from threadmill.runs.checks import check_message_given, unknown_field
+from threadmill.runs.lists import assistant_page
 from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
 from threadmill.runs.registration import (
     Entry,
@@ -50,6 +52,7 @@ from threadmill_shared.records.definition import (
     Verbosity,
     checked_option,
 )
+from threadmill_shared.records.page import Page
 from threadmill_shared.run_request import check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.tools import Tool
@@ -77,7 +80,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     `context`."""
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
-    tools: list[Any] = Field(default_factory=list)
+    tools: builtins.list[Any] = Field(default_factory=builtins.list)
     """Functions, `@tool`s, `CodeInterpreter`, `FileSearch`, `WebSearch`, or the specs of a loaded
     assistant."""
     tool_resources: dict[str, Any] = Field(default_factory=dict)
@@ -128,7 +131,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
     _registration: Registration = PrivateAttr(default_factory=Registration)
-    _entries: list[Entry] = PrivateAttr(default_factory=list)
+    _entries: builtins.list[Entry] = PrivateAttr(default_factory=builtins.list)
 
     if TYPE_CHECKING:
 
@@ -199,11 +202,11 @@ class Assistant(ContextManager, BaseModel, Publishable):
             fields={name: to_jsonable_python(getattr(self, name), fallback=str) for name in own},
         )
 
-    def functions(self) -> list[Tool]:
+    def functions(self) -> builtins.list[Tool]:
         """The functions among its tools."""
         return functions(self.tools)
 
-    def get_tools(self) -> list[Any]:
+    def get_tools(self) -> builtins.list[Any]:
         """The tools of the next run; override it to change them."""
         return list(self.tools)
 
@@ -265,13 +268,40 @@ class Assistant(ContextManager, BaseModel, Publishable):
         check_text(id_or_name, "An assistant's id or name")
         client = current_client()
         found = await client.call(client.store.assistants.load(id_or_name))
+        return cls._registered(found, tools)
+
+    @classmethod
+    def _registered(cls, found: Definition, tools: Sequence[Any] | None = None) -> Self:
         fields = fields_of(found, cls.model_fields)
         if tools is not None:
-            fields["tools"] = list(tools)
+            fields["tools"] = [*tools]
         loaded = cls(**fields)
         loaded._version = found.version
         loaded._is_registered = True
         return loaded
+
+    @classmethod
+    def list(cls, *, limit: int = 20, cursor: str | None = None) -> Page[Self]:
+        """A page of the assistants that were created or that workers publish, newest first.
+
+        Args:
+            limit: how many, 1 to 1000.
+            cursor: the `cursor` of the page before.
+
+        Raises:
+            TypeError, ValueError: a value is not one that it may be.
+        """
+        return drive(cls._list(limit=limit, cursor=cursor))
+
+    @classmethod
+    async def list_async(cls, *, limit: int = 20, cursor: str | None = None) -> Page[Self]:
+        """Async version of `list`."""
+        return await drive_async(cls._list(limit=limit, cursor=cursor))
+
+    @classmethod
+    async def _list(cls, *, limit: int, cursor: str | None) -> Page[Self]:
+        page = await assistant_page(limit=limit, cursor=cursor)
+        return Page([cls._registered(found) for found in page], page.cursor, page.incomplete)
 
     async def __adopt__(self) -> bool:
         """Read the assistant that is registered under the id given to the constructor.

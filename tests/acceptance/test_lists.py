@@ -83,10 +83,25 @@ def test_threads_are_listed_with_their_metadata_and_times() -> None:
     assert [message.text for message in thread.get_messages()] == ["hello"]
 
 
+def test_assistants_are_listed_until_they_are_deleted() -> None:
+    made = [Assistant(name=name, instructions="Be brief.") for name in ("Ada", "Bob")]
+    for one in made:
+        one.create()
+
+    page = Assistant.list(limit=1)
+    rest = Assistant.list(cursor=page.cursor)
+
+    assert ids(page) | ids(rest) == {one.id for one in made}
+    assert {one.instructions for one in (*page, *rest)} == {"Be brief."}
+    made[0].delete()
+    assert ids(Assistant.list()) == {made[1].id}
+
+
 def test_the_async_versions_return_the_same() -> None:
     run = ADA.enqueue("hello", thread=Thread())
 
     async def read() -> tuple[Any, Any]:
+        assert [*await Assistant.list_async()] == []
         return await Run.list_async(), await Thread.list_async()
 
     runs, threads = asyncio.run(read())
@@ -101,6 +116,8 @@ def test_the_async_versions_return_the_same() -> None:
         (lambda: Run.list(limit=1001), ValueError, "1 to 1000"),
         (lambda: Run.list(limit="5"), TypeError, "limit must be an int"),  # type: ignore[arg-type]
         (lambda: Run.list(cursor="nonsense"), ValueError, "not a cursor of this list"),
+        (lambda: Assistant.list(cursor="Ada"), ValueError, "not a cursor of this list"),
+        (lambda: Assistant.list(limit=0), ValueError, "1 to 1000"),
         (lambda: Thread.list(cursor="1:run_00"), ValueError, "not a cursor of this list"),
         (lambda: Run.list(thread="nobody"), errors.ThreadNotFound, "not a thread's id"),
         (lambda: Run.list(assistant=5), TypeError, "name, an id"),  # type: ignore[arg-type]

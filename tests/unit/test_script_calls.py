@@ -22,7 +22,7 @@ from threadmill_shared.store.scripts.workers import WorkerScripts
 KEYS = Keys("tm")
 RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30
-OF_KEYS = {"idempotency_key", "place"}
+OF_KEYS = {"idempotency_key", "place", "created", "registered"}
 """Arguments that only a key is made of."""
 OF_APPEND = {"run_id": RUN_ID, "token": "token"}
 """What all appends of one holder have in common."""
@@ -35,6 +35,8 @@ NAMED_KEYS = {
     "tools": KEYS.tools("worker"),
     "state": KEYS.worker_state("worker"),
     "place": "place",
+    "created": "created",
+    "registered": "registered",
     "first": "first of restnames",
     "expiring": "first of restexpiring",
     "tomb": KEYS.tomb(THREAD_ID),
@@ -55,6 +57,7 @@ def scripts() -> set[str]:
 def calls() -> list[tuple[str, Callable[..., Any]]]:
     found: list[tuple[str, Callable[..., Any]]] = [
         ("compare_and_set", texts.compare_and_set),
+        ("create_assistant", texts.create_assistant),
         ("append", AppendScript(KEYS, run_id=RUN_ID, token="token").append),
     ]
     for family in FAMILIES:

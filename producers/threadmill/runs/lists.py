@@ -9,6 +9,7 @@ from typing import Any
 
 from threadmill.client.current import current_client
 from threadmill_shared import ids
+from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, Span, ThreadFilter
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
@@ -69,6 +70,18 @@ async def thread_page(
     _check_page(limit, cursor, "thread")
     client = current_client()
     page: Page[ThreadRecord] = await client.call(client.store.lists.threads(wanted, limit, cursor))
+    return page
+
+
+async def assistant_page(*, limit: Any = 20, cursor: Any = None) -> Page[Definition]:
+    """A page of the assistants that others can load, as `Assistant.list` has it.
+
+    Raises:
+        TypeError, ValueError: a value is not one that it may be.
+    """
+    _check_page(limit, cursor, "")
+    client = current_client()
+    page: Page[Definition] = await client.call(client.store.lists.assistants(limit, cursor))
     return page
 
 

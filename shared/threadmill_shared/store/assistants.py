@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.scripts.texts import compare_and_set
+from threadmill_shared.store.scripts.texts import compare_and_set, create_assistant
 from threadmill_shared.store.session import Session
 
 PUBLISHED_DAYS = 30
@@ -46,14 +46,25 @@ class Assistants:
 
     async def create(self, definition: Definition) -> None:
         """Store a definition under its id, until it is deleted."""
-        await self._runner.command(
-            "SET", self._keys.created(definition.id), definition.model_dump_json()
-        )
+        await self._create(definition, once=False)
 
     async def create_once(self, definition: Definition) -> bool:
-        """Store a definition under its id, unless there is one already; whether there was none."""
-        key = self._keys.created(definition.id)
-        return bool(await self._runner.command("SET", key, definition.model_dump_json(), "NX"))
+        """Store a definition under its id, unless there is one already; whether there was none.
+
+        If the answer was lost, the call that repeats it finds its own.
+        """
+        return await self._create(definition, once=True)
+
+    async def _create(self, definition: Definition, *, once: bool) -> bool:
+        call = create_assistant(
+            created=self._keys.created(definition.id),
+            registered=self._keys.registered(),
+            id=definition.id,
+            definition=definition.model_dump_json(),
+            once=once,
+        )
+        [outcome] = await self._runner.run(call)
+        return bool(outcome == "ok")
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -90,7 +101,10 @@ class Assistants:
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False if there is none."""
-        return bool(await self._runner.command("DEL", self._keys.created(assistant_id)))
+        deleted = await self._runner.command("DEL", self._keys.created(assistant_id))
+        # Who dies here leaves an entry that lists skip, and that the indexer removes.
+        await self._runner.command("ZREM", self._keys.registered(), assistant_id)
+        return bool(deleted)
 
     async def created_ids(self) -> AsyncIterator[str]:
         """The ids of all definitions that were created; for exports, as `Threads.all_ids` is."""

@@ -12,7 +12,7 @@ from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.scripts.lists import ListScripts
 from threadmill_shared.store.session import Session
 
-_CURSOR = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,9})?):([a-z]+_[0-9A-Za-z]{1,64})")
+_CURSOR = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,9})?):(.+)", re.DOTALL)
 SPARE = 4
 """Entries of each index that are read beyond what is expected to be needed."""
 
@@ -33,13 +33,13 @@ class Position(NamedTuple):
 
         Args:
             cursor: as `cursor` has written it.
-            kind: what its id begins with.
+            kind: what its id begins with; empty: anything.
 
         Raises:
             ValueError: it is not a cursor of such a list.
         """
         found = _CURSOR.fullmatch(cursor)
-        if found is None or not found[2].startswith(f"{kind}_"):
+        if found is None or (kind and not re.fullmatch(f"{kind}_[0-9A-Za-z]{{1,64}}", found[2])):
             raise ValueError(
                 f"{cursor!r} is not a cursor of this list. Pass the `cursor` of a page, unchanged."
             )
@@ -59,7 +59,7 @@ class IndexReader:
     """Reads some indexes, an entry that stands in two of them once."""
 
     def __init__(
-        self, session: Session, names: Sequence[str], span: Span, *, thread_id: str | None = None
+        self, session: Session, names: Sequence[str], span: Span, *, within: str | None = None
     ) -> None:
         """Nothing is read yet.
 
@@ -67,11 +67,10 @@ class IndexReader:
             session: the namespace.
             names: of the indexes within a bucket.
             span: limits the scores.
-            thread_id: the indexes are those of this thread's bucket; None: of all.
+            within: what the indexes' keys begin with; None: they are those of all buckets.
         """
-        keys = session.keys
         self._names = " ".join(names)
-        self._buckets = keys.buckets() if thread_id is None else [keys.bucket(thread_id)]
+        self._buckets = session.keys.buckets() if within is None else [within]
         self._runner = session.runner
         self._low = "-inf" if span.since is None else str(span.since)
         self._high = "+inf" if span.until is None else f"({span.until}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from threadmill_shared.ids import is_thread_id
 from threadmill_shared.records.run import field_map
 from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.indexing_state import DOUBT, IndexingState, keeps_indexes
@@ -43,7 +44,7 @@ class Indexer:
         self._threads = threads
         self._is_cluster = is_cluster(session.client)
         self._scripts = ListScripts(session.keys)
-        self._scan = KeyScan(session, session.keys.all_threads())
+        self._scan = KeyScan(session, session.keys.all_listed())
 
     async def lead(self, worker: str, lifetime_ms: int) -> bool:
         """Become the indexer, or stay it; false if another worker is."""
@@ -91,21 +92,22 @@ class Indexer:
         """Which servers have the keys."""
         return await self._scan.servers()
 
-    async def next_threads(self, place: str, count: int) -> ScanStep:
-        """Look at about `count` keys; of those, the ones of threads are found."""
+    async def next_keys(self, place: str, count: int) -> ScanStep:
+        """Look at about `count` keys; of those, the ones of threads and assistants are found."""
         return await self._scan.step(place, count)
 
-    async def index(self, threads: Sequence[str]) -> tuple[int, int]:
-        """Put threads and their runs into the indexes.
+    async def index(self, keys: Sequence[str]) -> tuple[int, int]:
+        """Put threads, their runs and created assistants into the indexes.
 
         Args:
-            threads: keys of threads.
+            keys: of their records, as they were found.
 
         Returns:
             How many entries were missing or wrong, and how many runs were looked at.
         """
-        missing, looked_at = 0, 0
-        left = [(key.rpartition(":")[2], "") for key in threads]
+        created = [key for key in keys if key.startswith(self._keys.created(""))]
+        missing, looked_at = await self._index_assistants(created), 0
+        left = [(id, "") for key in keys if is_thread_id(id := key.rpartition(":")[2])]
         while left:
             some, left = left[:THREADS_AT_ONCE], left[THREADS_AT_ONCE:]
             replies = await self._runner.run_each_apart(
@@ -119,6 +121,23 @@ class Indexer:
             pairs = zip(some, replies, strict=True)
             left += [(id, reply[2]) for (id, _), reply in pairs if reply[2]]
         return missing, looked_at
+
+    async def _index_assistants(self, keys: Sequence[str]) -> int:
+        """When an earlier release has created them, nobody knows: they come last."""
+        index, prefix = self._keys.registered(), self._keys.created("")
+        added = await self._runner.commands(
+            ("ZADD", index, "NX", 0, key.removeprefix(prefix)) for key in keys
+        )
+        return sum(map(int, added))
+
+    async def remove_gone_assistants(self) -> None:
+        """Remove the entries of assistants that are gone."""
+        index = self._keys.registered()
+        ids = await self._runner.command("ZRANGE", index, 0, -1)
+        found = await self._runner.commands(("EXISTS", self._keys.created(id)) for id in ids)
+        gone = [id for id, is_there in zip(ids, found, strict=True) if not is_there]
+        if gone:
+            await self._runner.command("ZREM", index, *gone)
 
     async def trim(self) -> int:
         """Remove what has expired, and the runs of deleted threads; returns how many runs.

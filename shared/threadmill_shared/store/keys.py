@@ -57,7 +57,8 @@ class Keys:
     `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
-    published it, or until deleted) with `names` (sorted set); `format` (string, the namespace's);
+    published it, or until deleted) with `names` and
+    `registered` (sorted sets); `format` (string, the namespace's);
     `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
     """
 
@@ -200,6 +201,18 @@ class Keys:
     def all_created(self) -> str:
         """A pattern that matches the definitions that somebody created."""
         return f"{_literally(self.namespace)}:{{assistants}}:created:*"
+
+    def registered(self) -> str:
+        """The ids of the definitions that somebody created, by the time of that."""
+        return f"{self.namespace}:{{assistants}}:registered"
+
+    def assistants(self) -> str:
+        """What the keys of definitions begin with."""
+        return f"{self.namespace}:{{assistants}}:"
+
+    def all_listed(self) -> str:
+        """A pattern that matches all records that lists have, and their definitions."""
+        return f"{_literally(self.namespace)}:{{*}}:[tc][hr]*d:*"
 
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.list_filters import RunFilter, Span, ThreadFilter
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import LISTED_FIELDS, RunRecord
 from threadmill_shared.records.thread import ThreadRecord
@@ -50,7 +51,7 @@ class Lists:
             self._session,
             names or [index_names.ALL_RUNS],
             wanted.span,
-            thread_id=wanted.thread if is_own else None,
+            within=self._keys.bucket(wanted.thread) if wanted.thread and is_own else None,
         )
         return await self._page(
             reader,
@@ -91,6 +92,29 @@ class Lists:
         """The records of these runs as a list has them, without those that are gone."""
         found = await self._run_records([Position(0, run_id) for run_id in run_ids])
         return [record for record in found if record is not None]
+
+    async def assistants(self, limit: int, cursor: str | None) -> Page[Definition]:
+        """A page of the assistants that were created or are published, the newest first.
+
+        Args:
+            limit: how many; see `runs`.
+            cursor: of the page before.
+
+        Raises:
+            ValueError: the cursor is not one of such a list.
+            StoreIncompatible: this release cannot read one of them.
+            StoreUnavailable: Redis does not answer.
+        """
+        after = None if cursor is None else Position.read(cursor, "")
+        names = ["registered", "names"]
+        return await self._page(
+            IndexReader(self._session, names, Span(), within=self._keys.assistants()),
+            after,
+            limit,
+            read=self._definitions,
+            fits=None,
+            incomplete=await self._is_incomplete(()),
+        )
 
     async def state(self) -> IndexingState:
         """How far the indexes of what earlier releases have written are."""
@@ -178,6 +202,13 @@ class Lists:
         )
         return [_run(entry.id, values) for entry, values in zip(entries, found, strict=True)]
 
+    async def _definitions(self, entries: Sequence[Position]) -> list[Definition | None]:
+        found = await self._runner.commands(
+            ("MGET", self._keys.created(entry.id), self._keys.published(entry.id))
+            for entry in entries
+        )
+        return [_definition(entry.id, texts) for entry, texts in zip(entries, found, strict=True)]
+
     async def _thread_records(self, entries: Sequence[Position]) -> list[ThreadRecord | None]:
         found = await self._runner.commands(
             ("HGETALL", self._keys.thread(entry.id)) for entry in entries
@@ -204,3 +235,8 @@ def _run(run_id: str, values: Sequence[Any]) -> RunRecord | None:
     pairs = zip(LISTED_FIELDS, values, strict=True)
     fields = {name: value for name, value in pairs if value is not None}
     return RunRecord.read(run_id, fields) if "status" in fields else None
+
+
+def _definition(id_or_name: str, texts: Sequence[str | None]) -> Definition | None:
+    found = next((text for text in texts if text), None)
+    return Definition.read(found, f"The definition of {id_or_name!r}") if found else None

@@ -9,6 +9,7 @@ from tests.support.store.lists import INDEXES, all_pages, expired_run, forget_in
 from tests.support.store.scene import Scene
 
 from threadmill_shared import ids
+from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
@@ -89,6 +90,20 @@ async def test_what_an_earlier_release_has_written_is_listed_as_if_this_one_had(
     assert len(await scene.members("expiring")) <= 3
     state = await scene.store.lists.state()
     assert (state.is_complete, state.missing > 0) == (True, True)
+
+
+async def test_assistants_that_an_earlier_release_has_created_or_deleted_are_put_right(scene, work):
+    for id in ("asst_1", "asst_2"):
+        await scene.store.assistants.create(Definition(id=id, name="Ada", model="gpt-test"))
+    index = scene.keys.registered()
+    await scene.command("ZREM", index, "asst_1")
+    await scene.command("UNLINK", scene.keys.created("asst_2"))
+
+    await work.look()
+
+    assert await scene.command("ZRANGE", index, 0, -1) == ["asst_1"]
+    page = await scene.store.lists.assistants(5, None)
+    assert [one.id for one in page] == ["asst_1"]
 
 
 async def test_a_status_that_an_earlier_release_has_changed_is_put_right(scene, work):

@@ -91,7 +91,9 @@ async def test_entries_with_one_score_stand_by_their_ids_and_none_is_lost(scene)
     made = [ids.new_run_id(scene.thread_id) for _ in range(40)]
     for run_id in made:
         await scene.command("ZADD", index, 1_700_000_000_000, run_id)
-    reader = lists.IndexReader(scene.store.session, ["all_runs"], Span(), thread_id=scene.thread_id)
+    reader = lists.IndexReader(
+        scene.store.session, ["all_runs"], Span(), within=scene.keys.bucket(scene.thread_id)
+    )
 
     found, after, is_over = [], None, False
     while not is_over:

@@ -18,6 +18,7 @@ from tests.support.store.scene import CALL, HOLDER, Scene, begin_message, park_c
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.files import File
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.list_filters import RunFilter
@@ -202,6 +203,15 @@ async def trim_indexes(story: Story) -> None:
     story.lose()
     await scene.store.indexer.trim()
     assert await scene.members("all_runs") == []
+
+
+@case
+async def create_assistant(story: Story) -> None:
+    definition = Definition(id="asst_1", name="Ada", model="gpt-5.4-mini")
+    story.lose()
+    await story.scene.store.assistants.create(definition)
+    page = await story.scene.store.lists.assistants(5, None)
+    assert [one.id for one in page] == ["asst_1"]
 
 
 # ---- what a holder writes ----------------------------------------------------------------------

@@ -145,4 +145,5 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "published": _expires,
     "created": _stays,
     "names": _stays,
+    "registered": _stays,
 }

@@ -140,7 +140,7 @@ class Indexing:
 
     async def _step(self, state: IndexingState) -> tuple[int, IndexingState]:
         """Look at some keys; returns what that has cost, in keys, and the new state."""
-        step = await self._indexer.next_threads(state.place, STEP_KEYS)
+        step = await self._indexer.next_keys(state.place, STEP_KEYS)
         missing, runs = await self._indexer.index(step.keys)
         cost = STEP_KEYS + KEYS_FOR_A_THREAD * len(step.keys) + runs
         return cost, replace(
@@ -157,6 +157,7 @@ class Indexing:
         saw_others = state.saw_others or view.sees_others or view.state.is_doubted
         state = replace(state, seen_at=view.now, saw_others=saw_others)
         if not state.is_passing:
+            await self._indexer.remove_gone_assistants()
             state = self._ended(state, view.now)
         await self._indexer.note(state)
         return state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threadmill_shared.store.scripts.loader import ScriptCall, script
+from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
 
 
 def compare_and_set(*, place: str, was: str, becomes: str, lifetime: int | None) -> ScriptCall:
@@ -16,3 +16,20 @@ def compare_and_set(*, place: str, was: str, becomes: str, lifetime: int | None)
     """
     args = {"was": was, "becomes": becomes, "lifetime": "" if lifetime is None else lifetime}
     return script("compare_and_set").call({"place": place}, args)
+
+
+def create_assistant(
+    *, created: str, registered: str, id: str, definition: str, once: bool
+) -> ScriptCall:
+    """Store a definition at the key `created`, and name its id in the index `registered`.
+
+    Args:
+        created: the key.
+        registered: the index.
+        id: the assistant's.
+        definition: JSON.
+        once: whether another definition with this id stays.
+    """
+    keys = {"created": created, "registered": registered}
+    args: dict[str, Value] = {"id": id, "definition": definition, "once": int(once)}
+    return script("create_assistant").call(keys, args)
