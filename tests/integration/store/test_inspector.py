@@ -69,3 +69,12 @@ async def test_parked_runs_come_with_the_calls_that_wait(scene):
     assert (await scene.store.inspector.census()).parked == 1
     await scene.store.runs.cancel(held.record.id)
     assert await scene.store.inspector.parked(10) == []
+
+
+async def test_of_many_queued_runs_only_some_of_each_bucket_are_read(scene):
+    thread_ids = [ids.new_thread_id() for _ in range(3)]
+    same_bucket = [f"{one[:7]}2a{one[9:]}" for one in thread_ids]
+    for thread_id in same_bucket:
+        await scene.enqueue(thread_id=thread_id)
+    assert len(await scene.store.inspector.dispatched(2)) == 2
+    assert (await scene.store.inspector.census()).dispatched == 3

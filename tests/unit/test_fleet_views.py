@@ -1,0 +1,98 @@
+"""What one look at a fleet makes of what was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from threadmill.inspection.fleet import provider_views
+from threadmill.inspection.queues import queue_views
+from threadmill.inspection.tools import tool_versions
+from threadmill.inspection.workers import WorkerView
+from threadmill_shared.records.inspection import DispatchedRun
+from threadmill_shared.records.worker_state import ProviderState
+
+WORKER = WorkerView(
+    worker="web:1",
+    id="web:1:aaaa",
+    condition="alive",
+    since=1,
+    running=0,
+    slots=10,
+    version="1.0",
+    modules=(),
+    queues=("tm", "tm.begun", "tm.aaaa"),
+    own_queue="tm.aaaa",
+    assistants={},
+    tools={"shop:find": "d1"},
+    tool_threads=None,
+    provider=None,
+)
+
+
+def provider(state: str, since: int, **more: Any) -> WorkerView:
+    shown = ProviderState(host="api", api="chat", state=state, since=since, **more)
+    return replace(WORKER, provider=shown)
+
+
+def test_a_provider_fails_if_it_does_for_any_worker_since_it_did_for_the_first() -> None:
+    [view] = provider_views(
+        [
+            provider("answering", 1),
+            provider("failing", 30, cause="later"),
+            provider("failing", 20, cause="first"),
+            provider("unknown", 0),
+            WORKER,
+        ]
+    )
+    assert (view.state, view.since, view.cause) == ("failing", 20, "first")
+    assert (view.workers, view.failing_workers) == (4, 2)
+
+
+def test_a_provider_that_nobody_has_asked_is_unknown_and_silent_workers_do_not_count() -> None:
+    [view] = provider_views([provider("unknown", 0)])
+    assert (view.state, view.since, view.cause) == ("unknown", 0, None)
+    silent = replace(provider("failing", 1), condition="silent")
+    assert provider_views([silent]) == []
+
+
+def test_providers_of_several_hosts_and_apis_are_told_apart() -> None:
+    other = replace(
+        WORKER, provider=ProviderState(host="b", api="chat", state="answering", since=1)
+    )
+    views = provider_views([provider("failing", 1), other])
+    assert [(view.host, view.state) for view in views] == [("api", "failing"), ("b", "answering")]
+
+
+def test_a_queue_has_its_runs_its_oldest_its_messages_and_its_workers() -> None:
+    queued = [
+        DispatchedRun("run_1", "tm", has_begun=False, since=1_000),
+        DispatchedRun("run_2", "tm", has_begun=False, since=4_000),
+        DispatchedRun("run_3", "tm", has_begun=True, since=9_000),
+        DispatchedRun("run_4", "tm.far", has_begun=False, since=9_500),
+    ]
+    silent = replace(WORKER, condition="silent")
+    views = queue_views(
+        namespace="tm",
+        queued=queued,
+        workers=[WORKER, silent],
+        lengths={"tm": 7, "tm.begun": 0, "tm.other": 2, "tm.empty": 0},
+        now=10_000,
+    )
+    assert [(v.name, v.runs, v.oldest_seconds, v.messages, v.workers) for v in views] == [
+        ("tm", 2, 9.0, 7, 1),
+        ("tm.begun", 1, 1.0, 0, 1),
+        ("tm.far", 1, 0.5, None, 0),
+        ("tm.other", 0, None, 2, 0),
+    ]
+
+
+def test_versions_of_a_tool_differ_if_workers_have_several() -> None:
+    same = replace(WORKER, worker="web:2")
+    other = replace(WORKER, worker="web:3", tools={"shop:find": "d2", "shop:buy": "d3"})
+    versions = tool_versions([WORKER, same, other])
+    assert [(v.identity, v.digest, v.workers, v.differs) for v in versions] == [
+        ("shop:buy", "d3", ("web:3",), False),
+        ("shop:find", "d1", ("web:1", "web:2"), True),
+        ("shop:find", "d2", ("web:3",), True),
+    ]
