@@ -19,10 +19,11 @@ NO_ASSISTANTS = "There are no assistants."
 @click.command()
 @json_option
 def assistants(*, as_json: bool) -> None:
-    """List the assistants: those that workers publish, then those that were created.
+    """List the assistants, and who publishes them.
 
-    `stale`: no live worker publishes it any more, so nobody has its tools. `differs`: a worker's
-    module defines it otherwise than the worker that was started last.
+    First those of workers' modules, then those that were created. `stale`: no live worker publishes
+    it any more, so nobody has its tools. `differs`: a worker's module defines it otherwise than the
+    worker that was started last.
     """
     from threadmill.inspection.assistants import read_assistants
 

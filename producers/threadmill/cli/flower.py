@@ -15,10 +15,11 @@ from threadmill_shared.log_text import install_command
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION]...")
 def flower(options: tuple[str, ...]) -> None:
-    """Start Flower behind a password, read-only, and without what users say.
+    """Start Flower, behind a password.
 
-    FLOWER_BASIC_AUTH must be USER:PASSWORD. OPTION is any of Flower's own, such as --port=5555 and
-    --address=127.0.0.1; each can also be set in the environment, as FLOWER_PORT.
+    It is read-only, and does not show what users say. FLOWER_BASIC_AUTH must be USER:PASSWORD.
+    OPTION is any of Flower's own, such as --port=5555 and --address=127.0.0.1; each can also be set
+    in the environment, as FLOWER_PORT.
     """
     if importlib.util.find_spec("flower") is None:
         raise click.ClickException(f"Flower is not installed: {install_command('flower')}.")

@@ -11,9 +11,10 @@ from threadmill.cli.tables import json_option, print_objects
 @click.command()
 @json_option
 def health(*, as_json: bool) -> None:
-    """Check that a worker of this host has a lease; for a container's health check.
+    """Check that a worker of this host has a lease.
 
-    Exits with 0 if so, else with 1 and a line that says what is wrong.
+    For a container's health check: exits with 0 if so, else with 1 and a line that says what is
+    wrong.
     """
     from threadmill.inspection.workers import read_workers
     from threadmill_shared.records.workers import host_name

@@ -87,9 +87,10 @@ def runs(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """List the newest runs, the oldest of them first: of all threads, or of the thread THREAD_ID.
+    """List the newest runs of all threads, or of one.
 
-    Conditions can be combined. Of an incomplete run, the error is the reason.
+    The oldest of them comes first. Conditions can be combined. Of an incomplete run, the error is
+    the reason.
     """
     if sum(one is not None for one in (thread_id, key, thread)) > 1:
         raise click.UsageError("Give only one of THREAD_ID, --thread ID and --key KEY.")

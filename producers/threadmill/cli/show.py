@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.argument("run_id")
 @json_option
 def show(*, run_id: str, as_json: bool) -> None:
-    """Show the run RUN_ID: its state, times, calls and error, and why it does not move."""
+    """Show the run RUN_ID, and why it does not move.
+
+    That is its state, attempts, times, tokens, calls and error. If it waits, a sentence says for
+    whom or what, and another one what can be done.
+    """
     from threadmill.inspection.run_details import read_run_details
 
     found = read_store(lambda store, _: read_run_details(store, run_id))

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show the fleet at one look: runs, approvals, workers, queues, and the model providers.
+    """Show the fleet at one look.
 
-    The look costs little, however many runs there are: of more than 1,000 queued or parked ones,
-    only some are read, and `+` marks a number that may be higher.
+    That is its runs, approvals, workers, queues and model providers. The look costs little, however
+    many runs there are: of more than 1,000 queued or parked ones, only some are read, and `+` marks
+    a number that may be higher.
     """
     from threadmill.inspection.fleet import read_fleet
 

@@ -51,9 +51,9 @@ def threads(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List the threads that were active last, the last one at the end.
+    """List the threads that were active last.
 
-    `run` is the run that holds the thread.
+    The last one comes at the end. `run` is the run that holds the thread.
     """
     from threadmill.inspection.thread_list import read_threads
     from threadmill_shared.records.list_filters import Span, ThreadFilter

@@ -26,9 +26,10 @@ NO_APPROVALS = "No call waits for an approval."
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 def approvals(*, with_arguments: bool, limit: int, as_json: bool) -> None:
-    """List the calls of all threads that wait for an approval, the oldest first.
+    """List the calls that wait for an approval.
 
-    `threadmill approve RUN_ID CALL_ID` approves one, `threadmill reject` rejects it.
+    Those of all threads, the one that has waited the longest first. `threadmill approve RUN_ID
+    CALL_ID` approves one, `threadmill reject` rejects it.
     """
     from threadmill.inspection.approvals import read_approvals
 

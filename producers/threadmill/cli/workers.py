@@ -24,7 +24,7 @@ STATE_COLORS = {"answering": "green", "failing": "red"}
 @click.command()
 @json_option
 def workers(*, as_json: bool) -> None:
-    """List the workers: which release and modules each has, and what it does.
+    """List the workers, and what they do.
 
     `blocked`: its event loop does not answer. `silent`: it has no lease, and other workers are
     about to declare it dead. Threads that execute tools are shown as busy/limit, with those whose
@@ -40,10 +40,11 @@ def workers(*, as_json: bool) -> None:
 @click.command()
 @json_option
 def tools(*, as_json: bool) -> None:
-    """List the tools that workers can execute, and which version (digest) each worker has.
+    """List the tools of the workers, and their versions.
 
-    A run's call is executed only by a worker with the version with which the run was enqueued.
-    Versions that differ between workers are marked.
+    A version is a digest of the tool's name and the schema of its arguments. A run's call is
+    executed only by a worker with the version with which the run was enqueued. Versions that differ
+    between workers are marked.
     """
     from threadmill.inspection.tools import tool_versions
 
