@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import inspect
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -20,8 +24,11 @@ from threadmill_shared import errors
 from threadmill_shared.model import Usage
 from threadmill_shared.records.definition import Definition, RunSnapshot
 from threadmill_shared.records.run import TERMINAL, RunRecord, Status
+from threadmill_shared.tools import EndRun
+from threadmill_shared.tools.runner import ToolResult
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.execution.request_measurement import RequestMeasurement
+from threadmill_workers.execution.tool_calls import ToolCalls
 from threadmill_workers.metrics import loop_lag
 from threadmill_workers.metrics.bounded_names import BoundedNames
 from threadmill_workers.metrics.prometheus import MOST_NAMES, PrometheusMetrics
@@ -183,6 +190,42 @@ def test_a_request_whose_answer_cannot_be_stored_was_answered(metrics):
     found = scraped(metrics)
     assert found.labels("threadmill_model_requests_total", "outcome") == {"answered"}
     assert found.values("threadmill_time_to_first_token_seconds_count") == [1]
+
+
+@dataclass
+class Runner:
+    """Ends each call in the same way."""
+
+    end: ToolResult | BaseException
+
+    async def call(self, *_: object) -> ToolResult:
+        if isinstance(self.end, BaseException):
+            raise self.end
+        return self.end
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (ToolResult("42"), "completed"),
+        (ToolResult("no", failed=True, error="KeyError"), "failed"),
+        (ToolResult("late", failed=True, error="ToolTimedOut"), "timed_out"),
+        (ToolResult("what?", failed=True, error="ToolArgumentsInvalid"), "invalid_arguments"),
+        (ToolResult("", end=EndRun()), "ended_run"),
+        (asyncio.CancelledError(), "interrupted"),
+    ],
+)
+async def test_a_tool_call_counts_once_by_its_end(metrics, end, outcome):
+    tool = SimpleNamespace(spec=SimpleNamespace(name="pay"))
+    others: Any = dict.fromkeys(("router", "registry", "history", "wait_for_lease"))
+    held: Any = SimpleNamespace(record=None)
+    runner: Any = Runner(end)
+    calls: Any = ToolCalls(held=held, runner=runner, metrics=metrics, **others)
+    with contextlib.suppress(asyncio.CancelledError):
+        await calls._measured(tool, "{}", None)
+    name = "threadmill_tool_duration_seconds_count"
+    assert scraped(metrics).labels(name, "outcome") == {outcome}
+    assert scraped(metrics).values(name, tool="pay") == [1]
 
 
 # ---- the process ---------------------------------------------------------------------------------
