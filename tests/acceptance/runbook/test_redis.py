@@ -1,0 +1,169 @@
+"""Incidents of a single Redis server."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.processes.worker import Workers
+from tests.support.runbook import Operator
+from tests.support.servers.redis_server import RedisServer
+from tests.support.waiting import wait_until
+
+from threadmill import Assistant, Run, errors
+from threadmill.client.current import close_client
+from threadmill.testing import Pause, Reply, StandIn, Text
+
+IGNORING_LIMITS = 'trap "" XFSZ; exec "$0" "$@"'
+"""A program whose file has the size that is allowed gets an error, as on a full disk."""
+CHANGED = ("maxmemory", "maxmemory-policy", "appendonly", "save", "requirepass")
+SHIFTED = "import time\n_time = time.time\ntime.time = lambda: _time() + 30\n"
+"""What a process imports first on a machine whose clock is ahead by half a minute."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    wrapper = ("sh", "-c", IGNORING_LIMITS)
+    folder = tmp_path_factory.mktemp("redis")
+    with RedisServer(folder, appendonly=True, wrapper=wrapper) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(server: RedisServer) -> str:
+    return server.fresh_database()
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[Any]:
+    """A connection of the test's own."""
+    with server.connected() as client:
+        usual = {name: client.config_get(name)[name] for name in CHANGED}
+        yield client
+        for name, value in usual.items():
+            client.config_set(name, value)
+
+
+def completes() -> bool:
+    return Assistant(name="plain").enqueue("Hello!").wait(30).status == "completed"
+
+
+def begin_tale(standin: StandIn) -> tuple[Run, Pause]:
+    """A run in the middle of its message."""
+    pause = Pause(after_tokens=10)
+    standin.brain = lambda _: Reply([Text([f"{at} " for at in range(30)])], pause=pause)
+    run = Assistant(name="plain").enqueue("Count.")
+    standin.wait_until(lambda requests: bool(requests and len(requests[-1].token_times) > 5))
+    return run, pause
+
+
+def test_redis_rejects_the_password(
+    operator: Operator, server: RedisServer, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.config_set("requirepass", "right-one")
+    wrong = server.url().replace("://", "://:wrong-one@")
+    monkeypatch.setenv("THREADMILL_REDIS_URL", wrong)
+    close_client()
+    with pytest.raises(errors.StoreUnavailable):
+        Assistant(name="plain").enqueue("Hello!")
+    operator.look(MODULE="bot")
+    operator.cure(PASSWORD="right-one", HOST="127.0.0.1", PORT=str(server.port), MODULE="bot")
+    monkeypatch.setenv("THREADMILL_REDIS_URL", wrong.replace("wrong-one", "right-one"))
+    close_client()
+    assert completes()
+
+
+def test_redis_cannot_be_reached(
+    operator: Operator, server: RedisServer, workers: Workers, standin: StandIn
+) -> None:
+    [worker] = workers.start("bot")
+    run, pause = begin_tale(standin)
+    server.kill()
+    operator.look(log=worker.log)
+    operator.instead("systemctl start redis-server", server.start)
+    operator.cure()
+    pause.end()
+    assert (run.wait(30).status, run.attempt) == ("completed", 1)
+    wait_until(lambda: "can be used again" in worker.log(), "its end is told")
+
+
+def test_redis_is_full(operator: Operator, client: Any, workers: Workers, standin: StandIn) -> None:
+    [worker] = workers.start("bot")
+    run, pause = begin_tale(standin)
+    client.config_set("maxmemory", 1)
+    pause.end()
+    with pytest.raises(errors.StoreFull):
+        Assistant(name="plain").enqueue("Is there room?")
+    operator.look(log=worker.log)
+    operator.cure()
+    assert (run.wait(30).status, run.attempt) == ("completed", 1)
+    assert completes()
+
+
+def test_the_disk_of_redis_is_full(
+    operator: Operator, server: RedisServer, client: Any, workers: Workers, standin: StandIn
+) -> None:
+    [worker] = workers.start("bot")
+    disk = server.pid, resource.RLIMIT_FSIZE
+    client.config_set("save", "900 1")
+    resource.prlimit(*disk, (4096, resource.RLIM_INFINITY))
+    try:
+        client.set("ballast", os.urandom(100_000))
+        wait_until(partial(_persistence_is, client, "err"), "a write has failed")
+        with pytest.raises(errors.StoreUnavailable):
+            Assistant(name="plain").enqueue("Is there room?")
+        operator.look(log=worker.log)
+    finally:
+        resource.prlimit(*disk, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    operator.cure()
+    wait_until(partial(_persistence_is, client, "ok"), "a write has succeeded")
+    assert completes()
+
+
+def _persistence_is(client: Any, value: str) -> bool:
+    return bool(client.info("persistence")["aof_last_write_status"] == value)
+
+
+def test_redis_evicts_keys(operator: Operator, client: Any) -> None:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    operator.look(MODULE="bot")
+    operator.cure(MODULE="bot")
+    assert completes()
+
+
+def test_redis_does_not_keep_its_data(
+    operator: Operator, server: RedisServer, client: Any, workers: Workers
+) -> None:
+    client.config_set("appendonly", "no")
+    client.config_set("save", "")
+    workers.start("bot")
+    run = Assistant(name="plain").enqueue("Hello!").wait(20)
+    operator.look()
+    operator.cure()
+    wait_until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "it is written")
+    server.stop()
+    server.start()
+    assert Run.load(run.id).status == "completed"
+    assert completes()
+
+
+def test_a_clock_is_wrong(
+    operator: Operator, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SHIFTED)
+    right = os.environ["PYTHONPATH"]
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{right}")
+    [worker] = workers.start("bot")
+    operator.look(log=worker.log)
+    operator.instead("timedatectl set-ntp true", lambda: monkeypatch.setenv("PYTHONPATH", right))
+    operator.cure()
+    worker.terminate()
+    assert worker.ends()
+    [worker] = workers.start("bot")
+    assert completes()
+    assert "clock" not in worker.log()

@@ -1,0 +1,89 @@
+"""Incidents of single runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.processes.flower import Flower, running_flower
+from tests.support.processes.worker import Workers
+from tests.support.runbook import Operator
+from tests.support.scrapes import Scrape
+from tests.support.servers.ports import free_port
+from tests.support.waiting import wait_until
+
+from threadmill import Assistant, Run, Thread
+from threadmill.client.current import close_client
+from threadmill.testing import Fault, StandIn, converse
+
+SEARCH = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+
+
+def completes(thread_id: str) -> bool:
+    run = Assistant.load("plain").enqueue("And now?", thread=Thread(thread_id))
+    return run.wait(30).status == "completed"
+
+
+def test_a_run_takes_too_long(operator: Operator, workers: Workers, standin: StandIn) -> None:
+    standin.brain = lambda _: Fault.hang(2)
+    [worker] = workers.start("bot")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THREADMILL_RUN_SECONDS", "1")
+        close_client()
+        run = Assistant.load("plain").enqueue("Hello!").wait(30)
+    close_client()
+    operator.look(log=worker.log, RUN_ID=run.id)
+    standin.brain = converse
+    operator.cure(ASSISTANT="plain", MESSAGE="Hello")
+    assert completes(run.thread_id)
+
+
+def test_a_run_fails_for_good(
+    operator: Operator, workers: Workers, standin: StandIn, tmp_path: Path
+) -> None:
+    """It is seen in five looks: log, Flower, `runs`, `show` and the metrics."""
+    with running_flower(tmp_path) as flower:
+        [worker] = workers.start("bot", THREADMILL_METRICS_PORT=str(free_port()))
+        wait_until(lambda: Scrape.of_worker(worker).text, "metrics are served")
+        standin.brain = lambda _: Fault.status(400, message="No.")
+        run = Assistant.load("plain").enqueue("Hello!").wait(30)
+        assert run.status == "failed"
+        operator.look(log=worker.log, RUN_ID=run.id)
+        failed = {"assistant": "plain", "status": "failed"}
+        wait_until(
+            lambda: Scrape.of_worker(worker).total("threadmill_runs_total", **failed) == 1,
+            "it is counted",
+        )
+        wait_until(lambda: "FAILURE" in states(flower, run), "Flower shows it", 20)
+        [task] = [task for id, task in flower.tasks().items() if id.startswith(run.id)]
+        assert "ModelRefused" in task["exception"]
+    standin.brain = converse
+    operator.cure(ASSISTANT="plain", MESSAGE="Hello")
+    assert completes(run.thread_id)
+
+
+def states(flower: Flower, run: Run) -> list[str]:
+    """The states of the run's tasks."""
+    return [task["state"] for id, task in flower.tasks().items() if id.startswith(run.id)]
+
+
+def parked(run: Run) -> Run:
+    wait_until(lambda: run.refresh().status == "requires_action", "it is parked", 20)
+    return run
+
+
+def test_an_approval_is_forgotten(operator: Operator, workers: Workers) -> None:
+    workers.start("careful")
+    run = parked(Assistant.load("careful").enqueue('call refund {"order": 7}'))
+    operator.look(RUN_ID=run.id)
+    operator.cure(RUN_ID=run.id)
+    assert run.wait(30).status == "completed"
+
+
+def test_a_call_waits_for_an_output(operator: Operator, workers: Workers) -> None:
+    workers.start("bot")
+    run = parked(Assistant(name="shop", tools=[SEARCH]).enqueue("call search {}"))
+    operator.look(RUN_ID=run.id)
+    operator.cure(RUN_ID=run.id)
+    assert run.refresh().status == "cancelled"
+    assert completes(run.thread_id)
