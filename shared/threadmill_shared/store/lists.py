@@ -21,7 +21,7 @@ T = TypeVar("T")
 LONGEST_WALK = 1000
 """Entries that a page looks at, at most."""
 STEP = 200
-"""Entries whose records are read at once if a filter may leave some of them out."""
+"""Entries whose records are read at once after a first look that has not filled the page."""
 
 
 class Lists:
@@ -183,7 +183,9 @@ class Lists:
         data: list[T] = []
         walked, is_over = 0, False
         while not is_over and len(data) < limit and walked < LONGEST_WALK:
-            step = min(STEP if fits else limit - len(data), LONGEST_WALK - walked)
+            # Of the smallest index most fit, as a rule: of a single condition all do.
+            step = STEP if fits and walked else limit - len(data)
+            step = min(step, LONGEST_WALK - walked)
             entries = await reader.read(after, step)
             some = entries.found[:step]
             is_over = entries.is_over and some == entries.found
