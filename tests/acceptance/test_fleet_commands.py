@@ -146,6 +146,9 @@ def test_an_assistant_is_stale_when_its_last_worker_is_gone(
     [worker] = workers.start("bot")
     created = Assistant(name="made")
     created.create()
+    wait_until(lambda: not Assistant.list().incomplete, "the store is indexed", 20)
+    by_name = {one["name"]: one for one in objects("assistants")}
+    assert (by_name["plain"]["is_stale"], by_name["made"]["id"]) == (False, created.id)
     worker.terminate()
     assert worker.ends()
     states = {row["assistant"]: row["state"] for row in table("assistants")}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.store.store import Store
+
+ASSISTANT_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,25 @@ async def read_assistants(store: Store) -> list[AssistantView]:
         for name, at, text in await store.inspector.published()
         if text is not None
     ]
-    ids = [id async for id in store.assistants.created_ids()]
-    created = [_view(await store.assistants.load(id), "created") for id in ids]
+    created = [_view(one, "created") for one in await _read_created(store)]
     return [*_by_name(published), *_by_name(created)]
+
+
+async def _read_created(store: Store) -> list[Definition]:
+    """The assistants that were created, from their list, or key by key while that may lack some."""
+    found: list[Definition] = []
+    if await store.lists.are_incomplete():
+        for id in [id async for id in store.assistants.created_ids()]:
+            with contextlib.suppress(errors.AssistantNotFound):  # it was deleted meanwhile
+                found.append(await store.assistants.load(id))
+        return found
+    cursor = None
+    while True:
+        page = await store.lists.assistants(ASSISTANT_PAGE, cursor)
+        found += [one for one in page if one.id != ids.named_assistant_id(one.name)]
+        cursor = page.cursor
+        if cursor is None:
+            return found
 
 
 def _by_name(found: list[AssistantView]) -> list[AssistantView]:
