@@ -88,6 +88,8 @@ class Operator:
         self.section = section
         self.started: list[Worker] = []
         """The workers that were started as the cure says."""
+        self.folder = BOTS
+        """Where the commands are executed, and workers find their modules."""
         self._workers = workers
         self._instead: dict[str, Callable[[], object]] = {}
 
@@ -107,7 +109,7 @@ class Operator:
             words = _pattern(line, replaced)
             wait_until(partial(_is_logged, log, words), f"logged: {line}", LOOK_SECONDS)
 
-    def cure(self, folder: Path = BOTS, **replaced: str) -> None:
+    def cure(self, **replaced: str) -> None:
         """Execute the commands of the cure; a worker goes on to the end of the test."""
         for command in self.section.commands("Cure"):
             if act := self._instead.pop(command.line, None):
@@ -115,7 +117,7 @@ class Operator:
                 continue
             line = _replace(command.line, replaced)
             if " worker " in line:
-                self._start(Shown.read(line), folder)
+                self._start(Shown.read(line))
             elif command.shown:
                 self._see(command, replaced)
             else:
@@ -123,9 +125,9 @@ class Operator:
                 assert done.returncode == 0, (line, done.stdout, done.stderr)
         assert not self._instead
 
-    def _start(self, shown: Shown, folder: Path) -> None:
+    def _start(self, shown: Shown) -> None:
         _, _, *options, module = shown.words
-        more = {"options": tuple(options), "folder": folder, **shown.settings}
+        more = {"options": tuple(options), "folder": self.folder, **shown.settings}
         self.started += self._workers.start(module, **more)
 
     def _see(self, command: Command, replaced: dict[str, str]) -> None:
@@ -149,7 +151,7 @@ class Operator:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
             ["bash", "-c", line],
-            cwd=BOTS,
+            cwd=self.folder,
             env=os.environ | {"PATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,

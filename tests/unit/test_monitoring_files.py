@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.monitoring_files import Panel, dashboard, panels, rules
 from tests.support.pages import code, page, rows
+from tests.support.runbook import sections
 
 WORDS = re.compile(r"\b(?:threadmill|process)_\w+")
 SUFFIXES = ("_bucket", "_count", "_sum")
@@ -40,8 +41,12 @@ def test_every_alert_asks_for_metrics_that_there_are_and_leads_to_its_cure(
     assert metrics_in(rule["expr"]) <= documented()
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook"}
-    assert rule["annotations"]["runbook"] == f"docs/metrics.md#{rule['alert'].lower()}"
     assert f"\n### {rule['alert']}\n" in page("metrics")
+    document, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert document == "docs/runbook.md"
+    listed = [row for row in rows(page("runbook"), "you see", "section") if rule["alert"] in row[0]]
+    assert any(f"](#{anchor})" in row[1] for row in listed)
+    assert anchor in {section.anchor for section in sections().values()}
 
 
 def test_the_page_explains_no_alert_that_there_is_not() -> None:

@@ -9,14 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from tests.support.processes.script import Script
 from tests.support.processes.worker import Workers
 from tests.support.runbook import Operator
+from tests.support.servers.certificates import Authority, needs_openssl
 from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.tls import TlsRedis
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, errors
 from threadmill.client.current import close_client
+from threadmill.embedded.server import FOLDER, end_server
 from threadmill.testing import Pause, Reply, StandIn, Text
 
 IGNORING_LIMITS = 'trap "" XFSZ; exec "$0" "$@"'
@@ -167,3 +172,53 @@ def test_a_clock_is_wrong(
     [worker] = workers.start("bot")
     assert completes()
     assert "clock" not in worker.log()
+
+
+def test_redis_answers_slowly(operator: Operator, client: Any, workers: Workers) -> None:
+    workers.start("bot")
+    client.eval("local at = 0; while at < 5000000 do at = at + 1 end", 0)
+    operator.look()
+    operator.cure()
+    assert client.slowlog_len() == 0
+    assert completes()
+
+
+@needs_openssl
+def test_the_certificate_of_a_server_is_wrong(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    with TlsRedis(tmp_path, authority, authority.sign("server", "IP:127.0.0.1")) as server:
+        monkeypatch.setenv("THREADMILL_REDIS_URL", server.url())
+        operator.look(MODULE="bot")
+        right = {"HOST": "127.0.0.1", "PORT": str(server.port), "CA_FILE": str(authority.file)}
+        operator.cure(MODULE="bot", **right)
+        url = f"{server.url()}?ssl_ca_certs={authority.file}"
+        monkeypatch.setenv("THREADMILL_REDIS_URL", url)
+        close_client()
+        assert completes()
+        operator.started[0].terminate()
+        assert operator.started[0].ends()
+    close_client()
+
+
+def test_the_embedded_server_was_killed(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.folder = tmp_path
+    monkeypatch.delenv("THREADMILL_REDIS_URL")
+    script = Script.of_file("who", "ada", folder=tmp_path, environment=os.environ)
+    assert script.line() == "ready"
+    [server] = [one for one in psutil.Process(script.pid).children(True) if is_server(one)]
+    server.kill()
+    operator.look()
+    operator.cure()
+    script.write()
+    assert "who answered: ada" in script.line()
+    script.write()
+    script.finish()
+    end_server(tmp_path / FOLDER)
+
+
+def is_server(process: psutil.Process) -> bool:
+    return "server" in process.name()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
+from tests.acceptance.scripts import callers
 from tests.support.processes.flower import Flower, running_flower
+from tests.support.processes.script import Script
 from tests.support.processes.worker import Workers
 from tests.support.runbook import Operator
 from tests.support.scrapes import Scrape
@@ -87,3 +92,22 @@ def test_a_call_waits_for_an_output(operator: Operator, workers: Workers) -> Non
     operator.cure(RUN_ID=run.id)
     assert run.refresh().status == "cancelled"
     assert completes(run.thread_id)
+
+
+def test_the_process_of_a_call_was_lost(
+    operator: Operator, workers: Workers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    workers.start("bot")
+    path = tmp_path / "notes"
+    arguments = json.dumps({"path": str(path), "seconds": 60})
+    lost = Script("-m", callers.__name__, f"call note_again {arguments}")
+    run = Run.load(lost.line())
+    wait_until(path.exists, "the function is called", 20)
+    lost.kill()
+    waiting = threading.Thread(target=run.wait, args=(40,))
+    waiting.start()
+    operator.look(log=lambda: caplog.text, RUN_ID=run.id)
+    operator.cure()
+    waiting.join()
+    assert run.refresh().status == "completed"
+    assert path.read_text().split() == [str(lost.pid), str(os.getpid())]

@@ -51,6 +51,7 @@ def test_calls_wait_for_a_thread(
 
 
 def test_a_tool_fails(operator: Operator, workers: Workers, tmp_path: Path) -> None:
+    operator.folder = tmp_path
     shop = tmp_path / "shop.py"
     shop.write_text(BROKEN)
     [worker] = workers.start("shop", folder=tmp_path)
@@ -59,6 +60,6 @@ def test_a_tool_fails(operator: Operator, workers: Workers, tmp_path: Path) -> N
     operator.look(log=worker.log, RUN_ID=run.id)
     shop.write_text(BROKEN.replace('["tea"]', '.get("tea", 3)'))
     worker.terminate()
-    operator.cure(folder=tmp_path, MODULE="shop")
+    operator.cure(MODULE="shop")
     again = Assistant.load("shop").enqueue("call price {}").wait(30)
     assert [call.output for step in again.steps for call in step.tool_calls] == ["3"]

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import subprocess
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from tests.support.processes.commands import run_threadmill
 from tests.support.processes.worker import Workers
 from tests.support.provider_requests import is_speaking
 from tests.support.runbook import Operator
+from tests.support.store.registered_workers import register
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.testing import Pause, Reply, StandIn, Text, converse
+from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.store import Store
 
 Begin = Callable[..., Run]
 REMEMBER = 'call remember {"word": "tea"}'
@@ -126,3 +135,61 @@ def test_all_slots_are_taken(
     operator.cure(MODULE="dangerous")
     assert second.wait(30).status == "completed"
     first.cancel()
+
+
+def test_workers_are_of_different_releases(
+    operator: Operator, workers: Workers, redis_url: str
+) -> None:
+    workers.start("bot")
+    with earlier_release(redis_url) as old:
+        operator.look(WORKER="old:9")
+        operator.cure(PID=str(old.pid), MODULE="bot")
+        old.wait()
+    assert completes()
+
+
+def test_lists_are_incomplete(operator: Operator, workers: Workers, redis_url: str) -> None:
+    workers.start("bot")
+    run = Assistant.load("plain").enqueue("Hello!").wait(30)
+    with earlier_release(redis_url) as old:
+        operator.look()
+        operator.cure(PID=str(old.pid))
+        old.wait()
+    wait_until(lambda: run.id in complete_list(), "lists are complete", 60)
+    assert completes()
+
+
+def complete_list() -> str:
+    """What `threadmill runs` prints if it does not say that entries may be missing."""
+    done = run_threadmill("runs")
+    return "" if done.stderr else done.stdout
+
+
+@contextmanager
+def earlier_release(url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that stands for a worker of an earlier release: it says nothing of itself."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        queues = ("threadmill",)
+        old = WorkerInfo(
+            "old:9:g", "old:9", 1_700_000_000, "threadmill.g", queues, keeps_indexes=False
+        )
+        in_store(url, lambda store: register(store, old))
+        try:
+            yield process
+        finally:
+            process.kill()
+            in_store(url, lambda store: lose_lease(store, old))
+
+
+async def lose_lease(store: Store, of: WorkerInfo) -> None:
+    """What happens by itself some seconds after a worker has ended."""
+    await store.session.runner.command("UNLINK", store.session.keys.lease(of.id))
+
+
+def in_store(url: str, act: Callable[[Store], Coroutine[Any, Any, Any]]) -> None:
+    async def do() -> None:
+        store = Store(connect(url), "threadmill")
+        await act(store)
+        await store.close()
+
+    asyncio.run(do())
