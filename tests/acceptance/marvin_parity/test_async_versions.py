@@ -27,6 +27,7 @@ SCRIPT = """
         ai.instructions = "Be gloomy."
         await ai.save_async()
         ai = await Assistant.load_async(ai.id)
+        assert ai.id in [found.id for found in await Assistant.list_async()]
         assert (await ai.say_async("instructions?")).text == "Be gloomy."
         run = await ai.enqueue_async("Hello!")
         assert (await run.wait_async()).status == "completed"
@@ -42,6 +43,7 @@ SCRIPT = """
         await thread.run_async(ai)
         await (await thread.enqueue_async(ai)).wait_async()
         assert len(await thread.runs_async()) == 2
+        assert thread.id in [found.id for found in await Thread.list_async()]
         await thread.delete_async()
 
     async def runs():
@@ -50,6 +52,7 @@ SCRIPT = """
         await run.submit_tool_outputs_async({await parked(run): "an output"})
         assert "an output" in (await run.wait_async()).text
         assert (await Run.load_async(run.id)).text == run.text
+        assert run.id in [found.id for found in await Run.list_async(status="completed")]
         assert [event.event async for event in run.events_async()][-1] == "done"
 
         run = await ai.enqueue_async("call pay {}")
