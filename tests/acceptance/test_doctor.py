@@ -89,6 +89,7 @@ def test_problems_come_first_with_what_helps_and_the_exit_code_says_so(
     assert "sk-wrong" not in answer.stdout
 
 
+@pytest.mark.quiet
 def test_an_unreachable_redis_keeps_nothing_else_from_being_examined(doctor: Doctor) -> None:
     begun = time.monotonic()
     answer = doctor(
