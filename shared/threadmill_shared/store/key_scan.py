@@ -53,6 +53,8 @@ class KeyScan:
         """
         at, _, cursor = (place or "0 0").partition(" ")
         nodes = await self._nodes()
+        if int(at) >= len(nodes):  # there are fewer than before
+            return ScanStep([], "")
         reply = await self._ask(
             nodes[int(at)], "SCAN", cursor, "MATCH", self._pattern, "COUNT", count
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.store.lists import INDEXES, all_pages, expired_run, forget_indexes
@@ -15,6 +16,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store import indexer as store_indexer
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.key_scan import ScanStep
 from threadmill_workers.recovery import indexing
 from threadmill_workers.recovery.indexing import Indexing
 
@@ -321,6 +323,32 @@ async def test_a_place_of_another_server_is_worth_nothing(scene, work):
     assert await listed(scene) == runs
 
 
+async def test_a_restart_of_the_server_in_the_middle_of_a_pass_makes_it_begin_anew(
+    scene, work, monkeypatch
+):
+    monkeypatch.setattr(indexing, "STEP_KEYS", 1)
+    monkeypatch.setattr(indexing, "KEYS_PER_SECOND", 1_000_000)
+    runs = await some_runs(scene, 5)
+    await forget_indexes(scene)
+    next_keys, steps = scene.store.indexer.next_keys, 0
+
+    async def keys_of_two_servers(place, count):
+        nonlocal steps
+        steps += 1
+        if steps == 3:  # to the server that is there now, the place is behind all keys
+            return ScanStep([], "")
+        return await next_keys(place, count)
+
+    monkeypatch.setattr(scene.store.indexer, "next_keys", keys_of_two_servers)
+    monkeypatch.setattr(
+        scene.store.indexer, "servers", lambda: _value("=first" if steps < 3 else "=second")
+    )
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
 async def test_keys_that_are_named_later_are_indexed_and_old_ones_removed(scene, work):
     await work.look()
     await some_runs(scene, 3)
@@ -375,5 +403,5 @@ async def test_the_runs_of_a_deleted_thread_are_removed_if_its_caller_has_died(s
     assert await scene.members("tombs") == []
 
 
-async def _value(value: bool) -> bool:
+async def _value(value: Any) -> Any:
     return value

@@ -134,6 +134,9 @@ class Indexing:
         servers = await self._indexer.servers()
         if state.is_passing and servers and servers == state.server:
             return state
+        return await self._begun_anew(state, servers)
+
+    async def _begun_anew(self, state: IndexingState, servers: str) -> IndexingState:
         sees_others = (await self._indexer.view()).sees_others
         begun = replace(state, is_passing=True, saw_others=sees_others, place="", server=servers)
         return replace(begun, keys=0, missing=0)
@@ -156,6 +159,9 @@ class Indexing:
         view = await self._indexer.view()
         saw_others = state.saw_others or view.sees_others or view.state.is_doubted
         state = replace(state, seen_at=view.now, saw_others=saw_others)
+        servers = await self._indexer.servers()
+        if servers != state.server:  # the last step may have gone on at a place of another server
+            state = await self._begun_anew(state, servers)
         if not state.is_passing:
             await self._indexer.remove_gone_assistants()
             state = self._ended(state, view.now)
