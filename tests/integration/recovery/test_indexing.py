@@ -137,6 +137,37 @@ async def test_a_thread_with_many_runs_is_indexed_in_pages(scene, work, monkeypa
     assert sorted(await listed(scene)) == sorted(runs)
 
 
+async def test_a_round_trip_of_a_pass_keeps_the_server_busy_with_few_runs_only(scene, work):
+    for _ in range(12):
+        thread_id = ids.new_thread_id()
+        for at in range(45):
+            run_id = ids.new_run_id(thread_id)
+            await scene.command("ZADD", scene.keys.runs(thread_id), at, run_id)
+        await scene.command("HSET", scene.keys.thread(thread_id), "created_at", 1_700_000_000_000)
+    keys = [key async for key in scene.store.session.keys_like(scene.keys.all_threads())]
+
+    parts = [part async for part in scene.store.indexer.index(keys)]
+
+    assert sum(part.runs for part in parts) >= 12 * 45
+    assert max(part.runs for part in parts) <= 100
+
+
+async def test_an_indexer_says_that_it_is_there_while_it_indexes(scene, work, monkeypatch):
+    monkeypatch.setattr(indexing, "LOOK_SECONDS", 0)
+    await some_runs(scene, 40)
+    await forget_indexes(scene)
+    note, places = scene.store.indexer.note, []
+
+    async def note_place(state):
+        places.append(state.place)
+        await note(state)
+
+    monkeypatch.setattr(scene.store.indexer, "note", note_place)
+    await work.look()
+
+    assert len(places) > len(set(places)), "it has noted more than each step's end"
+
+
 async def test_runs_with_one_place_do_not_stop_a_page(scene, work, monkeypatch):
     monkeypatch.setattr(store_indexer, "RUNS_AT_ONCE", 2)
     runs = [(await scene.enqueue()).run_id for _ in range(5)]
@@ -175,7 +206,8 @@ async def test_a_pass_proves_nothing_if_such_a_worker_came_in_the_middle(scene, 
 
     async def index_and_register(threads):
         await scene.command("HSET", scene.keys.alive(), "host:1:old", OLD)
-        return await index(threads)
+        async for part in index(threads):
+            yield part
 
     monkeypatch.setattr(scene.store.indexer, "index", index_and_register)
     await work.look()
@@ -251,7 +283,8 @@ async def test_a_pass_that_is_doubted_goes_on_and_is_followed_by_another(scene, 
 
     async def index_and_doubt(threads):
         await scene.store.indexer.doubt()
-        return await index(threads)
+        async for part in index(threads):
+            yield part
 
     monkeypatch.setattr(scene.store.indexer, "index", index_and_doubt)
     await work.look()

@@ -192,7 +192,8 @@ async def index_thread(story: Story) -> None:
     await scene.command("HDEL", scene.keys.run(run.run_id), "listed")
     await scene.command("ZREM", f"{scene.keys.bucket(run.run_id)}all_runs", run.run_id)
     story.lose()
-    assert await scene.store.indexer.index([scene.keys.thread(scene.thread_id)]) == (0, 1)
+    [part] = [one async for one in scene.store.indexer.index([scene.keys.thread(scene.thread_id)])]
+    assert (part.missing, part.runs) == (0, 1)
     assert await scene.members("all_runs") == [run.run_id]
 
 

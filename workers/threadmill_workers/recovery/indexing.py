@@ -14,13 +14,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from threadmill_shared.errors import StoreFull
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.indexer import IndexingView
 from threadmill_shared.store.indexing_state import SEEN_SECONDS, IndexingState
+from threadmill_shared.store.key_scan import ScanStep
 from threadmill_shared.store.store import Store
 
 logger = logging.getLogger("threadmill.worker")
@@ -33,7 +34,8 @@ STEP_KEYS = 500
 """Keys that are looked at in one round trip."""
 KEYS_PER_SECOND = 5_000
 KEYS_FOR_A_THREAD = 5
-"""What a thread costs, compared with a key that is only looked at; a run costs as much as a key."""
+"""What a thread costs, compared with a key that is only looked at."""
+KEYS_FOR_A_RUN = 3
 DAY_SECONDS = 86_400
 """After so long, another pass finds what producers of an earlier release have written since."""
 
@@ -122,12 +124,26 @@ class Indexing:
         state = await self._begun(state)
         while state.is_passing:
             began = time.monotonic()
-            cost, state = await self._step(state)
-            if not await self._leads():
+            step = await self._indexer.next_keys(state.place, STEP_KEYS)
+            await _rest(STEP_KEYS, began)
+            indexed = await self._index(step.keys, state)
+            if indexed is None or not await self._leads():
                 return
-            state = await self._seen(state)
-            if state.is_passing:
-                await asyncio.sleep(max(0.0, cost / KEYS_PER_SECOND - (time.monotonic() - began)))
+            state = await self._stepped(indexed, step)
+
+    async def _index(self, keys: Sequence[str], state: IndexingState) -> IndexingState | None:
+        """Index what was found; None if another worker has become the indexer meanwhile."""
+        looked_at = began = time.monotonic()
+        async for part in self._indexer.index(keys):
+            await _rest(KEYS_FOR_A_THREAD * part.threads + KEYS_FOR_A_RUN * part.runs, began)
+            state = replace(state, missing=state.missing + part.missing)
+            began = time.monotonic()
+            if began - looked_at > LOOK_SECONDS:
+                if not await self._leads():
+                    return None
+                state, looked_at = await self._seen(state), began
+                await self._indexer.note(state)
+        return state
 
     async def _begun(self, state: IndexingState) -> IndexingState:
         """The pass that is under way, or a new one; after a restart a server has other places."""
@@ -141,32 +157,23 @@ class Indexing:
         begun = replace(state, is_passing=True, saw_others=sees_others, place="", server=servers)
         return replace(begun, keys=0, missing=0)
 
-    async def _step(self, state: IndexingState) -> tuple[int, IndexingState]:
-        """Look at some keys; returns what that has cost, in keys, and the new state."""
-        step = await self._indexer.next_keys(state.place, STEP_KEYS)
-        missing, runs = await self._indexer.index(step.keys)
-        cost = STEP_KEYS + KEYS_FOR_A_THREAD * len(step.keys) + runs
-        return cost, replace(
-            state,
-            place=step.place,
-            is_passing=bool(step.place),
-            keys=state.keys + STEP_KEYS,
-            missing=state.missing + missing,
-        )
-
-    async def _seen(self, state: IndexingState) -> IndexingState:
+    async def _stepped(self, state: IndexingState, step: ScanStep) -> IndexingState:
         """Note how far the pass is; at its end, what it has proved."""
-        view = await self._indexer.view()
-        saw_others = state.saw_others or view.sees_others or view.state.is_doubted
-        state = replace(state, seen_at=view.now, saw_others=saw_others)
+        state = replace(await self._seen(state), place=step.place, is_passing=bool(step.place))
+        state = replace(state, keys=state.keys + STEP_KEYS)
         servers = await self._indexer.servers()
-        if servers != state.server:  # the last step may have gone on at a place of another server
+        if servers != state.server:  # the step may have gone on at a place of another server
             state = await self._begun_anew(state, servers)
         if not state.is_passing:
             await self._indexer.remove_gone_assistants()
-            state = self._ended(state, view.now)
+            state = self._ended(state, state.seen_at)
         await self._indexer.note(state)
         return state
+
+    async def _seen(self, state: IndexingState) -> IndexingState:
+        view = await self._indexer.view()
+        saw_others = state.saw_others or view.sees_others or view.state.is_doubted
+        return replace(state, seen_at=view.now, saw_others=saw_others)
 
     def _ended(self, state: IndexingState, now: int) -> IndexingState:
         if state.missing:
@@ -178,6 +185,12 @@ class Indexing:
         if state.saw_others:
             return ended
         return replace(ended, is_complete=True, metadata=state.wanted)
+
+
+async def _rest(keys: int, began: float) -> None:
+    """Sleep as long as so many keys may take, and at least as long as the server has worked."""
+    spent = time.monotonic() - began
+    await asyncio.sleep(max(spent, keys / KEYS_PER_SECOND - spent))
 
 
 def _needs_pass(state: IndexingState, view: IndexingView) -> bool:
