@@ -134,15 +134,16 @@ class Lists:
     ) -> tuple[bool, Sequence[str]]:
         """Whether the indexes may lack entries, and the names of the smallest; none: of all.
 
-        A thread's own list of runs lacks nothing: it is read as long as the others may.
+        A thread's own list of runs lacks nothing: it is read as long as the others may, and always
+        if a page can walk all of it.
         """
         own = [] if thread_id is None else [[index_names.runs_of_thread(thread_id)]]
         given = [*families, *own]
         incomplete, sizes = await asyncio.gather(
             self._is_incomplete(metadata), self._sizes(families, thread_id)
         )
-        if incomplete and own:
-            return True, own[0]
+        if own and (incomplete or sizes[-1] <= LONGEST_WALK):
+            return incomplete, own[0]
         smallest = min(range(len(given)), key=sizes.__getitem__, default=None)
         return incomplete, [] if smallest is None else given[smallest]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic_core import to_json
-from tests.support.store.lists import all_pages, noted_as_complete
+from tests.support.store.lists import all_pages, forget_indexes, noted_as_complete
 from tests.support.store.scene import REQUEST, Scene
 
 from threadmill_shared import ids
@@ -277,6 +277,25 @@ async def test_a_threads_own_list_is_always_complete(scene):
 
     assert [record.id for record in page] == [run.run_id]
     assert not page.incomplete
+
+
+async def test_conditions_do_not_hide_a_run_of_a_thread_that_an_old_producer_has_enqueued(scene):
+    run = await scene.enqueue()
+    await forget_indexes(scene)
+    await noted_as_complete(scene)
+
+    assert await run_ids(scene, thread=scene.thread_id, status=Status.QUEUED) == [run.run_id]
+
+
+async def test_of_a_large_thread_the_smallest_index_is_read(scene, monkeypatch):
+    monkeypatch.setattr(lists, "LONGEST_WALK", 3)
+    rare, *_ = [(await scene.enqueue()).run_id for _ in range(6)]
+    await scene.store.runs.cancel(rare)
+    await noted_as_complete(scene)
+
+    wanted = {"thread": scene.thread_id, "status": Status.CANCELLED}
+
+    assert await run_ids(scene, **wanted) == [rare]
 
 
 async def test_a_worker_that_keeps_no_indexes_makes_lists_incomplete(scene):
