@@ -65,6 +65,7 @@ _SAID: list[tuple[tuple[str, ...], FailureKind, str]] = [
     (("LOADING", "is loading the dataset"), "loading", "it is still loading its data"),
     (("max number of clients",), "clients", "it has as many clients as maxclients allows"),
     (("MISCONF",), "disk", "it refuses writes, since its last write to its disk failed"),
+    (("OOM ", "out of memory"), "other", "its memory is full (maxmemory)"),
     (("READONLY",), "other", "it is a replica, which refuses writes"),
     (("BUSY ",), "busy", "a script blocks it"),
     (("cluster support disabled", "Cluster mode is not"), "cluster", "it is not a Cluster"),

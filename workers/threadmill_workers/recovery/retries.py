@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from threadmill_shared import errors
 from threadmill_shared.servers.trouble import Trouble, describe_failure
 from threadmill_shared.store.connections import is_passing
 from threadmill_workers.log_text import describe_error
@@ -31,14 +32,19 @@ class Retries:
 
     def note_failure(self, error: Exception) -> None:
         """Take note of a failure."""
-        if not is_passing(error):
+        if not _is_of_redis(error):
             if self._trouble.note_failure():
                 logger.error("%s fails and is retried: %s", self._what, describe_error(error))
         elif self._is_connected() and self._trouble.note_failure(after=PATIENCE_SECONDS):
-            reason = describe_failure(error)
+            is_full = isinstance(error, errors.StoreFull)
+            reason = "its memory is full (maxmemory)" if is_full else describe_failure(error)
             logger.warning("%s waits for Redis, which the lease can use: %s", self._what, reason)
 
     def note_success(self) -> None:
         """Take note of a success."""
         if (seconds := self._trouble.note_success()) is not None:
             logger.warning("%s succeeds again, after %.0f s", self._what, seconds)
+
+
+def _is_of_redis(error: Exception) -> bool:
+    return is_passing(error) or isinstance(error, errors.InfrastructureError)
