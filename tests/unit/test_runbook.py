@@ -37,3 +37,37 @@ def test_each_section_is_in_the_table_at_the_top() -> None:
     assert all(len(found) == 1 for found in listed)
     linked = {found[0] for found in listed}
     assert linked == {(one.title, one.anchor) for one in SECTIONS.values()}
+
+
+PLANTED = {
+    "wrong password": "Redis rejects the password",
+    "full Redis": "Redis is full",
+    "disk full": "The disk of Redis is full",
+    "eviction on": "Redis evicts keys",
+    "no persistence": "Redis does not keep its data",
+    "clock off by 30 s": "A clock is wrong",
+    "no worker": "No worker is alive",
+    "worker without the assistant's module": "No worker has the assistant's module",
+    "wrong model": "The provider does not have the model",
+    "dead provider": "The provider cannot be reached",
+    "wrong key": "The provider rejects the key",
+    "no quota": "The provider's quota is used up",
+    "stuck tool": "A tool never returns",
+    "approval forgotten": "An approval is forgotten",
+    "thread held by a frozen worker": "A worker is frozen and holds a thread",
+}
+"""The faults that every operator meets sooner or later."""
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_each_common_fault_has_a_section_with_a_command_that_names_it(fault: str) -> None:
+    [section] = [one for one in SECTIONS.values() if one.title == PLANTED[fault]]
+    assert section.commands("Look")
+
+
+def test_each_row_of_the_table_in_reliability_leads_to_a_section() -> None:
+    table = rows(page("reliability"), "when", "the log says", "what to do")
+    linked = [re.fullmatch(r"\[\*\*.*\*\*\]\(runbook\.md#(.*)\)", row[0]) for row in table]
+    assert len(linked) > 20
+    anchors = {section.anchor for section in SECTIONS.values()}
+    assert all(found and found[1] in anchors for found in linked)
