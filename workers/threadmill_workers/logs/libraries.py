@@ -27,6 +27,12 @@ def quiet_libraries() -> None:
     """Log nothing of them below a warning; nobody but their authors has use of it."""
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("kombu.transport.redis").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what kombu says once a second of a full Redis, which the store tells of."""
+    return not str(record.msg).startswith("maybe_refresh_binding_expiry")
 
 
 def shorten(record: logging.LogRecord) -> str:
