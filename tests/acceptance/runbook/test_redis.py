@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.waiting import wait_until
 from threadmill import Assistant, Run, errors
 from threadmill.client.current import close_client
 from threadmill.embedded.server import FOLDER, end_server
+from threadmill.embedded.supervisor import LOOK_SECONDS
 from threadmill.testing import Pause, Reply, StandIn, Text
 
 IGNORING_LIMITS = 'trap "" XFSZ; exec "$0" "$@"'
@@ -209,6 +211,8 @@ def test_the_embedded_server_was_killed(
     script = Script.of_file("who", "ada", folder=tmp_path, environment=os.environ)
     assert script.line() == "ready"
     [server] = [one for one in psutil.Process(script.pid).children(True) if is_server(one)]
+    has_run = partial(_is_older, server, 2 * LOOK_SECONDS)
+    wait_until(has_run, "it has run for a while: else it is not started again")
     server.kill()
     operator.look()
     operator.cure()
@@ -217,6 +221,10 @@ def test_the_embedded_server_was_killed(
     script.write()
     script.finish()
     end_server(tmp_path / FOLDER)
+
+
+def _is_older(process: psutil.Process, seconds: float) -> bool:
+    return time.time() - process.create_time() > seconds
 
 
 def is_server(process: psutil.Process) -> bool:
