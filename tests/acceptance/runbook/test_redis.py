@@ -129,6 +129,7 @@ def test_the_disk_of_redis_is_full(
     operator.cure()
     wait_until(partial(_persistence_is, client, "ok"), "a write has succeeded")
     assert completes()
+    assert " ERROR " not in worker.log()
 
 
 def _persistence_is(client: Any, value: str) -> bool:

@@ -16,10 +16,12 @@ from kombu.asynchronous import set_event_loop
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.connections import is_passing
 from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
 from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
 from threadmill_workers.consuming.tasks import TaskHost, register_tasks
+from threadmill_workers.log_text import describe_error
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -77,13 +79,17 @@ class ConsumerService:
             self._consume(ready)
 
     def _log_end(self) -> None:
+        error = self._controller.failure if self._controller else None
+        if error is not None and is_passing(error):  # such as of a server whose disk is full
+            self._health.note_disconnected(error)
+            return
         self._ends += 1
         now = time.monotonic()
         if len(self._logged) < MOST_LINES or now - self._logged[0] >= LOG_SECONDS:
             self._logged.append(now)
             logger.error(
                 "the consumer ended by itself (%s), %d times so far; restarting it",
-                self._controller.failure if self._controller else "",
+                "without an error" if error is None else describe_error(error),
                 self._ends,
             )
 

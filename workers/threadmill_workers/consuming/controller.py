@@ -9,14 +9,13 @@ from celery.platforms import EX_FAILURE
 from celery.worker import WorkController
 
 from threadmill_shared.servers.url import masked
-from threadmill_workers.log_text import describe_error
 
 
 class Controller(WorkController):
     """Runs a consumer; its statistics are what Flower shows of it."""
 
-    failure = "without an error"
-    """Why it has ended by itself, by class and line."""
+    failure: Exception | None = None
+    """Why it has ended by itself."""
 
     def start(self) -> None:
         """Run until told to stop, or until an error that is not the broker's.
@@ -30,7 +29,7 @@ class Controller(WorkController):
         except SystemExit as end:
             self.stop(exitcode=end.code)
         except Exception as error:  # noqa: BLE001  anybody can send anything
-            self.failure = describe_error(error)
+            self.failure = error
             self.stop(exitcode=EX_FAILURE)
 
     def stats(self) -> dict[str, Any]:
