@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from threadmill_shared.model import MessageEnded, TextCited, TextDelta, TurnEnded
@@ -512,6 +512,17 @@ def test_the_model_gets_its_text_back_without_markers() -> None:
     assert text_for_model(item) == TEA
 
 
+def test_a_cited_piece_that_looks_like_a_marker_is_sent_back_to_its_model() -> None:
+    events = [done(part("See 【a†b】.", page(4, 9)))]
+    streamed, message = written(events)
+    [one] = text_of(message).annotations
+    assert streamed == "See 【a†b】.【0:0†source】"
+    assert one.text == "【0:0†source】"
+    assert text_for_model({"content": [one.model_dump() for one in message.content]}) == (  # type: ignore[typeddict-item]
+        "See 【a†b】."
+    )
+
+
 # ---- all together --------------------------------------------------------------------------------
 
 TEXTS = st.text(st.sampled_from("ab .🍵【】†\n"), min_size=1, max_size=30)
@@ -538,6 +549,7 @@ def messages(draw: st.DrawFn) -> list[Json]:
     return [*events, done(part(text, *cited))]
 
 
+@example([[done(part("aa【a†", page(2, 9)))], [done(part("a】"))]], False)
 @given(st.lists(messages(), min_size=1, max_size=3), st.booleans())
 def test_every_annotation_has_a_text_of_its_own(turn: Sequence[Sequence[Json]], cut: bool) -> None:
     events = [event for message in turn for event in message]

@@ -50,6 +50,11 @@ def new_marker(text: str, message: int, number: int) -> str:
     return marker
 
 
+def is_marker(text: str) -> bool:
+    """Whether a text has a marker's form, whoever has written it."""
+    return _MARKER.fullmatch(text) is not None
+
+
 def occurs_once(text: str, piece: str) -> bool:
     """Whether a piece is in the text exactly once; the empty one is not."""
     first = text.find(piece) if piece else -1
@@ -60,7 +65,7 @@ def without_markers(text: str, annotations: Iterable[Json]) -> str:
     """The text as the model wrote it: it would imitate markers that it finds in its messages."""
     for one in annotations:
         cited = one.get("text")
-        if isinstance(cited, str) and _MARKER.fullmatch(cited):
+        if isinstance(cited, str) and is_marker(cited):
             text = text.replace(cited, "", 1)
     return text
 
@@ -125,7 +130,7 @@ def _candidates(text: str, one: Json) -> Iterator[_Piece]:
     if isinstance(given, str):
         if occurs_once(text, given):
             yield _Piece(text.find(given), text.find(given) + len(given))
-        elif _MARKER.fullmatch(given):
+        elif is_marker(given):
             places = [found.start() for found in re.finditer(re.escape(given), text)]
             for at in sorted(places, key=lambda at: at != start):
                 yield _Piece(at, at + len(given), is_kept=False)

@@ -12,6 +12,7 @@ from typing import Any
 from threadmill_shared.model import shifted
 from threadmill_shared.records.annotations import (
     annotation_form,
+    is_marker,
     new_marker,
     occurs_once,
 )
@@ -85,9 +86,11 @@ class AnnotatedText:
         """
         text = self.value
         start, end = self._span(cited, text)
-        if not (occurs_once(text, text[start:end]) and self._is_free(start, end)):
+        piece = text[start:end]
+        # What the model has written in a marker's form is its text, and must be sent back to it.
+        if is_marker(piece) or not (occurs_once(text, piece) and self._is_free(start, end)):
             return self.mark(form) if may_mark else ""
-        self._place(form, start, text[start:end])
+        self._place(form, start, piece)
         return ""
 
     def renew_markers(self) -> str:
