@@ -22,7 +22,7 @@ from threadmill_shared.store.scripts.workers import WorkerScripts
 KEYS = Keys("tm")
 RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30
-OF_KEYS = {"idempotency_key", "place", "created", "registered"}
+OF_KEYS = {"idempotency_key", "place", "created", "registered", "index"}
 """Arguments that only a key is made of."""
 OF_APPEND = {"run_id": RUN_ID, "token": "token"}
 """What all appends of one holder have in common."""
@@ -37,6 +37,7 @@ NAMED_KEYS = {
     "place": "place",
     "created": "created",
     "registered": "registered",
+    "index": "index",
     "first": "first of restnames",
     "expiring": "first of restexpiring",
     "tomb": KEYS.tomb(THREAD_ID),

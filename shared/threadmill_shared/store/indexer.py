@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threadmill_shared.ids import is_thread_id
 from threadmill_shared.records.run import field_map
 from threadmill_shared.store.connections import is_cluster
+from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.indexing_state import DOUBT, IndexingState, keeps_indexes
 from threadmill_shared.store.key_scan import KeyScan, ScanStep
 from threadmill_shared.store.scripts.lists import ListScripts
@@ -46,6 +47,8 @@ class IndexedPart:
     """How many threads and created assistants were looked at."""
     runs: int
     """How many runs were."""
+    entries: int = 0
+    """Of how many entries of indexes it was looked whether their records are there."""
 
 
 class Indexer:
@@ -57,6 +60,7 @@ class Indexer:
         self._threads = threads
         self._is_cluster = is_cluster(session.client)
         self._scripts = ListScripts(session.keys)
+        self._cleaner = IndexCleaner(session)
         self._scan = KeyScan(session, session.keys.all_listed())
 
     async def lead(self, worker: str, lifetime_ms: int) -> bool:
@@ -106,22 +110,25 @@ class Indexer:
         return await self._scan.servers()
 
     async def next_keys(self, place: str, count: int) -> ScanStep:
-        """Look at about `count` keys; of those, the ones of threads and assistants are found."""
+        """Look at about `count` keys; of those, the ones that `index` takes are found."""
         return await self._scan.step(place, count)
 
     async def index(self, keys: Sequence[str]) -> AsyncIterator[IndexedPart]:
-        """Put threads, their runs and created assistants into the indexes.
+        """Put threads, their runs and created assistants into the indexes, and clean those.
 
         Yields after each round trip, which keeps the server busy for a few hundredths of a second
         at most, so that the caller can let others have their turn.
 
         Args:
-            keys: of their records, as they were found.
+            keys: of their records and of indexes, as they were found; others are passed over.
         """
         created = [key for key in keys if key.startswith(self._keys.created(""))]
         if created:
             yield IndexedPart(await self._index_assistants(created), len(created), 0)
-        left = [(id, "") for key in keys if is_thread_id(id := key.rpartition(":")[2])]
+        for key in filter(self._cleaner.is_index, keys):
+            async for entries in self._cleaner.clean(key):
+                yield IndexedPart(0, 0, 0, entries)
+        left = [(key.rpartition(":")[2], "") for key in keys if self._is_thread(key)]
         while left:
             some, left = left[:THREADS_AT_ONCE], left[THREADS_AT_ONCE:]
             replies = await self._runner.run_each_apart(
@@ -134,6 +141,10 @@ class Indexer:
             yield IndexedPart(missing, len(some), runs)
             pairs = zip(some, replies, strict=True)
             left += [(id, reply[2]) for (id, _), reply in pairs if reply[2]]
+
+    def _is_thread(self, key: str) -> bool:
+        id = key.rpartition(":")[2]
+        return is_thread_id(id) and key == self._keys.thread(id)
 
     async def _index_assistants(self, keys: Sequence[str]) -> int:
         """When an earlier release has created them, nobody knows: they come last."""

@@ -211,8 +211,8 @@ class Keys:
         return f"{self.namespace}:{{assistants}}:"
 
     def all_listed(self) -> str:
-        """A pattern that matches all records that lists have, and their definitions."""
-        return f"{_literally(self.namespace)}:{{*}}:[tc][hr]*d:*"
+        """A pattern that matches the records and the indexes of lists, and a few other keys."""
+        return f"{_literally(self.namespace)}:{{*}}:[tcasem][hrlcste]*"
 
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""

@@ -12,6 +12,7 @@ from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import LISTED_FIELDS, RunRecord
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store import index_names
+from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.indexing_state import IndexingState, is_incomplete
 from threadmill_shared.store.session import Session
@@ -31,6 +32,7 @@ class Lists:
         self._session = session
         self._keys = session.keys
         self._runner = session.runner
+        self._cleaner = IndexCleaner(session)
 
     async def runs(self, wanted: RunFilter, limit: int, cursor: str | None) -> Page[RunRecord]:
         """A page of the runs that fit, newest first; contexts and waiting messages are left out.
@@ -60,6 +62,7 @@ class Lists:
             read=self._run_records,
             fits=wanted.fits if wanted != RunFilter(span=wanted.span) else None,
             incomplete=incomplete and not is_own,
+            clean=[] if is_own else [*names, index_names.ALL_RUNS],
         )
 
     async def threads(
@@ -86,6 +89,7 @@ class Lists:
             read=self._thread_records,
             fits=wanted.fits if wanted.metadata else None,
             incomplete=incomplete,
+            clean=[*names, index_names.ALL_THREADS],
         )
 
     async def records(self, run_ids: Sequence[str]) -> list[RunRecord]:
@@ -180,7 +184,9 @@ class Lists:
         read: Callable[[Sequence[Position]], Awaitable[list[T | None]]],
         fits: Callable[[T], bool] | None,
         incomplete: bool,
+        clean: Sequence[str] = (),
     ) -> Page[T]:
+        """Read a page; what is gone is removed from the indexes whose names `clean` has."""
         data: list[T] = []
         walked, is_over = 0, False
         while not is_over and len(data) < limit and walked < LONGEST_WALK:
@@ -190,7 +196,10 @@ class Lists:
             entries = await reader.read(after, step)
             some = entries.found[:step]
             is_over = entries.is_over and some == entries.found
-            for entry, record in zip(some, await read(some), strict=True):
+            records = await read(some)
+            gone = [one.id for one, found in zip(some, records, strict=True) if found is None]
+            await self._cleaner.remove(clean, gone)
+            for entry, record in zip(some, records, strict=True):
                 if len(data) == limit:
                     is_over = False
                     break

@@ -14,6 +14,7 @@ from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.store import index_cleaner
 from threadmill_shared.store import indexer as store_indexer
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.key_scan import ScanStep
@@ -418,6 +419,27 @@ async def test_runs_whose_records_have_expired_are_removed_in_parts(scene, work,
     assert await scene.members("all_runs") == [stays.run_id]
     assert await scene.members("expiring") == []
     assert [key for key in await scene.contents() if "status:cancelled" in key] == []
+
+
+async def test_a_pass_removes_entries_of_what_an_earlier_release_has_removed(
+    scene, work, monkeypatch
+):
+    monkeypatch.setattr(index_cleaner, "ENTRIES_AT_ONCE", 2)
+    await work.look()
+    stay = [(await scene.enqueue()).run_id for _ in range(3)]
+    gone = await expired_run(scene)
+    await scene.command("UNLINK", scene.keys.expiring(scene.keys.bucket(gone)))
+    thread_id = ids.new_thread_id()
+    await scene.store.threads.add(thread_id, [], create=True, metadata={"customer": "7"})
+    await scene.command("UNLINK", scene.keys.thread(thread_id))
+    state = await scene.store.lists.state()
+    await scene.store.indexer.note(replace(state, checked_at=0))
+
+    await work.look()
+
+    assert sorted(await scene.members("all_runs")) == sorted(stay)
+    kinds = [key.split(":")[1] for key in await scene.contents()]
+    assert [kinds.count(kind) for kind in ("status", "active", "metadata")] == [1, 1, 0]
 
 
 async def test_the_runs_of_a_deleted_thread_are_removed_if_its_caller_has_died(scene, work):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic_core import to_json
-from tests.support.store.lists import all_pages, forget_indexes, noted_as_complete
+from tests.support.store.lists import all_pages, expired_run, forget_indexes, noted_as_complete
 from tests.support.store.scene import REQUEST, Scene
 
 from threadmill_shared import ids
@@ -214,6 +214,30 @@ async def test_a_run_whose_record_has_expired_is_left_out(scene):
 
     assert await run_ids(scene) == [second]
     assert await run_ids(scene, thread=record.thread_id) == []
+
+
+async def test_entries_of_runs_that_are_gone_do_not_stay(scene):
+    await expired_run(scene)
+    await scene.command("UNLINK", scene.keys.expiring(scene.keys.bucket(scene.thread_id)))
+
+    assert await run_ids(scene, status=Status.CANCELLED) == []
+
+    assert await scene.members("all_runs") == []
+    assert await scene.members("status:cancelled") == []
+    for name_or_id in (REQUEST.assistant_name, REQUEST.assistant_id):
+        assert await run_ids(scene, assistant=name_or_id) == []
+
+
+async def test_entries_of_threads_that_an_old_producer_has_deleted_do_not_stay(scene):
+    await scene.command("SET", scene.keys.indexed(scene.keys.bucket(scene.thread_id)), "team")
+    thread_id = scene.thread_id
+    await scene.store.threads.add(thread_id, [], create=True, metadata={"team": "red"})
+    await scene.command("UNLINK", scene.keys.thread(thread_id))
+
+    assert await thread_ids(scene, metadata={"team": "red"}) == []
+
+    kinds = [key.split(":")[1] for key in await scene.contents()]
+    assert not {"active", "metadata"} & set(kinds)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.loader import ScriptCall
@@ -204,6 +205,16 @@ async def trim_indexes(story: Story) -> None:
     story.lose()
     await scene.store.indexer.trim()
     assert await scene.members("all_runs") == []
+
+
+@case
+async def remove_gone(story: Story) -> None:
+    scene = story.scene
+    run_id = await expired_run(scene)
+    story.lose()
+    await IndexCleaner(scene.store.session).remove(["all_runs"], [run_id])
+    assert await scene.members("all_runs") == []
+    await scene.store.indexer.trim()
 
 
 @case

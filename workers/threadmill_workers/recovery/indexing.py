@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from threadmill_shared.errors import StoreFull
 from threadmill_shared.records.workers import WorkerInfo
-from threadmill_shared.store.indexer import IndexingView
+from threadmill_shared.store.indexer import IndexedPart, IndexingView
 from threadmill_shared.store.indexing_state import SEEN_SECONDS, IndexingState
 from threadmill_shared.store.key_scan import ScanStep
 from threadmill_shared.store.store import Store
@@ -135,7 +135,7 @@ class Indexing:
         """Index what was found; None if another worker has become the indexer meanwhile."""
         looked_at = began = time.monotonic()
         async for part in self._indexer.index(keys):
-            await _rest(KEYS_FOR_A_THREAD * part.threads + KEYS_FOR_A_RUN * part.runs, began)
+            await _rest(_cost(part), began)
             state = replace(state, missing=state.missing + part.missing)
             began = time.monotonic()
             if began - looked_at > LOOK_SECONDS:
@@ -185,6 +185,10 @@ class Indexing:
         if state.saw_others:
             return ended
         return replace(ended, is_complete=True, metadata=state.wanted)
+
+
+def _cost(part: IndexedPart) -> int:
+    return KEYS_FOR_A_THREAD * part.threads + KEYS_FOR_A_RUN * part.runs + part.entries
 
 
 async def _rest(keys: int, began: float) -> None:

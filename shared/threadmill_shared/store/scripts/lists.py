@@ -48,6 +48,13 @@ class ListScripts:
         }
         return script("index_thread").call({"thread": self._keys.thread(thread_id)}, args)
 
+    def remove_gone(self, *, index: str, records: str, rest: Sequence[str]) -> ScriptCall:
+        """Remove from an index those entries of `rest` whose records are gone.
+
+        The records' keys begin with `records`.
+        """
+        return script("remove_gone").call({"index": index}, {"records": records}, rest)
+
     def trim_indexes(self, *, count: int, rest: Sequence[str]) -> ScriptCall:
         """Remove at most `count` expired runs of each of the buckets in `rest`."""
         keys = {"expiring": self._keys.expiring(rest[0])}
