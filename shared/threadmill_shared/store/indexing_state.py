@@ -90,4 +90,8 @@ def is_incomplete(
 
 def keeps_indexes(registration: str) -> bool:
     """Whether a worker that is registered so keeps the indexes of what it writes."""
-    return bool(from_json(registration).get("keeps_indexes"))
+    try:
+        known = from_json(registration)
+    except ValueError:
+        return False
+    return isinstance(known, dict) and bool(known.get("keeps_indexes"))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, Span, ThreadFilter
 from threadmill_shared.records.page import Page
-from threadmill_shared.records.run import LISTED_FIELDS, RunRecord
+from threadmill_shared.records.run import RunRecord
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store import index_names
 from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.indexing_state import IndexingState, is_incomplete
+from threadmill_shared.store.listed_records import ListedRecords
 from threadmill_shared.store.session import Session
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Lists:
         self._keys = session.keys
         self._runner = session.runner
         self._cleaner = IndexCleaner(session)
+        self._told: set[str] = set()
 
     async def runs(self, wanted: RunFilter, limit: int, cursor: str | None) -> Page[RunRecord]:
         """A page of the runs that fit, newest first; contexts and waiting messages are left out.
@@ -46,6 +48,7 @@ class Lists:
             ValueError: the cursor is not one of such a list.
             StoreUnavailable: Redis does not answer.
         """
+        records = ListedRecords(self._session, self._told)
         after = None if cursor is None else Position.read(cursor, "run")
         incomplete, names = await self._choose(_run_indexes(wanted), wanted.thread)
         is_own = wanted.thread is not None and names == [index_names.runs_of_thread(wanted.thread)]
@@ -59,7 +62,8 @@ class Lists:
             reader,
             after,
             limit,
-            read=self._run_records,
+            records,
+            read=records.runs,
             fits=wanted.fits if wanted != RunFilter(span=wanted.span) else None,
             incomplete=incomplete and not is_own,
             clean=[] if is_own else [*names, index_names.ALL_RUNS],
@@ -79,6 +83,7 @@ class Lists:
             ValueError: the cursor is not one of such a list.
             StoreUnavailable: Redis does not answer.
         """
+        records = ListedRecords(self._session, self._told)
         after = None if cursor is None else Position.read(cursor, "thread")
         families = [[index_names.metadata_index(*pair)] for pair in wanted.metadata.items()]
         incomplete, names = await self._choose(families, None, wanted.metadata)
@@ -86,7 +91,8 @@ class Lists:
             IndexReader(self._session, names or [index_names.ALL_THREADS], wanted.span),
             after,
             limit,
-            read=self._thread_records,
+            records,
+            read=records.threads,
             fits=wanted.fits if wanted.metadata else None,
             incomplete=incomplete,
             clean=[*names, index_names.ALL_THREADS],
@@ -94,7 +100,8 @@ class Lists:
 
     async def records(self, run_ids: Sequence[str]) -> list[RunRecord]:
         """The records of these runs as a list has them, without those that are gone."""
-        found = await self._run_records([Position(0, run_id) for run_id in run_ids])
+        records = ListedRecords(self._session, self._told)
+        found = await records.runs([Position(0, run_id) for run_id in run_ids])
         return [record for record in found if record is not None]
 
     async def assistants(self, limit: int, cursor: str | None) -> Page[Definition]:
@@ -106,16 +113,17 @@ class Lists:
 
         Raises:
             ValueError: the cursor is not one of such a list.
-            StoreIncompatible: this release cannot read one of them.
             StoreUnavailable: Redis does not answer.
         """
+        records = ListedRecords(self._session, self._told)
         after = None if cursor is None else Position.read(cursor, "")
         names = ["registered", "names"]
         return await self._page(
             IndexReader(self._session, names, Span(), within=self._keys.assistants()),
             after,
             limit,
-            read=self._definitions,
+            records,
+            read=records.definitions,
             fits=None,
             incomplete=await self._is_incomplete(()),
         )
@@ -180,6 +188,7 @@ class Lists:
         reader: IndexReader,
         after: Position | None,
         limit: int,
+        records: ListedRecords,
         *,
         read: Callable[[Sequence[Position]], Awaitable[list[T | None]]],
         fits: Callable[[T], bool] | None,
@@ -196,39 +205,18 @@ class Lists:
             entries = await reader.read(after, step)
             some = entries.found[:step]
             is_over = entries.is_over and some == entries.found
-            records = await read(some)
-            gone = [one.id for one, found in zip(some, records, strict=True) if found is None]
+            found = await read(some)
+            gone = [one.id for one, record in zip(some, found, strict=True) if record is None]
             await self._cleaner.remove(clean, gone)
-            for entry, record in zip(some, records, strict=True):
+            for entry, record in zip(some, found, strict=True):
                 if len(data) == limit:
                     is_over = False
                     break
                 after, walked = entry, walked + 1
                 if record is not None and (fits is None or fits(record)):
                     data.append(record)
-        return Page(data, None if is_over or after is None else after.cursor(), incomplete)
-
-    async def _run_records(self, entries: Sequence[Position]) -> list[RunRecord | None]:
-        found = await self._runner.commands(
-            ("HMGET", self._keys.run(entry.id), *LISTED_FIELDS) for entry in entries
-        )
-        return [_run(entry.id, values) for entry, values in zip(entries, found, strict=True)]
-
-    async def _definitions(self, entries: Sequence[Position]) -> list[Definition | None]:
-        found = await self._runner.commands(
-            ("MGET", self._keys.created(entry.id), self._keys.published(entry.id))
-            for entry in entries
-        )
-        return [_definition(entry.id, texts) for entry, texts in zip(entries, found, strict=True)]
-
-    async def _thread_records(self, entries: Sequence[Position]) -> list[ThreadRecord | None]:
-        found = await self._runner.commands(
-            ("HGETALL", self._keys.thread(entry.id)) for entry in entries
-        )
-        return [
-            ThreadRecord.read(entry.id, fields, active_at=int(entry.score)) if fields else None
-            for entry, fields in zip(entries, found, strict=True)
-        ]
+        next_cursor = None if is_over or after is None else after.cursor()
+        return Page(data, next_cursor, incomplete or records.lacks_some)
 
 
 def _run_indexes(wanted: RunFilter) -> list[list[str]]:
@@ -241,14 +229,3 @@ def _run_indexes(wanted: RunFilter) -> list[list[str]]:
     if wanted.error is not None:
         found.append([index_names.error_index(wanted.error)])
     return found
-
-
-def _run(run_id: str, values: Sequence[Any]) -> RunRecord | None:
-    pairs = zip(LISTED_FIELDS, values, strict=True)
-    fields = {name: value for name, value in pairs if value is not None}
-    return RunRecord.read(run_id, fields) if "status" in fields else None
-
-
-def _definition(id_or_name: str, texts: Sequence[str | None]) -> Definition | None:
-    found = next((text for text in texts if text), None)
-    return Definition.read(found, f"The definition of {id_or_name!r}") if found else None

@@ -12,7 +12,7 @@ from tests.support.store.scene import REQUEST, Scene
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Enqueued
-from threadmill_shared.records.definition import RunSnapshot
+from threadmill_shared.records.definition import Definition, RunSnapshot
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.list_filters import RunFilter, Span, ThreadFilter
 from threadmill_shared.records.run import Status
@@ -214,6 +214,52 @@ async def test_a_run_whose_record_has_expired_is_left_out(scene):
 
     assert await run_ids(scene) == [second]
     assert await run_ids(scene, thread=record.thread_id) == []
+
+
+async def test_a_run_that_this_release_cannot_read_does_not_hide_the_others(scene, caplog):
+    await noted_as_complete(scene)
+    first, odd, last = await enqueue_on_new_threads(scene, 3)
+    await scene.command("HSET", scene.keys.run(odd), "status", "paused")
+
+    for _ in range(2):
+        page = await scene.store.lists.runs(RunFilter(), 5, None)
+
+    assert [record.id for record in page] == [first, last]
+    assert page.incomplete
+    assert [one.getMessage() for one in caplog.records] == [
+        f"lists leave out {odd}: this release cannot read its record"
+    ]
+    await scene.command("HSET", scene.keys.run(odd), "status", "queued")
+    assert await run_ids(scene) == [first, odd, last], "its entry has stayed"
+
+
+@pytest.mark.parametrize("metadata", ["{oops", "7"])
+async def test_a_thread_that_cannot_be_read_does_not_hide_the_others(scene, metadata):
+    odd, good = ids.new_thread_id(), ids.new_thread_id()
+    for thread_id in (odd, good):
+        await scene.store.threads.add(thread_id, [], create=True)
+    await scene.command("HSET", scene.keys.thread(odd), "metadata", metadata)
+
+    assert await thread_ids(scene) == [good]
+
+
+async def test_an_assistant_that_cannot_be_read_does_not_hide_the_others(scene):
+    for id in ("asst_1", "asst_2"):
+        await scene.store.assistants.create(Definition(id=id, name="Ada", model="gpt-test"))
+    await scene.command("SET", scene.keys.created("asst_1"), "{oops")
+
+    page = await scene.store.lists.assistants(5, None)
+
+    assert [one.id for one in page] == ["asst_2"]
+    assert page.incomplete
+
+
+@pytest.mark.parametrize("registration", ["garbage", "7"])
+async def test_a_registration_that_cannot_be_read_makes_lists_incomplete(scene, registration):
+    await noted_as_complete(scene)
+    await scene.command("HSET", scene.keys.alive(), "host:1:odd", registration)
+
+    assert (await scene.store.lists.runs(RunFilter(), 5, None)).incomplete
 
 
 async def test_entries_of_runs_that_are_gone_do_not_stay(scene):
