@@ -73,7 +73,7 @@ A_CALL_COUNTS_AS_NOT_BEGUN = (
 
 
 LINES_OF_LISTS = (
-    "\nlist_new_run(bucket, run_id, place, assistant)\n",
+    "\nlist_new_run(bucket, run_id, place, assistants)\n",
     "list_run(bucket, run_id, 'in_progress')\n",
     "list_run(bucket, run_id, 'requires_action')\n",
     "list_run(bucket, run_id, 'queued')\n",
