@@ -33,8 +33,6 @@ class IndexingView:
     """The server's time in seconds."""
     sees_others: bool
     """Whether a worker is registered that keeps no indexes."""
-    keepers: frozenset[str] = frozenset()
-    """The registered workers that keep them."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +73,12 @@ class Indexer:
     async def view(self) -> IndexingView:
         """Read what there is to decide by."""
         fields, registered, time = await self._runner.commands(
-            [("HGETALL", self._keys.indexing()), ("HGETALL", self._keys.alive()), ("TIME",)]
+            [("HGETALL", self._keys.indexing()), ("HVALS", self._keys.alive()), ("TIME",)]
         )
-        workers = field_map(registered)
-        keepers = frozenset(id for id, text in workers.items() if keeps_indexes(text))
         return IndexingView(
             IndexingState.read(field_map(fields)),
             int(time[0]),
-            sees_others=len(keepers) < len(workers),
-            keepers=keepers,
+            sees_others=not all(map(keeps_indexes, registered)),
         )
 
     async def note(self, state: IndexingState) -> None:

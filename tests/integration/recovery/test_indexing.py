@@ -18,6 +18,7 @@ from threadmill_shared.store import index_cleaner
 from threadmill_shared.store import indexer as store_indexer
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.key_scan import ScanStep
+from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_workers.recovery import indexing
 from threadmill_workers.recovery.indexing import Indexing
 
@@ -37,6 +38,19 @@ WORKER = WorkerInfo("host:1:aaaa", "host:1", 0, "q")
 def work(scene, run) -> Indexing:
     run(scene.command("HSET", scene.keys.alive(), WORKER.id, WORKER.encode()))
     return Indexing(scene.store, WORKER.id, ("customer",))
+
+
+async def register(scene: Scene, worker: WorkerInfo) -> None:
+    scripts = WorkerScripts(scene.keys)
+    call = scripts.register(
+        worker=worker.id,
+        known="",
+        registration=worker.encode(),
+        lease_ms=3000,
+        tools_ms=3000,
+        rest=(),
+    )
+    await scene.store.session.runner.run(call)
 
 
 async def some_runs(scene: Scene, count: int) -> list[str]:
@@ -232,7 +246,7 @@ async def test_after_a_minute_without_an_indexer_a_pass_is_due(scene, work):
     assert not await is_incomplete(scene)
 
 
-async def test_a_worker_that_begins_alone_trusts_nobody(scene, work):
+async def test_a_worker_that_registers_alone_trusts_nobody(scene, work):
     await work.look()
     await scene.command("HDEL", scene.keys.alive(), WORKER.id)
     runs = await some_runs(scene, 2)
@@ -240,8 +254,7 @@ async def test_a_worker_that_begins_alone_trusts_nobody(scene, work):
     await scene.command("DEL", scene.keys.indexer())
     other = Indexing(scene.store, "host:2:bbbb", ("customer",))
 
-    await other.begin()
-    await scene.command("HSET", scene.keys.alive(), WORKER.id, WORKER.encode())
+    await register(scene, WorkerInfo("host:2:bbbb", "host:2", 0, "q"))
     assert await is_incomplete(scene)
     await other.look()
 
@@ -249,13 +262,27 @@ async def test_a_worker_that_begins_alone_trusts_nobody(scene, work):
     assert not await is_incomplete(scene)
 
 
-async def test_a_worker_that_begins_beside_another_one_trusts_it(scene, work):
+async def test_a_frozen_worker_that_registers_again_trusts_nobody(scene, work):
+    await work.look()
+    await scene.command("HDEL", scene.keys.alive(), WORKER.id)  # an old worker has buried it,
+    runs = await some_runs(scene, 2)
+    await forget_indexes(scene)  # has executed these, and is gone
+
+    await register(scene, replace(WORKER, id="host:1:cccc"))
+    assert await is_incomplete(scene)
+    await work.look()
+
+    assert await listed(scene) == runs
+    assert not await is_incomplete(scene)
+
+
+async def test_a_worker_that_registers_beside_another_one_trusts_it(scene, work):
     await work.look()
     await scene.command("DEL", scene.keys.indexer())
     before = await scene.store.lists.state()
     other = Indexing(scene.store, "host:2:bbbb", ("customer",))
 
-    await other.begin()
+    await register(scene, WorkerInfo("host:2:bbbb", "host:2", 0, "q"))
     await other.look()
 
     assert (await scene.store.lists.state()).passes == before.passes

@@ -5,7 +5,8 @@ releases have written. For that it looks at all keys, in passes; a pass proves t
 complete if no worker that keeps none was registered meanwhile.
 
 That has to be noticed: by every worker that keeps indexes, since each checks all the time which
-workers there are. A worker that starts and finds no such one cannot know who was there before.
+workers there are. One that registers and finds no such one cannot know who was there before, so its
+registration notes that.
 """
 
 from __future__ import annotations
@@ -56,15 +57,6 @@ class Indexing:
         self._wanted = ",".join(metadata)
         self._trimmed_at = float("-inf")
         self._sees_others = False
-
-    async def begin(self) -> None:
-        """Note that nobody was there before this worker who would have noticed others.
-
-        This is to be done before the worker registers.
-        """
-        if not (await self._indexer.view()).keepers - {self._worker}:
-            with contextlib.suppress(StoreFull):  # it is noted when there is room
-                await self._indexer.doubt()
 
     async def see_workers(self, workers: Iterable[WorkerInfo]) -> None:
         """Note that there are workers that keep no indexes, as soon as that is so."""

@@ -102,7 +102,6 @@ class Maintenance:
 
     async def begin(self) -> None:
         """Begin, on the running event loop, before this worker registers."""
-        await self._indexing.begin()
         work = [
             self._every(0, self._listen),
             self._sweep.work(),

@@ -28,15 +28,15 @@ class WorkerScripts:
 
         `known` are the registrations that it may have already, one a line.
         """
-        return self._of_worker(
-            "register",
-            worker,
-            rest,
-            known=known,
-            registration=registration,
-            lease_ms=lease_ms,
-            tools_ms=tools_ms,
-        )
+        keys = {**self._of_membership(worker), "indexing": self._keys.indexing()}
+        args: dict[str, Value] = {
+            "worker": worker,
+            "known": known,
+            "registration": registration,
+            "lease_ms": lease_ms,
+            "tools_ms": tools_ms,
+        }
+        return script("register").call(keys, args, rest)
 
     def renew_lease(
         self, *, worker: str, registration: str, lease_ms: int, tools_ms: int
@@ -56,11 +56,9 @@ class WorkerScripts:
         args: dict[str, Value] = {"worker": worker, "judged": judged, "expired": int(expired)}
         return script("remove_worker").call(keys, args)
 
-    def _of_worker(
-        self, name: str, worker: str, rest: Sequence[Value] = (), **args: Value
-    ) -> ScriptCall:
+    def _of_worker(self, name: str, worker: str, **args: Value) -> ScriptCall:
         own: dict[str, Value] = {"worker": worker}
-        return script(name).call(self._of_membership(worker), own | args, rest)
+        return script(name).call(self._of_membership(worker), own | args)
 
     def _of_membership(self, worker: str) -> dict[str, str]:
         return {
