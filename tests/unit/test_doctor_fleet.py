@@ -191,6 +191,9 @@ def test_indexes_that_are_not_complete() -> None:
         IndexingView(
             replace(COMPLETE, is_complete=False, keys=12_000, missing=7), NOW, sees_others=False
         ): "12,000 keys looked at, 7 entries added",
+        IndexingView(
+            replace(COMPLETE, is_doubted=True), NOW, sees_others=False
+        ): "what earlier releases have stored is being indexed",
     }.items():
         found = check_indexes(reading(worker(1), indexing=view))
         assert (found.state, words in found.cause) == ("warning", True)

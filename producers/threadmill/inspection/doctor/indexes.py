@@ -30,7 +30,7 @@ def _incomplete(reading: FleetReading) -> tuple[str, str] | None:
             "no worker has looked after the indexes for a minute: lists are incomplete",
             "Look again in 10 s if the workers have just started; otherwise see their logs.",
         )
-    if not state.is_complete:
+    if state.is_doubted or not state.is_complete:
         so_far = f"{state.keys:,} keys looked at, {state.missing:,} entries added"
         cause = f"what earlier releases have stored is being indexed: {so_far}"
         cure = "Wait: a worker looks at 5,000 keys in a second at most."
