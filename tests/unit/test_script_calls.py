@@ -41,6 +41,7 @@ NAMED_KEYS = {
     "index": "index",
     "first": "first of restnames",
     "expiring": "first of restexpiring",
+    "queued": "first of reststatus:queued",
     "tomb": KEYS.tomb(THREAD_ID),
     "deadlines": KEYS.deadlines("first of rest"),
 }

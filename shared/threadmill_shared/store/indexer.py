@@ -22,6 +22,8 @@ THREADS_AT_ONCE = 5
 0.1 ms, or with a long request 0.3 ms."""
 TRIMMED_AT_ONCE = 100
 """Expired runs of a bucket that one script removes."""
+CORRECTED_AT_ONCE = 20
+"""Runs of a status and a bucket of which it is looked whether their status has changed."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,27 @@ class Indexer:
 
         One call removes a part of them if there are many.
         """
-        buckets = self._keys.buckets()
-        together = [[bucket] for bucket in buckets] if self._is_cluster else [buckets]
         replies = await self._runner.run_each_apart(
-            [self._scripts.trim_indexes(count=TRIMMED_AT_ONCE, rest=some) for some in together]
+            [
+                self._scripts.trim_indexes(count=TRIMMED_AT_ONCE, rest=some)
+                for some in self._together()
+            ]
         )
         for thread_id in [id for reply in replies for id in reply[2]]:
             await self._threads.remove_runs_of_deleted(thread_id)
         return sum(int(reply[1]) for reply in replies)
+
+    async def correct_statuses(self) -> int:
+        """Move runs that an earlier release has ended or changed; returns how many."""
+        replies = await self._runner.run_each_apart(
+            [
+                self._scripts.correct_statuses(count=CORRECTED_AT_ONCE, rest=some)
+                for some in self._together()
+            ]
+        )
+        return sum(int(reply[1]) for reply in replies)
+
+    def _together(self) -> list[list[str]]:
+        """The buckets that one script may touch together."""
+        buckets = self._keys.buckets()
+        return [[bucket] for bucket in buckets] if self._is_cluster else [buckets]

@@ -56,6 +56,7 @@ def harmless_commands(key: str, channel: str) -> list[tuple[Any, ...]]:
         *((name, key, no_number, no_number) for name in ("ZRANGE", "ZREVRANGE")),
         *((name, key, no_number, no_number) for name in ("ZRANGEBYSCORE", "ZREMRANGEBYSCORE")),
         *((name, key, no_number, no_number) for name in ("ZREVRANGEBYSCORE", "ZCOUNT")),
+        ("ZRANDMEMBER", key, 1),
         ("XADD", key, "0-0", "x", "x"),
         *((name, key, "x", "x") for name in ("XRANGE", "XREVRANGE")),
     ]

@@ -142,6 +142,24 @@ async def test_a_status_that_an_earlier_release_has_changed_is_put_right(scene, 
     assert await scene.members("expiring") == [f"{run.run_id} {words}"]
 
 
+async def test_a_run_that_an_old_producer_has_cancelled_is_put_right_without_a_pass(scene, work):
+    await work.look()
+    cancelled, queued = [(await scene.enqueue()).run_id for _ in range(2)]
+    bucket, key = scene.keys.bucket(cancelled), scene.keys.run(cancelled)
+    words = await scene.command("HGET", key, "listed")
+    place = await scene.command("ZSCORE", f"{bucket}all_runs", cancelled)
+    await scene.store.runs.cancel(cancelled)
+    await scene.command("HSET", key, "listed", words)
+    await scene.command("UNLINK", f"{bucket}status:cancelled", f"{bucket}expiring")
+    await scene.command("ZADD", f"{bucket}status:queued", place, cancelled)
+
+    await Indexing(scene.store, WORKER.id, ("customer",)).look()
+
+    assert await listed(scene, status=Status.QUEUED) == [queued]
+    assert await listed(scene, status=Status.CANCELLED) == [cancelled]
+    assert len(await scene.members("expiring")) == 1
+
+
 async def test_a_thread_with_many_runs_is_indexed_in_pages(scene, work, monkeypatch):
     monkeypatch.setattr(store_indexer, "RUNS_AT_ONCE", 3)
     runs = [(await scene.enqueue()).run_id for _ in range(10)]

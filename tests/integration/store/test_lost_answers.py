@@ -208,6 +208,24 @@ async def trim_indexes(story: Story) -> None:
 
 
 @case
+async def correct_statuses(story: Story) -> None:
+    scene = story.scene
+    run = await scene.enqueue()
+    bucket, key = scene.keys.bucket(run.run_id), scene.keys.run(run.run_id)
+    place = await scene.command("ZSCORE", f"{bucket}all_runs", run.run_id)
+    await scene.store.runs.cancel(run.run_id)
+    words = await scene.command("HGET", key, "listed")
+    await scene.command("HSET", key, "listed", words.replace("cancelled", "queued"))
+    await scene.command("UNLINK", f"{bucket}status:cancelled", f"{bucket}expiring")
+    await scene.command("ZADD", f"{bucket}status:queued", place, run.run_id)
+    story.lose()
+    await scene.store.indexer.correct_statuses()
+    assert await scene.members("status:queued") == []
+    assert await scene.members("status:cancelled") == [run.run_id]
+    assert await scene.members("expiring") == [f"{run.run_id} {words}"]
+
+
+@case
 async def remove_gone(story: Story) -> None:
     scene = story.scene
     run_id = await expired_run(scene)

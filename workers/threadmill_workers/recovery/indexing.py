@@ -108,6 +108,7 @@ class Indexing:
         while await self._indexer.trim():
             if not await self._leads():
                 return
+        await self._indexer.correct_statuses()
         self._trimmed_at = time.monotonic()
 
     # ---- a pass over all keys --------------------------------------------------------------------

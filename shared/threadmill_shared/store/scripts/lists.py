@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from threadmill_shared.store import index_names
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
 
@@ -47,6 +48,14 @@ class ListScripts:
             "count": count,
         }
         return script("index_thread").call({"thread": self._keys.thread(thread_id)}, args)
+
+    def correct_statuses(self, *, count: int, rest: Sequence[str]) -> ScriptCall:
+        """Move runs of the buckets in `rest` whose statuses an earlier release has changed.
+
+        It looks at `count` runs of each status and bucket.
+        """
+        queued = rest[0] + index_names.status_index("queued")
+        return script("correct_statuses").call({"queued": queued}, {"count": count}, rest)
 
     def remove_gone(self, *, index: str, records: str, rest: Sequence[str]) -> ScriptCall:
         """Remove from an index those entries of `rest` whose records are gone.
