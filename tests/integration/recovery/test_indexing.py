@@ -10,6 +10,7 @@ from tests.support.store.lists import INDEXES, all_pages, expired_run, forget_in
 from tests.support.store.scene import Scene
 
 from threadmill_shared import ids
+from threadmill_shared.errors import StoreFull
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, ThreadFilter
 from threadmill_shared.records.run import Status
@@ -17,6 +18,7 @@ from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store import index_cleaner
 from threadmill_shared.store import indexer as store_indexer
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.key_scan import ScanStep
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_workers.recovery import indexing
@@ -485,6 +487,36 @@ async def test_a_pass_removes_entries_of_what_an_earlier_release_has_removed(
     assert sorted(await scene.members("all_runs")) == sorted(stay)
     kinds = [key.split(":")[1] for key in await scene.contents()]
     assert [kinds.count(kind) for kind in ("status", "active", "metadata")] == [1, 1, 0]
+
+
+async def test_one_script_removes_no_more_runs_than_it_may(scene, monkeypatch):
+    monkeypatch.setattr(store_indexer, "TRIMMED_AT_ONCE", 2)
+    first = ids.new_thread_id()
+    other = next(
+        id for _ in iter(int, 1) if ids.bucket_of(id := ids.new_thread_id()) != ids.bucket_of(first)
+    )
+    for thread_id in (first, other):
+        for _ in range(2):
+            await expired_run(Scene(scene.store, thread_id))
+
+    removed = [await scene.store.indexer.trim() for _ in range(2)]
+
+    assert removed == ([4, 0] if is_cluster(scene.store.session.client) else [2, 2])
+
+
+async def test_a_full_redis_does_not_keep_the_indexer_from_removing(scene, work):
+    if is_cluster(scene.store.session.client):
+        pytest.skip("CONFIG SET reaches one node only")
+    await work.look()
+    await expired_run(scene)
+    await scene.command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(StoreFull):
+            await Indexing(scene.store, WORKER.id, ("customer",)).look()
+    finally:
+        await scene.command("CONFIG", "SET", "maxmemory", "0")
+
+    assert await scene.members("all_runs") == []
 
 
 async def test_the_runs_of_a_deleted_thread_are_removed_if_its_caller_has_died(scene, work):

@@ -75,8 +75,8 @@ class Indexing:
         """
         if not await self._leads():
             return
+        await self._trim()  # a full Redis allows this, but not to note anything
         state = await self._noted(await self._indexer.view())
-        await self._trim()
         if _needs_pass(state, await self._indexer.view()):
             await self._pass(state)
 
@@ -105,7 +105,10 @@ class Indexing:
     async def _trim(self) -> None:
         if time.monotonic() - self._trimmed_at < TRIM_SECONDS:
             return
+        began = time.monotonic()
         while await self._indexer.trim():
+            await _rest(0, began)
+            began = time.monotonic()
             if not await self._leads():
                 return
         await self._indexer.correct_statuses()

@@ -4,14 +4,15 @@
 -- args: count
 -- rest: the buckets' prefixes, or in a cluster one of them
 --
--- The key is the first bucket's; of each bucket `count` runs are removed at most.
+-- The key is the first bucket's; of all these buckets `count` runs are removed at most.
 -- replies: {ok, how many runs were removed, threads that were deleted a minute ago and whose runs are there}
 -- include: clock indexes list_run
 local LATE_MS = 60000
 local now = clock()
 local removed, tombs = 0, {}
 for _, bucket in ipairs(rest) do
-  for _, found in ipairs(redis.call('ZRANGEBYSCORE', bucket .. 'expiring', '-inf', now, 'LIMIT', 0, count)) do
+  for _, found in ipairs(redis.call('ZRANGEBYSCORE', bucket .. 'expiring', '-inf', now, 'LIMIT', 0,
+    count - removed)) do
     local run_id, words = string.match(found, '^(%S+) (.*)$')
     unlist_run(bucket, run_id, words)
     removed = removed + 1

@@ -65,6 +65,6 @@ class ListScripts:
         return script("remove_gone").call({"index": index}, {"records": records}, rest)
 
     def trim_indexes(self, *, count: int, rest: Sequence[str]) -> ScriptCall:
-        """Remove at most `count` expired runs of each of the buckets in `rest`."""
+        """Remove at most `count` expired runs of the buckets in `rest`."""
         keys = {"expiring": self._keys.expiring(rest[0])}
         return script("trim_indexes").call(keys, {"count": count}, rest)
