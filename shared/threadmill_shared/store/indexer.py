@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from threadmill_shared.ids import is_thread_id
 from threadmill_shared.records.run import field_map
@@ -24,6 +25,15 @@ TRIMMED_AT_ONCE = 200
 """Expired runs that one script removes, which takes a few milliseconds."""
 CORRECTED_AT_ONCE = 20
 """Runs of a status and a bucket of which it is looked whether their status has changed."""
+
+
+class Leading(Enum):
+    """Whether a worker is the indexer."""
+
+    NO = auto()
+    STILL = auto()
+    ANEW = auto()
+    """It has just become the indexer; another one may have been it before."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +73,17 @@ class Indexer:
         self._cleaner = IndexCleaner(session)
         self._scan = KeyScan(session, session.keys.all_listed())
 
-    async def lead(self, worker: str, lifetime_ms: int) -> bool:
-        """Become the indexer, or stay it; false if another worker is."""
+    async def lead(self, worker: str, lifetime_ms: int) -> Leading:
+        """Become the indexer, or stay it."""
         key = self._keys.indexer()
         leader = await self._runner.command("GET", key)
         if leader == worker:  # a full server allows PEXPIRE, but no SET
-            return bool(await self._runner.command("PEXPIRE", key, lifetime_ms))
+            stays = await self._runner.command("PEXPIRE", key, lifetime_ms)
+            return Leading.STILL if stays else Leading.NO
         if leader is not None:
-            return False
-        return bool(await self._runner.command("SET", key, worker, "NX", "PX", lifetime_ms))
+            return Leading.NO
+        is_new = await self._runner.command("SET", key, worker, "NX", "PX", lifetime_ms)
+        return Leading.ANEW if is_new else Leading.NO
 
     async def view(self) -> IndexingView:
         """Read what there is to decide by."""

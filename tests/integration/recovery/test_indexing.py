@@ -446,6 +446,29 @@ async def test_keys_that_are_named_later_are_indexed_and_old_ones_removed(scene,
     assert await is_incomplete(scene, customer="7")
 
 
+async def test_a_worker_that_becomes_the_indexer_again_chooses_the_keys_again(scene, work):
+    await work.look()
+    await scene.command("UNLINK", scene.keys.indexer())
+    await scene.store.indexer.choose_metadata("team")  # by another one, which ended before its note
+
+    await work.look()
+
+    await scene.enqueue(thread_metadata={"customer": "9"})
+    page = await scene.store.lists.threads(ThreadFilter({"customer": "9"}), 5, None)
+    assert [record.id for record in page] == [scene.thread_id]
+
+
+async def test_the_log_tells_that_workers_want_other_keys(scene, work, caplog):
+    caplog.set_level("INFO", "threadmill.worker")
+    await work.look()
+    await scene.command("UNLINK", scene.keys.indexer())
+
+    await Indexing(scene.store, "host:2:bbbb", ("team",)).look()
+
+    [line] = [one.getMessage() for one in caplog.records]
+    assert line.startswith("threads are indexed by team from now on, before by customer;")
+
+
 async def test_only_one_worker_is_the_indexer(scene, work):
     await work.look()
     other = Indexing(scene.store, "host:2:bbbb", ("team",))

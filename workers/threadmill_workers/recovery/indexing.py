@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from threadmill_shared.errors import StoreFull
 from threadmill_shared.records.workers import WorkerInfo
-from threadmill_shared.store.indexer import IndexedPart, IndexingView
+from threadmill_shared.store.indexer import IndexedPart, IndexingView, Leading
 from threadmill_shared.store.indexing_state import SEEN_SECONDS, IndexingState
 from threadmill_shared.store.key_scan import ScanStep
 from threadmill_shared.store.store import Store
@@ -57,6 +57,7 @@ class Indexing:
         self._wanted = ",".join(metadata)
         self._trimmed_at = float("-inf")
         self._sees_others = False
+        self._has_chosen = False
 
     async def see_workers(self, workers: Iterable[WorkerInfo]) -> None:
         """Note that there are workers that keep no indexes, as soon as that is so."""
@@ -81,17 +82,28 @@ class Indexing:
             await self._pass(state)
 
     async def _leads(self) -> bool:
-        return await self._indexer.lead(self._worker, LEAD_MS)
+        leading = await self._indexer.lead(self._worker, LEAD_MS)
+        self._has_chosen = self._has_chosen and leading is Leading.STILL
+        return leading is not Leading.NO
 
     async def _noted(self, view: IndexingView) -> IndexingState:
         """Note that the indexer looks, and what follows from what it sees."""
         state, now = view.state, view.now
-        if now - state.seen_at > SEEN_SECONDS or state.wanted != self._wanted:
+        if now - state.seen_at > SEEN_SECONDS or not self._has_chosen:
+            # Another indexer may have chosen, and ended before it has noted that.
             await self._indexer.choose_metadata(self._wanted)
+            self._has_chosen = True
         if state.is_doubted or now - state.seen_at > SEEN_SECONDS:
             # A pass that is under way goes on, but only the next one proves something.
             state = replace(state, is_complete=False, saw_others=state.is_passing, passes=0)
         if state.wanted != self._wanted:
+            if state.seen_at:
+                logger.info(
+                    "threads are indexed by %s from now on, before by %s; if this line comes again "
+                    "and again, the workers do not agree about THREADMILL_INDEX",
+                    self._wanted or "nothing",
+                    state.wanted or "nothing",
+                )
             both = [key for key in state.metadata.split(",") if key in self._wanted.split(",")]
             state = replace(state, wanted=self._wanted, metadata=",".join(both), is_passing=False)
         if view.sees_others:
