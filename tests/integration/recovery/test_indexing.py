@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.store.lists import INDEXES, all_pages, expired_run, forget_indexes
-from tests.support.store.scene import Scene
+from tests.support.store.scene import Scene, end_message
 
 from threadmill_shared import ids
 from threadmill_shared.errors import StoreFull
@@ -170,6 +170,25 @@ async def test_a_thread_with_many_runs_is_indexed_in_pages(scene, work, monkeypa
     await work.look()
 
     assert sorted(await listed(scene)) == sorted(runs)
+
+
+async def test_a_thread_whose_run_is_in_progress_does_not_count_as_missing(scene, work):
+    await work.look()
+    held = await scene.begin()
+    await scene.passes((await scene.record(held.record.id)).created_at)
+    held.put(end_message(held.record, "hello"))
+    await held.stored()
+
+    parts = [one async for one in scene.store.indexer.index([scene.keys.thread(scene.thread_id)])]
+
+    assert [part.missing for part in parts] == [0]
+
+
+async def test_metadata_without_an_indexed_key_is_looked_at_once(scene, work):
+    await work.look()
+    await scene.enqueue(thread_metadata={"team": "red"})
+
+    assert await scene.command("HGET", scene.keys.thread(scene.thread_id), "listed") == ""
 
 
 async def test_a_round_trip_of_a_pass_keeps_the_server_busy_with_few_runs_only(scene, work):

@@ -8,7 +8,7 @@
 -- `after` is '' at first, then what the last call has said; a call takes `count` runs.
 -- replies: {ok, how many entries were missing or wrong, what the next call begins at or '', how many runs}
 -- include: clock indexes list_run list_thread
-local known = redis.call('HMGET', thread, 'created_at', 'metadata', 'listed')
+local known = redis.call('HMGET', thread, 'created_at', 'metadata', 'listed', 'head')
 if not known[1] then
   return {'ok', 0, '', 0}
 end
@@ -27,10 +27,12 @@ local function last_activity()
 end
 
 if after == '' then
-  local words, at = metadata_words(bucket, known[2]), last_activity()
+  local words, at = metadata_words(bucket, known[2]) or '', last_activity()
   local place = redis.call('ZSCORE', bucket .. 'active', thread_id)
-  if words ~= (known[3] or '') or not place or place + 0 < at + 0 then
-    missing = 1
+  local is_late = place and place + 0 < at + 0
+  if words ~= (known[3] or '') or not place or is_late then
+    -- A run that is in progress writes items; its end will move the thread.
+    missing = is_late and words == (known[3] or '') and (known[4] or '') ~= '' and 0 or 1
     remove_from_indexes(bucket, known[3] or '', thread_id)
     redis.call('HDEL', thread, 'listed')
     list_thread(bucket, thread_id, place and math.max(place, at) or at)

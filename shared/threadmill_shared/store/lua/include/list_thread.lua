@@ -1,9 +1,9 @@
 -- The indexes of threads: `active`, by the time of the last activity, and those that the thread's field
--- `listed` names: one for each value of its metadata whose key is `indexed`.
+-- `listed` names: one for each value of its metadata whose key is `indexed`. No field: that has not been looked at.
 local function metadata_words(bucket, metadata)
   local indexed = metadata and redis.call('GET', bucket .. 'indexed')
   if not indexed then
-    return ''
+    return
   end
   local values, words = decoded(metadata), {}
   for key in string.gmatch(indexed, '[^,]+') do
@@ -22,8 +22,9 @@ local function list_thread(bucket, thread_id, at)
     return
   end
   local words = known[2] or metadata_words(bucket, known[3])
-  if not known[2] and words ~= '' then
+  if words and not known[2] then
     redis.call('HSET', thread, 'listed', words)
   end
+  words = words or ''
   add_to_indexes(bucket, 'active ' .. words, at, thread_id)
 end
