@@ -26,7 +26,8 @@ class CallView:
     tool: str
     state: str
     """`done`, `failed`, `not begun`, `executing`, `approved`, `waits for approval`, `waits for
-    output`, `executing outside`, `executing at the provider`."""
+    output`, `executing outside`, `executing at the provider`. If the run ended before the call had
+    an output: `not executed`, or `no output` if it may have been begun."""
     created_at: float
     """When the model asked for it."""
 
@@ -172,8 +173,10 @@ def _calls(steps: Sequence[Step], marks: CallMarks) -> list[CallView]:
 
 
 def _state(step: Step, call: ToolCall, marks: CallMarks) -> str:
-    if call.output is not None or step.status != "in_progress":
+    if call.output is not None or (call.type != "function" and step.status != "in_progress"):
         return "failed" if call.failed else "done"
+    if step.status != "in_progress":
+        return "not executed" if marks.was_never_begun(call.id) else "no output"
     if call.type != "function":
         return "executing at the provider"
     if marks.lessee(call.id):

@@ -19,6 +19,10 @@ class CallMarks:
         """Whether a worker has begun it."""
         return f"!{call_id}" in self._fields
 
+    def was_never_begun(self, call_id: str) -> bool:
+        """Whether the run is known to have ended before anybody began the call."""
+        return not self.is_open(call_id) and f"~{call_id}" in self._fields
+
     def is_approved(self, call_id: str) -> bool:
         """Whether somebody has allowed it."""
         return f"+{call_id}" in self._fields

@@ -49,7 +49,7 @@ class Keys:
     (`approval`, `output`); `+<call>` it was approved; `~<call>` the output that it gets at the
     run's end if nobody has begun it; `@<call>` the process that has taken it, and until when;
     `=<call>` the digest of the output that somebody outside gave. At the run's end `+` and `=`
-    stay.
+    stay, and `~` of a call that nobody has begun.
 
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);

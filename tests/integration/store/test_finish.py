@@ -12,6 +12,7 @@ from tests.support.store.scene import (
     write_partly,
 )
 
+from threadmill.inspection.run_details import read_run_details
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
@@ -209,3 +210,16 @@ async def test_a_thread_forgets_runs_whose_records_must_be_gone(scene):
     await second.finish(Status.COMPLETED, Batch())
 
     assert await scene.command("ZRANGE", runs, 0, -1) == []
+
+
+@pytest.mark.parametrize(("is_begun", "state"), [(False, "not executed"), (True, "no output")])
+async def test_a_call_that_was_open_at_the_end_is_not_shown_as_done(scene, is_begun, state):
+    held = await scene.begin()
+    batch = begin_call(held.record, "call_1", is_begun=is_begun)
+    batch.leave_call("call_1", {"type": "tool_output", "call_id": "call_1", "output": "not begun"})
+    await held.write(batch)
+
+    await held.finish(Status.FAILED, Batch())
+
+    details = await read_run_details(scene.store, held.record.id)
+    assert [call.state for call in details.calls] == [state]

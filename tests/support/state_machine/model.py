@@ -566,7 +566,11 @@ class Model:
         for call in run.calls:
             if call.startswith("call_"):
                 thread.add("", _closing_output(run, call))
-        run.calls = {mark: value for mark, value in run.calls.items() if mark[0] in "+="}
+        run.calls = {
+            mark: value
+            for mark, value in run.calls.items()
+            if mark[0] in "+=" or (mark[0] == "~" and _is_unbegun(run, mark[1:]))
+        }
         run.log += [f"r:{status}", "done"]
         self._move(run, "ended", status=status)
         if thread.head != run.id:
@@ -583,5 +587,10 @@ class Model:
 
 def _closing_output(run: Run, call: str) -> str:
     """What a call gets that has no output at the end: it may have been begun, or it was not."""
+    return run.calls[f"~{call}"] if _is_unbegun(run, call) else run.calls[call]
+
+
+def _is_unbegun(run: Run, call: str) -> bool:
+    """Whether an open call is known not to have been begun."""
     may_have_begun = any(f"{mark}{call}" in run.calls for mark in "!?@")
-    return run.calls[call] if may_have_begun else run.calls.get(f"~{call}", run.calls[call])
+    return call in run.calls and f"~{call}" in run.calls and not may_have_begun

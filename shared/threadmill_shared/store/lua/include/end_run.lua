@@ -23,17 +23,21 @@ local function closing_output(calls, call_id, closing)
 end
 
 -- Approvals (+) and answers (=) of outsiders stay: who repeats one, since what the store said to it was
--- lost, is to hear the same again, though the run may have ended meanwhile.
+-- lost, is to hear the same again, though the run may have ended meanwhile. The output (~) of a call that
+-- nobody has begun stays, too: it tells operators that the call was not executed.
 local function close_calls(bucket, run_id, thread_id, now)
   local calls = bucket .. 'calls:' .. run_id
   local open = redis.call('HGETALL', calls)
+  local unbegun = {}
   for i = 1, #open, 2 do
     if string.sub(open[i], 1, 5) == 'call_' then -- what else is known of a call has a mark before it
-      add_item(bucket, thread_id, '', closing_output(calls, open[i], open[i + 1]), now)
+      local output = closing_output(calls, open[i], open[i + 1])
+      unbegun['~' .. open[i]] = output ~= open[i + 1]
+      add_item(bucket, thread_id, '', output, now)
     end
   end
   for i = 1, #open, 2 do
-    if not string.find(open[i], '^[+=]') then
+    if not string.find(open[i], '^[+=]') and not unbegun[open[i]] then
       redis.call('HDEL', calls, open[i])
     end
   end
