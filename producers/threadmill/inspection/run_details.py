@@ -173,12 +173,18 @@ def _calls(steps: Sequence[Step], marks: CallMarks) -> list[CallView]:
 
 
 def _state(step: Step, call: ToolCall, marks: CallMarks) -> str:
-    if call.output is not None or (call.type != "function" and step.status != "in_progress"):
+    has_ended = step.status != "in_progress"
+    if call.output is not None or (has_ended and call.type != "function"):
         return "failed" if call.failed else "done"
-    if step.status != "in_progress":
+    if has_ended:
         return "not executed" if marks.was_never_begun(call.id) else "no output"
     if call.type != "function":
         return "executing at the provider"
+    return _open_state(call, marks)
+
+
+def _open_state(call: ToolCall, marks: CallMarks) -> str:
+    """How far a function's call is that has no output yet."""
     if marks.lessee(call.id):
         return "executing outside"
     if awaited := marks.awaited(call.id):
