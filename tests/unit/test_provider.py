@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from threadmill_shared.errors import ModelUnavailable
+from threadmill_shared.errors import ModelRefused, ModelUnavailable
 from threadmill_workers.execution.provider_health import LOG_PAUSE_SECONDS, ProviderHealth
 
 
@@ -29,3 +29,43 @@ def test_one_that_fails_now_and_then_has_two_lines_in_ten_seconds(
         "the provider api.example is failing (it does not answer), for run_2 among others" in begun
     )
     assert ended == "the provider api.example answers again, after 2 failed requests in 4 s"
+
+
+def refusal(status: int) -> ModelRefused:
+    return ModelRefused("no", status=status)
+
+
+def test_each_cause_for_which_it_fails_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    provider = ProviderHealth("api.example", clock=lambda: 0.0)
+    for status in (404, 401, 401, 404):
+        provider.note_refusal("run_1", refusal(status))
+    model, key = caplog.messages
+    assert "(no such model or address, HTTP 404)" in model
+    assert "(the key is wrong, HTTP 401)" in key
+    assert "check OPENAI_API_KEY" in key
+    assert provider.cause == "the key is wrong (HTTP 401)"
+    provider.note_answer()
+    assert "answers again, after 3 failed requests" in caplog.messages[-1]
+
+
+def test_a_model_that_it_does_not_have_does_not_make_a_provider_that_answers_fail(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    provider = ProviderHealth("api.example", clock=lambda: now)
+    for second in range(100):
+        now = float(second)
+        provider.note_answer()
+        provider.note_refusal("run_1", refusal(404))
+    assert (provider.condition, provider.cause) == ("answering", None)
+    [line] = caplog.messages
+    assert "(no such model or address, HTTP 404)" in line
+
+
+def test_one_whose_address_is_wrong_fails() -> None:
+    provider = ProviderHealth("api.example")
+    provider.note_refusal("run_1", refusal(404))
+    assert (provider.condition, provider.cause) == (
+        "failing",
+        "no such model or address (HTTP 404)",
+    )

@@ -12,8 +12,12 @@ from threadmill_shared.records.worker_state import ProviderCondition
 logger = logging.getLogger("threadmill.worker")
 
 LOG_PAUSE_SECONDS = 10.0
-"""At least this long between two lines that it fails: it may refuse one request in a hundred."""
+"""At least this long between two lines with one cause: it may refuse one request in a hundred."""
+MODEL_LOG_PAUSE_SECONDS = 600.0
+"""The same for a model that it does not have, although it answers requests for others."""
 
+NO_SUCH_MODEL = 404
+"""With this status it may refuse one assistant's model, and answer all others."""
 REFUSALS = {
     401: ("the key is wrong", "check OPENAI_API_KEY"),
     402: ("no quota is left", "check the account's billing"),
@@ -38,7 +42,10 @@ class ProviderHealth:
         self._host = host or "(no host)"
         self._clock = clock
         self._failing_since: float | None = None
-        self._logged_at = float("-inf")
+        self._logged_at: dict[str, float] = {}
+        """When a cause was logged last."""
+        self._told: set[str] = set()
+        """Causes that were logged since it fails."""
         self._failed = 0
         self.condition: ProviderCondition = "unknown"
         """Judged by the last request."""
@@ -51,7 +58,7 @@ class ProviderHealth:
         """Take note of a request without an answer, or with one that cannot be used."""
         cause = error.cause or _UNSAID.get(type(error), type(error).__name__)
         self._note("failing", cause)
-        if self._begins_to_fail():
+        if self._fails_anew(cause):
             logger.warning(
                 "the provider %s is failing (%s), for %s among others; each request is retried up "
                 "to THREADMILL_MODEL_RETRIES times",
@@ -61,13 +68,12 @@ class ProviderHealth:
             )
 
     def note_refusal(self, run_id: str, error: errors.ModelError) -> None:
-        """Take note of a request that was refused: a wrong key or model fails all others, too."""
+        """Take note of a request that was refused: a wrong key fails all others, too."""
         status = error.status if isinstance(error, errors.ModelRefused) else None
         if status not in REFUSALS:
             return
         cause, cure = REFUSALS[status]
-        self._note("failing", f"{cause} (HTTP {status})")
-        if self._begins_to_fail():
+        if self._refuses_anew(status, f"{cause} (HTTP {status})"):
             logger.warning(
                 "the provider %s refuses requests (%s, HTTP %d), for %s among others; their runs "
                 "fail: %s",
@@ -78,14 +84,30 @@ class ProviderHealth:
                 cure,
             )
 
-    def _begins_to_fail(self) -> bool:
-        """Count a failure; whether it is to be logged."""
-        now = self._clock()
+    def _refuses_anew(self, status: int, cause: str) -> bool:
+        """Judge it by a refusal; whether that is to be logged."""
+        is_known = self.condition == "answering" or self.cause not in (None, cause)
+        if status == NO_SUCH_MODEL and is_known:
+            return self._is_due(cause, MODEL_LOG_PAUSE_SECONDS)
+        self._note("failing", cause)
+        return self._fails_anew(cause)
+
+    def _fails_anew(self, cause: str) -> bool:
+        """Count a failure; whether it is to be logged: the first one with each cause is."""
         self._failed += 1
-        if self._failing_since is not None or now - self._logged_at < LOG_PAUSE_SECONDS:
+        if cause in self._told or not self._is_due(cause, LOG_PAUSE_SECONDS):
             return False
-        self._failing_since = self._logged_at = now
-        self._failed = 1
+        if self._failing_since is None:
+            self._failing_since = self._clock()
+            self._failed = 1
+        self._told.add(cause)
+        return True
+
+    def _is_due(self, cause: str, pause: float) -> bool:
+        now = self._clock()
+        if now - self._logged_at.get(cause, float("-inf")) < pause:
+            return False
+        self._logged_at[cause] = now
         return True
 
     def note_answer(self) -> None:
@@ -94,6 +116,7 @@ class ProviderHealth:
         if self._failing_since is not None:
             seconds = self._clock() - self._failing_since
             self._failing_since = None
+            self._told.clear()
             logger.warning(
                 "the provider %s answers again, after %d failed requests in %.0f s",
                 self._host,
