@@ -14,6 +14,7 @@ import pytest
 from tests.support.paths import BOTS
 from tests.support.processes.commands import run_threadmill
 from tests.support.processes.worker import Worker, Workers
+from tests.support.provider_requests import is_speaking
 from tests.support.store.registered_workers import holding_a_run
 from tests.support.waiting import wait_until
 
@@ -95,6 +96,26 @@ def test_no_worker_takes_runs_from_its_queue(workers: Workers, redis_url: str) -
     assert "threadmill.far" in found.reason
     assert "threadmill worker --queue far MODULE" in found.cure
     run.cancel()
+
+
+def test_all_workers_of_its_queue_are_stopping(
+    workers: Workers, redis_url: str, standin: StandIn
+) -> None:
+    [worker] = workers.start("bot", THREADMILL_DRAIN_SECONDS="20")
+    pause = Pause(after_tokens=10)
+    standin.brain = lambda _: Reply([Text(["word "] * 20)], pause=pause)
+    first = Assistant(name="plain").enqueue("Speak.")
+    standin.wait_until(is_speaking)
+    worker.terminate()
+    wait_until(lambda: "told to stop" in worker.log(), "the worker drains")
+    run = Assistant(name="plain").enqueue("Hello.")
+    found = wait_for(redis_url, run, "workers_stopping")
+    assert worker.name in found.reason
+    assert "start one: threadmill worker MODULE" in found.cure
+    assert "stopping" in run_threadmill("workers").stdout
+    assert "0 alive, 1 stopping, 0 silent" in run_threadmill("status").stdout
+    pause.end()
+    first.wait(10)
 
 
 def test_all_slots_are_taken(workers: Workers, redis_url: str, context: dict[str, str]) -> None:

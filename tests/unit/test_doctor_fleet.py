@@ -111,6 +111,15 @@ def test_workers_that_are_silent_and_blocked() -> None:
     assert "plain def" in found.cure
 
 
+def test_a_fleet_whose_workers_are_all_stopping_takes_no_runs() -> None:
+    stopping = worker(2, condition="stopping", running=3)
+    found = check_life(reading(stopping))
+    assert (found.state, found.cause) == ("error", "no worker takes runs: web:2 was told to end")
+    assert check_life(reading(worker(1), stopping)).state == "ok"
+    assert check_modules(reading(stopping)).state == "warning"
+    assert reading(worker(1), stopping).fleet.slots == 103
+
+
 def test_embedded_workers_are_counted_apart() -> None:
     embedded = worker(2, own_queue="tm.process-2-aa", queues=("tm.process-2-aa",))
     assert check_life(reading(worker(1), embedded)).cause == (

@@ -72,10 +72,11 @@ def test_a_queue_has_its_runs_its_oldest_its_messages_and_its_workers() -> None:
         DispatchedRun("run_4", "tm.far", has_begun=False, since=9_500),
     ]
     silent = replace(WORKER, condition="silent")
+    stopping = replace(WORKER, condition="stopping")
     views = queue_views(
         namespace="tm",
         queued=queued,
-        workers=[WORKER, silent],
+        workers=[WORKER, silent, stopping],
         lengths={"tm": 7, "tm.begun": 0, "tm.other": 2, "tm.empty": 0},
         now=10_000,
     )

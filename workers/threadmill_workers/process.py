@@ -223,6 +223,7 @@ class WorkerProcess:
     def stop_consuming(self) -> None:
         """Take no message any more; those that were taken and not begun go back."""
         self._consumer.stop()
+        self._loop.begin_unobserved(self._runtime.begin_stopping())
 
     @property
     def running(self) -> int:

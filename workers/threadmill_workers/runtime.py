@@ -109,6 +109,10 @@ class WorkerRuntime:
         self._context.sender.send(enqueued.send)
         return enqueued.run_id
 
+    async def begin_stopping(self) -> None:
+        """Tell those who look at the fleet that this worker takes no run any more."""
+        await self._state_report.begin_stopping()
+
     async def close(self) -> None:
         """End the maintenance, and close the connections; no run is executed any more."""
         await self.maintenance.close()

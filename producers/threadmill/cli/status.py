@@ -43,11 +43,13 @@ def status(*, as_json: bool) -> None:
 
 def _print_summary(found: FleetStatus) -> None:
     runs, approvals = found.runs, found.approvals
-    alive = sum(one.condition != "silent" for one in found.workers)
+    conditions = [one.condition for one in found.workers]
+    stopping, silent = conditions.count("stopping"), conditions.count("silent")
+    ending = f"{stopping} stopping, " if stopping else ""
     in_line = "" if runs.in_line is None else f"{runs.in_line} in line, "
     lines = {
         "namespace": found.namespace,
-        "workers": f"{alive} alive, {len(found.workers) - alive} silent",
+        "workers": f"{len(conditions) - stopping - silent} alive, {ending}{silent} silent",
         "slots": f"{runs.in_progress} of {found.slots} used",
         "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {in_line}"
         f"{runs.parked} parked",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_WORKERS = "No worker is registered. Start one: threadmill worker MODULE"
 NO_TOOLS = "No worker has a tool."
-CONDITION_COLORS = {"alive": "green", "blocked": "red", "silent": "red"}
+CONDITION_COLORS = {"alive": "green", "blocked": "red", "stopping": "yellow", "silent": "red"}
 STATE_COLORS = {"answering": "green", "failing": "red"}
 
 
@@ -26,7 +26,8 @@ STATE_COLORS = {"answering": "green", "failing": "red"}
 def workers(*, as_json: bool) -> None:
     """List the workers, and what they do.
 
-    `blocked`: its event loop does not answer. `silent`: it has no lease, and other workers are
+    `blocked`: its event loop does not answer. `stopping`: it was told to end, continues its runs,
+    and takes no others. `silent`: it has no lease, and other workers are
     about to declare it dead. Threads that execute tools are shown as busy/limit, with those whose
     call was abandoned as +N. A worker of an older release does not say what it does (-).
     """

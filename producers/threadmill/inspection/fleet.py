@@ -79,8 +79,12 @@ class FleetStatus:
 
     @property
     def slots(self) -> int:
-        """How many runs the live workers can execute at a time, as far as they say so."""
-        return sum(one.slots or 0 for one in self.workers if one.condition != "silent")
+        """How many runs the live workers can execute at a time, as far as they say so.
+
+        One that is stopping has those of its slots that are still used.
+        """
+        living = (one for one in self.workers if one.condition != "silent")
+        return sum((one.slots or 0) if one.takes_runs else one.running for one in living)
 
 
 async def read_fleet(store: Store, settings: Settings) -> FleetStatus:

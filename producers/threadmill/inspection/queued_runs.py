@@ -40,6 +40,8 @@ def find_why_unclaimed(around: Surroundings) -> Standstill:
     consumers = around.consumers
     if not around.living:
         return _without_workers(around, waits)
+    if not consumers and around.stopping:
+        return _without_successor(around, waits)
     if not consumers:
         return _unconsumed(around, waits)
     if all(one.condition == "blocked" for one in consumers):
@@ -59,6 +61,17 @@ def _without_workers(around: Surroundings, waits: float | None) -> Standstill:
         kind="no_worker",
         reason=f"No worker is alive in the namespace {around.namespace}.",
         cure="Start one: threadmill worker MODULE",
+        seconds=waits,
+    )
+
+
+def _without_successor(around: Surroundings, waits: float | None) -> Standstill:
+    names = ", ".join(one.worker for one in around.stopping)
+    return Standstill(
+        kind="workers_stopping",
+        reason=f"All workers of its queue {around.queue} were told to end, and take no more runs:"
+        f" {names}.",
+        cure="Wait if others are being started; otherwise start one: threadmill worker MODULE",
         seconds=waits,
     )
 

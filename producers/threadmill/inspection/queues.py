@@ -22,7 +22,7 @@ class QueueView:
     messages: int | None
     """Messages that the broker has in it; None: the broker does not say."""
     workers: int
-    """Live workers that consume it."""
+    """Live workers that consume it; those that are stopping do not."""
 
 
 def queue_views(
@@ -52,7 +52,7 @@ def queue_views(
             runs=len(waiting.get(name, ())),
             oldest_seconds=(now - min(waiting[name])) / 1000 if name in waiting else None,
             messages=lengths.get(name),
-            workers=sum(name in one.queues for one in workers if one.condition != "silent"),
+            workers=sum(name in one.queues for one in workers if one.takes_runs),
         )
         for name in sorted(names)
     ]

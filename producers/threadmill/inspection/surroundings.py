@@ -64,7 +64,13 @@ class Surroundings:
     @property
     def consumers(self) -> list[WorkerView]:
         """The living workers that take runs from its queue."""
-        return [one for one in self.living if self.queue in one.queues]
+        return [one for one in self.living if one.takes_runs and self.queue in one.queues]
+
+    @property
+    def stopping(self) -> list[WorkerView]:
+        """The workers that took runs from its queue, until they were told to end."""
+        stopping = (one for one in self.workers if one.condition == "stopping")
+        return [one for one in stopping if self.queue in one.queues]
 
     @property
     def holder(self) -> WorkerView | None:

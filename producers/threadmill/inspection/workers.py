@@ -15,7 +15,7 @@ BLOCKED_SECONDS = 12.0
 """A worker writes its state every 5 s, from its event loop: an older state means that the loop does
 not answer."""
 
-Condition = Literal["alive", "blocked", "silent"]
+Condition = Literal["alive", "blocked", "stopping", "silent"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class WorkerView:
     """`host:pid`"""
     id: str
     condition: Condition
-    """`blocked`: its event loop does not answer, though its process lives. `silent`: it has no
-    lease, and other workers will declare it dead."""
+    """`blocked`: its event loop does not answer, though its process lives. `stopping`: it was told
+    to end, and takes no run any more. `silent`: it has no lease, and other workers will declare it
+    dead."""
     since: int
     """When it registered, in seconds since the epoch by its own clock."""
     running: int
@@ -51,6 +52,11 @@ class WorkerView:
     """Seconds by which its clock is ahead of the server's; 0: they agree, or it did not say."""
     state_age: float | None = None
     """Seconds since it has written what it is doing."""
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether it takes runs from its queues, as soon as it has a free slot."""
+        return self.condition in ("alive", "blocked")
 
     @property
     def is_full(self) -> bool:
@@ -101,5 +107,7 @@ def _view(found: RegisteredWorker, running: int) -> WorkerView:
 def _condition(found: RegisteredWorker) -> Condition:
     if not found.has_lease:
         return "silent"
+    if found.state is not None and found.state.stopping:
+        return "stopping"
     is_old = found.state_age is not None and found.state_age > BLOCKED_SECONDS
     return "blocked" if is_old else "alive"

@@ -57,5 +57,7 @@ class WorkerState(Stored):
     provider: ProviderState = ProviderState()
     metrics: str | None = later_field()
     """Address of its metrics, `host:port`."""
+    stopping: bool = later_field(False)  # noqa: FBT003
+    """Whether it was told to end: it takes no run any more."""
     clock_offset: int = later_field(0)
     """Seconds by which its clock is ahead of the server's; 0: they agree, or it did not say."""

@@ -109,6 +109,14 @@ async def test_a_worker_that_deregisters_writes_none(scene, process):
     assert await text(scene) is None
 
 
+async def test_a_worker_that_stops_says_so_at_once_and_only_then(scene, process):
+    await register(scene.store, INFO)
+    await process.report.write()
+    assert "stopping" not in await text(scene)
+    await process.report.begin_stopping()
+    assert (await only_worker(scene)).state.stopping
+
+
 async def test_the_state_of_a_removed_worker_is_removed(scene, process):
     await register(scene.store, INFO)
     await process.report.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -42,6 +43,12 @@ class StateReport:
             slots=context.settings.concurrency,
             assistants={name: one.digest() for name, one in catalog.definitions.items()},
         )
+
+    async def begin_stopping(self) -> None:
+        """Write down that this worker takes no run any more; what fails is written later."""
+        self._first = self._first.model_copy(update={"stopping": True})
+        with contextlib.suppress(errors.InfrastructureError):
+            await self.write()
 
     async def write(self) -> None:
         """Write it once, unless the worker deregisters, which removes it."""

@@ -19,6 +19,14 @@ _NO_VERSION = "0.1.0 or older"
 def check_life(reading: FleetReading) -> Finding:
     """Whether any worker is alive."""
     name, fleet = "workers.alive", reading.fleet
+    if reading.live and not any(one.takes_runs for one in reading.live):
+        return Finding(
+            name,
+            "error",
+            f"no worker takes runs: {_workers(reading.live)} "
+            f"{_do(reading.live, 'was', 'were')} told to end",
+            "Wait if others are being started; otherwise start one: threadmill worker MODULE.",
+        )
     if reading.live:
         embedded = [one for one in reading.live if _is_embedded(one, fleet.namespace)]
         more = f", {len(embedded)} of them embedded in scripts" if embedded else ""

@@ -47,7 +47,7 @@ class FleetReading:
     def consumers(self, queue: str | None) -> list[WorkerView]:
         """The live workers that take runs of assistants with this queue."""
         name = Queues(self.fleet.namespace).own(queue)
-        return [one for one in self.live if name in one.queues]
+        return [one for one in self.live if one.takes_runs and name in one.queues]
 
 
 async def read_for_doctor(settings: Settings) -> FleetReading:
