@@ -64,6 +64,7 @@ def test_a_fleet_that_works(workers: Workers) -> None:
     workers.start("bot", 2)
     run = Assistant.load("plain").enqueue("Hello!").wait(20)
     assert run.status == "completed"
+    find("lists.complete", "ok")  # a worker that begins looks at the store first
     found = examine()
     wrong = {n: o for n, o in found.items() if o.state in ("error", "warning") and n[:5] != "redis"}
     assert wrong == {}
