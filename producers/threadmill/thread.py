@@ -87,7 +87,7 @@ class Thread(ContextManager):
 
     def __reference__(self) -> ThreadRef:
         """The thread, and whether it may be created now."""
-        return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata)
+        return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata, key=self.key)
 
     # ---- operations ------------------------------------------------------------------------------
 
@@ -165,7 +165,12 @@ class Thread(ContextManager):
         create = not self._is_known
         at = await client.call(
             client.store.threads.add(
-                self.id, pairs, create=create, metadata=self.metadata, attached=attached
+                self.id,
+                pairs,
+                create=create,
+                metadata=self.metadata,
+                key=self.key,
+                attached=attached,
             )
         )
         return [Message.read(self.id, item, at) for item in items]

@@ -71,6 +71,8 @@ class ThreadRef:
     """Whether it may be created now."""
     metadata: Mapping[str, str] | None = None
     """Stored with it if it is created now."""
+    key: str | None = None
+    """The user's own name for it, from which its id follows; stored with it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
         thread_id=thread.id,
         create_thread=thread.create,
         thread_metadata=thread.metadata,
+        thread_key=thread.key,
         request=snapshot,
         message_id=ids.new_message_id(),
         message=request.message,

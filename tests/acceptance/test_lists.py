@@ -83,6 +83,14 @@ def test_threads_are_listed_with_their_metadata_and_times() -> None:
     assert [message.text for message in thread.get_messages()] == ["hello"]
 
 
+def test_a_thread_of_a_run_is_listed_with_its_key() -> None:
+    ADA.enqueue("hello", thread=Thread(key="u1"))
+
+    [thread] = Thread.list()
+
+    assert thread.key == "u1"
+
+
 def test_assistants_are_listed_until_they_are_deleted() -> None:
     made = [Assistant(name=name, instructions="Be brief.") for name in ("Ada", "Bob")]
     for one in made:

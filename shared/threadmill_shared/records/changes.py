@@ -103,6 +103,8 @@ class EnqueueCommand:
     create_thread: bool
     thread_metadata: Mapping[str, str] | None = None
     """Stored with the thread if it is created now."""
+    thread_key: str | None = None
+    """The user's own name for the thread, from which its id follows."""
     message_id: str = ""
     message: str | None = None
     """The user's text; None: no message is added to the thread."""

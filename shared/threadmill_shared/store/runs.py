@@ -130,6 +130,7 @@ class Runs:
             message_id=new.message_id if new.message is not None else "",
             message=_user_message(new),
             assistants=" ".join(assistant_indexes(new.request)),
+            thread_key=new.thread_key or "",
             rest=_run_fields(new),
         )
         reply = await self._runner.run(call)

@@ -135,6 +135,7 @@ class Threads:
         *,
         create: bool,
         metadata: Mapping[str, str] | None = None,
+        key: str | None = None,
         attached: Attached = NOTHING,
     ) -> int:
         """Add messages to a thread that no run holds; returns the server's time in milliseconds.
@@ -144,6 +145,7 @@ class Threads:
             messages: their ids, and they themselves.
             create: whether the thread may be made now.
             metadata: kept with the thread if it is made now.
+            key: the user's own name for it, from which its id follows.
             attached: the files that they name.
 
         Raises:
@@ -155,7 +157,7 @@ class Threads:
         await self._files.attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
         call = self._scripts.add_messages(
-            thread_id=thread_id, create=create, metadata=as_json(metadata), rest=flat
+            thread_id=thread_id, create=create, metadata=as_json(metadata), key=key or "", rest=flat
         )
         reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be added")

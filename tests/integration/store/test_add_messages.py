@@ -72,3 +72,23 @@ async def test_metadata_is_that_of_whoever_made_the_thread(scene):
 
     record = await scene.store.threads.record(scene.thread_id)
     assert record.metadata == {"team": "blue"}
+
+
+@pytest.mark.parametrize("begins_with_a_run", [True, False])
+async def test_the_callers_name_for_a_thread_is_kept(scene, begins_with_a_run):
+    if begins_with_a_run:
+        await scene.enqueue(thread_key="u1")
+    else:
+        await scene.store.threads.add(scene.thread_id, [], create=True, key="u1")
+    await scene.store.threads.add(scene.thread_id, [], create=True)
+
+    record = await scene.store.threads.record(scene.thread_id)
+    assert record.key == "u1"
+
+
+async def test_a_thread_that_an_earlier_release_has_made_gets_its_name_later(scene):
+    await scene.enqueue()
+    await scene.enqueue(thread_key="u1")
+
+    record = await scene.store.threads.record(scene.thread_id)
+    assert record.key == "u1"

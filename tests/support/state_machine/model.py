@@ -149,6 +149,7 @@ class Model:
         message_id: str,
         message: str,
         assistants: str,
+        thread_key: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:
@@ -463,7 +464,12 @@ class Model:
         return ["ok", run.queue, run_pause]
 
     def _add_messages(
-        self, thread_id: str, create: int, metadata: str, note: Sequence[tuple[str, str]]
+        self,
+        thread_id: str,
+        create: int,
+        metadata: str,
+        key: str,
+        note: Sequence[tuple[str, str]],
     ) -> Answer:
         thread = self.threads.get(thread_id)
         if thread is None and not create:

@@ -89,7 +89,7 @@ class ServiceRequest:
             return ThreadRef(ids.checked_thread_id(id), create=False)
         if key is not None:
             check_key(key, "thread_key")
-            return ThreadRef(ids.keyed_thread_id(self._namespace, key), create=True)
+            return ThreadRef(ids.keyed_thread_id(self._namespace, key), create=True, key=key)
         return None
 
     def for_definition(self, definition: Any) -> RunRequest:

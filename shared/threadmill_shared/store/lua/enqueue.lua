@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue):
@@ -52,6 +52,9 @@ if not known[1] then
 end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
+end
+if thread_key ~= '' then
+  redis.call('HSETNX', thread, 'key', thread_key)
 end
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))

@@ -30,6 +30,7 @@ class RunScripts:
         message_id: str,
         message: str,
         assistants: str,
+        thread_key: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
@@ -56,6 +57,7 @@ class RunScripts:
             "message_id": message_id,
             "message": message,
             "assistants": assistants,
+            "thread_key": thread_key,
         }
         return script("enqueue").call(keys, args, rest)
 

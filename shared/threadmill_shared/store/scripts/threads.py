@@ -15,7 +15,7 @@ class ThreadScripts:
         self._keys = keys
 
     def add_messages(
-        self, *, thread_id: str, create: bool, metadata: str, rest: Sequence[Value]
+        self, *, thread_id: str, create: bool, metadata: str, key: str, rest: Sequence[Value]
     ) -> ScriptCall:
         """Add messages to a thread; `rest` are their ids and they themselves, in turn."""
         return self._of_thread(
@@ -25,6 +25,7 @@ class ThreadScripts:
             thread_id=thread_id,
             create=int(create),
             metadata=metadata,
+            key=key,
         )
 
     def import_items(
