@@ -108,6 +108,20 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 170
 
 
+def test_the_readme_links_every_page() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\(docs/([a-z-]+\.md)", README))
+    assert pages <= linked, pages - linked
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/fleet.md", "docs/flower.md"])
+def test_the_first_steps_on_a_fleet_show_both_passwords(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "redis://:PASSWORD@" in text
+    assert re.search(r"FLOWER_BASIC_AUTH=USER:PASSWORD threadmill flower", text)
+    assert "http://localhost:5555" in text
+
+
 def test_every_example_in_the_guide_is_of_one_program_that_is_python() -> None:
     guide = (ROOT / "docs" / "guide.md").read_text()
     examples = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
