@@ -217,6 +217,16 @@ async def test_a_url_that_cannot_be_read_and_one_that_is_not_set() -> None:
 # ---- the broker -------------------------------------------------------------------------------
 
 
+async def test_a_broker_that_is_the_store_is_not_ok_if_the_store_cannot_be_used(
+    make_redis: MakeRedis,
+) -> None:
+    missing = await examine(f"redis://127.0.0.1:{free_port()}/0")
+    refusing = await examine(protected(make_redis()).url())
+    for found in (missing, refusing):
+        assert found["broker.reachable"].state == "skipped"
+        assert "it cannot be used" in found["broker.reachable"].cause
+
+
 async def test_a_broker_of_its_own(make_redis: MakeRedis, silent_port: int) -> None:
     store = make_redis().url()
     broker = protected(make_redis(appendonly=True))

@@ -92,6 +92,9 @@ async def test_a_server_whose_memory_becomes_scarce_and_full(make_redis: MakeRed
             client.config_set("maxmemory", int(used / share))
             found = (await examine(server.url()))["redis.memory"]
             assert (found.state, words in found.cause) == (state, True), found
+        client.config_set("maxmemory", 1)
+        found = (await examine(server.url()))["redis.memory"]
+        assert found.cause.startswith("more than all of maxmemory is used ("), found
         client.config_set("maxmemory", "1gb")  # the cure
     assert (await examine(server.url()))["redis.memory"].state == "ok"
 

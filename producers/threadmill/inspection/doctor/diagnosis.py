@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from threadmill.inspection.doctor.broker import examine_broker
 from threadmill.inspection.doctor.finding import Finding, in_order
@@ -36,6 +36,8 @@ async def diagnose(
         ask_configured() if with_provider else _not_asked(),
     )
     of_store, reading = store
+    if settings.broker_url is None and not _is_reachable(of_store):
+        broker = [_without_store(one) for one in broker]
     return in_order([*of_store, *broker, *examine_provider(answer, settings, reading)])
 
 
@@ -60,13 +62,25 @@ async def _examine_store(
 ) -> tuple[list[Finding], FleetReading | None]:
     """The findings about Redis, and about the fleet; and what was read of it."""
     found = await _guarded("redis", _examine_redis(settings, clock))
-    if not any(one.name == "redis.reachable" and one.state == "ok" for one in found):
+    if not _is_reachable(found):
         return [*found, _unread("Redis cannot be used")], None
     try:
         reading = await read_for_doctor(settings)
     except Exception as error:  # noqa: BLE001  the other parts are shown all the same
         return [*found, _unread(f"reading it failed ({type(error).__name__})")], None
     return [*found, *examine_fleet(reading)], reading
+
+
+def _is_reachable(found: Iterable[Finding]) -> bool:
+    """Whether these findings say that Redis can be used."""
+    return any(one.name == "redis.reachable" and one.state == "ok" for one in found)
+
+
+def _without_store(found: Finding) -> Finding:
+    """A finding about a broker that is the store's Redis, if that cannot be used."""
+    if found.state != "ok":
+        return found
+    return Finding(found.name, "skipped", f"{found.cause}, and it cannot be used")
 
 
 def _unread(why: str) -> Finding:

@@ -8,6 +8,8 @@ from threadmill_shared.records.server_report import FULL_SHARE, ServerReport
 
 _SCARCE_SHARE = 0.75
 """Share of the room from which on somebody should act."""
+_LARGEST_SHARE = 10
+"""A larger share is not said in percent: the setting is absurdly small."""
 _MIB = 1024 * 1024
 
 
@@ -37,7 +39,8 @@ def check_memory(server: NamedServer, report: ServerReport) -> Finding:
     if not limit:
         return _without_limit(name, used, total)
     share = used / limit
-    found = f"{share:.0%} of maxmemory is used ({_mib(used)} of {_mib(limit)})"
+    part = f"{share:.0%}" if share <= _LARGEST_SHARE else "more than all"
+    found = f"{part} of maxmemory is used ({_mib(used)} of {_mib(limit)})"
     cure = (
         "Raise it (redis-cli CONFIG SET maxmemory 4gb, and in redis.conf), or delete threads, or "
         "shorten THREADMILL_RUN_DAYS and THREADMILL_LOG_SECONDS."
