@@ -12,7 +12,7 @@ from tests.support.scrapes import metrics_url
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant
-from threadmill.testing import Fault, StandIn
+from threadmill.testing import Fault, Pause, Reply, StandIn, Text
 from threadmill_shared.records.worker_state import WorkerState
 from threadmill_shared.records.workers import RegisteredWorker
 from threadmill_shared.store.connections import connect
@@ -97,10 +97,15 @@ def test_it_writes_that_its_provider_fails_and_that_it_answers_again(
     state = wait_for_state(redis_url, worker, lambda one: one.provider.state == "failing")
     assert state.provider.cause == "the key is wrong (HTTP 401)"
     assert state.provider.since > 0
-    standin.brain = lambda _: "Hello."
-    Assistant.load("plain").enqueue("Hello").wait(20)
+    assert state.provider.failed_at > 0
+    pause = Pause(after_tokens=10)
+    standin.brain = lambda _: Reply([Text(["word "] * 20)], pause=pause)
+    run = Assistant.load("plain").enqueue("Hello")
     state = wait_for_state(redis_url, worker, lambda one: one.provider.state == "answering")
     assert state.provider.cause is None
+    assert state.running == 1  # the answer has begun, and not ended
+    pause.end()
+    assert run.wait(20).status == "completed"
 
 
 def test_a_worker_that_ends_or_is_found_dead_leaves_no_state(

@@ -49,6 +49,14 @@ def test_a_provider_fails_if_it_does_for_any_worker_since_it_did_for_the_first()
     assert (view.workers, view.failing_workers) == (4, 2)
 
 
+def test_a_failure_of_long_ago_says_when_the_last_request_was() -> None:
+    [view] = provider_views([provider("failing", 1, failed_at=100), provider("failing", 1)])
+    assert view.age_of_failure(now=130) == ""
+    assert view.age_of_failure(now=700) == "; its last request was 10 min ago"
+    [unknown] = provider_views([provider("failing", 1)])
+    assert unknown.age_of_failure(now=700) == ""
+
+
 def test_a_provider_that_nobody_has_asked_is_unknown_and_silent_workers_do_not_count() -> None:
     [view] = provider_views([provider("unknown", 0)])
     assert (view.state, view.since, view.cause) == ("unknown", 0, None)

@@ -62,6 +62,14 @@ def test_a_model_that_it_does_not_have_does_not_make_a_provider_that_answers_fai
     assert "(no such model or address, HTTP 404)" in line
 
 
+def test_it_answers_as_soon_as_an_answer_begins() -> None:
+    provider = ProviderHealth("api.example")
+    provider.note_failure("run_1", ModelUnavailable("overloaded"))
+    assert (provider.condition, provider.failed_at > 0) == ("failing", True)
+    provider.note_beginning()
+    assert (provider.condition, provider.cause, provider.failed_at) == ("answering", None, 0)
+
+
 def test_one_whose_address_is_wrong_fails() -> None:
     provider = ProviderHealth("api.example")
     provider.note_refusal("run_1", refusal(404))

@@ -104,7 +104,7 @@ def _providers(found: FleetStatus) -> Table:
             Cell(one.state, STATE_COLORS.get(one.state)),
             duration(max(0.0, found.now - one.since) if one.since else None),
             f"{one.failing_workers} of {one.workers}" if one.failing_workers else str(one.workers),
-            one.cause or "",
+            (one.cause or "") + one.age_of_failure(found.now),
         ]
         for one in found.providers
     ]

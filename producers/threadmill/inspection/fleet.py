@@ -17,6 +17,8 @@ from threadmill_shared.store.store import Store
 
 QUEUED_PER_BUCKET = 16
 """Queued runs of each of 64 buckets that a look reads."""
+STALE_SECONDS = 90.0
+"""A failure that is older does not tell how its provider is now."""
 PARKED = 1000
 """Parked runs that a look reads."""
 
@@ -57,6 +59,20 @@ class ProviderView:
     cause: str | None
     workers: int
     failing_workers: int
+    failed_at: int = 0
+    """When the last request failed, in seconds since the epoch; 0: it is not failing, or its
+    workers did not say."""
+
+    def age_of_failure(self, now: float) -> str:
+        """Say when it was last asked, unless that is a short time ago: it may be well by now.
+
+        Args:
+            now: in seconds since the epoch.
+        """
+        seconds = now - self.failed_at
+        if not self.failed_at or seconds < STALE_SECONDS:
+            return ""
+        return f"; its last request was {seconds / 60:.0f} min ago"
 
 
 @dataclass(frozen=True)
@@ -170,4 +186,5 @@ def _provider(host: str, api: str, workers: Sequence[WorkerView]) -> ProviderVie
         cause=first.cause if first else None,
         workers=len(workers),
         failing_workers=states.count("failing"),
+        failed_at=max((one.failed_at for one in known if one.state == state), default=0),
     )

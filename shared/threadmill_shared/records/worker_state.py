@@ -37,6 +37,9 @@ class ProviderState(Stored):
     """Seconds since the epoch, by the worker's clock; 0: it has not been asked yet."""
     cause: str | None = None
     """Why it is failing."""
+    failed_at: int = later_field(0)
+    """When the last request failed, in seconds since the epoch; 0: it is not failing, or the worker
+    did not say."""
 
 
 class WorkerState(Stored):

@@ -216,6 +216,7 @@ class ModelTurns:
             async for event in stream:
                 if not self._has_begun:
                     self._has_begun = True
+                    self._provider.note_beginning()
                     self._measurement.note_first_piece()
                 if type(event) is TextDelta:
                     if not message.is_open:

@@ -53,6 +53,8 @@ class ProviderHealth:
         """Since when it is so, in seconds since the epoch; 0: it has not been asked yet."""
         self.cause: str | None = None
         """Why it is failing."""
+        self.failed_at = 0.0
+        """When the last request failed, in seconds since the epoch; 0: it is not failing."""
 
     def note_failure(self, run_id: str, error: errors.ModelError) -> None:
         """Take note of a request without an answer, or with one that cannot be used."""
@@ -110,6 +112,10 @@ class ProviderHealth:
         self._logged_at[cause] = now
         return True
 
+    def note_beginning(self) -> None:
+        """Take note that the answer to a request has begun."""
+        self._note("answering", None)
+
     def note_answer(self) -> None:
         """Take note of a request that was answered."""
         self._note("answering", None)
@@ -128,3 +134,4 @@ class ProviderHealth:
         if condition != self.condition:
             self.condition, self.since = condition, time.time()
         self.cause = cause
+        self.failed_at = time.time() if condition == "failing" else 0.0

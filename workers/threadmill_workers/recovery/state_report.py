@@ -86,4 +86,5 @@ class StateReport:
             state=known.condition,
             since=int(known.since),
             cause=known.cause,
+            failed_at=int(known.failed_at),
         )

@@ -43,11 +43,12 @@ _CHECKS = (
 def examine_fleet(reading: FleetReading) -> list[Finding]:
     """All findings about a fleet."""
     found = [check(reading) for check in _CHECKS]
-    providers = [_provider(one) for one in reading.fleet.providers]
+    fleet = reading.fleet
+    providers = [_provider(one, fleet.now) for one in fleet.providers]
     return [*found, check_versions(reading, version("threadmill")), *providers]
 
 
-def _provider(found: ProviderView) -> Finding:
+def _provider(found: ProviderView, now: float) -> Finding:
     """Whether the workers' provider answers their requests."""
     name, host = "provider.workers", f"{found.host or 'a model'} ({found.api})"
     if found.state != "failing":
@@ -55,7 +56,8 @@ def _provider(found: ProviderView) -> Finding:
     return Finding(
         name,
         "error",
-        f"{host} fails for {found.failing_workers} of {found.workers} workers: {found.cause}",
+        f"{host} fails for {found.failing_workers} of {found.workers} workers: {found.cause}"
+        f"{found.age_of_failure(now)}",
         "A wrong key: OPENAI_API_KEY of the workers. No quota: the account. A wrong model: "
         "THREADMILL_MODEL or the assistant's. Otherwise wait; runs are retried.",
     )
