@@ -88,7 +88,7 @@ class ConsumerService:
         if len(self._logged) < MOST_LINES or now - self._logged[0] >= LOG_SECONDS:
             self._logged.append(now)
             logger.error(
-                "the consumer ended by itself (%s), %d times so far; restarting it",
+                "the consumer ended by itself (%s); ends so far: %d; restarting it",
                 "without an error" if error is None else describe_error(error),
                 self._ends,
             )
