@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from threadmill.cli import runs
 from threadmill.cli.tables import Cell, Column, Table
 from threadmill.cli.texts import duration, shown_text
 
@@ -82,3 +83,23 @@ def test_a_text_of_others_controls_no_terminal() -> None:
 )
 def test_durations_have_at_most_two_units(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_column_without_anything_in_it_goes_first() -> None:
+    columns = [Column("run"), Column("error", rank=1, goes_if_empty=True), Column("who", rank=2)]
+    empty = Table(columns, [[RUN, "-", "Ada"], [RUN, "", "Bob"]])
+    some = Table(columns, [[RUN, "-", "Ada"], [RUN, "E", "Bob"]])
+    assert plain(empty.lines(45))[0].split() == ["run", "who"]
+    assert plain(some.lines(45))[0].split() == ["run", "error"]
+    assert plain(empty.lines(None))[0].split() == ["run", "error", "who"]
+
+
+def test_a_text_that_does_not_fit_gives_way_to_its_short_form() -> None:
+    columns = [Column("run"), Column("error", is_cut=True)]
+    table = Table(columns, [[RUN, Cell("ModelRefused: " + 60 * "x", short="ModelRefused")]])
+    assert plain(table.lines(60))[1].split() == [RUN, "ModelRefused"]
+    assert plain(table.lines(None))[1].endswith(60 * "x")
+
+
+def test_a_long_error_keeps_nothing_of_a_run_from_being_read() -> None:
+    assert runs.COLUMNS[-1].title == "error"

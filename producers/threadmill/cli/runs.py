@@ -52,10 +52,10 @@ COLUMNS = (
     Column("duration", rank=2, least=8),
     Column("assistant", rank=3, is_cut=True),
     Column("tokens", rank=4, least=8, is_number=True),
-    Column("error", rank=1, is_cut=True, least=5),
     Column("attempt", rank=5, is_number=True),
     Column("worker", rank=6),
     Column("thread", rank=7),
+    Column("error", rank=1, is_cut=True, least=5, goes_if_empty=True),
 )
 
 
@@ -192,12 +192,18 @@ def _print_lines(found: Sequence[ListedRun], *, as_json: bool, has_titles: bool 
     if as_json:
         print_objects(found)
         return
-    for line in _table(found).lines(terminal_width())[0 if has_titles else 1 :]:
+    # Columns that came and went with what is in them would not fit the titles.
+    for line in _table(found, leaves_out_empty=False).lines(terminal_width())[
+        0 if has_titles else 1 :
+    ]:
         click.echo(line)
 
 
-def _table(found: Sequence[ListedRun]) -> Table:
-    return Table(COLUMNS, [_row(one) for one in found])
+def _table(found: Sequence[ListedRun], *, leaves_out_empty: bool = True) -> Table:
+    columns = [
+        one._replace(goes_if_empty=one.goes_if_empty and leaves_out_empty) for one in COLUMNS
+    ]
+    return Table(columns, [_row(one) for one in found])
 
 
 def _row(run: ListedRun) -> list[str | Cell]:
@@ -209,10 +215,10 @@ def _row(run: ListedRun) -> list[str | Cell]:
         duration(_seconds(run)),
         run.assistant,
         str(tokens) if tokens else NONE,
-        run.error_message or run.error or NONE,
         str(run.attempts),
         run.worker or NONE,
         run.thread_id,
+        Cell(run.error_message or run.error or NONE, short=run.error),
     ]
 
 

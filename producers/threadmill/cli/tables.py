@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +30,8 @@ class Column(NamedTuple):
     is_number: bool = False
     least: int = 0
     """Cells that it has at least."""
+    goes_if_empty: bool = False
+    """Whether it is left out before all others if no row has anything in it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Cell:
 
     text: str
     color: str | None = None
+    short: str | None = None
+    """What is shown instead if the text does not fit."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,14 @@ class Table:
         cells = [[_cell(one) for one in row] for row in self.rows]
         wide = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
         widths = [max(pair) for pair in zip(wide, (one.least for one in self.columns), strict=True)]
-        shown = _fit(self.columns, widths, width)
+        empty = {at for at, column in enumerate(self.columns) if self._is_empty(at, column)}
+        shown = _fit(self.columns, widths, width, empty)
         head = _line(titles, self.columns, shown, is_title=True)
         return [head, *(_line(row, self.columns, shown) for row in cells)]
+
+    def _is_empty(self, at: int, column: Column) -> bool:
+        """Whether this column can be left out, since no row has anything in it."""
+        return column.goes_if_empty and all(_cell(row[at]).text == NONE for row in self.rows)
 
 
 def json_option(command: C) -> C:
@@ -107,7 +116,7 @@ def _plain(value: Any) -> Any:
 
 def _cell(value: str | Cell) -> Cell:
     cell = Cell(value) if isinstance(value, str) else value
-    return Cell(shown_text(cell.text) or NONE, cell.color)
+    return Cell(shown_text(cell.text) or NONE, cell.color, cell.short and shown_text(cell.short))
 
 
 def _width(cell: Cell) -> int:
@@ -120,9 +129,13 @@ def _cells(text: str) -> int:
     return cell_len(text)
 
 
-def _fit(columns: Sequence[Column], widths: list[int], width: int | None) -> dict[int, int]:
-    """The widths of the columns that are shown, by their places."""
+def _fit(
+    columns: Sequence[Column], widths: list[int], width: int | None, empty: Collection[int]
+) -> dict[int, int]:
+    """The widths of the columns that are shown, by their places; `empty` ones go first."""
     shown = dict(enumerate(widths))
+    if width is not None and _total(shown) > width:
+        shown = {at: cells for at, cells in shown.items() if at not in empty}
     while width is not None and _total(shown) > width:
         excess = _total(shown) - width
         loose = max(
@@ -151,11 +164,15 @@ def _line(
 ) -> str:
     parts = []
     for at, width in shown.items():
-        text = _cut(row[at].text, width)
+        text = _cut(_fitting(row[at], width), width)
         padding = " " * (width - _width(Cell(text)))
         styled = click.style(text, fg=row[at].color, bold=is_title or None)
         parts.append(padding + styled if columns[at].is_number else styled + padding)
     return _GAP.join(parts).rstrip()
+
+
+def _fitting(cell: Cell, width: int) -> str:
+    return cell.short if cell.short and _width(cell) > width else cell.text
 
 
 def _cut(text: str, width: int) -> str:

@@ -25,9 +25,9 @@ COLUMNS = (
     Column("active"),
     Column("created", rank=2),
     Column("items", rank=3, is_number=True),
-    Column("key", rank=1, is_cut=True),
-    Column("metadata", rank=4, is_cut=True),
-    Column("run", rank=5),
+    Column("key", rank=1, is_cut=True, goes_if_empty=True),
+    Column("metadata", rank=4, is_cut=True, goes_if_empty=True),
+    Column("run", rank=5, goes_if_empty=True),
 )
 
 

@@ -47,9 +47,9 @@ def _table(found: list[WaitingCall], *, with_arguments: bool) -> Table:
         Column("run"),
         Column("tool", is_cut=True),
         Column("since"),
-        Column("expires", rank=1),
-        Column("call", rank=2),
-        Column("assistant", rank=3),
+        Column("expires", rank=2, goes_if_empty=True),
+        Column("call", rank=3),
+        Column("assistant", rank=1, is_cut=True),
         Column("thread", rank=4),
     ]
     rows = [
