@@ -19,6 +19,10 @@ from tests.support.servers.raw_provider import RawProvider
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.tls import TlsRedis
 
+from threadmill_shared.errors import StoreUnavailable
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.store import Store
+
 MakeRedis = Callable[..., RedisServer]
 SECRET = "Winter-2031"
 
@@ -83,6 +87,17 @@ async def test_sentinels_that_cannot_be_reached() -> None:
     cause, cure = await only_finding(f"redis+sentinel://127.0.0.1:{free_port()}/main/0")
     assert "no sentinel that answers knows a primary of this service" in cause
     assert "sentinels run" in cure
+
+
+async def test_commands_ask_for_a_missing_password_in_the_same_words(
+    make_redis: MakeRedis,
+) -> None:
+    store = Store(connect(protected(make_redis()).url()), "tm", patience=0.1)
+    with pytest.raises(StoreUnavailable) as raised:
+        await store.threads.record("thread_01_gone")
+    await store.close()
+    assert "requires a password, and the URL has none" in str(raised.value)
+    assert "HELLO" not in str(raised.value)
 
 
 async def test_a_wrong_password_a_missing_one_and_one_too_many(make_redis: MakeRedis) -> None:

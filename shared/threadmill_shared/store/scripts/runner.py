@@ -11,6 +11,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
+from threadmill_shared.servers.failures import Failure, find_failure
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.store.connections import PASSING, is_full, is_passing
 from threadmill_shared.store.pinned_connection import PinnedConnection
@@ -152,16 +153,32 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
             f"Redis cannot be reached: {reason}. Check THREADMILL_REDIS_URL."
         )
     if _is_rejected_login(error):
-        return errors.StoreUnavailable(
-            f"Redis rejected the user name and password, or requires them ({error}). Check "
-            "THREADMILL_REDIS_URL."
-        )
+        return errors.StoreUnavailable(_rejected_login(find_failure(error)))
     is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
-        f"Redis cannot be reached ({type(error).__name__}: {error}). Check THREADMILL_REDIS_URL "
+        f"Redis cannot be reached ({_cause(error)}). Check THREADMILL_REDIS_URL "
         "and that the server is running; a call that may have been carried out is safe to repeat."
         + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
+
+
+def _rejected_login(failure: Failure) -> str:
+    if failure.kind == "login":
+        return "Redis rejected the user name and password. Check THREADMILL_REDIS_URL."
+    if failure.kind == "no_login":
+        return (
+            "Redis requires a password, and the URL has none. Put it into THREADMILL_REDIS_URL, "
+            "as in redis://:PASSWORD@host:6379/0."
+        )
+    return f"Redis cannot be used: {failure.cause}. Check THREADMILL_REDIS_URL."
+
+
+def _cause(error: Exception) -> str:
+    """In words of ours if there is no server; else in the client's, which say more."""
+    failure = find_failure(error)
+    if failure.kind in ("name", "refused", "network", "socket"):
+        return failure.cause
+    return f"{type(error).__name__}: {error}"
 
 
 def _is_rejected_login(error: BaseException | None) -> bool:
