@@ -41,10 +41,7 @@ STATUS_COLORS = {
 }
 NO_RUNS = "There are no such runs."
 FOLLOW_SECONDS = 1.0
-INCOMPLETE = (
-    "There may be more {}: what earlier releases have written is not indexed yet, or one of their"
-    " workers is alive, or no worker is (docs/lists.md)."
-)
+INCOMPLETE = "There may be more {}: {} (docs/lists.md)."
 COLUMNS = (
     Column("run"),
     Column("status", least=11),
@@ -104,7 +101,7 @@ def runs(
 
     of_thread, found = read_store(read)
     if found.is_incomplete:
-        click.echo(INCOMPLETE.format("runs"), err=True)
+        click.echo(INCOMPLETE.format("runs", found.why_incomplete), err=True)
     if follow:
         _print_lines(found.runs, as_json=as_json, has_titles=True)
         _follow(of_thread, as_json=as_json)

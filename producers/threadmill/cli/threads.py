@@ -71,7 +71,7 @@ def threads(
     else:
         print_table(_table(found.threads), empty=NO_THREADS)
     if found.is_incomplete:
-        click.echo(INCOMPLETE.format("threads"), err=True)
+        click.echo(INCOMPLETE.format("threads", found.why_incomplete), err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

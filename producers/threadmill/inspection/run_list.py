@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from threadmill.inspection.list_gaps import find_why_incomplete
 from threadmill_shared.records.list_filters import RunFilter, Span
 from threadmill_shared.records.objects import RunUsage
 from threadmill_shared.records.run import RunRecord, Status
@@ -72,6 +73,8 @@ class RunList:
     """The oldest first."""
     is_incomplete: bool
     """Whether there may be more, which are not indexed (yet)."""
+    why_incomplete: str | None = None
+    """Why, as a part of a sentence."""
 
 
 async def read_runs(store: Store, wanted: RunFilter, limit: int) -> RunList:
@@ -81,7 +84,8 @@ async def read_runs(store: Store, wanted: RunFilter, limit: int) -> RunList:
         StoreUnavailable: Redis does not answer.
     """
     records, is_incomplete = await _read_records(store, wanted, limit)
-    return RunList(tuple(map(ListedRun.of, reversed(records))), is_incomplete)
+    why = await find_why_incomplete(store) if is_incomplete else None
+    return RunList(tuple(map(ListedRun.of, reversed(records))), is_incomplete, why)
 
 
 async def _read_records(

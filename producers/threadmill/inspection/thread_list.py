@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from threadmill.inspection.list_gaps import find_why_incomplete
 from threadmill_shared.records.list_filters import ThreadFilter
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.store import Store
@@ -36,6 +37,8 @@ class ThreadList:
     """The one that was active last comes last."""
     is_incomplete: bool
     """Whether there may be more, which are not indexed (yet)."""
+    why_incomplete: str | None = None
+    """Why, as a part of a sentence."""
 
 
 async def read_threads(store: Store, wanted: ThreadFilter, limit: int) -> ThreadList:
@@ -53,7 +56,8 @@ async def read_threads(store: Store, wanted: ThreadFilter, limit: int) -> Thread
         cursor, is_incomplete = page.cursor, is_incomplete or page.incomplete
         if cursor is None:
             break
-    return ThreadList(tuple(map(_view_of, reversed(records))), is_incomplete)
+    why = await find_why_incomplete(store) if is_incomplete else None
+    return ThreadList(tuple(map(_view_of, reversed(records))), is_incomplete, why)
 
 
 def _view_of(record: ThreadRecord) -> ThreadView:
