@@ -557,14 +557,14 @@ def test_runs_lists_the_newest_runs_of_a_thread(place: Place) -> None:
     answer = place.shell.run("runs", "--key", "listed", "--limit", "2").stdout
     header, *rows = [re.split(r" {2,}", line) for line in answer.splitlines()]
     assert header == [
-        *("run", "status", "start", "duration", "assistant", "tokens", "error", "attempt"),
-        *("worker", "thread"),
+        *("run", "status", "start", "duration", "assistant", "tokens", "attempt", "worker"),
+        *("thread", "error"),
     ]
     assert [[row[0], row[1], row[4]] for row in rows] == [
         [id, "completed", "dicer"] for id in run_ids[1:]
     ]
-    assert all(row[8].endswith(f":{place.worker.pid}") for row in rows)
-    assert place.shell.run("runs", rows[0][9], "--limit", "2").stdout == answer
+    assert all(row[7].endswith(f":{place.worker.pid}") for row in rows)
+    assert place.shell.run("runs", rows[0][8], "--limit", "2").stdout == answer
     assert place.shell.run("runs", "--key", "never").stderr == "There are no such runs.\n"
 
 
