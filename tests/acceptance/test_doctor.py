@@ -15,6 +15,7 @@ from tests.support.processes.worker import Workers
 from tests.support.servers.model_lists import ModelList, listing
 from tests.support.servers.ports import free_port
 from tests.support.servers.redis_server import RedisServer
+from tests.support.waiting import wait_until
 
 Doctor = Callable[..., Any]
 MODEL = "stand-in"
@@ -49,6 +50,11 @@ def findings(answer: Any) -> dict[str, dict[str, str]]:
     return {one["name"]: one for one in found}
 
 
+def has_complete_lists(doctor: Doctor, settings: dict[str, str]) -> bool:
+    """Whether the worker that began has looked at the store."""
+    return findings(doctor("--json", **settings))["lists.complete"]["state"] == "ok"
+
+
 def test_nothing_is_wrong(doctor: Doctor, sound_redis: str, tmp_path: Path) -> None:
     with ModelList(200, listing(MODEL)) as provider, Workers(tmp_path) as workers:
         settings = {
@@ -58,6 +64,7 @@ def test_nothing_is_wrong(doctor: Doctor, sound_redis: str, tmp_path: Path) -> N
             "THREADMILL_MODEL": MODEL,
         }
         workers.start("bot", **settings)
+        wait_until(lambda: has_complete_lists(doctor, settings), "the store was looked at", 30)
         answer = doctor(**settings)
         assert all(
             one["state"] == "ok"

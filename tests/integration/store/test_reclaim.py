@@ -18,7 +18,7 @@ async def test_the_run_is_queued_again_under_no_token(scene, client):
 
     taken = await scene.store.runs.reclaim(record)
 
-    assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0)
+    assert taken == Reclaimed("ok", Dispatch(record.id, "tm", begun=True), 0, is_first=True)
     assert client.outcomes[-1] == "ok"
     after = await scene.record(record.id)
     assert (after.status, after.token, after.holder) == (Status.QUEUED, "", "")
