@@ -212,16 +212,23 @@ class Fleet:
         killed, stopped = self._now
         self._now = []
         self.start(release)
-        held = wait_until(lambda: self._held_by(killed), "it has a long run", 30)
         stopped.terminate()
         wait_until(lambda: "told to stop" in stopped.log(), "it takes nothing more")
+        held = wait_until(lambda: self._freeze_with_a_run(killed), "it has a long run", 30)
         killed.kill()
         self.struck += [(run_id, release) for run_id in held]
         assert stopped.ends()
 
-    def _held_by(self, worker: Worker) -> list[str]:
-        """Runs that it will not have ended when it dies; one more is said at each look."""
+    def _freeze_with_a_run(self, worker: Worker) -> list[str]:
+        """Freeze it with runs that it will not have ended when it dies; say one more each time."""
         run_ids = self._load.begin_long()
+        worker.freeze()  # what it holds now, it cannot end
+        held = self._held_by(worker, run_ids)
+        if not held:
+            worker.thaw()
+        return held
+
+    def _held_by(self, worker: Worker, run_ids: list[str]) -> list[str]:
         looks = {run_id: self._eye.ask("look", run_id) for run_id in run_ids}
         return [id for id, look in looks.items() if look[:2] == ["in_progress", worker.name]]
 
