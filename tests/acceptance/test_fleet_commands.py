@@ -163,6 +163,21 @@ def test_an_assistant_is_stale_when_its_last_worker_is_gone(
     assert unhealthy.stderr == "Error: No worker of this host has a lease.\n"
 
 
+def test_a_worker_that_was_killed_is_shown_for_a_while(workers: Workers) -> None:
+    dying, _ = workers.start("bot", 2)
+    assert "died lately" not in printed("workers") + printed("status")
+    dying.kill()
+    [death] = wait_until(lambda: status()["deaths"], "its death is noted")
+    assert (death["worker"].rpartition(":")[0], death["cause"]) == (dying.name, "connection")
+    assert death["runs"] == 0
+    for words in (["workers"], ["status"]):
+        shown = printed(*words)
+        assert re.search(r"^died lately +at +runs +why$", shown, re.MULTILINE)
+        [row] = [line for line in shown.splitlines() if line.startswith(dying.name)]
+        assert row.endswith("its connection to Redis was closed: it was killed or has crashed")
+    assert len(objects("workers")) == 1
+
+
 def test_a_worker_of_an_older_release_and_a_silent_one_are_listed_as_such(
     environment: None, redis_url: str
 ) -> None:

@@ -144,8 +144,11 @@ def test_a_dead_workers_runs_are_counted_and_a_few_are_named(
     wait_until(lambda: len(standin.requests) == 5, "all are under way")
     [other] = workers.start("bot")
     dying.kill()
-    wait_until(lambda: lines(other.log(), "is dead (connection)"), "its death is seen")
-    [line] = lines(other.log(), "is dead (connection)")
+    wait_until(
+        lambda: lines(other.log(), "is dead: its connection to Redis was closed, so it was killed"),
+        "its death is seen",
+    )
+    [line] = lines(other.log(), "is dead: its connection to Redis was closed, so it was killed")
     assert f"worker {dying.name} is dead" in line
     named = [run.id for run in runs if run.id in line]
     assert len(named) == 3

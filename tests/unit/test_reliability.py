@@ -17,6 +17,7 @@ CODE = "".join(
 _VARIABLE = re.compile(
     r"(?:run|call)_\.\.\.|web1:4711|\(\.\.\.\)|\((?:lease|connection|\w+Error|ModelUnavailable)\)"
     r"|\b30 heartbeats; |\b\d+ \(|, \.\.\.|\b40 failed|\b12 s\b"
+    r"|(?<= dead): |, so |\b5 s\b|; (?=its runs)|(?<=were reassigned): 2"
 )
 
 

@@ -34,6 +34,7 @@ NAMED_KEYS = {
     "lease": KEYS.lease("worker"),
     "tools": KEYS.tools("worker"),
     "state": KEYS.worker_state("worker"),
+    "deaths": KEYS.deaths(),
     "indexing": KEYS.indexing(),
     "place": "place",
     "created": "created",

@@ -9,7 +9,7 @@ import click
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
 from threadmill.cli.texts import NONE, duration
-from threadmill.cli.workers import NO_WORKERS, STATE_COLORS, workers_table
+from threadmill.cli.workers import NO_WORKERS, STATE_COLORS, print_deaths, workers_table
 
 if TYPE_CHECKING:
     from threadmill.inspection.fleet import FleetStatus
@@ -32,6 +32,7 @@ def status(*, as_json: bool) -> None:
         return
     _print_summary(found)
     _print_part(workers_table(list(found.workers)), empty=NO_WORKERS)
+    print_deaths(found.deaths)
     _print_part(_queues(found), empty="No queue is consumed, and no run waits in one.")
     if found.broker_error:
         click.echo(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
-from threadmill.cli.texts import NONE, duration
+from threadmill.cli.texts import NONE, duration, local_time
 
 if TYPE_CHECKING:
     from threadmill.inspection.workers import WorkerView
+    from threadmill_shared.records.worker_death import WorkerDeath
     from threadmill_shared.records.worker_state import ToolThreadUse
+    from threadmill_shared.settings import Settings
+    from threadmill_shared.store.store import Store
 
 NO_WORKERS = "No worker is registered. Start one: threadmill worker MODULE"
 NO_TOOLS = "No worker has a tool."
@@ -30,12 +34,16 @@ def workers(*, as_json: bool) -> None:
     and takes no others. `silent`: it has no lease, and other workers are
     about to declare it dead. Threads that execute tools are shown as busy/limit, with those whose
     call was abandoned as +N. A worker of an older release does not say what it does (-).
+
+    Those that were declared dead in the last 10 minutes follow, with their runs, which were
+    reassigned. With --json they are in `threadmill status`.
     """
-    found = _read()
+    found, deaths = read_store(_read_all)
     if as_json:
         print_objects(found, empty=NO_WORKERS)
         return
     print_table(workers_table(found), empty=NO_WORKERS)
+    print_deaths(deaths)
 
 
 @click.command()
@@ -91,6 +99,32 @@ def workers_table(found: list[WorkerView]) -> Table:
         Column("queues", rank=6, is_cut=True),
     ]
     return Table(columns, [_row(one) for one in found])
+
+
+def print_deaths(deaths: Sequence[WorkerDeath]) -> None:
+    """Print the workers that have died, if there are any, below other tables."""
+    if not deaths:
+        return
+    columns = [
+        Column("died lately", is_cut=True),
+        Column("at"),
+        Column("runs", is_number=True),
+        Column("why", is_cut=True),
+    ]
+    rows = [
+        (one.name, local_time(one.at), str(one.runs), f"{one.sign}: {one.explanation}")
+        for one in deaths
+    ]
+    click.echo()
+    print_table(Table(columns, rows), empty="")
+
+
+async def _read_all(store: Store, _: Settings) -> tuple[list[WorkerView], list[WorkerDeath]]:
+    from threadmill.inspection.workers import read_deaths, read_workers
+
+    census = await store.inspector.census()
+    found = await read_workers(store, census)
+    return found, await read_deaths(store, census.now / 1000)
 
 
 def _row(one: WorkerView) -> list[str | Cell]:

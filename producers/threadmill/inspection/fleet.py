@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from threadmill.inspection.approvals import count_approvals
 from threadmill.inspection.queues import QueueView, queue_of, queue_views, shared_queues
-from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill.inspection.workers import WorkerView, read_deaths, read_workers
 from threadmill_shared.broker.queue_lengths import read_queue_lengths
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.inspection import Census, ParkedRun
+from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.store import Store
 
@@ -90,6 +91,8 @@ class FleetStatus:
     runs: RunCounts
     approvals: ApprovalCounts
     providers: tuple[ProviderView, ...]
+    deaths: tuple[WorkerDeath, ...] = ()
+    """The workers that were declared dead in the last 10 minutes."""
     lists_are_incomplete: bool = False
     """Whether lists may lack runs and threads that an earlier release has written."""
 
@@ -138,6 +141,7 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         runs=_run_counts(census, lists_are_incomplete=lists_are_incomplete),
         approvals=_approval_counts(parked, census),
         providers=tuple(provider_views(workers)),
+        deaths=tuple(await read_deaths(store, census.now / 1000)),
         lists_are_incomplete=lists_are_incomplete,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from threadmill_shared.records.inspection import Census
+from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse, WorkerState
 from threadmill_shared.records.workers import RegisteredWorker
 from threadmill_shared.store.store import Store
@@ -14,6 +15,9 @@ from threadmill_shared.store.store import Store
 BLOCKED_SECONDS = 12.0
 """A worker writes its state every 5 s, from its event loop: an older state means that the loop does
 not answer."""
+
+RECENT_SECONDS = 600.0
+"""For how long a worker's death is shown."""
 
 Condition = Literal["alive", "blocked", "stopping", "silent"]
 
@@ -78,6 +82,19 @@ async def read_workers(store: Store, census: Census | None = None) -> list[Worke
     held = (census or await store.inspector.census()).held
     views = [_view(one, held.get(one.info.id, 0)) for one in registered]
     return sorted(views, key=lambda view: (view.since, view.worker))
+
+
+async def read_deaths(store: Store, now: float) -> list[WorkerDeath]:
+    """Read which workers were declared dead in the last minutes, the first one first.
+
+    Args:
+        store: the store.
+        now: in seconds since the epoch, by the server's clock.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    return await store.workers.deaths(since=now - RECENT_SECONDS)
 
 
 def _view(found: RegisteredWorker, running: int) -> WorkerView:

@@ -17,6 +17,7 @@ from typing import Any
 
 from redis import exceptions as redis_errors
 
+from threadmill_shared.records.worker_death import WorkerDeath, deaths_in
 from threadmill_shared.records.workers import Seen
 from threadmill_shared.store.connections import StoreClient, connect
 from threadmill_shared.store.keys import Keys
@@ -29,6 +30,7 @@ class HeartbeatConnection(ABC):
     """A connection over which one worker at a time beats."""
 
     def __init__(self, keys: Keys) -> None:
+        self._keys = keys
         self._scripts = WorkerScripts(keys)
 
     async def register(
@@ -88,6 +90,18 @@ class HeartbeatConnection(ABC):
         """
         call = self._scripts.remove_worker(worker=worker, judged=registration, expired=False)
         await self._run(call)
+
+    async def death_of(self, worker: str) -> WorkerDeath | None:
+        """The note that this worker was declared dead; None: there is none, or it may not be read.
+
+        Raises:
+            ConnectionError: the server is away.
+        """
+        try:
+            entries = await self._send(("XREVRANGE", self._keys.deaths(), "+", "-"))
+        except redis_errors.ResponseError:
+            return None
+        return next((death for death in deaths_in(entries) if death.worker == worker), None)
 
     @abstractmethod
     async def seen(self) -> Seen | None:

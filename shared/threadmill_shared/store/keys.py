@@ -54,6 +54,7 @@ class Keys:
     Of the namespace (`<namespace>:{workers}:`, `<namespace>:{assistants}:`): `alive` (hash: worker
     -> registration) and `lease:<worker>` (string, 3 s); `tools:<worker>` (set, 60 s);
     `state:<worker>` (string: what it is doing, 60 s);
+    `deaths` (stream: the last 100 workers that were declared dead, 1 day after the last);
     `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
@@ -181,6 +182,10 @@ class Keys:
     def worker_state(self, worker_id: str) -> str:
         """What a worker is doing."""
         return f"{self.namespace}:{{workers}}:state:{worker_id}"
+
+    def deaths(self) -> str:
+        """The workers that were declared dead last."""
+        return f"{self.namespace}:{{workers}}:deaths"
 
     def probe(self, queue: str) -> str:
         """A probe that is under way in a queue."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import errors
+from threadmill_shared.records.worker_death import LOST_LEASE, WorkerDeath, deaths_in
 from threadmill_shared.records.worker_state import WorkerState
 from threadmill_shared.records.workers import RegisteredWorker, WorkerInfo, published_name
 from threadmill_shared.store.keys import Keys
@@ -125,17 +126,36 @@ class Workers:
                 most, best = sum(found), worker
         return best
 
-    async def remove(self, worker: str, registration: str, *, expired: bool) -> bool:
-        """Remove a worker that is dead; false if it turns out to live.
+    async def remove(self, death: WorkerDeath, registration: str) -> bool:
+        """Remove a worker that is dead, and note its death; false if it turns out to live.
 
         Args:
-            worker: its id.
+            death: of which worker, and why; one that was judged by its lease lives if it has one.
             registration: what it was judged by; a worker with another one has registered again.
-            expired: whether it was judged by its lease, so that one with a lease lives.
         """
-        call = self._scripts.remove_worker(worker=worker, judged=registration, expired=expired)
+        call = self._scripts.remove_worker(
+            worker=death.worker,
+            judged=registration,
+            expired=death.cause == LOST_LEASE,
+            death=death.encode(),
+        )
         [outcome] = await self._runner.run(call)
         return bool(outcome != "lives")
+
+    async def deaths(self, *, since: float) -> list[WorkerDeath]:
+        """The workers that were declared dead since then, the first one first.
+
+        At most the last 100; releases before this one note none.
+
+        Args:
+            since: in seconds since the epoch, by the server's clock.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        start = max(0, int(since * 1000))
+        entries = await self._runner.command("XRANGE", self._keys.deaths(), start, "+")
+        return deaths_in(entries)
 
     def scanner(self) -> WorkerScanner:
         """What asks the server about the workers again and again."""

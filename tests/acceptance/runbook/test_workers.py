@@ -59,7 +59,7 @@ def test_a_worker_was_killed(operator: Operator, workers: Workers, standin: Stan
     run, pause = begin_tale(standin)
     [other] = workers.start("bot")
     killed.kill()
-    operator.look(log=other.log, RUN_ID=run.id)
+    operator.look(log=other.log, RUN_ID=run.id, WORKER=killed.name)
     pause.end()
     operator.cure(MODULE="bot")
     assert run.wait(30).status == "completed"

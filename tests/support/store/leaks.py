@@ -141,6 +141,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "lease": _expires,
     "tools": _expires,
     "state": _expires,
+    "deaths": _expires,
     "probe": _expires,
     "published": _expires,
     "created": _stays,

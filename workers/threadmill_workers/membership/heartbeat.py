@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.records.workers import Seen, WorkerInfo
 from threadmill_shared.store.heartbeat_connection import HeartbeatConnection
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -94,12 +95,30 @@ class Heartbeat:
         self._tried = {registration: None}
 
     async def _register_anew(self, connection: HeartbeatConnection) -> None:
-        """Go on under a new id: others hold this one for dead, and have taken its runs."""
-        logger.warning("this worker was declared dead; its runs were reassigned")
+        """Go on under a new id: others hold this one for dead, or Redis has lost it."""
+        death = await connection.death_of(self.holder.id)
+        _log_removal(death)
         self._on_declared_dead()
         self.confirmed_at, self._registration, self._tried = float("-inf"), "", {}
         self.holder = self.holder.renewed()
         await self._register(connection)
+
+
+def _log_removal(death: WorkerDeath | None) -> None:
+    if death is None:
+        logger.warning(
+            "Redis has lost data: it does not know this worker any more, and no worker has declared"
+            " it dead. Redis was flushed, or has restarted or failed over without its last"
+            " writes; threadmill doctor examines its persistence. This worker drops its runs, and"
+            " continues under a new id"
+        )
+        return
+    logger.warning(
+        "this worker was declared dead: %s; %s. It continues under a new id; if this happens often,"
+        " its host or its network is overloaded",
+        death.sign,
+        f"its runs were reassigned: {death.runs}" if death.runs else "it held no run",
+    )
 
 
 def boot_seconds() -> float:

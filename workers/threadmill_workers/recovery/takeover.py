@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from threadmill_shared.records.changes import Dispatch, Reclaimed
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.worker_death import LOST_CONNECTION, LOST_LEASE, WorkerDeath
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.store import Store
 from threadmill_workers.log_text import list_runs
@@ -66,22 +67,29 @@ class Takeover:
             dead: the verdict.
             count: whether its death counts against its runs.
         """
-        if dead.registration and not await self._remove(dead):
+        death = await self._death(dead)
+        if dead.registration and not await self._remove(death, dead.registration):
             return
+        # Only now is it certain that it claims no further one.
         held = await self._store.indexes.held_by(dead.worker)
         if dead.registration or held:
-            name, why = dead.worker.rpartition(":")[0], "lease" if dead.expired else "connection"
-            what = f"its runs are reassigned: {list_runs(held)}" if held else "it held no run"
-            logger.warning("worker %s is dead (%s); %s", name, why, what)
+            _log_death(death, held, was_registered=bool(dead.registration))
         take = partial(self._take_from, dead, count=count)
         await asyncio.gather(*(each([run_id], take, "take over") for run_id in held))
 
-    async def _remove(self, dead: Dead) -> bool:
+    async def _death(self, dead: Dead) -> WorkerDeath:
+        return WorkerDeath(
+            worker=dead.worker,
+            cause=_cause(dead),
+            silent_seconds=round(_silent_seconds(dead) or 0.0, 1),
+            runs=len(await self._store.indexes.held_by(dead.worker)),
+        )
+
+    async def _remove(self, death: WorkerDeath, registration: str) -> bool:
         """Remove a dead worker's registration, and the queue that only it consumed."""
-        worker, registration = dead.worker, dead.registration
-        if not await self._store.workers.remove(worker, registration, expired=dead.expired):
+        if not await self._store.workers.remove(death, registration):
             return False
-        self._remove_queue(WorkerInfo.read(worker, registration).queue)
+        self._remove_queue(WorkerInfo.read(death.worker, registration).queue)
         return True
 
     async def _take_from(self, dead: Dead, run_id: str, *, count: bool) -> None:
@@ -91,9 +99,7 @@ class Takeover:
                 return
             taken = await self.take(record, count=count)
             if taken.is_first:
-                since = dead.silent_since
-                seconds = None if since is None else time.monotonic() - since
-                self._note_recovery("lease" if dead.expired else "connection", seconds)
+                self._note_recovery(_cause(dead), _silent_seconds(dead))
 
     async def take_stray(self, record: RunRecord) -> None:
         """Take a run from its holder, which lives and does not execute it."""
@@ -143,3 +149,20 @@ class Takeover:
         )
         if ended is not None:
             self._send(ended.send)
+
+
+def _cause(dead: Dead) -> str:
+    return LOST_LEASE if dead.expired else LOST_CONNECTION
+
+
+def _silent_seconds(dead: Dead) -> float | None:
+    """For how long it has given no sign of life, if that is known."""
+    return None if dead.silent_since is None else time.monotonic() - dead.silent_since
+
+
+def _log_death(death: WorkerDeath, held: Sequence[str], *, was_registered: bool) -> None:
+    why = f"{death.sign}, so {death.explanation}"
+    if not was_registered:
+        why = "it is not registered any more"
+    what = f"its runs are reassigned: {list_runs(held)}" if held else "it held no run"
+    logger.warning("worker %s is dead: %s; %s", death.name, why, what)

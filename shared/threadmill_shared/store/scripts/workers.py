@@ -50,10 +50,24 @@ class WorkerScripts:
             tools_ms=tools_ms,
         )
 
-    def remove_worker(self, *, worker: str, judged: str, expired: bool) -> ScriptCall:
-        """Remove a worker that is still registered as `judged`; if `expired`, without a lease."""
-        keys = {**self._of_membership(worker), "state": self._keys.worker_state(worker)}
-        args: dict[str, Value] = {"worker": worker, "judged": judged, "expired": int(expired)}
+    def remove_worker(
+        self, *, worker: str, judged: str, expired: bool, death: str = ""
+    ) -> ScriptCall:
+        """Remove a worker that is still registered as `judged`; if `expired`, without a lease.
+
+        `death` is what is noted of its death, empty for a worker that ends by itself.
+        """
+        keys = {
+            **self._of_membership(worker),
+            "state": self._keys.worker_state(worker),
+            "deaths": self._keys.deaths(),
+        }
+        args: dict[str, Value] = {
+            "worker": worker,
+            "judged": judged,
+            "expired": int(expired),
+            "death": death,
+        }
         return script("remove_worker").call(keys, args)
 
     def _of_worker(self, name: str, worker: str, **args: Value) -> ScriptCall:
