@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.support.servers.http_server import LocalHttpServer, OwnedServer
 
 FINE = "All is well."
 
@@ -25,43 +25,24 @@ _FINE = {
 }
 
 
-class RawProvider:
+class RawProvider(LocalHttpServer):
     """Sends each of its bodies once, in turn, and then says FINE."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.bodies: deque[tuple[Sequence[bytes], bool]] = deque()
         """Pieces, and whether the connection breaks after them."""
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.provider = self
-        self.base_url = f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    provider: RawProvider
-    daemon_threads = True
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: OwnedServer
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        bodies = self.server.provider.bodies
+        provider: RawProvider = self.server.owner
+        bodies = provider.bodies
         fine = [_FINE[self.path.rpartition("/")[2]]]
         pieces, is_broken = bodies.popleft() if bodies else (fine, False)
         self.send_response(200)
