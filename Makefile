@@ -19,7 +19,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all monitoring chaos fuzz lint bench requirements clean
+.PHONY: help demo test test-all monitoring chaos fuzz lint bench bench-watched requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 
 bench: $(INSTALLED) ## Measure against the bare SDK and a plain Celery task
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-watched: $(INSTALLED) ## Measure what logs and metrics cost a worker
+	$(BIN)/python benchmarks/watched.py $(ARGS)
 
 requirements: $(INSTALLED) ## Pin what pyproject.toml asks for; ARGS=--upgrade renews the pins
 	CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/pip-compile --quiet \

@@ -70,12 +70,12 @@ def run_plain(runs: int, at_once: int) -> Figures:
     with ended(subprocess.Popen(command, stdout=quiet, stderr=quiet, text=True)) as worker:
         answer.delay("warm-up", "tokens=1 delay=0")
         _wait(lambda: finished() == 1)
-        begun, used = time.perf_counter(), _cpu(worker.pid)
+        begun, used = time.perf_counter(), cpu_seconds(worker.pid)
         for number in range(runs):
             answer.delay(str(number), MESSAGE)
         _wait(lambda: finished() == runs + 1)
         seconds = time.perf_counter() - begun
-        return _figures(worker.pid, runs, seconds, _cpu(worker.pid) - used, float("nan"))
+        return _figures(worker.pid, runs, seconds, cpu_seconds(worker.pid) - used, float("nan"))
 
 
 def run_threadmill(runs: int, at_once: int) -> Figures:
@@ -90,12 +90,12 @@ def run_threadmill(runs: int, at_once: int) -> Figures:
     with ended(worker):
         ai = Assistant(name="bench")
         ai.say("tokens=1 delay=0", event_handler_class=None)
-        begun, used = time.perf_counter(), _cpu(worker.pid)
+        begun, used = time.perf_counter(), cpu_seconds(worker.pid)
         last = asyncio.run(_enqueue(ai, runs))
         for run in last:
             run.wait(GIVE_UP_SECONDS)
         seconds = time.perf_counter() - begun
-        cpu = _cpu(worker.pid) - used
+        cpu = cpu_seconds(worker.pid) - used
         first = statistics.median(_claim_to_first_token(store, run) for run in last[::10])
         return _figures(worker.pid, runs, seconds, cpu, first)
 
@@ -155,7 +155,8 @@ def _figures(pid: int, runs: int, seconds: float, cpu: float, first: float) -> F
     return Figures(runs / seconds, cpu / runs / TOKENS * 1e6, rss, first)
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

@@ -33,7 +33,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def start_redis() -> Iterator[str]:
     """A Redis without persistence; gives its URL."""
-    port = _free_port()
+    port = free_port()
     folder = tempfile.mkdtemp(prefix="threadmill-bench-")
     command = [find_program(), "--port", str(port), "--save", "", "--dir", folder]
     quiet = subprocess.DEVNULL
@@ -55,7 +55,8 @@ def start_standin() -> Iterator[str]:
         yield process.stdout.readline().split()[-1]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
