@@ -78,6 +78,7 @@ def test_a_worker_with_too_many_stuck_calls_drains_and_is_replaced(
     assert (long.wait(20).status, long.attempt) == ("completed", 1)
     assert exits_with(worn) == REPLACE_CODE
     assert f"{LEAST_SPARE} tool calls still run in threads of this worker" in worn.log()
+    assert f"nobody waits for them (dawdle {LEAST_SPARE})" in worn.log()
 
     workers.start("dangerous")
     assert [outputs(run.wait(20)) for run in late] == [["remembered tea"]] * 3
@@ -107,6 +108,41 @@ def test_what_a_replaced_worker_cannot_end_goes_to_another_one(
     assert (long.wait(20).status, long.attempt) == ("completed", 2)
     assert stuck.wait(20).status == "completed"
     assert notes.read_text().count("begin:dawdle") == LEAST_SPARE
+
+
+def begin_busy(notes: Path) -> Run:
+    """A run whose calls need all threads for some seconds, and are within their time."""
+    run = begin('call dawdle {"seconds": 8} ' * LEAST_SPARE, notes)
+    wait_until(lambda: notes.read_text().count("begin:dawdle") == LEAST_SPARE, "all are called")
+    return run
+
+
+def test_a_worker_that_was_frozen_goes_on_although_all_its_threads_were_busy(
+    workers: Workers, notes: Path
+) -> None:
+    [frozen] = workers.start("dangerous", THREADMILL_TOOL_THREADS=str(LEAST_SPARE))
+    busy = begin_busy(notes)
+    [other] = workers.start("dangerous")
+    frozen.freeze()
+    assert busy.wait(30).status == "completed"
+    frozen.thaw()
+    wait_until(lambda: "was declared dead" in frozen.log(), "it sees what has happened", 20)
+    other.kill()
+    late = begin('call remember {"word": "tea"}', notes).wait(20)
+    assert (outputs(late), late.worker) == (["remembered tea"], frozen.name)
+    assert "still run in threads" not in frozen.log()
+
+
+def test_a_worker_that_is_told_to_stop_while_its_threads_are_busy_is_not_worn(
+    workers: Workers, notes: Path
+) -> None:
+    [worker] = workers.start(
+        "dangerous", THREADMILL_TOOL_THREADS=str(LEAST_SPARE), THREADMILL_DRAIN_SECONDS="0"
+    )
+    begin_busy(notes)
+    worker.terminate()
+    assert exits_with(worker) == 0
+    assert "still run in threads" not in worker.log()
 
 
 def test_an_embedded_worker_does_not_end_its_script(environment: None, tmp_path: Path) -> None:

@@ -144,6 +144,41 @@ def test_a_process_with_many_threads_bears_as_many_abandoned_calls() -> None:
     assert play(12, act).exhausted == [12]
 
 
+async def cancel(scene: Scene, count: int, seconds: float) -> None:
+    """Abandon calls that have these seconds, long before these are over."""
+    before = scene.runner.thread_counts().abandoned
+    for _ in range(count):
+        call = asyncio.ensure_future(scene.call(seconds))
+        await scene.until(lambda counts: counts.busy > 0)
+        call.cancel()
+        await asyncio.wait([call])
+    await scene.until(lambda counts: counts.abandoned == before + count)
+
+
+def test_cancelled_calls_may_still_return_and_do_not_have_the_process_replaced() -> None:
+    async def act(scene: Scene) -> None:
+        await cancel(scene, module.LEAST_SPARE, seconds=60)
+        assert not scene.runner.overdue_tools()
+        scene.release()
+        await scene.until(lambda counts: counts.abandoned == 0)
+
+    assert play(2, act).exhausted == []
+
+
+def test_cancelled_calls_that_still_run_after_their_time_are_reported() -> None:
+    async def act(scene: Scene) -> None:
+        await cancel(scene, module.LEAST_SPARE, seconds=1)
+        assert scene.exhausted == []
+        await wait_until_async(lambda: scene.exhausted != [])
+        assert scene.runner.overdue_tools() == {"stuck": module.LEAST_SPARE}
+        scene.release()
+        await scene.until(lambda counts: counts.abandoned == 0)
+        assert not scene.runner.overdue_tools()
+        await asyncio.gather(*(scene.call() for _ in range(3)))
+
+    assert play(2, act).exhausted == [module.LEAST_SPARE]
+
+
 def test_further_abandoned_calls_take_the_room_of_others_until_they_end() -> None:
     async def act(scene: Scene) -> None:
         await scene.abandon(module.LEAST_SPARE + 2)
@@ -170,6 +205,27 @@ def test_the_log_names_an_abandoned_call_that_does_not_end(
     play(2, act)
     assert "nobody waits for tool stuck (call call_1 of run_0b0, begun 0 s ago)" in caplog.text
     assert "such calls: 1, of at most 8" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_the_log_tells_the_end_of_an_abandoned_call_that_it_has_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ABANDONED_SECONDS", 0.01)
+    caplog.set_level(logging.INFO)
+
+    async def act(scene: Scene) -> None:
+        await scene.call(run_id="run_0b0")
+        await wait_until_async(lambda: "nobody waits for tool" in caplog.text)
+        assert "has returned" not in caplog.text
+        scene.release()
+        await wait_until_async(lambda: "has returned" in caplog.text)
+
+    play(2, act)
+    [line] = [one for one in caplog.records if "has returned" in one.message]
+    assert line.message.startswith("tool stuck (call call_1 of run_0b0, begun ")
+    assert line.message.endswith("calls that nobody waits for: 0")
+    assert vars(line)["threadmill_fields"]["run"] == "run_0b0"
     assert SECRET not in caplog.text
 
 

@@ -9,6 +9,7 @@ from itertools import dropwhile
 from typing import Any
 
 from threadmill_shared.log_text import about
+from threadmill_shared.tools.call_context import call_fields
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_shared.tools.user_traceback import Place, format_frames, is_ours
 from threadmill_workers.event_loop import EventLoopThread
@@ -37,14 +38,8 @@ def find_block(loop: EventLoopThread, runner: ToolRunner) -> LoopBlock:
         what = f"see the stack for what blocks it{in_progress}"
         return LoopBlock(what, about(traceback=stack))
     name, call = found
-    fields = about(
-        run=call.run_id,
-        thread=call.thread_id,
-        assistant=call.assistant,
-        attempt=call.attempt,
-        traceback=stack,
-    )
-    return LoopBlock(f"tool {name} blocks it in call {call.call_id} of {call.run_id}", fields)
+    what = f"tool {name} blocks it in call {call.call_id} of {call.run_id}"
+    return LoopBlock(what, call_fields(call, traceback=stack))
 
 
 def _shown(loop: EventLoopThread) -> list[str]:
@@ -52,7 +47,8 @@ def _shown(loop: EventLoopThread) -> list[str]:
     frame = loop.frame()
     places = list(traceback.walk_stack(frame))[::-1] if frame is not None else []
     users = list(dropwhile(_is_plumbing, places))
-    return format_frames(users) or traceback.StackSummary.extract(iter(places)).format()
+    every = traceback.StackSummary.extract(iter(places)).format()
+    return format_frames(users) or "".join(every).splitlines()
 
 
 def _is_plumbing(place: Place) -> bool:

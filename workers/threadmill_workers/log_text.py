@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from threadmill_shared.log_text import where_raised
@@ -20,3 +21,10 @@ def list_runs(run_ids: Sequence[str]) -> str:
         return "0"
     more = ["..."] if len(run_ids) > _SHOWN else []
     return f"{len(run_ids)} ({', '.join([*run_ids[:_SHOWN], *more])})"
+
+
+def list_counts(counts: Counter[str]) -> str:
+    """`pay 6, ship 2`, the most frequent ones first; `...` if there are more."""
+    more = ["..."] if len(counts) > _SHOWN else []
+    shown = [f"{name} {number}" for name, number in counts.most_common(_SHOWN)]
+    return ", ".join([*shown, *more])

@@ -27,6 +27,7 @@ from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.event_loop import EventLoopThread
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.log_text import list_counts
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
 from threadmill_workers.metrics.worker_metrics import WorkerMetrics
@@ -71,6 +72,7 @@ class WorkerProcess:
         self._own_queue = own_queue or Queues(settings.namespace).own(self.identity.nonce)
         self._make_model = make_model
         self._on_exhausted = on_exhausted
+        self._is_stopping = False
         self.queues = [self._own_queue] if own_queue else self._fleets_queues(only)
         self._loop = EventLoopThread()
         name = hostname(self.identity.id)
@@ -160,21 +162,26 @@ class WorkerProcess:
     def _replace(self, abandoned: int) -> None:
         """So many tool calls never end that only another process has threads for new ones."""
         calls = counted(abandoned, "tool call")
+        tools = list_counts(self._runner.overdue_tools())
         if self._on_exhausted is None:
             logger.error(
-                "%s still run in threads of this process although nobody waits for them; further "
-                "ones will delay others: restart the process, and give the tools time limits of "
-                "their own",
+                "%s still run in threads of this process although nobody waits for them (%s); "
+                "further ones will delay others: restart the process, and give the tools time "
+                "limits of their own",
                 calls,
+                tools,
+                extra=OF_PROCESS,
             )
-            return
-        logger.error(
-            "%s still run in threads of this worker although nobody waits for them; it stops "
-            "taking runs, and exits with code %d to be restarted",
-            calls,
-            REPLACE_CODE,
-        )
-        self._on_exhausted()
+        elif not self._is_stopping:
+            logger.error(
+                "%s still run in threads of this worker although nobody waits for them (%s); it "
+                "stops taking runs, and exits with code %d to be restarted",
+                calls,
+                tools,
+                REPLACE_CODE,
+                extra=OF_PROCESS,
+            )
+            self._on_exhausted()
 
     # ---- life ------------------------------------------------------------------------------------
 
@@ -222,6 +229,7 @@ class WorkerProcess:
 
     def stop_consuming(self) -> None:
         """Take no message any more; those that were taken and not begun go back."""
+        self._is_stopping = True
         self._consumer.stop()
         self._loop.begin_unobserved(self._runtime.begin_stopping())
 

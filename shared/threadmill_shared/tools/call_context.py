@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared.errors import CallerError
+from threadmill_shared.log_text import about
 
 
 class NoCurrentCall(CallerError, LookupError):
@@ -54,6 +55,17 @@ def current_call() -> CallContext:
             "calling(CallContext(...)):`."
         )
         raise NoCurrentCall(message) from None
+
+
+def call_fields(call: CallContext, *, traceback: str | None = None) -> dict[str, Any]:
+    """The `extra` of a log line about a call that is logged outside its run."""
+    return about(
+        run=call.run_id,
+        thread=call.thread_id,
+        assistant=call.assistant,
+        attempt=call.attempt,
+        traceback=traceback,
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -85,8 +86,8 @@ class ToolRunner:
             max_threads: sync tools that are executed at a time.
             default_timeout: seconds that a call may take if its tool sets no limit; None: any.
             max_output_bytes: of a larger output, in UTF-8, the model gets the beginning.
-            on_exhausted: called once with the number of abandoned calls that still run in threads,
-                when there are as many as can be replaced by further threads.
+            on_exhausted: called once with the number of abandoned calls that still run in threads
+                after their time, when there are as many as can be replaced by further threads.
         """
         self._threads = ToolThreads(max_threads, on_exhausted)
         self._default_timeout = default_timeout
@@ -140,6 +141,10 @@ class ToolRunner:
         """What the threads for sync tools do at this moment; may be called in any thread."""
         return self._threads.counts()
 
+    def overdue_tools(self) -> Counter[str]:
+        """How many calls of each tool still run in threads though nobody waits for them."""
+        return self._threads.overdue_tools()
+
     def call_on_loop(self, loop: asyncio.AbstractEventLoop) -> tuple[str, CallContext] | None:
         """The tool, by name, and the call that this loop executes now; None: it does other work.
 
@@ -188,7 +193,8 @@ class ToolRunner:
             return _failure(ToolTimedOut, self._no_thread(tool, seconds))
         try:
             # A copy, since two threads cannot be in one context at a time.
-            begun = self._threads.submit(name, context, partial(surroundings.copy().run, work))
+            work_there = partial(surroundings.copy().run, work)
+            begun = self._threads.submit(name, context, work_there, limit=seconds)
         except RuntimeError as error:
             return _raised(error)
         try:

@@ -19,9 +19,20 @@ class ThreadJob:
     context: CallContext
     future: asyncio.Future[Any]
     """Its result; cancelled by a caller that no longer waits."""
+    limit: float | None = None
+    """Seconds that the call may take; None: nobody has set a limit."""
     began: float = field(default_factory=time.monotonic)
     is_abandoned: bool = False
     """Nobody waits for its result any more, but its thread still executes it."""
+    is_overdue: bool = False
+    """It is abandoned, and its time is over: it may never return."""
+    was_reported: bool = False
+    """The log has told that it is abandoned."""
+
+    @property
+    def seconds_left(self) -> float:
+        """Until its time is over; 0 or less: it is, or there is no limit."""
+        return 0.0 if self.limit is None else self.began + self.limit - time.monotonic()
 
     def __str__(self) -> str:
         seconds = time.monotonic() - self.began

@@ -4,7 +4,8 @@ Not a `ThreadPoolExecutor`: the interpreter joins that one's threads when it exi
 tool would keep a process from ending. These are daemon threads, which nothing waits for.
 
 A thread cannot be stopped from outside. A call that is abandoned (it timed out, or its run was
-cancelled) keeps its thread, and the next call gets another one in its place.
+cancelled) keeps its thread, and the next call gets another one in its place. Within its time limit
+it may return like any other; after that it may never.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import inspect
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from threadmill_shared.tools.call_context import CallContext
+from threadmill_shared.tools.call_context import CallContext, call_fields
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_shared.tools.thread_job import ThreadJob
 
@@ -36,6 +38,8 @@ WAITING_SECONDS = 1.0
 """After that a call that waits for a thread is reported."""
 REPORT_SECONDS = 10.0
 """Between two reports of waiting calls."""
+_TIMER_SECONDS = 0.05
+"""A timer of an event loop may fire that much too early."""
 
 
 class ToolThreads:
@@ -50,8 +54,8 @@ class ToolThreads:
 
         Args:
             limit: calls that are executed at a time.
-            on_exhausted: called once with the number of abandoned calls, when there are as many as
-                can be replaced.
+            on_exhausted: called once with the number of abandoned calls whose time is over, when
+                there are as many as can be replaced.
         """
         self.limit = limit
         self.spare = max(limit, LEAST_SPARE)
@@ -59,6 +63,7 @@ class ToolThreads:
         self._is_exhausted = False
         self._jobs: dict[ThreadJob, None] = {}
         self._abandoned = 0
+        self._overdue = 0
         self._waiting = 0
         self._reported_at = float("-inf")
         self._started = 0
@@ -70,6 +75,10 @@ class ToolThreads:
         abandoned = self._abandoned
         busy = max(0, len(self._jobs) - abandoned)
         return ThreadCounts(self.limit, busy, abandoned, self._waiting)
+
+    def overdue_tools(self) -> Counter[str]:
+        """How many abandoned calls of each tool, by name, are still executed after their time."""
+        return Counter(job.tool for job in self._jobs if job.is_overdue)
 
     async def reserve(self, tool: str, context: CallContext, seconds: float | None) -> bool:
         """Wait for a free thread, and keep it for the next `submit`; False if the time is over."""
@@ -85,17 +94,30 @@ class ToolThreads:
             self._waiting -= 1
             report.cancel()
 
-    def submit(self, tool: str, context: CallContext, work: Callable[[], T]) -> asyncio.Future[T]:
+    def submit(
+        self,
+        tool: str,
+        context: CallContext,
+        work: Callable[[], T],
+        *,
+        limit: float | None = None,
+    ) -> asyncio.Future[T]:
         """Start `work`, which must not raise, in the thread that was reserved.
 
         Whoever no longer waits for the result must cancel the future: the call is then abandoned.
+
+        Args:
+            tool: its name, for the log.
+            context: of which call.
+            work: what the thread executes.
+            limit: seconds after which the caller no longer waits; None: it always does.
 
         Raises:
             RuntimeError: no thread can be started.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        job = ThreadJob(tool, context, future)
+        job = ThreadJob(tool, context, future, limit)
 
         def execute() -> None:
             result = work()
@@ -140,7 +162,7 @@ class ToolThreads:
         """A thread has executed a call."""
         del self._jobs[job]
         if job.is_abandoned:
-            self._end_abandoned()
+            self._end_abandoned(job)
         else:
             self._places.release()
         if not job.future.done():
@@ -148,10 +170,19 @@ class ToolThreads:
         elif inspect.iscoroutine(result):
             result.close()
 
-    def _end_abandoned(self) -> None:
+    def _end_abandoned(self, job: ThreadJob) -> None:
         if self._abandoned > self.spare:
             self._places.release()
         self._abandoned -= 1
+        self._overdue -= job.is_overdue
+        if job.was_reported:
+            logger.info(
+                "tool %s has returned, and its thread is free again; calls that nobody waits for: "
+                "%d",
+                job,
+                self._abandoned,
+                extra=call_fields(job.context),
+            )
         if self._started > self.limit + self._abandoned:  # as many threads as are needed again
             self._started -= 1
             self._queue.put(None)
@@ -164,15 +195,28 @@ class ToolThreads:
         self._abandoned += 1
         if self._abandoned <= self.spare:
             self._places.release()
-        job.future.get_loop().call_later(ABANDONED_SECONDS, self._report_abandoned, job)
-        if self._abandoned == self.spare and not self._is_exhausted:
+        loop = job.future.get_loop()
+        loop.call_later(ABANDONED_SECONDS, self._report_abandoned, job)
+        if job.seconds_left <= _TIMER_SECONDS:
+            self._note_overdue(job)
+        else:
+            loop.call_later(job.seconds_left, self._note_overdue, job)
+
+    def _note_overdue(self, job: ThreadJob) -> None:
+        """The time of an abandoned call is over."""
+        if job not in self._jobs:
+            return
+        job.is_overdue = True
+        self._overdue += 1
+        if self._overdue == self.spare and not self._is_exhausted:
             self._is_exhausted = True
-            self._on_exhausted(self._abandoned)
+            self._on_exhausted(self._overdue)
 
     # ---- reports ---------------------------------------------------------------------------------
 
     def _report_abandoned(self, job: ThreadJob) -> None:
         if job in self._jobs:
+            job.was_reported = True
             logger.warning(
                 "nobody waits for tool %s any more, but it still keeps a thread; such calls: %d, "
                 "of at most %d",
