@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +19,7 @@ from threadmill.cli.tables import (
     print_table,
     terminal_width,
 )
-from threadmill.cli.texts import NONE, duration, local_time
+from threadmill.cli.texts import NONE, duration, local_time, short_duration, short_time
 
 if TYPE_CHECKING:
     from threadmill.inspection.run_list import ListedRun, RunChanges, RunList
@@ -44,16 +44,20 @@ FOLLOW_SECONDS = 1.0
 INCOMPLETE = "There may be more {}: {} (docs/lists.md)."
 COLUMNS = (
     Column("run"),
-    Column("status", least=11),
-    Column("start", least=8),
-    Column("duration", rank=2, least=8),
-    Column("assistant", rank=3, is_cut=True),
-    Column("tokens", rank=4, least=8, is_number=True),
+    Column("status"),
+    Column("start", rank=1),
+    Column("duration", rank=2),
+    Column("assistant", is_cut=True),
+    Column("tokens", rank=4, is_number=True),
     Column("attempt", rank=5, is_number=True),
     Column("worker", rank=6),
     Column("thread", rank=7),
-    Column("error", rank=1, is_cut=True, least=5, goes_if_empty=True),
+    Column("error", is_cut=True, goes_if_empty=True),
 )
+LEAST = {"status": 11, "start": 8, "duration": 8, "assistant": 12, "tokens": 8, "error": 16}
+"""Cells of the columns of lines that are printed one after the other, so that they are aligned."""
+KNOWN_RANK = 9
+"""Of a column in which all runs have what was asked for."""
 
 
 @click.command()
@@ -108,7 +112,8 @@ def runs(
     elif as_json:
         print_objects(found.runs, empty=NO_RUNS)
     else:
-        print_table(_table(found.runs), empty=NO_RUNS)
+        known = {name for name, one in (("status", status), ("assistant", assistant)) if one}
+        print_table(_table(found.runs, known), empty=NO_RUNS)
 
 
 def _wanted(
@@ -190,26 +195,26 @@ def _print_lines(found: Sequence[ListedRun], *, as_json: bool, has_titles: bool 
         print_objects(found)
         return
     # Columns that came and went with what is in them would not fit the titles.
-    for line in _table(found, leaves_out_empty=False).lines(terminal_width())[
-        0 if has_titles else 1 :
-    ]:
+    columns = [one._replace(least=LEAST.get(one.title, 0), goes_if_empty=False) for one in COLUMNS]
+    table = Table(columns, [_row(one) for one in found])
+    for line in table.lines(terminal_width())[0 if has_titles else 1 :]:
         click.echo(line)
 
 
-def _table(found: Sequence[ListedRun], *, leaves_out_empty: bool = True) -> Table:
-    columns = [
-        one._replace(goes_if_empty=one.goes_if_empty and leaves_out_empty) for one in COLUMNS
-    ]
+def _table(found: Sequence[ListedRun], known: Collection[str] = ()) -> Table:
+    """A table of these runs; what is in the columns `known` was asked for, so they go first."""
+    columns = [one._replace(rank=KNOWN_RANK) if one.title in known else one for one in COLUMNS]
     return Table(columns, [_row(one) for one in found])
 
 
 def _row(run: ListedRun) -> list[str | Cell]:
     tokens = run.prompt_tokens + run.completion_tokens
+    start, seconds = run.started_at or run.created_at, _seconds(run)
     return [
         run.id,
         Cell(run.status, STATUS_COLORS.get(run.status)),
-        local_time(run.started_at or run.created_at),
-        duration(_seconds(run)),
+        Cell(local_time(start), short=short_time(start)),
+        Cell(duration(seconds), short=short_duration(seconds)),
         run.assistant,
         str(tokens) if tokens else NONE,
         str(run.attempts),

@@ -16,7 +16,9 @@ C = TypeVar("C", bound=Callable[..., None])
 
 _GAP = "  "
 _NARROWEST = 12
-"""Cells to which a column is cut at most."""
+"""Cells to which a column is cut before another one is left out."""
+_AT_LEAST = 10
+"""Cells to which a column is cut if none can be left out any more."""
 
 
 class Column(NamedTuple):
@@ -55,10 +57,12 @@ class Table:
         """The table's lines, in which nothing is cut if there is no `width`."""
         titles = [Cell(column.title) for column in self.columns]
         cells = [[_cell(one) for one in row] for row in self.rows]
-        wide = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
-        widths = [max(pair) for pair in zip(wide, (one.least for one in self.columns), strict=True)]
+        shortest = [[Cell(one.short or one.text) for one in row] for row in cells]
+        short = _widths(titles, shortest)
+        full = _widths(titles, cells)
+        wide = [max(pair) for pair in zip(full, (one.least for one in self.columns), strict=True)]
         empty = {at for at, column in enumerate(self.columns) if self._is_empty(at, column)}
-        shown = _fit(self.columns, widths, width, empty)
+        shown = _fit(self.columns, wide, short, width, empty)
         head = _line(titles, self.columns, shown, is_title=True)
         return [head, *(_line(row, self.columns, shown) for row in cells)]
 
@@ -119,6 +123,10 @@ def _cell(value: str | Cell) -> Cell:
     return Cell(shown_text(cell.text) or NONE, cell.color, cell.short and shown_text(cell.short))
 
 
+def _widths(titles: Sequence[Cell], rows: Sequence[Sequence[Cell]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(titles, *rows, strict=True)]
+
+
 def _width(cell: Cell) -> int:
     return len(cell.text) if cell.text.isascii() else _cells(cell.text)
 
@@ -130,29 +138,52 @@ def _cells(text: str) -> int:
 
 
 def _fit(
-    columns: Sequence[Column], widths: list[int], width: int | None, empty: Collection[int]
+    columns: Sequence[Column],
+    wide: Sequence[int],
+    short: Sequence[int],
+    width: int | None,
+    empty: Collection[int],
 ) -> dict[int, int]:
-    """The widths of the columns that are shown, by their places; `empty` ones go first."""
-    shown = dict(enumerate(widths))
-    if width is not None and _total(shown) > width:
-        shown = {at: cells for at, cells in shown.items() if at not in empty}
-    while width is not None and _total(shown) > width:
-        excess = _total(shown) - width
-        loose = max(
-            (at for at in shown if columns[at].is_cut and shown[at] > _NARROWEST),
-            key=lambda at: shown[at],
-            default=None,
-        )
-        if loose is not None:
-            shown[loose] = max(shown[loose] - excess, _NARROWEST)
-            continue
-        last = max(shown, key=lambda at: columns[at].rank)
-        if columns[last].rank == 0:
+    """The widths of the columns that are shown, by their places.
+
+    `wide` are their widths in full, `short` those of their short forms; `empty` ones go first.
+    """
+    shown = dict(enumerate(wide))
+    if width is None or _total(shown) <= width:
+        return shown
+    places = [at for at in shown if at not in empty]
+    while True:
+        # What was cut for the sake of a column that is left out may be wider again.
+        shown = {at: wide[at] for at in places}
+        _shorten(shown, columns, short, width)
+        least = {at: max(_NARROWEST, short[at] if short[at] < wide[at] else 0) for at in places}
+        _cut_columns(shown, columns, least, width)
+        last = max(places, key=lambda at: columns[at].rank, default=None)
+        if last is None or _total(shown) <= width or columns[last].rank == 0:
             break
-        del shown[last]
-        # What was cut for the sake of this column may be wider again.
-        shown = {at: widths[at] for at in shown}
+        places.remove(last)
+    _cut_columns(shown, columns, dict.fromkeys(places, _AT_LEAST), width)
     return shown
+
+
+def _shorten(
+    shown: dict[int, int], columns: Sequence[Column], short: Sequence[int], width: int
+) -> None:
+    """Give columns that are not cut the widths of their short forms, if that is necessary."""
+    if _total(shown) > width:
+        shown |= {at: min(shown[at], short[at]) for at in shown if not columns[at].is_cut}
+
+
+def _cut_columns(
+    shown: dict[int, int], columns: Sequence[Column], least: Mapping[int, int], width: int
+) -> None:
+    """Cut the widest columns as far as necessary, to the width that each has at least."""
+    while (excess := _total(shown) - width) > 0:
+        loose = [at for at in shown if columns[at].is_cut and shown[at] > least[at]]
+        if not loose:
+            return
+        widest = max(loose, key=lambda at: shown[at])
+        shown[widest] = max(shown[widest] - excess, least[widest])
 
 
 def _total(shown: dict[int, int]) -> int:

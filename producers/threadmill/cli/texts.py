@@ -24,6 +24,15 @@ def local_time(seconds: float | None) -> str:
     return then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
+def short_time(seconds: float | None) -> str:
+    """A time of day to the minute, or only the date if that is not today's."""
+    if not seconds:
+        return NONE
+    then = datetime.fromtimestamp(seconds).astimezone()
+    is_today = then.date() == datetime.now().astimezone().date()
+    return then.strftime("%H:%M" if is_today else "%m-%d")
+
+
 def time_of_day(seconds: float | None) -> str:
     """A time of day to the millisecond; with its date if that is not today's."""
     if not seconds:
@@ -45,6 +54,11 @@ def duration(seconds: float | None) -> str:
         if whole >= size:
             return _two(whole // size, unit, whole % size // smaller, name)
     return _two(whole // 60, "min", whole % 60, "s") if whole >= 60 else f"{whole} s"
+
+
+def short_duration(seconds: float | None) -> str:
+    """The same in fewer letters: `12s`, `3m5s`, `2h10m`."""
+    return duration(seconds).replace("min", "m").replace(" ", "")
 
 
 def _two(number: int, unit: str, smaller: int, name: str) -> str:

@@ -10,8 +10,8 @@ import click
 from threadmill.cli.moments import since_option, until_option
 from threadmill.cli.reading import read_store
 from threadmill.cli.runs import INCOMPLETE
-from threadmill.cli.tables import Column, Table, json_option, print_objects, print_table
-from threadmill.cli.texts import NONE, local_time
+from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
+from threadmill.cli.texts import NONE, local_time, short_time
 
 if TYPE_CHECKING:
     from threadmill.inspection.thread_list import ThreadList, ThreadView
@@ -91,11 +91,11 @@ def _check_indexes(wanted: ThreadFilter, settings: Settings) -> None:
 
 
 def _table(found: Sequence[ThreadView]) -> Table:
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             one.id,
-            local_time(one.active_at),
-            local_time(one.created_at),
+            Cell(local_time(one.active_at), short=short_time(one.active_at)),
+            Cell(local_time(one.created_at), short=short_time(one.created_at)),
             str(one.items),
             one.key or NONE,
             " ".join(f"{name}={value}" for name, value in one.metadata.items()) or NONE,
