@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1)
     """Workers that may die in a run's tool calls, none of which is finished, before it fails as
     `worker_lost`; three times as many of a run that was merely waiting for its model."""
+    worker_wait_seconds: float = Field(default=60, ge=0)
+    """How long a run waits for a worker that has the function of its call; 0: not at all."""
     drain_seconds: float = Field(default=25, ge=0)
     """How long a worker that was told to stop lets its runs continue."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)

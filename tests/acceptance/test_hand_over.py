@@ -59,7 +59,7 @@ def test_a_run_whose_tools_are_spread_over_workers_goes_to_and_fro_only_for_its_
 def test_a_call_that_is_to_be_repeated_is_not_said_to_be_unknown_where_its_tool_is_not(
     workers: Workers, tmp_path: Path
 ) -> None:
-    workers.start("toolbox")
+    workers.start("toolbox", THREADMILL_WORKER_WAIT_SECONDS="0")
     workers.start("dangerous")
     tools = {t.name: t for name in ("toolbox", "dangerous") for t in Assistant.load(name).tools}
     assistant = Assistant(tools=[tools[name] for name in ("show_int", "fail", "die_again")])

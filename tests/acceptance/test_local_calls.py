@@ -42,7 +42,7 @@ CALLERS = "tests.acceptance.scripts.callers"
 @pytest.fixture(scope="module")
 def worker(lasting: Lasting) -> Worker:
     """It has loaded a module of its own, and never seen this one."""
-    [worker] = lasting.workers.start("toolbox")
+    [worker] = lasting.workers.start("toolbox", THREADMILL_WORKER_WAIT_SECONDS="0")
     return worker
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True)
 @pytest.fixture(scope="module")
 def worker(lasting: Lasting) -> Worker:
     """One worker that all of this happens to."""
-    [worker] = lasting.workers.start("misuse")
+    [worker] = lasting.workers.start("misuse", THREADMILL_WORKER_WAIT_SECONDS="0")
     return worker
 
 

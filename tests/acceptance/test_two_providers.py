@@ -192,12 +192,14 @@ def test_a_tool_asks_an_assistant_of_the_other_provider(fleet: Fleet) -> None:
 
 
 def test_a_run_is_not_handed_over_to_the_other_group_for_its_tool(fleet: Fleet) -> None:
-    fleet.start(LOCAL)  # it has not loaded the scales
+    # It has not loaded the scales, and soon stops to wait for a worker of its queue that has.
+    fleet.start(LOCAL, THREADMILL_WORKER_WAIT_SECONDS="1.5")
     fleet.start(OPENAI, "scales")
     run = Assistant.load("Scales").enqueue('call weigh {"item": "tea"}').wait(30)
     assert run.status == "failed"
     assert run.last_error is not None
     assert "no live worker" in run.last_error.message
+    assert "none has come within 1.5 s" in run.last_error.message
     assert fleet.openai.requests == []
     fleet.assert_apart()
 

@@ -27,6 +27,7 @@ from threadmill_workers.consuming.task_events import TaskEvents, hostname
 from threadmill_workers.event_loop import EventLoopThread
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.execution.worker_watch import WorkerWatch
 from threadmill_workers.log_text import list_counts
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.membership.lease import Lease, Loop
@@ -202,15 +203,17 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         model = self._make_model()
+        store = await open_store(self.settings)
         context = WorkerContext(
             settings=self.settings,
-            store=await open_store(self.settings),
+            store=store,
             sender=self._sender,
             lease=self._lease,
             model=model,
             tools=self.catalog.tools,
             runner=self._runner,
             events=self._events,
+            worker_watch=WorkerWatch(store.workers),
             metrics=self._metrics.recorder,
             provider=ProviderHealth(host_of(model)),
         )

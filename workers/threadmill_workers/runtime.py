@@ -110,7 +110,11 @@ class WorkerRuntime:
         return enqueued.run_id
 
     async def begin_stopping(self) -> None:
-        """Tell those who look at the fleet that this worker takes no run any more."""
+        """Tell those who look at the fleet that this worker takes no run any more.
+
+        Runs that wait for another worker wait at another one.
+        """
+        self.executor.begin_draining()
         await self._state_report.begin_stopping()
 
     async def close(self) -> None:

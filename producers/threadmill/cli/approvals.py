@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from threadmill.cli.reading import read_store
 from threadmill.cli.store_url import use_store
 from threadmill.cli.tables import json_option, print_objects
 from threadmill.cli.waiting_calls import SHORTEST_CALL_ID
@@ -13,6 +15,7 @@ from threadmill.cli.waiting_calls import SHORTEST_CALL_ID
 if TYPE_CHECKING:
     from threadmill import Run
     from threadmill_shared.records.objects import RequiredCall
+    from threadmill_shared.tools import ToolSpec
 
 _call_id = click.argument("call_id", required=False)
 
@@ -27,7 +30,9 @@ def approve(*, run_id: str, call_id: str | None, as_json: bool) -> None:
     The first 12 letters of CALL_ID are enough if no other call of the run that waits begins so.
     """
     run = _load(run_id)
-    for call in _waiting(run, call_id):
+    waiting = _waiting(run, call_id)
+    _warn_of_absent(run, waiting)
+    for call in waiting:
         run.approve(call.id)
         _print(run, call, "approved", as_json=as_json)
 
@@ -54,6 +59,26 @@ def _print(run: Run, call: RequiredCall, decision: str, *, as_json: bool) -> Non
         print_objects([{"run_id": run.id, "call_id": call.id, "tool": tool, "decision": decision}])
     else:
         click.echo(f"{call.id} {call.function.name}: {decision}")
+
+
+def _warn_of_absent(run: Run, calls: Sequence[RequiredCall]) -> None:
+    """Say which of these calls no live worker can execute."""
+    from threadmill.inspection.absent_functions import read_absent
+
+    names = [call.function.name for call in calls]
+    for spec in read_store(lambda store, _: read_absent(store, run.id, names)):
+        click.echo(f"Warning: no live worker has {spec.identity}. {_cure(spec)}", err=True)
+
+
+def _cure(spec: ToolSpec) -> str:
+    from threadmill_shared.tools.identity import is_of_one_process, module_of
+
+    if is_of_one_process(spec.identity):
+        return "Only a process that is gone had it, so the run will fail with ToolNotFound."
+    return (
+        f"Start one: threadmill worker {module_of(spec.identity)}. The run waits for it for "
+        "THREADMILL_WORKER_WAIT_SECONDS (60), and then fails with ToolNotFound."
+    )
 
 
 def _load(run_id: str) -> Run:

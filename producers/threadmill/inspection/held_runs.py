@@ -10,6 +10,7 @@ from threadmill_shared.log_text import counted
 from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.records.objects import Step, ToolCall
 from threadmill_shared.records.run import Status
+from threadmill_shared.tools.identity import module_of
 
 MOVING_SECONDS = 3.0
 """A run whose last event is not older than this is moving."""
@@ -23,6 +24,7 @@ def find_why_held(around: Surroundings) -> Standstill | None:
         _blocked_holder,
         _retrying,
         _executing,
+        _waiting_for_worker,
         _asking,
     )
     return next((found for find in finders if (found := find(around)) is not None), None)
@@ -104,6 +106,21 @@ def _executing(around: Surroundings) -> Standstill | None:
         reason=f"Its worker {around.record.worker} executes the tool {call.name}{others}.",
         cure=f"Wait for the tool; it times out after {_limit(around, call)}",
         seconds=seconds,
+    )
+
+
+def _waiting_for_worker(around: Surroundings) -> Standstill | None:
+    is_executing = any(around.marks.is_begun(call.id) for _, call in around.open_calls())
+    if is_executing or not around.absent:
+        return None
+    spec = around.absent[0]
+    return Standstill(
+        kind="waits_for_worker",
+        reason=f"It waits for a worker that has the function of its tool {spec.name}:"
+        f" {around.absence(spec)}.",
+        cure=f"Start one with its module: threadmill worker {module_of(spec.identity)}; else the"
+        " run fails after THREADMILL_WORKER_WAIT_SECONDS (60)",
+        seconds=around.seconds_since_event,
     )
 
 

@@ -55,7 +55,4 @@ def _why_outside(around: Surroundings, calls: Sequence[ToolCall]) -> str:
     spec = around.spec(calls[0].name) if calls else None
     if spec is None or spec.is_external:
         return ""
-    others = [one.worker for one in around.living if spec.identity in one.tools]
-    if others:
-        return f": workers have another version of {spec.identity} ({', '.join(others)})"
-    return f": no live worker has {spec.identity}"
+    return f": {around.absence(spec)}"

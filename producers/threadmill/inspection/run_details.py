@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from threadmill.inspection.absent_functions import find_absent
 from threadmill.inspection.held_runs import find_why_held
 from threadmill.inspection.parked_runs import find_why_parked
 from threadmill.inspection.queued_runs import find_why_in_line, find_why_unclaimed
@@ -16,6 +17,7 @@ from threadmill_shared.records.objects import RunUsage, Step, ToolCall
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.store import Store
+from threadmill_shared.tools import ToolSpec
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,15 @@ async def _surroundings(
     steps = await store.runs.steps(run_id)
     if not place.record.status.is_terminal:
         workers = workers or await read_workers(store)
-    return Surroundings(store.namespace, place, tuple(steps), tuple(workers))
+    around = Surroundings(store.namespace, place, tuple(steps), tuple(workers))
+    return replace(around, absent=tuple(await _find_absent(store, around)))
+
+
+async def _find_absent(store: Store, around: Surroundings) -> list[ToolSpec]:
+    if around.record.status is not Status.IN_PROGRESS:
+        return []
+    names = [call.name for _, call in around.open_calls() if around.can_begin(call)]
+    return await find_absent(store, around.record, names)
 
 
 async def _find_standstill(store: Store, around: Surroundings) -> Standstill | None:

@@ -23,6 +23,8 @@ class Surroundings:
     place: RunPlace
     steps: tuple[Step, ...]
     workers: tuple[WorkerView, ...]
+    absent: tuple[ToolSpec, ...] = ()
+    """The functions of calls that could begin, if a live worker had them."""
 
     @property
     def record(self) -> RunRecord:
@@ -82,6 +84,21 @@ class Surroundings:
         for step in self.steps:
             if step.status == "in_progress":
                 yield from ((step, call) for call in step.tool_calls if call.output is None)
+
+    def can_begin(self, call: ToolCall) -> bool:
+        """Whether a worker that has its function may begin this open call."""
+        spec, marks = self.spec(call.name), self.marks
+        is_allowed = spec is not None and (not spec.needs_approval or marks.is_approved(call.id))
+        is_outside = marks.awaited(call.id) or marks.lessee(call.id)
+        return is_allowed and not is_outside and not marks.is_begun(call.id)
+
+    def absence(self, spec: ToolSpec) -> str:
+        """Why no live worker can execute a function that none has."""
+        versions = {one.worker: one.tools.get(spec.identity) for one in self.living}
+        others = [name for name, digest in versions.items() if digest not in (None, spec.digest)]
+        if others:
+            return f"workers have another version of {spec.identity} ({', '.join(others)})"
+        return f"no live worker has {spec.identity}"
 
     def spec(self, name: str) -> ToolSpec | None:
         """The tool of this name that the run can call."""

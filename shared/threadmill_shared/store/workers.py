@@ -106,25 +106,39 @@ class Workers:
             await self._runner.command("UNLINK", key)
 
     async def worker_with_more(
-        self, tools: Sequence[ToolSpec], than: int, *, queue: str | None = None
+        self,
+        tools: Sequence[ToolSpec],
+        than: int,
+        *,
+        queue: str | None = None,
+        among: Sequence[WorkerInfo] | None = None,
     ) -> WorkerInfo | None:
         """The live worker that can execute the most of these tools, if more than so many.
+
+        One that was told to end is none: it takes no run any more.
 
         Args:
             tools: what it is to execute.
             than: so many another one can.
             queue: it consumes this one; None: any.
+            among: the live workers to choose from; None: all.
         """
         names = [published_name(tool) for tool in tools]
-        workers = [one for one in await self.alive() if queue is None or queue in one.queues]
+        living = await self.alive() if among is None else among
+        workers = [one for one in living if queue is None or queue in one.queues]
         known = await self._runner.commands(
             ("SMISMEMBER", self._keys.tools(worker.id), *names) for worker in workers
         )
-        most, best = than, None
-        for worker, found in zip(workers, known, strict=True):
-            if sum(found) > most:
-                most, best = sum(found), worker
-        return best
+        counted = [(sum(found), one) for found, one in zip(known, workers, strict=True)]
+        able = [(count, one) for count, one in counted if count > than]
+        for _, worker in sorted(able, key=lambda pair: -pair[0]):
+            if not await self._is_stopping(worker):
+                return worker
+        return None
+
+    async def _is_stopping(self, worker: WorkerInfo) -> bool:
+        state = _readable(await self._runner.command("GET", self._keys.worker_state(worker.id)))
+        return state is not None and state.stopping
 
     async def remove(self, death: WorkerDeath, registration: str) -> bool:
         """Remove a worker that is dead, and note its death; false if it turns out to live.

@@ -29,6 +29,16 @@ def process_nonce() -> str:
     return _nonce
 
 
+def is_of_one_process(identity: str) -> bool:
+    """Whether only the process that has made this identity can ever have the function."""
+    return "@" in identity
+
+
+def module_of(identity: str) -> str:
+    """The module that a worker must load to have the function."""
+    return identity.partition(":")[0]
+
+
 def identity_of(
     function: Callable[..., Any], is_it: Callable[[object], bool], home: str | None = None
 ) -> str:

@@ -26,6 +26,7 @@ from threadmill_workers.execution import executor
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.execution.worker_watch import WorkerWatch
 from threadmill_workers.membership.identity import WorkerIdentity
 
 
@@ -95,6 +96,7 @@ class Bench:
                 model=self.model,
                 tools=ToolRegistry(),
                 events=self.events,
+                worker_watch=WorkerWatch(self.scene.store.workers),
                 **means,
             )
         )

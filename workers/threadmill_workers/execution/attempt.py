@@ -38,6 +38,7 @@ from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.run_end import RunEnd
 from threadmill_workers.execution.tool_calls import ToolCalls
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.execution.worker_wait import WorkerWait
 from threadmill_workers.log_text import describe_error
 
 logger = logging.getLogger("threadmill.worker")
@@ -71,6 +72,7 @@ class Attempt:
         # A script's queue has one worker, and says nothing of providers; nor does the common one.
         self._queue = "" if own == queues.common or queues.is_embedded(own) else own
         history = self._make_history()
+        self._worker_wait = self._make_wait()
         self._router = self._make_router()
         self._turns = self._make_turns(history)
         self._tools = self._make_tools(history)
@@ -85,13 +87,23 @@ class Attempt:
             queue=self._queue,
         )
 
+    def _make_wait(self) -> WorkerWait:
+        context, queue = self._context, self._searched_queue
+        # A script has only one worker.
+        seconds = 0 if queue is None else context.settings.worker_wait_seconds
+        workers, watch = context.store.workers, context.worker_watch
+        return WorkerWait(self._held, workers, watch, queue=queue, seconds=seconds)
+
     def _make_router(self) -> CallRouter:
-        is_script = Queues(self._context.settings.namespace).is_embedded(self._record.queue)
-        find = partial(
-            self._context.store.workers.worker_with_more,
-            queue=None if is_script else self._record.queue,
-        )
-        return CallRouter(self._held, self._context.tools, find)
+        find = partial(self._context.store.workers.worker_with_more, queue=self._searched_queue)
+        return CallRouter(self._held, self._context.tools, find, self._worker_wait)
+
+    @property
+    def _searched_queue(self) -> str | None:
+        """The queue whose workers can continue the run; None: any, since it is a script's run."""
+        queue = self._record.queue
+        is_script = Queues(self._context.settings.namespace).is_embedded(queue)
+        return None if is_script else queue
 
     def _make_turns(self, history: History) -> ModelTurns:
         held, context = self._held, self._context
@@ -180,6 +192,8 @@ class Attempt:
         text = (
             "The run did not end in time (THREADMILL_RUN_SECONDS of the process that enqueued it)."
         )
+        if (awaited := self._worker_wait.awaited) is not None:
+            text += f" It was waiting for a worker that has {awaited.identity}."
         partial = self._turns.partial_message("run_expired", "expired")
         return Finish(Status.EXPIRED, partial, error=LastError.of("deadline", text))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from threadmill_shared import errors
 from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.log import StatusChanged
 from threadmill_shared.records.workers import WorkerInfo
@@ -14,6 +13,7 @@ from threadmill_shared.tools.json_arguments import find_mistake
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.next_step import AskModel, HandOver, Park
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
+from threadmill_workers.execution.worker_wait import WorkerWait
 
 UNDECIDED_OUTPUT = "The run ended before anybody approved this call; it was not executed."
 
@@ -24,17 +24,25 @@ FindWorker = Callable[[Sequence[ToolSpec], int], Awaitable[WorkerInfo | None]]
 class CallRouter:
     """Decides, for one run, who executes or answers a call."""
 
-    def __init__(self, held: HeldRun, registry: ToolRegistry, find_worker: FindWorker) -> None:
+    def __init__(
+        self,
+        held: HeldRun,
+        registry: ToolRegistry,
+        find_worker: FindWorker,
+        worker_wait: WorkerWait,
+    ) -> None:
         """The calls of one run.
 
         Args:
             held: the run.
             registry: the functions of this worker.
             find_worker: finds another one.
+            worker_wait: waits for one if there is none.
         """
         self._record = held.record
         self._registry = registry
         self._find_worker = find_worker
+        self._wait = worker_wait
 
     def spec(self, call: OpenCall) -> ToolSpec | None:
         """The tool that is called; None if the model has made its name up."""
@@ -70,37 +78,43 @@ class CallRouter:
     async def route(self, calls: Sequence[OpenCall], reply: Reply) -> AskModel | Park | HandOver:
         """Decide who executes or answers calls that are not for this worker.
 
+        A run that can be parked, or handed over for another call, does not wait for a worker here.
+
         Args:
             calls: those of the turn that are left; if there are none, the model is asked again.
             reply: the turn.
 
         Raises:
-            ToolNotFound: no worker has the function of one.
+            ToolNotFound: no worker has the function of one, and none has come in time.
         """
-        waiting: dict[OpenCall, WaitsFor] = {}
+        outside, missing, worker = await self._sort(calls)
+        self._wait.refuse_hopeless(missing)
+        if outside:
+            return self._park(outside, reply)
+        if worker is None and missing:
+            worker = await self._wait.wait_for_any(missing)
+        return AskModel() if worker is None else HandOver(worker.queue)
+
+    async def _sort(
+        self, calls: Sequence[OpenCall]
+    ) -> tuple[dict[OpenCall, WaitsFor], list[ToolSpec], WorkerInfo | None]:
+        """Find which calls are answered outside, which no worker has, and one for another call."""
+        outside: dict[OpenCall, WaitsFor] = {}
+        missing: list[ToolSpec] = []
         other_worker: WorkerInfo | None = None
         for call in calls:
             spec, what = self.spec(call), self.waits_for(call)
             if spec is None or what is None:
                 continue
-            if what == "output" and not spec.is_external:
-                worker = await self._find_worker([spec], 0)
-                if worker is not None:
-                    other_worker = worker
-                    continue
-                self._refuse_unless_local(spec)
-            waiting[call] = what
-        if waiting:
-            return self._park(waiting, reply)
-        return AskModel() if other_worker is None else HandOver(other_worker.queue)
-
-    def _refuse_unless_local(self, spec: ToolSpec) -> None:
-        if spec.name not in self._record.request.local_tools:
-            raise errors.ToolNotFound(
-                f"The model called {spec.name}, and no live worker has its function "
-                f"({spec.identity}). Load its module in a worker (threadmill worker MODULE), or "
-                "pass the function when you enqueue the run (tools=[...])."
-            )
+            if what == "approval" or spec.is_external:
+                outside[call] = what
+            elif (worker := await self._find_worker([spec], 0)) is not None:
+                other_worker = worker
+            elif spec.name in self._record.request.local_tools:
+                outside[call] = what
+            else:
+                missing.append(spec)
+        return outside, missing, other_worker
 
     def _park(self, calls: Mapping[OpenCall, WaitsFor], reply: Reply) -> Park:
         """Make the step that stores what the run waits for."""

@@ -30,6 +30,7 @@ class Executor:
         self._claiming: list[str] = []
         self._running: dict[str, HeldRun] = {}
         self._children: dict[str, set[str]] = {}
+        self._draining = False
         self._closing = False
 
     # ---- executing -------------------------------------------------------------------------------
@@ -82,6 +83,8 @@ class Executor:
             # The run was taken from this worker, and has come back to it.
             former.stop(Interruption.LOST)
         self._running[run_id] = held
+        if self._draining:
+            held.begin_draining()
         self._context.metrics.note_claim(held.waited_seconds)
         self._context.events.announce_start(task_id, label)
         cancel_children = partial(self._cancel_children, run_id)
@@ -135,6 +138,12 @@ class Executor:
         """Drop all runs: this worker was declared dead, and they were reassigned."""
         for held in self.held():
             held.stop(Interruption.LOST)
+
+    def begin_draining(self) -> None:
+        """Let runs continue, but give back those that wait for another worker."""
+        self._draining = True
+        for held in self.held():
+            held.begin_draining()
 
     async def close(self, tool_seconds: float = 0) -> None:
         """Give all runs back as they stand, and begin none any more.

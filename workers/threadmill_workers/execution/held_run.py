@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from threadmill_shared import errors
@@ -54,6 +54,8 @@ class HeldRun:
         self.stop_reason: Interruption | None = None
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
+        self._waits_for_worker = False
+        self._is_draining = False
         self._writer = writer
         self._stream = AppendStream(writer, self.stop)
         self._claimed_at = time.monotonic()
@@ -237,6 +239,25 @@ class HeldRun:
             if first:
                 self._interrupt()
             self._stream.wake()
+
+    @contextlib.contextmanager
+    def waiting_for_worker(self) -> Iterator[None]:
+        """Say that the run only waits for another worker, which it can do elsewhere as well."""
+        self._waits_for_worker = True
+        self._stop_useless_wait()
+        try:
+            yield
+        finally:
+            self._waits_for_worker = False
+
+    def begin_draining(self) -> None:
+        """Let the run continue, but not wait for another worker: this one was told to end."""
+        self._is_draining = True
+        self._stop_useless_wait()
+
+    def _stop_useless_wait(self) -> None:
+        if self._waits_for_worker and self._is_draining:
+            self.stop(Interruption.YIELD)
 
     def _lose(self) -> NoReturn:
         self.stop(Interruption.LOST)

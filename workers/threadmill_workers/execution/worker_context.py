@@ -12,6 +12,7 @@ from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.consuming.task_events import TaskEvents
 from threadmill_workers.execution.provider_health import ProviderHealth
+from threadmill_workers.execution.worker_watch import WorkerWatch
 from threadmill_workers.membership.lease import Lease
 from threadmill_workers.metrics.recorder import MetricsRecorder
 
@@ -28,5 +29,6 @@ class WorkerContext:
     tools: ToolRegistry
     runner: ToolRunner
     events: TaskEvents
+    worker_watch: WorkerWatch
     provider: ProviderHealth = field(default_factory=ProviderHealth)
     metrics: MetricsRecorder = field(default_factory=MetricsRecorder)
