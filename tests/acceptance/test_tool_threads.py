@@ -111,8 +111,8 @@ def test_what_a_replaced_worker_cannot_end_goes_to_another_one(
 
 
 def begin_busy(notes: Path) -> Run:
-    """A run whose calls need all threads for some seconds, and are within their time."""
-    run = begin('call dawdle {"seconds": 8} ' * LEAST_SPARE, notes)
+    """A run whose calls need all threads, and are within their time."""
+    run = begin('call dawdle {"seconds": 60} ' * LEAST_SPARE, notes)
     wait_until(lambda: notes.read_text().count("begin:dawdle") == LEAST_SPARE, "all are called")
     return run
 
