@@ -95,6 +95,17 @@ def test_errors_of_tools_are_single_lines_without_what_was_said(worker: Worker) 
     assert "after ValueError at " in failed["traceback"]
 
 
+def test_an_error_in_a_callback_is_told_without_its_arguments(worker: Worker) -> None:
+    run = call_tools("call_back_late")
+    found = [one for one in entries(worker.log()) if "on the event loop" in one["message"]]
+    assert [one["message"] for one in found] == [
+        "on the event loop: Exception in callback (ValueError)"
+    ] * 2
+    for entry in found:
+        assert entry["run"] == run.id
+        assert "raise ValueError(secret)" in entry["traceback"]
+
+
 def test_lines_for_people_have_their_ids_at_the_end(workers: Workers) -> None:
     [worker] = workers.start("talkative", options=DEBUG)
     run = call_tools("order")

@@ -20,6 +20,14 @@ logger = logging.getLogger("threadmill.worker")
 T = TypeVar("T")
 
 _JOIN_SECONDS = 5
+_WORDS = (
+    "Task exception was never retrieved",
+    "Future exception was never retrieved",
+    "Task was destroyed but it is pending",
+    "Exception in callback",
+    "an error occurred during closing of asynchronous generator",
+)
+"""How messages of asyncio and uvloop begin."""
 
 
 class EventLoopThread:
@@ -69,14 +77,27 @@ def _log_failure(ended: Future[None]) -> None:
 
 
 def _log_error(_loop: asyncio.AbstractEventLoop, found: dict[str, Any]) -> None:
-    """Log what nobody has caught; asyncio would quote the error, and its task's arguments."""
+    """Log what nobody has caught; asyncio would quote the error, and a callback's arguments."""
     error = found.get("exception")
     logger.error(
         "on the event loop: %s (%s)",
-        found.get("message", "an error"),
-        type(error).__name__,
+        _shorten(str(found.get("message"))),
+        _name_source(error, found.get("task") or found.get("future")),
         extra=about(traceback=None if error is None else user_traceback(error)),
     )
+
+
+def _shorten(message: str) -> str:
+    """What has happened, in asyncio's words; what follows them can be an argument."""
+    return next((words for words in _WORDS if message.startswith(words)), "something unusual")
+
+
+def _name_source(error: BaseException | None, future: object) -> str:
+    """The error's class, and the coroutine; a task's own name could be what a user has said."""
+    coroutine = future.get_coro() if isinstance(future, asyncio.Task) else None
+    code = getattr(coroutine, "__qualname__", None)
+    kind = None if error is None else type(error).__name__
+    return " in ".join(filter(None, [kind, code])) or "no error"
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

@@ -8,6 +8,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 
 from threadmill import Assistant, tool
 
@@ -67,4 +68,19 @@ async def forget() -> str:
     return "forgotten"
 
 
-clerk = Assistant(name="the clerk", instructions="Sell.", tools=[order, pay, fail, forget])
+@tool
+async def call_back_late() -> str:
+    """Fail in a callback of the event loop."""
+
+    def fail_with(secret: str) -> None:
+        raise ValueError(secret)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(fail_with, "canary")
+    loop.call_soon(partial(fail_with, "canary"))
+    await asyncio.sleep(0.01)
+    return "called back"
+
+
+tools = [order, pay, fail, forget, call_back_late]
+clerk = Assistant(name="the clerk", instructions="Sell.", tools=tools)
