@@ -210,9 +210,10 @@ def test_each_end_is_one_line_with_all_that_names_the_run_and_nothing_that_was_s
 def test_the_line_of_a_failed_run_has_code_and_name_of_its_error(story: Story) -> None:
     [line] = story.ends("failed")
     assert ", error invalid_prompt ModelRefused  " in line
-    for name in ("expired", "expired while parked"):
-        [line] = story.ends(name)
-        assert ", error server_error deadline  " in line
+    [line] = story.ends("expired")
+    assert ", error server_error deadline: The run did not end in time (THREADMILL_RUN" in line
+    [line] = story.ends("expired while parked")
+    assert ", error server_error deadline: Nobody approved or rejected refund (call_" in line
     [line] = story.ends("completed")
     assert "error" not in line
 

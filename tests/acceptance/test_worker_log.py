@@ -115,7 +115,7 @@ def test_runs_that_expire_are_named(
     run = Assistant(name="plain").enqueue(SECRET).wait(10)
     assert run.status == "expired"
     [line] = wait_until(lambda: lines(worker.log(), f"{run.id} expired"), "a line about its end")
-    assert "error server_error deadline  " in line
+    assert "error server_error deadline: The run did not end in time" in line
     assert SECRET not in worker.log()
 
 
@@ -132,7 +132,7 @@ def test_runs_that_a_sweep_ends_are_named(
     for run in runs:
         [line] = wait_until(lambda run=run: lines(worker.log(), f"{run.id} expired, "), "a line")
         assert "attempt 0" in line
-        assert "error server_error deadline  " in line
+        assert "error server_error deadline: No worker began the run in time" in line
 
 
 def test_a_dead_workers_runs_are_counted_and_a_few_are_named(

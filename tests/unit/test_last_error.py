@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from pydantic_core import from_json, to_json
 
+from threadmill_shared import errors
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord
+
+OTHERS = [
+    *errors.ModelError.__subclasses__(),
+    errors.ToolArgumentsInvalid,
+    errors.ToolRejected,
+    KeyError,
+]
 
 
 def record(last_error: str) -> RunRecord:
@@ -34,3 +43,13 @@ def test_one_that_this_release_cannot_read_is_left_out_and_the_run_can_be_read()
     found = record('{"code": "of_a_later_release", "name": "a", "message": "b"}')
     assert found.last_error is None
     assert "last_error" in found.unreadable
+
+
+@pytest.mark.parametrize("name", ["ToolNotFound", "ToolInterrupted", "worker_lost", "deadline"])
+def test_the_log_shows_what_threadmill_says_itself(name: str) -> None:
+    assert LastError.of(name, "It has no worker.").for_log == f"{name}: It has no worker."
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: error.__name__)
+def test_the_log_shows_no_words_of_others(error: type[Exception]) -> None:
+    assert LastError.of(error.__name__, "as a user said").for_log == error.__name__

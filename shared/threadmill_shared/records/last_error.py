@@ -8,6 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 
+_IN_OWN_WORDS = frozenset(
+    {"ToolNotFound", "ToolInterrupted", "StoreIncompatible", "worker_lost", "deadline"}
+)
+"""Errors whose messages are made of words of ours, ids, and names that developers have chosen."""
+
 
 class LastError(BaseModel):
     """Why a run failed or expired."""
@@ -21,6 +26,11 @@ class LastError(BaseModel):
     """The exact name: `ModelRefused`, `worker_lost`, `deadline`, ..."""
     message: str
     """For people; it begins with the name."""
+
+    @property
+    def for_log(self) -> str:
+        """The message if it quotes no user, model or provider; else the name only."""
+        return self.message if self.name in _IN_OWN_WORDS else self.name
 
     @classmethod
     def of(cls, name: str, text: str, code: ErrorCode = "server_error") -> LastError:

@@ -50,8 +50,7 @@ class RunEnd:
         """Write the line, at a level that says how much it matters."""
         record, error = self.record, ""
         if self.error is not None:
-            # Never its message, which may quote a user or a provider.
-            error = f", error {self.error.code} {self.error.name}"
+            error = f", error {self.error.code} {self.error.for_log}"
         logger.log(
             _LEVELS.get(self.status, logging.INFO),
             "%s %s, thread %s, assistant %r, %.3f s, attempt %d, %d tokens%s",
