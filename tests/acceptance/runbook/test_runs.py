@@ -80,7 +80,7 @@ def parked(run: Run) -> Run:
 def test_an_approval_is_forgotten(operator: Operator, workers: Workers) -> None:
     workers.start("careful")
     run = parked(Assistant.load("careful").enqueue('call refund {"order": 7}'))
-    operator.look(RUN_ID=run.id)
+    operator.look(log=workers.logs, RUN_ID=run.id)
     operator.cure(RUN_ID=run.id)
     assert run.wait(30).status == "completed"
 
@@ -88,7 +88,7 @@ def test_an_approval_is_forgotten(operator: Operator, workers: Workers) -> None:
 def test_a_call_waits_for_an_output(operator: Operator, workers: Workers) -> None:
     workers.start("bot")
     run = parked(Assistant(name="shop", tools=[SEARCH]).enqueue("call search {}"))
-    operator.look(RUN_ID=run.id)
+    operator.look(log=workers.logs, RUN_ID=run.id)
     operator.cure(RUN_ID=run.id)
     assert run.refresh().status == "cancelled"
     assert completes(run.thread_id)

@@ -11,6 +11,7 @@ from functools import partial
 from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.model import files_of
+from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.last_error import ErrorCode, LastError
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
@@ -37,6 +38,7 @@ from threadmill_workers.execution.output_files import OutputFiles
 from threadmill_workers.execution.result_check import ResultCheck
 from threadmill_workers.execution.run_end import RunEnd
 from threadmill_workers.execution.tool_calls import ToolCalls
+from threadmill_workers.execution.turn import OpenCall
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.execution.worker_wait import WorkerWait
 from threadmill_workers.log_text import describe_error
@@ -234,7 +236,9 @@ class Attempt:
     async def _park(self, park: Park) -> TaskOutcome:
         if not await self._held.park(park.batch, park.wait_ms):
             return await self._release()
-        logger.info("%s waits for an answer from outside", self._record.id)
+        run_id = self._record.id
+        waiting = [_describe(run_id, call, what) for call, what in park.calls.items()]
+        logger.info("%s waits for an answer from outside: %s", run_id, "; ".join(waiting))
         return PARKED
 
     async def _hand_over(self, step: HandOver) -> TaskOutcome:
@@ -270,6 +274,12 @@ class Attempt:
             return None
         RunEnd.of(found).report(context.metrics)
         return TaskOutcome.of_end(found.status, found.last_error)
+
+
+def _describe(run_id: str, call: OpenCall, what: WaitsFor) -> str:
+    """What a call waits for, in words for the log."""
+    text = f"{what} of tool {call.name}, {call.id}"
+    return f"{text} (threadmill approve {run_id} {call.id})" if what == "approval" else text
 
 
 async def _cancel(work: asyncio.Future[LoopEnd]) -> None:

@@ -129,4 +129,5 @@ class CallRouter:
         results = {"required": required, "started_at": record.started_at}
         batch.record(StatusChanged("requires_action", results))
         needs_somebody = "approval" in calls.values()
-        return Park(batch, record.approval_ms if needs_somebody else record.park_ms)
+        wait_ms = record.approval_ms if needs_somebody else record.park_ms
+        return Park(batch, wait_ms, calls)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared.model import FinishReason
+from threadmill_shared.records.changes import WaitsFor
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
-from threadmill_workers.execution.turn import Reply
+from threadmill_workers.execution.turn import OpenCall, Reply
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Park:
     """Stores for whom it waits; not yet written."""
     wait_ms: int
     """The limit for that."""
+    calls: Mapping[OpenCall, WaitsFor]
+    """What each of its calls waits for."""
 
 
 @dataclass(frozen=True)
