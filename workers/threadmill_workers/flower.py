@@ -12,10 +12,12 @@ import logging
 import re
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import Celery
+from celery.events import EventReceiver
 from flower.app import Flower
 from flower.command import apply_env_options, extract_settings, setup_logging
 from flower.events import Events
@@ -26,14 +28,20 @@ from tornado.ioloop import IOLoop
 from tornado.web import authenticated
 
 from threadmill_shared import errors
-from threadmill_shared.broker.app import check_certificate
+from threadmill_shared.broker.app import ONE_TRY
+from threadmill_shared.broker.broker_check import check_broker
+from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import Queues, declared
 from threadmill_shared.broker.task_labels import is_label
 from threadmill_shared.settings import Settings, load_settings
+from threadmill_workers.logs.libraries import quiet_libraries
+from threadmill_workers.logs.setup import formatter, logs_json
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("threadmill.flower")
 
 LOOPBACK = "127.0.0.1"
+RETRY_SECONDS = 2.0
+"""Between two tries to watch a broker that cannot be used."""
 TASK_COLUMNS = "name,state,exception,uuid,kwargs,received,runtime,worker"
 """Of the list of tasks; `kwargs` has a run's thread, assistant and id."""
 
@@ -74,6 +82,27 @@ def _may_be_shown(arguments: str) -> bool:
 class IdsOnlyEvents(Events):  # type: ignore[misc]  # Flower ships no types
     """Flower's memory of what happened, to which no user's text is admitted."""
 
+    def __init__(self, *args: Any, health: BrokerHealth, **options: Any) -> None:
+        """As Flower's own; `health` logs whether the broker can be used."""
+        super().__init__(*args, **options)
+        self._health = health
+
+    def run(self) -> None:
+        """Receive events for ever; Flower itself would wait longer and longer, and log each try."""
+        while True:
+            try:
+                self._receive()
+            except Exception as error:  # noqa: BLE001  each transport has errors of its own
+                self._health.note_unwatched(error)
+            time.sleep(RETRY_SECONDS)
+
+    def _receive(self) -> None:
+        with self.capp.connection() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            receiver = EventReceiver(connection, handlers={"*": self.on_event}, app=self.capp)
+            self._health.note_success()
+            receiver.capture(limit=None, timeout=None, wakeup=True)
+
     def on_event(self, event: Mapping[str, Any]) -> None:
         """Remember the event; called by Flower's receiver thread."""
         super().on_event(ids_only(event))
@@ -98,6 +127,7 @@ def read_options(argv: Sequence[str]) -> None:
     options.tasks_columns = TASK_COLUMNS
     apply_env_options()
     options.parse_command_line(list(argv))
+    _format_logs()
     options.address = options.address or LOOPBACK
     if not all(_is_credential(entry) for entry in options.basic_auth or [""]):
         raise errors.NotConfigured(
@@ -105,11 +135,15 @@ def read_options(argv: Sequence[str]) -> None:
         )
     extract_settings()
     setup_logging()
-    logging.getLogger("flower.inspector").addFilter(_OnlyErrors())
+    _format_logs()  # those that it has added, too
 
 
-def build(settings: Settings) -> Flower:
+def build(settings: Settings, health: BrokerHealth | None = None) -> Flower:
     """Build the Flower that watches these settings' broker, from the options as they are set.
+
+    Args:
+        settings: with the broker's URL.
+        health: logs whether the broker can be used; None: a new one.
 
     Raises:
         NotConfigured: the broker's URL cannot be read, or Celery cannot use it.
@@ -117,6 +151,8 @@ def build(settings: Settings) -> Flower:
     broker = settings.celery_settings()
     app = Celery("threadmill", broker=broker["broker_url"], set_as_current=False)
     app.conf.update(broker, task_serializer="json", accept_content=["json"])
+    # A frozen or vanished broker does not answer; it is detected after this time.
+    app.conf.broker_transport_options = {**ONE_TRY, **app.conf.broker_transport_options}
     # What Flower shows as long as no worker has told which queues it consumes.
     queues = Queues(settings.namespace)
     app.conf.task_default_queue = queues.common
@@ -126,6 +162,7 @@ def build(settings: Settings) -> Flower:
     events = IdsOnlyEvents(
         app,
         io_loop=loop,
+        health=BrokerHealth(broker["broker_url"]) if health is None else health,
         db=options.db,
         persistent=options.persistent,
         state_save_interval=options.state_save_interval,
@@ -146,15 +183,22 @@ def _protect_metrics(flower: Flower) -> None:
     flower.add_handlers(".*", [(re.escape(path), Metrics)])
 
 
-class _OnlyErrors(logging.Filter):
-    """Lets pass what Flower's inspector reports, but for that no worker has answered it.
+def _format_logs() -> None:
+    """Log in the format of workers, to wherever Flower's options say."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter(""))
+    quiet_libraries()
+    for name in ("flower.inspector", "flower.events"):
+        logging.getLogger(name).addFilter(_is_news)
 
-    Without a worker it would report four failures for every look at a page; the page shows that
-    there is none.
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what is reported again and again, and seen or logged otherwise.
+
+    That no worker has answered is four failures for every look at a page, which shows that there
+    is none; that the broker does not answer is one every five seconds.
     """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.msg != "Inspect method %s failed"
+    return record.msg not in ("Inspect method %s failed", "Failed to enable events: %s")
 
 
 def _secure_management(app: Celery) -> None:
@@ -177,17 +221,26 @@ def _forget_task_lists(flower: Flower) -> None:
 def run_flower() -> None:
     """Run Flower until SIGTERM or SIGINT."""
     try:
-        read_options(sys.argv)
-        settings = load_settings()
-        check_certificate(settings)
-        flower = build(settings)
+        flower = _prepare()
     except errors.NotConfigured as error:
-        sys.exit(str(error))
+        if not logs_json():
+            sys.exit(str(error))
+        logger.critical("Flower cannot start: %s", error)
+        sys.exit(1)
     port = flower.start_http_server()
     logger.info("Flower listens on http://%s:%s", options.address, port)
     for stop in (signal.SIGTERM, signal.SIGINT):
         flower.io_loop.asyncio_loop.add_signal_handler(stop, flower.stop)
     flower.start()
+
+
+def _prepare() -> Flower:
+    read_options(sys.argv)
+    settings = load_settings()
+    health = BrokerHealth(settings.celery_settings()["broker_url"])
+    if (error := check_broker(settings)) is not None:
+        health.note_unwatched(error)
+    return build(settings, health)
 
 
 def _is_credential(entry: str) -> bool:

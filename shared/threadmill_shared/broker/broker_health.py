@@ -36,6 +36,15 @@ class BrokerHealth:
                 describe_failure(error),
             )
 
+    def note_unwatched(self, error: BaseException) -> None:
+        """Take note that a monitor has lost its connection, or does not get one."""
+        if self._trouble.note_failure():
+            logger.warning(
+                "cannot watch broker %s: %s; nothing new is shown until it can be used again",
+                self._address,
+                describe_failure(error),
+            )
+
     def note_success(self) -> None:
         """Take note that it has been used."""
         if (seconds := self._trouble.note_success()) is not None:
