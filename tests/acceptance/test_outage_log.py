@@ -139,6 +139,41 @@ def test_a_broker_that_is_away_is_told_once_and_so_is_its_return(
     assert "can be used again, after " in back["message"]
 
 
+def test_a_redis_that_becomes_a_replica_is_told_once_and_so_is_its_return(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    with logging_worker(tmp_path, server.url()) as worker:
+        assert executes()
+        with server.connected() as client:
+            client.replicaof("127.0.0.1", free_port())
+            wait_until(lambda: len(told(worker)) >= 2, "it is noticed", 20)
+            time.sleep(AWAY_SECONDS)
+            lines = told(worker)
+            client.replicaof("no", "one")
+        assert executes()
+        wait_until(lambda: returns(worker), "its return is told", 20)
+    assert len(lines) == 2, lines
+    for line in lines:
+        assert "it is a replica, which refuses writes" in line["message"]
+        assert line["level"] == "WARNING"
+
+
+def test_another_cause_of_an_outage_is_told_too(server: RedisServer, tmp_path: Path) -> None:
+    with logging_worker(tmp_path, server.url()) as worker:
+        assert executes()
+        server.kill()
+        wait_until(lambda: told(worker), "it is noticed", 20)
+        server.password = PASSWORD
+        server.start()
+        wait_until(lambda: "the URL has none" in worker.log(), "the other cause is told", 30)
+        with server.connected() as client:
+            client.config_set("requirepass", "")
+        wait_until(lambda: returns(worker), "its return is told", 20)
+        assert executes()
+        causes = [entry["message"] for entry in told(worker) if "Redis at" in entry["message"]]
+    assert ["requires a password" in line for line in causes] == [False, True, False]
+
+
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_worker_without_its_broker_says_so_once_and_without_the_password(
     scheme: str, server: RedisServer, tmp_path: Path

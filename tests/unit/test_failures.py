@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from asyncio import IncompleteReadError
 
 import pytest
 from amqp.exceptions import AccessRefused, NotAllowed
@@ -46,6 +47,9 @@ def caused_by(cause: BaseException) -> Exception:
         (caused_by(PermissionError(errno.EACCES, "Permission denied")), "socket"),
         (caused_by(ConnectionResetError("Connection reset by peer")), "closed"),
         (redis_errors.TimeoutError("Timeout reading from socket"), "timeout"),
+        (redis_errors.ConnectionError("Error 32 while writing to socket."), "closed"),
+        (caused_by(BrokenPipeError(errno.EPIPE, "Broken pipe")), "closed"),
+        (caused_by(IncompleteReadError(b"", 1)), "closed"),
         (RuntimeError("nobody has ever seen this"), "other"),
     ],
 )
@@ -54,3 +58,33 @@ def test_what_a_server_says_has_its_kind(error: Exception, kind: str) -> None:
     assert failure.kind == kind
     assert failure.cause
     assert "secret" not in failure.cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (
+            redis_errors.ReadOnlyError("You can't write against a read only replica."),
+            "it is a replica, which refuses writes",
+        ),
+        (
+            redis_errors.ResponseError(
+                "UNBLOCKED force unblock from blocking operation, instance state changed "
+                "(master -> replica?)"
+            ),
+            "it is a replica, which refuses writes",
+        ),
+        (
+            redis_errors.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."),
+            "its memory is full (maxmemory)",
+        ),
+        (
+            redis_errors.MasterDownError("Link with MASTER is down"),
+            "it is a replica that has lost its primary",
+        ),
+    ],
+)
+def test_the_words_that_redis_py_leaves_of_an_answer_are_understood(
+    error: Exception, cause: str
+) -> None:
+    assert find_failure(error).cause == cause

@@ -20,20 +20,21 @@ class BrokerHealth:
 
     def note_unsent(self, what: str, error: BaseException, loss: str) -> None:
         """Take note that something could not be sent, and what that means."""
-        if self._trouble.note_failure():
-            reason = describe_failure(error)
+        reason = describe_failure(error)
+        if self._trouble.note_failure(reason):
             logger.warning(
                 "could not send %s: broker %s: %s; %s", what, self._address, reason, loss
             )
 
     def note_disconnected(self, error: BaseException) -> None:
         """Take note that the consumer has lost its connection, or does not get one."""
-        if self._trouble.note_failure():
+        reason = describe_failure(error)
+        if self._trouble.note_failure(reason):
             logger.warning(
                 "cannot receive from broker %s: %s; runs in progress continue, and the worker "
                 "connects again as soon as it can",
                 self._address,
-                describe_failure(error),
+                reason,
             )
 
     def note_unwatched(self, error: BaseException) -> None:

@@ -102,8 +102,8 @@ class LogFollower:
             try:
                 found = await read()
             except errors.StoreUnavailable as error:
-                if self._trouble.note_failure():
-                    cause = describe_failure(error.__cause__ or error)
+                cause = describe_failure(error.__cause__ or error)
+                if self._trouble.note_failure(cause):
                     logger.warning("Redis does not answer; waiting: %s", cause)
                 await asyncio.sleep(IDLE_SECONDS)
             else:

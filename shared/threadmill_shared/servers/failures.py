@@ -65,8 +65,17 @@ _SAID: list[tuple[tuple[str, ...], FailureKind, str]] = [
     (("LOADING", "is loading the dataset"), "loading", "it is still loading its data"),
     (("max number of clients",), "clients", "it has as many clients as maxclients allows"),
     (("MISCONF",), "disk", "it refuses writes, since its last write to its disk failed"),
-    (("OOM ", "out of memory"), "other", "its memory is full (maxmemory)"),
-    (("READONLY",), "other", "it is a replica, which refuses writes"),
+    (
+        ("OOM ", "out of memory", "used memory > 'maxmemory'"),
+        "other",
+        "its memory is full (maxmemory)",
+    ),
+    (
+        ("READONLY", "read only replica", "master -> replica"),
+        "other",
+        "it is a replica, which refuses writes",
+    ),
+    (("MASTERDOWN", "Link with MASTER"), "other", "it is a replica that has lost its primary"),
     (("BUSY ",), "busy", "a script blocks it"),
     (("cluster support disabled", "Cluster mode is not"), "cluster", "it is not a Cluster"),
     (("CLUSTERDOWN", "MOVED "), "cluster", "its Cluster is not in order"),
@@ -101,7 +110,7 @@ def find_failure(error: BaseException) -> Failure:
         return Failure("tls", reason.partition(". ")[0])
     chain = _chain(error)
     found = _of_system(chain) or _of_words(chain) or _of_class(chain)
-    return found or Failure("other", f"it cannot be used ({type(error).__name__})")
+    return found or Failure("other", f"it fails with {type(error).__name__}")
 
 
 def _of_system(chain: list[BaseException]) -> Failure | None:
@@ -132,6 +141,8 @@ def _of_class(chain: list[BaseException]) -> Failure | None:
             return Failure("tls", "TLS fails")
         if "Timeout" in name:
             return Failure("timeout", "it does not answer in time")
+        if isinstance(error, (ConnectionError, EOFError)) or name == "ConnectionError":
+            return Failure("closed", "the connection was lost")
     return None
 
 

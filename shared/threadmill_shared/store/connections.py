@@ -50,6 +50,7 @@ _PASSING_WORDS = (
     "READONLY",
     "BUSY ",
     "max number of clients",
+    "UNBLOCKED",  # a primary has become a replica while a command was waiting
 )
 _FULL_WORDS = ("OOM ", "-OOM")
 

@@ -42,6 +42,8 @@ class RedisServer:
         self._wrapper = wrapper
         self.port = 0
         self.bus_port = 0
+        self.password: str | None = None
+        """What it requires from its next start on; not a part of its URL."""
 
     @property
     def pid(self) -> int:
@@ -61,7 +63,7 @@ class RedisServer:
     @contextlib.contextmanager
     def connected(self, database: int = 0) -> Iterator[Any]:
         """A client of this server."""
-        client = self._client(self.port, db=database, decode_responses=True)
+        client = self._client(self.port, db=database, decode_responses=True, password=self.password)
         with contextlib.closing(client):
             yield client
 
@@ -111,6 +113,8 @@ class RedisServer:
         command = [*self._wrapper, self._program, *self._port_options(port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--databases", str(DATABASES), "--save", ""]
         command += ["--appendonly", "yes" if self._appendonly else "no", *self._options]
+        if self.password:
+            command += ["--requirepass", self.password]
         if self._is_clustered:
             # By default 10,000 above the other one, where nobody has looked whether it is free.
             self.bus_port = self.bus_port or free_port()
@@ -125,7 +129,9 @@ class RedisServer:
         return redis.Redis(port=port, **options)
 
     def _answers(self, port: int) -> bool:
-        with contextlib.closing(self._client(port, socket_timeout=1)) as client:
+        with contextlib.closing(
+            self._client(port, socket_timeout=1, password=self.password)
+        ) as client:
             try:
                 client.ping()  # it is refused as long as the data are being loaded
                 return bool(client.info("server")["process_id"] == self.pid)

@@ -120,9 +120,12 @@ class RunConsumer(Consumer):
         conn.ensure_connection = lambda _, *limits, **options: connect(
             self._note_failed_try, *limits, **options, **PAUSES
         )
-        connected = super().ensure_connected(conn)
+        return super().ensure_connected(conn)
+
+    def on_ready(self) -> None:
+        """Take note that it consumes; a replica, for example, can be connected, and not used."""
         self._health.note_success()
-        return connected
+        super().on_ready()
 
     def _note_failed_try(self, error: Exception, _pause: float) -> None:
         self._health.note_disconnected(error)

@@ -20,11 +20,12 @@ class StoreHealth:
 
     def note_failure(self, error: BaseException) -> None:
         """Take note that the lease could not be renewed."""
-        if self._trouble.note_failure():
+        reason = describe_failure(error)
+        if self._trouble.note_failure(reason):
             logger.warning(
                 "Redis at %s cannot be used: %s; this worker's runs wait, and continue when it can",
                 self._address,
-                describe_failure(error),
+                reason,
             )
 
     def note_answer(self) -> bool:

@@ -33,11 +33,13 @@ class Retries:
     def note_failure(self, error: Exception) -> None:
         """Take note of a failure."""
         if not _is_of_redis(error):
-            if self._trouble.note_failure():
-                logger.error("%s fails and is retried: %s", self._what, describe_error(error))
-        elif self._is_connected() and self._trouble.note_failure(after=PATIENCE_SECONDS):
-            is_full = isinstance(error, errors.StoreFull)
-            reason = "its memory is full (maxmemory)" if is_full else describe_failure(error)
+            place = describe_error(error)
+            if self._trouble.note_failure(place):
+                logger.error("%s fails and is retried: %s", self._what, place)
+            return
+        is_full = isinstance(error, errors.StoreFull)
+        reason = "its memory is full (maxmemory)" if is_full else describe_failure(error)
+        if self._is_connected() and self._trouble.note_failure(reason, after=PATIENCE_SECONDS):
             logger.warning("%s waits for Redis, which the lease can use: %s", self._what, reason)
 
     def note_success(self) -> None:
