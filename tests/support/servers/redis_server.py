@@ -63,7 +63,7 @@ class RedisServer:
     @contextlib.contextmanager
     def connected(self, database: int = 0) -> Iterator[Any]:
         """A client of this server."""
-        client = self._client(self.port, db=database, decode_responses=True, password=self.password)
+        client = self._client(self.port, db=database, decode_responses=True, **self._login())
         with contextlib.closing(client):
             yield client
 
@@ -128,10 +128,12 @@ class RedisServer:
     def _client(self, port: int, **options: Any) -> Any:
         return redis.Redis(port=port, **options)
 
+    def _login(self) -> dict[str, str]:
+        return {"password": self.password} if self.password else {}
+
     def _answers(self, port: int) -> bool:
-        with contextlib.closing(
-            self._client(port, socket_timeout=1, password=self.password)
-        ) as client:
+        asking = self._client(port, socket_timeout=1, **self._login())
+        with contextlib.closing(asking) as client:
             try:
                 client.ping()  # it is refused as long as the data are being loaded
                 return bool(client.info("server")["process_id"] == self.pid)
