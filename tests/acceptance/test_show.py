@@ -22,7 +22,8 @@ from threadmill import Assistant, Run, Thread
 from threadmill.inspection import queued_runs
 from threadmill.inspection.run_details import RunDetails, read_run_details
 from threadmill.inspection.standstill import Standstill
-from threadmill.testing import Fault, Pause, Reply, StandIn, Text
+from threadmill.testing import Call, Fault, Pause, Reply, StandIn, Text, scripted
+from threadmill_shared.records.objects import RequiredCall
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
 from threadmill_workers.membership.identity import WorkerIdentity
@@ -365,6 +366,74 @@ def test_an_ended_run_is_shown_with_its_times_tokens_and_error(
     assert re.search(r"^status +failed$", text, re.MULTILINE)
     assert re.search(r"^error +invalid_prompt: ModelRefused: .*401", text, re.MULTILINE)
     assert "why" not in text
+
+
+def failures(run: Run) -> list[str]:
+    """In which way its calls have failed, as `threadmill show` says it."""
+    text = run_threadmill("show", run.id).stdout
+    return re.findall(r"^\w+ +failed: (.*?)  ", text, re.MULTILINE)
+
+
+def test_it_says_in_which_way_calls_have_failed(workers: Workers, standin: StandIn) -> None:
+    workers.start("toolbox", THREADMILL_TOOL_SECONDS="1")
+    calls = [
+        Call("fail", {}),
+        Call("wait_on_loop", {"seconds": 60}),
+        Call("show_int", {"value": "secret"}),
+        Call("made_up", {"value": "secret"}),
+    ]
+    standin.brain = scripted(Reply(calls), "Sorry.")
+    run = Assistant.load("toolbox").enqueue("Hello").wait(20)
+    line = (BOTS / "toolbox.py").read_text().splitlines().index("def fail() -> str:") + 2
+    assert failures(run) == [
+        f"LookupError at toolbox.py:{line}",
+        "timed out after 1 s",
+        "not executed: invalid arguments",
+        "not executed: there is no such tool",
+    ]
+    said = run_threadmill("show", run.id, "--json").stdout
+    assert [one["state"] for one in json.loads(said)["calls"]] == ["failed"] * 4
+    assert "secret" not in said
+    assert "nothing there" not in said  # the text of the error
+
+
+def test_it_says_that_a_call_was_interrupted(workers: Workers, context: dict[str, str]) -> None:
+    [worker] = workers.start("dangerous")
+    run = begin_dawdling(context)
+    wait_until(lambda: run.refresh().worker == worker.name, "it has a worker", 20)
+    wait_until(lambda: "dawdle" in Path(context["notes"]).read_text(), "it dawdles", 20)
+    workers.start("dangerous")
+    worker.kill()
+    assert run.wait(20).status == "completed"
+    assert failures(run) == ["interrupted: its worker ended"]
+
+
+def test_it_still_says_so_when_the_run_was_parked_meanwhile(
+    workers: Workers, standin: StandIn
+) -> None:
+    workers.start("toolbox")
+    workers.start("careful")
+    tools = {t.name: t for name in ("toolbox", "careful") for t in Assistant.load(name).tools}
+    assistant = Assistant(tools=[tools[name] for name in ("fail", "refund", "ship", "show_int")])
+    made = [Call("fail", {}), Call("refund", {"order": 1}), Call("ship", {"seconds": 0})]
+    standin.brain = scripted(Reply(made), "Sorry.")
+    run = assistant.enqueue("Hello")
+    wait_until(lambda: len(required(run)) == 2, "it is parked", 20)
+    for call in required(run):
+        if call.function.name == "refund":
+            run.reject(call.id)
+        else:
+            run.approve(call.id)
+    assert run.wait(20).status == "completed"
+    assert [one.partition(" at ")[0] for one in failures(run)] == [
+        "LookupError",
+        "not executed: rejected",
+    ]
+
+
+def required(run: Run) -> list[RequiredCall]:
+    action = run.refresh().required_action
+    return action.tool_calls if action else []
 
 
 def test_a_run_that_is_not_there_is_one_line(environment: None) -> None:

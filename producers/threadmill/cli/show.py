@@ -12,7 +12,7 @@ from threadmill.cli.tables import Column, Table, json_option, print_objects, pri
 from threadmill.cli.texts import duration, local_time, shown_text
 
 if TYPE_CHECKING:
-    from threadmill.inspection.run_details import RunDetails
+    from threadmill.inspection.run_details import CallView, RunDetails
     from threadmill.inspection.standstill import Standstill
 
 
@@ -74,12 +74,19 @@ def _times(run: RunDetails) -> Iterator[tuple[str, str]]:
 def _calls(run: RunDetails) -> Table:
     columns = [
         Column("tool", is_cut=True),
-        Column("state"),
+        Column("state", is_cut=True),
         Column("since"),
         Column("call", rank=1),
     ]
-    rows = [[one.tool, one.state, local_time(one.created_at), one.id] for one in run.calls]
+    rows = [[one.tool, _state(one), local_time(one.created_at), one.id] for one in run.calls]
     return Table(columns, rows)
+
+
+def _state(call: CallView) -> str:
+    """How far a call is, or in which way it failed."""
+    failure = f": {shown_text(call.failure)}" if call.failure else ""
+    kept = f"; still in a thread of {call.keeper}" if call.keeper else ""
+    return f"{call.state}{failure}{kept}"
 
 
 def _print_standstill(found: Standstill) -> None:

@@ -32,6 +32,10 @@ class CallView:
     an output: `not executed`, or `no output` if it may have been begun."""
     created_at: float
     """When the model asked for it."""
+    failure: str | None = None
+    """In which way it failed: `KeyError at shop.py:6`; None: it did not, or that is not known."""
+    keeper: str | None = None
+    """The worker of which a thread still executes it, although nobody waits for it any more."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,10 @@ async def _surroundings(
     if place is None:
         return None
     steps = await store.runs.steps(run_id)
-    if not place.record.status.is_terminal:
+    if any(step.tool_calls for step in steps) or not place.record.status.is_terminal:
         workers = workers or await read_workers(store)
-    around = Surroundings(store.namespace, place, tuple(steps), tuple(workers))
+    failures = await store.inspector.call_failures(run_id)
+    around = Surroundings(store.namespace, place, tuple(steps), tuple(workers), failures)
     return replace(around, absent=tuple(await _find_absent(store, around)))
 
 
@@ -152,7 +157,7 @@ def _details(around: Surroundings, standstill: Standstill | None) -> RunDetails:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         ahead=around.ahead,
-        calls=tuple(_calls(around.steps, around.marks)),
+        calls=tuple(_calls(around)),
         incomplete_reason=record.reason,
         error=_error(record),
         standstill=standstill,
@@ -174,10 +179,17 @@ def _error(record: RunRecord) -> ErrorView | None:
     return ErrorView(error.code, error.name, error.message) if error else None
 
 
-def _calls(steps: Sequence[Step], marks: CallMarks) -> list[CallView]:
+def _calls(around: Surroundings) -> list[CallView]:
     return [
-        CallView(call.id, call.name, _state(step, call, marks), step.created_at)
-        for step in steps
+        CallView(
+            id=call.id,
+            tool=call.name,
+            state=_state(step, call, around.marks),
+            created_at=step.created_at,
+            failure=around.failures.get(call.id),
+            keeper=around.keeper(call.id),
+        )
+        for step in around.steps
         for call in step.tool_calls
     ]
 

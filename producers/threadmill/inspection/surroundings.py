@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadmill.inspection.workers import WorkerView
@@ -23,6 +23,8 @@ class Surroundings:
     place: RunPlace
     steps: tuple[Step, ...]
     workers: tuple[WorkerView, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """In which way calls have failed, by their ids, if that is known."""
     absent: tuple[ToolSpec, ...] = ()
     """The functions of calls that could begin, if a live worker had them."""
 
@@ -84,6 +86,12 @@ class Surroundings:
         for step in self.steps:
             if step.status == "in_progress":
                 yield from ((step, call) for call in step.tool_calls if call.output is None)
+
+    def keeper(self, call_id: str) -> str | None:
+        """The worker of which a thread still executes a call that nobody waits for; None: none."""
+        uses = ((one.worker, one.tool_threads) for one in self.workers)
+        found = (worker for worker, use in uses if use and call_id in use.abandoned_calls)
+        return next(found, None)
 
     def can_begin(self, call: ToolCall) -> bool:
         """Whether a worker that has its function may begin this open call."""

@@ -24,7 +24,12 @@ from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.definition import Publishable
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.store.parked_runs import INTERRUPTED_OUTPUT, LEASE_SECONDS, CallOutcome
+from threadmill_shared.store.parked_runs import (
+    INTERRUPTED_OUTPUT,
+    LEASE_SECONDS,
+    LOST_PROCESS,
+    CallOutcome,
+)
 from threadmill_shared.tools import CallContext, Tool, ToolSpec
 from threadmill_shared.tools.runner import ToolResult, ToolRunner
 
@@ -238,13 +243,13 @@ def _of_loaded_module(spec: ToolSpec) -> Iterator[Tool]:
 def _outcome(result: ToolResult) -> CallOutcome:
     if result.end is not None:
         return CallOutcome.cancelled(result.output, data=result.end.data)
-    return CallOutcome(result.output, result.error or "")
+    return CallOutcome(result.output, result.error or "", failure=result.failure or "")
 
 
 def _interrupted(spec: ToolSpec) -> CallOutcome:
     """The output of a call that a lost process had begun: its tool's author decides."""
     name = errors.ToolInterrupted.__name__
     if spec.on_interrupt != "fail":
-        return CallOutcome(INTERRUPTED_OUTPUT, name)
+        return CallOutcome(INTERRUPTED_OUTPUT, name, failure=LOST_PROCESS)
     text = f"{spec.name} was interrupted, and its on_interrupt is 'fail'."
     return CallOutcome.failed(INTERRUPTED_OUTPUT, error=name, last_error=LastError.of(name, text))

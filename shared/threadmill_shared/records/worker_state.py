@@ -11,6 +11,10 @@ from threadmill_shared.stored import Stored, later_field
 ProviderCondition = Literal["unknown", "answering", "failing"]
 
 
+NAMED_CALLS = 50
+"""A worker names so many abandoned calls at most: its state is to stay small."""
+
+
 class ToolThreadUse(Stored):
     """How many threads for blocking tools are in use."""
 
@@ -20,6 +24,8 @@ class ToolThreadUse(Stored):
     """Threads that execute a call whose run waits for it."""
     abandoned: int = later_field(0)
     """Further threads, whose call has not returned although no run waits for it any more."""
+    abandoned_calls: tuple[str, ...] = later_field(())
+    """The ids of the oldest of these calls, at most `NAMED_CALLS`."""
     waiting: int = later_field(0)
     """Calls that wait for a thread."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.inspection import Census, DispatchedRun, ParkedRun, RunPlace
 from threadmill_shared.records.log import LogEntry
@@ -107,6 +108,13 @@ class Inspector:
         return [
             parked_calls(read_body(body), run.marks) for run, body in zip(runs, bodies, strict=True)
         ]
+
+    async def call_failures(self, run_id: str) -> dict[str, str]:
+        """In which way calls of a run have failed, by their ids; older releases did not say it."""
+        fields = await self._runner.command("HGETALL", self._keys.steps(run_id))
+        bodies = [read_body(body) for name, body in fields.items() if ":" not in name]
+        found = [lenient.json_object(body.get("failures")) for body in bodies]
+        return {id: lenient.text(failure) for one in found for id, failure in one.items()}
 
     async def place(self, run_id: str) -> RunPlace | None:
         """A run and what surrounds it; None if there is no such run."""

@@ -32,6 +32,8 @@ INTERRUPTED_OUTPUT = (
     "The process that made this call was lost. Whether the call had an effect is not known; "
     "look before you repeat it."
 )
+LOST_PROCESS = "interrupted: its process was lost"
+"""In which way such a call failed, see `CallOutcome.failure`."""
 APPROVED_OUTPUT = "The run ended before this call was begun. It was approved, but not executed."
 REJECTED_OUTPUT = "Error: this call was rejected and not executed."
 
@@ -43,6 +45,8 @@ class CallOutcome:
     output: str
     error: str = ""
     """Name of the error's class, if the output is an error."""
+    failure: str = ""
+    """In which way the call failed, for operators; empty: only the class is known."""
     end: tuple[Status, str, Any] | None = None
     """The run is to end with this status, and with this field of its record set to that value."""
 
@@ -60,13 +64,14 @@ class CallOutcome:
             error: name of the error's class.
             last_error: why the run has failed.
         """
-        return cls(output, error, end=(Status.FAILED, "last_error", last_error))
+        end = (Status.FAILED, "last_error", last_error)
+        return cls(output, error, failure=LOST_PROCESS, end=end)
 
 
 def rejection(reason: str | None) -> CallOutcome:
     """What the model is told of a call that somebody rejected."""
     output = f"{REJECTED_OUTPUT} Reason: {reason}" if reason else REJECTED_OUTPUT
-    return CallOutcome(output, errors.ToolRejected.__name__)
+    return CallOutcome(output, errors.ToolRejected.__name__, failure="not executed: rejected")
 
 
 def unanswered(calls: Sequence[ParkedCall]) -> LastError:
@@ -294,8 +299,12 @@ def _body_with(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str, 
         [id, name, arguments, answer.output if id == call_id else output]
         for id, name, arguments, output in parked.body.get("calls", ())
     ]
-    failed = list(parked.body.get("failed", ())) + ([call_id] if answer.error else [])
-    return {**parked.body, "calls": calls, "failed": failed}
+    failed, failures = list(parked.body.get("failed", ())), dict(parked.body.get("failures", {}))
+    if answer.error:
+        failed.append(call_id)
+        failures[call_id] = answer.failure or answer.error
+    body = {**parked.body, "calls": calls, "failed": failed}
+    return body | {"failures": failures} if failures else body
 
 
 def _announcements(

@@ -8,7 +8,7 @@ import inspect
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ DEFAULT_TIMEOUT = 300.0
 """Seconds."""
 DEFAULT_MAX_OUTPUT = 256 * 1024
 """Bytes of UTF-8."""
+INVALID_ARGUMENTS = "not executed: invalid arguments"
+"""In which way a call failed, see `ToolResult.failure`."""
 _ERROR_LENGTH = 1000
 """Characters of an exception that the model is shown."""
 
@@ -53,6 +55,8 @@ class ToolResult:
     """The tool wants the run to end; its data is plain JSON."""
     error: str | None = None
     """Name of the error's class, for events and logs; never what it says."""
+    failure: str | None = field(default=None, compare=False)
+    """In which way it failed, for operators: `KeyError at shop.py:6`; never what the error says."""
     place: str | None = field(default=None, compare=False)
     """File and line of the exception, for logs."""
     traceback: str | None = field(default=None, compare=False)
@@ -145,6 +149,10 @@ class ToolRunner:
         """How many calls of each tool still run in threads though nobody waits for them."""
         return self._threads.overdue_tools()
 
+    def abandoned_calls(self) -> tuple[str, ...]:
+        """The ids of calls that keep a thread although nobody waits for them, the oldest first."""
+        return self._threads.abandoned_calls()
+
     def call_on_loop(self, loop: asyncio.AbstractEventLoop) -> tuple[str, CallContext] | None:
         """The tool, by name, and the call that this loop executes now; None: it does other work.
 
@@ -171,7 +179,7 @@ class ToolRunner:
         try:
             bound = surroundings.run(tool.bind, arguments)
         except ToolArgumentsInvalid as error:
-            return _failure(ToolArgumentsInvalid, str(error))
+            return _failure(ToolArgumentsInvalid, str(error), INVALID_ARGUMENTS)
         except Exception as error:  # noqa: BLE001 - a validator of the tool's author
             return _raised(error)
         seconds = tool.spec.timeout or self._default_timeout
@@ -190,7 +198,8 @@ class ToolRunner:
     ) -> ToolResult:
         name = tool.spec.name
         if not await self._threads.reserve(name, context, seconds):
-            return _failure(ToolTimedOut, self._no_thread(tool, seconds))
+            failure = f"not executed: no thread was free for {seconds:g} s"
+            return _failure(ToolTimedOut, self._no_thread(tool, seconds), failure)
         try:
             # A copy, since two threads cannot be in one context at a time.
             work_there = partial(surroundings.copy().run, work)
@@ -224,9 +233,11 @@ class ToolRunner:
                 ToolTimedOut,
                 f"{tool.spec.name} timed out after {seconds:g} s; "
                 "whether it took effect is unknown",
+                f"timed out after {seconds:g} s",
             )
         if task.cancelled():
-            return _failure(asyncio.CancelledError, f"{tool.spec.name} was cancelled from inside")
+            text = f"{tool.spec.name} was cancelled from inside"
+            return _failure(asyncio.CancelledError, text, "cancelled from inside")
         return task.result()
 
     async def _on_loop(self, work: Callable[[], _Made]) -> ToolResult:
@@ -274,7 +285,7 @@ def _ended(end: EndRun) -> ToolResult:
     try:
         return ToolResult("", end=EndRun(end.json_data()))
     except ToolError as error:
-        return _failure(ToolError, str(error))
+        return _failure(ToolError, str(error), "the data of its EndRun is not JSON")
 
 
 def _raised(error: BaseException) -> ToolResult:
@@ -285,25 +296,32 @@ def _raised(error: BaseException) -> ToolResult:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception of the tool's author, with a faulty __str__
         text = ""
-    failure = _failure(type(error), f"{name}: {text}" if text else name)
-    return replace(failure, place=_place(error), traceback=user_traceback(error))
+    places = _places(error)
+    failure = f"{name} at {Path(places[0]).name}" if places else name
+    result = _failure(type(error), f"{name}: {text}" if text else name, failure)
+    return replace(result, place=_place(places), traceback=user_traceback(error))
 
 
-def _place(error: BaseException) -> str | None:
-    """The line of the tool at which it failed, and the one that raised; None if it is not its own.
+def _places(error: BaseException) -> list[str]:
+    """The lines at which it was raised, that of the tool first; none if they are all ours.
 
-    No text of either: logs do not show what is said.
+    No text of theirs: logs do not show what is said.
     """
     frames = traceback.walk_tb(error.__traceback__)
     places = [f"{frame.f_code.co_filename}:{line}" for frame, line in frames]
-    places = [place for place in places if not place.startswith(_OUR_FOLDER)]
+    return [place for place in places if not place.startswith(_OUR_FOLDER)]
+
+
+def _place(places: Sequence[str]) -> str | None:
+    """The tool's line at which it failed, and the one that raised; None if it is not its own."""
     if not places:
         return None
     first, last = places[0], places[-1]
     return first if first == last else f"{first} (raised at {last})"
 
 
-def _failure(kind: type[BaseException], message: str) -> ToolResult:
+def _failure(kind: type[BaseException], message: str, failure: str) -> ToolResult:
     if len(message) > _ERROR_LENGTH:
         message = message[:_ERROR_LENGTH] + "..."
-    return ToolResult(encodable(f"Error: {message}"), failed=True, error=kind.__name__)
+    output, failure = encodable(f"Error: {message}"), encodable(failure)
+    return ToolResult(output, failed=True, error=kind.__name__, failure=failure)

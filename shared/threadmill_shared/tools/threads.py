@@ -76,6 +76,10 @@ class ToolThreads:
         busy = max(0, len(self._jobs) - abandoned)
         return ThreadCounts(self.limit, busy, abandoned, self._waiting)
 
+    def abandoned_calls(self) -> tuple[str, ...]:
+        """The ids of the abandoned calls that are still executed, the oldest first."""
+        return tuple(job.context.call_id for job in self._jobs if job.is_abandoned)
+
     def overdue_tools(self) -> Counter[str]:
         """How many abandoned calls of each tool, by name, are still executed after their time."""
         return Counter(job.tool for job in self._jobs if job.is_overdue)

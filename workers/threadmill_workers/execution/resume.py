@@ -32,8 +32,9 @@ async def _parked_turn(held: HeldRun, history: History, step: int, marks: CallMa
     """The turn for which the run was parked; some of its calls may have their outputs."""
     body = await held.open_step_body()
     made = {id: output for id, _, _, output in body["calls"]}
+    failures = lenient.json_object(body.get("failures"))
     results = {
-        id: ToolResult(output, failed=id in body["failed"])
+        id: ToolResult(output, failed=id in body["failed"], failure=failures.get(id))
         for id, output in made.items()
         if output is not None
     }

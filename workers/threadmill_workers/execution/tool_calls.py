@@ -18,7 +18,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import CallContext, EndRun, Tool, ToolRegistry
 from threadmill_shared.tools.json_arguments import explain_mistake, find_mistake
-from threadmill_shared.tools.runner import ToolResult, ToolRunner
+from threadmill_shared.tools.runner import INVALID_ARGUMENTS, ToolResult, ToolRunner
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
@@ -136,8 +136,12 @@ class ToolCalls:
             raise errors.ToolInterrupted(
                 f"{call.name} was interrupted, and its on_interrupt is 'fail'."
             )
-        name = errors.ToolInterrupted.__name__
-        return call, ToolResult(output=_WORKER_DIED_OUTPUT, failed=True, end=None, error=name)
+        return call, ToolResult(
+            output=_WORKER_DIED_OUTPUT,
+            failed=True,
+            error=errors.ToolInterrupted.__name__,
+            failure="interrupted: its worker ended",
+        )
 
     async def _call(self, call: OpenCall) -> tuple[OpenCall, ToolResult]:
         spec = self._router.spec(call)
@@ -170,7 +174,8 @@ class ToolCalls:
     def _refuse_unknown(self, call: OpenCall) -> ToolResult:
         names = [tool.name for tool in self._record.request.tools]
         text = f"Error: {explain_unknown(call.name, names)}"
-        return ToolResult(output=text, failed=True, end=None, error=errors.ToolNotFound.__name__)
+        name, failure = errors.ToolNotFound.__name__, "not executed: there is no such tool"
+        return ToolResult(output=text, failed=True, error=name, failure=failure)
 
     def _store_output(self, call: OpenCall, reply: Reply) -> None:
         calls, results, batch = reply.calls, reply.results, Batch()
@@ -214,4 +219,6 @@ def _refuse_arguments(call: OpenCall) -> ToolResult:
     mistake = find_mistake(call.arguments)
     said = explain_mistake(call.name, mistake) if mistake else f"{call.name} cannot be called here."
     error = errors.ToolArgumentsInvalid if mistake else errors.ToolNotFound
-    return ToolResult(output=f"Error: {said}", failed=True, end=None, error=error.__name__)
+    failure = INVALID_ARGUMENTS if mistake else "not executed: this worker lacks the function"
+    output = f"Error: {said}"
+    return ToolResult(output=output, failed=True, error=error.__name__, failure=failure)

@@ -61,7 +61,9 @@ def calls_body(
     outputs = {id: result.output for id, result in results.items()}
     made = [[call.id, call.name, call.arguments, outputs.get(call.id)] for call in calls]
     failed = [id for id, result in results.items() if result.failed]
-    return {"type": "tool_calls", "calls": made, "failed": failed, "usage": usage}
+    failures = {id: result.failure for id, result in results.items() if result.failure}
+    body = {"type": "tool_calls", "calls": made, "failed": failed, "usage": usage}
+    return body | {"failures": failures} if failures else body
 
 
 def stored_usage(fields: Mapping[str, Any] | None) -> Usage:

@@ -10,7 +10,12 @@ from importlib.metadata import version
 
 from threadmill_shared import errors
 from threadmill_shared.model import host_of
-from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse, WorkerState
+from threadmill_shared.records.worker_state import (
+    NAMED_CALLS,
+    ProviderState,
+    ToolThreadUse,
+    WorkerState,
+)
 from threadmill_workers.catalog import Catalog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
@@ -71,12 +76,17 @@ class StateReport:
         return self._first.model_copy(
             update={
                 "running": self._executor.running,
-                "tool_threads": ToolThreadUse(**asdict(self._context.runner.thread_counts())),
+                "tool_threads": self._tool_threads(),
                 "provider": self._provider(),
                 "metrics": self._context.metrics.address,
                 "clock_offset": self._clock_check.offset,
             }
         )
+
+    def _tool_threads(self) -> ToolThreadUse:
+        runner = self._context.runner
+        calls = runner.abandoned_calls()[:NAMED_CALLS]
+        return ToolThreadUse(**asdict(runner.thread_counts()), abandoned_calls=calls)
 
     def _provider(self) -> ProviderState:
         known = self._context.provider
