@@ -70,7 +70,16 @@ def test_if_a_port_is_taken_a_warning_says_so_and_the_next_one_is_used(registry,
     port = free_port()
     with taken(port), serving(registry, port) as server:
         assert int(server.address.rpartition(":")[2]) in range(port + 1, port + 10)
-    assert f"port {port} is taken" in caplog.text
+        used = server.address.rpartition(":")[2]
+    assert f"port {port} is taken; metrics are served on port {used}\n" in caplog.text
+
+
+def test_several_taken_ports_are_one_warning(registry, caplog):
+    first, second = pair_of_free_ports()
+    with taken(first), taken(second), serving(registry, first):
+        pass
+    warnings = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(warnings) == 1
 
 
 def test_if_no_port_of_ten_is_free_a_warning_says_so_and_nothing_is_served(
@@ -78,11 +87,12 @@ def test_if_no_port_of_ten_is_free_a_warning_says_so_and_nothing_is_served(
 ):
     monkeypatch.setattr(server_module, "PORTS", 2)
     with ExitStack() as held:
-        for port in pair_of_free_ports():
+        first, last = pair_of_free_ports()
+        for port in (first, last):
             held.enter_context(taken(port))
-            first = port - 1
         assert MetricsServer.start(registry, HOST, first) is None
-    assert "no port of 2 is free; this worker works on without metrics" in caplog.text
+    [told] = [one.getMessage() for one in caplog.records]
+    assert f"no port from {first} to {last} is free; this worker works on without metrics" in told
 
 
 def pair_of_free_ports() -> tuple[int, int]:
@@ -105,9 +115,13 @@ def test_an_address_that_is_not_this_machines_is_one_warning_and_nothing_is_serv
     assert "THREADMILL_METRICS_HOST" in record.getMessage()
 
 
-def test_a_name_that_cannot_be_resolved_is_a_warning_and_nothing_is_served(registry, caplog):
-    assert MetricsServer.start(registry, "no-such-host.invalid", free_port()) is None
-    assert "no-such-host.invalid" in caplog.text
+@pytest.mark.parametrize(
+    "host", ["no-such-host.invalid", "two..dots", "x" * 64, "", " ::1", "a\0b"]
+)
+def test_a_name_that_cannot_be_resolved_is_a_warning_and_nothing_is_served(registry, caplog, host):
+    assert MetricsServer.start(registry, host, free_port()) is None
+    [told] = [one.getMessage() for one in caplog.records]
+    assert f"metrics cannot be served on {host!r}" in told
 
 
 def test_after_closing_nothing_listens_and_no_thread_is_left(registry):

@@ -1,7 +1,8 @@
-"""The HTTP server that Prometheus reads from: quiet, and impatient with slow readers."""
+"""The HTTP server that Prometheus reads from: quiet, and with a time limit for slow readers."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import socketserver
@@ -46,9 +47,8 @@ class MetricsHttpServer(ThreadingMixIn, WSGIServer):
         Raises:
             OSError: the port is taken, or the address is not this machine's.
         """
-        [family, _, _, _, address] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        self.address_family = family
-        super().__init__((str(address[0]), port), QuietHandler)
+        self.address_family, address = _find_address(host, port)
+        super().__init__((address, port), QuietHandler)
         self._read = make_wsgi_app(registry)
         self.set_app(self._answer)
 
@@ -70,3 +70,16 @@ class MetricsHttpServer(ThreadingMixIn, WSGIServer):
             return [b"The metrics could not be read; see the worker's log.\n"]
         else:
             return answer
+
+
+def _find_address(host: str, port: int) -> tuple[int, str]:
+    """The family and the address to listen on.
+
+    Raises:
+        OSError: the name cannot be resolved, or is none.
+    """
+    try:
+        [family, _, _, _, address] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except ValueError:  # of a name that DNS cannot have
+        raise OSError(errno.EINVAL, "not the name of a host") from None
+    return family, str(address[0])

@@ -49,27 +49,24 @@ class MetricsServer:
             host: the address to listen on.
             port: the first one to try; 0: the system chooses.
         """
-        for tried in range(port, min(port + PORTS, 65_536)) if port else [0]:
+        ports = range(port, min(port + PORTS, 65_536)) if port else range(1)
+        for tried in ports:
             try:
                 server = cls(MetricsHttpServer(registry, host, tried))
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    logger.warning(
-                        "metrics cannot be served on %s, port %d (%s); this worker works on"
-                        " without. See THREADMILL_METRICS_HOST and THREADMILL_METRICS_PORT",
-                        host,
-                        tried,
-                        error.strerror or type(error).__name__,
-                    )
-                    return None
-                logger.warning("port %d is taken; metrics are served on another one", tried)
-            else:
-                logger.info("metrics are served on http://%s/metrics", server.address)
-                return server
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                _warn_of_address(host, tried, error)
+                return None
+            if tried != port:
+                logger.warning("port %d is taken; metrics are served on port %d", port, tried)
+            logger.info("metrics are served on http://%s/metrics", server.address)
+            return server
         logger.warning(
-            "no port of %d is free; this worker works on without metrics. Set"
+            "no port from %d to %d is free; this worker works on without metrics. Set"
             " THREADMILL_METRICS_PORT to others",
-            PORTS,
+            ports[0],
+            ports[-1],
         )
         return None
 
@@ -78,3 +75,13 @@ class MetricsServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def _warn_of_address(host: str, port: int, error: OSError) -> None:
+    logger.warning(
+        "metrics cannot be served on %r, port %d (%s); this worker works on without. See"
+        " THREADMILL_METRICS_HOST and THREADMILL_METRICS_PORT",
+        host,
+        port,
+        error.strerror or type(error).__name__,
+    )
