@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,6 +20,8 @@ from tests.support.waiting import wait_until
 
 LOOK_SECONDS = 20.0
 """Workers say every 5 s what they are doing, and a command takes a second on a busy machine."""
+PAUSE_SECONDS = 0.5
+"""Between two executions of a command: each takes half a second of a processor."""
 PARTS = ("Look", "Cause", "Cure", "Afterwards")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANY = "…"
@@ -66,8 +69,14 @@ class Section:
     @property
     def logged(self) -> list[str]:
         """The log lines that it shows."""
-        blocks = _BLOCK.findall(self.part("Look"))
-        return [line for kind, text in blocks if kind == "text" for line in text.splitlines()]
+        return [one for one in self.looks() if isinstance(one, str)]
+
+    def looks(self) -> list[Command | str]:
+        """The commands and the log lines of its first part, in their order."""
+        found: list[Command | str] = []
+        for kind, text in _BLOCK.findall(self.part("Look")):
+            found += Command.all_of(text) if kind == "console" else text.splitlines()
+        return found
 
 
 @cache
@@ -99,15 +108,23 @@ class Operator:
         self._instead[line] = act
 
     def look(self, log: Callable[[], str] | None = None, **replaced: str) -> None:
-        """Execute the commands until they print what the page shows, and read the log."""
-        commands = self.section.commands("Look")
-        assert commands or self.section.logged, "a section has something to look at"
-        for command in commands:
-            self._see(command, replaced)
+        """Do what the page says, in its order.
+
+        Wait for log lines, and execute commands until they print what the page shows.
+        """
         assert bool(self.section.logged) == bool(log), "its log lines are to be seen"
-        for line in self.section.logged:
-            words = _pattern(line, replaced)
-            wait_until(partial(_is_logged, log, words), f"logged: {line}", LOOK_SECONDS)
+        looks = self.section.looks()
+        assert looks, "a section has something to look at"
+        for one in looks:
+            if isinstance(one, Command):
+                self._see(one, replaced)
+            else:
+                words = _pattern(one, replaced)
+                wait_until(partial(_is_logged, log, words), f"logged: {one}", LOOK_SECONDS)
+
+    def see(self, line: str, *shown: str) -> None:
+        """Execute a command until it prints lines like these."""
+        self._see(Command(line, shown), {})
 
     def cure(self, **replaced: str) -> None:
         """Execute the commands of the cure; a worker goes on to the end of the test."""
@@ -136,6 +153,8 @@ class Operator:
         last: list[str] = []
 
         def is_shown() -> bool:
+            if last:
+                time.sleep(PAUSE_SECONDS)
             done = self.execute(line)
             last[:] = [done.stdout + done.stderr]
             return all(one.search(_plain(last[0])) for one in wanted)

@@ -10,12 +10,14 @@ from pathlib import Path
 from celery.worker import WorkController
 
 from threadmill import Assistant, current_call, tool
-from threadmill_workers.consuming import consumer_watchdog
+from threadmill_workers.consuming import consumer_service, consumer_watchdog
 from threadmill_workers.membership import lease
 from threadmill_workers.recovery import maintenance
 
 if os.environ.get("WATCHDOG") == "hasty":
     maintenance.PING_SECONDS = consumer_watchdog.ARRIVAL_SECONDS = 1.0
+if os.environ.get("RESTART") == "useless":
+    consumer_service.ConsumerService.restart = lambda _: None
 if os.environ.get("LEASE") == "hasty":
     lease.UNANSWERED_BEATS = 2
 if os.environ.get("COMPARISON") == "hasty":

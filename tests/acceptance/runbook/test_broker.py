@@ -14,6 +14,7 @@ from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run
 from threadmill.client.current import close_client
+from threadmill.testing import StandIn
 
 Begin = Callable[..., Run]
 
@@ -44,7 +45,9 @@ def test_the_broker_cannot_be_reached(
     wait_until(lambda: "can be used again" in worker.log(), "the end is told")
 
 
-def test_messages_were_lost(operator: Operator, workers: Workers, redis_url: str) -> None:
+def test_messages_were_lost(
+    operator: Operator, workers: Workers, standin: StandIn, redis_url: str
+) -> None:
     [former] = workers.start("bot")
     former.terminate()
     assert former.ends()
@@ -55,12 +58,17 @@ def test_messages_were_lost(operator: Operator, workers: Workers, redis_url: str
     operator.look(log=worker.log, RUN_ID=run.id)
     operator.cure()
     assert run.wait(30).status == "completed"
+    assert len(standin.requests) == 1
 
 
 def test_a_workers_consumer_is_stalled(operator: Operator, workers: Workers, begin: Begin) -> None:
-    [worker] = workers.start("dangerous", WATCHDOG="hasty")
+    """Restarting it does not help: only the worker of the cure can take what waits."""
+    [worker] = workers.start("dangerous", WATCHDOG="hasty", RESTART="useless")
     assert begin("call make_deaf {}").wait(30).status == "completed"
     waiting = begin("Can you hear me?")
     operator.look(log=worker.log, WORKER=worker.name)
+    assert waiting.refresh().status == "queued"
     operator.cure(MODULE="dangerous")
     assert waiting.wait(30).status == "completed"
+    assert waiting.worker == operator.started[0].name
+    wait_until(lambda: worker.exit_code == 1, "it exits, so that it is replaced", 20)

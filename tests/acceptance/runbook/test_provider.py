@@ -97,6 +97,7 @@ def test_the_provider_does_not_have_the_model(
 def test_a_model_is_announced_to_be_shut_down(
     operator: Operator,
     workers: Workers,
+    standin: StandIn,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_model_is_announced_to_be_shut_down(
         operator.look(log=lambda: caplog.text, RUN_ID=run.id)
     restarted(operator, worker, MODEL="gpt-5.4-mini")
     assert ask().status == "completed"
+    assert standin.requests[-1].body["model"] == "gpt-5.4-mini"
 
 
 def test_the_provider_does_not_take_a_file(

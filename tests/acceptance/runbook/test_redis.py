@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -16,11 +17,13 @@ from tests.support.processes.script import Script
 from tests.support.processes.worker import Workers
 from tests.support.runbook import Operator
 from tests.support.servers.certificates import Authority, needs_openssl
+from tests.support.servers.clients import sync_client
 from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.snapshot import Snapshot
 from tests.support.servers.tls import TlsRedis
 from tests.support.waiting import wait_until
 
-from threadmill import Assistant, Run, errors
+from threadmill import Assistant, Run, Thread, errors
 from threadmill.client.current import close_client
 from threadmill.embedded.server import FOLDER, end_server
 from threadmill.embedded.supervisor import LOOK_SECONDS
@@ -174,6 +177,30 @@ def test_a_clock_is_wrong(
     [worker] = workers.start("bot")
     assert completes()
     assert "clock" not in worker.log()
+    operator.see("threadmill doctor", "ok … workers.clock …")
+
+
+def test_redis_has_lost_its_data(operator: Operator, workers: Workers, redis_url: str) -> None:
+    [worker] = workers.start("bot")
+    kept = Assistant.load("plain").enqueue("Before the backup.").wait(30)
+    backup = Snapshot(redis_url, "threadmill")
+    later = Assistant.load("plain").enqueue("After it.").wait(30)
+    with contextlib.closing(sync_client(redis_url)) as client:
+        client.flushdb()
+    operator.look(log=worker.log, RUN_ID=kept.id)
+
+    def stop_and_restore() -> None:
+        worker.terminate()
+        assert worker.ends()
+        backup.restore()
+
+    operator.instead("kill PID", stop_and_restore)
+    operator.cure(MODULE="bot")
+    assert Run.load(kept.id).status == "completed"
+    with pytest.raises(errors.RunNotFound):
+        Run.load(later.id)
+    ai = Assistant.load("plain")
+    assert ai.enqueue("Hello!", thread=Thread(kept.thread_id)).wait(30).status == "completed"
 
 
 def test_redis_answers_slowly(operator: Operator, client: Any, workers: Workers) -> None:

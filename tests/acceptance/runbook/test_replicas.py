@@ -54,9 +54,11 @@ def test_redis_has_failed_over(
             if not acts:
                 break
         operator.look(log=worker.log, RUN_ID=run.id)
+        fleet.primary.start()
         operator.cure()
         assert run.wait(40).status == "completed"
         assert run.text == "".join(NUMBERS)
+        operator.see("threadmill doctor", "ok … redis.replication … 1 replicas, all online")
 
 
 def test_no_replica_confirms_writes(
@@ -71,6 +73,7 @@ def test_no_replica_confirms_writes(
         replicated.pause_replica()
         run = Assistant.load("toolbox").enqueue('call show_int {"value": 2}')
         operator.look(log=worker.log)
+        assert run.refresh().status == "in_progress"
         operator.instead("systemctl start redis-server", replicated.resume_replica)
         operator.cure()
         assert run.wait(30).status == "completed"

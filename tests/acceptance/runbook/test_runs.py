@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread
 from threadmill.client.current import close_client
-from threadmill.testing import Fault, StandIn, converse
+from threadmill.testing import Fault, Reply, StandIn, Text, converse
 
 SEARCH = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
 
@@ -30,7 +30,7 @@ def completes(thread_id: str) -> bool:
 
 
 def test_a_run_takes_too_long(operator: Operator, workers: Workers, standin: StandIn) -> None:
-    standin.brain = lambda _: Fault.hang(2)
+    standin.brain = lambda _: Reply([Text(["Late."])], first_delay=2)
     [worker] = workers.start("bot")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THREADMILL_RUN_SECONDS", "1")
@@ -38,7 +38,6 @@ def test_a_run_takes_too_long(operator: Operator, workers: Workers, standin: Sta
         run = Assistant.load("plain").enqueue("Hello!").wait(30)
     close_client()
     operator.look(log=worker.log, RUN_ID=run.id)
-    standin.brain = converse
     operator.cure(ASSISTANT="plain", MESSAGE="Hello")
     assert completes(run.thread_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,9 +45,12 @@ def test_calls_wait_for_a_thread(
     second = begin(DAWDLE)
     operator.look(log=worker.log, RUN_ID=second.id)
     operator.cure(MODULE="dangerous")
-    worker.terminate()  # so that the next run goes to the new one
-    assert begin(REMEMBER).wait(30).status == "completed"
-    for run in (first, second):
+    worker.terminate()  # so that the next runs go to the new one
+    others = [begin(DAWDLE), begin(DAWDLE)]
+    [new] = operator.started
+    at_once = rf"begin:dawdle \S+ {new.pid}\n"
+    wait_until(lambda: len(re.findall(at_once, notes.read_text())) >= 2, "two are executed", 20)
+    for run in (first, second, *others):
         run.cancel()
 
 

@@ -63,6 +63,9 @@ def test_a_worker_was_killed(operator: Operator, workers: Workers, standin: Stan
     pause.end()
     operator.cure(MODULE="bot")
     assert run.wait(30).status == "completed"
+    other.terminate()
+    assert other.ends()
+    assert completes()
 
 
 def test_a_worker_is_frozen_and_holds_a_thread(
@@ -95,10 +98,13 @@ def test_a_workers_event_loop_is_blocked(
 
 
 def test_a_run_ends_its_workers(operator: Operator, workers: Workers, begin: Begin) -> None:
-    workers.start("dangerous", 4)
+    started = workers.start("dangerous", 4)
     run = begin("call die_again {}")
     run.wait(60)
     operator.look(log=workers.logs, RUN_ID=run.id)
+    [survivor] = [worker for worker in started if not worker.has_ended()]
+    survivor.terminate()
+    assert survivor.ends()
     operator.cure(MODULE="dangerous")
     assert begin(REMEMBER, thread=Thread(run.thread_id)).wait(30).status == "completed"
 
@@ -149,6 +155,7 @@ def test_workers_are_of_different_releases(
         operator.look(WORKER="old:9")
         operator.cure(PID=str(old.pid), MODULE="bot")
         old.wait()
+    operator.see("threadmill doctor", "ok … workers.version …")
     assert completes()
 
 
