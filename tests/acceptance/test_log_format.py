@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -123,6 +124,51 @@ def test_libraries_are_silent_at_debug(worker: Worker) -> None:
     time.sleep(1)
     loggers = {entry["logger"] for entry in entries(worker.log())}
     assert {name for name in loggers if not name.startswith(("threadmill", "shop"))} == set()
+
+
+CONFIGURED = """
+import logging.config
+FORMATTER = "threadmill_workers.logs.formats.JsonFormatter"
+HANDLER = {{"class": "logging.StreamHandler", "formatter": "json"}}
+logging.config.dictConfig({{
+    "version": 1,
+    "formatters": {{"json": {{"()": FORMATTER}}}},
+    "handlers": {{"stderr": HANDLER}},
+    "root": {{"level": "INFO", "handlers": ["stderr"]}},
+}})
+{more}
+"""
+
+
+def test_a_module_that_sets_up_logging_does_not_silence_threadmill(
+    workers: Workers, tmp_path: Path
+) -> None:
+    tool = """
+from threadmill import Assistant
+def fail() -> str:
+    raise KeyError("canary")
+clerk = Assistant(name="the clerk", tools=[fail])
+"""
+    (tmp_path / "configured.py").write_text(CONFIGURED.format(more=tool))
+    [worker] = workers.start("configured", folder=tmp_path)
+    run = call_tools("fail")
+    lines = [line for line in worker.log().splitlines() if "failed in call" in line]
+    [failed] = [json.loads(line) for line in lines]
+    assert (failed["run"], failed["worker"]) == (run.id, worker.name)
+
+
+def test_the_error_of_a_module_that_sets_up_logging_is_told(
+    environment: None, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text(CONFIGURED.format(more="1 / 0"))
+    done = run_command(
+        *STRICT,
+        *("-m", "threadmill", "worker", "broken"),
+        folder=tmp_path,
+        environment={**os.environ, "THREADMILL_LOG_FORMAT": "json"},
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in str(entries(done.stderr))
 
 
 def test_an_unknown_format_is_refused(environment: None, standin: StandIn) -> None:

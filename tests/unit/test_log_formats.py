@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import UTC, datetime
+from logging.config import BaseConfigurator
 from typing import Any
 
 import pytest
 
 from threadmill_shared.log_text import OF_PROCESS, about
+from threadmill_shared.records.workers import process_name
 from threadmill_workers.logs.fields import log_fields
 from threadmill_workers.logs.formats import ConsoleFormatter, JsonFormatter
 
@@ -74,6 +77,10 @@ class Faulty:
         ({"order": Faulty()}, {"order": "<Faulty>"}),
         ({"order": {(1, 2): 3}}, {"order": "{(1, 2): 3}"}),
         ({"order": "\ud800\u2028"}, {"order": "\ud800\u2028"}),
+        ({"order": datetime(2026, 1, 2, tzinfo=UTC)}, {"order": "2026-01-02 00:00:00+00:00"}),
+        ({"order": {"a b"}}, {"order": "{'a b'}"}),
+        ({"order": 10**5000}, {"order": "<int>"}),
+        ({(1, 2): 3}, {"(1, 2)": 3}),
         ({"time": "now", "worker": "me"}, {}),
     ],
 )
@@ -84,13 +91,56 @@ def test_what_a_tool_adds_is_a_field_whatever_it_is(given: Any, shown: Any) -> N
         assert entry == plain
     else:
         added = {name: value for name, value in entry.items() if name not in plain}
-        assert [str(value).strip('"') for value in added.values()] == [
-            str(value) for value in shown.values()
-        ]
+        assert added == shown
 
 
 def test_arguments_that_do_not_fit_are_not_shown() -> None:
     assert as_json("%d of %d", "secret")["message"] == "%d of %d (its arguments do not fit it)"
+
+
+def test_a_value_that_json_does_not_know_changes_no_other_one() -> None:
+    with log_fields(IDS):
+        entry = as_json("two words", extra={"price": float("inf"), "shop": "a b"})
+    assert (entry["message"], entry["price"], entry["shop"]) == ("two words", "inf", "a b")
+    assert entry["attempt"] == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "shown"),
+    [
+        (Faulty(), (), "<Faulty>"),
+        ("sold %s", (Faulty(),), "sold %s (its arguments do not fit it)"),
+        (b"sold", (), "b'sold'"),
+        (7, (), "7"),
+    ],
+)
+def test_no_record_is_lost_whatever_its_message_is(
+    message: object, arguments: Any, shown: str
+) -> None:
+    assert as_json(message, *arguments)["message"] == shown
+    assert f" shop: {shown}  worker" in as_text(message, *arguments)
+
+
+def test_a_record_with_a_traceback_that_is_none_is_not_lost() -> None:
+    given = (ValueError, ValueError("a"), "no traceback")
+    assert as_json("failed", exc_info=given)["traceback"].endswith(
+        "(it is no error with its traceback)"
+    )
+    assert "failed  worker" in as_text("failed", exc_info=given)
+
+
+def test_names_of_loggers_and_fields_cannot_pass_for_lines() -> None:
+    text = as_text("sold", name="shop\nERROR", extra={"a\nERROR": 1})
+    assert len(text.splitlines()) == 1
+
+
+def test_the_formats_can_be_named_in_a_configuration_of_logging() -> None:
+    name = process_name()
+    for formatter in (JsonFormatter, ConsoleFormatter):
+        made = BaseConfigurator({}).configure_custom(
+            {"()": f"{formatter.__module__}.{formatter.__name__}"}
+        )
+        assert name in made.format(record("sold"))
 
 
 def test_further_lines_are_indented_for_people_and_cannot_pass_for_lines() -> None:

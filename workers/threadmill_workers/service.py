@@ -21,14 +21,13 @@ from threadmill_shared.broker.app import check_certificate
 from threadmill_shared.log_text import about, counted, install_command
 from threadmill_shared.model import Model
 from threadmill_shared.records.provider_report import ProviderReport
-from threadmill_shared.records.workers import REPLACE_CODE
+from threadmill_shared.records.workers import REPLACE_CODE, process_name
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.user_traceback import format_frames, is_ours
 from threadmill_workers.catalog import Catalog, load_catalog
 from threadmill_workers.log_text import describe_error
 from threadmill_workers.logs import setup
 from threadmill_workers.logs.setup import logs_json
-from threadmill_workers.membership.identity import process_name
 from threadmill_workers.process import WorkerProcess
 
 __all__ = [
@@ -41,6 +40,7 @@ __all__ = [
     "describe_error",
     "format_frames",
     "is_ours",
+    "keep_logging",
     "load_catalog",
     "logs_json",
     "model_factory",
@@ -60,6 +60,11 @@ CONSUMER_SECONDS = 0.5
 def begin_logging(level: str) -> None:
     """Have this process, which is a worker's, log to stderr."""
     setup.install_handler(level, process_name())
+
+
+def keep_logging() -> None:
+    """Log on, whatever a module has done that sets up logging itself."""
+    setup.enable_own_loggers()
 
 
 def begin_logging_in_script(settings: Settings) -> None:

@@ -161,11 +161,10 @@ def _import(modules: Sequence[str]) -> None:
         NotConfigured: a module cannot be found.
     """
     from threadmill_shared.errors import ThreadmillError
-    from threadmill_workers import service
 
     for module in modules:
         try:
-            service.load_catalog([module], warns=False)
+            _load(module)
         except ThreadmillError as error:
             _show_place(error)
             raise
@@ -174,6 +173,15 @@ def _import(modules: Sequence[str]) -> None:
             raise click.ClickException(
                 f"The module {module!r} could not be imported: {type(error).__name__}: {error}"
             ) from error
+
+
+def _load(module: str) -> None:
+    from threadmill_workers import service
+
+    try:
+        service.load_catalog([module], warns=False)
+    finally:
+        service.keep_logging()
 
 
 def _show_place(error: ThreadmillError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from dataclasses import asdict, dataclass
@@ -83,6 +84,11 @@ class RegisteredWorker:
 def host_name() -> str:
     """This host's name, without what may not stand in a channel's or a queue's name."""
     return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+
+
+def process_name() -> str:
+    """The name of this process among workers, `host:pid`."""
+    return f"{host_name()}:{os.getpid()}"
 
 
 def published_name(tool: ToolSpec) -> str:

@@ -44,18 +44,34 @@ def read_log_record(record: logging.LogRecord) -> LogLine:
     )
 
 
+def safe_text(value: object) -> str:
+    """A value as text, even if its class does not know how."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  a user's class, with a faulty __str__; or a huge number
+        return f"<{type(value).__name__}>"
+
+
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001  logging itself would print a traceback, and the arguments
-        return f"{record.msg} (its arguments do not fit it)"
+        words = safe_text(record.msg)
+        return f"{words} (its arguments do not fit it)" if record.args else words
 
 
 def _traceback(record: logging.LogRecord) -> str:
     """The traceback that a user's code has logged, as Python prints it."""
     lines = []
     if record.exc_info and record.exc_info[0] is not None:
-        lines += traceback.format_exception(*record.exc_info)
+        lines += _format(record.exc_info)
     if record.stack_info:
         lines.append(record.stack_info)
     return "".join(lines).rstrip("\n")
+
+
+def _format(found: Any) -> list[str]:
+    try:
+        return traceback.format_exception(*found)
+    except Exception:  # noqa: BLE001  users can pass anything as `exc_info`
+        return [f"{safe_text(found)} (it is no error with its traceback)"]

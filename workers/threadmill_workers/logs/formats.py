@@ -9,37 +9,41 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from threadmill_workers.logs.entry import LogLine, read_log_record
+from threadmill_shared.records.workers import process_name
+from threadmill_workers.logs.entry import LogLine, read_log_record, safe_text
 from threadmill_workers.logs.fields import IDS
 
 
-class ConsoleFormatter(logging.Formatter):
-    """`TIME LEVEL LOGGER: MESSAGE`, and the ids at the end; what follows a line is indented."""
+class _WorkersFormatter(logging.Formatter):
+    def __init__(self, worker: str | None = None) -> None:
+        """A format for the lines of one process.
 
-    def __init__(self, worker: str) -> None:
-        """A format for the lines of one process; `worker` is its name, if it is one."""
+        Args:
+            worker: its name; None: `host:pid`; empty: it is no worker.
+        """
         super().__init__()
-        self._worker = {"worker": worker} if worker else {}
+        name = process_name() if worker is None else worker
+        self._worker = {"worker": name} if name else {}
+
+
+class ConsoleFormatter(_WorkersFormatter):
+    """`TIME LEVEL LOGGER: MESSAGE`, and the ids at the end; what follows a line is indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
         line = read_log_record(record)
         now = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         fields = {**line.extra, **_unsaid(line), **self._worker}
-        ids = " ".join(f"{name}={_shown(value)}" for name, value in fields.items())
+        ids = " ".join(f"{_shown(name)}={_shown(value)}" for name, value in fields.items())
         first, *rest = line.message.splitlines() or [""]
-        head = f"{now}.{int(record.msecs):03d} {record.levelname} {record.name}: {first}  {ids}"
+        source = f"{record.levelname} {_shown(record.name)}"
+        head = f"{now}.{int(record.msecs):03d} {source}: {first}  {ids}"
         # Indented, so that nothing in a message can pass for a line of its own.
         return "\n    ".join([head, *rest, *line.traceback.splitlines()])
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_WorkersFormatter):
     """One JSON object, in one line of ASCII."""
-
-    def __init__(self, worker: str) -> None:
-        """A format for the lines of one process; `worker` is its name, if it is one."""
-        super().__init__()
-        self._worker = {"worker": worker} if worker else {}
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as JSON."""
@@ -75,15 +79,25 @@ def _unnamed(line: LogLine, named: Mapping[str, Any]) -> dict[str, Any]:
 
 def _encoded(entry: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(entry, default=_shown, allow_nan=False)
+        return _dumped(entry)
     except (TypeError, ValueError, RecursionError):  # a key or a number that JSON does not know
-        return json.dumps({name: _shown(value) for name, value in entry.items()})
+        return _dumped({safe_text(name): _known(value) for name, value in entry.items()})
+
+
+def _known(value: object) -> object:
+    """The value, if it can be written as JSON, or else its text."""
+    try:
+        _dumped(value)
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value)
+    return value
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, default=safe_text, allow_nan=False)
 
 
 def _shown(value: object) -> str:
     """A value as one word; in quotes, if it is not one."""
-    try:
-        text = str(value)
-    except Exception:  # noqa: BLE001  a user's class, with a faulty __str__
-        text = f"<{type(value).__name__}>"
+    text = safe_text(value)
     return text if text and text.isprintable() and not set(text) & set(' "=') else json.dumps(text)

@@ -56,6 +56,13 @@ def install_handler(level: str | int, worker: str) -> None:
     sys.unraisablehook = _log_unraisable
 
 
+def enable_own_loggers() -> None:
+    """Undo `disable_existing_loggers`, a default of `logging.config`, for threadmill's loggers."""
+    for name, made in logging.root.manager.loggerDict.items():
+        if isinstance(made, logging.Logger) and name.partition(".")[0].startswith("threadmill"):
+            made.disabled = False
+
+
 def install_in_script(worker: str) -> None:
     """Log to stderr in the format that is set, unless the script has set up logging itself."""
     root = logging.getLogger()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 
-from threadmill_shared.records.workers import host_name
+from threadmill_shared.records.workers import process_name
 from threadmill_shared.store.workers import notification_channel
-
-
-def process_name() -> str:
-    """The name of this process among workers, `host:pid`."""
-    return f"{host_name()}:{os.getpid()}"
 
 
 @dataclass(frozen=True)
