@@ -62,6 +62,24 @@ def harmless_commands(key: str, channel: str) -> list[tuple[Any, ...]]:
     ]
 
 
+def harmless_celery_commands(queue: str) -> list[tuple[Any, ...]]:
+    """The same for what Celery does with a broker on Redis, with the keys that it writes.
+
+    Args:
+        queue: one that exists or not; no message is taken from it.
+    """
+    nothing = "no such member"
+    return [
+        ("BRPOP", queue, "-"),
+        ("LLEN", queue),
+        ("HDEL", "unacked", nothing),
+        ("ZREM", "unacked_index", nothing),
+        ("SET", "unacked_mutex", "", "NX", "XX"),
+        ("SREM", "_kombu.binding.celery.pidbox", nothing),
+        ("ZREM", "_kombu.binding_deadlines", nothing),
+    ]
+
+
 class ServerReader:
     """Reads the servers that a URL leads to."""
 
@@ -91,21 +109,21 @@ class ServerReader:
             self._client.execute_command("TIME"), None, only=redis_errors.NoPermissionError
         )
 
-    async def read(self, namespace: str | None) -> list[ServerReport]:
+    async def read(self, tried: Sequence[tuple[Any, ...]]) -> list[ServerReport]:
         """Read each server; what redis-py raises for a lost connection is not caught.
 
         Args:
-            namespace: whose keys the user must have a right for; None: no rights are checked.
+            tried: harmless calls that the user must have a right for.
         """
         client = self._client
         if not is_cluster(client):
-            return [await self._report(client, address_of(self.server), namespace)]
+            return [await self._report(client, address_of(self.server), tried)]
         await client.initialize()
         reports = []
         for node in client.get_primaries():
             one = client.client_of(node)
             try:
-                reports.append(await self._report(one, f"{node.host}:{node.port}", namespace))
+                reports.append(await self._report(one, f"{node.host}:{node.port}", tried))
             finally:
                 await one.aclose()
         return reports
@@ -114,7 +132,9 @@ class ServerReader:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _report(self, client: Any, address: str, namespace: str | None) -> ServerReport:
+    async def _report(
+        self, client: Any, address: str, tried: Sequence[tuple[Any, ...]]
+    ) -> ServerReport:
         offset, error = await self._offset(client)
         info = await _allowed(client.info(), {})
         return ServerReport(
@@ -123,7 +143,7 @@ class ServerReader:
             config=await _settings(client),
             clock_offset=offset,
             clock_error=error,
-            forbidden=await _forbidden(client, namespace),
+            forbidden=await _forbidden(client, tried),
             is_open=await self._is_open(),
         )
 
@@ -176,18 +196,15 @@ async def _settings(client: Any) -> dict[str, str]:
     return found
 
 
-async def _forbidden(client: Any, namespace: str | None) -> tuple[str, ...]:
+async def _forbidden(client: Any, tried: Sequence[tuple[Any, ...]]) -> tuple[str, ...]:
     """The commands for which the user has no right, one call for each."""
-    if namespace is None:
-        return ()
-    key, channel = f"{namespace}:{{workers}}:diagnosis", f"{namespace}:diagnosis"
-    commands = harmless_commands(key, channel)
     pipeline = client.pipeline(transaction=False)
-    for command in commands:
+    for command in tried:
         pipeline.execute_command(*command)
     replies: Sequence[Any] = await pipeline.execute(raise_on_error=False)
-    return tuple(
+    found = (
         str(command[0])
-        for command, reply in zip(commands, replies, strict=True)
+        for command, reply in zip(tried, replies, strict=True)
         if isinstance(reply, redis_errors.NoPermissionError)
     )
+    return tuple(dict.fromkeys(found))

@@ -58,10 +58,30 @@ async def test_a_user_without_a_right_for_the_namespace(make_redis: MakeRedis) -
     with server.connected() as client:
         client.execute_command("ACL", "SETUSER", "alien", "on", ">pw", "~other:*", "&*", "+@all")
         client.execute_command("ACL", "SETUSER", "own", "on", ">pw", "~threadmill:*", "&*", "+@all")
-    found = await examine(server.url().replace("://", "://alien:pw@"))
+    found = await examine(server.url().replace("://", "://alien:pw@"), broker_url=server.url(1))
     assert found["redis.rights"].state == "error"
-    found = await examine(server.url().replace("://", "://own:pw@"))
-    assert found["redis.rights"].state == "ok"
+    # Nobody is to be told that all is well with a fleet that could not be read.
+    assert found["workers.alive"].state == "error"
+    assert "the user has no right for a command" in found["workers.alive"].cause
+    assert found["workers.alive"].cure.startswith("Give the user its rights")
+    found = await examine(server.url().replace("://", "://own:pw@"), broker_url=server.url(1))
+    assert found["redis.rights"].state == found["broker.rights"].state == "ok"
+
+
+async def test_a_user_without_a_right_for_what_celery_writes(make_redis: MakeRedis) -> None:
+    server = make_redis()
+    with server.connected() as client:
+        client.execute_command("ACL", "SETUSER", "own", "on", ">pw", "~threadmill:*", "&*", "+@all")
+        client.lpush("threadmill", "a message")
+    url = server.url().replace("://", "://own:pw@")
+    rights = (await examine(url))["redis.rights"]
+    assert (rights.state, "Celery's keys" in rights.cause) == ("error", True)
+    assert "BRPOP" in rights.cause
+    found = await examine(server.url(), broker_url=url)
+    assert (found["redis.rights"].state, found["broker.rights"].state) == ("ok", "error")
+    assert "Give them: redis-cli ACL SETUSER" in found["broker.rights"].cure
+    with server.connected() as client:
+        assert client.lrange("threadmill", 0, -1) == ["a message"]
 
 
 async def test_a_server_that_evicts(make_redis: MakeRedis) -> None:

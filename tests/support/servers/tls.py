@@ -33,12 +33,11 @@ class TlsRedis(RedisServer):
         # The test's own connection; whom it trusts is not what is tested.
         return redis.Redis(
             port=port,
-            password=self._password,
             ssl=True,
             ssl_cert_reqs="none",
             ssl_certfile=str(self._own.certificate),
             ssl_keyfile=str(self._own.key),
-            **options,
+            **(options | {"password": self._password}),
         )
 
     def _port_options(self, port: int) -> list[str]:

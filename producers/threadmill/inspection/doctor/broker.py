@@ -10,9 +10,11 @@ from threadmill.inspection.doctor.finding import Finding
 from threadmill.inspection.doctor.reachability import NamedServer, unreachable
 from threadmill.inspection.doctor.servers import LIMIT_SECONDS, examine_redis
 from threadmill_shared.broker.app import try_broker
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.servers.failures import Failure, find_failure
 from threadmill_shared.servers.url import BROKER, masked, parse
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.server_reader import harmless_celery_commands
 
 
 async def examine_broker(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
@@ -28,8 +30,13 @@ async def examine_broker(settings: Settings, clock: Callable[[], float]) -> list
     settings.celery_settings()
     url = settings.broker_url.get_secret_value()
     if url.strip().lower().startswith(("redis", "unix")):
-        # Its data are messages, which are sent again if they are lost: no rights of the store's.
-        return await examine_redis(url, name="broker", variable=BROKER, namespace=None, clock=clock)
+        return await examine_redis(
+            url,
+            name="broker",
+            variable=BROKER,
+            tried=harmless_celery_commands(Queues(settings.namespace).common),
+            clock=clock,
+        )
     return await _examine_other(settings, url)
 
 

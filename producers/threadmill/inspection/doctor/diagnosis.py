@@ -10,11 +10,19 @@ from threadmill.inspection.doctor.broker import examine_broker
 from threadmill.inspection.doctor.finding import Finding, in_order
 from threadmill.inspection.doctor.fleet import examine_fleet
 from threadmill.inspection.doctor.provider import ask_configured, examine_provider
+from threadmill.inspection.doctor.reachability import cure_of
 from threadmill.inspection.doctor.reading import FleetReading, read_for_doctor
 from threadmill.inspection.doctor.servers import examine_redis
 from threadmill_shared import errors
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.servers.failures import find_failure
 from threadmill_shared.servers.url import STORE
 from threadmill_shared.settings import Settings
+from threadmill_shared.store.server_reader import harmless_celery_commands, harmless_commands
+
+_FLEET = "workers.alive"
+"""The finding that stands for all about the fleet if that cannot be read."""
+_UNREAD = "workers, queues and runs could not be examined"
 
 
 async def diagnose(
@@ -63,11 +71,13 @@ async def _examine_store(
     """The findings about Redis, and about the fleet; and what was read of it."""
     found = await _guarded("redis", _examine_redis(settings, clock))
     if not _is_reachable(found):
-        return [*found, _unread("Redis cannot be used")], None
+        return [*found, Finding(_FLEET, "skipped", f"{_UNREAD}: Redis cannot be used")], None
     try:
         reading = await read_for_doctor(settings)
     except Exception as error:  # noqa: BLE001  the other parts are shown all the same
-        return [*found, _unread(f"reading it failed ({type(error).__name__})")], None
+        failure = find_failure(error)
+        cure = f"{cure_of(failure, STORE)} Then run threadmill doctor again."
+        return [*found, Finding(_FLEET, "error", f"{_UNREAD}: {failure.cause}", cure)], None
     return [*found, *examine_fleet(reading)], reading
 
 
@@ -83,16 +93,11 @@ def _without_store(found: Finding) -> Finding:
     return Finding(found.name, "skipped", f"{found.cause}, and it cannot be used")
 
 
-def _unread(why: str) -> Finding:
-    cause = f"workers, queues and runs could not be examined: {why}"
-    return Finding("workers.alive", "skipped", cause)
-
-
 async def _examine_redis(settings: Settings, clock: Callable[[], float]) -> list[Finding]:
+    namespace = settings.namespace
+    tried = harmless_commands(f"{namespace}:{{workers}}:diagnosis", f"{namespace}:diagnosis")
+    if settings.broker_url is None:
+        tried += harmless_celery_commands(Queues(namespace).common)
     return await examine_redis(
-        settings.store_url(),
-        name="redis",
-        variable=STORE,
-        namespace=settings.namespace,
-        clock=clock,
+        settings.store_url(), name="redis", variable=STORE, tried=tried, clock=clock
     )

@@ -53,6 +53,21 @@ class NamedServer:
     """Whether its URL asks for TLS."""
 
 
+def cure_of(
+    failure: Failure, variable: str, address: str = "it", *, is_secured: bool = False
+) -> str:
+    """What helps against a failure of a server.
+
+    Args:
+        failure: what keeps it from being used.
+        variable: the environment variable that has its URL.
+        address: of the server, without login.
+        is_secured: whether the URL asks for TLS.
+    """
+    scheme = "rediss:// only" if is_secured else "redis:// only"
+    return _CURES[failure.kind].format(url=variable, address=address, tls=scheme)
+
+
 def unreachable(
     server: NamedServer, failure: Failure, error: BaseException | None = None
 ) -> Finding:
@@ -63,11 +78,7 @@ def unreachable(
         failure: why.
         error: what was raised; of TLS it says what helps.
     """
-    cure = _CURES[failure.kind].format(
-        url=server.variable,
-        address=server.address,
-        tls="rediss:// only" if server.is_secured else "redis:// only",
-    )
+    cure = cure_of(failure, server.variable, server.address, is_secured=server.is_secured)
     if failure.kind == "tls" and error is not None and (said := explain(error)) is not None:
         cure = f"{said.partition('. ')[2]}. {cure}"
     is_up = failure.kind not in ("name", "refused", "timeout", "network", "socket", "sentinel")

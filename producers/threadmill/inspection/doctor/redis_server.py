@@ -9,6 +9,7 @@ from threadmill_shared.store.server import OLDEST_SERVER
 
 _OLDEST = ".".join(map(str, OLDEST_SERVER))
 _SHOWN_COMMANDS = 5
+_OWNERS = {"redis": "threadmill's and Celery's", "broker": "Celery's"}
 
 
 def check_version(server: NamedServer, report: ServerReport) -> Finding:
@@ -87,7 +88,8 @@ def check_rights(server: NamedServer, report: ServerReport) -> Finding:
     return Finding(
         name,
         "error",
-        f"the user has no right for {shown}{more}, or not for threadmill's keys and channels",
+        f"the user has no right for {shown}{more}, or not for {_OWNERS[server.name]} keys and "
+        "channels",
         "Give them: redis-cli ACL SETUSER NAME '~*' '&*' +@all -@admin +info '+config|get' "
         "'+client|list' (docs/doctor.md#rights).",
     )

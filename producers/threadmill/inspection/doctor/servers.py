@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from threadmill.inspection.doctor.clocks import check_clock
 from threadmill.inspection.doctor.exposure import check_password, check_tls_use
@@ -43,7 +44,7 @@ async def examine_redis(
     *,
     name: str,
     variable: str,
-    namespace: str | None,
+    tried: Sequence[tuple[Any, ...]],
     clock: Callable[[], float],
 ) -> list[Finding]:
     """Examine a Redis server; if it cannot be reached, that is the only finding.
@@ -52,7 +53,7 @@ async def examine_redis(
         url: its URL.
         name: `redis` or `broker`.
         variable: the environment variable that has its URL.
-        namespace: whose keys the user needs rights for; None: they are not checked.
+        tried: harmless calls that the user must have a right for.
         clock: this machine's, in seconds since the epoch.
 
     Raises:
@@ -64,7 +65,7 @@ async def examine_redis(
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
             await reader.ping()
-            reports = await reader.read(namespace)
+            reports = await reader.read(tried)
     except Exception as error:  # noqa: BLE001  whatever it is, it is a finding
         return [unreachable(server, find_failure(error), error)]
     finally:
@@ -81,7 +82,7 @@ def _findings(server: NamedServer, url: ServerUrl, reports: list[ServerReport]) 
     return [
         Finding(f"{server.name}.reachable", "ok", f"{server.address} answers"),
         *(worst(check(server, one) for one in reports) for check in _OF_A_SERVER),
-        *([worst(check_rights(server, one) for one in reports)] if server.name == "redis" else []),
+        worst(check_rights(server, one) for one in reports),
         check_password(server, url, first),
         check_tls_use(server, url),
         worst(check_clock(server, one) for one in reports),
