@@ -12,6 +12,7 @@ import pytest
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import Call, Reply, ScriptedModel, StandIn, ToolCalled, scripted
 from threadmill.testing.workers import Workers
+from threadmill_shared.tools import as_tool
 
 seen: list[int] = []
 
@@ -55,6 +56,17 @@ def test_a_scripted_model_can_call_tools(
     assert seen == [8]
     assert len(model.requests) == 2
     assert threadmill_standin.requests == []
+
+
+def test_a_call_that_no_worker_of_the_test_can_execute_fails_at_once(
+    threadmill_worker: Workers,
+) -> None:
+    threadmill_worker(model=ScriptedModel([ToolCalled("find_order", '{"number": 8}')]))
+    spec = as_tool(find_order).spec
+    run = Assistant(name="other", tools=[spec]).enqueue("Where is it?").wait(20)
+    assert run.last_error is not None
+    assert run.last_error.name == "ToolNotFound"
+    assert "none has come" not in run.last_error.message
 
 
 def test_a_module_stands_for_its_name(threadmill_worker: Workers) -> None:

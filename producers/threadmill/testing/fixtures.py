@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from threadmill.testing.workers import Workers
 
 SERVER_VARIABLE = "THREADMILL_TEST_REDIS_URL"
+WAIT_VARIABLE = "THREADMILL_WORKER_WAIT_SECONDS"
+"""In a test a worker that is missing is a mistake, which is to be seen at once."""
 """Names a Redis for tests; unset: they start a server of their own."""
 
 
@@ -59,7 +61,8 @@ def threadmill_redis(threadmill_server: str) -> Iterator[str]:
     """The URL of a Redis, in which this test has a namespace of its own.
 
     `THREADMILL_REDIS_URL` and `THREADMILL_NAMESPACE` are set to it, so that what the test says and
-    enqueues goes there; afterwards they are as before, and what the test has stored is gone.
+    enqueues goes there; afterwards they are as before, and what the test has stored is gone. If
+    `THREADMILL_WORKER_WAIT_SECONDS` is not set, it is 0: calls that no worker can execute fail.
     """
     from threadmill.client.current import close_client  # noqa: PLC0415  see above
     from threadmill.testing.namespaces import forget  # noqa: PLC0415  see above
@@ -69,6 +72,8 @@ def threadmill_redis(threadmill_server: str) -> Iterator[str]:
         patch.delenv("THREADMILL_BROKER_URL", raising=False)
         patch.setenv("THREADMILL_REDIS_URL", threadmill_server)
         patch.setenv("THREADMILL_NAMESPACE", namespace)
+        if WAIT_VARIABLE not in os.environ:
+            patch.setenv(WAIT_VARIABLE, "0")
         close_client()
         yield threadmill_server
         close_client()

@@ -44,7 +44,7 @@ class WorkerWait:
         self._queue = queue
         self._seconds = seconds
         self.awaited: ToolSpec | None = None
-        """The function that the run waits for, or has waited for when it was interrupted."""
+        """What the run waits for, or has waited for when it was interrupted; None: it has not."""
 
     def refuse_hopeless(self, tools: Sequence[ToolSpec]) -> None:
         """Refuse functions for which it is no use to wait.
