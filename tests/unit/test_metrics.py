@@ -114,6 +114,24 @@ def test_a_long_name_is_cut():
     assert BoundedNames(1).label("x" * 5000) == "x" * 100
 
 
+@pytest.mark.parametrize(
+    ("name", "note", "usual"),
+    [
+        ("threadmill_queue_wait_seconds", "note_claim", (0.02, 0.3, 20, 1200)),
+        ("threadmill_time_to_first_token_seconds", "note_first_piece", (0.1, 1.5, 50)),
+        ("threadmill_turn_duration_seconds", "note_turn", (0.4, 15, 550)),
+    ],
+)
+def test_usual_values_lie_between_two_ends_of_buckets(metrics, name, note, usual):
+    """So that what is computed from the buckets is of the right size."""
+    getattr(metrics, note)(usual[0])
+    ends = sorted(map(float, scraped(metrics).labels(f"{name}_bucket", "le")))
+    for value in usual:
+        below = max((end for end in ends if end < value), default=0)
+        above = min(end for end in ends if end >= value)
+        assert above <= 4 * below, (value, below, above)
+
+
 def test_the_build_tells_version_and_namespace(metrics):
     [value] = scraped(metrics).values("threadmill_build_info", namespace="tm")
     assert value == 1

@@ -55,7 +55,7 @@ class FleetGauges(Collector):
         )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The metrics, if there is a count that counts."""
+        """The metrics, unless there is no count or its time is over."""
         waiting = self._waiting
         if waiting is None or self._clock() >= self._until:
             return

@@ -32,8 +32,9 @@ ROUND_TRIP_PAUSE = 0.1
 """Seconds between two round trips to the store that are measured; there may be thousands."""
 
 _MILLISECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_WAITS = (0.01, 0.025, 0.05, *_LONG)
 _RECOVERY = (0.1, 0.25, 0.5, 0.75, 1, 2, 3, 4, 5, 6, 8, 10, 20, 60)
 """Upper ends of the histograms' buckets. A dead worker's runs are reassigned within a second, a
 frozen one's within 6 s."""
@@ -65,7 +66,7 @@ class PrometheusMetrics(MetricsRecorder):
             "threadmill_runs_in_progress", "Runs that this worker executes."
         )
         self._queue_wait = self._histogram(
-            "threadmill_queue_wait_seconds", "From a run's dispatch to its claim.", _LONG
+            "threadmill_queue_wait_seconds", "From a run's dispatch to its claim.", _WAITS
         )
         self._run_seconds = self._histogram(
             "threadmill_run_duration_seconds", "From a run's first claim to its end.", _LONG
