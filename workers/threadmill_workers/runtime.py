@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from threadmill_shared import errors
+from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.notifications import Notifications
+from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
@@ -18,8 +22,14 @@ from threadmill_workers.catalog import Catalog
 from threadmill_workers.consuming.consumer_watchdog import Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
+from threadmill_workers.recovery.fleet_count import FleetCount
+from threadmill_workers.recovery.indexing import Indexing
 from threadmill_workers.recovery.maintenance import Maintenance
+from threadmill_workers.recovery.reconciliation import Reconciliation
+from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.state_report import StateReport
+from threadmill_workers.recovery.sweep import Sweep
+from threadmill_workers.recovery.takeover import Send, Takeover
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -73,18 +83,55 @@ class WorkerRuntime:
         self._notifications = Notifications(context.store.subscription())
         self.executor = Executor(context)
         self._state_report = StateReport(context, catalog, self.executor)
-        self.maintenance = Maintenance(
-            settings=context.settings,
-            store=context.store,
-            notifications=self._notifications,
-            sender=context.sender,
+        self.maintenance = self._make_maintenance(watchdog, own_queue)
+
+    def _make_maintenance(self, watchdog: Watchdog, own_queue: str | None) -> Maintenance:
+        lease, metrics = self._context.lease, self._context.metrics
+        send = partial(_send_found, self._context.sender, own_queue)
+        takeover = self._make_takeover(send)
+        redelivery = self._make_redelivery(send, own_queue)
+        indexing = Indexing(self._store, lease.holder.id, self._context.settings.index_keys)
+        return Maintenance(
             executor=self.executor,
-            lease=context.lease,
+            lease=lease,
+            notifications=self._notifications,
             watchdog=watchdog,
+            sweep=self._make_sweep(takeover, redelivery, indexing),
+            redelivery=redelivery,
+            reconciliation=Reconciliation(self._store, self.executor, lease, takeover),
+            indexing=indexing,
+            fleet_count=FleetCount(self._store, lease, metrics),
+            metrics=metrics,
             report_state=self._state_report.write,
-            metrics=context.metrics,
-            on_taken=context.events.announce_takeover,
+        )
+
+    def _make_takeover(self, send: Send) -> Takeover:
+        return Takeover(
+            self._store,
+            send,
+            max_deaths=self._context.settings.max_attempts,
+            remove_queue=self._context.sender.remove,
+            on_taken=self._context.events.announce_takeover,
+            note_recovery=self._context.metrics.note_recovery,
+        )
+
+    def _make_redelivery(self, send: Send, own_queue: str | None) -> Redelivery:
+        return Redelivery(
+            self._store,
+            send,
+            self._context.sender.send_probe,
             own_queue=own_queue,
+            note_recovery=self._context.metrics.note_recovery,
+        )
+
+    def _make_sweep(self, takeover: Takeover, redelivery: Redelivery, indexing: Indexing) -> Sweep:
+        return Sweep(
+            self._store,
+            takeover,
+            redelivery,
+            self.executor.report_end,
+            is_connected=self._context.lease.is_confirmed,
+            see_workers=indexing.see_workers,
         )
 
     async def begin(self) -> None:
@@ -124,3 +171,10 @@ class WorkerRuntime:
         await self._notifications.close()
         await self._context.model.close()
         await self._store.close()
+
+
+def _send_found(sender: Sender, own_queue: str | None, dispatch: Dispatch | None) -> None:
+    """Send a run that was found; a worker that is alone takes it itself."""
+    if dispatch is not None and own_queue is not None:
+        dispatch = replace(dispatch, queue=own_queue, begun=False)
+    sender.send(dispatch)

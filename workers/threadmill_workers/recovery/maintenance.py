@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
-from threadmill_shared.broker.sender import Sender
 from threadmill_shared.cancellation import cancel_all
 from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.records.run import RunRecord
-from threadmill_shared.settings import Settings
-from threadmill_shared.store.store import Store
 from threadmill_workers.consuming.consumer_watchdog import PING_SECONDS, Watchdog
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.membership.lease import Lease
@@ -25,7 +19,6 @@ from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.retries import Retries
 from threadmill_workers.recovery.state_report import REPORT_SECONDS
 from threadmill_workers.recovery.sweep import Sweep
-from threadmill_workers.recovery.takeover import Takeover
 
 PAUSE_SECONDS = 1.0
 """After maintenance that has failed."""
@@ -36,68 +29,45 @@ class Maintenance:
 
     def __init__(
         self,
-        settings: Settings,
-        store: Store,
-        notifications: Notifications,
-        sender: Sender,
+        *,
         executor: Executor,
         lease: Lease,
+        notifications: Notifications,
         watchdog: Watchdog,
-        *,
-        report_state: Callable[[], Awaitable[None]],
+        sweep: Sweep,
+        redelivery: Redelivery,
+        reconciliation: Reconciliation,
+        indexing: Indexing,
+        fleet_count: FleetCount,
         metrics: MetricsRecorder,
-        on_taken: Callable[[RunRecord], None] = lambda _: None,
-        own_queue: str | None = None,
+        report_state: Callable[[], Awaitable[None]],
     ) -> None:
         """Nothing is done yet.
 
         Args:
-            settings: for the limit of attempts.
-            store: where the runs are.
-            notifications: for the one that tells of cancelled runs.
-            sender: sends what is found.
             executor: what executes runs here.
             lease: who this worker is.
+            notifications: for the one that tells of cancelled runs.
             watchdog: watches this worker's consumer.
+            sweep: looks for dead workers, and for runs that nobody executes.
+            redelivery: sends runs again whose message was lost.
+            reconciliation: compares the runs that are recorded as this worker's with its own.
+            indexing: indexes what the store has.
+            fleet_count: counts waiting runs; only if metrics are on.
+            metrics: takes note of how late the event loop is.
             report_state: writes down what this worker is doing.
-            metrics: takes note of what is repaired, and of how late the event loop is.
-            on_taken: called with the record of a run that another worker continues.
-            own_queue: the only queue that this worker consumes; None: it is one of a fleet.
         """
-        self._notifications = notifications
-        self._sender = sender
         self._executor = executor
         self._lease = lease
+        self._notifications = notifications
         self._watchdog = watchdog
-        self._report_state = report_state
+        self._sweep = sweep
+        self._redelivery = redelivery
+        self._reconciliation = reconciliation
+        self._indexing = indexing
+        self._fleet_count = fleet_count
         self._metrics = metrics
-        self._own_queue = own_queue
-        self._indexing = Indexing(store, lease.holder.id, settings.index_keys)
-        takeover = Takeover(
-            store,
-            self._send,
-            max_deaths=settings.max_attempts,
-            remove_queue=sender.remove,
-            on_taken=on_taken,
-            note_recovery=metrics.note_recovery,
-        )
-        self._redelivery = Redelivery(
-            store,
-            self._send,
-            sender.send_probe,
-            own_queue=own_queue,
-            note_recovery=metrics.note_recovery,
-        )
-        self._sweep = Sweep(
-            store,
-            takeover,
-            self._redelivery,
-            executor.report_end,
-            is_connected=lease.is_confirmed,
-            see_workers=self._indexing.see_workers,
-        )
-        self._reconciliation = Reconciliation(store, executor, lease, takeover)
-        self._fleet_count = FleetCount(store, lease, metrics)
+        self._report_state = report_state
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
@@ -150,9 +120,3 @@ class Maintenance:
             except Exception as error:  # noqa: BLE001  nobody would notice that it has stopped
                 retries.note_failure(error)
                 await asyncio.sleep(PAUSE_SECONDS)
-
-    def _send(self, dispatch: Dispatch | None) -> None:
-        """Send a run that was found; a worker that is alone takes it itself."""
-        if dispatch is not None and self._own_queue is not None:
-            dispatch = replace(dispatch, queue=self._own_queue, begun=False)
-        self._sender.send(dispatch)
