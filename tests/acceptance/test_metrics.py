@@ -113,6 +113,10 @@ def test_waiting_runs_of_the_fleet_are_shown_by_one_worker(fleet: Fleet) -> None
     fleet.wait_for("threadmill_runs_queued", 1, queue="threadmill.nobodys")
     fleet.wait_for("threadmill_runs_parked", 1, kind="approval")
     assert fleet.total("threadmill_oldest_queued_seconds") > 0
+    assert fleet.total("threadmill_oldest_parked_seconds", kind="approval") > 0
+    fleet.wait_for("threadmill_workers", 2, state="alive")
+    assert fleet.total("threadmill_provider_state", state="answering") >= 1
+    assert fleet.total("threadmill_provider_state") == 2
     shown = [bool(one.values("threadmill_runs_queued")) for one in fleet.scrapes()]
     assert sorted(shown) == [False, True]
 

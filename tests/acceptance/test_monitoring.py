@@ -67,6 +67,9 @@ MUST_SHOW: dict[str, dict[str, set[str]]] = {
     "Event loop lag": {},
     "Processor": {},
     "Memory": {},
+    "Oldest parked by kind": {"kind": {"approval", "output"}},
+    "Workers by state": {"state": {"alive", "silent"}},
+    "Provider by state": {"state": {"unknown", "answering", "failing"}},
 }
 """The panels, and the values of labels that must appear in each."""
 
@@ -231,6 +234,17 @@ def buckets(name: str, low: str, high: str, **labels: str) -> dict[str, str]:
 
 REQUESTS = "threadmill_model_requests_total"
 CALLS = "threadmill_tool_duration_seconds_count"
+
+
+def refused(outcome: str, summary: str) -> Case:
+    """A model three quarters of whose requests end so."""
+    series = {
+        selector(REQUESTS, model="m", outcome=outcome): "0+3x60",
+        selector(REQUESTS, model="m", outcome="answered"): "0+1x60",
+    }
+    return Case(series, summary, of_job(model="m"))
+
+
 HEALTHY = {
     selector("up", instance="a:1"): "1x720",
     selector("threadmill_build_info", instance="a:1", version="1"): "1x720",
@@ -243,6 +257,17 @@ HEALTHY = {
     selector(REQUESTS, model="m", outcome="answered"): "0+50x720",
     selector(REQUESTS, model="m", outcome="unavailable"): "0+1x720",
     selector(REQUESTS, model="m", outcome="refused"): "0+1x720",
+    selector(REQUESTS, model="m", outcome="wrong_key"): "0x720",
+    selector(REQUESTS, model="m", outcome="no_quota"): "0+1x720",
+    selector(REQUESTS, model="m", outcome="no_model"): "0+1x720",
+    selector("threadmill_provider_state", instance="a:1", host="p", state="answering"): "1x720",
+    selector("threadmill_provider_state", instance="a:1", host="p", state="failing"): "0x720",
+    selector("threadmill_provider_state", instance="a:2", host="p", state="answering"): "0x720",
+    selector("threadmill_provider_state", instance="a:2", host="p", state="failing"): "1x720",
+    selector("threadmill_oldest_parked_seconds", kind="approval"): "600x720",
+    selector("threadmill_oldest_parked_seconds", kind="output"): "0+30x720",
+    selector("threadmill_workers", state="alive"): "4x360 3x360",
+    selector("threadmill_workers", state="silent"): "0x720",
     selector(CALLS, tool="pay", outcome="completed"): "0+50x720",
     selector(CALLS, tool="pay", outcome="failed"): "0+1x720",
     selector("threadmill_tool_threads", instance="a:1", state="waiting"): "0x720",
@@ -294,11 +319,10 @@ FIRING = {
         {INFO: "1x60"}, "No worker counts the waiting runs of the fleet.", of_job()
     ),
     "ThreadmillApprovalsWait": Case(
-        {selector("threadmill_runs_parked", kind="approval"): "2x720"},
-        "For four hours there has always been a run that waits for an approval.",
+        {selector("threadmill_oldest_parked_seconds", kind="approval"): "0+30x720"},
+        "A run has waited 5h 0m 0s for an approval.",
         of_job(),
         at="5h",
-        description="2 runs wait now. Each one holds its thread.",
     ),
     "ThreadmillProviderFails": Case(
         {
@@ -308,13 +332,37 @@ FIRING = {
         "50% of the requests to m are not answered.",
         of_job(model="m"),
     ),
-    "ThreadmillProviderRefuses": Case(
+    "ThreadmillKeyRejected": refused(
+        "wrong_key", "75% of the requests to m are refused: the key is wrong, or has no right."
+    ),
+    "ThreadmillQuotaUsedUp": refused(
+        "no_quota", "75% of the requests to m are refused: no quota is left."
+    ),
+    "ThreadmillModelMissing": refused(
+        "no_model", "75% of the requests to m are refused: there is no such model or address."
+    ),
+    "ThreadmillProviderRefuses": refused(
+        "refused", "75% of the requests to m are refused as such."
+    ),
+    "ThreadmillProviderUnusable": Case(
         {
-            selector(REQUESTS, model="m", outcome="refused"): "0+3x60",
-            selector(REQUESTS, model="m", outcome="answered"): "0+1x60",
+            selector("threadmill_provider_state", instance="a:1", host="p", state="failing"): (
+                "1x60"
+            ),
+            selector("threadmill_provider_state", instance="a:1", host="p", state="answering"): (
+                "0x60"
+            ),
+            selector("threadmill_provider_state", instance="a:2", host="p", state="unknown"): (
+                "1x60"
+            ),
         },
-        "75% of the requests to m are refused.",
-        of_job(model="m"),
+        "The last request of every worker to p has failed.",
+        of_job(host="p"),
+    ),
+    "ThreadmillWorkersGone": Case(
+        {selector("threadmill_workers", state="alive"): "5x10 2x50"},
+        "Less than half of the workers of the last hour are alive (2).",
+        of_job(),
     ),
     "ThreadmillToolFails": Case(
         {
@@ -406,6 +454,12 @@ ALSO_FIRING = {
             "100% of the runs of Ada fail or expire.",
             of_job(assistant="Ada"),
             at="70m",
+        ),
+    ),
+    "the key has no right": (
+        "ThreadmillKeyRejected",
+        refused(
+            "no_right", "75% of the requests to m are refused: the key is wrong, or has no right."
         ),
     ),
     "a loop was blocked once, for 20 s": (

@@ -35,7 +35,9 @@ def test_a_worker_that_is_not_elected_shows_nothing(shown):
 
 
 def test_the_counts_are_shown_by_queue_and_kind(shown):
-    waiting = WaitingRuns({"tm": 2, "tm.gpu": 1}, {"tm": 3.5, "tm.gpu": 9.0}, {"approval": 4})
+    waiting = WaitingRuns(
+        {"tm": 2, "tm.gpu": 1}, {"tm": 3.5, "tm.gpu": 9.0}, {"approval": 4}, {"approval": 7.5}
+    )
     shown.gauges.show(waiting, until=10)
     found = shown.scrape()
     assert found.values(QUEUED, queue="tm") == [2]
@@ -43,6 +45,14 @@ def test_the_counts_are_shown_by_queue_and_kind(shown):
     assert found.values("threadmill_runs_parked", kind="approval") == [4]
     assert found.values("threadmill_runs_parked", kind="output") == [0]
     assert found.values("threadmill_oldest_queued_seconds") == [9]
+    assert found.values("threadmill_oldest_parked_seconds", kind="approval") == [7.5]
+    assert found.values("threadmill_oldest_parked_seconds", kind="output") == [0]
+
+
+def test_the_workers_are_shown_by_state(shown):
+    shown.gauges.show(WaitingRuns(), until=10, workers={"alive": 3, "silent": 1})
+    assert shown.scrape().values("threadmill_workers", state="alive") == [3]
+    assert shown.scrape().values("threadmill_workers", state="silent") == [1]
 
 
 def test_when_another_worker_may_be_elected_nothing_is_shown_any_more(shown):

@@ -182,6 +182,16 @@ def test_a_count_of_tokens_that_a_provider_made_negative_does_no_harm(metrics):
         (errors.ModelGarbled(""), "garbled"),
         (errors.ContextTooLong(""), "too_long"),
         (errors.ModelRefused(""), "refused"),
+        (errors.ModelRefused("", status=400, code="unknown_parameter"), "refused"),
+        (errors.ModelRefused("", status=401), "wrong_key"),
+        (errors.ModelRefused("", code="invalid_api_key"), "wrong_key"),
+        (errors.ModelRefused("", status=403), "no_right"),
+        (errors.ModelRefused("", status=403, reason="flagged by moderation"), "refused"),
+        (errors.ModelRefused("", status=402), "no_quota"),
+        (errors.ModelRefused("", status=429, code="insufficient_quota"), "no_quota"),
+        (errors.ModelRefused("", status=404, code="model_not_found"), "no_model"),
+        (errors.ModelRefused("", status=400, code="model_not_found"), "no_model"),
+        (errors.ModelRefused("", status=404, reason="Item with id 'rs_1' not found."), "refused"),
         (asyncio.CancelledError(), "interrupted"),
     ],
 )
@@ -285,3 +295,14 @@ def test_the_recorder_of_a_worker_without_metrics_takes_the_same_calls_and_keeps
     for name in kept:
         ours = inspect.signature(getattr(PrometheusMetrics, name))
         assert ours == inspect.signature(getattr(MetricsRecorder, name)), name
+
+
+def test_the_providers_state_is_read_at_the_scrape(metrics):
+    conditions = ["unknown"]
+    metrics.watch_provider("api.example:443", lambda: conditions[-1])
+    name = "threadmill_provider_state"
+    for condition in ("unknown", "answering", "failing"):
+        conditions.append(condition)
+        found = scraped(metrics)
+        assert found.values(name, state=condition, host="api.example:443") == [1]
+        assert found.total(name) == 1

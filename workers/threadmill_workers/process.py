@@ -204,6 +204,8 @@ class WorkerProcess:
     async def _open(self) -> None:
         model = self._make_model()
         store = await open_store(self.settings)
+        provider = ProviderHealth(host_of(model))
+        self._metrics.recorder.watch_provider(host_of(model), lambda: provider.condition)
         context = WorkerContext(
             settings=self.settings,
             store=store,
@@ -215,7 +217,7 @@ class WorkerProcess:
             events=self._events,
             worker_watch=WorkerWatch(store.workers),
             metrics=self._metrics.recorder,
-            provider=ProviderHealth(host_of(model)),
+            provider=provider,
         )
         self._runtime = WorkerRuntime(
             context,

@@ -16,3 +16,5 @@ class WaitingRuns:
     """How many seconds the oldest of them has waited, by queue."""
     parked: Mapping[str, int] = field(default_factory=dict)
     """Runs that wait for somebody outside, by what they wait for: `approval` or `output`."""
+    longest: Mapping[str, float] = field(default_factory=dict)
+    """How many seconds the oldest of them has been parked, by the same."""

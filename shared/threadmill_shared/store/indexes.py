@@ -120,14 +120,19 @@ def _waiting(replies: Sequence[Sequence[Any]]) -> WaitingRuns:
     queued: defaultdict[str, float] = defaultdict(float)
     parked: defaultdict[str, float] = defaultdict(float)
     oldest: dict[str, float] = {}
+    longest: dict[str, float] = {}
     for _, now, queues, kinds in replies:
         for queue, number, since in zip(queues[::3], queues[1::3], queues[2::3], strict=True):
             queued[queue] += float(number)
-            waited = max(0, int(now) - int(since)) / 1000
-            oldest[queue] = max(oldest.get(queue, 0), waited)
-        for kind, number in zip(kinds[::2], kinds[1::2], strict=True):
+            oldest[queue] = max(oldest.get(queue, 0), _seconds(since, now))
+        for kind, number, since in zip(kinds[::3], kinds[1::3], kinds[2::3], strict=True):
             parked[kind] += float(number)
-    return WaitingRuns(_rounded(queued), oldest, _rounded(parked))
+            longest[kind] = max(longest.get(kind, 0), _seconds(since, now))
+    return WaitingRuns(_rounded(queued), oldest, _rounded(parked), longest)
+
+
+def _seconds(since: Any, now: Any) -> float:
+    return max(0, int(now) - int(since)) / 1000
 
 
 def _rounded(counts: Mapping[str, float]) -> dict[str, int]:

@@ -42,6 +42,17 @@ class Workers:
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
 
+    async def count(self) -> dict[str, int]:
+        """How many workers are registered and have a lease (`alive`), or have none (`silent`).
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        registered = await self._runner.command("HKEYS", self._keys.alive())
+        leases = await self._runner.commands(("EXISTS", self._keys.lease(id)) for id in registered)
+        alive = sum(map(bool, leases))
+        return {"alive": alive, "silent": len(registered) - alive}
+
     async def registered(self) -> list[RegisteredWorker]:
         """All workers that are registered, whether they live or not, in two round trips.
 

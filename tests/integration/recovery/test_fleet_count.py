@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.support.store.registered_workers import register, register_without_lease
 from tests.support.store.scene import HOLDER, OTHER, Scene
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared.records.waiting import WaitingRuns
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_workers.membership.identity import WorkerIdentity
 from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.recovery import fleet_count
@@ -21,10 +24,13 @@ class Kept(MetricsRecorder):
     """Keeps what it was told last."""
 
     waiting: WaitingRuns | None = None
+    workers: Mapping[str, int] = field(default_factory=dict)
     until: float = 0
 
-    def note_waiting(self, waiting: WaitingRuns | None, until: float) -> None:
-        self.waiting, self.until = waiting, until
+    def note_fleet(
+        self, waiting: WaitingRuns | None, workers: Mapping[str, int], until: float
+    ) -> None:
+        self.waiting, self.workers, self.until = waiting, workers, until
 
 
 @dataclass
@@ -56,6 +62,20 @@ async def test_one_worker_counts(scene, fleet):
     assert not await second.counts()
     assert first.kept.waiting.queued == {"tm": 1}
     await first.counting.close()
+
+
+async def test_it_counts_the_workers_that_live_and_those_without_a_lease(scene, fleet):
+    for number in range(3):
+        one = f"host:{number}:aaaa"
+        info = WorkerInfo(one, f"host:{number}", 0, "tm.own")
+        await (register_without_lease if number == 2 else register)(scene.store, info)
+    first = fleet[0]
+    assert await first.counts()
+    assert first.kept.workers == {"alive": 2, "silent": 1}
+    await first.counting.close()
+    assert first.kept.workers == {}
+    for number in range(3):
+        await scene.command("HDEL", scene.keys.alive(), f"host:{number}:aaaa")
 
 
 async def test_when_it_ends_it_shows_nothing_more_and_another_one_counts_at_once(fleet):

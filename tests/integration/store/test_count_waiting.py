@@ -69,8 +69,13 @@ async def test_parked_runs_count_by_what_they_wait_for(scene):
     for what in ("approval", "output", "output"):
         held = await scene.begin(thread_id=another_thread())
         assert await held.park(park_call(held, what), NEVER)
+    parked = await scene.store.inspector.parked(10)
+    await scene.passes(max(one.since for one in parked) + 20)
     waiting = await scene.store.indexes.count_waiting()
     assert waiting.parked == {"approval": 1, "output": 2}
+    now = await scene.store.server.now()
+    for kind, since in (("approval", parked[0].since), ("output", parked[1].since)):
+        assert 0.02 <= waiting.longest[kind] <= (now - since) / 1000
     assert waiting.queued == {}
 
 

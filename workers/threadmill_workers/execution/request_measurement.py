@@ -8,7 +8,17 @@ from contextlib import contextmanager
 
 from threadmill_shared import errors
 from threadmill_shared.model import Usage
+from threadmill_workers.execution.refusal import may_be_of_history
 from threadmill_workers.metrics.recorder import MetricsRecorder
+
+_STATUSES = {401: "wrong_key", 402: "no_quota", 403: "no_right", 404: "no_model", 429: "no_quota"}
+_CODES = {
+    "invalid_api_key": "wrong_key",
+    "insufficient_quota": "no_quota",
+    "billing_hard_limit_reached": "no_quota",
+    "model_not_found": "no_model",
+}
+"""What says most of the reason, also inside a stream or with another status."""
 
 
 class RequestMeasurement:
@@ -64,6 +74,12 @@ def request_outcome(error: BaseException) -> str:
         case errors.ContextTooLong():
             return "too_long"
         case errors.ModelError():
-            return "refused"
+            return _refused_outcome(error)
         case _:  # the run was cancelled, is over its time, or is no longer this worker's
             return "interrupted"
+
+
+def _refused_outcome(error: errors.ModelError) -> str:
+    if not isinstance(error, errors.ModelRefused) or may_be_of_history(error):
+        return "refused"
+    return _CODES.get(error.code) or _STATUSES.get(error.status or 0, "refused")

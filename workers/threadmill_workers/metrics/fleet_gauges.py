@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -15,6 +15,7 @@ from threadmill_workers.metrics.bounded_names import BoundedNames
 EMBEDDED = "embedded"
 """The label of the queues of scripts' own workers: each script has one, with a name of its own."""
 KINDS = ("approval", "output")
+STATES = ("alive", "silent")
 
 
 class FleetGauges(Collector):
@@ -34,13 +35,16 @@ class FleetGauges(Collector):
         self._names = BoundedNames(most_names)
         self._clock = clock
         self._waiting: WaitingRuns | None = None
+        self._workers: Mapping[str, int] = {}
         self._until = float("-inf")
         self._seen = {self._queues.common}
         """Queues that had runs, which is no reason for their series to end when they have none."""
 
-    def show(self, waiting: WaitingRuns | None, until: float) -> None:
-        """Show this count, until then; None: another worker shows its own."""
-        self._waiting, self._until = waiting, until
+    def show(
+        self, waiting: WaitingRuns | None, until: float, workers: Mapping[str, int] | None = None
+    ) -> None:
+        """Show these counts, until then; None: another worker shows its own."""
+        self._waiting, self._until, self._workers = waiting, until, workers or {}
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """The metrics, without values."""
@@ -53,19 +57,30 @@ class FleetGauges(Collector):
         yield GaugeMetricFamily(
             "threadmill_oldest_queued_seconds", "How long the oldest queued run has waited."
         )
+        yield GaugeMetricFamily(
+            "threadmill_oldest_parked_seconds",
+            "How long the oldest run has waited for somebody outside.",
+            labels=["kind"],
+        )
+        yield GaugeMetricFamily(
+            "threadmill_workers", "Workers that are registered.", labels=["state"]
+        )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The metrics, unless there is no count or its time is over."""
         waiting = self._waiting
         if waiting is None or self._clock() >= self._until:
             return
-        queued, parked, oldest = self.describe()
+        queued, parked, oldest, longest, workers = self.describe()
         for queue, number in self._by_label(waiting).items():
             queued.add_metric([queue], number)
         for kind in KINDS:
             parked.add_metric([kind], waiting.parked.get(kind, 0))
+            longest.add_metric([kind], waiting.longest.get(kind, 0))
+        for state in STATES:
+            workers.add_metric([state], self._workers.get(state, 0))
         oldest.add_metric([], max(waiting.oldest.values(), default=0))
-        yield from (queued, parked, oldest)
+        yield from (queued, parked, oldest, longest, workers)
 
     def _by_label(self, waiting: WaitingRuns) -> dict[str, int]:
         for queue in waiting.queued:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
@@ -15,6 +16,7 @@ from threadmill_shared.model import Usage
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.run import TERMINAL, RunRecord, Status
 from threadmill_shared.records.waiting import WaitingRuns
+from threadmill_shared.records.worker_state import ProviderCondition
 from threadmill_shared.tools.thread_counts import ThreadCounts
 from threadmill_workers.metrics.bounded_names import BoundedNames
 from threadmill_workers.metrics.fleet_gauges import FleetGauges
@@ -28,6 +30,7 @@ from threadmill_workers.metrics.registry import SparseRegistry
 
 MOST_NAMES = 100
 """Of assistants, tools and models that have series of their own; the others share one."""
+LONGEST_HOST = 100
 ROUND_TRIP_PAUSE = 0.1
 """Seconds between two round trips to the store that are measured; there may be thousands."""
 
@@ -98,6 +101,12 @@ class PrometheusMetrics(MetricsRecorder):
         self._retries = self._counter(
             "threadmill_model_retries_total", "Model requests sent again.", "reason"
         )
+        self._provider = self._gauge(
+            "threadmill_provider_state",
+            "1 for the provider's state, judged by the last request.",
+            "host",
+            "state",
+        )
 
     def _make_metrics_of_tools(self) -> None:
         self._tool_seconds = self._histogram(
@@ -140,6 +149,12 @@ class PrometheusMetrics(MetricsRecorder):
             count = partial(_count, tool_threads, state)
             self._tool_threads.labels(state).set_function(count)
 
+    def watch_provider(self, host: str, condition: Callable[[], str]) -> None:
+        """Show which state the provider has, whenever somebody asks."""
+        for state in get_args(ProviderCondition):
+            is_so = partial(_is, condition, state)
+            self._provider.labels(host[:LONGEST_HOST], state).set_function(is_so)
+
     def expect(self, definitions: Iterable[Definition]) -> None:
         """Show 0 for what has not happened yet: a series' first value is no increase.
 
@@ -177,9 +192,11 @@ class PrometheusMetrics(MetricsRecorder):
         if seconds is not None:
             self._recovery_seconds.observe(seconds)
 
-    def note_waiting(self, waiting: WaitingRuns | None, until: float) -> None:
-        """Show how many runs of the fleet wait, until then."""
-        self._fleet.show(waiting, until)
+    def note_fleet(
+        self, waiting: WaitingRuns | None, workers: Mapping[str, int], until: float
+    ) -> None:
+        """Show how many runs of the fleet wait, and how many workers it has, until then."""
+        self._fleet.show(waiting, until, workers)
 
     # ---- models and tools ------------------------------------------------------------------------
 
@@ -226,3 +243,7 @@ class PrometheusMetrics(MetricsRecorder):
 def _count(tool_threads: Callable[[], ThreadCounts], state: str) -> int:
     counted: int = getattr(tool_threads(), state)
     return counted
+
+
+def _is(condition: Callable[[], str], state: str) -> float:
+    return float(condition() == state)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from threadmill_shared.model import Usage
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.records.waiting import WaitingRuns
 
-FAILED_OUTCOMES = ("rate_limited", "unavailable", "garbled", "too_long", "refused")
+REFUSED_OUTCOMES = ("wrong_key", "no_right", "no_quota", "no_model", "refused")
+"""Why a provider does not take a request; `refused`: it does not take what was sent."""
+FAILED_OUTCOMES = ("rate_limited", "unavailable", "garbled", "too_long", *REFUSED_OUTCOMES)
 """How a model request ends that the provider does not answer."""
 REQUEST_OUTCOMES = ("answered", *FAILED_OUTCOMES, "interrupted")
 RECOVERY_CAUSES = ("connection", "lease", "not_executed", "lost_message")
@@ -62,12 +66,18 @@ class MetricsRecorder:
             seconds: since the worker that held it was last known to live; None: it is not dead.
         """
 
-    def note_waiting(self, waiting: WaitingRuns | None, until: float) -> None:
-        """Take note of what waits in the whole fleet.
+    def watch_provider(self, host: str, condition: Callable[[], str]) -> None:
+        """Name the model provider, and what tells a `ProviderCondition` in any thread."""
+
+    def note_fleet(
+        self, waiting: WaitingRuns | None, workers: Mapping[str, int], until: float
+    ) -> None:
+        """Take note of the whole fleet.
 
         Args:
-            waiting: how many runs; None: another worker counts them.
-            until: the time of `time.monotonic` from which on another worker may count them.
+            waiting: how many runs wait; None: another worker counts for the fleet.
+            workers: how many are registered, by whether they are `alive` or `silent`.
+            until: the time of `time.monotonic` from which on another worker may count.
         """
 
     def note_round_trip(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Counts the waiting runs of the whole fleet for the metrics, in one worker at a time."""
+"""Counts waiting runs and workers of the whole fleet for the metrics, in one worker at a time."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ class FleetCount:
         if await self._store.workers.elect(self._lease.holder.id, lifetime_ms=ELECTED_MS):
             # By then another worker may be elected: what both showed would be added up.
             until = asked_at + ELECTED_MS / 1000
-            self._metrics.note_waiting(await self._store.indexes.count_waiting(), until)
+            waiting = await self._store.indexes.count_waiting()
+            self._metrics.note_fleet(waiting, await self._store.workers.count(), until)
         else:
-            self._metrics.note_waiting(None, asked_at)
+            self._metrics.note_fleet(None, {}, asked_at)
 
     async def close(self) -> None:
         """Leave it to another worker; if Redis does not answer, the election ends by itself."""
-        self._metrics.note_waiting(None, time.monotonic())
+        self._metrics.note_fleet(None, {}, time.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RESIGN_SECONDS):
                 await self._store.workers.resign(self._lease.holder.id)

@@ -7,10 +7,11 @@
 -- args: sample
 -- rest: the buckets' prefixes
 --
--- replies: {ok, the server's time, (queue, runs, when the oldest was queued)*, (approval | output, runs)*}
+-- replies: {ok, the server's time, (queue, runs, when the oldest was queued)*,
+--   (approval | output, runs, when the oldest was parked)*}
 -- include: clock waited_for
 local now = clock()
-local queued, oldest, parked = {}, {}, {}
+local queued, oldest, parked, longest = {}, {}, {}, {}
 
 -- Some runs of an index, and for how many each of them stands.
 local function some(index)
@@ -42,7 +43,10 @@ for _, bucket in ipairs(rest) do
   end
   found, each = some(bucket .. 'parked')
   for _, run_id in ipairs(found) do
-    add(parked, waited_for(bucket .. 'calls:' .. run_id) or 'output', each)
+    local kind = waited_for(bucket .. 'calls:' .. run_id) or 'output'
+    add(parked, kind, each)
+    local since = tonumber(redis.call('ZSCORE', bucket .. 'parked', run_id))
+    longest[kind] = math.min(longest[kind] or since, since)
   end
 end
 
@@ -55,5 +59,6 @@ end
 for kind, number in pairs(parked) do
   kinds[#kinds + 1] = kind
   kinds[#kinds + 1] = tostring(number)
+  kinds[#kinds + 1] = digits(longest[kind])
 end
 return {'ok', now, queues, kinds}
