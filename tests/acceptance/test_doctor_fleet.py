@@ -118,7 +118,7 @@ def test_a_call_whose_output_nobody_gives(
     assert examine()["runs.outputs"].state == "ok"
     monkeypatch.setattr(stuck_runs, "UNANSWERED_SECONDS", 0.0)
     found = examine()["runs.outputs"]
-    assert "waiting for the output of a function that no worker has: 1 run" in found.cause
+    assert "waiting for an output from outside the workers: 1 run" in found.cause
     assert (found.state, run.id in found.cause) == ("warning", True)
     assert "submit_tool_outputs" in found.cure
     run.cancel()

@@ -43,7 +43,7 @@ def _lost_holder(around: Surroundings) -> Standstill | None:
         kind="worker_silent" if holder else "worker_gone",
         reason=f"The worker that holds it, {name}, {state}.",
         cure=cure,
-        seconds=around.seconds_since_event,
+        seconds=holder.state_age if holder else None,
     )
 
 

@@ -9,15 +9,35 @@ from threadmill.inspection.surroundings import Surroundings
 from threadmill_shared.log_text import counted
 from threadmill_shared.records.objects import ToolCall
 
+OVERDUE_SECONDS = 15.0
+"""A live worker has ended a run by then whose time is over."""
+
 
 def find_why_parked(around: Surroundings) -> Standstill:
     """Say for whom a parked run waits."""
+    if (overdue := _overdue(around)) is not None:
+        return overdue
     waiting = around.marks.waiting()
     calls = [call for _, call in around.open_calls() if call.id in waiting]
     decided = [call for call in calls if waiting[call.id] == "approval"]
     if decided:
         return _unapproved(around, decided)
     return _unanswered(around, calls)
+
+
+def _overdue(around: Surroundings) -> Standstill | None:
+    """Say that its time is over, and that nobody has ended it; None: it has some left."""
+    deadline = around.record.deadline
+    late = 0.0 if deadline is None else (around.place.now - deadline) / 1000
+    if late <= OVERDUE_SECONDS:
+        return None
+    start = "Start a worker: threadmill worker MODULE; any worker ends it"
+    return Standstill(
+        kind="overdue",
+        reason="Its time is over, and no worker has ended it.",
+        cure="See the logs of the workers: any of them ends it" if around.living else start,
+        seconds=late,
+    )
 
 
 def _unapproved(around: Surroundings, calls: Sequence[ToolCall]) -> Standstill:
@@ -33,13 +53,16 @@ def _unapproved(around: Surroundings, calls: Sequence[ToolCall]) -> Standstill:
 
 def _unanswered(around: Surroundings, calls: Sequence[ToolCall]) -> Standstill:
     leased = [call for call in calls if around.marks.lessee(call.id)]
-    if leased:
+    executed = [call for call in leased if around.is_executed_outside(call.id)]
+    if executed:
         return Standstill(
             kind="executing_outside",
-            reason=f"A process outside the workers executes its tool {leased[0].name}.",
+            reason=f"A process outside the workers executes its tool {executed[0].name}.",
             cure="Wait for that process; if it is lost, the next one that waits continues",
             seconds=around.seconds_since_event,
         )
+    if leased:
+        return _without_lessee(around, leased[0])
     names = ", ".join(dict.fromkeys(call.name for call in calls)) or "its calls"
     return Standstill(
         kind="waits_for_output",
@@ -47,6 +70,17 @@ def _unanswered(around: Surroundings, calls: Sequence[ToolCall]) -> Standstill:
         cure="Submit it (run.submit_tool_outputs), or wait for the run in a process that has the"
         " function (run.wait)",
         seconds=around.seconds_since_event,
+    )
+
+
+def _without_lessee(around: Surroundings, call: ToolCall) -> Standstill:
+    lease = around.marks.lessee(call.id)
+    return Standstill(
+        kind="executor_lost",
+        reason=f"The process outside the workers that executed its tool {call.name} is lost.",
+        cure="Wait for the run in a process that has the function (run.wait): it goes on as the"
+        " tool's on_interrupt says; otherwise the run expires",
+        seconds=around.seconds_since(lease[1] / 1000) if lease else None,
     )
 
 

@@ -10,8 +10,6 @@ from threadmill.inspection.workers import WorkerView
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.log_text import counted
 
-LOOK_AFTER_SECONDS = 2.0
-"""So long after a run was sent, somebody looks whether a worker has claimed it."""
 UNCLAIMED_SECONDS = 10.0
 """A worker with a free slot claims a run much sooner."""
 
@@ -36,24 +34,36 @@ def find_why_in_line(around: Surroundings, head: Standstill | None) -> Standstil
 
 def find_why_unclaimed(around: Surroundings) -> Standstill:
     """Say why no worker executes a run that is at its thread's head."""
-    waits = around.seconds_since_event
+    waits = around.seconds_queued
     consumers = around.consumers
     if not around.living:
         return _without_workers(around, waits)
-    if not consumers and around.stopping:
-        return _without_successor(around, waits)
     if not consumers:
-        return _unconsumed(around, waits)
-    if all(one.condition == "blocked" for one in consumers):
+        find = _without_successor if around.stopping else _unconsumed
+        return find(around, waits)
+    if waits is not None and waits < 0:
+        return _pausing(around, -waits)
+    answering = [one for one in consumers if one.condition != "blocked"]
+    if not answering:
         return Standstill(
             kind="workers_blocked",
             reason=f"The event loops of all workers of its queue {around.queue} do not answer.",
             cure="They end by themselves after 30 s; their logs name the tool that blocks them.",
             seconds=waits,
         )
-    if all(one.is_full for one in consumers):
-        return _without_slot(consumers, waits)
+    if all(one.is_full for one in answering):
+        return _without_slot(answering, len(consumers) - len(answering), waits)
     return _unclaimed(around, waits)
+
+
+def _pausing(around: Surroundings, left: float) -> Standstill:
+    return Standstill(
+        kind="pausing",
+        reason=f"It is sent again in {left:.0f} s, after a pause, because its workers have died in"
+        " it.",
+        cure="Wait; if it goes on so, look at the tool that it was calling",
+        seconds=around.seconds_since_event,
+    )
 
 
 def _without_workers(around: Surroundings, waits: float | None) -> Standstill:
@@ -93,27 +103,19 @@ def _unconsumed(around: Surroundings, waits: float | None) -> Standstill:
     )
 
 
-def _without_slot(consumers: Sequence[WorkerView], waits: float | None) -> Standstill:
-    slots = sum(one.slots or 0 for one in consumers)
-    workers = counted(len(consumers), "worker")
+def _without_slot(answering: Sequence[WorkerView], blocked: int, waits: float | None) -> Standstill:
+    slots = sum(one.slots or 0 for one in answering)
+    workers = counted(len(answering), "worker")
+    others = f"; the event loops of {blocked} more do not answer" if blocked else ""
     return Standstill(
         kind="no_slot",
-        reason=f"All {counted(slots, 'slot')} of the {workers} of its queue are taken.",
+        reason=f"All {counted(slots, 'slot')} of the {workers} of its queue are taken{others}.",
         cure="Wait, start more workers, or raise THREADMILL_CONCURRENCY",
         seconds=waits,
     )
 
 
 def _unclaimed(around: Surroundings, waits: float | None) -> Standstill:
-    check_at = around.place.check_at or 0
-    pause = check_at / 1000 - LOOK_AFTER_SECONDS - around.place.now / 1000
-    if pause > 0 and waits is not None and waits < UNCLAIMED_SECONDS:
-        return Standstill(
-            kind="pausing",
-            reason="It is sent again after a pause, because its workers have died in it.",
-            cure="Wait; if it goes on so, look at the tool that it was calling",
-            seconds=waits,
-        )
     if waits is None or waits > UNCLAIMED_SECONDS:
         return Standstill(
             kind="unclaimed",

@@ -15,7 +15,6 @@ from threadmill.inspection.workers import WorkerView, read_workers
 from threadmill_shared import errors, ids
 from threadmill_shared.records.objects import RunUsage, Step, ToolCall
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.store import Store
 from threadmill_shared.tools import ToolSpec
 
@@ -28,8 +27,8 @@ class CallView:
     tool: str
     state: str
     """`done`, `failed`, `not begun`, `executing`, `approved`, `waits for approval`, `waits for
-    output`, `executing outside`, `executing at the provider`. If the run ended before the call had
-    an output: `not executed`, or `no output` if it may have been begun."""
+    output`, `executing outside`, `executor lost`, `executing at the provider`. If the run ended
+    before the call had an output: `not executed`, or `no output` if it may have been begun."""
     created_at: float
     """When the model asked for it."""
     failure: str | None = None
@@ -184,7 +183,7 @@ def _calls(around: Surroundings) -> list[CallView]:
         CallView(
             id=call.id,
             tool=call.name,
-            state=_state(step, call, around.marks),
+            state=_state(around, step, call),
             created_at=step.created_at,
             failure=around.failures.get(call.id),
             keeper=around.keeper(call.id),
@@ -194,21 +193,22 @@ def _calls(around: Surroundings) -> list[CallView]:
     ]
 
 
-def _state(step: Step, call: ToolCall, marks: CallMarks) -> str:
+def _state(around: Surroundings, step: Step, call: ToolCall) -> str:
     has_ended = step.status != "in_progress"
     if call.output is not None or (has_ended and call.type != "function"):
         return "failed" if call.failed else "done"
     if has_ended:
-        return "not executed" if marks.was_never_begun(call.id) else "no output"
+        return "not executed" if around.marks.was_never_begun(call.id) else "no output"
     if call.type != "function":
         return "executing at the provider"
-    return _open_state(call, marks)
+    return _open_state(around, call)
 
 
-def _open_state(call: ToolCall, marks: CallMarks) -> str:
+def _open_state(around: Surroundings, call: ToolCall) -> str:
     """How far a function's call is that has no output yet."""
+    marks = around.marks
     if marks.lessee(call.id):
-        return "executing outside"
+        return "executing outside" if around.is_executed_outside(call.id) else "executor lost"
     if awaited := marks.awaited(call.id):
         return f"waits for {awaited}"
     if marks.is_begun(call.id):

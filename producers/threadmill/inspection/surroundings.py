@@ -56,6 +56,12 @@ class Surroundings:
         entry = self.place.last_entry
         return None if entry is None else (self.place.now - entry.at) / 1000
 
+    @property
+    def seconds_queued(self) -> float | None:
+        """Seconds since a worker may claim it; negative before that; None: not known."""
+        at = self.record.queued_at
+        return self.seconds_since_event if at is None else (self.place.now - at) / 1000
+
     def seconds_since(self, at: float) -> float:
         """Seconds since a time that is given in seconds since the epoch."""
         return max(0.0, self.place.now / 1000 - at)
@@ -86,6 +92,11 @@ class Surroundings:
         for step in self.steps:
             if step.status == "in_progress":
                 yield from ((step, call) for call in step.tool_calls if call.output is None)
+
+    def is_executed_outside(self, call_id: str) -> bool:
+        """Whether a process outside the workers executes a call, and still renews its lease."""
+        lease = self.marks.lessee(call_id)
+        return lease is not None and lease[1] > self.place.now
 
     def keeper(self, call_id: str) -> str | None:
         """The worker of which a thread still executes a call that nobody waits for; None: none."""

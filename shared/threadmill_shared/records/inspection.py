@@ -62,8 +62,6 @@ class RunPlace:
     """The run that holds its thread; empty: none does."""
     ahead: tuple[str, ...]
     """The runs that come before it in the line; none if it is not in the line."""
-    check_at: int | None
-    """When somebody looks whether a worker has claimed it; None: it does not wait for one."""
     held_since: int | None
     """When its holder has claimed it; None: nobody holds it."""
     last_entry: LogEntry | None

@@ -130,11 +130,10 @@ class Inspector:
             return None
         record = RunRecord.read(run_id, fields)
         bucket = keys.bucket(run_id)
-        head, line, check_at, held_since = await self._runner.commands(
+        head, line, held_since = await self._runner.commands(
             [
                 ("HGET", keys.thread(record.thread_id), "head"),
                 ("ZRANGE", keys.line(record.thread_id), 0, -1),
-                ("ZSCORE", keys.dispatched(bucket), run_id),
                 ("ZSCORE", keys.held(bucket, record.holder), run_id),
             ]
         )
@@ -144,7 +143,6 @@ class Inspector:
             marks=marks,
             head=head or "",
             ahead=tuple(line[: line.index(run_id)]) if run_id in line else (),
-            check_at=_whole(check_at),
             held_since=_whole(held_since),
             last_entry=_newest(newest),
         )

@@ -42,7 +42,7 @@ async def test_a_place_shows_who_comes_before_a_run(scene):
     place = await scene.store.inspector.place(third)
     assert place is not None
     assert (place.head, place.ahead) == (first.record.id, (second,))
-    assert (place.check_at, place.held_since) == (None, None)
+    assert place.held_since is None
     head = await scene.store.inspector.place(first.record.id)
     assert head is not None
     assert head.held_since is not None

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from threadmill.inspection.fleet import PARKED, FleetStatus, read_fleet
+from threadmill.inspection.parked_runs import OVERDUE_SECONDS
 from threadmill.inspection.workers import WorkerView
 from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
@@ -19,8 +20,6 @@ from threadmill_shared.store.store import Store
 
 LIMIT_SECONDS = 10.0
 """How long reading may take."""
-OVERDUE_SECONDS = 15.0
-"""A live worker has ended a run by then whose time is over."""
 _OVERDUE_PER_BUCKET = 5
 
 

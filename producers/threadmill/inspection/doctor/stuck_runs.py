@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from threadmill.inspection.doctor.finding import Finding
-from threadmill.inspection.doctor.reading import OVERDUE_SECONDS, FleetReading
+from threadmill.inspection.doctor.reading import FleetReading
+from threadmill.inspection.parked_runs import OVERDUE_SECONDS
 from threadmill_shared.log_text import counted
 from threadmill_shared.records.inspection import ParkedRun
 from threadmill_shared.store.call_marks import CallMarks
@@ -46,17 +47,26 @@ def check_holders(reading: FleetReading) -> Finding:
 
 
 def check_outputs(reading: FleetReading) -> Finding:
-    """Whether runs wait for the output of a function that no process executes."""
+    """Whether runs wait for an output from outside for which no process is at work."""
     waiting = _waiting(reading, "output", UNANSWERED_SECONDS)
+    waiting = [one for one in waiting if not _is_executed(one, reading.fleet.now)]
     if not waiting:
-        return Finding("runs.outputs", "ok", "no run waits for a function that nobody executes")
+        return Finding("runs.outputs", "ok", "no run waits for an output that nobody works on")
     return Finding(
         "runs.outputs",
         "warning",
-        f"waiting for the output of a function that no worker has: {_named(reading, waiting)}",
-        "Start a worker with the function's module, or wait for the run in the process that has "
-        "it; run.submit_tool_outputs answers for a tool that is given as a schema.",
+        f"waiting for an output from outside the workers: {_named(reading, waiting)}",
+        "Of a function: start a worker with its module, or wait for the run in the process that "
+        "has it. Of a tool that is given as a schema: run.submit_tool_outputs. threadmill show "
+        "RUN_ID says which it is.",
     )
+
+
+def _is_executed(run: ParkedRun, now: float) -> bool:
+    """Whether a process executes one of its calls, and still renews its lease."""
+    marks = CallMarks(run.marks)
+    leases = [lease for id in marks.waiting() if (lease := marks.lessee(id)) is not None]
+    return any(until > now * 1000 for _, until in leases)
 
 
 def check_approvals(reading: FleetReading) -> Finding:

@@ -1,0 +1,101 @@
+"""Why a run does not move, in states that a fleet is in for a moment only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.unit.test_doctor_fleet import reading, worker
+
+from threadmill.inspection.doctor.stuck_runs import check_outputs
+from threadmill.inspection.held_runs import find_why_held
+from threadmill.inspection.parked_runs import find_why_parked
+from threadmill.inspection.queued_runs import find_why_unclaimed
+from threadmill.inspection.surroundings import Surroundings
+from threadmill.inspection.workers import WorkerView
+from threadmill_shared.records.inspection import ParkedRun, RunPlace
+from threadmill_shared.records.objects import Step
+from threadmill_shared.records.run import RunRecord
+
+NOW = 1_000_000_000
+"""The server's time in milliseconds; of its fleet `worker` gives views."""
+CALL = "call_1"
+STEP = {
+    "0": '{"type":"tool_calls","calls":[["call_1","look","{}",null]],"failed":[],"usage":null}',
+    "0:began": str(NOW - 90_000),
+}
+
+
+def around(
+    *workers: WorkerView, marks: dict[str, str] | None = None, **fields: Any
+) -> Surroundings:
+    """A run of the queue `tm`, with these fields of its record."""
+    record = {"thread_id": "thread_1", "queue": "tm", "status": "queued", "request": ""} | fields
+    place = RunPlace(
+        now=NOW,
+        record=RunRecord.read("run_1", {name: str(value) for name, value in record.items()}),
+        marks=marks or {},
+        head="run_1",
+        ahead=(),
+        held_since=None,
+        last_entry=None,
+    )
+    steps = Step.read_all("run_1", STEP) if marks else []
+    return Surroundings("tm", place, tuple(steps), workers)
+
+
+def test_a_run_is_pausing_until_it_is_sent_again_however_long_that_is() -> None:
+    found = find_why_unclaimed(around(worker(), queued_at=NOW + 12_000))
+    assert (found.kind, "sent again in 12 s" in found.reason) == ("pausing", True)
+    assert find_why_unclaimed(around(worker(), queued_at=NOW - 1_000)).kind == "sent"
+    late = find_why_unclaimed(around(worker(), queued_at=NOW - 11_000))
+    assert (late.kind, late.seconds) == ("unclaimed", 11.0)
+
+
+def test_a_worker_whose_loop_does_not_answer_has_no_free_slots() -> None:
+    full = worker(1, running=2, slots=2)
+    blocked = worker(2, condition="blocked")
+    found = find_why_unclaimed(around(full, blocked, queued_at=NOW))
+    assert found.kind == "no_slot"
+    assert found.reason == (
+        "All 2 slots of the 1 worker of its queue are taken; the event loops of 1 more do not"
+        " answer."
+    )
+    assert find_why_unclaimed(around(blocked, queued_at=NOW)).kind == "workers_blocked"
+
+
+def test_a_silent_worker_is_silent_since_it_has_written_its_state() -> None:
+    silent = worker(1, condition="silent", state_age=7.0)
+    found = find_why_held(around(silent, status="in_progress", holder=silent.id))
+    assert found is not None
+    assert (found.kind, found.seconds) == ("worker_silent", 7.0)
+
+
+def test_a_process_outside_that_does_not_renew_its_lease_is_lost() -> None:
+    waits = {CALL: "{}", f"?{CALL}": "output"}
+    run = {"status": "requires_action", "deadline": NOW + 10_000}
+    alive = find_why_parked(around(marks=waits | {f"@{CALL}": f"me {NOW + 1}"}, **run))
+    assert alive.kind == "executing_outside"
+    lost = find_why_parked(around(marks=waits | {f"@{CALL}": f"me {NOW - 4_000}"}, **run))
+    assert (lost.kind, lost.seconds) == ("executor_lost", 4.0)
+    assert "look is lost" in lost.reason
+    assert "run.wait" in lost.cure
+
+
+def test_a_parked_run_whose_time_is_over_waits_for_a_worker() -> None:
+    waits = {CALL: "{}", f"?{CALL}": "approval"}
+    run = {"status": "requires_action", "deadline": NOW - 20_000}
+    found = find_why_parked(around(marks=waits, **run))
+    assert (found.kind, found.seconds) == ("overdue", 20.0)
+    assert "threadmill worker MODULE" in found.cure
+    assert "logs" in find_why_parked(around(worker(), marks=waits, **run)).cure
+
+
+def test_an_output_that_a_process_works_on_is_not_missing() -> None:
+    waits = {CALL: "{}", f"?{CALL}": "output"}
+    parked = ParkedRun("run_1", "thread_1", NOW - 90_000, None, "Ada", marks=waits)
+    assert check_outputs(reading(worker(), parked=[parked])).state == "warning"
+    executed = replace(parked, marks=waits | {f"@{CALL}": f"me {NOW + 1}"})
+    assert check_outputs(reading(worker(), parked=[executed])).state == "ok"
+    lost = replace(parked, marks=waits | {f"@{CALL}": f"me {NOW - 1}"})
+    assert check_outputs(reading(worker(), parked=[lost])).state == "warning"
