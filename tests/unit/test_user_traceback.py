@@ -57,3 +57,52 @@ def test_frames_of_threadmill_are_left_out() -> None:
 
     error = caught(lambda: plain_json({"a": Odd()}))
     assert "plain_json.py" not in user_traceback(error)
+
+
+def raise_group() -> None:
+    inner = [caught(fail_first), ExceptionGroup(SECRET, [caught(lambda: int(SECRET))])]
+    raise ExceptionGroup(SECRET, inner)
+
+
+def test_the_errors_of_a_group_are_named_with_their_lines() -> None:
+    shown = user_traceback(caught(raise_group)).splitlines()
+    kind, first, second = shown[-3:]
+    assert kind == "ExceptionGroup"
+    assert first.startswith("with LookupError at ")
+    assert second.startswith("with ValueError at ")
+    assert SECRET not in "\n".join(shown)
+
+
+def test_a_group_that_led_to_an_error_is_named_with_its_errors() -> None:
+    def fail_then() -> None:
+        try:
+            raise_group()
+        except ExceptionGroup as error:
+            raise RuntimeError(SECRET) from error
+
+    words = [line.partition(" at ")[0] for line in user_traceback(caught(fail_then)).splitlines()]
+    assert words[-4:] == [
+        "RuntimeError",
+        "after ExceptionGroup",
+        "with LookupError",
+        "with ValueError",
+    ]
+
+
+def test_of_a_large_group_the_first_errors_are_named() -> None:
+    error = ExceptionGroup(SECRET, [ValueError(SECRET) for _ in range(1000)])
+    lines = user_traceback(error).splitlines()
+    assert lines == ["ExceptionGroup", *["with ValueError"] * 5, "with others"]
+
+
+def test_an_endless_recursion_has_few_lines() -> None:
+    def ask() -> None:
+        answer()
+
+    def answer() -> None:
+        ask()
+
+    lines = user_traceback(caught(ask)).splitlines()
+    assert lines[-1] == "RecursionError"
+    assert 80 <= len(lines) < 100
+    assert [line for line in lines if line.startswith("  ... ")] != []
