@@ -520,7 +520,8 @@ def test_logs_name_tool_call_and_class_and_nothing_that_was_said(function, caplo
     assert len(ours) == 2
     where = "run_00a, thread_00a, assistant 'Marvin'"
     assert ours[0].startswith(f"tool {function.__name__} failed in call call_7 of {where}: ")
-    assert ours[1].endswith(f"call_8 of {where}: ToolArgumentsInvalid")
+    cause = "ToolArgumentsInvalid (not executed: invalid arguments)"
+    assert ours[1].endswith(f"call_8 of {where}: {cause}")
     assert SECRET not in caplog.text
     assert SECRET not in "".join(capfd.readouterr())
 
@@ -543,6 +544,61 @@ def test_the_log_says_where_a_tool_failed(function, caplog):
     line, raised = (f.__code__.co_firstlineno + 1 for f in (function, raise_it))
     [message] = [record.getMessage() for record in caplog.records]
     assert message.endswith(f"ValueError at {__file__}:{line} (raised at {__file__}:{raised})")
+
+
+def too_slow():
+    time.sleep(0.1)
+
+
+def no_json():
+    return object()
+
+
+async def cancelled():
+    raise asyncio.CancelledError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [
+        (tool(too_slow, timeout=0.02), "ToolTimedOut (timed out after 0.02 s)"),
+        (no_json, "ToolError (its return value is not JSON)"),
+        (cancelled, "CancelledError (cancelled from inside)"),
+    ],
+)
+def test_the_log_says_why_a_call_failed_in_which_no_line_of_the_tool_did(function, cause, caplog):
+    play(lambda runner: runner.call(as_tool(function), "{}", context()))
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.endswith(f": {cause}")
+
+
+def test_the_log_tells_a_call_without_a_thread_from_a_slow_one(caplog):
+    async def scene(runner):
+        slow = asyncio.create_task(runner.call(as_tool(too_slow), "", context()))
+        await until(lambda: runner.thread_counts().busy == 1)
+        await runner.call(as_tool(tool(too_slow, timeout=0.01)), "", context())
+        await slow
+
+    play(scene, max_threads=1)
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.endswith(": ToolTimedOut (not executed: no thread was free for 0.01 s)")
+
+
+def test_the_log_says_if_a_process_cannot_start_a_thread(caplog, monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    async def scene(runner):
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        try:
+            return await runner.call(as_tool(too_slow), "", context())
+        finally:
+            monkeypatch.undo()
+
+    result = play(scene)
+    assert "too_slow was not called" in result.output
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.endswith(": RuntimeError (not executed: cannot start another thread)")
 
 
 def test_a_stuck_tool_keeps_no_process_from_ending():

@@ -64,6 +64,13 @@ class ToolResult:
     cut_from: int = field(default=0, compare=False)
     """Bytes of the tool's output if it was too long, for logs; 0: it is whole."""
 
+    @property
+    def cause(self) -> str:
+        """Why it failed, for logs: `KeyError at /shop.py:6`, `ToolTimedOut (timed out ...)`."""
+        if self.place:
+            return f"{self.error} at {self.place}"
+        return f"{self.error}" if self.failure == self.error else f"{self.error} ({self.failure})"
+
 
 _Made = ToolResult | Awaitable[Any]
 """What a tool's function leads to at once."""
@@ -118,7 +125,6 @@ class ToolRunner:
             raise RuntimeError("this ToolRunner is closed")
         result = await self._call(tool, arguments, context)
         if result.error is not None:
-            what = f"{result.error} at {result.place}" if result.place else result.error
             logger.warning(
                 "tool %s failed in call %s of %s, %s, assistant %r: %s",
                 tool.spec.name,
@@ -126,7 +132,7 @@ class ToolRunner:
                 context.run_id,
                 context.thread_id,
                 context.assistant,
-                what,
+                result.cause,
                 extra=about(traceback=result.traceback),
             )
         if result.cut_from:
@@ -204,8 +210,9 @@ class ToolRunner:
             # A copy, since two threads cannot be in one context at a time.
             work_there = partial(surroundings.copy().run, work)
             begun = self._threads.submit(name, context, work_there, limit=seconds)
-        except RuntimeError as error:
-            return _raised(error)
+        except RuntimeError:
+            text = f"{name} was not called: its process cannot start another thread"
+            return _failure(RuntimeError, text, "not executed: cannot start another thread")
         try:
             return await self._bounded(self._off_loop(begun), surroundings, tool, context, seconds)
         finally:
@@ -297,9 +304,14 @@ def _raised(error: BaseException) -> ToolResult:
     except Exception:  # noqa: BLE001 - an exception of the tool's author, with a faulty __str__
         text = ""
     places = _places(error)
-    failure = f"{name} at {Path(places[0]).name}" if places else name
+    failure = f"{name} at {Path(places[0]).name}" if places else _failure_of_ours(error)
     result = _failure(type(error), f"{name}: {text}" if text else name, failure)
     return replace(result, place=_place(places), traceback=user_traceback(error))
+
+
+def _failure_of_ours(error: BaseException) -> str:
+    """In which way a call failed if no line of the tool raised the error."""
+    return "its return value is not JSON" if isinstance(error, ToolError) else type(error).__name__
 
 
 def _places(error: BaseException) -> list[str]:
