@@ -40,29 +40,39 @@ def test_each_section_is_in_the_table_at_the_top() -> None:
 
 
 PLANTED = {
-    "wrong password": "Redis rejects the password",
-    "full Redis": "Redis is full",
-    "disk full": "The disk of Redis is full",
-    "eviction on": "Redis evicts keys",
-    "no persistence": "Redis does not keep its data",
-    "clock off by 30 s": "A clock is wrong",
-    "no worker": "No worker is alive",
-    "worker without the assistant's module": "No worker has the assistant's module",
-    "wrong model": "The provider does not have the model",
-    "dead provider": "The provider cannot be reached",
-    "wrong key": "The provider rejects the key",
-    "no quota": "The provider's quota is used up",
-    "stuck tool": "A tool never returns",
-    "approval forgotten": "An approval is forgotten",
-    "thread held by a frozen worker": "A worker is frozen and holds a thread",
+    "wrong password": ("Redis rejects the password", "Check THREADMILL_REDIS_URL"),
+    "full Redis": ("Redis is full", "CONFIG SET maxmemory"),
+    "disk full": ("The disk of Redis is full", "Free space"),
+    "eviction on": ("Redis evicts keys", "CONFIG SET maxmemory-policy noeviction"),
+    "no persistence": ("Redis does not keep its data", "CONFIG SET appendonly yes"),
+    "clock off by 30 s": ("A clock is wrong", "NTP"),
+    "no worker": ("No worker is alive", "Start one: threadmill worker MODULE"),
+    "worker without the assistant's module": (
+        "No worker has the assistant's module",
+        "threadmill worker dangerous",
+    ),
+    "wrong model": ("The provider does not have the model", "Choose a model"),
+    "dead provider": ("The provider cannot be reached", "Correct OPENAI_BASE_URL"),
+    "wrong key": ("The provider rejects the key", "check OPENAI_API_KEY"),
+    "no quota": ("The provider's quota is used up", "check the account's billing"),
+    "stuck tool": ("A tool never returns", "a time limit shorter than the tool's"),
+    "approval forgotten": ("An approval is forgotten", "threadmill approve RUN_ID"),
+    "thread held by a frozen worker": (
+        "A worker is frozen and holds a thread",
+        "Otherwise start one",
+    ),
 }
-"""The faults that every operator meets sooner or later."""
+"""The faults that every operator meets sooner or later: the section of each, and its cure."""
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_each_common_fault_has_a_section_with_a_command_that_names_it(fault: str) -> None:
-    [section] = [one for one in SECTIONS.values() if one.title == PLANTED[fault]]
-    assert section.commands("Look")
+def test_each_common_fault_has_a_section_whose_looks_name_it_and_its_cure(fault: str) -> None:
+    title, cure = PLANTED[fault]
+    [section] = [one for one in SECTIONS.values() if one.title == title]
+    commands = section.commands("Look")
+    assert commands
+    shown = [line for command in commands for line in command.shown]
+    assert any(cure in line for line in [*shown, *section.logged])
 
 
 def test_each_row_of_the_table_in_reliability_leads_to_a_section() -> None:
