@@ -103,8 +103,11 @@ def model_factory(settings: Settings) -> Callable[[], Model]:
     return lambda: create_model(settings.model_api)
 
 
-async def ask_provider() -> ProviderReport:
+async def ask_provider(api: str) -> ProviderReport:
     """Ask this process's provider whether it answers and accepts the key; that costs nothing.
+
+    Args:
+        api: `responses` or `chat`.
 
     Raises:
         NotConfigured: the provider's package, or both its key and its URL are missing.
@@ -114,10 +117,10 @@ async def ask_provider() -> ProviderReport:
         ask = await asyncio.to_thread(_load_check)
     except ImportError as error:
         raise _incomplete_install(error) from error
-    return await ask()
+    return await ask(api)
 
 
-def _load_check() -> Callable[[], Awaitable[ProviderReport]]:
+def _load_check() -> Callable[[str], Awaitable[ProviderReport]]:
     from threadmill_workers.models import provider_check  # noqa: PLC0415  needs openai
 
     return provider_check.ask_for_models

@@ -25,7 +25,7 @@ _COLORS = {"error": "red", "warning": "yellow", "skipped": "cyan", "ok": "green"
 def doctor(*, as_json: bool, no_provider: bool) -> None:
     """Examine Redis, the broker, the fleet and the model provider, and say what helps.
 
-    Nothing is changed, and the provider is asked for its list of models only, which costs nothing.
+    Nothing is changed, and what the provider is asked, such as its list of models, costs nothing.
     The exit code is 1 if there is an error, otherwise 0.
     """
     import asyncio

@@ -92,7 +92,7 @@ def _work(
     service.model_factory(settings)
     _check_queues(queues)
     if asks_provider:
-        _check_provider()
+        _check_provider(settings.model_api)
     _import(modules)
     service.run_worker(settings, modules, _announce_ready, queues=queues)
 
@@ -118,8 +118,8 @@ def _errors_in_the_log() -> Iterator[None]:
     click.get_current_context().exit(1)
 
 
-def _check_provider() -> None:
-    """Ask the provider first.
+def _check_provider(api: str) -> None:
+    """Ask the provider first; `api` is `responses` or `chat`.
 
     Raises:
         ClickException: it cannot be used; says why, and what helps.
@@ -129,7 +129,7 @@ def _check_provider() -> None:
     from threadmill.inspection.doctor.provider import check_provider
     from threadmill_workers import service
 
-    found = check_provider(asyncio.run(service.ask_provider()))
+    found = check_provider(asyncio.run(service.ask_provider(api)))
     if found.state == "error":
         raise click.ClickException(f"The model provider {found.cause}. {found.cure}")
     logger.info("the model provider %s", found.cause)

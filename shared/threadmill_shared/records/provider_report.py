@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 ProviderAnswer = Literal[
-    "answers", "unreachable", "wrong_key", "no_right", "no_quota", "limited", "failing", "foreign"
+    "answers",
+    "unreachable",
+    "wrong_key",
+    "no_right",
+    "no_quota",
+    "limited",
+    "failing",
+    "foreign",
+    "no_path",
 ]
-"""`limited`: it asks to wait; `foreign`: what answers there is no model provider."""
+"""`limited`: it asks to wait; `foreign`: what answers there is no model provider; `no_path`: it has
+not the API that is configured, at least not behind this base URL."""
 
 
 @dataclass(frozen=True)

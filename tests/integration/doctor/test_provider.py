@@ -42,7 +42,7 @@ def silent_url() -> Iterator[str]:
 
 
 async def ask(url: str, *, seconds: float = 5) -> Finding:
-    report = await ask_for_models(api_key=KEY, base_url=url, seconds=seconds)
+    report = await ask_for_models("chat", api_key=KEY, base_url=url, seconds=seconds)
     found = check_provider(report)
     assert KEY not in f"{report}{found}"
     return found
@@ -60,8 +60,26 @@ def error(code: str, message: str = "No.") -> dict[str, Any]:
 async def test_one_that_answers() -> None:
     found = await answer(200, listing("gpt-x"))
     assert (found.state, "answers and accepts the key" in found.cause) == ("ok", True)
-    found = await answer(404, "Not found")
-    assert (found.state, "does not list its models" in found.cause) == ("ok", True)
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_one_without_a_list_of_models(status: int) -> None:
+    with ModelList(status, "Not found") as server:
+        server.refusal = (400, error("missing_required_parameter"))
+        found = await ask(server.base_url)
+        assert (found.state, "does not list its models" in found.cause) == ("ok", True)
+        server.refusal = (401, error("invalid_api_key"))
+        assert "it rejects the key (HTTP 401)" in (await ask(server.base_url)).cause
+        assert server.posted == ["/v1/chat/completions", "/v1/chat/completions"]
+
+
+async def test_a_base_url_whose_path_is_wrong() -> None:
+    with ModelList(404, "Not found") as server:
+        server.refusal = (404, "Not found")
+        found = await ask(server.base_url.removesuffix("/v1"))
+    assert found.state == "error"
+    assert "answers, but cannot be used: it has no /chat/completions (HTTP 404)" in found.cause
+    assert "it usually ends with /v1" in found.cure
 
 
 @pytest.mark.parametrize(
@@ -115,7 +133,7 @@ async def test_one_whose_certificate_is_not_trusted(tmp_path: Path) -> None:
 
 
 async def test_a_process_without_a_key_skips_it() -> None:
-    found = await ask_configured()
+    found = await ask_configured("responses")
     assert isinstance(found, Finding)
     assert (found.state, "OPENAI_API_KEY" in found.cause) == ("skipped", True)
 

@@ -11,13 +11,17 @@ from tests.support.servers.http_server import LocalHttpServer, OwnedServer
 
 
 class ModelList(LocalHttpServer):
-    """Answers each request with the same status and body."""
+    """Answers each question for the list with the same status and body."""
 
     def __init__(self, status: int, body: Any, own: Certificate | None = None) -> None:
         """A server that is not started yet; a body that is no text is sent as JSON."""
         super().__init__(_Handler, own)
         self.status = status
         self.body = body if isinstance(body, str) else json.dumps(body)
+        self.refusal: tuple[int, Any] = (400, "")
+        """What requests to a model get."""
+        self.posted: list[str] = []
+        """Their paths."""
 
 
 def listing(*models: str) -> dict[str, Any]:
@@ -29,13 +33,21 @@ class _Handler(BaseHTTPRequestHandler):
     server: OwnedServer
 
     def do_GET(self) -> None:
-        answers: ModelList = self.server.owner
-        self.send_response(answers.status)
-        is_json = answers.body.startswith(("{", "["))
+        self._answer(self.server.owner.status, self.server.owner.body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.owner.posted.append(self.path)
+        status, body = self.server.owner.refusal
+        self._answer(status, body if isinstance(body, str) else json.dumps(body))
+
+    def _answer(self, status: int, body: str) -> None:
+        self.send_response(status)
+        is_json = body.startswith(("{", "["))
         self.send_header("Content-Type", "application/json" if is_json else "text/html")
-        self.send_header("Content-Length", str(len(answers.body.encode())))
+        self.send_header("Content-Length", str(len(body.encode())))
         self.end_headers()
-        self.wfile.write(answers.body.encode())
+        self.wfile.write(body.encode())
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nobody reads it."""

@@ -1,7 +1,8 @@
 """Asks the provider for its list of models: whether it answers, and whether the key is valid.
 
-That costs nothing. It says nothing about the account's quota, which providers check for requests
-to models only.
+If it has none, it is sent an empty request to a model, which it refuses: a wrong path in the base
+URL has no list of models either. Neither costs anything, and neither says anything about the
+account's quota, which providers check for requests to models only.
 """
 
 from __future__ import annotations
@@ -20,21 +21,29 @@ _ANSWERS: dict[int, tuple[ProviderAnswer, str]] = {
     401: ("wrong_key", "it rejects the key"),
     402: ("no_quota", "the account has no quota left"),
     403: ("no_right", "the key has no right for this"),
-    404: ("answers", ""),
-    405: ("answers", ""),
     429: ("limited", "it asks to wait: its rate limit is reached"),
-    501: ("answers", ""),
 }
+_MISSING = (404, 405, 501)
+"""What a server answers to a path that it does not have."""
+_REFUSALS = (400, 422, 500)
+"""What one answers to an empty request to a model."""
+_PATHS = {"responses": "/responses", "chat": "/chat/completions"}
+"""Where each API is, behind the base URL."""
 _WRONG_KEY = ("invalid_api_key", "API_KEY_INVALID")
 _NO_QUOTA = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 async def ask_for_models(
-    *, api_key: str | None = None, base_url: str | None = None, seconds: float = ANSWER_SECONDS
+    api: str,
+    *,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    seconds: float = ANSWER_SECONDS,
 ) -> ProviderReport:
     """Ask the provider for its list of models.
 
     Args:
+        api: `responses` or `chat`, which a provider must have if it has no list.
         api_key: None: `OPENAI_API_KEY`.
         base_url: None: `OPENAI_BASE_URL`, else OpenAI itself.
         seconds: how long it may take.
@@ -46,7 +55,7 @@ async def ask_for_models(
     host = client.base_url.netloc.decode()
     try:
         async with asyncio.timeout(seconds):
-            return ProviderReport(host, "answers", models=await _models(client))
+            return await _ask(client, host, api)
     except TimeoutError:
         return ProviderReport(host, "unreachable", "it does not answer in time")
     except APIStatusError as error:
@@ -57,6 +66,28 @@ async def ask_for_models(
         return ProviderReport(host, "foreign", "what answers there is not a model provider")
     finally:
         await client.close()
+
+
+async def _ask(client: AsyncOpenAI, host: str, api: str) -> ProviderReport:
+    try:
+        return ProviderReport(host, "answers", models=await _models(client))
+    except APIStatusError as error:
+        if error.status_code not in _MISSING:
+            raise
+    try:
+        await client.post(_PATHS[api], body={}, cast_to=object)
+    except APIStatusError as error:
+        return ProviderReport(host, *_of_refusal(error, _PATHS[api]))
+    return ProviderReport(host, "answers")
+
+
+def _of_refusal(error: APIStatusError, path: str) -> tuple[ProviderAnswer, str]:
+    """What the refusal of an empty request to a model says."""
+    if error.status_code in _MISSING:
+        return "no_path", f"it has no {path} (HTTP {error.status_code})"
+    answer, cause = _of_status(error)
+    is_expected = answer == "failing" and error.status_code in _REFUSALS
+    return ("answers", "") if is_expected else (answer, cause)
 
 
 async def _models(client: AsyncOpenAI) -> frozenset[str]:
@@ -72,4 +103,4 @@ def _of_status(error: APIStatusError) -> tuple[ProviderAnswer, str]:
     elif report.has_word(frozenset(_WRONG_KEY)):
         status = 401
     answer, cause = _ANSWERS.get(status, ("failing", "it fails"))
-    return answer, f"{cause} (HTTP {error.status_code})" if cause else ""
+    return answer, f"{cause} (HTTP {error.status_code})"

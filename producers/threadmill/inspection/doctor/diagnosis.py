@@ -41,7 +41,7 @@ async def diagnose(
     store, broker, answer = await asyncio.gather(
         _examine_store(settings, clock),
         _guarded("broker", examine_broker(settings, clock)),
-        ask_configured() if with_provider else _not_asked(),
+        ask_configured(settings.model_api) if with_provider else _not_asked(),
     )
     of_store, reading = store
     if settings.broker_url is None and not _is_reachable(of_store):

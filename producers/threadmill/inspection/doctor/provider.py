@@ -31,18 +31,20 @@ _CURES: dict[ProviderAnswer, str] = {
     "limited": "Wait, or lower THREADMILL_CONCURRENCY.",
     "failing": "Wait; the provider's status page says whether it is down.",
     "foreign": "Correct OPENAI_BASE_URL; it usually ends with /v1.",
+    "no_path": "Correct OPENAI_BASE_URL; it usually ends with /v1. A server that has only Chat "
+    "Completions needs THREADMILL_MODEL_API=chat.",
 }
 _SHOWN = 5
 
 
-async def ask_configured() -> ProviderReport | Finding:
-    """Ask the provider that is configured here, if one is."""
+async def ask_configured(api: str) -> ProviderReport | Finding:
+    """Ask the provider that is configured here, if one is; `api` is `responses` or `chat`."""
     if not os.environ.get("OPENAI_API_KEY") and not os.environ.get("OPENAI_BASE_URL"):
         return Finding(
             _NAME, "skipped", "no key is configured here (OPENAI_API_KEY, OPENAI_BASE_URL)"
         )
     try:
-        return await service.ask_provider()
+        return await service.ask_provider(api)
     except errors.NotConfigured as error:
         return Finding(_NAME, "skipped", str(error))
     except Exception as error:  # noqa: BLE001  the other parts are shown all the same
