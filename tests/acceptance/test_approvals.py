@@ -216,10 +216,12 @@ def test_the_command_line_approves_and_rejects() -> None:
     first, second = parked(run)
     approved = run_threadmill("approve", run.id, first.id)
     assert (approved.returncode, approved.stdout) == (0, f"{first.id} refund: approved\n")
-    vague = run_threadmill("reject", run.id, second.id[:5])
+    vague = run_threadmill("reject", run.id, second.id[:-1])
     assert vague.returncode == 1
     assert f"waiting for approval of: {second.id} (refund)." in vague.stderr
-    rejected = run_threadmill("reject", run.id, second.id[:12], "--reason", "not today")
+    rejected = run_threadmill(
+        "reject", run.id, "_".join(second.id.split("_")[-2:]), "--reason", "not today"
+    )
     assert (rejected.returncode, rejected.stdout) == (0, f"{second.id} refund: rejected\n")
     run.wait(20)
     assert [c.failed for c in made(run)] == [False, True]

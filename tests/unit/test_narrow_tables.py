@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from threadmill.cli import runs, waiting_calls
-from threadmill.cli.approvals import _named
+from threadmill.cli.call_names import is_call_named
 from threadmill.inspection.approvals import WaitingCall
 from threadmill.inspection.run_list import ListedRun
-from threadmill_shared.records.objects import RequiredCall, RequiredFunction
+from threadmill_shared import ids
 
 NOW = time.time()
 RUN = ListedRun(
@@ -44,7 +44,7 @@ CALL = WaitingCall(
     run_id=RUN.id,
     thread_id=RUN.thread_id,
     assistant=RUN.assistant,
-    call_id="call_" + 32 * "c",
+    call_id=ids.call_id(RUN.id, 1, 0),
     tool="refund_order_of_customer",
     waits_for="approval",
     since=NOW - 4000,
@@ -97,43 +97,23 @@ def test_of_runs_with_long_states_assistant_and_error_are_cut_and_not_left_out()
 
 def test_waiting_calls_keep_run_call_tool_and_assistant() -> None:
     head, row = calls(CALL)
-    assert head.split() == ["run", "tool", "call", "assistant"]
-    assert re.search(r"^run_a{32}  refund_\w+…  call_c{7}  support-g\w+…$", row)
-    head, row = calls(replace(CALL, tool="pay", assistant="shop"))
     assert head.split() == ["run", "tool", "since", "call", "assistant"]
-
-
-def test_so_much_of_a_calls_id_is_shown_that_it_differs_from_the_others_of_its_run() -> None:
-    alike = replace(CALL, call_id="call_" + 14 * "c" + 18 * "d")
-    elsewhere = replace(CALL, run_id="run_" + 32 * "e")
-    short = waiting_calls._beginnings([CALL, alike, elsewhere])
-    assert short == {
-        (CALL.run_id, CALL.call_id): "call_" + 15 * "c",
-        (CALL.run_id, alike.call_id): "call_" + 14 * "c" + "d",
-        (elsewhere.run_id, CALL.call_id): "call_" + 7 * "c",
-    }
+    assert re.search(r"^run_a{32}  refund_\w*…  \d\d[:-]\d\d  1_0   support-g", row)
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("call_id", "name", "is_it"),
     [
-        ("call_aaaaaaaa", "call_aaaaaaaa"),
-        ("call_aaaaaaaab", "call_aaaaaaaabbb"),
-        ("call_bbbbbbb", "call_bbbbbbbb"),
-        ("call_bbbbbb", None),
-        ("call_aaaaaaa", None),
-        ("call_cccccccc", None),
-        ("", None),
+        (CALL.call_id, "1_0", True),
+        (CALL.call_id, CALL.call_id, True),
+        (CALL.call_id, "1_", False),
+        (CALL.call_id, "_1_0", False),
+        (CALL.call_id, "", False),
+        ("call_foreign", "call_foreign", True),
+        ("call_foreign", "foreign", False),
     ],
 )
-def test_a_call_is_named_by_its_id_or_by_a_beginning_that_no_other_has(
-    given: str, found: str | None
+def test_a_call_is_named_by_its_id_or_by_what_follows_its_runs_digits(
+    call_id: str, name: str, is_it: bool
 ) -> None:
-    waiting = [required(id) for id in ("call_aaaaaaaa", "call_aaaaaaaabbb", "call_bbbbbbbb")]
-    named = _named(waiting, given)
-    assert (named.id if named else None) == found
-
-
-def required(id: str) -> RequiredCall:
-    function = RequiredFunction(name="pay", arguments="{}")
-    return RequiredCall(id=id, function=function, waits_for="approval")
+    assert is_call_named(RUN.id, call_id, name) is is_it

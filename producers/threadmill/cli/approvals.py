@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill.cli.call_names import is_call_named
+from threadmill.cli.completion import complete_waiting_call, complete_waiting_run
 from threadmill.cli.reading import read_store
 from threadmill.cli.store_url import use_store
 from threadmill.cli.tables import json_option, print_objects
-from threadmill.cli.waiting_calls import SHORTEST_CALL_ID
 
 if TYPE_CHECKING:
     from threadmill import Run
     from threadmill_shared.records.objects import RequiredCall
     from threadmill_shared.tools import ToolSpec
 
-_call_id = click.argument("call_id", required=False)
+_call_id = click.argument("call_id", required=False, shell_complete=complete_waiting_call)
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_waiting_run)
 @_call_id
 @json_option
 def approve(*, run_id: str, call_id: str | None, as_json: bool) -> None:
     """Approve CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval.
 
-    The first 12 letters of CALL_ID are enough if no other call of the run that waits begins so.
+    Of CALL_ID, what follows the run's own digits is enough: 1_0.
     """
     run = _load(run_id)
     waiting = _waiting(run, call_id)
@@ -38,14 +39,14 @@ def approve(*, run_id: str, call_id: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_waiting_run)
 @_call_id
 @click.option("--reason", help="The reason, as the model will read it.")
 @json_option
 def reject(*, run_id: str, call_id: str | None, reason: str | None, as_json: bool) -> None:
     """Reject CALL_ID of the run RUN_ID; without CALL_ID, all its calls that wait for approval.
 
-    The first 12 letters of CALL_ID are enough if no other call of the run that waits begins so.
+    Of CALL_ID, what follows the run's own digits is enough: 1_0.
     """
     run = _load(run_id)
     for call in _waiting(run, call_id):
@@ -88,24 +89,15 @@ def _load(run_id: str) -> Run:
     return Run.load(run_id)
 
 
-def _named(waiting: list[RequiredCall], call_id: str) -> RequiredCall | None:
-    """The call with this id, or the only one whose id begins with so much of it."""
-    exact = [call for call in waiting if call.id == call_id]
-    is_enough = len(call_id) >= SHORTEST_CALL_ID
-    alike = exact or [call for call in waiting if is_enough and call.id.startswith(call_id)]
-    return alike[0] if len(alike) == 1 else None
-
-
 def _waiting(run: Run, call_id: str | None) -> list[RequiredCall]:
     calls = run.required_action.tool_calls if run.required_action else []
     waiting = [call for call in calls if call.waits_for == "approval"]
-    if call_id is None and waiting:
-        return waiting
-    if found := _named(waiting, call_id or ""):
-        return [found]
+    found = [call for call in waiting if call_id is None or is_call_named(run.id, call.id, call_id)]
+    if found:
+        return found
     if not waiting:
         raise click.ClickException(f"{run.id} is not waiting for an approval; it is {run.status}.")
     names = ", ".join(f"{call.id} ({call.function.name})" for call in waiting)
     raise click.ClickException(
-        f"{run.id} has no such call, or several. It is waiting for approval of: {names}."
+        f"{run.id} has no such call. It is waiting for approval of: {names}."
     )

@@ -6,6 +6,7 @@ import contextlib
 
 import click
 
+from threadmill.cli.completion import complete_live_run
 from threadmill.cli.store_url import use_store
 from threadmill.cli.tables import json_option, print_objects
 
@@ -14,7 +15,7 @@ END_SECONDS = 3.0
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_live_run)
 @json_option
 def cancel(*, run_id: str, as_json: bool) -> None:
     """Cancel the run RUN_ID and print its final status.

@@ -7,12 +7,13 @@ import sys
 
 import click
 
+from threadmill.cli.completion import complete_assistant
 from threadmill.cli.options import named_thread, thread_options
 from threadmill.cli.store_url import use_store
 
 
 @click.command()
-@click.argument("assistant")
+@click.argument("assistant", shell_complete=complete_assistant)
 @thread_options
 def chat(assistant: str, thread_id: str | None, key: str | None) -> None:
     """Chat with ASSISTANT, line by line; answers stream as the model writes them.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from threadmill.cli.completion import complete_key, complete_thread
 from threadmill.cli.store_url import use_store
 from threadmill_shared.log_text import counted
 
@@ -17,9 +18,12 @@ from threadmill_shared.log_text import counted
     "thread_id",
     metavar="ID",
     help="Everything that is stored of the thread with this id.",
+    shell_complete=complete_thread,
 )
 @click.option(
-    "--key", help="Everything that is stored of the thread with this key, your own name for it."
+    "--key",
+    help="Everything that is stored of the thread with this key, your own name for it.",
+    shell_complete=complete_key,
 )
 @click.option(
     "--all", "everything", is_flag=True, help="All threads, and all assistants that were created."

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from threadmill.cli.completion import complete_key, complete_thread
+
 if TYPE_CHECKING:
     from threadmill import Thread
 
@@ -15,9 +17,17 @@ C = TypeVar("C", bound=Callable[..., None])
 
 def thread_options(command: C) -> C:
     """Give a command the options --thread and --key."""
-    key = click.option("--key", help="Continue the thread with this key, your own name for it.")
+    key = click.option(
+        "--key",
+        help="Continue the thread with this key, your own name for it.",
+        shell_complete=complete_key,
+    )
     thread = click.option(
-        "--thread", "thread_id", metavar="ID", help="Continue the thread with this id."
+        "--thread",
+        "thread_id",
+        metavar="ID",
+        help="Continue the thread with this id.",
+        shell_complete=complete_thread,
     )
     return thread(key(command))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill.cli.completion import complete_assistant, complete_key, complete_thread
 from threadmill.cli.moments import since_option, until_option
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import (
@@ -61,13 +62,28 @@ KNOWN_RANK = 9
 
 
 @click.command()
-@click.argument("thread_id", required=False)
-@click.option("--key", help="Only runs of the thread with this key, your own name for it.")
-@click.option("--thread", "thread", metavar="ID", help="Only runs of this thread, as THREAD_ID.")
+@click.argument("thread_id", required=False, shell_complete=complete_thread)
+@click.option(
+    "--key",
+    help="Only runs of the thread with this key, your own name for it.",
+    shell_complete=complete_key,
+)
+@click.option(
+    "--thread",
+    "thread",
+    metavar="ID",
+    help="Only runs of this thread, as THREAD_ID.",
+    shell_complete=complete_thread,
+)
 @click.option(
     "--status", type=click.Choice(STATUSES), metavar="STATUS", help="Only runs with this status."
 )
-@click.option("--assistant", metavar="NAME", help="Only runs of the assistant of this name or id.")
+@click.option(
+    "--assistant",
+    metavar="NAME",
+    help="Only runs of the assistant of this name or id.",
+    shell_complete=complete_assistant,
+)
 @click.option("--error", metavar="NAME", help="Only runs with this error, by its name or code.")
 @since_option("Only runs that were created since: 15m, 2h, 3d, or a date.")
 @until_option("Only runs that were created before.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from threadmill.cli.completion import complete_assistant
 from threadmill.cli.options import named_thread, thread_options
 from threadmill.cli.store_url import use_store
 from threadmill.cli.tables import json_option, print_objects
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("assistant")
+@click.argument("assistant", shell_complete=complete_assistant)
 @click.argument("message")
 @thread_options
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill.cli.completion import complete_run
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import Column, Table, json_option, print_objects, print_table
 from threadmill.cli.texts import duration, local_time, shown_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_run)
 @json_option
 def show(*, run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID, and why it does not move.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from threadmill.cli.completion import complete_run
 from threadmill.cli.store_url import use_store
 from threadmill.cli.tables import json_option, print_objects
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_run)
 @click.option(
     "--after", default=0, metavar="N", type=click.IntRange(0), help="Start after event number N."
 )

@@ -48,6 +48,12 @@ def ensure_server(folder: Path) -> str:
     return f"unix://{quote(str(socket))}"
 
 
+def find_server(folder: Path) -> str | None:
+    """The URL of the folder's server, if it runs."""
+    socket = _socket_path(folder)
+    return f"unix://{quote(str(socket))}" if folder.is_dir() and _answers(socket) else None
+
+
 def end_server(folder: Path) -> bool:
     """End the folder's server now, unless it is in use; returns whether it has ended.
 
