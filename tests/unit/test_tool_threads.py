@@ -54,6 +54,10 @@ class Scene:
     def release(self) -> None:
         self._released.set()
 
+    def catch(self) -> None:
+        """Let the next calls not return again."""
+        self._released.clear()
+
     def _wait(self, what: str) -> str:
         assert self._released.wait(60)
         return "late"
@@ -179,6 +183,18 @@ def test_cancelled_calls_that_still_run_after_their_time_are_reported() -> None:
     assert play(2, act).exhausted == [module.LEAST_SPARE]
 
 
+def test_a_process_that_was_exhausted_is_so_again_only_after_all_calls_have_returned() -> None:
+    async def act(scene: Scene) -> None:
+        await scene.abandon(module.LEAST_SPARE + 1)
+        scene.release()
+        await scene.until(lambda counts: counts.abandoned == 0)
+        assert len(scene.exhausted) == 1
+        scene.catch()
+        await scene.abandon(module.LEAST_SPARE)
+
+    assert play(2, act).exhausted == [module.LEAST_SPARE] * 2
+
+
 def test_further_abandoned_calls_take_the_room_of_others_until_they_end() -> None:
     async def act(scene: Scene) -> None:
         await scene.abandon(module.LEAST_SPARE + 2)
@@ -263,6 +279,27 @@ def test_the_log_names_a_call_that_waits_and_the_one_it_waits_for_and_not_each(
         "allows 2 at a time, of which the oldest is stuck (call call_1 of run_0, begun 0 s ago)"
     )
     assert SECRET not in caplog.text
+
+
+def test_calls_that_go_on_waiting_are_told_again_now_and_then(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING_SECONDS", 0.01)
+    monkeypatch.setattr(module, "REPORT_SECONDS", 0.05)
+
+    def told() -> list[str]:
+        return [one for one in caplog.messages if "waits for a thread" in one]
+
+    async def act(scene: Scene) -> None:
+        calls = [asyncio.ensure_future(scene.call(60, run_id=f"run_{n}")) for n in range(3)]
+        await wait_until_async(lambda: len(told()) == 2)
+        scene.release()
+        await asyncio.gather(*calls)
+
+    play(1, act)
+    assert [line.partition(")")[0] for line in told()] == [
+        f"tool stuck waits for a thread (call call_1 of run_{n}" for n in (1, 2)
+    ]
 
 
 def test_a_short_wait_is_not_worth_a_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -97,8 +97,9 @@ class ToolRunner:
             max_threads: sync tools that are executed at a time.
             default_timeout: seconds that a call may take if its tool sets no limit; None: any.
             max_output_bytes: of a larger output, in UTF-8, the model gets the beginning.
-            on_exhausted: called once with the number of abandoned calls that still run in threads
-                after their time, when there are as many as can be replaced by further threads.
+            on_exhausted: called with the number of abandoned calls that still run in threads
+                after their time, when there are as many as can be replaced by further threads;
+                again only after all of these have returned.
         """
         self._threads = ToolThreads(max_threads, on_exhausted)
         self._default_timeout = default_timeout

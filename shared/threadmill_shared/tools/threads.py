@@ -54,8 +54,8 @@ class ToolThreads:
 
         Args:
             limit: calls that are executed at a time.
-            on_exhausted: called once with the number of abandoned calls whose time is over, when
-                there are as many as can be replaced.
+            on_exhausted: called with the number of abandoned calls whose time is over, when there
+                are as many as can be replaced; again only after all of these have returned.
         """
         self.limit = limit
         self.spare = max(limit, LEAST_SPARE)
@@ -64,7 +64,7 @@ class ToolThreads:
         self._jobs: dict[ThreadJob, None] = {}
         self._abandoned = 0
         self._overdue = 0
-        self._waiting = 0
+        self._waiting: dict[object, tuple[str, CallContext]] = {}
         self._reported_at = float("-inf")
         self._started = 0
         self._places = asyncio.Semaphore(limit)
@@ -74,7 +74,7 @@ class ToolThreads:
         """What the threads do at this moment; may be called in any thread."""
         abandoned = self._abandoned
         busy = max(0, len(self._jobs) - abandoned)
-        return ThreadCounts(self.limit, busy, abandoned, self._waiting)
+        return ThreadCounts(self.limit, busy, abandoned, len(self._waiting))
 
     def abandoned_calls(self) -> tuple[str, ...]:
         """The ids of the abandoned calls that are still executed, the oldest first."""
@@ -86,16 +86,16 @@ class ToolThreads:
 
     async def reserve(self, tool: str, context: CallContext, seconds: float | None) -> bool:
         """Wait for a free thread, and keep it for the next `submit`; False if the time is over."""
-        loop = asyncio.get_running_loop()
-        report = loop.call_later(WAITING_SECONDS, self._report_waiting, tool, context)
-        self._waiting += 1
+        loop, key = asyncio.get_running_loop(), object()
+        report = loop.call_later(WAITING_SECONDS, self._report_waiting, key)
+        self._waiting[key] = tool, context
         try:
             async with asyncio.timeout(seconds):
                 return await self._places.acquire()
         except TimeoutError:
             return False
         finally:
-            self._waiting -= 1
+            del self._waiting[key]
             report.cancel()
 
     def submit(
@@ -179,6 +179,7 @@ class ToolThreads:
             self._places.release()
         self._abandoned -= 1
         self._overdue -= job.is_overdue
+        self._is_exhausted = self._is_exhausted and self._overdue > 0
         if job.was_reported:
             logger.info(
                 "tool %s has returned, and its thread is free again; calls that nobody waits for: "
@@ -229,11 +230,16 @@ class ToolThreads:
                 self.spare,
             )
 
-    def _report_waiting(self, tool: str, context: CallContext) -> None:
+    def _report_waiting(self, key: object) -> None:
         """Log that a call waits, and which one has been executed for longest; now and then."""
-        if time.monotonic() - self._reported_at < REPORT_SECONDS:
+        if key not in self._waiting:
+            return
+        too_early = self._reported_at + REPORT_SECONDS - time.monotonic()
+        if too_early > 0:
+            asyncio.get_running_loop().call_later(too_early, self._report_waiting, key)
             return
         self._reported_at = time.monotonic()
+        tool, context = self._waiting[key]
         oldest = next((job for job in self._jobs if not job.is_abandoned), "abandoned")
         logger.warning(
             "tool %s waits for a thread (call %s of %s); such calls: %d; THREADMILL_TOOL_THREADS "
@@ -241,7 +247,7 @@ class ToolThreads:
             tool,
             context.call_id,
             context.run_id,
-            self._waiting,
+            len(self._waiting),
             self.limit,
             oldest,
         )
