@@ -67,7 +67,7 @@ def test_a_tool_that_blocks_the_loop_for_a_while_is_named(workers: Workers, note
     [late] = [line for line in worker.log().splitlines() if "does not answer" in line]
     assert " WARNING threadmill.worker: the event loop does not answer, " in late
     assert f": tool block blocks it in call call_{run.id[4:]}_1_0 of {run.id}; make " in late
-    wait_until(lambda: "the event loop answers again" in worker.log(), "its return is told")
+    wait_until(lambda: "the event loop answers again, after " in worker.log(), "its return is told")
 
 
 def test_a_stream_is_closed_whose_run_was_taken_while_the_provider_was_silent(

@@ -305,5 +305,5 @@ class WorkerProcess:
         self._loop.begin_unobserved(self._runtime.executor.execute(run_id, parent=parent))
 
 
-def _note_return_of_loop() -> None:
-    logger.warning("the event loop answers again")
+def _note_return_of_loop(seconds: float) -> None:
+    logger.warning("the event loop answers again, after %.0f s", seconds)

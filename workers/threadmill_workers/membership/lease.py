@@ -12,6 +12,7 @@ import contextlib
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from threadmill_shared import errors
@@ -43,20 +44,22 @@ class Loop:
         loop: asyncio.AbstractEventLoop,
         *,
         on_late: Callable[[], None] = lambda: None,
-        on_return: Callable[[], None] = lambda: None,
+        on_return: Callable[[float], None] = lambda _: None,
     ) -> None:
         """A loop that has not been asked yet.
 
         Args:
             loop: the event loop.
             on_late: called once when it has not answered for some heartbeats.
-            on_return: called after that when it answers again.
+            on_return: called after that with the seconds, when it answers again.
         """
         self._loop = loop
         self._on_late = on_late
         self._on_return = on_return
         self._unanswered = 0
         self._is_late = False
+        self._asked_at = 0.0
+        """When it was asked what it has not answered yet."""
 
     def call(self, act: Callable[[], None]) -> None:
         """Have something done on the loop."""
@@ -70,7 +73,9 @@ class Loop:
         """
         if self._is_late and self._unanswered == 0:
             self._is_late = False
-            self._on_return()
+            self._on_return(time.monotonic() - self._asked_at)
+        if self._unanswered == 0:
+            self._asked_at = time.monotonic()
         self._unanswered += 1
         self.call(self._answer)
         if self._unanswered == LATE_BEATS + 1:
