@@ -17,7 +17,7 @@ from threadmill.inspection.doctor.queues import check_consumers, check_waits
 from threadmill.inspection.doctor.reading import FleetReading
 from threadmill.inspection.doctor.stuck_runs import check_holders
 from threadmill.inspection.doctor.tool_threads import check_tool_threads
-from threadmill.inspection.fleet import ApprovalCounts, FleetStatus, RunCounts
+from threadmill.inspection.fleet import ApprovalCounts, FleetStatus, RunCounts, SlotCounts
 from threadmill.inspection.queues import QueueView
 from threadmill.inspection.workers import WorkerView
 from threadmill_shared.records.changes import IndexScan
@@ -66,8 +66,9 @@ def reading(*workers: WorkerView, **fields: Any) -> FleetReading:
         now=NOW,
         workers=workers,
         queues=fields.pop("queues", ()),
-        queues_are_complete=True,
+        queues_are_exact=True,
         broker_error=None,
+        slots=SlotCounts.of(workers),
         runs=RunCounts(in_progress=2, queued=fields.pop("queued", 0), parked=0),
         approvals=ApprovalCounts(waiting=0, is_complete=True, oldest_seconds=None),
         providers=(),
@@ -117,7 +118,8 @@ def test_a_fleet_whose_workers_are_all_stopping_takes_no_runs() -> None:
     assert (found.state, found.cause) == ("error", "no worker takes runs: web:2 was told to end")
     assert check_life(reading(worker(1), stopping)).state == "ok"
     assert check_modules(reading(stopping)).state == "warning"
-    assert reading(worker(1), stopping).fleet.slots == 103
+    silent = worker(3, condition="silent", running=5)
+    assert reading(worker(1), stopping, silent).fleet.slots == SlotCounts(total=103, used=3)
 
 
 def test_embedded_workers_are_counted_apart() -> None:
@@ -169,7 +171,7 @@ def test_queues_that_nobody_takes_or_that_are_slow() -> None:
     assert found.cure == "Start one: threadmill worker MODULE."
     begun = reading(worker(1), queues=(queue("tm.gpu.begun", 2, 7, 0),))
     assert check_consumers(begun).cure == "Start one: threadmill worker --queue gpu MODULE."
-    slow = reading(worker(1), queues=(queue("tm", 3, 61, 1),))
+    slow = reading(worker(1, running=2), queues=(queue("tm", 3, 61, 1),))
     assert check_consumers(slow).state == "ok"
     found = check_waits(slow)
     assert (found.state, "2 of 100 slots are used" in found.cause) == ("warning", True)

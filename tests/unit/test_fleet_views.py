@@ -9,7 +9,7 @@ from threadmill.inspection.fleet import provider_views
 from threadmill.inspection.queues import queue_views
 from threadmill.inspection.tools import tool_versions
 from threadmill.inspection.workers import WorkerView
-from threadmill_shared.records.inspection import DispatchedRun
+from threadmill_shared.records.waiting import QueuedRuns
 from threadmill_shared.records.worker_state import ProviderState
 
 WORKER = WorkerView(
@@ -74,10 +74,9 @@ def test_providers_of_several_hosts_and_apis_are_told_apart() -> None:
 
 def test_a_queue_has_its_runs_its_oldest_its_messages_and_its_workers() -> None:
     queued = [
-        DispatchedRun("run_1", "tm", has_begun=False, since=1_000),
-        DispatchedRun("run_2", "tm", has_begun=False, since=4_000),
-        DispatchedRun("run_3", "tm", has_begun=True, since=9_000),
-        DispatchedRun("run_4", "tm.far", has_begun=False, since=9_500),
+        QueuedRuns("tm", has_begun=False, runs=2, oldest_seconds=9.0),
+        QueuedRuns("tm", has_begun=True, runs=1, oldest_seconds=1.0),
+        QueuedRuns("tm.far", has_begun=False, runs=1, oldest_seconds=0.5),
     ]
     silent = replace(WORKER, condition="silent")
     stopping = replace(WORKER, condition="stopping")
@@ -86,7 +85,6 @@ def test_a_queue_has_its_runs_its_oldest_its_messages_and_its_workers() -> None:
         queued=queued,
         workers=[WORKER, silent, stopping],
         lengths={"tm": 7, "tm.begun": 0, "tm.other": 2, "tm.empty": 0},
-        now=10_000,
     )
     assert [(v.name, v.runs, v.oldest_seconds, v.messages, v.workers) for v in views] == [
         ("tm", 2, 9.0, 7, 1),

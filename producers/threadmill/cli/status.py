@@ -21,8 +21,8 @@ def status(*, as_json: bool) -> None:
     """Show the fleet at one look.
 
     That is its runs, approvals, workers, queues and model providers. The look costs little, however
-    many runs there are: of more than 1,000 queued or parked ones, only some are read, and `+` marks
-    a number that may be higher.
+    many runs there are: of many queued or parked ones, only some are read. `~` marks an estimate,
+    and `+` a number that may be higher.
     """
     from threadmill.inspection.fleet import read_fleet
 
@@ -51,7 +51,7 @@ def _print_summary(found: FleetStatus) -> None:
     lines = {
         "namespace": found.namespace,
         "workers": f"{len(conditions) - stopping - silent} alive, {ending}{silent} silent",
-        "slots": f"{runs.in_progress} of {found.slots} used",
+        "slots": f"{found.slots.used} of {found.slots.total} used",
         "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {in_line}"
         f"{runs.parked} parked",
         "approvals": f"{approvals.waiting}{'' if approvals.is_complete else '+'} waiting",
@@ -77,12 +77,12 @@ def _queues(found: FleetStatus) -> Table:
         Column("oldest"),
         Column("messages", rank=1, is_number=True),
     ]
-    more = "" if found.queues_are_complete else "+"
+    about = "" if found.queues_are_exact else "~"
     rows: list[list[str | Cell]] = [
         [
             one.name,
             Cell(str(one.workers), "red" if one.runs and not one.workers else None),
-            f"{one.runs}{more}",
+            f"{about if one.runs else ''}{one.runs}",
             duration(one.oldest_seconds),
             NONE if one.messages is None else str(one.messages),
         ]

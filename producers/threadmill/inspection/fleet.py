@@ -16,12 +16,28 @@ from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.store import Store
 
-QUEUED_PER_BUCKET = 16
-"""Queued runs of each of 64 buckets that a look reads."""
 STALE_SECONDS = 90.0
 """A failure that is older does not tell how its provider is now."""
 PARKED = 1000
 """Parked runs that a look reads."""
+
+
+@dataclass(frozen=True)
+class SlotCounts:
+    """How many runs the live workers can execute at a time, as far as they say so."""
+
+    total: int
+    """One that is stopping has those of its slots that are still used."""
+    used: int
+
+    @classmethod
+    def of(cls, workers: Iterable[WorkerView]) -> SlotCounts:
+        """The slots of these workers; silent ones have none."""
+        living = [one for one in workers if one.condition != "silent"]
+        return cls(
+            total=sum((one.slots or 0) if one.takes_runs else one.running for one in living),
+            used=sum(one.running for one in living),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,10 +100,11 @@ class FleetStatus:
     now: float
     workers: tuple[WorkerView, ...]
     queues: tuple[QueueView, ...]
-    queues_are_complete: bool
-    """Whether all queued runs were looked at; else queues have more runs than they say."""
+    queues_are_exact: bool
+    """Whether all waiting runs were looked at; else their numbers are estimates."""
     broker_error: str | None
     """Why the broker did not say how many messages are in the queues."""
+    slots: SlotCounts
     runs: RunCounts
     approvals: ApprovalCounts
     providers: tuple[ProviderView, ...]
@@ -95,15 +112,6 @@ class FleetStatus:
     """The workers that were declared dead in the last 10 minutes."""
     lists_are_incomplete: bool = False
     """Whether lists may lack runs and threads that an earlier release has written."""
-
-    @property
-    def slots(self) -> int:
-        """How many runs the live workers can execute at a time, as far as they say so.
-
-        One that is stopping has those of its slots that are still used.
-        """
-        living = (one for one in self.workers if one.condition != "silent")
-        return sum((one.slots or 0) if one.takes_runs else one.running for one in living)
 
 
 async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
@@ -114,12 +122,12 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     """
     census = await store.inspector.census()
     workers = await read_workers(store, census)
-    queued = await store.inspector.dispatched(QUEUED_PER_BUCKET)
+    waiting = await store.indexes.count_waiting()
     parked = await store.inspector.parked(PARKED)
     names = {
         Queues(settings.namespace).common,
         *shared_queues(workers),
-        *(queue_of(run, settings.namespace) for run in queued),
+        *(queue_of(one, settings.namespace) for one in waiting.queues),
     }
     lengths = await asyncio.to_thread(read_queue_lengths, settings, sorted(names))
     lists_are_incomplete = await store.lists.are_incomplete()
@@ -130,14 +138,14 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         queues=tuple(
             queue_views(
                 namespace=settings.namespace,
-                queued=queued,
+                queued=waiting.queues,
                 workers=workers,
                 lengths=lengths.messages,
-                now=census.now,
             )
         ),
-        queues_are_complete=len(queued) >= census.dispatched,
+        queues_are_exact=not waiting.is_sampled,
         broker_error=lengths.error,
+        slots=SlotCounts.of(workers),
         runs=_run_counts(census, lists_are_incomplete=lists_are_incomplete),
         approvals=_approval_counts(parked, census),
         providers=tuple(provider_views(workers)),

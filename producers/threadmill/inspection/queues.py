@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from threadmill.inspection.workers import WorkerView
 from threadmill_shared.broker.queues import Queues
-from threadmill_shared.records.inspection import DispatchedRun
+from threadmill_shared.records.waiting import QueuedRuns
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class QueueView:
 
     name: str
     runs: int
-    """Queued runs that wait in it, of those that were looked at."""
+    """Queued runs that wait in it; an estimate if there are many."""
     oldest_seconds: float | None
     """For how long the first of them has waited; None: there is none."""
     messages: int | None
@@ -28,10 +28,9 @@ class QueueView:
 def queue_views(
     *,
     namespace: str,
-    queued: Iterable[DispatchedRun],
+    queued: Iterable[QueuedRuns],
     workers: Sequence[WorkerView],
     lengths: Mapping[str, int | None],
-    now: int,
 ) -> list[QueueView]:
     """The queues in which runs or messages wait, and those that several workers may consume.
 
@@ -40,17 +39,14 @@ def queue_views(
         queued: the runs that wait for a worker.
         workers: the registered ones.
         lengths: what the broker says of queues.
-        now: the server's time in milliseconds.
     """
-    waiting: dict[str, list[int]] = {}
-    for run in queued:
-        waiting.setdefault(queue_of(run, namespace), []).append(run.since)
+    waiting = {queue_of(one, namespace): one for one in queued}
     names = {*waiting, *shared_queues(workers), *(name for name, n in lengths.items() if n)}
     return [
         QueueView(
             name=name,
-            runs=len(waiting.get(name, ())),
-            oldest_seconds=(now - min(waiting[name])) / 1000 if name in waiting else None,
+            runs=waiting[name].runs if name in waiting else 0,
+            oldest_seconds=waiting[name].oldest_seconds if name in waiting else None,
             messages=lengths.get(name),
             workers=sum(name in one.queues for one in workers if one.takes_runs),
         )
@@ -58,9 +54,9 @@ def queue_views(
     ]
 
 
-def queue_of(run: DispatchedRun, namespace: str) -> str:
-    """The queue that its message is in."""
-    return Queues(namespace).of_begun(run.queue) if run.has_begun else run.queue
+def queue_of(runs: QueuedRuns, namespace: str) -> str:
+    """The queue that their messages are in."""
+    return Queues(namespace).of_begun(runs.queue) if runs.has_begun else runs.queue
 
 
 def shared_queues(workers: Iterable[WorkerView]) -> set[str]:

@@ -24,18 +24,6 @@ class Census:
 
 
 @dataclass(frozen=True)
-class DispatchedRun:
-    """A queued run at its thread's head."""
-
-    run_id: str
-    queue: str
-    """Its own queue; its message is in that for begun runs if it has begun."""
-    has_begun: bool
-    since: int
-    """When it was queued last."""
-
-
-@dataclass(frozen=True)
 class ParkedRun:
     """A run that waits for an answer from outside."""
 

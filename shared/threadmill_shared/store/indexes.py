@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from threadmill_shared.records.changes import Dispatch, IndexScan
-from threadmill_shared.records.waiting import WaitingRuns
+from threadmill_shared.records.waiting import QueuedRuns, WaitingRuns
 from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
@@ -117,23 +117,32 @@ class Indexes:
 
 def _waiting(replies: Sequence[Sequence[Any]]) -> WaitingRuns:
     """Add up what `count_waiting.lua` has replied for some buckets each."""
-    queued: defaultdict[str, float] = defaultdict(float)
+    queued: defaultdict[tuple[str, bool], float] = defaultdict(float)
+    oldest: dict[tuple[str, bool], float] = {}
     parked: defaultdict[str, float] = defaultdict(float)
-    oldest: dict[str, float] = {}
     longest: dict[str, float] = {}
-    for _, now, queues, kinds in replies:
-        for queue, number, since in zip(queues[::3], queues[1::3], queues[2::3], strict=True):
-            queued[queue] += float(number)
-            oldest[queue] = max(oldest.get(queue, 0), _seconds(since, now))
-        for kind, number, since in zip(kinds[::3], kinds[1::3], kinds[2::3], strict=True):
+    for _, now, queues, kinds, _ in replies:
+        for queue, has_begun, number, since in _groups(queues, 4):
+            key = queue, bool(int(has_begun))
+            queued[key] += float(number)
+            oldest[key] = max(oldest.get(key, 0), _seconds(since, now))
+        for kind, number, since in _groups(kinds, 3):
             parked[kind] += float(number)
             longest[kind] = max(longest.get(kind, 0), _seconds(since, now))
-    return WaitingRuns(_rounded(queued), oldest, _rounded(parked), longest)
+    return WaitingRuns(
+        queues=tuple(
+            QueuedRuns(*key, round(number), oldest[key]) for key, number in queued.items()
+        ),
+        parked={kind: round(number) for kind, number in parked.items()},
+        longest=longest,
+        is_sampled=any(int(reply[4]) for reply in replies),
+    )
 
 
 def _seconds(since: Any, now: Any) -> float:
     return max(0, int(now) - int(since)) / 1000
 
 
-def _rounded(counts: Mapping[str, float]) -> dict[str, int]:
-    return {name: round(number) for name, number in counts.items()}
+def _groups(flat: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    """The members of a list in groups of this size."""
+    return zip(*(flat[at::size] for at in range(size)), strict=True)

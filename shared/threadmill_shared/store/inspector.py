@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import ParkedCall
-from threadmill_shared.records.inspection import Census, DispatchedRun, ParkedRun, RunPlace
+from threadmill_shared.records.inspection import Census, ParkedRun, RunPlace
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord, Status, field_map
 from threadmill_shared.store.index_names import status_index
@@ -57,24 +57,6 @@ class Inspector:
             parked=sum(map(int, replies[2::4])),
             queued=sum(map(int, replies[3::4])),
         )
-
-    async def dispatched(self, limit: int) -> list[DispatchedRun]:
-        """Queued runs at their thread's head, of each bucket at most `limit`, in no order."""
-        pages = await self._runner.commands(
-            ("ZRANGE", self._keys.dispatched(bucket), 0, limit - 1)
-            for bucket in self._keys.buckets()
-        )
-        run_ids = [run_id for page in pages for run_id in page]
-        replies = await self._runner.commands(
-            command
-            for run_id in run_ids
-            for command in (
-                ("HMGET", self._keys.run(run_id), "queue", "attempts", "created_at"),
-                ("XREVRANGE", self._keys.log(run_id), "+", "-", "COUNT", 1),
-            )
-        )
-        found = zip(run_ids, replies[::2], replies[1::2], strict=True)
-        return [_dispatched(run_id, *reply) for run_id, *reply in found if reply[0][0]]
 
     async def parked(self, limit: int) -> list[ParkedRun]:
         """The runs that have been parked the longest, at most `limit` of them, oldest first."""
@@ -162,17 +144,6 @@ class Inspector:
     async def _now(self) -> int:
         seconds, microseconds = await self._runner.command("TIME")
         return int(seconds) * 1000 + int(microseconds) // 1000
-
-
-def _dispatched(run_id: str, fields: Sequence[str | None], newest: Any) -> DispatchedRun:
-    queue, attempts, created_at = fields
-    entry = _newest(newest)
-    return DispatchedRun(
-        run_id=run_id,
-        queue=str(queue),
-        has_begun=int(attempts or 0) > 0,
-        since=entry.at if entry else int(created_at or 0),
-    )
 
 
 def _parked(run_id: str, since: int, fields: Sequence[str | None], marks: Any) -> ParkedRun:

@@ -54,7 +54,19 @@ async def test_the_oldest_is_as_old_as_its_last_dispatch(scene):
     await scene.passes(again + 20)
     waiting = await scene.store.indexes.count_waiting()
     now = await scene.store.server.now()
-    assert 0.02 <= waiting.oldest["tm"] <= (now - again) / 1000
+    assert 0.02 <= waiting.oldest_seconds <= (now - again) / 1000
+
+
+async def test_runs_that_have_begun_count_apart(scene):
+    [first] = await queue_runs(scene, 1)
+    held = await scene.claim(first)
+    await held.release()
+    await queue_runs(scene, 2)
+    queues = (await scene.store.indexes.count_waiting()).queues
+    assert {(one.queue, one.has_begun): one.runs for one in queues} == {
+        ("tm", False): 2,
+        ("tm", True): 1,
+    }
 
 
 async def test_a_run_that_an_earlier_release_has_queued_is_as_old_as_it_is(scene):
@@ -62,7 +74,7 @@ async def test_a_run_that_an_earlier_release_has_queued_is_as_old_as_it_is(scene
     await scene.command("HDEL", scene.keys.run(run_id), "queued_at")
     created_at = (await scene.record(run_id)).created_at
     await scene.passes(created_at + 20)
-    assert (await scene.store.indexes.count_waiting()).oldest["tm"] >= 0.02
+    assert (await scene.store.indexes.count_waiting()).oldest_seconds >= 0.02
 
 
 async def test_parked_runs_count_by_what_they_wait_for(scene):
@@ -88,11 +100,15 @@ async def test_a_run_whose_record_was_deleted_by_hand_is_not_counted(scene):
 
 
 async def test_of_a_long_queue_a_sample_stands_for_all(scene, monkeypatch):
-    monkeypatch.setattr(indexes, "_SAMPLE", 4)
+    monkeypatch.setattr(indexes, "_SAMPLE", 20)
     await queue_runs(scene, 10, bucket="07")
     await queue_runs(scene, 10, bucket="07", queue="tm.gpu")
     await queue_runs(scene, 3, bucket="09")
-    queued = (await scene.store.indexes.count_waiting()).queued
+    assert not (await scene.store.indexes.count_waiting()).is_sampled
+    monkeypatch.setattr(indexes, "_SAMPLE", 4)
+    waiting = await scene.store.indexes.count_waiting()
+    assert waiting.is_sampled
+    queued = waiting.queued
     assert sum(queued.values()) == 23
     assert queued["tm"] >= 8
 

@@ -79,7 +79,7 @@ class FleetGauges(Collector):
             longest.add_metric([kind], waiting.longest.get(kind, 0))
         for state in STATES:
             workers.add_metric([state], self._workers.get(state, 0))
-        oldest.add_metric([], max(waiting.oldest.values(), default=0))
+        oldest.add_metric([], waiting.oldest_seconds)
         yield from (queued, parked, oldest, longest, workers)
 
     def _by_label(self, waiting: WaitingRuns) -> dict[str, int]:

@@ -39,8 +39,8 @@ def check_waits(reading: FleetReading) -> Finding:
     return Finding(
         name,
         "warning",
-        f"runs wait for a slot: {_list(late)}; {fleet.runs.in_progress} of {fleet.slots} slots "
-        "are used",
+        f"runs wait for a slot: {_list(late)}; {fleet.slots.used} of {fleet.slots.total} slots are "
+        "used",
         "Start more workers, or raise THREADMILL_CONCURRENCY; if slots are free, see the workers' "
         "logs and the broker.",
     )
