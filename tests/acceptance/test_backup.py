@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.paths import ROOT
+from tests.support.pauses import Pauses
 from tests.support.processes.worker import Workers
+from tests.support.provider_requests import is_speaking
 from tests.support.servers.redis_server import RedisServer
 from tests.support.waiting import wait_until
 
 from threadmill import Assistant, Run, Thread, errors
-from threadmill.testing import Call, Pause, Reply, StandIn, Text
+from threadmill.testing import Call, Pause, Reply, StandIn, Text, converse
 
 one_api = pytest.mark.parametrize("api", ["responses"], indirect=True)
 
@@ -136,6 +138,33 @@ def test_a_restored_store_has_what_it_had_and_goes_on(
     assert running.text == "Two three."
     assert Run.load(queued.id).status == "cancelled"
     assert plain.say("And on.", thread=thread).status == "completed"
+
+
+@one_api
+def test_processes_that_were_not_stopped_go_on_with_what_was_restored(
+    site: Site, workers: Workers, standin: StandIn
+) -> None:
+    [worker] = workers.start("bot")
+    plain, thread = Assistant(name="plain"), Thread(key="kept")
+    pauses = Pauses(5, 30)
+    standin.brain = lambda _: Reply([Text([f"{at} " for at in range(40)])], pause=pauses)
+    running = plain.enqueue("Go on.", thread=thread)
+    standin.wait_until(is_speaking)
+    site.execute("(umask 077;")
+    pauses.end()
+    standin.wait_until(lambda requests: len(requests[-1].token_times) >= 30)
+    standin.brain = converse
+    later = plain.enqueue("Not in the backup.").wait(20)
+
+    site.lose_data()
+    site.restore()
+    pauses.end()
+
+    assert running.wait(40).status == "completed"
+    assert Assistant.load("plain").say("And on.", thread=thread).status == "completed"
+    with pytest.raises(errors.RunNotFound):
+        Run.load(later.id)
+    assert f"{running.id} continues from an earlier state" in worker.log()
 
 
 def test_a_redis_that_starts_with_its_append_only_file_ignores_the_backup(site: Site) -> None:
