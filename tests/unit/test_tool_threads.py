@@ -162,11 +162,47 @@ async def cancel(scene: Scene, count: int, seconds: float) -> None:
 def test_cancelled_calls_may_still_return_and_do_not_have_the_process_replaced() -> None:
     async def act(scene: Scene) -> None:
         await cancel(scene, module.LEAST_SPARE, seconds=60)
-        assert not scene.runner.overdue_tools()
+        assert scene.runner.abandoned_tools() == {"stuck": module.LEAST_SPARE}
         scene.release()
         await scene.until(lambda counts: counts.abandoned == 0)
+        assert not scene.runner.abandoned_tools()
 
     assert play(2, act).exhausted == []
+
+
+def test_cancelled_calls_that_have_the_room_of_a_waiting_one_are_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STARVED_SECONDS", 0.05)
+
+    async def act(scene: Scene) -> None:
+        await cancel(scene, module.LEAST_SPARE, seconds=60)
+        await scene.quick()
+        await asyncio.sleep(0.1)
+        assert scene.exhausted == []
+        await cancel(scene, 1, seconds=60)
+        waiting = asyncio.ensure_future(scene.quick())
+        await wait_until_async(lambda: scene.exhausted != [])
+        scene.release()
+        assert await waiting == ToolResult("quick")
+
+    assert play(1, act).exhausted == [module.LEAST_SPARE + 1]
+
+
+def test_a_call_that_waits_for_live_ones_is_no_reason_to_replace_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STARVED_SECONDS", 0.01)
+
+    async def act(scene: Scene) -> None:
+        await cancel(scene, module.LEAST_SPARE, seconds=60)
+        live = [asyncio.ensure_future(scene.call(seconds=60)) for _ in range(2)]
+        await scene.until(lambda counts: counts.waiting == 1)
+        await asyncio.sleep(0.05)
+        scene.release()
+        await asyncio.gather(*live)
+
+    assert play(1, act).exhausted == []
 
 
 def test_cancelled_calls_that_still_run_after_their_time_are_reported() -> None:
@@ -174,10 +210,8 @@ def test_cancelled_calls_that_still_run_after_their_time_are_reported() -> None:
         await cancel(scene, module.LEAST_SPARE, seconds=1)
         assert scene.exhausted == []
         await wait_until_async(lambda: scene.exhausted != [])
-        assert scene.runner.overdue_tools() == {"stuck": module.LEAST_SPARE}
         scene.release()
         await scene.until(lambda counts: counts.abandoned == 0)
-        assert not scene.runner.overdue_tools()
         await asyncio.gather(*(scene.call() for _ in range(3)))
 
     assert play(2, act).exhausted == [module.LEAST_SPARE]

@@ -163,7 +163,7 @@ class WorkerProcess:
     def _replace(self, abandoned: int) -> None:
         """So many tool calls never end that only another process has threads for new ones."""
         calls = counted(abandoned, "tool call")
-        tools = list_counts(self._runner.overdue_tools())
+        tools = list_counts(self._runner.abandoned_tools())
         if self._on_exhausted is None:
             logger.error(
                 "%s still run in threads of this process although nobody waits for them (%s); "

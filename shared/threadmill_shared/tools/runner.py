@@ -97,9 +97,9 @@ class ToolRunner:
             max_threads: sync tools that are executed at a time.
             default_timeout: seconds that a call may take if its tool sets no limit; None: any.
             max_output_bytes: of a larger output, in UTF-8, the model gets the beginning.
-            on_exhausted: called with the number of abandoned calls that still run in threads
-                after their time, when there are as many as can be replaced by further threads;
-                again only after all of these have returned.
+            on_exhausted: called with the number of abandoned calls that still run in threads, when
+                the time of as many as can be replaced by further threads is over, or when there are
+                more and a call has waited long; again only after all of these have returned.
         """
         self._threads = ToolThreads(max_threads, on_exhausted)
         self._default_timeout = default_timeout
@@ -152,9 +152,9 @@ class ToolRunner:
         """What the threads for sync tools do at this moment; may be called in any thread."""
         return self._threads.counts()
 
-    def overdue_tools(self) -> Counter[str]:
+    def abandoned_tools(self) -> Counter[str]:
         """How many calls of each tool still run in threads though nobody waits for them."""
-        return self._threads.overdue_tools()
+        return self._threads.abandoned_tools()
 
     def abandoned_calls(self) -> tuple[str, ...]:
         """The ids of calls that keep a thread although nobody waits for them, the oldest first."""

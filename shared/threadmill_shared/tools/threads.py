@@ -36,6 +36,8 @@ ABANDONED_SECONDS = 1.0
 """After that an abandoned call is reported. Most end sooner: people cancel runs all the time."""
 WAITING_SECONDS = 1.0
 """After that a call that waits for a thread is reported."""
+STARVED_SECONDS = 10.0
+"""After that a call that waits, because abandoned calls have its room, is not left waiting."""
 REPORT_SECONDS = 10.0
 """Between two reports of waiting calls."""
 _TIMER_SECONDS = 0.05
@@ -54,8 +56,9 @@ class ToolThreads:
 
         Args:
             limit: calls that are executed at a time.
-            on_exhausted: called with the number of abandoned calls whose time is over, when there
-                are as many as can be replaced; again only after all of these have returned.
+            on_exhausted: called with the number of abandoned calls, when the time of as many as can
+                be replaced is over, or when there are more and a call has waited long for a thread;
+                again only after all of these have returned.
         """
         self.limit = limit
         self.spare = max(limit, LEAST_SPARE)
@@ -80,14 +83,17 @@ class ToolThreads:
         """The ids of the abandoned calls that are still executed, the oldest first."""
         return tuple(job.context.call_id for job in self._jobs if job.is_abandoned)
 
-    def overdue_tools(self) -> Counter[str]:
-        """How many abandoned calls of each tool, by name, are still executed after their time."""
-        return Counter(job.tool for job in self._jobs if job.is_overdue)
+    def abandoned_tools(self) -> Counter[str]:
+        """How many abandoned calls of each tool, by name, are still executed."""
+        return Counter(job.tool for job in self._jobs if job.is_abandoned)
 
     async def reserve(self, tool: str, context: CallContext, seconds: float | None) -> bool:
         """Wait for a free thread, and keep it for the next `submit`; False if the time is over."""
         loop, key = asyncio.get_running_loop(), object()
-        report = loop.call_later(WAITING_SECONDS, self._report_waiting, key)
+        timers = [
+            loop.call_later(WAITING_SECONDS, self._report_waiting, key),
+            loop.call_later(STARVED_SECONDS, self._note_starved),
+        ]
         self._waiting[key] = tool, context
         try:
             async with asyncio.timeout(seconds):
@@ -96,7 +102,8 @@ class ToolThreads:
             return False
         finally:
             del self._waiting[key]
-            report.cancel()
+            for timer in timers:
+                timer.cancel()
 
     def submit(
         self,
@@ -179,7 +186,7 @@ class ToolThreads:
             self._places.release()
         self._abandoned -= 1
         self._overdue -= job.is_overdue
-        self._is_exhausted = self._is_exhausted and self._overdue > 0
+        self._is_exhausted = self._is_exhausted and self._abandoned > 0
         if job.was_reported:
             logger.info(
                 "tool %s has returned, and its thread is free again; calls that nobody waits for: "
@@ -213,9 +220,18 @@ class ToolThreads:
             return
         job.is_overdue = True
         self._overdue += 1
-        if self._overdue == self.spare and not self._is_exhausted:
+        if self._overdue >= self.spare:
+            self._note_exhausted()
+
+    def _note_starved(self) -> None:
+        """A call has waited for long; the abandoned ones may be the reason."""
+        if self._abandoned > self.spare:
+            self._note_exhausted()
+
+    def _note_exhausted(self) -> None:
+        if not self._is_exhausted:
             self._is_exhausted = True
-            self._on_exhausted(self._overdue)
+            self._on_exhausted(self._abandoned)
 
     # ---- reports ---------------------------------------------------------------------------------
 
