@@ -39,11 +39,12 @@ class BrokerHealth:
 
     def note_unwatched(self, error: BaseException) -> None:
         """Take note that a monitor has lost its connection, or does not get one."""
-        if self._trouble.note_failure():
+        reason = describe_failure(error)
+        if self._trouble.note_failure(reason):
             logger.warning(
                 "cannot watch broker %s: %s; nothing new is shown until it can be used again",
                 self._address,
-                describe_failure(error),
+                reason,
             )
 
     def note_success(self) -> None:
