@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.support.processes.commands import COMMAND, run_threadmill
 from tests.support.processes.worker import Workers
+from tests.support.servers.redis_server import RedisServer
 from tests.support.store.registered_workers import register, register_without_lease
 from tests.support.waiting import wait_until
 
@@ -105,6 +106,18 @@ def test_without_redis_each_says_so_in_one_line(words: list[str], environment: N
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: Redis cannot be reached")
+
+
+@pytest.mark.parametrize("words", [["status"], ["runs"]])
+def test_a_user_without_rights_is_told_so_in_one_line(
+    words: list[str], environment: None, redis_server: RedisServer, redis_url: str
+) -> None:
+    with redis_server.connected() as client:
+        client.execute_command("ACL", "SETUSER", "stranger", "on", ">pw", "~other:*", "+@all")
+    done = run_threadmill(*words, THREADMILL_REDIS_URL=redis_url.replace("://", "://stranger:pw@"))
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: Redis cannot be used: the user has no right for a command. Give")
 
 
 # ---- workers, tools, assistants, health ----------------------------------------------------------
@@ -294,7 +307,9 @@ def test_a_broker_that_is_away_hides_only_the_messages(workers: Workers, redis_u
     done = run_threadmill("status", **away)
     assert done.returncode == 0, done.stderr
     assert "1 alive, 0 silent" in done.stdout
-    assert "messages in the queues: unknown, the broker does not answer" in done.stdout
+    assert (
+        "messages in the queues: unknown, the broker cannot be used: nothing listens" in done.stdout
+    )
     found = json.loads(run_threadmill("status", "--json", **away).stdout)
     assert found["broker_error"]
     assert {one["messages"] for one in found["queues"]} == {None}

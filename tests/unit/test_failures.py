@@ -40,6 +40,8 @@ def caused_by(cause: BaseException) -> Exception:
             "needless_login",
         ),
         (MasterNotFoundError("No master found for 'main' : :secret@host"), "sentinel"),
+        (redis_errors.ResponseError("unknown command `SENTINEL`, with args"), "sentinel"),
+        (redis_errors.ResponseError("unknown command 'SENTINEL', with args"), "sentinel"),
         (AccessRefused("ACCESS_REFUSED - Login was refused"), "login"),
         (NotAllowed("NOT_ALLOWED - vhost shop not found"), "database"),
         (caused_by(OSError(errno.EHOSTUNREACH, "No route to host")), "network"),

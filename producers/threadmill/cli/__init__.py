@@ -50,9 +50,24 @@ def _run() -> int:
         if not isinstance(error, _unforeseen()):
             raise
         # A traceback would not help the user of a command.
-        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        click.echo(f"Error: {_words(error)}", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _words(error: Exception) -> str:
+    """What an error says; one of Redis in words of ours, since the client's quote commands."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, TypeError | ValueError):
+        return said
+    from threadmill.inspection.doctor.reachability import cure_of
+    from threadmill_shared.servers.failures import find_failure
+    from threadmill_shared.servers.url import STORE
+
+    failure = find_failure(error)
+    if failure.kind == "other":
+        return said
+    return f"Redis cannot be used: {failure.cause}. {cure_of(failure, STORE)}"
 
 
 def _unforeseen() -> tuple[type[Exception], ...]:

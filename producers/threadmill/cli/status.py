@@ -36,7 +36,7 @@ def status(*, as_json: bool) -> None:
     _print_part(_queues(found), empty="No queue is consumed, and no run waits in one.")
     if found.broker_error:
         click.echo(
-            f"messages in the queues: unknown, the broker does not answer ({found.broker_error})"
+            f"messages in the queues: unknown, the broker cannot be used: {found.broker_error}"
         )
     if found.providers:
         _print_part(_providers(found), empty="")

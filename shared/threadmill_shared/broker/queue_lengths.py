@@ -9,7 +9,7 @@ from typing import Any
 from amqp.exceptions import ChannelError
 
 from threadmill_shared.broker.app import ONE_TRY, make_app
-from threadmill_shared.servers.tls import explain
+from threadmill_shared.servers.failures import find_failure
 from threadmill_shared.settings import Settings
 
 LOOK_SECONDS = 2.0
@@ -23,7 +23,7 @@ class QueueLengths:
     messages: Mapping[str, int] = field(default_factory=dict)
     """By queue; a queue that the broker does not know has none."""
     error: str | None = None
-    """Why it has said nothing: the name of the error's class, or why TLS failed."""
+    """Why it has said nothing, as a part of a sentence."""
 
 
 def read_queue_lengths(settings: Settings, names: Iterable[str]) -> QueueLengths:
@@ -43,7 +43,7 @@ def read_queue_lengths(settings: Settings, names: Iterable[str]) -> QueueLengths
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=LOOK_SECONDS)
             return QueueLengths({name: _messages(connection, name) for name in names})
     except Exception as error:  # noqa: BLE001  each transport has errors of its own
-        return QueueLengths(error=explain(error) or type(error).__name__)
+        return QueueLengths(error=find_failure(error).cause)
 
 
 def _messages(connection: Any, name: str) -> int:

@@ -34,12 +34,20 @@ FailureKind = Literal[
 ]
 
 
+_UNREACHED = ("name", "refused", "timeout", "network", "socket", "sentinel")
+
+
 class Failure(NamedTuple):
     """Why a server did not do what it was asked."""
 
     kind: FailureKind
     cause: str
     """Part of a sentence: what is wrong, without any part of a password."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the server is known to answer, though it cannot be used."""
+        return self.kind not in _UNREACHED
 
 
 _SAID: list[tuple[tuple[str, ...], FailureKind, str]] = [
@@ -75,6 +83,7 @@ _SAID: list[tuple[tuple[str, ...], FailureKind, str]] = [
         "other",
         "it is a replica, which refuses writes",
     ),
+    (("`SENTINEL`", "'SENTINEL'"), "sentinel", "what answers there is not a sentinel"),
     (("MASTERDOWN", "Link with MASTER"), "other", "it is a replica that has lost its primary"),
     (("BUSY ",), "busy", "a script blocks it"),
     (("cluster support disabled", "Cluster mode is not"), "cluster", "it is not a Cluster"),

@@ -81,8 +81,7 @@ def unreachable(
     cure = cure_of(failure, server.variable, server.address, is_secured=server.is_secured)
     if failure.kind == "tls" and error is not None and (said := explain(error)) is not None:
         cure = f"{said.partition('. ')[2]}. {cure}"
-    is_up = failure.kind not in ("name", "refused", "timeout", "network", "socket", "sentinel")
-    what = "cannot be used" if is_up else "cannot be reached"
+    what = "cannot be used" if failure.is_reached else "cannot be reached"
     return Finding(
         f"{server.name}.reachable", "error", f"{server.address} {what}: {failure.cause}", cure
     )

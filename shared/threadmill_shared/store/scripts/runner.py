@@ -154,9 +154,10 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
         )
     if _is_rejected_login(error):
         return errors.StoreUnavailable(_rejected_login(find_failure(error)))
+    failure = find_failure(error)
     is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
-        f"Redis cannot be reached ({_cause(error)}). Check THREADMILL_REDIS_URL "
+        f"Redis cannot be {_what(failure, error)}. Check THREADMILL_REDIS_URL "
         "and that the server is running; a call that may have been carried out is safe to repeat."
         + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
@@ -173,12 +174,12 @@ def _rejected_login(failure: Failure) -> str:
     return f"Redis cannot be used: {failure.cause}. Check THREADMILL_REDIS_URL."
 
 
-def _cause(error: Exception) -> str:
-    """In words of ours if there is no server; else in the client's, which say more."""
-    failure = find_failure(error)
-    if failure.kind in ("name", "refused", "network", "socket"):
-        return failure.cause
-    return f"{type(error).__name__}: {error}"
+def _what(failure: Failure, error: Exception) -> str:
+    """In words of ours, unless there are none: the client's quote commands and connections."""
+    if failure.kind == "other" and type(error).__name__ in failure.cause:
+        return f"reached ({type(error).__name__}: {error})"
+    is_away = failure.kind == "closed" or not failure.is_reached
+    return f"{'reached' if is_away else 'used'} ({failure.cause})"
 
 
 def _is_rejected_login(error: BaseException | None) -> bool:
