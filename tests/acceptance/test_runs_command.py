@@ -48,9 +48,13 @@ def following(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 def on_terminal(*words: str) -> list[str]:
     """What a command prints on a terminal of 80 columns, without its colors."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", in_color_on_terminal(*words)).splitlines()
+
+
+def in_color_on_terminal(*words: str, **settings: str) -> str:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
-    with subprocess.Popen([*COMMAND, *words], stdout=theirs) as process:
+    with subprocess.Popen([*COMMAND, *words], stdout=theirs, env=os.environ | settings) as process:
         os.close(theirs)
         printed = b""
         with contextlib.suppress(OSError):  # the terminal's end
@@ -58,7 +62,7 @@ def on_terminal(*words: str) -> list[str]:
                 printed += read
         os.close(ours)
     assert process.returncode == 0
-    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).splitlines()
+    return printed.decode()
 
 
 def test_runs_of_all_threads_are_listed_by_what_they_are_like(
@@ -81,6 +85,7 @@ def test_runs_of_all_threads_are_listed_by_what_they_are_like(
     assert found("--key", "far") == [queued.id]
     assert found("--since", "1h") == [done.id, failed.id, queued.id]
     assert found("--since", "2999-01-01") == []
+    assert found("--since", str(begun - 5)) == [done.id, failed.id, queued.id]
     assert found("--until", "1h") == []
 
     [shown] = objects("runs", "--status", "completed")
@@ -112,6 +117,23 @@ def test_a_list_that_may_lack_runs_says_so(environment: None) -> None:
     assert done.stderr == f"There may be more runs: {why}"
     assert run_threadmill("runs", run.thread_id).stderr == ""
     assert "There may be more threads: " in run_threadmill("threads").stderr
+    run.cancel()
+
+
+def test_a_follower_ends_when_nobody_reads_it_any_more(environment: None) -> None:
+    run = Assistant(name="plain").enqueue("Hello")
+    with following("--json") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["id"] == run.id
+        process.stdout.close()
+        assert process.wait(20) == 1
+    run.cancel()
+
+
+def test_no_color_is_printed_if_none_is_wanted(environment: None) -> None:
+    run = Assistant(name="plain").enqueue("Hello")
+    assert "\x1b[" in in_color_on_terminal("runs")
+    assert "\x1b[" not in in_color_on_terminal("runs", NO_COLOR="1")
     run.cancel()
 
 

@@ -62,6 +62,7 @@ def test_what_may_not_be_left_out_stays_however_narrow_the_terminal_is() -> None
 
 def test_a_text_of_others_controls_no_terminal() -> None:
     assert shown_text("a\x1b[2Jb\r\nc\u2028d") == "a [2Jb c d"
+    assert shown_text("a\u202etxt.exe\u2066b") == "a txt.exe b"
     [_, row] = plain(Table([Column("x")], [["\x1b]0;title\x07"]]).lines(None))
     assert row == "]0;title"
 

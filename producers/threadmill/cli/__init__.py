@@ -32,7 +32,9 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = threadmill.main(prog_name="threadmill", standalone_mode=False)
+        # https://no-color.org; None: if the output is a terminal.
+        color = False if os.environ.get("NO_COLOR") else None
+        code = threadmill.main(prog_name="threadmill", standalone_mode=False, color=color)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

@@ -23,7 +23,7 @@ def assistants(*, as_json: bool) -> None:
 
     First those of workers' modules, then those that were created. `stale`: no live worker publishes
     it any more, so nobody has its tools. `differs`: a worker's module defines it otherwise than the
-    worker that was started last.
+    worker that was started last. `unreadable`: a newer release has published it.
     """
     from threadmill.inspection.assistants import read_assistants
 
@@ -62,6 +62,8 @@ def _row(one: AssistantView) -> list[str | Cell]:
 def _state(one: AssistantView) -> Cell:
     if one.origin == "created":
         return Cell("created")
+    if not one.is_readable:
+        return Cell("unreadable", "yellow")
     if one.is_stale:
         return Cell("stale", "yellow")
     if one.differing:

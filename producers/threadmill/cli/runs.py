@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import sys
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -124,7 +126,7 @@ def runs(
         click.echo(INCOMPLETE.format("runs", found.why_incomplete), err=True)
     if follow:
         _print_lines(found.runs, as_json=as_json, has_titles=True)
-        _follow(of_thread, as_json=as_json)
+        _follow(of_thread, found, as_json=as_json)
     elif as_json:
         print_objects(found.runs, empty=NO_RUNS)
     else:
@@ -175,14 +177,14 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * 1000)
 
 
-def _follow(wanted: RunFilter, *, as_json: bool) -> None:
-    """Print each change until the command is interrupted."""
+def _follow(wanted: RunFilter, listed: RunList, *, as_json: bool) -> None:
+    """Print each change since the list until the command is interrupted."""
 
     async def follow(store: Store, _: Settings) -> None:
         from threadmill.inspection.run_list import RunChanges
 
         changes = RunChanges(store, wanted)
-        await changes.begin()
+        await changes.begin(listed)
         while True:
             _print_lines(await _patiently(changes), as_json=as_json)
 
@@ -198,12 +200,25 @@ async def _patiently(changes: RunChanges) -> list[ListedRun]:
     is_told = False
     while True:
         await asyncio.sleep(FOLLOW_SECONDS)
+        _check_reader()
         try:
             return await changes.next()
         except StoreUnavailable:
             if not is_told:
                 click.echo("Redis does not answer; waiting", err=True)
             is_told = True
+
+
+def _check_reader() -> None:
+    """See whether somebody reads the output; without a change, no line would tell.
+
+    Raises:
+        BrokenPipeError: nobody does any more.
+    """
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if poll.poll(0):
+        raise BrokenPipeError
 
 
 def _print_lines(found: Sequence[ListedRun], *, as_json: bool, has_titles: bool = False) -> None:

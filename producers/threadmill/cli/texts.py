@@ -7,7 +7,8 @@ from datetime import datetime
 
 NONE = "-"
 """In place of what is not known, or is not there."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+"""Characters that would control the terminal, or turn the direction of what follows."""
 
 
 def shown_text(text: str) -> str:

@@ -36,6 +36,9 @@ class AssistantView:
     release are alive, which do not say what they publish."""
     published_at: float | None = None
     """When a worker has last published it: when it started."""
+    is_readable: bool = True
+    """Whether this release can read its definition; else only the name and the workers are known,
+    since a newer release has published it."""
 
 
 async def read_assistants(store: Store) -> list[AssistantView]:
@@ -43,11 +46,10 @@ async def read_assistants(store: Store) -> list[AssistantView]:
 
     Raises:
         StoreUnavailable: Redis does not answer.
-        StoreIncompatible: a newer release has written one of them.
     """
     workers = [one for one in await read_workers(store) if one.condition != "silent"]
     published = [
-        _published(Definition.read(text, f"The definition of {name!r}"), at, workers)
+        _published(name, text, at, workers)
         for name, at, text in await store.inspector.published()
         if text is not None
     ]
@@ -60,7 +62,8 @@ async def _read_created(store: Store) -> list[Definition]:
     found: list[Definition] = []
     if await store.lists.are_incomplete():
         for id in [id async for id in store.assistants.created_ids()]:
-            with contextlib.suppress(errors.AssistantNotFound):  # it was deleted meanwhile
+            # It was deleted meanwhile, or a newer release has written it.
+            with contextlib.suppress(errors.AssistantNotFound, errors.StoreIncompatible):
                 found.append(await store.assistants.load(id))
         return found
     cursor = None
@@ -76,17 +79,29 @@ def _by_name(found: list[AssistantView]) -> list[AssistantView]:
     return sorted(found, key=lambda one: one.name)
 
 
-def _published(found: Definition, at: float, workers: Sequence[WorkerView]) -> AssistantView:
-    publishing = [one for one in workers if found.name in one.assistants]
-    digest = found.digest()
+def _published(name: str, text: str, at: float, workers: Sequence[WorkerView]) -> AssistantView:
+    publishing = [one for one in workers if name in one.assistants]
     is_certain = all(one.version is not None for one in workers)
+    found = _read(name, text)
+    digest = found.digest() if found else None
+    view = _view(found or Definition(id="", name=name, model=""), "published")
     return replace(
-        _view(found, "published"),
+        view,
         workers=tuple(one.worker for one in publishing),
-        differing=tuple(one.worker for one in publishing if one.assistants[found.name] != digest),
+        differing=tuple(
+            one.worker for one in publishing if digest not in (None, one.assistants[name])
+        ),
         is_stale=None if not publishing and not is_certain else not publishing,
         published_at=at,
+        is_readable=found is not None,
     )
+
+
+def _read(name: str, text: str) -> Definition | None:
+    try:
+        return Definition.read(text, f"The definition of {name!r}")
+    except errors.StoreIncompatible:
+        return None
 
 
 def _view(found: Definition, origin: Literal["published", "created"]) -> AssistantView:

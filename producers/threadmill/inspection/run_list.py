@@ -73,6 +73,8 @@ class RunList:
     """The oldest first."""
     is_incomplete: bool
     """Whether there may be more, which are not indexed (yet)."""
+    read_at: int
+    """When they were read, in milliseconds of the server's clock."""
     why_incomplete: str | None = None
     """Why, as a part of a sentence."""
 
@@ -83,9 +85,10 @@ async def read_runs(store: Store, wanted: RunFilter, limit: int) -> RunList:
     Raises:
         StoreUnavailable: Redis does not answer.
     """
+    at = await store.server.now()
     records, is_incomplete = await _read_records(store, wanted, limit)
     why = await find_why_incomplete(store) if is_incomplete else None
-    return RunList(tuple(map(ListedRun.of, reversed(records))), is_incomplete, why)
+    return RunList(tuple(map(ListedRun.of, reversed(records))), is_incomplete, at, why)
 
 
 async def _read_records(
@@ -121,8 +124,11 @@ class RunChanges:
         """When runs were created that have ended, as long as they are found as new ones."""
         self._newest = 0
 
-    async def begin(self) -> None:
-        """Note the runs that there are.
+    async def begin(self, listed: RunList) -> None:
+        """Note the runs that there are; what has changed since a list was read is to be told.
+
+        Args:
+            listed: the list, which was told already.
 
         Raises:
             StoreUnavailable: Redis does not answer.
@@ -134,6 +140,19 @@ class RunChanges:
                 records, _ = await _read_records(self._store, wanted, FOLLOWED)
                 for record in records:
                     self._note(record)
+        for record in await self._created():
+            if record.ended_at is not None and record.ended_at <= listed.read_at:
+                self._ended[record.id] = record.created_at
+        for one in listed.runs:
+            self._note_listed(one)
+
+    def _note_listed(self, run: ListedRun) -> None:
+        status = Status(run.status)
+        if status.is_terminal:
+            self._ended[run.id] = int(run.created_at * 1000)
+        else:
+            self._known[run.id] = (status, run.attempts, run.worker)
+            self._fitting.add(run.id)
 
     async def next(self) -> list[ListedRun]:
         """The runs that have changed since the last call, the oldest first.

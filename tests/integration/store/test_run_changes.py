@@ -13,8 +13,9 @@ pytestmark = pytest.mark.one_server
 
 
 async def changes(scene, **wanted):
+    listed = await read_runs(scene.store, RunFilter(**wanted), 20)
     found = RunChanges(scene.store, RunFilter(**wanted))
-    await found.begin()
+    await found.begin(listed)
     return found
 
 
@@ -42,6 +43,30 @@ async def test_one_that_was_there_before_is_told_when_it_changes(scene):
     assert await told(followed) == []
     await scene.store.runs.cancel(run_id)
     assert await told(followed) == [(run_id, "cancelled")]
+
+
+async def test_one_that_had_ended_before_the_list_was_read_is_told_by_the_list_alone(scene):
+    run_ids = []
+    for _ in range(2):
+        run_ids.append((await scene.enqueue(thread_id=ids.new_thread_id())).run_id)
+        await scene.store.runs.cancel(run_ids[-1])
+    ended_at = (await scene.record(run_ids[-1])).ended_at
+    await scene.passes(ended_at)
+    listed = await read_runs(scene.store, RunFilter(), 1)
+    followed = RunChanges(scene.store, RunFilter())
+    await followed.begin(listed)
+    assert await told(followed) == []
+
+
+async def test_one_that_changes_between_the_list_and_the_first_look_is_told(scene):
+    run_id = (await scene.enqueue()).run_id
+    listed = await read_runs(scene.store, RunFilter(), 20)
+    await scene.passes(listed.read_at)
+    await scene.store.runs.cancel(run_id)
+    followed = RunChanges(scene.store, RunFilter())
+    await followed.begin(listed)
+    assert await told(followed) == [(run_id, "cancelled")]
+    assert await told(followed) == []
 
 
 async def test_one_that_ends_before_anybody_looks_is_told_once(scene):
