@@ -100,7 +100,7 @@ def test_workers_without_the_assistants_module(workers: Workers, notes: Path) ->
     assert examine()["workers.modules"].state == "ok"
     first.terminate()
     assert first.ends()
-    workers.start("bot")
+    workers.start("bot", THREADMILL_WORKER_WAIT_SECONDS="0")
     found = find("workers.modules", "warning", "the tools of dangerous (die, ")
     assert "threadmill worker MODULE" in found.cure
     run = dangerous('call remember {"word": "tea"}', notes).wait(20)
