@@ -171,6 +171,8 @@ def test_queues_that_nobody_takes_or_that_are_slow() -> None:
     assert found.cure == "Start one: threadmill worker MODULE."
     begun = reading(worker(1), queues=(queue("tm.gpu.begun", 2, 7, 0),))
     assert check_consumers(begun).cure == "Start one: threadmill worker --queue gpu MODULE."
+    script = reading(worker(1), queues=(queue("tm.process-7-aa", 2, 7, 0),))
+    assert check_consumers(script).cure.endswith("run a script there again.")
     slow = reading(worker(1, running=2), queues=(queue("tm", 3, 61, 1),))
     assert check_consumers(slow).state == "ok"
     found = check_waits(slow)

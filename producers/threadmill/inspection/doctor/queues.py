@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from threadmill.inspection.doctor.finding import Finding
 from threadmill.inspection.doctor.reading import FleetReading
 from threadmill.inspection.queues import QueueView
+from threadmill_shared.broker.queues import Queues
 
 LATE_SECONDS = 60.0
 """A queued run that waits for longer waits too long."""
@@ -18,15 +19,17 @@ def check_consumers(reading: FleetReading) -> Finding:
     alone = [one for one in queues if one.runs and not one.workers]
     if not alone:
         return Finding(name, "ok", "each queue with runs has a worker")
-    queue = alone[0].name.removesuffix(".begun").removeprefix(f"{reading.fleet.namespace}.")
-    is_common = queue == reading.fleet.namespace
-    option = "" if is_common else f" --queue {queue}"
-    return Finding(
-        name,
-        "error",
-        f"no worker takes the runs of {_list(alone)}",
-        f"Start one: threadmill worker{option} MODULE.",
-    )
+    cause = f"no worker takes the runs of {_list(alone)}"
+    return Finding(name, "error", cause, _cure(alone[0].name, reading.fleet.namespace))
+
+
+def _cure(name: str, namespace: str) -> str:
+    """How a queue gets a worker."""
+    queue = name.removesuffix(".begun").removeprefix(f"{namespace}.")
+    if Queues(namespace).is_embedded(name):
+        return "A script with a worker of its own has enqueued them: run a script there again."
+    option = "" if queue == namespace else f" --queue {queue}"
+    return f"Start one: threadmill worker{option} MODULE."
 
 
 def check_waits(reading: FleetReading) -> Finding:
