@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Self, Unpack
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -40,7 +41,7 @@ from threadmill.runs.tool_list import functions, specs
 from threadmill.terminal.chat import chat
 from threadmill.thread import Thread
 from threadmill_shared import ids
-from threadmill_shared.broker.queues import QUEUE_PATTERN
+from threadmill_shared.broker.queues import check_queue_name
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
@@ -101,7 +102,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     service_tier: str | None = None
     safety_identifier: str | None = None
     extra_body: dict[str, Any] | None = None
-    queue: str | None = Field(default=None, pattern=QUEUE_PATTERN)
+    queue: Annotated[str, AfterValidator(check_queue_name)] | None = None
     """The name of a separate queue, for separate workers."""
     default_thread: Thread = Field(default_factory=Thread, exclude=True, repr=False)
     """The conversation that `say` continues if no thread is given."""

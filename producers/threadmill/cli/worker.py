@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -136,15 +135,17 @@ def _check_provider(api: str) -> None:
 
 
 def _check_queues(names: Sequence[str]) -> None:
-    from threadmill_shared.broker.queues import QUEUE_PATTERN
+    from threadmill_shared.broker.queues import check_queue_name
 
     for name in names:
-        if not re.fullmatch(QUEUE_PATTERN, name):
+        try:
+            check_queue_name(name)
+        except ValueError as error:
             raise click.BadParameter(
-                f"{name!r} is not the queue of an assistant: give its name as in"
+                f"{name!r} is not the queue of an assistant ({error}): give its name as in"
                 " Assistant(queue=...), without the namespace.",
                 param_hint="--queue",
-            )
+            ) from None
 
 
 def _write_lines_at_once() -> None:
