@@ -137,6 +137,7 @@ class WorkerProcess:
 
     def _drop_runs(self) -> None:
         self._runtime.executor.drop()
+        self._runtime.publish_again()
 
     def _warn_of_block(self) -> None:
         block = find_block(self._loop, self._runner)

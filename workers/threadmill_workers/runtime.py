@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
@@ -84,6 +85,8 @@ class WorkerRuntime:
         self.executor = Executor(context)
         self._state_report = StateReport(context, catalog, self.executor)
         self.maintenance = self._make_maintenance(watchdog, own_queue)
+        self._publishing: asyncio.Future[None] | None = None
+        """The loop itself would not keep a task that nobody waits for."""
 
     def _make_maintenance(self, watchdog: Watchdog, own_queue: str | None) -> Maintenance:
         lease, metrics = self._context.lease, self._context.metrics
@@ -140,6 +143,11 @@ class WorkerRuntime:
         await self._state_report.write()
         if self._definitions:
             await self._publish()
+
+    def publish_again(self) -> None:
+        """Publish its assistants once more: Redis may have lost them with its other data."""
+        if self._definitions:
+            self._publishing = asyncio.ensure_future(self._publish())
 
     async def _publish(self) -> None:
         try:

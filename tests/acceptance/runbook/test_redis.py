@@ -190,6 +190,8 @@ def test_redis_has_lost_its_data(operator: Operator, workers: Workers, redis_url
     with contextlib.closing(sync_client(redis_url)) as client:
         client.flushdb()
     operator.look(log=worker.log, RUN_ID=kept.id)
+    wait_until(lambda: [one.name for one in Assistant.list()], "its assistants are published again")
+    assert Assistant.load("plain").enqueue("Meanwhile.").wait(30).status == "completed"
 
     def stop_and_restore() -> None:
         worker.terminate()
