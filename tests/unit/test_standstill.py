@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.unit.test_doctor_fleet import reading, worker
+from tests.unit.test_doctor_fleet import TOOL, reading, worker
 
 from threadmill.inspection.doctor.stuck_runs import check_outputs
 from threadmill.inspection.held_runs import find_why_held
 from threadmill.inspection.parked_runs import find_why_parked
 from threadmill.inspection.queued_runs import find_why_unclaimed
+from threadmill.inspection.standstill import Standstill
 from threadmill.inspection.surroundings import Surroundings
 from threadmill.inspection.workers import WorkerView
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.inspection import ParkedRun, RunPlace
 from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord
+from threadmill_shared.tools import OnInterrupt, ToolSpec
 
 NOW = 1_000_000_000
 """The server's time in milliseconds; of its fleet `worker` gives views."""
@@ -27,7 +30,10 @@ STEP = {
 
 
 def around(
-    *workers: WorkerView, marks: dict[str, str] | None = None, **fields: Any
+    *workers: WorkerView,
+    marks: dict[str, str] | None = None,
+    absent: tuple[ToolSpec, ...] = (),
+    **fields: Any,
 ) -> Surroundings:
     """A run of the queue `tm`, with these fields of its record."""
     record = {"thread_id": "thread_1", "queue": "tm", "status": "queued", "request": ""} | fields
@@ -41,7 +47,15 @@ def around(
         last_entry=None,
     )
     steps = Step.read_all("run_1", STEP) if marks else []
-    return Surroundings("tm", place, tuple(steps), workers)
+    return Surroundings("tm", place, tuple(steps), workers, absent=absent)
+
+
+def request(on_interrupt: OnInterrupt) -> str:
+    """What a run asks for that has the tool `look`."""
+    tool = TOOL.model_copy(update={"on_interrupt": on_interrupt})
+    return RunSnapshot(
+        assistant_id="asst_1", assistant_name="Ada", model="m", instructions="", tools=(tool,)
+    ).model_dump_json()
 
 
 def test_a_run_is_pausing_until_it_is_sent_again_however_long_that_is() -> None:
@@ -99,3 +113,39 @@ def test_an_output_that_a_process_works_on_is_not_missing() -> None:
     assert check_outputs(reading(worker(), parked=[executed])).state == "ok"
     lost = replace(parked, marks=waits | {f"@{CALL}": f"me {NOW - 1}"})
     assert check_outputs(reading(worker(), parked=[lost])).state == "warning"
+
+
+def test_a_call_that_was_interrupted_is_executed_by_none_but_a_worker_with_its_function() -> None:
+    marks = {CALL: "{}", f"!{CALL}": "1"}
+    run = {"status": "in_progress", "request": request("retry")}
+    without, having = worker(1, tools={}), worker(2, tools={TOOL.identity: TOOL.digest})
+
+    waits = around(without, marks=marks, holder=without.id, absent=(TOOL,), **run)
+    found = find_why_held(waits)
+    assert found is not None
+    assert found.kind == "waits_for_worker"
+    assert f"no live worker has {TOOL.identity}" in found.reason
+
+    executes = find_why_held(around(having, marks=marks, holder=having.id, **run))
+    assert executes is not None
+    assert executes.kind == "executing_tool"
+
+
+def test_a_tool_in_a_stopping_worker_is_interrupted_before_it_times_out() -> None:
+    marks = {CALL: "{}", f"!{CALL}": "1"}
+    stopping = worker(1, condition="stopping")
+    run = {"status": "in_progress", "holder": stopping.id, "worker": "web:1", "attempts": 1}
+
+    def found(on_interrupt: OnInterrupt, *workers: WorkerView) -> Standstill:
+        held = around(stopping, *workers, marks=marks, request=request(on_interrupt), **run)
+        found = find_why_held(held)
+        assert found is not None
+        assert found.kind == "executing_tool"
+        assert found.reason == "Its worker web:1 is stopping, and executes the tool look."
+        assert "THREADMILL_DRAIN_SECONDS" in found.cure
+        assert "times out" not in found.cure
+        return found
+
+    assert found("report", worker(2)).cure.endswith("continues the run, and tells the model so")
+    assert "calls it again; no other worker takes its queue: start one" in found("retry").cure
+    assert found("fail", worker(2)).cure.endswith("another worker ends the run as failed")

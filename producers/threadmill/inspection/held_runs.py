@@ -10,10 +10,18 @@ from threadmill_shared.log_text import counted
 from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.records.objects import Step, ToolCall
 from threadmill_shared.records.run import Status
+from threadmill_shared.tools import OnInterrupt
 from threadmill_shared.tools.identity import module_of
 
 MOVING_SECONDS = 3.0
 """A run whose last event is not older than this is moving."""
+
+_ENDS: dict[OnInterrupt, str] = {
+    "report": "continues the run, and tells the model so",
+    "retry": "continues the run, and calls it again",
+    "fail": "ends the run as failed",
+}
+"""What becomes of a run whose tool is interrupted, by the tool's `on_interrupt`."""
 
 
 def find_why_held(around: Surroundings) -> Standstill | None:
@@ -90,7 +98,7 @@ def _retrying(around: Surroundings) -> Standstill | None:
 
 
 def _executing(around: Surroundings) -> Standstill | None:
-    begun = [one for one in around.open_calls() if around.marks.is_begun(one[1].id)]
+    begun = [one for one in around.open_calls() if around.is_executing(one[1])]
     if not begun:
         return None
     step, call = begun[0]
@@ -101,16 +109,33 @@ def _executing(around: Surroundings) -> Standstill | None:
     threads = holder.tool_threads if holder else None
     if threads is not None and threads.waiting:
         others += f", where {counted(threads.waiting, 'call')} wait for a thread"
+    is_stopping = holder is not None and holder.condition == "stopping"
+    state = "is stopping, and executes" if is_stopping else "executes"
     return Standstill(
         kind="executing_tool",
-        reason=f"Its worker {around.record.worker} executes the tool {call.name}{others}.",
-        cure=f"Wait for the tool; it times out after {_limit(around, call)}",
+        reason=f"Its worker {around.record.worker} {state} the tool {call.name}{others}.",
+        cure=_cure_in_drain(around, call) if is_stopping else _cure_of_tool(around, call),
         seconds=seconds,
     )
 
 
+def _cure_of_tool(around: Surroundings, call: ToolCall) -> str:
+    return f"Wait for the tool; it times out after {_limit(around, call)}"
+
+
+def _cure_in_drain(around: Surroundings, call: ToolCall) -> str:
+    """What happens to a call whose worker was told to end."""
+    spec = around.spec(call.name)
+    end = _ENDS[spec.on_interrupt if spec else "report"]
+    start = "" if around.consumers else "; no other worker takes its queue: start one"
+    return (
+        "Wait for the tool; if it has not returned THREADMILL_DRAIN_SECONDS (25) after the worker"
+        f" was told to end, it is interrupted, and another worker {end}{start}"
+    )
+
+
 def _waiting_for_worker(around: Surroundings) -> Standstill | None:
-    is_executing = any(around.marks.is_begun(call.id) for _, call in around.open_calls())
+    is_executing = any(around.is_executing(call) for _, call in around.open_calls())
     if is_executing or not around.absent:
         return None
     spec = around.absent[0]

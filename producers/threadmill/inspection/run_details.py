@@ -27,7 +27,8 @@ class CallView:
     tool: str
     state: str
     """`done`, `failed`, `not begun`, `executing`, `approved`, `waits for approval`, `waits for
-    output`, `executing outside`, `executor lost`, `executing at the provider`. If the run ended
+    output`, `executing outside`, `executor lost`, `executing at the provider`; `interrupted` if the
+    attempt that had begun it is over, and another one decides what becomes of it. If the run ended
     before the call had an output: `not executed`, or `no output` if it may have been begun."""
     created_at: float
     """When the model asked for it."""
@@ -179,18 +180,20 @@ def _error(record: RunRecord) -> ErrorView | None:
 
 
 def _calls(around: Surroundings) -> list[CallView]:
-    return [
-        CallView(
-            id=call.id,
-            tool=call.name,
-            state=_state(around, step, call),
-            created_at=step.created_at,
-            failure=around.failures.get(call.id),
-            keeper=around.keeper(call.id),
-        )
-        for step in around.steps
-        for call in step.tool_calls
-    ]
+    """Each call once: one that another attempt continues is in a step of that attempt, too."""
+    found: dict[str, CallView] = {}
+    for step in around.steps:
+        for call in step.tool_calls:
+            former = found.get(call.id)
+            found[call.id] = CallView(
+                id=call.id,
+                tool=call.name,
+                state=_state(around, step, call),
+                created_at=former.created_at if former else step.created_at,
+                failure=around.failures.get(call.id),
+                keeper=around.keeper(call.id),
+            )
+    return list(found.values())
 
 
 def _state(around: Surroundings, step: Step, call: ToolCall) -> str:
@@ -198,10 +201,18 @@ def _state(around: Surroundings, step: Step, call: ToolCall) -> str:
     if call.output is not None or (has_ended and call.type != "function"):
         return "failed" if call.failed else "done"
     if has_ended:
-        return "not executed" if around.marks.was_never_begun(call.id) else "no output"
+        return _left_state(around, call)
     if call.type != "function":
         return "executing at the provider"
     return _open_state(around, call)
+
+
+def _left_state(around: Surroundings, call: ToolCall) -> str:
+    """How far a call is that an attempt has left without an output."""
+    marks = around.marks
+    if call.type == "function" and not around.record.status.is_terminal:
+        return "interrupted" if marks.is_begun(call.id) else "not begun"
+    return "not executed" if marks.was_never_begun(call.id) else "no output"
 
 
 def _open_state(around: Surroundings, call: ToolCall) -> str:
@@ -212,5 +223,5 @@ def _open_state(around: Surroundings, call: ToolCall) -> str:
     if awaited := marks.awaited(call.id):
         return f"waits for {awaited}"
     if marks.is_begun(call.id):
-        return "executing"
+        return "executing" if around.is_executing(call) else "interrupted"
     return "approved" if marks.is_approved(call.id) else "not begun"

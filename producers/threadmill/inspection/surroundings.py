@@ -104,12 +104,23 @@ class Surroundings:
         found = (worker for worker, use in uses if use and call_id in use.abandoned_calls)
         return next(found, None)
 
+    def is_executing(self, call: ToolCall) -> bool:
+        """Whether the worker that holds it executes this open call.
+
+        A call that was begun stays so marked if it was interrupted, and is then made again by a
+        worker that has its function only.
+        """
+        spec, holder = self.spec(call.name), self.holder
+        if spec is None or holder is None or spec.on_interrupt != "retry":
+            return self.marks.is_begun(call.id)
+        return self.marks.is_begun(call.id) and holder.tools.get(spec.identity) == spec.digest
+
     def can_begin(self, call: ToolCall) -> bool:
-        """Whether a worker that has its function may begin this open call."""
+        """Whether a worker that has its function may begin this open call, or make it again."""
         spec, marks = self.spec(call.name), self.marks
         is_allowed = spec is not None and (not spec.needs_approval or marks.is_approved(call.id))
         is_outside = marks.awaited(call.id) or marks.lessee(call.id)
-        return is_allowed and not is_outside and not marks.is_begun(call.id)
+        return is_allowed and not is_outside and not self.is_executing(call)
 
     def absence(self, spec: ToolSpec) -> str:
         """Why no live worker can execute a function that none has."""
