@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
+from pathlib import Path
 
 import pytest
 from tests.support.paths import BOTS
@@ -201,6 +203,33 @@ def test_a_killed_workers_waiting_run_waits_at_another_one(
     [careful] = workers.start("careful")
     assert run.wait(20).status == "completed"
     assert outputs(run) == [f"7 refunded by {careful.pid}"]
+
+
+def test_a_call_that_was_interrupted_waits_for_its_function_and_is_listed_once(
+    here: Worker, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BOTS))
+    notes = tmp_path / "notes"
+    notes.touch()
+    [dangerous] = workers.start("dangerous")
+    assistant = Assistant("absent", tools=[spec("dangerous", "die_once")])
+    run = assistant.enqueue("call die_once {}", context={"notes": str(notes)})
+    wait_begun(run, here)  # the worker that it has ended had the only function
+
+    shown = json.loads(run_threadmill("show", run.id, "--json").stdout)
+    assert shown["standstill"]["kind"] == "waits_for_worker"
+    assert "threadmill worker dangerous" in shown["standstill"]["cure"]
+    [call] = shown["calls"]
+    assert (call["tool"], call["state"]) == ("die_once", "interrupted")
+
+    [second] = workers.start("dangerous")
+    assert run.wait(20).status == "completed"
+    [call] = json.loads(run_threadmill("show", run.id, "--json").stdout)["calls"]
+    assert call["state"] == "done"
+    line = f"tool die_once was interrupted in call {call['id']} of {run.id}, since its worker ended"
+    assert line in second.log()
+    assert "it is called again" in second.log()
+    assert line not in here.log() + dangerous.log()
 
 
 def test_a_run_does_not_wait_beyond_its_deadline(

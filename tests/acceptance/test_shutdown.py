@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from redis import Redis
 from tests.support.processes.worker import Worker, Workers
@@ -73,3 +75,21 @@ def unblocked(server: Redis) -> int:
     """How often a client was told to wait for no message any more."""
     found: dict[str, dict[str, int]] = server.info("commandstats")
     return found.get("cmdstat_client|unblock", {"calls": 0})["calls"]
+
+
+@pytest.mark.parametrize("api", ["responses"], indirect=True)
+def test_what_a_drain_interrupts_is_named_in_the_log(workers: Workers, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.touch()
+    [worker] = workers.start("dangerous", THREADMILL_DRAIN_SECONDS="0.1")
+    context = {"notes": str(notes)}
+    run = Assistant.load("dangerous").enqueue('call dawdle {"seconds": 3600}', context=context)
+    wait_until(lambda: "begin:dawdle" in notes.read_text(), "the tool is called")
+    [second] = workers.start("dangerous")
+    worker.terminate()
+    assert run.wait(20).status == "completed"
+    assert f"giving back 1 run: {run.id}" in worker.log()
+    [call] = [call for step in run.steps[-2:] for call in step.tool_calls]
+    line = f"tool dawdle was interrupted in call {call.id} of {run.id}, since its worker ended"
+    assert line in second.log()
+    assert "3600" not in second.log()

@@ -82,7 +82,7 @@ def named(workers: list[Worker], run: Run) -> Worker:
 def test_a_run_that_ends_every_worker_fails_after_three_and_the_runs_beside_it_do_not(
     fleet, notes: Notes
 ) -> None:
-    fleet(4)
+    started = fleet(4)
     beside = [begin(LONG, notes) for _ in range(12)]
     run = begin("call die_again {}", notes)
 
@@ -91,6 +91,11 @@ def test_a_run_that_ends_every_worker_fails_after_three_and_the_runs_beside_it_d
     assert (run.status, run.last_error and run.last_error.name) == ("failed", "worker_lost")
     assert "THREADMILL_MAX_ATTEMPTS" in (run.last_error.message if run.last_error else "")
     assert notes.words() == ["die_again"] * 3
+    [call] = [call for step in run.steps[-1:] for call in step.tool_calls]
+    line = f"tool die_again was interrupted in call {call.id} of {run.id}"
+    log = "".join(worker.log() for worker in started)
+    assert log.count(line) == 3  # each attempt that begins with it says so, and the end does
+    assert log.count("effect is not known: the run has failed") == 1
     assert {one.wait(40).status for one in beside} == {"completed"}
     assert max(one.attempt for one in beside) > 1
     Thread(run.thread_id).add("The thread is free.")

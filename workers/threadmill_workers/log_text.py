@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from threadmill_shared.log_text import where_raised
+from threadmill_shared.log_text import counted, where_raised
 
 _SHOWN = 3
+_NAMED = 20
 
 
 def describe_error(error: BaseException) -> str:
@@ -21,6 +22,12 @@ def list_runs(run_ids: Sequence[str]) -> str:
         return "0"
     more = ["..."] if len(run_ids) > _SHOWN else []
     return f"{len(run_ids)} ({', '.join([*run_ids[:_SHOWN], *more])})"
+
+
+def name_runs(run_ids: Sequence[str]) -> str:
+    """`2 runs: run_a, run_b`; of many, the first 20 are named."""
+    more = ["..."] if len(run_ids) > _NAMED else []
+    return f"{counted(len(run_ids), 'run')}: {', '.join([*run_ids[:_NAMED], *more])}"
 
 
 def list_counts(counts: Counter[str]) -> str:

@@ -244,6 +244,11 @@ class WorkerProcess:
         """Runs in progress."""
         return self._runtime.executor.running
 
+    @property
+    def run_ids(self) -> list[str]:
+        """The runs in progress."""
+        return [held.record.id for held in self._runtime.executor.held()]
+
     def close(self, tool_seconds: float = 0) -> None:
         """Give all runs back as they stand, tools after `tool_seconds`, and deregister.
 

@@ -25,7 +25,7 @@ from threadmill_shared.records.workers import REPLACE_CODE, process_name
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools.user_traceback import format_frames, is_ours
 from threadmill_workers.catalog import Catalog, load_catalog
-from threadmill_workers.log_text import describe_error
+from threadmill_workers.log_text import describe_error, name_runs
 from threadmill_workers.logs import setup
 from threadmill_workers.logs.setup import logs_json
 from threadmill_workers.process import WorkerProcess
@@ -220,7 +220,7 @@ class _Shutdown:
         if self._signals.empty():
             self._has_consumer_ended.wait(CONSUMER_SECONDS)
         if worker.running:
-            logger.info("giving back %s", counted(worker.running, "run"))
+            logger.info("giving back %s", name_runs(worker.run_ids))
         worker.close(TOOL_SECONDS if self._signals.empty() else 0)
         logger.info("this worker has ended")
         logging.shutdown()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum, auto
+
+logger = logging.getLogger("threadmill.worker")
 
 
 class LostRun(Exception):
@@ -18,3 +21,22 @@ class Interruption(Enum):
     """It belongs to somebody else, or has ended: drop it."""
     YIELD = auto()
     """This worker shuts down, or the store has gone back to an earlier state: release it."""
+
+
+def log_interrupted_call(name: str, call_id: str, run_id: str, consequence: str) -> None:
+    """Tell operators of a call whose effect nobody knows.
+
+    Args:
+        name: the tool's, not one that a model has made up.
+        call_id: the call.
+        run_id: its run.
+        consequence: what becomes of it, in a few words.
+    """
+    logger.warning(
+        "tool %s was interrupted in call %s of %s, since its worker ended; whether it had an "
+        "effect is not known: %s",
+        name,
+        call_id,
+        run_id,
+        consequence,
+    )

@@ -19,9 +19,11 @@ from threadmill_shared.store.batch import Batch
 from threadmill_shared.tools import CallContext, EndRun, Tool, ToolRegistry
 from threadmill_shared.tools.json_arguments import explain_mistake, find_mistake
 from threadmill_shared.tools.runner import INVALID_ARGUMENTS, ToolResult, ToolRunner
+from threadmill_shared.tools.spec import OnInterrupt
 from threadmill_workers.execution.call_routing import CallRouter
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
+from threadmill_workers.execution.interruption import log_interrupted_call
 from threadmill_workers.execution.next_step import AskModel, Finish, HandOver, Park
 from threadmill_workers.execution.tool_names import explain_unknown
 from threadmill_workers.execution.turn import OpenCall, Reply, calls_body, usage_fields
@@ -31,6 +33,13 @@ _WORKER_DIED_OUTPUT = (
     "The worker that made this call died. Whether the call had an effect is not known; "
     "look before you repeat it."
 )
+
+_CONSEQUENCES: dict[OnInterrupt, str] = {
+    "report": "the model is told so",
+    "retry": "it is called again",
+    "fail": "the run fails",
+}
+"""What becomes of an interrupted call, in words for the log."""
 
 
 class ToolCalls:
@@ -130,6 +139,8 @@ class ToolCalls:
         """Do with a call that another attempt has begun what its tool's author has chosen."""
         spec = self._router.spec(call)
         policy = "report" if spec is None else spec.on_interrupt
+        if spec is not None:  # what is not, had no effect, and its name is the model's
+            log_interrupted_call(call.name, call.id, self._record.id, _CONSEQUENCES[policy])
         if policy == "retry":
             return await self._call(call)
         if policy == "fail":

@@ -8,13 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch, Reclaimed
 from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.objects import ToolCall
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.records.worker_death import LOST_CONNECTION, LOST_LEASE, WorkerDeath
 from threadmill_shared.records.workers import WorkerInfo
+from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.store import Store
+from threadmill_workers.execution.interruption import log_interrupted_call
 from threadmill_workers.log_text import list_runs
+from threadmill_workers.logs.fields import log_fields, run_fields
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.each import each
 
@@ -144,11 +149,27 @@ class Takeover:
             "THREADMILL_MAX_ATTEMPTS."
         )
         error = LastError.of("worker_lost", text)
+        begun = await self._begun_calls(record)
         ended = await self._store.runs.force_end(
             record.id, status=Status.FAILED, lost=record.token, last_error=error
         )
         if ended is not None:
             self._send(ended.send)
+            with log_fields(run_fields(record)):
+                for call in begun:
+                    log_interrupted_call(call.name, call.id, record.id, "the run has failed")
+
+    async def _begun_calls(self, record: RunRecord) -> list[ToolCall]:
+        """The calls of a run that its holder has begun, and that have no output."""
+        place = await self._store.inspector.place(record.id)
+        marks = CallMarks(place.marks if place else {})
+        try:
+            steps = await self._store.runs.steps(record.id)
+        except errors.StoreIncompatible:  # the run must end all the same
+            return []
+        names = {tool.name for tool in record.request.tools}
+        calls = {call.id: call for step in steps for call in step.tool_calls}
+        return [one for one in calls.values() if marks.is_begun(one.id) and one.name in names]
 
 
 def _cause(dead: Dead) -> str:
