@@ -16,10 +16,10 @@ from threadmill.inspection.doctor.finding import Finding
 from threadmill.inspection.fleet import (
     ApprovalCounts,
     FleetStatus,
-    ProviderView,
     RunCounts,
     SlotCounts,
 )
+from threadmill.inspection.providers import ProviderView
 from threadmill.inspection.queues import QueueView
 from threadmill.inspection.run_details import CallView, ErrorView, RunDetails
 from threadmill.inspection.run_list import ListedRun

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from threadmill.inspection.fleet import provider_views
+from threadmill.inspection.providers import provider_views
 from threadmill.inspection.queues import queue_views
 from threadmill.inspection.tools import tool_versions
 from threadmill.inspection.workers import WorkerView
 from threadmill_shared.records.waiting import QueuedRuns
-from threadmill_shared.records.worker_state import ProviderState
+from threadmill_shared.records.worker_state import NO_SUCH_MODEL_CAUSE, ProviderState
 
 WORKER = WorkerView(
     worker="web:1",
@@ -35,18 +35,39 @@ def provider(state: str, since: int, **more: Any) -> WorkerView:
     return replace(WORKER, provider=shown)
 
 
-def test_a_provider_fails_if_it_does_for_any_worker_since_it_did_for_the_first() -> None:
-    [view] = provider_views(
+def test_a_provider_fails_if_it_does_for_any_worker_and_each_cause_has_its_workers() -> None:
+    views = provider_views(
         [
             provider("answering", 1),
-            provider("failing", 30, cause="later"),
-            provider("failing", 20, cause="first"),
+            provider("failing", 30, cause="refused", failed_at=40),
+            provider("failing", 20, cause="refused", failed_at=35),
+            provider("failing", 25, cause="the key is wrong"),
             provider("unknown", 0),
             WORKER,
         ]
     )
-    assert (view.state, view.since, view.cause) == ("failing", 20, "first")
-    assert (view.workers, view.failing_workers) == (4, 2)
+    assert [(v.state, v.cause, v.since, v.failing_workers, v.workers) for v in views] == [
+        ("failing", "refused", 20, 2, 5),
+        ("failing", "the key is wrong", 25, 1, 5),
+    ]
+    assert views[0].failed_at == 40
+
+
+def test_a_model_that_a_provider_lacks_neither_hides_a_cause_nor_is_hidden_by_one() -> None:
+    lacks = {"missing_models": {"gpt-nope": 50}}
+    views = provider_views([provider("answering", 1, **lacks), provider("answering", 2)])
+    assert [(v.state, v.cause, v.failing_workers) for v in views] == [
+        ("answering", None, 0),
+        ("failing", f"{NO_SUCH_MODEL_CAUSE}: gpt-nope", 1),
+    ]
+    assert views[1].failed_at == 50
+    views = provider_views([provider("failing", 1, cause="the key is wrong", **lacks)])
+    assert [v.cause for v in views] == [
+        "the key is wrong",
+        f"{NO_SUCH_MODEL_CAUSE}: gpt-nope",
+    ]
+    [only] = provider_views([provider("failing", 1, cause=NO_SUCH_MODEL_CAUSE, **lacks)])
+    assert only.cause == NO_SUCH_MODEL_CAUSE
 
 
 def test_a_failure_of_long_ago_says_when_the_last_request_was() -> None:

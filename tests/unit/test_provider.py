@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from threadmill_shared.errors import ModelRefused, ModelUnavailable
+from threadmill_shared.records.worker_state import NO_SUCH_MODEL_CAUSE
+from threadmill_workers.execution import provider_health
 from threadmill_workers.execution.provider_health import LOG_PAUSE_SECONDS, ProviderHealth
 
 
@@ -62,6 +64,22 @@ def test_a_model_that_it_does_not_have_does_not_make_a_provider_that_answers_fai
     assert "(no such model or address, HTTP 404)" in line
 
 
+def test_the_models_that_it_does_not_have_are_known_until_it_answers_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = ProviderHealth("api.example")
+    provider.note_refusal("run_1", refusal(401), model="gpt-a")
+    provider.note_refusal("run_1", refusal(404), model="gpt-b")
+    provider.note_answer(model="gpt-a")
+    provider.note_refusal("run_1", refusal(404), model="gpt-c")
+    assert list(provider.missing_models) == ["gpt-b", "gpt-c"]
+    assert (provider.condition, provider.cause) == ("answering", None)
+    provider.note_answer(model="gpt-b")
+    assert list(provider.missing_models) == ["gpt-c"]
+    monkeypatch.setattr(provider_health, "MISSING_SECONDS", -1.0)
+    assert provider.missing_models == {}
+
+
 def test_it_answers_as_soon_as_an_answer_begins() -> None:
     provider = ProviderHealth("api.example")
     provider.note_failure("run_1", ModelUnavailable("overloaded"))
@@ -75,5 +93,5 @@ def test_one_whose_address_is_wrong_fails() -> None:
     provider.note_refusal("run_1", refusal(404))
     assert (provider.condition, provider.cause) == (
         "failing",
-        "no such model or address (HTTP 404)",
+        NO_SUCH_MODEL_CAUSE,
     )

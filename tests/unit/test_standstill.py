@@ -87,7 +87,7 @@ def test_a_silent_worker_is_silent_since_it_has_written_its_state() -> None:
 
 def test_a_process_outside_that_does_not_renew_its_lease_is_lost() -> None:
     waits = {CALL: "{}", f"?{CALL}": "output"}
-    run = {"status": "requires_action", "deadline": NOW + 10_000}
+    run: dict[str, Any] = {"status": "requires_action", "deadline": NOW + 10_000}
     alive = find_why_parked(around(marks=waits | {f"@{CALL}": f"me {NOW + 1}"}, **run))
     assert alive.kind == "executing_outside"
     lost = find_why_parked(around(marks=waits | {f"@{CALL}": f"me {NOW - 4_000}"}, **run))
@@ -98,7 +98,7 @@ def test_a_process_outside_that_does_not_renew_its_lease_is_lost() -> None:
 
 def test_a_parked_run_whose_time_is_over_waits_for_a_worker() -> None:
     waits = {CALL: "{}", f"?{CALL}": "approval"}
-    run = {"status": "requires_action", "deadline": NOW - 20_000}
+    run: dict[str, Any] = {"status": "requires_action", "deadline": NOW - 20_000}
     found = find_why_parked(around(marks=waits, **run))
     assert (found.kind, found.seconds) == ("overdue", 20.0)
     assert "threadmill worker MODULE" in found.cure
@@ -117,7 +117,7 @@ def test_an_output_that_a_process_works_on_is_not_missing() -> None:
 
 def test_a_call_that_was_interrupted_is_executed_by_none_but_a_worker_with_its_function() -> None:
     marks = {CALL: "{}", f"!{CALL}": "1"}
-    run = {"status": "in_progress", "request": request("retry")}
+    run: dict[str, Any] = {"status": "in_progress", "request": request("retry")}
     without, having = worker(1, tools={}), worker(2, tools={TOOL.identity: TOOL.digest})
 
     waits = around(without, marks=marks, holder=without.id, absent=(TOOL,), **run)
@@ -134,7 +134,7 @@ def test_a_call_that_was_interrupted_is_executed_by_none_but_a_worker_with_its_f
 def test_a_tool_in_a_stopping_worker_is_interrupted_before_it_times_out() -> None:
     marks = {CALL: "{}", f"!{CALL}": "1"}
     stopping = worker(1, condition="stopping")
-    run = {"status": "in_progress", "holder": stopping.id, "worker": "web:1", "attempts": 1}
+    run: dict[str, Any] = {"status": "in_progress", "holder": stopping.id, "worker": "web:1", "attempts": 1}
 
     def found(on_interrupt: OnInterrupt, *workers: WorkerView) -> Standstill:
         held = around(stopping, *workers, marks=marks, request=request(on_interrupt), **run)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from threadmill.inspection.approvals import count_approvals
+from threadmill.inspection.providers import ProviderView, provider_views
 from threadmill.inspection.queues import QueueView, queue_of, queue_views, shared_queues
 from threadmill.inspection.workers import WorkerView, read_deaths, read_workers
 from threadmill_shared.broker.queue_lengths import read_queue_lengths
@@ -16,8 +17,6 @@ from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.store import Store
 
-STALE_SECONDS = 90.0
-"""A failure that is older does not tell how its provider is now."""
 PARKED = 1000
 """Parked runs that a look reads."""
 
@@ -61,35 +60,6 @@ class ApprovalCounts:
     is_complete: bool
     """Whether all parked runs were looked at; else there may be more."""
     oldest_seconds: float | None
-
-
-@dataclass(frozen=True)
-class ProviderView:
-    """A model provider, as the workers that use it have found it."""
-
-    host: str
-    api: str
-    state: str
-    """`failing` if it is so for any of them, else `answering` if it is for any, else `unknown`."""
-    since: int
-    """When it began to be so for the first of them, in seconds since the epoch; 0: never asked."""
-    cause: str | None
-    workers: int
-    failing_workers: int
-    failed_at: int = 0
-    """When the last request failed, in seconds since the epoch; 0: it is not failing, or its
-    workers did not say."""
-
-    def age_of_failure(self, now: float) -> str:
-        """Say when it was last asked, unless that is a short time ago: it may be well by now.
-
-        Args:
-            now: in seconds since the epoch.
-        """
-        seconds = now - self.failed_at
-        if not self.failed_at or seconds < STALE_SECONDS:
-            return ""
-        return f"; its last request was {seconds / 60:.0f} min ago"
 
 
 @dataclass(frozen=True)
@@ -170,33 +140,4 @@ def _approval_counts(parked: Sequence[ParkedRun], census: Census) -> ApprovalCou
         waiting=count_approvals(waiting),
         is_complete=len(parked) >= census.parked or len(parked) < PARKED,
         oldest_seconds=(census.now - waiting[0].since) / 1000 if waiting else None,
-    )
-
-
-def provider_views(workers: Iterable[WorkerView]) -> list[ProviderView]:
-    """The providers of these workers, by host and API."""
-    found: dict[tuple[str, str], list[WorkerView]] = {}
-    for worker in workers:
-        if worker.provider is not None and worker.condition != "silent":
-            key = worker.provider.host, worker.provider.api
-            found.setdefault(key, []).append(worker)
-    return [_provider(host, api, some) for (host, api), some in sorted(found.items())]
-
-
-def _provider(host: str, api: str, workers: Sequence[WorkerView]) -> ProviderView:
-    known = [worker.provider for worker in workers if worker.provider is not None]
-    states = [one.state for one in known]
-    state = next((word for word in ("failing", "answering") if word in states), "unknown")
-    first = min(
-        (one for one in known if one.state == state), key=lambda one: one.since, default=None
-    )
-    return ProviderView(
-        host=host,
-        api=api,
-        state=state,
-        since=first.since if first else 0,
-        cause=first.cause if first else None,
-        workers=len(workers),
-        failing_workers=states.count("failing"),
-        failed_at=max((one.failed_at for one in known if one.state == state), default=0),
     )

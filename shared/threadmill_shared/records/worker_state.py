@@ -10,7 +10,10 @@ from threadmill_shared.stored import Stored, later_field
 
 ProviderCondition = Literal["unknown", "answering", "failing"]
 
-
+NO_SUCH_MODEL_CAUSE = "no such model or address (HTTP 404)"
+"""Why a provider fails that has not found anything it was asked for."""
+NAMED_MODELS = 20
+"""A worker names so many missing models at most."""
 NAMED_CALLS = 50
 """A worker names so many abandoned calls at most: its state is to stay small."""
 
@@ -46,6 +49,8 @@ class ProviderState(Stored):
     failed_at: int = later_field(0)
     """When the last request failed, in seconds since the epoch; 0: it is not failing, or the worker
     did not say."""
+    missing_models: dict[str, int] = later_field({})
+    """Models that it does not have, and when it has said so last, in seconds since the epoch."""
 
 
 class WorkerState(Stored):

@@ -125,7 +125,9 @@ class ModelTurns:
             except (errors.ContextTooLong, errors.ModelRefused) as error:
                 if not await self._mend(error):
                     await self._reducer.note_refused_turn(error)
-                    self._provider.note_refusal(self._record.id, error)
+                    self._provider.note_refusal(
+                        self._record.id, error, model=self._record.request.model
+                    )
                     raise self._explained(error) from None
                 self._requests_left -= 1
                 self._measurement.note_retry(error)
@@ -225,7 +227,7 @@ class ModelTurns:
                     if held.finds_no_room:
                         await held.stored()
                 elif type(event) is TurnEnded:
-                    self._provider.note_answer()
+                    self._provider.note_answer(model=request.model)
                     self._measurement.note_answer(event.usage)
                     return await writer.end(event)
                 else:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from threadmill_shared import errors
-from threadmill_shared.records.worker_state import ProviderCondition
+from threadmill_shared.records.worker_state import NAMED_MODELS, ProviderCondition
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -15,6 +15,8 @@ LOG_PAUSE_SECONDS = 10.0
 """At least this long between two lines with one cause: it may refuse one request in a hundred."""
 MODEL_LOG_PAUSE_SECONDS = 600.0
 """The same for a model that it does not have, although it answers requests for others."""
+MISSING_SECONDS = 600.0
+"""For how long a model is called missing after its last request."""
 
 NO_SUCH_MODEL = 404
 """With this status it may refuse one assistant's model, and answer all others."""
@@ -55,6 +57,18 @@ class ProviderHealth:
         """Why it is failing."""
         self.failed_at = 0.0
         """When the last request failed, in seconds since the epoch; 0: it is not failing."""
+        self._missing_models: dict[str, float] = {}
+
+    @property
+    def missing_models(self) -> dict[str, int]:
+        """Models that it does not have, and when it has said so last, in seconds since the epoch.
+
+        Only of the last minutes: an assistant may have got another model since then.
+        """
+        known = self._missing_models
+        for model in [one for one, at in known.items() if at < time.time() - MISSING_SECONDS]:
+            del known[model]
+        return {model: int(at) for model, at in list(known.items())[-NAMED_MODELS:]}
 
     def note_failure(self, run_id: str, error: errors.ModelError) -> None:
         """Take note of a request without an answer, or with one that cannot be used."""
@@ -69,11 +83,14 @@ class ProviderHealth:
                 run_id,
             )
 
-    def note_refusal(self, run_id: str, error: errors.ModelError) -> None:
-        """Take note of a request that was refused: a wrong key fails all others, too."""
+    def note_refusal(self, run_id: str, error: errors.ModelError, *, model: str = "") -> None:
+        """Take note of a request for a model that was refused: a wrong key fails others, too."""
         status = error.status if isinstance(error, errors.ModelRefused) else None
         if status not in REFUSALS:
             return
+        if status == NO_SUCH_MODEL and model:
+            self._missing_models.pop(model, None)
+            self._missing_models[model] = time.time()
         cause, cure = REFUSALS[status]
         if self._refuses_anew(status, f"{cause} (HTTP {status})"):
             logger.warning(
@@ -116,8 +133,9 @@ class ProviderHealth:
         """Take note that the answer to a request has begun."""
         self._note("answering", None)
 
-    def note_answer(self) -> None:
-        """Take note of a request that was answered."""
+    def note_answer(self, *, model: str = "") -> None:
+        """Take note of a request for a model that was answered."""
+        self._missing_models.pop(model, None)
         self._note("answering", None)
         if self._failing_since is not None:
             seconds = self._clock() - self._failing_since

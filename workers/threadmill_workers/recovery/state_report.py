@@ -97,4 +97,5 @@ class StateReport:
             since=int(known.since),
             cause=known.cause,
             failed_at=int(known.failed_at),
+            missing_models=known.missing_models,
         )

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from threadmill.inspection.doctor.broker import examine_broker
 from threadmill.inspection.doctor.finding import Finding, in_order
 from threadmill.inspection.doctor.fleet import examine_fleet
+from threadmill.inspection.doctor.fleet_provider import examine_providers_of_workers
 from threadmill.inspection.doctor.provider import ask_configured, examine_provider
 from threadmill.inspection.doctor.reachability import cure_of
 from threadmill.inspection.doctor.reading import FleetReading, read_for_doctor
@@ -46,7 +47,9 @@ async def diagnose(
     of_store, reading = store
     if settings.broker_url is None and not _is_reachable(of_store):
         broker = [_without_store(one) for one in broker]
-    return in_order([*of_store, *broker, *examine_provider(answer, settings, reading)])
+    of_workers = examine_providers_of_workers(reading, answer)
+    provider = examine_provider(answer, settings, reading)
+    return in_order([*of_store, *of_workers, *broker, *provider])
 
 
 async def _not_asked() -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from threadmill.inspection.doctor.finding import Finding
-from threadmill.inspection.doctor.fleet_provider import check_provider_of_workers
 from threadmill.inspection.doctor.fleet_workers import (
     check_answers,
     check_clocks,
@@ -41,8 +40,6 @@ _CHECKS = (
 
 
 def examine_fleet(reading: FleetReading) -> list[Finding]:
-    """All findings about a fleet."""
+    """All findings about a fleet but for its model providers."""
     found = [check(reading) for check in _CHECKS]
-    fleet = reading.fleet
-    providers = [check_provider_of_workers(one, fleet.now) for one in fleet.providers]
-    return [*found, check_versions(reading, version("threadmill")), *providers]
+    return [*found, check_versions(reading, version("threadmill"))]
