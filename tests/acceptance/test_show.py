@@ -248,6 +248,8 @@ def test_its_request_to_the_model_is_repeated(
     run = Assistant(name="plain").enqueue("Hello")
     found = wait_for(redis_url, run, "model_retry")
     assert "ModelUnavailable" in found.reason
+    assert re.search(r"the last time \d+ s ago, and is repeated", found.reason)
+    assert found.seconds is None  # it begins again with each repetition
     host = standin.base_url.split("/")[2]
     wait_until(lambda: host in wait_for(redis_url, run, "model_retry").reason, "its host")
     run.cancel()
@@ -283,7 +285,7 @@ def test_its_worker_executes_a_tool(
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"^dawdle +executing +\d\d:", shown.stdout, re.MULTILINE)
     assert re.search(
-        r"^why +Its worker .* executes the tool dawdle. \(\d+", shown.stdout, re.MULTILINE
+        r"^why +Its worker .* executes the tool dawdle. \(for \d+", shown.stdout, re.MULTILINE
     )
     run.cancel()
 

@@ -16,6 +16,7 @@ from threadmill.inspection.surroundings import Surroundings
 from threadmill.inspection.workers import WorkerView
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.inspection import ParkedRun, RunPlace
+from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.tools import OnInterrupt, ToolSpec
@@ -134,7 +135,12 @@ def test_a_call_that_was_interrupted_is_executed_by_none_but_a_worker_with_its_f
 def test_a_tool_in_a_stopping_worker_is_interrupted_before_it_times_out() -> None:
     marks = {CALL: "{}", f"!{CALL}": "1"}
     stopping = worker(1, condition="stopping")
-    run: dict[str, Any] = {"status": "in_progress", "holder": stopping.id, "worker": "web:1", "attempts": 1}
+    run: dict[str, Any] = {
+        "status": "in_progress",
+        "holder": stopping.id,
+        "worker": "web:1",
+        "attempts": 1,
+    }
 
     def found(on_interrupt: OnInterrupt, *workers: WorkerView) -> Standstill:
         held = around(stopping, *workers, marks=marks, request=request(on_interrupt), **run)
@@ -149,3 +155,14 @@ def test_a_tool_in_a_stopping_worker_is_interrupted_before_it_times_out() -> Non
     assert found("report", worker(2)).cure.endswith("continues the run, and tells the model so")
     assert "calls it again; no other worker takes its queue: start one" in found("retry").cure
     assert found("fail", worker(2)).cure.endswith("another worker ends the run as failed")
+
+
+def test_a_model_is_asked_again_by_another_worker_if_this_one_is_stopping() -> None:
+    stopping = worker(1, condition="stopping")
+    held = around(stopping, status="in_progress", holder=stopping.id)
+    entry = LogEntry(last=1, records=[], at=NOW - 10_000, began=NOW - 10_000)
+    found = find_why_held(replace(held, place=replace(held.place, last_entry=entry)))
+    assert found is not None
+    assert (found.kind, found.seconds) == ("asking_model", 10.0)
+    assert found.reason.endswith("and its worker web:1 is stopping.")
+    assert "another worker asks again; no other worker takes its queue: start one" in found.cure

@@ -91,6 +91,6 @@ def _state(call: CallView) -> str:
 
 
 def _print_standstill(found: Standstill) -> None:
-    since = f" ({duration(found.seconds)})" if found.seconds is not None else ""
+    since = f" (for {duration(found.seconds)})" if found.seconds is not None else ""
     click.echo(f"{click.style('why', bold=True)}   {shown_text(found.reason)}{since}")
     click.echo(f"{click.style('cure', bold=True)}  {shown_text(found.cure)}")

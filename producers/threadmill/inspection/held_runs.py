@@ -90,11 +90,16 @@ def _retrying(around: Surroundings) -> Standstill | None:
     return Standstill(
         kind="model_retry",
         reason=f"Its request to the model{at} has failed {counted(int(last.data['tries']), 'time')}"
-        f" ({last.data['error']}{cause}) and is repeated.",
+        f" ({last.data['error']}{cause}), {_ago(around)}and is repeated.",
         cure="Wait for the provider, which threadmill status shows too; it fails after"
         " THREADMILL_MODEL_RETRIES repetitions",
-        seconds=around.seconds_since_event,
     )
+
+
+def _ago(around: Surroundings) -> str:
+    """When a request has failed last; for how long they fail is not stored."""
+    seconds = around.seconds_since_event
+    return "" if seconds is None else f"the last time {seconds:.0f} s ago, "
 
 
 def _executing(around: Surroundings) -> Standstill | None:
@@ -127,11 +132,15 @@ def _cure_in_drain(around: Surroundings, call: ToolCall) -> str:
     """What happens to a call whose worker was told to end."""
     spec = around.spec(call.name)
     end = _ENDS[spec.on_interrupt if spec else "report"]
-    start = "" if around.consumers else "; no other worker takes its queue: start one"
     return (
         "Wait for the tool; if it has not returned THREADMILL_DRAIN_SECONDS (25) after the worker"
-        f" was told to end, it is interrupted, and another worker {end}{start}"
+        f" was told to end, it is interrupted, and another worker {end}"
+        + _without_successor(around)
     )
+
+
+def _without_successor(around: Surroundings) -> str:
+    return "" if around.consumers else "; no other worker takes its queue: start one"
 
 
 def _waiting_for_worker(around: Surroundings) -> Standstill | None:
@@ -164,11 +173,19 @@ def _asking(around: Surroundings) -> Standstill | None:
     seconds = around.seconds_since_event
     if seconds is None or seconds <= MOVING_SECONDS:
         return None
-    provider = around.holder.provider if around.holder else None
+    holder = around.holder
+    provider = holder.provider if holder else None
     at = f" at {provider.host}" if provider and provider.host else ""
+    stops, cure = "", "Wait; a provider that is silent for two minutes is asked again"
+    if holder is not None and holder.condition == "stopping":
+        stops = f", and its worker {holder.worker} is stopping"
+        cure = (
+            "Wait; if there is no answer THREADMILL_DRAIN_SECONDS (25) after the worker was told to"
+            f" end, another worker asks again{_without_successor(around)}"
+        )
     return Standstill(
         kind="asking_model",
-        reason=f"It waits for the answer of the model{at}.",
-        cure="Wait; a provider that is silent for two minutes is asked again",
+        reason=f"It waits for the answer of the model{at}{stops}.",
+        cure=cure,
         seconds=seconds,
     )

@@ -12,7 +12,10 @@ LOST_LEASE = "lease"
 LOST_CONNECTION = "connection"
 _SIGNS = {
     LOST_LEASE: ("no sign of life for {seconds:.0f} s", "it is frozen or cut off"),
-    LOST_CONNECTION: ("its connection to Redis was closed", "it was killed or has crashed"),
+    LOST_CONNECTION: (
+        "its connection to Redis was closed",
+        "it was killed, has crashed, or has ended by itself",
+    ),
 }
 
 

@@ -70,8 +70,10 @@ async def test_a_death_is_noted_with_its_time_its_cause_and_its_runs(redis_url, 
     assert (death.worker, death.cause, death.runs) == (first, "connection", 1)
     [seconds, _] = await store.session.runner.command("TIME")
     assert abs(death.at - int(seconds)) < 30
-    words = "worker host:7 is dead: its connection to Redis was closed, so it was killed or has"
-    assert f"{words} crashed; its runs are reassigned: 1 ({held.record.id})" in caplog.messages
+    sign = "its connection to Redis was closed"
+    meaning = "it was killed, has crashed, or has ended by itself"
+    held_runs = f"its runs are reassigned: 1 ({held.record.id})"
+    assert f"worker host:7 is dead: {sign}, so {meaning}; {held_runs}" in caplog.messages
 
 
 async def test_a_silent_workers_death_says_for_how_long_it_was_silent(store, caplog):

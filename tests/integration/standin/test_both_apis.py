@@ -23,6 +23,7 @@ from threadmill.testing import (
 )
 from threadmill.testing.standin import parameters
 from threadmill_shared.model import Usage
+from threadmill_shared.settings import DEFAULT_MODEL
 
 
 @pytest.mark.parametrize("id", ["", "call_0"])
@@ -66,8 +67,10 @@ def test_models_are_listed(standin):
         async with client(standin) as api:
             return [model async for model in api.models.list()]
 
-    [model] = asyncio.run(models())
-    assert_of_type(openai.types.Model, model)
+    found = asyncio.run(models())
+    assert [model.id for model in found] == ["stand-in", DEFAULT_MODEL]
+    for model in found:
+        assert_of_type(openai.types.Model, model)
 
 
 def test_a_path_that_is_not_there_is_answered_with_those_that_are(standin):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared.log_text import install_command
+from threadmill_shared.settings import DEFAULT_MODEL
 
 try:
     from aiohttp import web
@@ -38,6 +39,8 @@ _BODY_LIMIT = 1024 * 1024 * 1024
 """Bytes; what is too long is to be refused by a rule or a brain, not by HTTP."""
 
 _log = logging.getLogger(__name__)
+_LISTED_MODELS = ("stand-in", DEFAULT_MODEL)
+"""It answers for any; these are listed, so that nobody is told to choose another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,9 @@ class Service:
         return await self._recorded(http, CHAT)
 
     async def _models(self, _: web.Request) -> web.StreamResponse:
-        model = {"id": "stand-in", "object": "model", "created": 0, "owned_by": "threadmill"}
-        return _json(200, encode({"object": "list", "data": [model]}))
+        common = {"object": "model", "created": 0, "owned_by": "threadmill"}
+        models = [{"id": id} | common for id in _LISTED_MODELS]
+        return _json(200, encode({"object": "list", "data": models}))
 
     async def _unknown(self, http: web.Request) -> web.StreamResponse:
         message = (
