@@ -84,6 +84,8 @@ def test_a_run_waits_while_the_only_worker_of_a_module_is_restarted(
     shown = run_threadmill("show", run.id).stdout
     assert "function of its tool look_up: no live worker has careful:look_up." in shown
     assert "Start one with its module: threadmill worker careful;" in shown
+    said = "1 in progress (1 waiting for a worker that has careful:look_up)"
+    wait_until(lambda: said in run_threadmill("status").stdout, "the worker has written it", 20)
 
     [careful] = workers.start("careful")
 

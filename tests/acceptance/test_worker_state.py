@@ -107,6 +107,13 @@ def test_it_writes_that_its_provider_fails_and_that_it_answers_again(
     pause.end()
     assert run.wait(20).status == "completed"
 
+    standin.brain = lambda _: Fault.status(404)
+    missing = Assistant(name="plain", model="gpt-nope").enqueue("Hello")
+    assert missing.wait(20).status == "failed"
+    state = wait_for_state(redis_url, worker, lambda one: bool(one.provider.missing_models))
+    assert list(state.provider.missing_models) == ["gpt-nope"]
+    assert state.provider.state == "answering"
+
 
 def test_a_worker_that_ends_or_is_found_dead_leaves_no_state(
     workers: Workers, redis_url: str

@@ -50,7 +50,7 @@ class Held:
     record = SimpleNamespace(id="run_1")
 
     @contextlib.contextmanager
-    def waiting_for_worker(self) -> Iterator[None]:
+    def waiting_for_worker(self, function: str) -> Iterator[None]:
         yield
 
 

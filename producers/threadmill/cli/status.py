@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
-from threadmill.cli.texts import NONE, duration
+from threadmill.cli.texts import NONE, duration, shown_text
 from threadmill.cli.workers import NO_WORKERS, STATE_COLORS, print_deaths, workers_table
 
 if TYPE_CHECKING:
     from threadmill.inspection.fleet import FleetStatus
+
+_NAMED = 3
+"""Functions that are named at most."""
 
 
 @click.command()
@@ -52,7 +56,7 @@ def _print_summary(found: FleetStatus) -> None:
         "namespace": found.namespace,
         "workers": f"{len(conditions) - stopping - silent} alive, {ending}{silent} silent",
         "slots": f"{found.slots.used} of {found.slots.total} used",
-        "runs": f"{runs.in_progress} in progress, {runs.queued} queued, {in_line}"
+        "runs": f"{runs.in_progress} in progress{_awaited(found)}, {runs.queued} queued, {in_line}"
         f"{runs.parked} parked",
         "approvals": f"{approvals.waiting}{'' if approvals.is_complete else '+'} waiting",
     }
@@ -62,6 +66,18 @@ def _print_summary(found: FleetStatus) -> None:
         lines["lists"] = "may lack entries until a worker has indexed them (docs/lists.md)"
     for name, text in lines.items():
         click.echo(f"{click.style(f'{name:<10}', bold=True)} {text}")
+
+
+def _awaited(found: FleetStatus) -> str:
+    """How many runs wait within an attempt for a worker that has a function, and which ones."""
+    awaited: Counter[str] = Counter()
+    for worker in found.workers:
+        awaited.update(worker.awaited_functions)
+    if not awaited:
+        return ""
+    names = ", ".join(shown_text(name) for name in sorted(awaited)[:_NAMED])
+    more = ", ..." if len(awaited) > _NAMED else ""
+    return f" ({awaited.total()} waiting for a worker that has {names}{more})"
 
 
 def _print_part(table: Table, *, empty: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from threadmill_shared.records.inspection import Census
@@ -56,6 +56,8 @@ class WorkerView:
     """Seconds by which its clock is ahead of the server's; 0: they agree, or it did not say."""
     state_age: float | None = None
     """Seconds since it has written what it is doing."""
+    awaited_functions: Mapping[str, int] = field(default_factory=dict)
+    """How many of its runs wait for a worker that has a function, by the function's identity."""
 
     @property
     def takes_runs(self) -> bool:
@@ -118,6 +120,7 @@ def _view(found: RegisteredWorker, running: int) -> WorkerView:
         metrics=known.metrics,
         clock_offset=known.clock_offset,
         state_age=found.state_age,
+        awaited_functions=known.awaited_functions,
     )
 
 

@@ -65,6 +65,8 @@ class WorkerState(Stored):
     """Runs that it executes at most at a time."""
     running: int = 0
     """Runs that it executes."""
+    awaited_functions: dict[str, int] = later_field({})
+    """How many of them wait for a worker that has a function, by the function's identity."""
     assistants: dict[str, str] = Field(default_factory=dict)
     """Digest of the definition by name of the assistants that it publishes."""
     tool_threads: ToolThreadUse = ToolThreadUse()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from functools import partial
 
 from threadmill_shared import errors, ids
@@ -168,6 +169,10 @@ class Executor:
     def executing(self) -> set[str]:
         """The ids of the runs that are being executed, or claimed at this moment."""
         return {*self._running, *self._claiming}
+
+    def awaited_functions(self) -> dict[str, int]:
+        """How many runs wait for a worker that has a function, by its identity."""
+        return Counter(one.awaited_function for one in self.held() if one.awaited_function)
 
     @property
     def running(self) -> int:

@@ -54,7 +54,8 @@ class HeldRun:
         self.stop_reason: Interruption | None = None
         self.is_calling_tools = False
         """Whether functions are being called, which cannot be repeated as a stream can."""
-        self._waits_for_worker = False
+        self.awaited_function = ""
+        """Identity of the function for which the run waits for a worker; empty: it does not."""
         self._is_draining = False
         self._writer = writer
         self._stream = AppendStream(writer, self.stop)
@@ -241,14 +242,18 @@ class HeldRun:
             self._stream.wake()
 
     @contextlib.contextmanager
-    def waiting_for_worker(self) -> Iterator[None]:
-        """Say that the run only waits for another worker, which it can do elsewhere as well."""
-        self._waits_for_worker = True
+    def waiting_for_worker(self, function: str) -> Iterator[None]:
+        """Say that the run only waits for another worker, which it can do elsewhere as well.
+
+        Args:
+            function: the identity of what that worker must have.
+        """
+        self.awaited_function = function
         self._stop_useless_wait()
         try:
             yield
         finally:
-            self._waits_for_worker = False
+            self.awaited_function = ""
 
     def begin_draining(self) -> None:
         """Let the run continue, but not wait for another worker: this one was told to end."""
@@ -256,7 +261,7 @@ class HeldRun:
         self._stop_useless_wait()
 
     def _stop_useless_wait(self) -> None:
-        if self._waits_for_worker and self._is_draining:
+        if self.awaited_function and self._is_draining:
             self.stop(Interruption.YIELD)
 
     def _lose(self) -> NoReturn:

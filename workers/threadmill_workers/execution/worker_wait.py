@@ -66,7 +66,7 @@ class WorkerWait:
             ToolNotFound: no such worker has come in time.
         """
         self.awaited = tools[0]
-        with self._held.waiting_for_worker():
+        with self._held.waiting_for_worker(tools[0].identity):
             await asyncio.sleep(0)  # a run that a draining worker gives back ends here
             found = await self._find_in_time(tools)
         self.awaited = None

@@ -76,6 +76,7 @@ class StateReport:
         return self._first.model_copy(
             update={
                 "running": self._executor.running,
+                "awaited_functions": self._executor.awaited_functions(),
                 "tool_threads": self._tool_threads(),
                 "provider": self._provider(),
                 "metrics": self._context.metrics.address,
