@@ -158,6 +158,37 @@ def test_a_redis_that_becomes_a_replica_is_told_once_and_so_is_its_return(
         assert line["level"] == "WARNING"
 
 
+def test_a_full_redis_is_told_in_few_lines_by_workers_that_run_and_by_one_that_starts(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "second").mkdir()
+    with (
+        logging_worker(tmp_path, server.url(), THREADMILL_METRICS_PORT=str(free_port())) as first,
+        server.connected() as client,
+    ):
+        assert executes()
+        client.config_set("maxmemory", 1)
+        with logging_worker(tmp_path / "second", server.url(), ready=False) as second:
+            wait_until(lambda: "cannot receive from broker" in second.log(), "it is noticed", 20)
+            wait_until(lambda: "could not send" in first.log(), "the other one finds it", 30)
+            time.sleep(AWAY_SECONDS)
+            full = [told(worker) for worker in (first, second)]
+            client.config_set("maxmemory", 0)
+            wait_until(lambda: " ready: " in second.log(), "the second one is ready", 30)
+            for worker in (first, second):
+                wait_until(
+                    lambda w=worker: "Redis has room again" in w.log(), "its end is told", 20
+                )
+            assert "can be used again" in second.log()
+            assert executes()
+    for lines in full:
+        assert {line["level"] for line in lines} <= {"INFO", "WARNING"}, lines
+        said = [line["message"] for line in lines if line["level"] == "WARNING"]
+        assert all("full (maxmemory)" in one for one in said), said
+        assert len(said) == len({one.partition(":")[0] for one in said}) <= 3, said
+        assert not any("threadmill.ping" in one or "lease" in one for one in said), said
+
+
 def test_another_cause_of_an_outage_is_told_too(server: RedisServer, tmp_path: Path) -> None:
     with logging_worker(tmp_path, server.url()) as worker:
         assert executes()

@@ -27,6 +27,7 @@ from threadmill.inspection.standstill import Standstill
 from threadmill.inspection.thread_list import ThreadView
 from threadmill.inspection.tools import ToolVersion
 from threadmill.inspection.workers import WorkerView
+from threadmill.inspection.write_refusal import WriteRefusal
 from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.records.worker_state import ProviderState, ToolThreadUse
 
@@ -35,7 +36,8 @@ INSPECTION = ROOT / "producers" / "threadmill" / "inspection"
 
 
 def test_every_kind_of_a_standstill_is_listed() -> None:
-    sources = "".join(path.read_text() for path in INSPECTION.glob("*_runs.py"))
+    paths = [*INSPECTION.glob("*_runs.py"), INSPECTION / "write_refusal.py"]
+    sources = "".join(path.read_text() for path in paths)
     named = re.findall(r"kind=(.*)", sources)
     kinds = {word for words in named for word in re.findall(r'"(\w+)"', words)}
     _, _, section = (ROOT / "docs" / "cli.md").read_text().partition("## Why a run does not move")
@@ -52,6 +54,7 @@ FIELDS = {
     "approvals of status": ApprovalCounts,
     "providers of status": ProviderView,
     "deaths of status": WorkerDeath,
+    "write_refusal of status": WriteRefusal,
     "workers": WorkerView,
     "tool_threads of workers": ToolThreadUse,
     "provider of workers": ProviderState,

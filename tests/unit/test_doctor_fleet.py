@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from threadmill.inspection.doctor.fleet import examine_fleet
 from threadmill.inspection.doctor.fleet_workers import (
     check_answers,
     check_clocks,
@@ -20,9 +23,11 @@ from threadmill.inspection.doctor.tool_threads import check_tool_threads
 from threadmill.inspection.fleet import ApprovalCounts, FleetStatus, RunCounts, SlotCounts
 from threadmill.inspection.queues import QueueView
 from threadmill.inspection.workers import WorkerView
+from threadmill.inspection.write_refusal import WriteRefusal
 from threadmill_shared.records.changes import IndexScan
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.worker_state import ToolThreadUse
+from threadmill_shared.servers.failures import REFUSED_WRITES, Failure, FailureKind
 from threadmill_shared.store.indexer import IndexingView
 from threadmill_shared.store.indexing_state import IndexingState
 from threadmill_shared.tools import as_tool
@@ -214,3 +219,20 @@ def test_indexes_that_are_not_complete() -> None:
     assert (found.state, "by team of their metadata" in found.cause) == ("warning", True)
     assert check_indexes(reading(worker(1), index_keys=("customer",))).state == "ok"
     assert check_indexes(reading()).state == "skipped"
+
+
+@pytest.mark.parametrize("kind", REFUSED_WRITES)
+def test_nothing_is_concluded_from_what_workers_cannot_write(kind: FailureKind) -> None:
+    lapsed = worker(version=None, tools={}, assistants={}, tool_threads=None)
+    found = reading(lapsed)
+    refusal = WriteRefusal.of(Failure(kind, "it refuses"))
+    found = replace(found, fleet=replace(found.fleet, write_refusal=refusal))
+    states = {one.name: one.state for one in examine_fleet(found)}
+    assert states.pop("workers.alive") == "ok"
+    assert states.pop("runs.approvals") == "ok"
+    assert set(states.values()) == {"skipped"}
+    [alive, *_] = examine_fleet(replace(found, fleet=replace(found.fleet, workers=())))
+    assert (alive.state, alive.cause) == (
+        "skipped",
+        f"not known: {refusal.cause}; workers cannot write",
+    )

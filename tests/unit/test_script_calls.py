@@ -62,6 +62,7 @@ def calls() -> list[tuple[str, Callable[..., Any]]]:
     found: list[tuple[str, Callable[..., Any]]] = [
         ("compare_and_set", texts.compare_and_set),
         ("create_assistant", texts.create_assistant),
+        ("replace_text", texts.replace_text),
         ("append", AppendScript(KEYS, run_id=RUN_ID, token="token").append),
     ]
     for family in FAMILIES:

@@ -28,6 +28,7 @@ from threadmill_workers.recovery.indexing import Indexing
 from threadmill_workers.recovery.maintenance import Maintenance
 from threadmill_workers.recovery.reconciliation import Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
+from threadmill_workers.recovery.room_check import RoomCheck
 from threadmill_workers.recovery.state_report import StateReport
 from threadmill_workers.recovery.sweep import Sweep
 from threadmill_workers.recovery.takeover import Send, Takeover
@@ -85,6 +86,8 @@ class WorkerRuntime:
         self.executor = Executor(context)
         self._state_report = StateReport(context, catalog, self.executor)
         self.maintenance = self._make_maintenance(watchdog, own_queue)
+        self._is_refused = False
+        """Whether Redis had no room for its assistants."""
         self._publishing: asyncio.Future[None] | None = None
         """The loop itself would not keep a task that nobody waits for."""
 
@@ -106,6 +109,8 @@ class WorkerRuntime:
             fleet_count=FleetCount(self._store, lease, metrics),
             metrics=metrics,
             report_state=self._state_report.write,
+            room_check=RoomCheck(self._store, self._publish_refused),
+            on_full=self._store.memory_guard.warn,
         )
 
     def _make_takeover(self, send: Send) -> Takeover:
@@ -149,12 +154,23 @@ class WorkerRuntime:
         if self._definitions:
             self._publishing = asyncio.ensure_future(self._publish())
 
+    def _publish_refused(self) -> None:
+        """Publish its assistants if Redis had no room for them, and has now."""
+        if self._is_refused:
+            self.publish_again()
+
     async def _publish(self) -> None:
+        self._is_refused = False
         try:
             await self._store.assistants.publish(self._definitions)
         except errors.StoreFull:
             # Runs of a dead worker cannot wait until there is room; assistants are known already.
-            logger.warning("Redis is full (maxmemory); this worker's assistants were not published")
+            self._is_refused = True
+            self._store.memory_guard.warn()
+            logger.warning(
+                "this worker's assistants were not published, since Redis is full (maxmemory); they"
+                " are as soon as there is room"
+            )
 
     async def enqueue_named(self, assistant: str, make: Callable[[Any], RunRequest]) -> str:
         """Enqueue for an assistant that is known by name or id; returns the run's id."""

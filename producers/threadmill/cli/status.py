@@ -10,7 +10,13 @@ import click
 from threadmill.cli.reading import read_store
 from threadmill.cli.tables import Cell, Column, Table, json_option, print_objects, print_table
 from threadmill.cli.texts import NONE, duration, shown_text
-from threadmill.cli.workers import NO_WORKERS, STATE_COLORS, print_deaths, workers_table
+from threadmill.cli.workers import (
+    NO_WORKERS,
+    STATE_COLORS,
+    print_deaths,
+    print_refusal,
+    workers_table,
+)
 
 if TYPE_CHECKING:
     from threadmill.inspection.fleet import FleetStatus
@@ -34,6 +40,8 @@ def status(*, as_json: bool) -> None:
     if as_json:
         print_objects([found])
         return
+    if found.write_refusal:
+        print_refusal(found.write_refusal)
     _print_summary(found)
     _print_part(workers_table(list(found.workers)), empty=NO_WORKERS)
     print_deaths(found.deaths)

@@ -14,6 +14,7 @@ from threadmill.cli.texts import NONE, duration, local_time
 
 if TYPE_CHECKING:
     from threadmill.inspection.workers import WorkerView
+    from threadmill.inspection.write_refusal import WriteRefusal
     from threadmill_shared.records.worker_death import WorkerDeath
     from threadmill_shared.records.worker_state import ToolThreadUse
     from threadmill_shared.settings import Settings
@@ -38,10 +39,12 @@ def workers(*, as_json: bool) -> None:
     Those that were declared dead in the last 10 minutes follow, with their runs, which were
     reassigned. With --json they are in `threadmill status`.
     """
-    found, deaths = read_store(_read_all)
+    found, deaths, refusal = read_store(_read_all)
     if as_json:
         print_objects(found, empty=NO_WORKERS)
         return
+    if refusal is not None:
+        print_refusal(refusal)
     print_table(workers_table(found), empty=NO_WORKERS)
     print_deaths(deaths)
 
@@ -101,6 +104,12 @@ def workers_table(found: list[WorkerView]) -> Table:
     return Table(columns, [_row(one) for one in found])
 
 
+def print_refusal(found: WriteRefusal) -> None:
+    """Say above other tables that Redis refuses writes, and what helps."""
+    click.echo(click.style(f"{found.effect}; what workers say of themselves may be old", "red"))
+    click.echo(f"{click.style('cure', bold=True)}  {found.cure}\n")
+
+
 def print_deaths(deaths: Sequence[WorkerDeath]) -> None:
     """Print the workers that have died, if there are any, below other tables."""
     if not deaths:
@@ -119,12 +128,16 @@ def print_deaths(deaths: Sequence[WorkerDeath]) -> None:
     print_table(Table(columns, rows), empty="")
 
 
-async def _read_all(store: Store, _: Settings) -> tuple[list[WorkerView], list[WorkerDeath]]:
+async def _read_all(
+    store: Store, _: Settings
+) -> tuple[list[WorkerView], list[WorkerDeath], WriteRefusal | None]:
     from threadmill.inspection.workers import read_deaths, read_workers
+    from threadmill.inspection.write_refusal import WriteRefusal
 
     census = await store.inspector.census()
     found = await read_workers(store, census)
-    return found, await read_deaths(store, census.now / 1000)
+    refusal = WriteRefusal.of(census.refusal) if census.refusal else None
+    return found, await read_deaths(store, census.now / 1000), refusal
 
 
 def _row(one: WorkerView) -> list[str | Cell]:

@@ -10,6 +10,7 @@ from threadmill.inspection.approvals import count_approvals
 from threadmill.inspection.providers import ProviderView, provider_views
 from threadmill.inspection.queues import QueueView, queue_of, queue_views, shared_queues
 from threadmill.inspection.workers import WorkerView, read_deaths, read_workers
+from threadmill.inspection.write_refusal import WriteRefusal
 from threadmill_shared.broker.queue_lengths import read_queue_lengths
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.inspection import Census, ParkedRun
@@ -82,6 +83,8 @@ class FleetStatus:
     """The workers that were declared dead in the last 10 minutes."""
     lists_are_incomplete: bool = False
     """Whether lists may lack runs and threads that an earlier release has written."""
+    write_refusal: WriteRefusal | None = None
+    """Why Redis refuses writes; None: it takes them."""
 
 
 async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
@@ -121,6 +124,7 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         providers=tuple(provider_views(workers)),
         deaths=tuple(await read_deaths(store, census.now / 1000)),
         lists_are_incomplete=lists_are_incomplete,
+        write_refusal=WriteRefusal.of(census.refusal) if census.refusal else None,
     )
 
 

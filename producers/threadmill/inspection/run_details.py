@@ -12,6 +12,7 @@ from threadmill.inspection.queued_runs import find_why_in_line, find_why_unclaim
 from threadmill.inspection.standstill import Standstill
 from threadmill.inspection.surroundings import Surroundings
 from threadmill.inspection.workers import WorkerView, read_workers
+from threadmill.inspection.write_refusal import WriteRefusal
 from threadmill_shared import errors, ids
 from threadmill_shared.records.objects import RunUsage, Step, ToolCall
 from threadmill_shared.records.run import RunRecord, Status
@@ -117,6 +118,10 @@ async def _find_absent(store: Store, around: Surroundings) -> list[ToolSpec]:
 
 
 async def _find_standstill(store: Store, around: Surroundings) -> Standstill | None:
+    if around.record.status.is_terminal:
+        return None
+    if (refusal := await store.inspector.refusal()) is not None:
+        return WriteRefusal.of(refusal).standstill()
     if not around.ahead or around.record.status is not Status.QUEUED:
         return _standstill(around)
     head = await _surroundings(store, around.ahead[0], around.workers)

@@ -81,8 +81,9 @@ async def read_workers(store: Store, census: Census | None = None) -> list[Worke
         StoreUnavailable: Redis does not answer.
     """
     registered = await store.workers.registered()
-    held = (census or await store.inspector.census()).held
-    views = [_view(one, held.get(one.info.id, 0)) for one in registered]
+    census = census or await store.inspector.census()
+    may_write = census.refusal is None
+    views = [_view(one, census.held.get(one.info.id, 0), may_write=may_write) for one in registered]
     return sorted(views, key=lambda view: (view.since, view.worker))
 
 
@@ -99,13 +100,13 @@ async def read_deaths(store: Store, now: float) -> list[WorkerDeath]:
     return await store.workers.deaths(since=now - RECENT_SECONDS)
 
 
-def _view(found: RegisteredWorker, running: int) -> WorkerView:
+def _view(found: RegisteredWorker, running: int, *, may_write: bool) -> WorkerView:
     info, state = found.info, found.state
     known = state or WorkerState()
     return WorkerView(
         worker=info.worker,
         id=info.id,
-        condition=_condition(found),
+        condition=_condition(found, may_write=may_write),
         since=info.since,
         running=running,
         slots=known.slots if state else None,
@@ -124,10 +125,11 @@ def _view(found: RegisteredWorker, running: int) -> WorkerView:
     )
 
 
-def _condition(found: RegisteredWorker) -> Condition:
+def _condition(found: RegisteredWorker, *, may_write: bool) -> Condition:
     if not found.has_lease:
         return "silent"
     if found.state is not None and found.state.stopping:
         return "stopping"
     is_old = found.state_age is not None and found.state_age > BLOCKED_SECONDS
-    return "blocked" if is_old else "alive"
+    # What is old says nothing while Redis refuses to store anything newer.
+    return "blocked" if is_old and may_write else "alive"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from threadmill_shared import errors
 from threadmill_shared.broker.app import try_broker
-from threadmill_shared.servers.failures import FailureKind, find_failure
+from threadmill_shared.servers.failures import REFUSED_WRITES, FailureKind, find_failure
 from threadmill_shared.servers.trouble import describe_failure
 from threadmill_shared.servers.url import BROKER, STORE, shown_address
 from threadmill_shared.settings import Settings
 
 PASSING: tuple[FailureKind, ...] = (
     *("name", "refused", "timeout", "network", "socket", "loading", "busy", "clients", "closed"),
-    *("sentinel", "disk", "other"),
+    *("sentinel", "other", *REFUSED_WRITES),
 )
 """What may pass without anybody changing the settings."""
 

@@ -10,6 +10,10 @@ from threadmill_shared.servers.url import shown_address
 logger = logging.getLogger("threadmill.broker")
 
 
+PATIENCE_SECONDS = 1.0
+"""A consumer that is connected again sooner has missed nothing: a connection was replaced."""
+
+
 class BrokerHealth:
     """What a process knows of its broker, in all threads that use it."""
 
@@ -29,7 +33,7 @@ class BrokerHealth:
     def note_disconnected(self, error: BaseException) -> None:
         """Take note that the consumer has lost its connection, or does not get one."""
         reason = describe_failure(error)
-        if self._trouble.note_failure(reason):
+        if self._trouble.note_failure(reason, after=PATIENCE_SECONDS):
             logger.warning(
                 "cannot receive from broker %s: %s; runs in progress continue, and the worker "
                 "connects again as soon as it can",

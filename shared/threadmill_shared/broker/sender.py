@@ -30,6 +30,11 @@ _EXIT_SECONDS = 3.0
 """How long an exiting process waits for its last sends."""
 
 
+EVENTS_LOSS = "monitors such as Flower get them when the broker is back"
+_TEST_LOSS = "no run depends on it, and the next one follows"
+_TESTS = {PING: "a test message", PROBE: "a probe for lost messages"}
+
+
 @dataclass(frozen=True)
 class _Message:
     """A message to be sent."""
@@ -42,7 +47,7 @@ class _Message:
     """The consequence if it cannot be sent."""
 
     def __str__(self) -> str:
-        what = self.args[0] if self.task == EXECUTE else self.task
+        what = self.args[0] if self.task == EXECUTE else _TESTS[self.task]
         return f"{what} to queue {self.queue}"
 
 
@@ -62,7 +67,7 @@ class _TaskEvents:
     """Events for monitors."""
 
     events: list[Mapping[str, Any]]
-    loss: str = "monitors such as Flower get them when the broker is back"
+    loss: str = EVENTS_LOSS
 
     def __str__(self) -> str:
         return "events of tasks"
@@ -114,11 +119,11 @@ class Sender:
 
     def send_probe(self, queue: str, now: int) -> None:
         """Queue a probe for sending: it reveals which messages the queue has lost until now."""
-        self._put(_Message(PROBE, (queue, now), queue, str(uuid.uuid4()), "another one follows"))
+        self._put(_Message(PROBE, (queue, now), queue, str(uuid.uuid4()), _TEST_LOSS))
 
     def send_ping(self, queue: str, number: int) -> None:
         """Queue a ping to a worker's own queue: it reveals whether its consumer works."""
-        self._put(_Message(PING, (number,), queue, str(uuid.uuid4()), "another one follows"))
+        self._put(_Message(PING, (number,), queue, str(uuid.uuid4()), _TEST_LOSS))
 
     def remove(self, queue: str) -> None:
         """Queue the removal of a dead worker's queue, which nobody else would ever consume."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
+from threadmill_shared.servers.failures import Failure
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Census:
     parked: int
     queued: int
     """All queued runs that are indexed, those in their thread's line, too."""
+    refusal: Failure | None = None
+    """Why the server refuses writes; None: it takes them."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ FailureKind = Literal[
     "loading",
     "busy",
     "disk",
+    "full",
+    "replica",
+    "replicas",
     "clients",
     "cluster",
     "sentinel",
@@ -33,6 +36,9 @@ FailureKind = Literal[
     "other",
 ]
 
+
+REFUSED_WRITES: tuple[FailureKind, ...] = ("full", "disk", "replica", "replicas")
+"""A server that fails so answers reads, and refuses whatever would be written."""
 
 _UNREACHED = ("name", "refused", "timeout", "network", "socket", "sentinel")
 
@@ -74,14 +80,19 @@ _SAID: list[tuple[tuple[str, ...], FailureKind, str]] = [
     (("max number of clients",), "clients", "it has as many clients as maxclients allows"),
     (("MISCONF",), "disk", "it refuses writes, since its last write to its disk failed"),
     (
-        ("OOM ", "out of memory", "used memory > 'maxmemory'"),
-        "other",
+        ("OOM ", "out of memory", "used memory > 'maxmemory'", "has reached its maxmemory"),
+        "full",
         "its memory is full (maxmemory)",
     ),
     (
         ("READONLY", "read only replica", "master -> replica"),
-        "other",
+        "replica",
         "it is a replica, which refuses writes",
+    ),
+    (
+        ("NOREPLICAS",),
+        "replicas",
+        "it refuses writes, since it has fewer replicas than min-replicas-to-write demands",
     ),
     (("`SENTINEL`", "'SENTINEL'"), "sentinel", "what answers there is not a sentinel"),
     (("MASTERDOWN", "Link with MASTER"), "other", "it is a replica that has lost its primary"),

@@ -38,6 +38,11 @@ class Trouble:
         self.failures = 0
         """How many there have been since it began."""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether something has failed, and not worked since."""
+        return self._since is not None
+
     def note_failure(self, cause: str = "", *, after: float = 0.0) -> bool:
         """Take note of a failure.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.inspection import Census, ParkedRun, RunPlace
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord, Status, field_map
+from threadmill_shared.servers.failures import REFUSED_WRITES, Failure, find_failure
+from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.index_names import status_index
 from threadmill_shared.store.parked_runs import parked_calls, read_body
 from threadmill_shared.store.session import Session
@@ -24,6 +27,7 @@ class Inspector:
     def __init__(self, session: Session) -> None:
         self._keys = session.keys
         self._runner = session.runner
+        self._is_cluster = is_cluster(session.client)
 
     async def census(self) -> Census:
         """How many runs are where.
@@ -56,7 +60,25 @@ class Inspector:
             dispatched=sum(map(int, replies[1::4])),
             parked=sum(map(int, replies[2::4])),
             queued=sum(map(int, replies[3::4])),
+            refusal=await self.refusal(),
         )
+
+    async def refusal(self) -> Failure | None:
+        """Why the server refuses writes; None: it takes them. Nothing is written.
+
+        Redis looks at its memory, its disk and its role before it looks at a command's arguments,
+        so a call without its last argument tells. In a cluster, each node is asked.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        keys = [self._keys.alive()]
+        if self._is_cluster:
+            keys += map(self._keys.holders, self._keys.buckets())
+        calls = [("HSET", key, "field", "value", "no value follows") for key in keys]
+        found = await asyncio.gather(*map(self._runner.refusal_of, calls))
+        failures = [find_failure(error) for error in found if error is not None]
+        return next((one for one in failures if one.kind in REFUSED_WRITES), None)
 
     async def parked(self, limit: int) -> list[ParkedRun]:
         """The runs that have been parked the longest, at most `limit` of them, oldest first."""

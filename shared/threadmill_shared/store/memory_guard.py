@@ -11,13 +11,11 @@ from redis import exceptions as redis_errors
 
 from threadmill_shared.log_text import OF_PROCESS
 from threadmill_shared.records.server_report import FULL_SHARE
+from threadmill_shared.servers.trouble import Trouble
 from threadmill_shared.store.connections import StoreClient, memory
 from threadmill_shared.store.scripts.runner import store_full, unavailable
 
 logger = logging.getLogger("threadmill.store")
-
-WARNING_SECONDS = 10.0
-"""Between two warnings of one process that there is no room, at least."""
 
 
 class MemoryGuard:
@@ -28,15 +26,26 @@ class MemoryGuard:
         self._client = client
         self._read_at = float("-inf")
         self._full = False
-        self._warned_at = float("-inf")
+        self._trouble = Trouble()
 
     def warn(self) -> None:
-        """Say in the log that there is none; now and then, however often it is found."""
-        if time.monotonic() - self._warned_at > WARNING_SECONDS:
-            self._warned_at = time.monotonic()
+        """Say in the log that there is none; once, however often it is found."""
+        if self._trouble.note_failure():
             logger.warning(
                 "Redis is full (maxmemory); runs wait to write until there is room",
                 extra=OF_PROCESS,
+            )
+
+    @property
+    def has_warned(self) -> bool:
+        """Whether the log says that there is none, and not yet that there is again."""
+        return self._trouble.is_on
+
+    def note_room(self) -> None:
+        """Say in the log that there is room again, if it said that there was none."""
+        if (seconds := self._trouble.note_success()) is not None:
+            logger.warning(
+                "Redis has room again, after %.0f s; runs continue", seconds, extra=OF_PROCESS
             )
 
     async def refuse_when_full(self) -> None:

@@ -43,7 +43,7 @@ class RunWriter:
         self._session.pipeline.put(sendable)
 
     def report_full_store(self) -> None:
-        """Log, now and then, that Redis takes nothing in."""
+        """Log that Redis takes nothing in, once until it does again."""
         self._session.memory_guard.warn()
 
     async def finish(

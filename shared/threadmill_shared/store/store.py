@@ -43,6 +43,7 @@ class Store:
         self.indexer = Indexer(session, self.threads)
         self.workers = Workers(session)
         self.assistants = Assistants(session)
+        self.memory_guard = session.memory_guard
 
     async def wait_for_replica(self, id: str, check: ReplicaCheck | None = None) -> bool:
         """Wait a moment for a replica to have all that this process has written before.

@@ -10,6 +10,7 @@ from threadmill_shared.records.worker_death import LOST_LEASE, WorkerDeath, deat
 from threadmill_shared.records.worker_state import WorkerState
 from threadmill_shared.records.workers import RegisteredWorker, WorkerInfo, published_name
 from threadmill_shared.store.keys import Keys
+from threadmill_shared.store.scripts.texts import replace_text
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.worker_scanner import WorkerScanner
@@ -79,13 +80,9 @@ class Workers:
         ]
 
     async def write_state(self, worker_id: str, state: WorkerState) -> None:
-        """Write down what a worker is doing, for `STATE_SECONDS`.
-
-        Raises:
-            StoreFull: Redis has no room for it.
-        """
-        key = self._keys.worker_state(worker_id)
-        await self._runner.command("SET", key, state.model_dump_json(), "EX", STATE_SECONDS)
+        """Write down what a worker is doing, for `STATE_SECONDS`; a full Redis takes it, too."""
+        place, text = self._keys.worker_state(worker_id), state.model_dump_json()
+        await self._runner.run(replace_text(place=place, text=text, lifetime=STATE_SECONDS))
 
     async def keep_state(self, worker_id: str) -> bool:
         """Say that a worker's state has not changed; False if it is not there any more."""

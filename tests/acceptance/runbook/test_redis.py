@@ -106,7 +106,7 @@ def test_redis_is_full(operator: Operator, client: Any, workers: Workers, standi
     pause.end()
     with pytest.raises(errors.StoreFull):
         Assistant(name="plain").enqueue("Is there room?")
-    operator.look(log=worker.log)
+    operator.look(log=worker.log, RUN_ID=run.id)
     operator.cure()
     assert (run.wait(30).status, run.attempt) == ("completed", 1)
     assert completes()

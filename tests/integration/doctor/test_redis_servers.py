@@ -184,6 +184,8 @@ async def test_a_replica_takes_no_writes_and_a_primary_knows_its_replicas(tmp_pa
         found = (await examine(replica.url()))["redis.replication"]
         assert found.state == "error"
         assert f"is a replica of 127.0.0.1:{primary.port}" in found.cause
+        alive = (await examine(replica.url()))["workers.alive"]
+        assert (alive.state, "it is a replica, which refuses" in alive.cause) == ("skipped", True)
         assert "redis+sentinel://" in found.cure
         found = (await examine(primary.url()))["redis.replication"]
         assert (found.state, found.cause) == ("ok", "1 replicas, all online")

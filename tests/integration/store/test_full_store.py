@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from tests.support.servers.clients import ask_all
-from tests.support.store.scene import begin_message, end_message, write_partly
+from tests.support.store.registered_workers import register
+from tests.support.store.scene import HOLDER, begin_message, end_message, write_partly
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import errors, ids
@@ -15,6 +16,8 @@ from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
+from threadmill_shared.records.worker_state import WorkerState
+from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.attachments import AttachedFiles
 from threadmill_workers.execution.history import History
@@ -51,6 +54,25 @@ async def test_nothing_new_is_taken_in(scene, fill):
         await scene.store.threads.add(scene.thread_id, [message], create=True)
 
     assert await scene.contents() == {}
+
+
+async def test_a_look_says_why_nothing_is_written_and_writes_nothing(scene, fill):
+    assert (await scene.store.inspector.census()).refusal is None
+    await fill()
+    refusal = (await scene.store.inspector.census()).refusal
+    assert refusal is not None
+    assert (refusal.kind, refusal.cause) == ("full", "its memory is full (maxmemory)")
+    assert await scene.contents() == {}
+
+
+async def test_what_a_worker_says_of_itself_is_written(scene, fill):
+    await register(scene.store, WorkerInfo(HOLDER.id, HOLDER.name, 0, "tm.aaaa", ("tm",)))
+    await fill()
+    for running in (1, 2):
+        await scene.store.workers.write_state(HOLDER.id, WorkerState(running=running))
+    [found] = await scene.store.workers.registered()
+    assert found.state is not None
+    assert (found.state.running, found.state_age) == (2, pytest.approx(0, abs=2))
 
 
 async def test_it_counts_as_full_from_nine_tenths_on(scene, client, limit):

@@ -19,6 +19,8 @@ from kombu.exceptions import OperationalError
 from threadmill_shared.broker import queues
 from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import Queues
+from threadmill_shared.broker.sender import EVENTS_LOSS
+from threadmill_shared.store.connections import is_full, is_passing
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -69,6 +71,10 @@ class RunConsumer(Consumer):
             self._flush_events()
         except (*self.connection_errors, OperationalError) as error:
             self._health.note_disconnected(error)  # the consumer's own use of it finds that, too
+        except Exception as error:
+            if not is_passing(error) and not is_full(error):
+                raise
+            self._health.note_unsent("events of tasks", error, EVENTS_LOSS)
 
     def wake_if_full(self) -> None:
         """Look for the next message, if no slot was free until now.

@@ -16,7 +16,7 @@ from kombu.asynchronous import set_event_loop
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.settings import Settings
-from threadmill_shared.store.connections import is_passing
+from threadmill_shared.store.connections import is_full, is_passing
 from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
 from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
@@ -80,7 +80,7 @@ class ConsumerService:
 
     def _log_end(self) -> None:
         error = self._controller.failure if self._controller else None
-        if error is not None and is_passing(error):  # such as of a server whose disk is full
+        if error is not None and (is_passing(error) or is_full(error)):
             self._health.note_disconnected(error)
             return
         self._ends += 1

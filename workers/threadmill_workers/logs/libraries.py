@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import re
 
+from threadmill_shared.servers.failures import REFUSED_WRITES, find_failure
+
 LIBRARIES = frozenset(
     {"aiohttp", "amqp", "asyncio", "billiard", "celery", "httpcore", "httpx", "httpx2", "kombu"}
     | {"openai", "redis", "urllib3"}
@@ -28,11 +30,21 @@ def quiet_libraries() -> None:
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("kombu.transport.redis").addFilter(_is_news)
+    logging.getLogger("kombu.asynchronous.hub").addFilter(_is_fault)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     """False for what kombu says once a second of a full Redis, which the store tells of."""
     return not str(record.msg).startswith("maybe_refresh_binding_expiry")
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """False for an event that Redis has refused, such as a heartbeat, since it is full."""
+    return not any(_is_refusal(value) for value in _values(record))
+
+
+def _is_refusal(value: object) -> bool:
+    return isinstance(value, Exception) and find_failure(value).kind in REFUSED_WRITES
 
 
 def shorten(record: logging.LogRecord) -> str:

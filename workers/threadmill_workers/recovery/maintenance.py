@@ -17,6 +17,7 @@ from threadmill_workers.recovery.indexing import LOOK_SECONDS, Indexing
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.retries import Retries
+from threadmill_workers.recovery.room_check import ROOM_SECONDS, RoomCheck
 from threadmill_workers.recovery.state_report import REPORT_SECONDS
 from threadmill_workers.recovery.sweep import Sweep
 
@@ -41,6 +42,8 @@ class Maintenance:
         fleet_count: FleetCount,
         metrics: MetricsRecorder,
         report_state: Callable[[], Awaitable[None]],
+        room_check: RoomCheck,
+        on_full: Callable[[], None],
     ) -> None:
         """Nothing is done yet.
 
@@ -56,6 +59,8 @@ class Maintenance:
             fleet_count: counts waiting runs; only if metrics are on.
             metrics: takes note of how late the event loop is.
             report_state: writes down what this worker is doing.
+            room_check: notices that a full Redis has room again.
+            on_full: called whenever something has failed because Redis is full.
         """
         self._executor = executor
         self._lease = lease
@@ -68,21 +73,24 @@ class Maintenance:
         self._fleet_count = fleet_count
         self._metrics = metrics
         self._report_state = report_state
+        self._room_check = room_check
+        self._on_full = on_full
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
         """Begin, on the running event loop, before this worker registers."""
         work = [
-            self._every(0, self._listen),
+            self._every(0, self._listen, "listening for cancelled runs"),
             self._sweep.work(),
-            self._every(COMPARE_SECONDS, self._reconciliation.compare),
-            self._every(PING_SECONDS, self._watchdog.check),
-            self._every(REPORT_SECONDS, self._report_state),
-            self._every(LOOK_SECONDS, self._indexing.look, at_once=True),
+            self._every(COMPARE_SECONDS, self._reconciliation.compare, "the comparison of runs"),
+            self._every(PING_SECONDS, self._watchdog.check, "the test of the consumer"),
+            self._every(REPORT_SECONDS, self._report_state, "the report of the worker's state"),
+            self._every(LOOK_SECONDS, self._indexing.look, "indexing", at_once=True),
+            self._every(ROOM_SECONDS, self._room_check.look, "the look for room in Redis"),
         ]
         if self._metrics.is_on:
             work.append(measure_loop_lag(self._metrics))
-            work.append(self._every(COUNT_SECONDS, self._fleet_count.count))
+            work.append(self._every(COUNT_SECONDS, self._fleet_count.count, "the count of runs"))
         self._tasks = [asyncio.ensure_future(one) for one in work]
 
     async def close(self) -> None:
@@ -106,10 +114,14 @@ class Maintenance:
                 self._executor.stop(run_id)
 
     async def _every(
-        self, seconds: float, act: Callable[[], Awaitable[None]], *, at_once: bool = False
+        self,
+        seconds: float,
+        act: Callable[[], Awaitable[None]],
+        what: str,
+        *,
+        at_once: bool = False,
     ) -> None:
-        name = getattr(act, "__name__", "work").strip("_")
-        retries = Retries(f"maintenance ({name})", self._lease.is_confirmed)
+        retries = Retries(what, self._lease.is_confirmed, on_full=self._on_full)
         pause = 0.0 if at_once else seconds
         while True:
             await asyncio.sleep(pause)

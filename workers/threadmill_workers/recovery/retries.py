@@ -19,15 +19,19 @@ PATIENCE_SECONDS = 5.0
 class Retries:
     """Logs the first failure of some work, and that it succeeds again."""
 
-    def __init__(self, what: str, is_connected: Callable[[], bool]) -> None:
+    def __init__(
+        self, what: str, is_connected: Callable[[], bool], *, on_full: Callable[[], None]
+    ) -> None:
         """It has not failed yet.
 
         Args:
-            what: names the work.
+            what: names the work, in words for operators.
             is_connected: whether the lease's own connection works. If not, the lease has told.
+            on_full: called whenever it has failed because Redis is full, and tells that itself.
         """
         self._what = what
         self._is_connected = is_connected
+        self._on_full = on_full
         self._trouble = Trouble()
 
     def note_failure(self, error: Exception) -> None:
@@ -37,10 +41,16 @@ class Retries:
             if self._trouble.note_failure(place):
                 logger.error("%s fails and is retried: %s", self._what, place)
             return
-        is_full = isinstance(error, errors.StoreFull)
-        reason = "its memory is full (maxmemory)" if is_full else describe_failure(error)
+        if isinstance(error, errors.StoreFull):
+            self._on_full()
+            return
+        reason = describe_failure(error)
         if self._is_connected() and self._trouble.note_failure(reason, after=PATIENCE_SECONDS):
-            logger.warning("%s waits for Redis, which the lease can use: %s", self._what, reason)
+            logger.warning(
+                "%s waits, since Redis cannot be used for it: %s; it is repeated",
+                self._what,
+                reason,
+            )
 
     def note_success(self) -> None:
         """Take note of a success."""

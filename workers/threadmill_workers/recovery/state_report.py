@@ -63,13 +63,8 @@ class StateReport:
         written = (self._context.lease.holder.id, self.state())
         if written == self._written and await self._workers.keep_state(written[0]):
             return
-        try:
-            await self._workers.write_state(*written)
-        except errors.StoreFull:
-            # It can wait until there is room, and nothing else depends on it.
-            self._written = None
-        else:
-            self._written = written
+        await self._workers.write_state(*written)
+        self._written = written
 
     def state(self) -> WorkerState:
         """The worker's state at this moment."""

@@ -73,12 +73,15 @@ class Sweep:
     async def work(self) -> None:
         """Sweep for ever."""
         await asyncio.gather(
-            self._for_ever(self.check_workers, WATCH_SECONDS),
-            self._for_ever(self.scan_indexes, SWEEP_SECONDS),
+            self._for_ever(self.check_workers, WATCH_SECONDS, "the check of workers"),
+            self._for_ever(self.scan_indexes, SWEEP_SECONDS, "the scan for lost runs"),
         )
 
-    async def _for_ever(self, act: Callable[[], Awaitable[None]], seconds: float) -> None:
-        retries = Retries(f"the sweep ({act.__name__})", self._is_connected)
+    async def _for_ever(
+        self, act: Callable[[], Awaitable[None]], seconds: float, what: str
+    ) -> None:
+        full = self._store.memory_guard.warn
+        retries = Retries(what, self._is_connected, on_full=full)
         while True:
             try:
                 await act()

@@ -22,6 +22,7 @@ from threadmill.inspection.doctor.stuck_runs import (
     check_overdue,
 )
 from threadmill.inspection.doctor.tool_threads import check_tool_threads
+from threadmill.inspection.write_refusal import WriteRefusal
 
 _CHECKS = (
     check_life,
@@ -39,7 +40,26 @@ _CHECKS = (
 )
 
 
+_STORED = ("runs.approvals",)
+"""What does not depend on what workers write again and again."""
+_KNOWN = ("workers.alive",)
+"""The same, if it is well: a full Redis lets leases be renewed."""
+
+
 def examine_fleet(reading: FleetReading) -> list[Finding]:
-    """All findings about a fleet but for its model providers."""
+    """All findings about a fleet but for its model providers.
+
+    While Redis refuses writes, no conclusion is drawn from what workers have written down, or have
+    not: they cannot.
+    """
     found = [check(reading) for check in _CHECKS]
-    return [*found, check_versions(reading, version("threadmill"))]
+    found.append(check_versions(reading, version("threadmill")))
+    refusal = reading.fleet.write_refusal
+    return found if refusal is None else [_unknown(one, refusal) for one in found]
+
+
+def _unknown(found: Finding, refusal: WriteRefusal) -> Finding:
+    is_known = found.name in _KNOWN and found.state == "ok"
+    if is_known or found.name in _STORED:
+        return found
+    return Finding(found.name, "skipped", f"not known: {refusal.cause}; workers cannot write")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from threadmill.inspection.doctor.finding import Finding
+from threadmill.inspection.write_refusal import WRITE_CURES
 from threadmill_shared.servers.failures import Failure, FailureKind
 from threadmill_shared.servers.tls import explain
 
 _URL_HELP = "special characters must be percent-encoded, see docs/urls.md"
-_CURES: dict[FailureKind, str] = {
+_CURES: dict[FailureKind, str] = WRITE_CURES | {
     "name": "Correct the host name in {url}, or the DNS of this machine.",
     "refused": "Start the server, or correct host and port in {url}; a server that runs must "
     "listen at this address (bind in redis.conf).",
@@ -28,7 +29,6 @@ _CURES: dict[FailureKind, str] = {
     "host.",
     "loading": "Wait; INFO persistence says how long it takes (loading_eta_seconds).",
     "busy": "Wait, or end the script: redis-cli SCRIPT KILL.",
-    "disk": "Free space on the server's disk (df -h), and see its log.",
     "clients": "Raise maxclients: redis-cli CONFIG SET maxclients 10000.",
     "cluster": "Use redis+cluster:// for a Cluster and redis:// for one server; a Cluster must "
     "have all its slots: redis-cli CLUSTER INFO.",

@@ -100,6 +100,23 @@ class ScriptRunner:
         replies: list[Any] = await self._repeat(lambda: self._pipeline.execute_all(wanted))
         return replies
 
+    async def refusal_of(self, command: tuple[Any, ...]) -> Exception | None:
+        """Send a command that is invalid, and return what the server says of it.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+
+        async def send() -> Exception | None:
+            try:
+                await self._pipeline.execute(*command)
+            except redis_errors.ResponseError as error:
+                return error
+            return None
+
+        refusal: Exception | None = await self._repeat(send)
+        return refusal
+
     async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run commands that are asked again and again, over a connection that is kept for them.
 

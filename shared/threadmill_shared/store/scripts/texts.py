@@ -1,4 +1,4 @@
-"""The script that changes a text only if nobody else has changed it before."""
+"""Scripts that change a text: if nobody else has changed it before, or even in a full store."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def compare_and_set(*, place: str, was: str, becomes: str, lifetime: int | None)
     """
     args = {"was": was, "becomes": becomes, "lifetime": "" if lifetime is None else lifetime}
     return script("compare_and_set").call({"place": place}, args)
+
+
+def replace_text(*, place: str, text: str, lifetime: int) -> ScriptCall:
+    """Put a text at the key `place` for `lifetime` seconds, even if the server is full."""
+    args: dict[str, Value] = {"text": text, "lifetime": lifetime}
+    return script("replace_text").call({"place": place}, args)
 
 
 def create_assistant(
