@@ -46,7 +46,7 @@ def install_command(extra: str) -> str:
     """
     if url := _repository_url():
         return f"pip install 'threadmill[{extra}] @ git+{url}'"
-    return f"pip install '.[{extra}]' in your clone of threadmill"
+    return f"pip install './threadmill[{extra}]' in the folder that holds your clone"
 
 
 def _repository_url() -> str | None:

@@ -285,7 +285,7 @@ REFUSALS: dict[str, tuple[dict[str, str | None], str]] = {
     "no url": ({"THREADMILL_REDIS_URL": None}, "THREADMILL_REDIS_URL is not set"),
     "no redis": ({"THREADMILL_REDIS_URL": NO_REDIS}, "Redis cannot be reached"),
     "bad setting": ({"THREADMILL_MAX_TURNS": "many"}, "THREADMILL_MAX_TURNS"),
-    "no extra": ({"PYTHONPATH": "."}, "pip install '.[worker]' in your clone"),
+    "no extra": ({"PYTHONPATH": "."}, "pip install './threadmill[worker]' in the folder"),
 }
 
 

@@ -106,6 +106,7 @@ def test_without_redis_each_says_so_in_one_line(words: list[str], environment: N
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: Redis cannot be reached")
+    assert "safe to repeat" not in line  # nothing can have been changed
 
 
 @pytest.mark.parametrize("words", [["status"], ["runs"]])

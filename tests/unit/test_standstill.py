@@ -93,8 +93,20 @@ def test_a_process_outside_that_does_not_renew_its_lease_is_lost() -> None:
     assert alive.kind == "executing_outside"
     lost = find_why_parked(around(marks=waits | {f"@{CALL}": f"me {NOW - 4_000}"}, **run))
     assert (lost.kind, lost.seconds) == ("executor_lost", 4.0)
-    assert "look is lost" in lost.reason
-    assert "run.wait" in lost.cure
+    assert "look is gone" in lost.reason
+    assert "run.wait() in Python), or threadmill cancel run_1" in lost.cure
+
+
+def test_nobody_but_a_script_has_its_own_functions() -> None:
+    lost = {CALL: "{}", f"?{CALL}": "output", f"@{CALL}": f"me {NOW - 4_000}"}
+    own = TOOL.model_copy(update={"identity": "__main__@5f0c94be71d2:look"})
+    snapshot = RunSnapshot(
+        assistant_id="asst_1", assistant_name="Marvin", model="m", instructions="", tools=(own,)
+    )
+    request = snapshot.model_dump_json()
+    found = find_why_parked(around(marks=lost, status="requires_action", request=request))
+    assert found.kind == "executor_lost"
+    assert found.cure.startswith("threadmill cancel run_1. No other process has this function")
 
 
 def test_a_parked_run_whose_time_is_over_waits_for_a_worker() -> None:

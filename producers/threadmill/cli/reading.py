@@ -28,13 +28,16 @@ def read_store(read: Callable[[Store, Settings], Coroutine[Any, Any, T]]) -> T:
 
 
 async def _read(read: Callable[[Store, Settings], Coroutine[Any, Any, T]]) -> T:
+    from threadmill_shared import errors
     from threadmill_shared.settings import load_settings
-    from threadmill_shared.store.connections import connect
+    from threadmill_shared.store.connections import REPEATABLE, connect
     from threadmill_shared.store.store import Store
 
     settings = load_settings()
     store = Store(connect(settings.store_url()), settings.namespace)
     try:
         return await read(store, settings)
+    except errors.StoreUnavailable as error:
+        raise errors.StoreUnavailable(str(error).replace(REPEATABLE, "")) from error
     finally:
         await store.close()

@@ -63,7 +63,8 @@ def _print_summary(found: FleetStatus) -> None:
     lines = {
         "namespace": found.namespace,
         "workers": f"{len(conditions) - stopping - silent} alive, {ending}{silent} silent",
-        "slots": f"{found.slots.used} of {found.slots.total} used",
+        "slots": f"{found.slots.used} of {found.slots.total}"
+        f"{'' if found.slots.is_complete else '+'} used",
         "runs": f"{runs.in_progress} in progress{_awaited(found)}, {runs.queued} queued, {in_line}"
         f"{runs.parked} parked",
         "approvals": f"{approvals.waiting}{'' if approvals.is_complete else '+'} waiting",

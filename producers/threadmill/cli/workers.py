@@ -137,7 +137,7 @@ async def _read_all(
     census = await store.inspector.census()
     found = await read_workers(store, census)
     refusal = WriteRefusal.of(census.refusal) if census.refusal else None
-    return found, await read_deaths(store, census.now / 1000), refusal
+    return found, await read_deaths(store, census.now / 1000, found), refusal
 
 
 def _row(one: WorkerView) -> list[str | Cell]:

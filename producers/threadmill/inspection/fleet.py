@@ -29,14 +29,20 @@ class SlotCounts:
     total: int
     """One that is stopping has those of its slots that are still used."""
     used: int
+    is_complete: bool = True
+    """Whether all of them say how many they have; else there may be more."""
 
     @classmethod
     def of(cls, workers: Iterable[WorkerView]) -> SlotCounts:
         """The slots of these workers; silent ones have none."""
         living = [one for one in workers if one.condition != "silent"]
         return cls(
-            total=sum((one.slots or 0) if one.takes_runs else one.running for one in living),
+            total=sum(
+                one.running if one.slots is None or not one.takes_runs else one.slots
+                for one in living
+            ),
             used=sum(one.running for one in living),
+            is_complete=all(one.slots is not None or not one.takes_runs for one in living),
         )
 
 
@@ -122,7 +128,7 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         runs=_run_counts(census, lists_are_incomplete=lists_are_incomplete),
         approvals=_approval_counts(parked, census),
         providers=tuple(provider_views(workers)),
-        deaths=tuple(await read_deaths(store, census.now / 1000)),
+        deaths=tuple(await read_deaths(store, census.now / 1000, workers)),
         lists_are_incomplete=lists_are_incomplete,
         write_refusal=WriteRefusal.of(census.refusal) if census.refusal else None,
     )

@@ -8,6 +8,7 @@ from threadmill.inspection.standstill import Standstill
 from threadmill.inspection.surroundings import Surroundings
 from threadmill_shared.log_text import counted
 from threadmill_shared.records.objects import ToolCall
+from threadmill_shared.tools.identity import is_of_one_process
 
 OVERDUE_SECONDS = 15.0
 """A live worker has ended a run by then whose time is over."""
@@ -67,8 +68,8 @@ def _unanswered(around: Surroundings, calls: Sequence[ToolCall]) -> Standstill:
     return Standstill(
         kind="waits_for_output",
         reason=f"It waits for the output of {names} from outside{_why_outside(around, calls)}.",
-        cure="Submit it (run.submit_tool_outputs), or wait for the run in a process that has the"
-        " function (run.wait)",
+        cure="Submit it (run.submit_tool_outputs in Python), or start a process that has the"
+        f" function and waits for the run (run.wait()), or threadmill cancel {around.record.id}",
         seconds=around.seconds_since_event,
     )
 
@@ -77,10 +78,20 @@ def _without_lessee(around: Surroundings, call: ToolCall) -> Standstill:
     lease = around.marks.lessee(call.id)
     return Standstill(
         kind="executor_lost",
-        reason=f"The process outside the workers that executed its tool {call.name} is lost.",
-        cure="Wait for the run in a process that has the function (run.wait): it goes on as the"
-        " tool's on_interrupt says; otherwise the run expires",
+        reason=f"The script or service that executed its tool {call.name} is gone.",
+        cure=_cure_of_loss(around, call),
         seconds=around.seconds_since(lease[1] / 1000) if lease else None,
+    )
+
+
+def _cure_of_loss(around: Surroundings, call: ToolCall) -> str:
+    """What helps if the process that executed a call is gone."""
+    spec, cancel = around.spec(call.name), f"threadmill cancel {around.record.id}"
+    if spec is not None and is_of_one_process(spec.identity):
+        return f"{cancel}. No other process has this function, since the script itself defines it"
+    return (
+        "Start another one that has the function and waits for the run (run.wait() in Python), or"
+        f" {cancel}. Otherwise the run expires"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,6 +58,9 @@ class WorkerView:
     """Seconds since it has written what it is doing."""
     awaited_functions: Mapping[str, int] = field(default_factory=dict)
     """How many of its runs wait for a worker that has a function, by the function's identity."""
+    is_mute: bool = False
+    """Whether it has not written that lately, although its release does: it cannot use Redis but
+    for its lease, which has a connection of its own."""
 
     @property
     def takes_runs(self) -> bool:
@@ -87,17 +90,22 @@ async def read_workers(store: Store, census: Census | None = None) -> list[Worke
     return sorted(views, key=lambda view: (view.since, view.worker))
 
 
-async def read_deaths(store: Store, now: float) -> list[WorkerDeath]:
+async def read_deaths(store: Store, now: float, workers: Sequence[WorkerView]) -> list[WorkerDeath]:
     """Read which workers were declared dead in the last minutes, the first one first.
 
     Args:
         store: the store.
         now: in seconds since the epoch, by the server's clock.
+        workers: the registered ones; one that was only frozen is among them again.
 
     Raises:
         StoreUnavailable: Redis does not answer.
     """
-    return await store.workers.deaths(since=now - RECENT_SECONDS)
+    since = {one.worker: one.since for one in workers if one.condition != "silent"}
+    return [
+        death.model_copy(update={"came_back": since.get(death.name, death.at) < death.at})
+        for death in await store.workers.deaths(since=now - RECENT_SECONDS)
+    ]
 
 
 def _view(found: RegisteredWorker, running: int, *, may_write: bool) -> WorkerView:
@@ -122,6 +130,7 @@ def _view(found: RegisteredWorker, running: int, *, may_write: bool) -> WorkerVi
         clock_offset=known.clock_offset,
         state_age=found.state_age,
         awaited_functions=known.awaited_functions,
+        is_mute=state is None and info.keeps_indexes,
     )
 
 

@@ -33,6 +33,8 @@ class WorkerDeath(Stored):
     at: float = 0.0
     """When it was removed, in seconds since the epoch by the server's clock; not stored, since the
     server numbers the notes by it."""
+    came_back: bool = False
+    """Whether its process is registered again, under another id; not stored."""
 
     @property
     def name(self) -> str:
@@ -47,12 +49,14 @@ class WorkerDeath(Stored):
 
     @property
     def explanation(self) -> str:
-        """What this means if the worker does not come back, such as `it is frozen or cut off`."""
+        """What this means, such as `it is frozen or cut off`, or that it came back."""
+        if self.came_back:
+            return "it came back"
         return _SIGNS.get(self.cause, ("", "the cause is unknown"))[1]
 
     def encode(self) -> str:
         """The death as it is stored."""
-        return self.model_dump_json(exclude={"at"})
+        return self.model_dump_json(exclude={"at", "came_back"})
 
 
 def deaths_in(entries: Any) -> list[WorkerDeath]:

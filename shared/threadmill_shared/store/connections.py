@@ -54,6 +54,9 @@ _PASSING_WORDS = (
 )
 _FULL_WORDS = ("OOM ", "-OOM")
 
+REPEATABLE = "; a call that may have been carried out is safe to repeat"
+"""What they are told who have changed something and got no answer."""
+
 ANSWER_SECONDS = 5.0
 """How long one command may take before its connection is given up."""
 CONNECT_SECONDS = 3.0

@@ -182,14 +182,21 @@ def test_a_clock_is_wrong(
     operator.see("threadmill doctor", "ok … workers.clock …")
 
 
-def test_redis_has_lost_its_data(operator: Operator, workers: Workers, redis_url: str) -> None:
+def test_redis_has_lost_its_data(
+    operator: Operator, workers: Workers, redis_url: str, standin: StandIn
+) -> None:
     [worker] = workers.start("bot")
     kept = Assistant.load("plain").enqueue("Before the backup.").wait(30)
     backup = Snapshot(redis_url, "threadmill")
     later = Assistant.load("plain").enqueue("After it.").wait(30)
+    lost, pause = begin_tale(standin)
     with contextlib.closing(sync_client(redis_url)) as client:
         client.flushdb()
+    wait_until(lambda: f"Redis does not know {lost.id}" in worker.log(), "its run is named", 30)
     operator.look(log=worker.log, RUN_ID=kept.id)
+    assert "another worker has taken over" not in worker.log()
+    pause.end()
+    standin.brain = lambda _: "Here I am."
     wait_until(lambda: [one.name for one in Assistant.list()], "its assistants are published again")
     assert Assistant.load("plain").enqueue("Meanwhile.").wait(30).status == "completed"
 

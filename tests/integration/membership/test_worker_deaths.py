@@ -22,7 +22,7 @@ from tests.support.store.registered_workers import (
 )
 from tests.support.waiting import wait_until_async
 
-from threadmill.inspection.workers import read_deaths
+from threadmill.inspection.workers import read_deaths, read_workers
 from threadmill_shared.records.worker_death import WorkerDeath, deaths_in
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.heartbeat_connection import open_heartbeat
@@ -52,7 +52,7 @@ async def bury(store: Store, worker_id: str, *, expired: bool, silent: float = 0
 async def deaths(store: Store, later: float = 0.0) -> list[WorkerDeath]:
     """Those that are shown so many seconds later."""
     [seconds, _] = await store.session.runner.command("TIME")
-    return await read_deaths(store, int(seconds) + later)
+    return await read_deaths(store, int(seconds) + later, await read_workers(store))
 
 
 async def comes_back(worker: Registered, first: str) -> None:
@@ -70,10 +70,21 @@ async def test_a_death_is_noted_with_its_time_its_cause_and_its_runs(redis_url, 
     assert (death.worker, death.cause, death.runs) == (first, "connection", 1)
     [seconds, _] = await store.session.runner.command("TIME")
     assert abs(death.at - int(seconds)) < 30
+    assert not death.came_back  # it has deregistered meanwhile
     sign = "its connection to Redis was closed"
     meaning = "it was killed, has crashed, or has ended by itself"
     held_runs = f"its runs are reassigned: 1 ({held.record.id})"
     assert f"worker host:7 is dead: {sign}, so {meaning}; {held_runs}" in caplog.messages
+
+
+async def test_a_worker_that_was_only_frozen_is_said_to_have_come_back(redis_url, store):
+    worker = registered(redis_url, 7)
+    async with beating(worker):
+        first = worker.id
+        await bury(store, first, expired=True, silent=5)
+        await comes_back(worker, first)
+        [death] = await deaths(store)
+        assert (death.came_back, death.explanation) == (True, "it came back")
 
 
 async def test_a_silent_workers_death_says_for_how_long_it_was_silent(store, caplog):

@@ -45,6 +45,9 @@ from threadmill_workers.log_text import describe_error
 
 logger = logging.getLogger("threadmill.worker")
 
+_ASKING_SECONDS = 3.0
+"""How long Redis may take to say whether it knows a run that was lost."""
+
 
 class Attempt:
     """Executes a run that this worker holds, and lets go of it in the end."""
@@ -147,8 +150,24 @@ class Attempt:
         except LostRun:
             if self._held.refusal:
                 return await self._end_refused()
-            logger.info("another worker has taken over %s, or has ended it", self._record.id)
+            await self._log_loss()
             return None
+
+    async def _log_loss(self) -> None:
+        """Say what has become of a run that this worker does not hold any more."""
+        run_id = self._record.id
+        if await self._is_known():
+            logger.info("another worker has taken over %s, or has ended it", run_id)
+        else:
+            logger.warning("Redis does not know %s any more: it has lost data", run_id)
+
+    async def _is_known(self) -> bool:
+        """Whether Redis has the run; also if it does not answer soon."""
+        try:
+            async with asyncio.timeout(_ASKING_SECONDS):
+                return await self._context.store.runs.token(self._record.id) is not None
+        except (TimeoutError, errors.InfrastructureError):
+            return True
 
     async def _perform_or_fail(self) -> TaskOutcome:
         try:

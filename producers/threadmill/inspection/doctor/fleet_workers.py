@@ -65,16 +65,27 @@ def check_answers(reading: FleetReading) -> Finding:
             "Make the tool that blocks a plain def; the worker exits after 30 s, and its last "
             "words name it.",
         )
+    if mute := [one for one in reading.live if one.is_mute]:
+        return Finding(
+            name,
+            "warning",
+            f"{_workers(mute)} {_do(mute, 'has a lease, but does', 'have leases, but do')} not "
+            f"write what {_do(mute, 'it does', 'they do')}{_held(mute)}",
+            "See the logs of the processes named: they may not be able to use Redis, after its "
+            "password was changed, for example.",
+        )
     return Finding(name, "ok", "all registered workers answer")
 
 
 def check_versions(reading: FleetReading, own: str) -> Finding:
     """Whether all workers, and this process, are of one release."""
     name = "workers.version"
-    if not reading.live:
-        return Finding(name, "skipped", "no worker is alive")
+    telling = [one for one in reading.live if not one.is_mute]
+    if not telling:
+        cause = "the workers do not say it" if reading.live else "no worker is alive"
+        return Finding(name, "skipped", cause)
     versions: dict[str, list[WorkerView]] = {}
-    for worker in reading.live:
+    for worker in telling:
         versions.setdefault(worker.version or _NO_VERSION, []).append(worker)
     if set(versions) == {own}:
         return Finding(name, "ok", f"all have {own}")

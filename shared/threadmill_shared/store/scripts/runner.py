@@ -13,7 +13,7 @@ from redis import exceptions as redis_errors
 from threadmill_shared import errors
 from threadmill_shared.servers.failures import Failure, find_failure
 from threadmill_shared.servers.tls import explain
-from threadmill_shared.store.connections import PASSING, is_full, is_passing
+from threadmill_shared.store.connections import PASSING, REPEATABLE, is_full, is_passing
 from threadmill_shared.store.pinned_connection import PinnedConnection
 from threadmill_shared.store.pipeline import Pipeline
 from threadmill_shared.store.scripts.loader import ScriptCall
@@ -175,7 +175,7 @@ def unavailable(error: Exception) -> errors.StoreUnavailable:
     is_cut = any(word in str(error) for word in _CUT)
     return errors.StoreUnavailable(
         f"Redis cannot be {_what(failure, error)}. Check THREADMILL_REDIS_URL "
-        "and that the server is running; a call that may have been carried out is safe to repeat."
+        f"and that the server is running{REPEATABLE}."
         + (" A server that speaks TLS needs a URL with rediss://." if is_cut else "")
     )
 
