@@ -59,6 +59,9 @@ class Process:
             clock=lambda: time.time() + self.clock_shift,
         )
 
+    def awaited_functions(self) -> dict[str, int]:
+        return {}
+
 
 @pytest.fixture
 def process(scene: Scene) -> Process:
