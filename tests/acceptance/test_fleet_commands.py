@@ -240,7 +240,7 @@ def test_status_shows_what_runs_and_what_waits(
     assert (queues["threadmill.far"]["runs"], queues["threadmill.far"]["workers"]) == (1, 0)
     assert queues["threadmill.far"]["messages"] == 1
     assert found["queues_are_exact"]
-    assert found["slots"] == {"total": 1, "used": 1}
+    assert found["slots"] == {"total": 1, "used": 1, "is_complete": True}
     [one] = found["workers"]
     assert (one["worker"], one["running"], one["slots"]) == (worker.name, 1, 1)
 

@@ -190,6 +190,7 @@ def test_redis_has_lost_its_data(
     backup = Snapshot(redis_url, "threadmill")
     later = Assistant.load("plain").enqueue("After it.").wait(30)
     lost, pause = begin_tale(standin)
+    next(event for event in lost.events() if event.event == "thread.message.delta")
     with contextlib.closing(sync_client(redis_url)) as client:
         client.flushdb()
     wait_until(lambda: f"Redis does not know {lost.id}" in worker.log(), "its run is named", 30)
