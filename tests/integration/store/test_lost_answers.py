@@ -130,6 +130,14 @@ async def add_messages(story: Story) -> None:
 
 
 @case
+async def replace_text(story: Story) -> None:
+    place = story.scene.keys.worker_state(WORKER.id)
+    story.lose()
+    assert await story.run(texts.replace_text(place=place, text="{}", lifetime=60)) == ["ok"]
+    assert await story.scene.command("GET", place) == "{}"
+
+
+@case
 async def compare_and_set(story: Story) -> None:
     place = story.scene.keys.created("asst_1")
     story.lose()
