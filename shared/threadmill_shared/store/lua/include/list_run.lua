@@ -58,7 +58,12 @@ local function list_ended_run(bucket, run_id, status, last_error, gone_at)
     words = words .. errors
     redis.call('HSET', bucket .. 'run:' .. run_id, 'listed', words)
   end
-  redis.call('ZADD', bucket .. 'expiring', gone_at, run_id .. ' ' .. words)
+  local member = run_id .. ' ' .. words
+  local before = redis.call('ZSCORE', bucket .. 'expiring', member)
+  -- It is computed from two rounded times, so a repeated call may find a millisecond more or less.
+  if not before or math.abs(before - gone_at) > 2 then
+    redis.call('ZADD', bucket .. 'expiring', gone_at, member)
+  end
 end
 
 local function unlist_run(bucket, run_id, words)
