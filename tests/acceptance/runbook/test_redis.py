@@ -64,9 +64,13 @@ def completes() -> bool:
 
 
 def begin_tale(standin: StandIn) -> tuple[Run, Pause]:
-    """A run in the middle of its message."""
+    """A run in the middle of its message.
+
+    The rest takes a second, so that it is not written with the run's end, which a full store takes.
+    """
     pause = Pause(after_tokens=10)
-    standin.brain = lambda _: Reply([Text([f"{at} " for at in range(30)])], pause=pause)
+    tale = Text([f"{at} " for at in range(30)])
+    standin.brain = lambda _: Reply([tale], delay=0.05, pause=pause)
     run = Assistant(name="plain").enqueue("Count.")
     standin.wait_until(lambda requests: bool(requests and len(requests[-1].token_times) > 5))
     return run, pause

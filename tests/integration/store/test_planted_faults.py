@@ -81,7 +81,7 @@ LINES_OF_LISTS = (
     "list_ended_run(bucket, run_id, status, record[5], digits(now + record[8]))\n",
     "    redis.call('ZREM', bucket .. was, run_id)\n",
     "    add_to_indexes(bucket, errors, place, run_id)\n",
-    "  redis.call('ZADD', bucket .. 'expiring', gone_at, run_id .. ' ' .. words)\n",
+    "    redis.call('ZADD', bucket .. 'expiring', gone_at, member)\n",
     "  redis.call('ZREM', bucket .. 'expiring', run_id .. ' ' .. words)\n",
     "  remove_from_indexes(bucket, 'all_runs ' .. words, run_id)\n",
     "remove_from_indexes(bucket, 'active ' .. (known[3] or ''), thread_id)\n",
