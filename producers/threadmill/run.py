@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from threadmill.client.client import RunView
+from threadmill.client.client import NewRun, RunView
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.runs import answers
@@ -95,6 +95,15 @@ class Run:
         self.started_at = None if record.started_at is None else record.started_at // 1000
         self.ended_at = None if record.ended_at is None else record.ended_at // 1000
         self._form = record.request.result
+
+    def __show_new__(self, new: NewRun) -> None:
+        """Show a run that was just created as it was written."""
+        request = new.command.request
+        self.messages = new.messages
+        self.assistant_name = request.assistant_name
+        self.assistant_version = request.assistant_version
+        self.created_at = new.created_at // 1000
+        self._form = request.result
 
     def __bind__(self, functions: Sequence[Tool], expected: ResultType[Any] | None) -> None:
         """Note what the caller has that enqueued the run.
@@ -432,6 +441,13 @@ def run_of(view: RunView) -> Run:
 
 def requested_run(requested: RequestedRun) -> Run:
     """The handle of a run that was enqueued here."""
-    run = run_of(requested.view)
+    found = requested.run
+    run = run_of(found) if isinstance(found, RunView) else _new_run(found)
     run.__bind__(requested.functions, requested.expected)
+    return run
+
+
+def _new_run(new: NewRun) -> Run:
+    run = Run(new.command.run_id, new.command.thread_id)
+    run.__show_new__(new)
     return run

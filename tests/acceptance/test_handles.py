@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from tests.support.environment import stretched
@@ -20,6 +21,45 @@ pytestmark = [
     pytest.mark.usefixtures("environment"),
     pytest.mark.parametrize("api", ["responses"], indirect=True),  # nobody asks a model here
 ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"model": "gpt-other", "instructions": "Be brief.", "metadata": {"order": "7"}},
+        {"result_type": list[int]},
+        {"image_files": ["https://example.org/cat.png"]},
+        {"idempotency_key": "only once", "context": {"user": "eve"}},
+    ],
+    ids=lambda options: ", ".join(options) or "nothing",
+)
+@pytest.mark.parametrize("is_waiting", [False, True], ids=["at the head", "in the line"])
+def test_the_handle_of_a_new_run_shows_what_a_loaded_one_shows(
+    options: dict[str, Any], *, is_waiting: bool
+) -> None:
+    thread = Thread()
+    ai = Assistant(name="plain")
+    if is_waiting:
+        ai.enqueue("First!", thread)
+    made = ai.enqueue("Hello!", thread, **options)
+    assert shown(made) == shown(Run.load(made.id))
+    again = ai.enqueue("Hello!", thread, **options)
+    assert (again.id == made.id) == ("idempotency_key" in options)
+    assert shown(again) == shown(Run.load(again.id))
+
+
+def test_the_handle_of_a_new_run_without_a_message_shows_what_a_loaded_one_shows() -> None:
+    thread = Thread().create()
+    thread.add("Hello!")
+    made = thread.enqueue(Assistant(name="plain"))
+    assert shown(made) == shown(Run.load(made.id))
+
+
+def shown(run: Run) -> dict[str, Any]:
+    """All that a handle shows, and how it reads its result; what its caller has is left out."""
+    own = ("_functions", "_expected")
+    return {name: value for name, value in vars(run).items() if name not in own}
 
 
 def test_a_threads_metadata_is_kept_by_the_run_that_makes_it_and_can_be_read_back() -> None:

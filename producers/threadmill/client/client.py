@@ -18,7 +18,7 @@ from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.records.changes import CANCEL_MS, Dispatch, Enqueued, ParkedCall, WaitsFor
+from threadmill_shared.records.changes import CANCEL_MS, Dispatch, EnqueueCommand, ParkedCall, WaitsFor
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
@@ -48,6 +48,23 @@ class RunView:
     steps: list[Step]
     parked: list[ParkedCall]
     """The calls that it waits for."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that was just created: its handle shows what was written, which need not be read."""
+
+    command: EnqueueCommand
+    created_at: int
+    """Milliseconds of the server's clock."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """The user's message, if there is one."""
+        item = self.command.message_item()
+        if item is None:
+            return []
+        return [Message.read(self.command.thread_id, item, self.created_at)]
 
 
 class OwnWorker(Protocol):
@@ -127,8 +144,11 @@ class Client:
 
     # ---- work, on the bridge ---------------------------------------------------------------------
 
-    async def enqueue(self, request: RunRequest, tools: list[Tool]) -> Enqueued:
+    async def enqueue(self, request: RunRequest, tools: list[Tool]) -> NewRun | RunView:
         """Store a run, and send it.
+
+        Returns:
+            What was created, or the run that the idempotency key belongs to.
 
         Raises:
             CallerError, TypeError: the request is invalid; nothing was written.
@@ -146,7 +166,9 @@ class Client:
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
-        return enqueued
+        if enqueued.created:
+            return NewRun(new, enqueued.created_at)
+        return await self.view(enqueued.run_id)
 
     async def cancel(self, run_id: str) -> Status:
         """Record that a run is to be cancelled; returns its status then.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from threadmill.client.client import Client, RunView
+from threadmill.client.client import Client, NewRun, RunView
 from threadmill.client.current import current_client
 from threadmill.runs.attachments import read_files
 from threadmill.runs.handles import AssistantHandle, ThreadHandle
@@ -26,7 +26,7 @@ from threadmill_shared.tools import Tool
 class RequestedRun:
     """A run that was enqueued, with its caller's functions and types."""
 
-    view: RunView
+    run: NewRun | RunView
     functions: list[Tool]
     """Executed in this process if the run waits for their calls."""
     expected: ResultType[Any] | None
@@ -67,8 +67,7 @@ async def request_run(
         result=None if expected is None else expected.form,
         attached=await _attached(client, options),
     )
-    enqueued = await client.call(client.enqueue(request, own))
-    return RequestedRun(await client.call(client.view(enqueued.run_id)), own, expected)
+    return RequestedRun(await client.call(client.enqueue(request, own)), own, expected)
 
 
 def _request(

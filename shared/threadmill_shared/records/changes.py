@@ -12,6 +12,8 @@ from pydantic_core import to_jsonable_python
 
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.definition import RunSnapshot
+from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 
 CANCEL_MS = 1000
@@ -43,6 +45,8 @@ class Enqueued:
     send: Dispatch | None
     created: bool
     """False if the idempotency key already belonged to a run."""
+    created_at: int
+    """Milliseconds of the server's clock; 0: it was not created."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,14 @@ class EnqueueCommand:
     """Limit for the time until its first claim; None: there is none."""
     parent: str | None = None
     """The run whose tool enqueues this one."""
+
+    def message_item(self) -> MessageItem | None:
+        """The user's message, as it is stored; None: no message is added to the thread."""
+        if self.message is None:
+            return None
+        item = user_message(self.message_id, self.message, attached=self.attached)
+        item["run_id"] = self.run_id
+        return item
 
 
 def content_digest(*parts: Any) -> str:

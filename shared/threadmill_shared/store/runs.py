@@ -22,7 +22,7 @@ from threadmill_shared.records.changes import (
     Reclaimed,
 )
 from threadmill_shared.records.last_error import LastError
-from threadmill_shared.records.messages import assistant_message, user_message
+from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.files import Files
@@ -134,11 +134,17 @@ class Runs:
             rest=_run_fields(new),
         )
         reply = await self._runner.run(call)
-        outcome, run_id, ahead, send, queue = reply
+        outcome, run_id, ahead, send, queue, created_at = reply
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
         await self._session.wait_for_replica(run_id)
-        return Enqueued(run_id, int(ahead), _dispatch(send, queue), outcome != "same")
+        return Enqueued(
+            run_id,
+            int(ahead),
+            _dispatch(send, queue),
+            created=outcome != "same",
+            created_at=int(created_at),
+        )
 
     async def cancel(self, run_id: str) -> Ended:
         """Cancel a run; if a worker executes it, the worker is notified and ends it.
@@ -230,11 +236,8 @@ class Runs:
 
 
 def _user_message(new: EnqueueCommand) -> str:
-    if new.message is None:
-        return ""
-    item = user_message(new.message_id, new.message, attached=new.attached)
-    item["run_id"] = new.run_id
-    return to_json(item).decode()
+    item = new.message_item()
+    return "" if item is None else to_json(item).decode()
 
 
 def _run_fields(new: EnqueueCommand) -> list[str | int]:

@@ -18,7 +18,10 @@ async def test_a_run_on_a_free_thread_takes_its_head_and_is_to_be_sent(scene, cl
     enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes == ["dispatch"]
-    assert enqueued == Enqueued(new.run_id, 0, Dispatch(new.run_id, "tm.dice"), created=True)
+    created_at = (await scene.record(new.run_id)).created_at
+    assert enqueued == Enqueued(
+        new.run_id, 0, Dispatch(new.run_id, "tm.dice"), created=True, created_at=created_at
+    )
     assert await scene.status(new.run_id) is Status.QUEUED
     assert await scene.members("dispatched") == [new.run_id]
     assert await scene.texts() == ["Roll five dice"]
@@ -93,7 +96,7 @@ async def test_an_idempotency_key_gives_the_run_that_it_belongs_to(scene, client
     second = await scene.enqueue("hello", idempotency_key="monday")
 
     assert client.outcomes == ["dispatch", "same"]
-    assert second == Enqueued(first.run_id, 0, None, created=False)
+    assert second == Enqueued(first.run_id, 0, None, created=False, created_at=0)
 
 
 async def test_an_idempotency_key_with_other_content_is_refused(scene, client):
@@ -114,7 +117,10 @@ async def test_a_lost_answer_to_the_first_run_is_answered_again(scene: Scene, cl
     enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes == ["dispatch", "again"]
-    assert enqueued == Enqueued(new.run_id, 0, Dispatch(new.run_id, "tm"), created=True)
+    created_at = (await scene.record(new.run_id)).created_at
+    assert enqueued == Enqueued(
+        new.run_id, 0, Dispatch(new.run_id, "tm"), created=True, created_at=created_at
+    )
 
 
 async def test_a_lost_answer_to_a_waiting_run_is_answered_with_its_place(scene, client):
@@ -126,7 +132,8 @@ async def test_a_lost_answer_to_a_waiting_run_is_answered_with_its_place(scene, 
     enqueued = await scene.store.runs.enqueue(new)
 
     assert client.outcomes[-2:] == ["waiting", "again"]
-    assert enqueued == Enqueued(new.run_id, 2, None, created=True)
+    created_at = (await scene.record(new.run_id)).created_at
+    assert enqueued == Enqueued(new.run_id, 2, None, created=True, created_at=created_at)
 
 
 # ---- interrupt ---------------------------------------------------------------------------------

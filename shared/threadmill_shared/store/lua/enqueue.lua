@@ -4,7 +4,7 @@
 -- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key
 -- rest: fields of the run (name, value)*
 --
--- replies (outcome, run, runs ahead, run to send, its queue):
+-- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
 --   dispatch    the run is at the head
 --   waiting     it is in the line
 --   again       this very call was applied before
@@ -19,29 +19,30 @@ local now = clock()
 local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
   local before = redis.call('ZRANK', line, run_id)
+  local stored = redis.call('HMGET', run, 'queue', 'created_at')
   if before then
-    return {'again', run_id, before + 1, '', ''}
+    return {'again', run_id, before + 1, '', '', stored[2]}
   end
-  return {'again', run_id, 0, run_id, redis.call('HGET', run, 'queue')}
+  return {'again', run_id, 0, run_id, stored[1], stored[2]}
 end
 if digest ~= '' then
   local used = redis.call('HMGET', idem, 'run', 'digest')
   -- A key whose run went with its thread is free again; a deleted thread's runs go in pages.
   if used[1] and redis.call('EXISTS', bucket .. 'run:' .. used[1]) == 1
     and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
-    return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', ''}
+    return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', '', 0}
   end
 end
 local known = redis.call('HMGET', thread, 'created_at', 'head')
 if not known[1] and create ~= '1' then
-  return {'no_thread', '', 0, '', ''}
+  return {'no_thread', '', 0, '', '', 0}
 end
 local head = known[2] or ''
 if head ~= '' and when_busy == 'reject' then
-  return {'locked', head, 0, '', ''}
+  return {'locked', head, 0, '', '', 0}
 end
 if head ~= '' and redis.call('ZCARD', line) >= tonumber(max_waiting) then
-  return {'full', head, redis.call('ZCARD', line), '', ''}
+  return {'full', head, redis.call('ZCARD', line), '', '', 0}
 end
 
 redis.call('HSETNX', thread, 'created_at', now)
@@ -78,7 +79,7 @@ list_thread(bucket, thread_id, now)
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
   log(bucket, run_id, 2, '["r","created",{}],["r","queued",{}]', now)
-  return {'dispatch', run_id, 0, run_id, queue}
+  return {'dispatch', run_id, 0, run_id, queue, now}
 end
 
 local turn = redis.call('HINCRBY', thread, 'line', 1)
@@ -91,10 +92,10 @@ local ahead = redis.call('ZRANK', line, run_id) + 1
 log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.run.waiting",{"ahead":'
   .. digits(ahead) .. '}]', now)
 if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'interrupts') then
-  return {'waiting', run_id, ahead, '', ''}
+  return {'waiting', run_id, ahead, '', '', now}
 end
 local _, next_run, queue = cancel_run(bucket, head, now, cancel_ms)
 if next_run == run_id then
-  return {'dispatch', run_id, 0, run_id, queue}
+  return {'dispatch', run_id, 0, run_id, queue, now}
 end
-return {'waiting', run_id, ahead, next_run, queue}
+return {'waiting', run_id, ahead, next_run, queue, now}
