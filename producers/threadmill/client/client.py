@@ -18,7 +18,13 @@ from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.records.changes import CANCEL_MS, Dispatch, EnqueueCommand, ParkedCall, WaitsFor
+from threadmill_shared.records.changes import (
+    CANCEL_MS,
+    Dispatch,
+    EnqueueCommand,
+    ParkedCall,
+    WaitsFor,
+)
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
@@ -118,6 +124,7 @@ class Client:
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
+        self._sender.push_with(self.store.broker_queues.push)
         self._notifications = Notifications(self.store.subscription())
         self.log_follower = LogFollower(self.store, self._notifications)
 
@@ -139,6 +146,7 @@ class Client:
         self._sender.close()  # when nobody gives it anything any more
 
     async def _shut(self) -> None:
+        self._sender.push_with(None)
         await self._notifications.close()
         await self.store.close()
 

@@ -11,14 +11,16 @@ import contextlib
 import queue
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.broker.app import ONE_TRY, SEND_SECONDS, make_app
 from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, Queues, declared
+from threadmill_shared.broker.task_message import task_message
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 
@@ -75,6 +77,9 @@ class _TaskEvents:
 
 _Job = _Message | _Removal | _TaskEvents
 
+Push = Callable[[str, bytes, Callable[[Exception | None], None]], None]
+"""Puts a message into a queue, and tells later what has come in place of an answer, if anything."""
+
 
 class Sender:
     """Sends to Celery, in a thread of its own: publishing blocks, possibly for long."""
@@ -100,8 +105,19 @@ class Sender:
         """Events that wait for the broker."""
         self.failures = 0
         """How many messages could not be sent."""
+        self._push: Push | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+
+    def push_with(self, push: Push | None) -> None:
+        """From now on put tasks into their queues with `push`, if the store's Redis is the broker.
+
+        That needs neither a thread nor Celery. It is called in the thread that sends.
+
+        Args:
+            push: None: Celery sends them, as it does everything else.
+        """
+        self._push = push if self._settings.broker_url is None else None
 
     def send(self, dispatch: Dispatch | None) -> None:
         """Queue a run for sending; returns at once. None: there is nothing to send."""
@@ -111,7 +127,7 @@ class Sender:
                 name = self._queues.of_begun(name)
             loss = "the run is stored; a worker sends it again if nobody claims it"
             task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
-            self._put(_Message(EXECUTE, (dispatch.run_id,), name, task_id, loss))
+            self._send(_Message(EXECUTE, (dispatch.run_id,), name, task_id, loss))
 
     def send_events(self, events: list[Mapping[str, Any]]) -> None:
         """Queue events of tasks for monitors."""
@@ -119,15 +135,28 @@ class Sender:
 
     def send_probe(self, queue: str, now: int) -> None:
         """Queue a probe for sending: it reveals which messages the queue has lost until now."""
-        self._put(_Message(PROBE, (queue, now), queue, str(uuid.uuid4()), _TEST_LOSS))
+        self._send(_Message(PROBE, (queue, now), queue, str(uuid.uuid4()), _TEST_LOSS))
 
     def send_ping(self, queue: str, number: int) -> None:
         """Queue a ping to a worker's own queue: it reveals whether its consumer works."""
-        self._put(_Message(PING, (number,), queue, str(uuid.uuid4()), _TEST_LOSS))
+        self._send(_Message(PING, (number,), queue, str(uuid.uuid4()), _TEST_LOSS))
 
     def remove(self, queue: str) -> None:
         """Queue the removal of a dead worker's queue, which nobody else would ever consume."""
         self._put(_Removal(queue))
+
+    def _send(self, message: _Message) -> None:
+        if self._push is None:
+            self._put(message)
+            return
+        encoded = task_message(message.task, message.args, queue=message.queue, task_id=message.id)
+        self._push(message.queue, encoded, partial(self._note_pushed, message))
+
+    def _note_pushed(self, message: _Message, error: Exception | None) -> None:
+        if error is None:
+            self.health.note_success()
+        else:
+            self._put(message)  # Celery tries once more, and the log tells if it fails
 
     def _put(self, job: _Job) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from threadmill_shared.store.assistants import Assistants
+from threadmill_shared.store.broker_queues import BrokerQueues
 from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.held_runs import HeldRuns
@@ -31,6 +32,7 @@ class Store:
         self.namespace = namespace
         self.session = session = Session(client, namespace, patience=patience)
         self.server = Server(session)
+        self.broker_queues = BrokerQueues(session.pipeline)
         self.logs = Logs(session)
         self.files = Files(session)
         self.threads = Threads(session, self.files)
@@ -70,5 +72,6 @@ class Store:
         self.session.pipeline.on_round_trip = note
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Send the last messages, and close the connections."""
+        await self.broker_queues.drain()
         await self.session.close()
