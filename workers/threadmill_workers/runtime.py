@@ -79,6 +79,7 @@ class WorkerRuntime:
         """
         self._context = context
         self._store = context.store
+        context.sender.push_with(self._store.broker_queues.push)
         if context.metrics.is_on:
             self._store.on_round_trip(context.metrics.note_round_trip)
         self._definitions = list(catalog.definitions.values())
@@ -194,6 +195,7 @@ class WorkerRuntime:
         await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
         await self._notifications.close()
         await self._context.model.close()
+        self._context.sender.push_with(None)
         await self._store.close()
 
 

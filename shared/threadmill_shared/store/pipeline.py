@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from redis import exceptions as redis_errors
+
 from threadmill_shared.cancellation import cancel_all
 from threadmill_shared.log_text import where_raised
 from threadmill_shared.store.connections import StoreClient, is_passing
+from threadmill_shared.store.pinned_connection import PinnedConnection
 
 logger = logging.getLogger("threadmill.store")
 
@@ -43,6 +46,7 @@ class Pipeline:
 
     def __init__(self, client: StoreClient) -> None:
         self.client = client
+        self._connection = PinnedConnection(client)
         self.on_round_trip: Callable[[float], None] = lambda _: None
         """Told how many seconds each pipeline has taken to be answered."""
         self._waiting: dict[Sendable, None] = {}
@@ -104,16 +108,21 @@ class Pipeline:
                 logger.error("could not process a reply of Redis: %s", where_raised(error))
 
     async def _replies(self, commands: list[Command]) -> list[Any]:
-        pipeline = self.client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
         try:
-            return list(await pipeline.execute(raise_on_error=False))
+            return await self._connection.ask_each(commands)
         except Exception as error:  # noqa: BLE001  each caller knows what to do about it
+            if isinstance(error, redis_errors.TimeoutError):
+                self._fail_callers(error)
             if is_passing(error) or len(commands) == 1:
                 return [error] * len(commands)
         # One of them cannot be sent at all; the others must not suffer for it.
         return [reply for command in commands for reply in await self._replies([command])]
+
+    def _fail_callers(self, error: Exception) -> None:
+        """Tell those that have called meanwhile, too: each would wait as long once more."""
+        for call in [one for one in self._waiting if isinstance(one, _Call)]:
+            del self._waiting[call]
+            call.settle(error)
 
 
 def _command(sendable: Sendable) -> Command | None:
