@@ -3,10 +3,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from threadmill_shared.errors import BadTemplate, CallerError
-from threadmill_shared.instructions import templates
-from threadmill_shared.instructions.templates import MAX_RENDERED, render
+from threadmill_shared.instructions import sandbox
+from threadmill_shared.instructions.sandbox import render
+from threadmill_shared.instructions.templates import MAX_RENDERED, has_syntax, render_plain
 
 
 class Assistant:
@@ -202,10 +205,10 @@ def test_the_result_may_be_as_large_as_its_limit_in_bytes():
 
 
 def test_a_template_is_compiled_once():
-    templates._compiled.cache_clear()
+    sandbox._compiled.cache_clear()
     for user in ("eve", "bob"):
         assert rendered("Hi {{ context.user }}", user=user) == f"Hi {user}"
-    assert templates._compiled.cache_info().misses == 1
+    assert sandbox._compiled.cache_info().misses == 1
 
 
 def test_templates_are_rendered_in_many_threads_at_once():
@@ -220,3 +223,15 @@ def test_templates_are_rendered_in_many_threads_at_once():
     for thread in threads:
         thread.join()
     assert results == {number: {str(number)} for number in range(4)}
+
+
+@given(st.text(st.sampled_from("ab {}%#\n\r\t\x0b\x0c\u2028é-")))
+def test_a_template_without_syntax_is_rendered_as_jinja_would(template: str) -> None:
+    assume(not has_syntax(template))
+    assert render_plain(template) == rendered(template)
+
+
+def test_a_template_without_syntax_has_the_same_limit() -> None:
+    assert render_plain("é" * (MAX_RENDERED // 2)) == "é" * (MAX_RENDERED // 2)
+    with pytest.raises(BadTemplate, match="exceed"):
+        render_plain("é" * (MAX_RENDERED // 2 + 1))

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import errors
-from threadmill_shared.instructions.templates import MAX_RENDERED, Template, has_syntax, render
+from threadmill_shared.instructions.templates import (
+    MAX_RENDERED,
+    Template,
+    has_syntax,
+    render_plain,
+)
 
 logger = logging.getLogger("threadmill")
 
@@ -37,11 +42,19 @@ def rendered(parts: Sequence[Instructions], *, self_: Any, context: dict[str, An
         BadTemplate: a template cannot be rendered.
         TooLarge: a text exceeds the limit.
     """
-    variables = {"self_": self_, "context": context}
     return [
-        _checked(part) if isinstance(part, str) else render(part.source, **variables)
+        _checked(part) if isinstance(part, str) else _render(part.source, self_, context)
         for part in parts
     ]
+
+
+def _render(template: str, self_: Any, context: dict[str, Any]) -> str:
+    if not has_syntax(template):
+        return render_plain(template)
+    # Here, since most producers never need Jinja, and it takes long to import.
+    from threadmill_shared.instructions.sandbox import render  # noqa: PLC0415
+
+    return render(template, self_=self_, context=context)
 
 
 def _checked(text: str) -> str:
