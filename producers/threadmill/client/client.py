@@ -170,7 +170,10 @@ class Client:
             new = replace(
                 new, queue=Queues(self.settings.namespace).embedded(self._own_worker.queue)
             )
-        enqueued = await self.store.runs.enqueue(new)
+        # A tool's run may be executed in this process, without a message.
+        is_child = child_runs.parent_here() is not None
+        task = b"" if is_child else self._sender.task_of(new.run_id, new.queue)
+        enqueued = await self.store.runs.enqueue(new, task)
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)

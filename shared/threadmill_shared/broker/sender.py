@@ -122,12 +122,17 @@ class Sender:
     def send(self, dispatch: Dispatch | None) -> None:
         """Queue a run for sending; returns at once. None: there is nothing to send."""
         if dispatch is not None:
-            name = dispatch.queue
-            if dispatch.begun:
-                name = self._queues.of_begun(name)
-            loss = "the run is stored; a worker sends it again if nobody claims it"
-            task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
-            self._send(_Message(EXECUTE, (dispatch.run_id,), name, task_id, loss))
+            self._send(self._execute(dispatch))
+
+    def task_of(self, run_id: str, queue: str) -> bytes:
+        """The message that sends a new run, for the script that creates it; empty: `send` it."""
+        return b"" if self._push is None else _encoded(self._execute(Dispatch(run_id, queue)))
+
+    def _execute(self, dispatch: Dispatch) -> _Message:
+        queue = self._queues.of_begun(dispatch.queue) if dispatch.begun else dispatch.queue
+        task_id = ids.new_task_id(dispatch.run_id, dispatch.attempt)
+        loss = "the run is stored; a worker sends it again if nobody claims it"
+        return _Message(EXECUTE, (dispatch.run_id,), queue, task_id, loss)
 
     def send_events(self, events: list[Mapping[str, Any]]) -> None:
         """Queue events of tasks for monitors."""
@@ -149,8 +154,8 @@ class Sender:
         if self._push is None:
             self._put(message)
             return
-        encoded = task_message(message.task, message.args, queue=message.queue, task_id=message.id)
-        self._push(message.queue, encoded, partial(self._note_pushed, message))
+        note = partial(self._note_pushed, message)
+        self._push(message.queue, _encoded(message), note)
 
     def _note_pushed(self, message: _Message, error: Exception | None) -> None:
         if error is None:
@@ -205,6 +210,10 @@ class Sender:
         unsent, self._unsent = self._unsent, []
         if unsent:
             self._outbox.put(_TaskEvents(unsent))
+
+
+def _encoded(message: _Message) -> bytes:
+    return task_message(message.task, message.args, queue=message.queue, task_id=message.id)
 
 
 class _Publisher:

@@ -103,8 +103,13 @@ class Runs:
 
     # ---- changing --------------------------------------------------------------------------------
 
-    async def enqueue(self, new: EnqueueCommand) -> Enqueued:
+    async def enqueue(self, new: EnqueueCommand, task: bytes = b"") -> Enqueued:
         """Create a run.
+
+        Args:
+            new: all that is written.
+            task: the message for its queue, if that is in the same Redis: it is sent with the run,
+                unless the run has to wait.
 
         Raises:
             ThreadNotFound: the thread must exist and does not.
@@ -131,6 +136,7 @@ class Runs:
             message=_user_message(new),
             assistants=" ".join(assistant_indexes(new.request)),
             thread_key=new.thread_key or "",
+            task=task,
             rest=_run_fields(new),
         )
         reply = await self._runner.run(call)

@@ -28,6 +28,50 @@ async def test_a_run_on_a_free_thread_takes_its_head_and_is_to_be_sent(scene, cl
     assert await scene.event_names(new.run_id) == ["thread.run.created", "thread.run.queued"]
 
 
+async def test_a_run_is_sent_by_the_script_if_the_broker_is_the_same_redis(scene, client):
+    queue = own_queue(scene)
+    new = scene.new_run(queue=queue)
+
+    enqueued = await scene.store.runs.enqueue(new, b"its task")
+
+    assert (client.outcomes, enqueued.send) == (["dispatch"], None)
+    assert await taken_from(scene, queue) == ["its task"]
+
+
+async def test_a_run_that_waits_is_not_sent(scene):
+    await scene.enqueue("first")
+    queue = own_queue(scene)
+    new = scene.new_run(queue=queue)
+
+    enqueued = await scene.store.runs.enqueue(new, b"its task")
+
+    assert (enqueued.ahead, enqueued.send) == (1, None)
+    assert await taken_from(scene, queue) == []
+
+
+async def test_a_run_that_takes_the_head_from_another_is_sent_by_the_script(scene):
+    first = await scene.enqueue("first")
+    queue = own_queue(scene)
+    new = scene.new_run("second", queue=queue, when_busy="interrupt")
+
+    enqueued = await scene.store.runs.enqueue(new, b"its task")
+
+    assert await scene.status(first.run_id) is Status.CANCELLED
+    assert (enqueued.ahead, enqueued.send) == (0, None)
+    assert await taken_from(scene, queue) == ["its task"]
+
+
+def own_queue(scene: Scene) -> str:
+    """In the thread's bucket, since a cluster's script reaches no other key."""
+    return f"{scene.keys.bucket(scene.thread_id)}a-queue"
+
+
+async def taken_from(scene: Scene, queue: str) -> list[str]:
+    found: list[str] = await scene.command("LRANGE", queue, 0, -1)
+    await scene.command("UNLINK", queue)
+    return found
+
+
 async def test_a_run_on_a_busy_thread_waits_and_its_message_is_not_in_the_thread_yet(scene, client):
     await scene.enqueue("first")
     second = await scene.enqueue("second")

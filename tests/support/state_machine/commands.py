@@ -132,6 +132,7 @@ class Commands:
                 "message": f"said to {run_id}",
                 "assistants": ASSISTANT,
                 "thread_key": "",
+                "task": "",
             },
             tuple(part for pair in fields.items() for part in pair),
             key,

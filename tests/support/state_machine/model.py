@@ -150,6 +150,7 @@ class Model:
         message: str,
         assistants: str,
         thread_key: str,
+        task: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:

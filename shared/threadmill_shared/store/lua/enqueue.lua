@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -15,6 +15,15 @@
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
 -- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
+-- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send.
+local function send_task(queue)
+  if task == '' then
+    return run_id, queue
+  end
+  redis.call('LPUSH', queue, task)
+  return '', ''
+end
+
 local now = clock()
 local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
@@ -79,7 +88,8 @@ list_thread(bucket, thread_id, now)
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
   log(bucket, run_id, 2, '["r","created",{}],["r","queued",{}]', now)
-  return {'dispatch', run_id, 0, run_id, queue, now}
+  local send, to = send_task(queue)
+  return {'dispatch', run_id, 0, send, to, now}
 end
 
 local turn = redis.call('HINCRBY', thread, 'line', 1)
@@ -96,6 +106,7 @@ if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'int
 end
 local _, next_run, queue = cancel_run(bucket, head, now, cancel_ms)
 if next_run == run_id then
-  return {'dispatch', run_id, 0, run_id, queue, now}
+  local send, to = send_task(queue)
+  return {'dispatch', run_id, 0, send, to, now}
 end
 return {'waiting', run_id, ahead, next_run, queue, now}

@@ -31,12 +31,14 @@ class RunScripts:
         message: str,
         assistants: str,
         thread_key: str,
+        task: bytes,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
 
         An empty `digest` says that there is no idempotency key; `assistants` are the names of the
-        indexes that the run stands in for its assistant's sake.
+        indexes that the run stands in for its assistant's sake. `task` is the message for the
+        run's queue, if that is in the same Redis, else empty.
         """
         keys = {
             "run": self._keys.run(run_id),
@@ -58,6 +60,7 @@ class RunScripts:
             "message": message,
             "assistants": assistants,
             "thread_key": thread_key,
+            "task": task,
         }
         return script("enqueue").call(keys, args, rest)
 
