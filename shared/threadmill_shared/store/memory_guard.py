@@ -55,11 +55,43 @@ class MemoryGuard:
             StoreFull: there is none.
             StoreUnavailable: Redis does not answer.
         """
-        if time.monotonic() - self._read_at > 1:
-            self._read_at = time.monotonic()
-            self._full = await self._is_full()
+        if self._begins_check():
+            self.note(is_full=await self._is_full())
+        elif self._full:
+            raise store_full()
+
+    def share_to_check(self) -> float | None:
+        """What a script should look at: at this share of its memory the server has no room.
+
+        Returns:
+            None: it was looked at less than a second ago.
+
+        Raises:
+            StoreFull: there was no room then.
+        """
+        if self._begins_check():
+            return FULL_SHARE
         if self._full:
             raise store_full()
+        return None
+
+    def note(self, *, is_full: bool) -> None:
+        """Take note of what was found.
+
+        Raises:
+            StoreFull: there is no room.
+        """
+        self._full = is_full
+        if is_full:
+            raise store_full()
+
+    def _begins_check(self) -> bool:
+        """Whether the caller is the one that looks now; of those that come at once, one is."""
+        now = time.monotonic()
+        is_due = now - self._read_at > 1
+        if is_due:
+            self._read_at = now
+        return is_due
 
     async def _is_full(self) -> bool:
         try:

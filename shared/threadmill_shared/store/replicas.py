@@ -14,6 +14,7 @@ In a Redis Cluster the mark lies in the run's bucket, and its node's replicas ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -80,6 +81,11 @@ class Replicas:
             self._warn()
         return is_confirmed
 
+    def look(self, mark: str) -> None:
+        """Begin to ask what is known no more, so that the next wait need not."""
+        with contextlib.suppress(redis_errors.RedisError, redis_errors.RedisClusterException):
+            self._server_of(mark).look()
+
     async def close(self) -> None:
         """Give up what has no answer yet."""
         for server in self._servers.values():
@@ -144,15 +150,21 @@ class _Server:
                 self._read_at = float("-inf")  # the replica may have left
         return is_confirmed
 
+    def look(self) -> asyncio.Future[None] | None:
+        """Begin to learn whether there are replicas, if that is not known; None: it is."""
+        if not self._can_ask or time.monotonic() - self._read_at <= KNOWN_SECONDS:
+            return None
+        if self._reading is None or self._reading.done():
+            self._reading = self._begin(self._read_replication())
+        return self._reading
+
     async def close(self) -> None:
         """Give up what has no answer yet."""
         await cancel_all(self._work)
 
     async def _ask_for_confirmation(self, mark: str, check: ReplicaCheck | None) -> bool:
-        if self._can_ask and time.monotonic() - self._read_at > KNOWN_SECONDS:
-            if self._reading is None or self._reading.done():
-                self._reading = self._begin(self._read_replication())
-            await asyncio.shield(self._reading)
+        if (reading := self.look()) is not None:
+            await asyncio.shield(reading)
         if not self._can_ask or not self.were_seen or (check is None and not self._needed):
             return True
         if self._question is None:

@@ -30,6 +30,7 @@ from threadmill_shared.store.index_names import assistant_indexes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
+from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
@@ -118,29 +119,16 @@ class Runs:
             IdempotencyMismatch: the key was used with other content.
             StoreFull: Redis has no room for new runs.
         """
-        await self._session.memory_guard.refuse_when_full()
-        await self._files.attach(new.thread_id, new.attached)
-        keyed = new.idempotency_key is not None
-        call = self._scripts.enqueue(
-            run_id=new.run_id,
-            thread_id=new.thread_id,
-            idempotency_key=new.idempotency_key or "",
-            create=new.create_thread,
-            metadata=as_json(new.thread_metadata),
-            when_busy=new.when_busy,
-            cancel_ms=CANCEL_MS,
-            max_waiting=new.max_waiting,
-            wait_ms=None if new.wait_seconds is None else int(new.wait_seconds * 1000),
-            digest=new.content_digest if keyed else "",
-            message_id=new.message_id if new.message is not None else "",
-            message=_user_message(new),
-            assistants=" ".join(assistant_indexes(new.request)),
-            thread_key=new.thread_key or "",
-            task=task,
-            rest=_run_fields(new),
-        )
-        reply = await self._runner.run(call)
+        memory_guard = self._session.memory_guard
+        if new.attached:
+            await memory_guard.refuse_when_full()
+            await self._files.attach(new.thread_id, new.attached)
+        full_share = memory_guard.share_to_check()
+        self._session.look_at_replicas(new.run_id)
+        reply = await self._runner.run(self._enqueue_call(new, task, full_share))
         outcome, run_id, ahead, send, queue, created_at = reply
+        if full_share is not None:
+            memory_guard.note(is_full=outcome == "no_room")
         if outcome in ENQUEUE_REFUSALS:
             raise enqueue_refusal(outcome, new, run_id, int(ahead))
         await self._session.wait_for_replica(run_id)
@@ -150,6 +138,30 @@ class Runs:
             _dispatch(send, queue),
             created=outcome != "same",
             created_at=int(created_at),
+        )
+
+    def _enqueue_call(
+        self, new: EnqueueCommand, task: bytes, full_share: float | None
+    ) -> ScriptCall:
+        is_keyed = new.idempotency_key is not None
+        return self._scripts.enqueue(
+            run_id=new.run_id,
+            thread_id=new.thread_id,
+            idempotency_key=new.idempotency_key or "",
+            create=new.create_thread,
+            metadata=as_json(new.thread_metadata),
+            when_busy=new.when_busy,
+            cancel_ms=CANCEL_MS,
+            max_waiting=new.max_waiting,
+            wait_ms=None if new.wait_seconds is None else int(new.wait_seconds * 1000),
+            digest=new.content_digest if is_keyed else "",
+            message_id=new.message_id if new.message is not None else "",
+            message=_user_message(new),
+            assistants=" ".join(assistant_indexes(new.request)),
+            thread_key=new.thread_key or "",
+            task=task,
+            full_share=full_share,
+            rest=_run_fields(new),
         )
 
     async def cancel(self, run_id: str) -> Ended:

@@ -41,6 +41,14 @@ class Session:
         """
         return await self._replicas.wait_for_replica(self.keys.mark(id), check)
 
+    def look_at_replicas(self, id: str) -> None:
+        """Ask for the replicas that the next write may have to wait for, beside that write.
+
+        Args:
+            id: a thread's or run's, which says where it will be written.
+        """
+        self._replicas.look(self.keys.mark(id))
+
     async def keys_like(self, pattern: str) -> AsyncIterator[str]:
         """The keys that match a pattern, each once.
 

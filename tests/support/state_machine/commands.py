@@ -133,6 +133,7 @@ class Commands:
                 "assistants": ASSISTANT,
                 "thread_key": "",
                 "task": "",
+                "full_share": "",
             },
             tuple(part for pair in fields.items() for part in pair),
             key,

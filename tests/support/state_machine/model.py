@@ -151,6 +151,7 @@ class Model:
         assistants: str,
         thread_key: str,
         task: str,
+        full_share: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -14,6 +14,7 @@
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
+--   no_room     the server has used at least this share of its memory
 -- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
 -- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send.
 local function send_task(queue)
@@ -22,6 +23,16 @@ local function send_task(queue)
   end
   redis.call('LPUSH', queue, task)
   return '', ''
+end
+
+-- Asked here, since a question of its own would cost a round trip. A user may have no right to ask.
+local function has_room()
+  local info = full_share ~= '' and redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then
+    return true
+  end
+  local limit = tonumber(string.match(info, 'maxmemory:(%d+)') or 0)
+  return limit == 0 or tonumber(string.match(info, 'used_memory:(%d+)')) < full_share * limit
 end
 
 local now = clock()
@@ -41,6 +52,9 @@ if digest ~= '' then
     and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
     return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', '', 0}
   end
+end
+if not has_room() then
+  return {'no_room', '', 0, '', '', 0}
 end
 local known = redis.call('HMGET', thread, 'created_at', 'head')
 if not known[1] and create ~= '1' then

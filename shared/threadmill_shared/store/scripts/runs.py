@@ -32,13 +32,15 @@ class RunScripts:
         assistants: str,
         thread_key: str,
         task: bytes,
+        full_share: float | None,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
 
         An empty `digest` says that there is no idempotency key; `assistants` are the names of the
         indexes that the run stands in for its assistant's sake. `task` is the message for the
-        run's queue, if that is in the same Redis, else empty.
+        run's queue, if that is in the same Redis, else empty. At `full_share` of its memory the
+        server has no room; None: it has.
         """
         keys = {
             "run": self._keys.run(run_id),
@@ -61,6 +63,7 @@ class RunScripts:
             "assistants": assistants,
             "thread_key": thread_key,
             "task": task,
+            "full_share": "" if full_share is None else full_share,
         }
         return script("enqueue").call(keys, args, rest)
 
