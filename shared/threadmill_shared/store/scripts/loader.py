@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-Value = str | int | float
+Value = str | bytes | int | float
 Command = tuple[Any, ...]
 """A command as redis-py takes it: `EVALSHA`, digest, number of keys, keys, arguments."""
 
