@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from threadmill.hosted_tools import CodeInterpreter, FileSearch, WebSearch
     from threadmill.printing import pprint_messages, pprint_run, pprint_steps
     from threadmill.run import Run
+    from threadmill.runs.options import Job
     from threadmill.thread import Thread
     from threadmill_shared.events.decoder import Event
     from threadmill_shared.instructions.templates import Template
@@ -31,6 +32,7 @@ __all__ = [
     "Event",
     "EventHandler",
     "FileSearch",
+    "Job",
     "Message",
     "Page",
     "PrintHandler",
@@ -55,6 +57,7 @@ _HOMES = {
     "Event": "threadmill_shared.events.decoder",
     "EventHandler": "threadmill.handlers",
     "FileSearch": "threadmill.hosted_tools",
+    "Job": "threadmill.runs.options",
     "Message": "threadmill_shared.records.objects",
     "Page": "threadmill_shared.records.page",
     "PrintHandler": "threadmill.handlers",

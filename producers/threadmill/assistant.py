@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self, Unpack
 
 from pydantic import (
@@ -24,11 +24,18 @@ from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
 from threadmill.handlers.follow import run_and_follow
-from threadmill.run import Run, requested_run
+from threadmill.run import Run, requested_run, requested_runs
 from threadmill.runs.attachments import Files
 from threadmill.runs.checks import check_message_given, unknown_field
 from threadmill.runs.lists import assistant_page
-from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
+from threadmill.runs.many import request_many
+from threadmill.runs.options import (
+    EnqueueOptions,
+    Job,
+    RequestOptions,
+    SayOptions,
+    WaitOptions,
+)
 from threadmill.runs.registration import (
     Entry,
     Registrant,
@@ -516,3 +523,26 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
+
+    async def _enqueue_many(self, jobs: Iterable[str | Job]) -> builtins.list[Run]:
+        """Send many messages, in few round trips; return when all runs are stored.
+
+        All jobs are checked before anything is written. Those of one thread keep their order.
+
+        Args:
+            jobs: at most 10,000 messages, or arguments of `enqueue` by name, such as
+                `{"message": "Hello!", "thread": thread, "idempotency_key": "order-1"}`.
+
+        Returns:
+            The runs, in the order of the jobs.
+
+        Raises:
+            NotAllEnqueued: some runs could not be stored; `.runs` has the others, and `.errors`
+                what `enqueue` would have raised, by the job's index.
+            TypeError, CallerError: a job is invalid; nothing was written.
+            StoreUnavailable: Redis does not answer; nothing was written.
+        """
+        return requested_runs(await request_many(self, jobs))
+
+    enqueue_many = blocking(_enqueue_many)
+    enqueue_many_async = awaitable(_enqueue_many)

@@ -447,6 +447,19 @@ def requested_run(requested: RequestedRun) -> Run:
     return run
 
 
+def requested_runs(requested: Sequence[RequestedRun | Exception]) -> list[Run]:
+    """The handles of runs that were enqueued here, in order.
+
+    Raises:
+        NotAllEnqueued: some were not.
+    """
+    runs = [None if isinstance(one, Exception) else requested_run(one) for one in requested]
+    failed = {at: one for at, one in enumerate(requested) if isinstance(one, Exception)}
+    if failed:
+        raise errors.NotAllEnqueued(runs=runs, errors=failed)
+    return [run for run in runs if run is not None]
+
+
 def _new_run(new: NewRun) -> Run:
     run = Run(new.command.run_id, new.command.thread_id)
     run.__show_new__(new)

@@ -7,6 +7,7 @@ ThreadmillError
 │   ├── NotWaiting, CallTaken, OutputMismatch
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
+├── NotAllEnqueued         some of many runs could not be stored
 ├── RunFailed              the run ended without an answer
 ├── WaitTimeout            the wait ended, the run continues
 ├── ModelError             the provider's side
@@ -120,6 +121,24 @@ class LifecycleError(CallerError, ValueError):
 
 
 # ---- how a run or a wait ended -------------------------------------------------------------------
+
+
+class NotAllEnqueued(ThreadmillError):
+    """Some runs of an `enqueue_many` could not be stored.
+
+    Attributes:
+        runs: in the order of the jobs, the run of each; None: it was not stored, or nobody knows.
+        errors: what `enqueue` would have raised for these, by the job's index.
+    """
+
+    def __init__(self, *, runs: list[Any], errors: dict[int, Exception]) -> None:
+        self.runs = runs
+        self.errors = errors
+        index, first = next(iter(errors.items()))
+        super().__init__(
+            f"{len(errors)} of {len(runs)} jobs were not enqueued; `.errors` says why, and `.runs` "
+            f"has the runs of the others. Job {index}: {first}"
+        )
 
 
 class RunFailed(ThreadmillError):

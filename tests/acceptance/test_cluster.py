@@ -14,7 +14,7 @@ from tests.support.processes.worker import Workers
 from tests.support.provider_requests import is_speaking, tool_outputs
 from tests.support.servers.pool import Servers
 
-from threadmill import Assistant, Event, Thread, errors
+from threadmill import Assistant, Event, Job, Thread, errors
 from threadmill.client.current import close_client
 from threadmill.testing import Pause, Reply, StandIn, Text
 from threadmill.transfer import export_file, import_file
@@ -72,8 +72,13 @@ def test_threads_and_assistants_of_all_nodes_are_exported_and_imported(
 def test_threads_on_all_nodes_are_served(workers: Workers) -> None:
     workers.start("bot")
     plain = Assistant(name="plain")
-    runs = [plain.enqueue("Hello!", Thread(key=f"thread {number}")) for number in range(12)]
+    threads = [Thread(key=f"thread {number}") for number in range(12)]
+    runs = [plain.enqueue("Hello!", thread) for thread in threads]
+    runs += plain.enqueue_many([Job(message="Hello!", thread=thread) for thread in threads])
     assert {run.wait(30).status for run in runs} == {"completed"}
+    assert [[run.id for run in thread.runs()] for thread in threads] == [
+        [one.id, other.id] for one, other in zip(runs[:12], runs[12:], strict=True)
+    ]
 
 
 def test_a_cancel_reaches_the_worker(workers: Workers, standin: StandIn) -> None:

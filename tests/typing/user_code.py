@@ -17,6 +17,7 @@ from threadmill import (
     Event,
     EventHandler,
     FileSearch,
+    Job,
     Message,
     PrintHandler,
     Run,
@@ -148,6 +149,11 @@ def talking(ai: Assistant, thread: Thread) -> None:
     assert_type(ai.enqueue("Hello!", thread, "reject", "monday", {"user": 7}), Run)
     ai.enqueue("Hello!", result_type=Place, temperature=0)
     ai.enqueue("Hello!", instructions=Template("{{ self_.name }}"), additional_instructions=None)
+    assert_type(ai.enqueue_many(["Hello!"]), list[Run])
+    job: Job = {"message": "Hello!", "thread": thread, "temperature": 0, "image_files": ["a.png"]}
+    jobs = [job, Job(message="Hello!", context={"user": 7}, when_busy="reject", result_type=Place)]
+    ai.enqueue_many(jobs)
+    ai.enqueue_many(number for number in ("one", "two"))
     thread.run(ai, additional_instructions=Template("{{ context.tenant }}"))
     assert_type(Assistant("Ada", Template("{{ self_.name }}")).instructions, str)
 
@@ -155,6 +161,7 @@ def talking(ai: Assistant, thread: Thread) -> None:
 async def talking_async(ai: Assistant, thread: Thread) -> None:
     assert_type(await ai.say_async("Hello!", thread, event_handler_class=None), Run)
     assert_type(await ai.enqueue_async("Hello!", thread=thread, when_busy="queue"), Run)
+    assert_type(await ai.enqueue_many_async(["Hello!", Job(message="Hello!")]), list[Run])
 
 
 def threads(ai: Assistant) -> None:
@@ -245,6 +252,9 @@ def failures(ai: Assistant) -> None:
         print(error.run)
     except errors.ThreadLocked as error:
         assert_type(error.run_id, str)
+    except errors.NotAllEnqueued as error:
+        assert_type(error.errors, dict[int, Exception])
+        print(error.runs)
     except (errors.WaitTimeout, errors.CallerError, errors.InfrastructureError):
         pass
 
@@ -263,5 +273,7 @@ def mistakes(ai: Assistant, thread: Thread) -> None:
     ai.say("Hello!", temprature=1)  # type: ignore[call-arg]
     ai.say(3)  # type: ignore[arg-type]
     ai.enqueue("Hello!", when_busy="wait")  # type: ignore[arg-type]
+    Job(thread=thread)  # type: ignore[typeddict-item]
+    Job(message="Hello!", colour="red")  # type: ignore[typeddict-unknown-key]
     thread.run("Marvin")  # type: ignore[arg-type]
     Assistant(colour="red")  # type: ignore[call-arg]

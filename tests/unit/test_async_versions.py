@@ -14,7 +14,8 @@ from threadmill import Assistant, Thread, transfer
 def test_each_class_has_operations() -> None:
     assert {owner for owner, _ in pairs()} == set(CLASSES)
     named = {f"{owner.__name__}.{name}" for owner, name in pairs()}
-    promised = {"Assistant.say", "Assistant.enqueue", "Assistant.load", "Assistant.create"}
+    promised = {"Assistant.enqueue_many"}
+    promised |= {"Assistant.say", "Assistant.enqueue", "Assistant.load", "Assistant.create"}
     promised |= {"Assistant.delete", "Assistant.save", "Thread.create", "Thread.add"}
     promised |= {"Thread.get_messages", "Thread.run", "Thread.delete", "Thread.runs"}
     promised |= {"Run.submit_tool_outputs", "Run.approve", "Run.reject"}

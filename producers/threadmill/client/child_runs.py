@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import EnqueueCommand
@@ -13,26 +14,42 @@ DEEPEST = 20
 """The most runs, each enqueued by a tool of the previous one, that are checked."""
 
 
-async def as_child(new: EnqueueCommand, store: Store) -> EnqueueCommand:
-    """The run, as a child of the run whose tool enqueues it; outside of tools, unchanged.
+@dataclass(frozen=True)
+class Ancestry:
+    """The runs whose tools wait for what is enqueued here; outside of tools there are none."""
 
-    Raises:
-        ThreadLocked: the thread is held by a run that waits, through its tools, for this one.
-    """
-    try:
-        call = current_call()
-    except NoCurrentCall:
-        return new
-    run_id: str | None = call.run_id
-    for _ in range(DEEPEST):
-        if run_id is None:
-            break
-        thread_id, parent = await store.runs.thread_and_parent(run_id)
-        if thread_id == new.thread_id:
+    parent: str | None = None
+    threads: Mapping[str, str] = field(default_factory=dict)
+    """The threads that they hold, and which of them holds each."""
+
+    @classmethod
+    async def read(cls, store: Store) -> Ancestry:
+        """That of the tool call that is executed here."""
+        try:
+            call = current_call()
+        except NoCurrentCall:
+            return cls()
+        run_id: str | None = call.run_id
+        threads: dict[str, str] = {}
+        for _ in range(DEEPEST):
+            if run_id is None:
+                break
+            thread_id, parent = await store.runs.thread_and_parent(run_id)
+            if thread_id is not None:
+                threads.setdefault(thread_id, run_id)
+            run_id = parent
+        return cls(call.run_id, threads)
+
+    def adopt(self, new: EnqueueCommand) -> EnqueueCommand:
+        """The run as their child; outside of tools, unchanged.
+
+        Raises:
+            ThreadLocked: its thread is held by a run that waits, through its tools, for this one.
+        """
+        if (holder := self.threads.get(new.thread_id)) is not None:
             raise errors.ThreadLocked(
-                f"{run_id} holds this thread, and this tool is part of that run, or of one that it "
+                f"{holder} holds this thread, and this tool is part of that run, or of one that it "
                 "waits for; it would wait for itself. Use another thread.",
-                run_id=run_id,
+                run_id=holder,
             )
-        run_id = parent
-    return dataclasses.replace(new, parent=call.run_id)
+        return new if self.parent is None else replace(new, parent=self.parent)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from threadmill.client.bridge import Bridge
-from threadmill.client.child_runs import as_child
+from threadmill.client.child_runs import Ancestry
 from threadmill.client.operations import BridgeCall, drive_briefly
 from threadmill_shared import child_runs, errors
 from threadmill_shared.broker.queues import Queues
@@ -22,6 +22,7 @@ from threadmill_shared.records.changes import (
     CANCEL_MS,
     Dispatch,
     EnqueueCommand,
+    Enqueued,
     ParkedCall,
     WaitsFor,
 )
@@ -162,18 +163,54 @@ class Client:
             CallerError, TypeError: the request is invalid; nothing was written.
             StoreUnavailable, StoreFull: as their names say.
         """
-        new = enqueue_command(request, self.settings)
-        warn_of_retirement(new.request.model)
-        new = await as_child(new, self.store)
-        if self._own_worker is not None:
-            await asyncio.to_thread(self._own_worker.add_functions, self.settings, tools)
-            new = replace(
-                new, queue=Queues(self.settings.namespace).embedded(self._own_worker.queue)
-            )
+        new = (await self.ancestry()).adopt(enqueue_command(request, self.settings))
+        [new] = await self._prepare([new], tools)
+        return await self._handed_over(new, await self.store.runs.enqueue(new, self._task(new)))
+
+    async def ancestry(self) -> Ancestry:
+        """The runs whose tools wait for what is enqueued here."""
+        return await Ancestry.read(self.store)
+
+    async def enqueue_many(
+        self, new: Sequence[EnqueueCommand], tools: list[Tool]
+    ) -> list[NewRun | RunView | Exception]:
+        """Store runs, and send them.
+
+        Returns:
+            For each, in order, what `enqueue` returns, or raises when it writes.
+        """
+        prepared = await self._prepare(new, tools)
+        outcomes: list[NewRun | RunView | Exception] = []
+        async for found in self.store.runs.enqueue_many(prepared, self._task):
+            one = prepared[len(outcomes)]
+            outcomes.append(found if isinstance(found, Exception) else await self._try(one, found))
+        return outcomes
+
+    async def _prepare(
+        self, new: Sequence[EnqueueCommand], tools: list[Tool]
+    ) -> Sequence[EnqueueCommand]:
+        """The runs as this process enqueues them; a worker of its own gets their tools."""
+        for model in {one.request.model for one in new}:
+            warn_of_retirement(model)
+        if self._own_worker is None:
+            return new
+        await asyncio.to_thread(self._own_worker.add_functions, self.settings, tools)
+        queue = Queues(self.settings.namespace).embedded(self._own_worker.queue)
+        return [replace(one, queue=queue) for one in new]
+
+    async def _try(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | RunView | Exception:
+        try:
+            return await self._handed_over(new, enqueued)
+        except errors.ThreadmillError as error:
+            return error
+
+    def _task(self, new: EnqueueCommand) -> bytes:
         # A tool's run may be executed in this process, without a message.
         is_child = child_runs.parent_here() is not None
-        task = b"" if is_child else self._sender.task_of(new.run_id, new.queue)
-        enqueued = await self.store.runs.enqueue(new, task)
+        return b"" if is_child else self._sender.task_of(new.run_id, new.queue)
+
+    async def _handed_over(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | RunView:
+        """Send what is to be sent; returns what was created, or whose idempotency key it is."""
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 from threadmill.runs.attachments import Files
+from threadmill.runs.handles import ThreadHandle
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
 from threadmill_shared.records.definition import ReasoningEffort, Verbosity
@@ -57,6 +58,19 @@ class SayOptions(EnqueueOptions, total=False):
     when_busy: WhenBusy
     idempotency_key: str | None
     context: dict[str, Any] | None
+
+
+class Job(SayOptions, total=False):
+    """What `enqueue_many` takes for one run: the arguments of `enqueue`, by name."""
+
+    message: Required[str]
+    """What the user says."""
+    thread: ThreadHandle | None
+    """The conversation; None: a new one."""
+    code_interpreter_files: Files
+    """Paths, as for `say`."""
+    file_search_files: Files
+    image_files: Files
 
 
 @dataclass(frozen=True)

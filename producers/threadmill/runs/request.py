@@ -23,14 +23,24 @@ from threadmill_shared.tools import Tool
 
 
 @dataclass(frozen=True)
+class PreparedRun:
+    """A run that is to be enqueued, with its caller's functions and types."""
+
+    request: RunRequest
+    functions: list[Tool]
+    """Executed in this process if the run waits for their calls."""
+    expected: ResultType[Any] | None
+    """The type of its result."""
+
+
+@dataclass(frozen=True)
 class RequestedRun:
     """A run that was enqueued, with its caller's functions and types."""
 
     run: NewRun | RunView
     functions: list[Tool]
-    """Executed in this process if the run waits for their calls."""
+    """As in `PreparedRun`."""
     expected: ResultType[Any] | None
-    """The type of its result."""
 
 
 async def request_run(
@@ -52,6 +62,25 @@ async def request_run(
         CallerError: the request is invalid; nothing was written.
         StoreUnavailable: Redis does not answer.
     """
+    prepared = await prepare_run(assistant, message, thread, options)
+    client = current_client()
+    run = await client.call(client.enqueue(prepared.request, prepared.functions))
+    return RequestedRun(run, prepared.functions, prepared.expected)
+
+
+async def prepare_run(
+    assistant: AssistantHandle,
+    message: str | None,
+    thread: ThreadHandle | None,
+    options: RequestOptions,
+) -> PreparedRun:
+    """Collect what a run needs, as `request_run` is given it; nothing is written.
+
+    Raises:
+        TypeError: `thread` is not a thread, or an option is invalid.
+        CallerError: a tool or a file is invalid.
+        StoreUnavailable: Redis does not answer.
+    """
     _refuse_no_thread(thread)
     expected = _expected(options)
     client = current_client()
@@ -67,7 +96,7 @@ async def request_run(
         result=None if expected is None else expected.form,
         attached=await _attached(client, options),
     )
-    return RequestedRun(await client.call(client.enqueue(request, own)), own, expected)
+    return PreparedRun(request, own, expected)
 
 
 def _request(

@@ -18,7 +18,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -80,6 +80,17 @@ class Replicas:
         if not is_confirmed and self._were_seen:
             self._warn()
         return is_confirmed
+
+    async def wait_for_replicas(self, marks: Iterable[str]) -> None:
+        """Wait as `wait_for_replica` does, once for each server that has one of these marks."""
+        chosen = {self._node_of(mark): mark for mark in marks}
+        await asyncio.gather(*map(self.wait_for_replica, chosen.values()))
+
+    def _node_of(self, mark: str) -> Any:
+        if isinstance(self._client, RedisCluster):
+            with contextlib.suppress(redis_errors.RedisError, redis_errors.RedisClusterException):
+                return self._client.get_node_from_key(mark)
+        return None
 
     def look(self, mark: str) -> None:
         """Begin to ask what is known no more, so that the next wait need not."""

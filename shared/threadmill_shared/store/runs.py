@@ -7,12 +7,12 @@ sweep looks at in `indexes`.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from pydantic_core import to_json
 
-from threadmill_shared import ids
+from threadmill_shared import errors, ids
 from threadmill_shared.records.changes import (
     CANCEL_MS,
     Dispatch,
@@ -25,6 +25,7 @@ from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.store.bulk_enqueue import BulkEnqueue, Reply
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.index_names import assistant_indexes
 from threadmill_shared.store.logs import Logs
@@ -125,23 +126,41 @@ class Runs:
             await self._files.attach(new.thread_id, new.attached)
         full_share = memory_guard.share_to_check()
         self._session.look_at_replicas(new.run_id)
-        reply = await self._runner.run(self._enqueue_call(new, task, full_share))
-        outcome, run_id, ahead, send, queue, created_at = reply
+        reply = await self._runner.run(self._enqueue_call(new, task, full_share=full_share))
         if full_share is not None:
-            memory_guard.note(is_full=outcome == "no_room")
-        if outcome in ENQUEUE_REFUSALS:
-            raise enqueue_refusal(outcome, new, run_id, int(ahead))
-        await self._session.wait_for_replica(run_id)
-        return Enqueued(
-            run_id,
-            int(ahead),
-            _dispatch(send, queue),
-            created=outcome != "same",
-            created_at=int(created_at),
-        )
+            memory_guard.note(is_full=reply[0] == "no_room")
+        enqueued = _enqueued(new, reply)
+        await self._session.wait_for_replica(enqueued.run_id)
+        return enqueued
+
+    async def enqueue_many(
+        self, new: Sequence[EnqueueCommand], task_of: Callable[[EnqueueCommand], bytes]
+    ) -> AsyncIterator[Enqueued | Exception]:
+        """Create runs in this order, many in a round trip.
+
+        Args:
+            new: all that is written.
+            task_of: the message for a run's queue; see `enqueue`.
+
+        Yields:
+            For each run, in order, what `enqueue` returns or raises for it. If Redis has no room or
+            does not answer, the runs behind are not sent.
+        """
+
+        def call_of(one: EnqueueCommand, after: str) -> ScriptCall:
+            return self._enqueue_call(one, task_of(one), after=after)
+
+        bulk, at = BulkEnqueue(self._session, self._files, call_of), iter(new)
+        async for reply in bulk.replies(new):
+            yield _outcome(next(at), reply)
 
     def _enqueue_call(
-        self, new: EnqueueCommand, task: bytes, full_share: float | None
+        self,
+        new: EnqueueCommand,
+        task: bytes,
+        *,
+        full_share: float | None = None,
+        after: str = "",
     ) -> ScriptCall:
         is_keyed = new.idempotency_key is not None
         return self._scripts.enqueue(
@@ -161,6 +180,7 @@ class Runs:
             thread_key=new.thread_key or "",
             task=task,
             full_share=full_share,
+            after=after,
             rest=_run_fields(new),
         )
 
@@ -251,6 +271,28 @@ class Runs:
             return Reclaimed(reply[0])
         dispatch = Dispatch(record.id, reply[1], begun=True, attempt=record.attempts + 1)
         return Reclaimed("ok", dispatch, int(reply[2]) / 1000, is_first=reply[0] == "ok")
+
+
+def _outcome(new: EnqueueCommand, reply: Reply | Exception) -> Enqueued | Exception:
+    if isinstance(reply, Exception):
+        return reply
+    try:
+        return _enqueued(new, reply)
+    except errors.CallerError as error:
+        return error
+
+
+def _enqueued(new: EnqueueCommand, reply: Reply) -> Enqueued:
+    outcome, run_id, ahead, send, queue, created_at = reply
+    if outcome in ENQUEUE_REFUSALS:
+        raise enqueue_refusal(outcome, new, run_id, int(ahead))
+    return Enqueued(
+        run_id,
+        int(ahead),
+        _dispatch(send, queue),
+        created=outcome != "same",
+        created_at=int(created_at),
+    )
 
 
 def _user_message(new: EnqueueCommand) -> str:

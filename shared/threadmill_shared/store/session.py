@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from threadmill_shared.store.connections import PASSING, StoreClient
 from threadmill_shared.store.keys import Keys
@@ -40,6 +40,10 @@ class Session:
             Whether one has it, or there are no replicas.
         """
         return await self._replicas.wait_for_replica(self.keys.mark(id), check)
+
+    async def wait_for_replicas(self, ids: Iterable[str]) -> None:
+        """Wait a moment for replicas to have all that this process has written for these ids."""
+        await self._replicas.wait_for_replicas(map(self.keys.mark, ids))
 
     def look_at_replicas(self, id: str) -> None:
         """Ask for the replicas that the next write may have to wait for, beside that write.

@@ -31,6 +31,8 @@ SCRIPT = """
         assert (await ai.say_async("instructions?")).text == "Be gloomy."
         run = await ai.enqueue_async("Hello!")
         assert (await run.wait_async()).status == "completed"
+        [run] = await ai.enqueue_many_async(["Hello!"])
+        assert (await run.wait_async()).status == "completed"
         await ai.chat_async("Hello!")
         await ai.delete_async()
 

@@ -101,6 +101,7 @@ class Commands:
         max_waiting: int = 100,
         limit_ms: int = 600_000,
         wait_ms: int | str = "",
+        after: str = "",
     ) -> Command:
         fields = {
             "queue": "tm",
@@ -134,6 +135,7 @@ class Commands:
                 "thread_key": "",
                 "task": "",
                 "full_share": "",
+                "after": after,
             },
             tuple(part for pair in fields.items() for part in pair),
             key,
@@ -306,7 +308,7 @@ def bucket_key(id: str) -> str:
 
 
 OUTCOMES = {
-    "enqueue": "dispatch waiting again same mismatch no_thread locked full",
+    "enqueue": "dispatch waiting again same mismatch no_thread locked full early",
     "claim": "claimed again ended gone taken waiting",
     "append": "ok again stale rewound refused",
     "finish": "ok again stale rewound refused",

@@ -90,6 +90,13 @@ class StoreMachine(Driver):
             self.send(self.commands.enqueue(thread, run_id, create=False), CALM)
             self.send(self.commands.add_messages(thread, (("msg_0", "hello"),), create=False), CALM)
 
+    @rule(thread=threads, luck=lucks)
+    def enqueue_in_order(self, thread: str, luck: Luck) -> None:
+        first, second = self.new("run", thread), self.new("run", thread)
+        self.send(self.commands.enqueue(thread, second, after=first), CALM)
+        self.send(self.commands.enqueue(thread, first), CALM)
+        self.send(self.commands.enqueue(thread, second, after=first), luck)
+
     @rule(thread=threads, key=st.sampled_from(["monday", "tuesday"]), luck=lucks)
     def enqueue_with_key(self, thread: str, key: str, luck: Luck) -> None:
         for content in ("a", "a", "b"):

@@ -152,6 +152,7 @@ class Model:
         thread_key: str,
         task: str,
         full_share: str,
+        after: str,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:
@@ -160,6 +161,8 @@ class Model:
         if digest and idem in self.keys and self.keys[idem][0] in self.runs:
             owner, content = self.keys[idem]
             return ["same" if content == digest else "mismatch", owner, 0, "", ""]
+        if after and after not in self.runs:
+            return ["early", "", 0, "", ""]
         thread = self.threads.get(thread_id)
         if thread is None and not create:
             return ["no_thread", "", 0, "", ""]

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -14,6 +14,7 @@
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
+--   early       the run that is sent in front of it is not there
 --   no_room     the server has used at least this share of its memory
 -- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
 -- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send.
@@ -52,6 +53,10 @@ if digest ~= '' then
     and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
     return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', '', 0}
   end
+end
+-- Commands that are sent together can fail one by one; none may overtake what failed before it.
+if after ~= '' and redis.call('EXISTS', bucket .. 'run:' .. after) == 0 then
+  return {'early', '', 0, '', '', 0}
 end
 if not has_room() then
   return {'no_room', '', 0, '', '', 0}

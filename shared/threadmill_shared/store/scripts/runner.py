@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from redis import exceptions as redis_errors
@@ -126,31 +126,70 @@ class ScriptRunner:
         replies: list[Any] = await self._repeat(lambda: self._kept.ask(commands))
         return replies
 
+    async def run_once_each(
+        self, calls: Sequence[ScriptCall], *, in_full: Collection[int]
+    ) -> list[list[Any] | Exception]:
+        """Run scripts once, in this order, in a round trip of their own.
+
+        Args:
+            calls: the calls; a server of a cluster gets its own in this order.
+            in_full: the places of those that are sent with their script's text.
+
+        Returns:
+            Each one's reply, or the error in its place.
+        """
+        commands = [
+            call.in_full() if place in in_full else call.command for place, call in enumerate(calls)
+        ]
+        try:
+            return await self._kept.ask_each(commands)
+        except Exception as error:  # noqa: BLE001  the caller knows what to do about it
+            return [error] * len(commands)
+
     async def _repeat(self, send: Callable[[], Awaitable[Any]]) -> Any:
-        give_up = time.monotonic() + self.patience
-        pause = 0.02
+        repeats = Repeats(self.patience)
         while True:
             try:
                 return await send()
             except (*PASSING, redis_errors.ResponseError, redis_errors.InvalidResponse) as error:
-                if is_full(error):
-                    raise store_full() from error
-                if not is_passing(error):
-                    raise misfit(error) or error from error
-                if time.monotonic() >= give_up or self._cannot_pass(error):
-                    raise unavailable(error) from error
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 1.0)
-
-    def _cannot_pass(self, error: Exception) -> bool:
-        """Whether waiting helps nobody: TLS fails. What waits for ever outlives that too."""
-        return self.patience < math.inf and explain(error) is not None
+                await repeats.wait_after(error)
 
     async def _send(self, call: ScriptCall) -> Any:
         try:
             return await self._pipeline.execute(*call.command)
         except redis_errors.NoScriptError:
             return await self._pipeline.execute(*call.in_full())
+
+
+class Repeats:
+    """How long an identical call is repeated, and when."""
+
+    def __init__(self, patience: float) -> None:
+        """The first call is sent now; it is repeated for `patience` seconds."""
+        self._patience = patience
+        self._give_up = time.monotonic() + patience
+        self._pause = 0.02
+
+    async def wait_after(self, error: Exception) -> None:
+        """Wait until the call is to be sent again.
+
+        Raises:
+            StoreUnavailable: the patience is at its end.
+            StoreFull: the server is out of memory.
+            NotConfigured, RedisError: it would fail for ever.
+        """
+        if is_full(error):
+            raise store_full() from error
+        if not is_passing(error):
+            raise misfit(error) or error from error
+        if time.monotonic() >= self._give_up or self._cannot_pass(error):
+            raise unavailable(error) from error
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, 1.0)
+
+    def _cannot_pass(self, error: Exception) -> bool:
+        """Whether waiting helps nobody: TLS fails. What waits for ever outlives that too."""
+        return self._patience < math.inf and explain(error) is not None
 
 
 def misfit(error: Exception) -> errors.NotConfigured | None:

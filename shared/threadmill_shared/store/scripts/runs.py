@@ -33,6 +33,7 @@ class RunScripts:
         thread_key: str,
         task: bytes,
         full_share: float | None,
+        after: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
@@ -40,7 +41,8 @@ class RunScripts:
         An empty `digest` says that there is no idempotency key; `assistants` are the names of the
         indexes that the run stands in for its assistant's sake. `task` is the message for the
         run's queue, if that is in the same Redis, else empty. At `full_share` of its memory the
-        server has no room; None: it has.
+        server has no room; None: it has. `after` is a run of the thread that must be there, if one
+        is sent in front of this one; else empty.
         """
         keys = {
             "run": self._keys.run(run_id),
@@ -64,6 +66,7 @@ class RunScripts:
             "thread_key": thread_key,
             "task": task,
             "full_share": "" if full_share is None else full_share,
+            "after": after,
         }
         return script("enqueue").call(keys, args, rest)
 
