@@ -18,7 +18,7 @@ CALL = re.compile(
     r"'(HGET|HSET|HMGET|HDEL|HINCRBY|HEXISTS|HSETNX)',\s*(?:run|bucket \.\. 'run:'[^,]*),"
 )
 WRITES = {"HSET", "HDEL", "HINCRBY", "HSETNX"}
-NAMED_BY_CALLERS = {"name", "end_field", "unpack(rest)"}
+NAMED_BY_CALLERS = {"end_field", "unpack(fields)", "unpack(rest)"}
 """Fields whose names come from Python: they are looked for in its sources, below."""
 FROM_PYTHON = {
     *("request", "queue", "limit_ms", "park_ms", "approval_ms", "log_ms", "run_ms", "context"),

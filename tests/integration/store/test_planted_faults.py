@@ -52,11 +52,12 @@ NEXT_IS_TAKEN_BEFORE_THE_RELEASE = (
 """,
 )
 AN_APPEND_IS_APPLIED_TWICE = (
-    """elseif outcome == 'again' then
-  last = tonumber(redis.call('HGET', run, 'events'))
+    """elseif outcome ~= 'again' then
+  return {outcome}
 """,
-    """elseif outcome == 'again' then
-  last = tonumber(redis.call('HGET', run, 'events'))
+    """elseif outcome ~= 'again' then
+  return {outcome}
+else
   if #rest == 0 then
     log(bucket, run_id, count, records, now)
   else

@@ -8,19 +8,18 @@
 -- refusals: {stale}, {rewound}, {refused}
 -- include: clock log items steps fence apply
 local now = clock()
-local outcome = fence(run, token, serial)
-local last
-if outcome == nil then
-  redis.call('HSET', run, 'serial', serial)
-  if #rest == 0 then
-    last = log(bucket, run_id, count, records, now)
-  else
-    last = apply(bucket, run_id, redis.call('HGET', run, 'thread_id'), count, records, rest, now)
-  end
+local outcome, last, status = fence(run, token, serial)
+if outcome == nil and #rest == 0 then
+  -- For each token that arrives alone: each command is written to the append-only file, so one for both.
+  last = last + count
+  redis.call('HSET', run, 'serial', serial, 'events', last)
+  add_entry(bucket, run_id, last, records, now)
   outcome = 'ok'
-elseif outcome == 'again' then
-  last = tonumber(redis.call('HGET', run, 'events'))
-else
+elseif outcome == nil then
+  redis.call('HSET', run, 'serial', serial)
+  last = apply(bucket, run_id, redis.call('HGET', run, 'thread_id'), count, records, rest, now)
+  outcome = 'ok'
+elseif outcome ~= 'again' then
   return {outcome}
 end
-return {outcome, last, redis.call('HGET', run, 'status') == 'cancelling' and 1 or 0, now}
+return {outcome, last, status == 'cancelling' and 1 or 0, now}

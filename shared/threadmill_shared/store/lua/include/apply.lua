@@ -14,10 +14,14 @@ local function apply(bucket, run_id, thread_id, count, records, rest, now)
       at = at + width
     end
   end
+  local fields = {}
   part(2, function(name, value)
-    redis.call('HSET', run, name, value)
+    fields[#fields + 1], fields[#fields + 2] = name, value
     opens_message = opens_message or (name == 'open_message' and value ~= '')
   end)
+  if #fields > 0 then
+    redis.call('HSET', run, unpack(fields))
+  end
   part(2, function(message_id, item)
     add_item(bucket, thread_id, message_id, item, now)
   end)

@@ -1,14 +1,19 @@
--- Append `count` events to the run's log as one entry, named by its last number, and publish it.
+-- Add an entry to the run's log, named by the number of its last event, and publish that number.
 -- `records` are compact JSON records without the outer brackets, so that scripts can join them.
 -- `began` is the time at which the step began that this entry ends ('' if it ends none).
-local function log(bucket, run_id, count, records, now, began)
+local function add_entry(bucket, run_id, last, records, now, began)
   local key = bucket .. 'log:' .. run_id
-  local last = redis.call('HINCRBY', bucket .. 'run:' .. run_id, 'events', count)
   if began and began ~= '' then
     redis.call('XADD', key, last, 'e', records, 't', now, 'b', began)
   else
     redis.call('XADD', key, last, 'e', records, 't', now)
   end
   redis.call('PUBLISH', key, last)
+end
+
+-- Append `count` events to the run's log as one entry. Returns the number of the last one.
+local function log(bucket, run_id, count, records, now, began)
+  local last = redis.call('HINCRBY', bucket .. 'run:' .. run_id, 'events', count)
+  add_entry(bucket, run_id, last, records, now, began)
   return last
 end
