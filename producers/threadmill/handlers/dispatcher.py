@@ -9,8 +9,10 @@ here, each hook once for each thing that it reports, in the order in which that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
+from threadmill.handlers.object_factory import ObjectFactory
+from threadmill.handlers.shown_event import ShownEvent
 from threadmill.handlers.snapshots import Json, MessageSnapshot, with_calls
 from threadmill_shared.events.decoder import Event
 
@@ -18,22 +20,6 @@ HookCall = tuple[str, tuple[Any, ...]]
 """A hook's name and arguments."""
 
 _STEP_ENDS = ("completed", "failed", "cancelled", "expired")
-
-
-class ObjectFactory(Protocol):
-    """Makes the hooks' arguments from plain JSON."""
-
-    def event(self, event: Event) -> Any:
-        """The event for `on_event`; None: the handler does not get it."""
-
-    def data(self, event: Any) -> Any:
-        """What an event that `event` made is about."""
-
-    def message(self, fields: Json) -> Any:
-        """A message."""
-
-    def step(self, fields: Json) -> Any:
-        """A step."""
 
 
 class Dispatcher:
@@ -49,7 +35,7 @@ class Dispatcher:
         """
         self._objects = objects
         self._is_wanted = is_wanted
-        self._kinds: dict[str, Callable[[Json, Any], Iterator[HookCall]]] = {
+        self._kinds: dict[str, Callable[[Json, ShownEvent], Iterator[HookCall]]] = {
             "thread.message.created": self._message_begins,
             "thread.message.delta": self._message_grows,
             "thread.message.completed": self._message_ends,
@@ -66,7 +52,7 @@ class Dispatcher:
 
     def reset(self) -> None:
         """Forget everything; the run's events come again from the first."""
-        self.current_event: Any = None
+        self._shown: ShownEvent | None = None
         self.current_run: Any = None
         self._messages: dict[str, MessageSnapshot] = {}
         self._message: MessageSnapshot | None = None
@@ -78,6 +64,11 @@ class Dispatcher:
         """The calls of the step that were reported."""
 
     # ---- what a handler may ask ------------------------------------------------------------------
+
+    @property
+    def current_event(self) -> Any:
+        """The event whose hooks are called; None outside of hooks."""
+        return self._shown and self._shown.event
 
     @property
     def current_step(self) -> Any:
@@ -101,26 +92,26 @@ class Dispatcher:
 
     def calls(self, event: Event) -> Iterator[HookCall]:
         """The hooks to be called for an event; each is called before the next one is asked for."""
-        shown = self._objects.event(event)
-        if shown is None:
+        if not self._objects.takes(event):
             return
-        self.current_event = shown
+        self._shown = shown = ShownEvent(self._objects, event)
         try:
-            yield "on_event", (shown,)
+            if self._wants("on_event"):
+                yield "on_event", (shown.event,)
             kind = self._kinds.get(event.event)
             if kind is not None:
-                yield from kind(event.data, self._objects.data(shown))
+                yield from kind(event.data, shown)
             elif event.event.startswith("thread.run.") and event.data["object"] == "thread.run":
-                self.current_run = self._objects.data(shown)
+                self.current_run = shown.data
         finally:
-            self.current_event = None
+            self._shown = None
 
-    def _message_begins(self, fields: Json, message: Any) -> Iterator[HookCall]:
+    def _message_begins(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
         self._message = self._messages[fields["id"]] = MessageSnapshot(fields)
         self._part = None
-        yield "on_message_created", (message,)
+        yield "on_message_created", (shown.data,)
 
-    def _message_grows(self, fields: Json, data: Any) -> Iterator[HookCall]:
+    def _message_grows(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
         message = self._message
         if message is None:
             return
@@ -131,14 +122,15 @@ class Dispatcher:
                 self._part = part["index"]
             message.add(part)
             if part["type"] == "text" and self._wants("on_text_created", "on_text_delta"):
-                text = self.current_message.content[part["index"]].text
+                text = self._objects.text(message.fields()["content"][part["index"]]["text"])
                 if is_new:
                     yield "on_text_created", (text,)
-                yield "on_text_delta", (data.delta.content[at].text, text)
+                yield "on_text_delta", (shown.data.delta.content[at].text, text)
         if self._wants("on_message_delta"):
-            yield "on_message_delta", (data.delta, self.current_message)
+            yield "on_message_delta", (shown.data.delta, self.current_message)
 
-    def _message_ends(self, fields: Json, message: Any) -> Iterator[HookCall]:
+    def _message_ends(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
+        message = shown.data
         self._message = self._messages[fields["id"]] = MessageSnapshot(fields)
         yield from self._part_ends()
         last = -1 if self._part is None else self._part
@@ -157,13 +149,14 @@ class Dispatcher:
         elif part.type == "image_file":
             yield "on_image_file_done", (part.image_file,)
 
-    def _step_begins(self, fields: Json, step: Any) -> Iterator[HookCall]:
+    def _step_begins(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
         self._step = fields["id"]
         self._steps[self._step] = fields
         self._calls = set()
-        yield "on_run_step_created", (step,)
+        yield "on_run_step_created", (shown.data,)
 
-    def _step_grows(self, fields: Json, data: Any) -> Iterator[HookCall]:
+    def _step_grows(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
+        data = shown.data
         added = fields["delta"]["step_details"].get("tool_calls") or ()
         self._steps[fields["id"]] = with_calls(self._steps[fields["id"]], added)
         step = self._objects.step(self._steps[fields["id"]])
@@ -178,7 +171,8 @@ class Dispatcher:
                 yield "on_tool_call_created", (snapshot,)
         yield "on_run_step_delta", (data.delta, step)
 
-    def _step_ends(self, fields: Json, step: Any) -> Iterator[HookCall]:
+    def _step_ends(self, fields: Json, shown: ShownEvent) -> Iterator[HookCall]:
+        step = shown.data
         # The calls are done now and not at their outputs, which come in any order.
         for index, call in enumerate(getattr(step.step_details, "tool_calls", None) or ()):
             if index not in self._calls:

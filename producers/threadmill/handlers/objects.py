@@ -52,8 +52,12 @@ def _shown(value: Any) -> Any:
 class ApiObjectFactory:
     """Makes the objects for handlers of our own base class, which get every event."""
 
+    def takes(self, event: Event) -> bool:  # noqa: ARG002  every one
+        """Whether the handler gets the event."""
+        return True
+
     def event(self, event: Event) -> Any:
-        """The event for `on_event`; None: the handler does not get it."""
+        """The event for `on_event`."""
         return event
 
     def data(self, event: Event) -> Any:
@@ -62,6 +66,10 @@ class ApiObjectFactory:
 
     def message(self, fields: dict[str, Any]) -> Any:
         """A message."""
+        return ApiObject(fields)
+
+    def text(self, fields: dict[str, Any]) -> Any:
+        """A text of a message."""
         return ApiObject(fields)
 
     def step(self, fields: dict[str, Any]) -> Any:

@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 from openai.lib.streaming import AssistantEventHandler, AsyncAssistantEventHandler
 from openai.types.beta import AssistantStreamEvent
-from openai.types.beta.threads import Message
+from openai.types.beta.threads import Message, Text
 from openai.types.beta.threads.runs import RunStep
 
 from threadmill.handlers.base import Listener
+from threadmill.handlers.growing_object import GrowingObject
 from threadmill_shared.events.decoder import Event
 
 _EVENTS: dict[str, Any] = {
@@ -17,6 +18,7 @@ _EVENTS: dict[str, Any] = {
     for kind in get_args(get_args(AssistantStreamEvent)[0])
 }
 """The package's classes of events, by name."""
+_DELTA = "thread.message.delta"
 
 
 class PackageObjectFactory:
@@ -25,10 +27,20 @@ class PackageObjectFactory:
     They are created as the package creates them from a stream: other fields are not rejected.
     """
 
+    def __init__(self) -> None:
+        self._delta = GrowingObject(lambda fields: _EVENTS[_DELTA].construct(**fields))
+        self._message = GrowingObject(lambda fields: Message.construct(**fields))
+        self._text = GrowingObject(lambda fields: Text.construct(**fields))
+
+    def takes(self, event: Event) -> bool:
+        """Whether the package has an event of this name."""
+        return event.event in _EVENTS
+
     def event(self, event: Event) -> Any:
-        """The event for `on_event`; None: the package has none of this name."""
-        kind = _EVENTS.get(event.event)
-        return kind and kind.construct(event=event.event, data=event.data)
+        """The event for `on_event`."""
+        if event.event == _DELTA:
+            return self._delta.made({"event": event.event, "data": event.data})
+        return _EVENTS[event.event].construct(event=event.event, data=event.data)
 
     def data(self, event: Any) -> Any:
         """What an event that `event` made is about."""
@@ -36,7 +48,11 @@ class PackageObjectFactory:
 
     def message(self, fields: dict[str, Any]) -> Any:
         """A message."""
-        return Message.construct(**fields)
+        return self._message.made(fields)
+
+    def text(self, fields: dict[str, Any]) -> Any:
+        """A text of a message."""
+        return self._text.made(fields)
 
     def step(self, fields: dict[str, Any]) -> Any:
         """A step."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill.client.operations import on_loop
 from threadmill.handlers.base import EventHandler
-from threadmill.handlers.dispatcher import Dispatcher, ObjectFactory
+from threadmill.handlers.dispatcher import Dispatcher
+from threadmill.handlers.object_factory import ObjectFactory
 from threadmill.handlers.objects import ApiObjectFactory
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
