@@ -19,7 +19,8 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all monitoring chaos fuzz lint bench bench-watched requirements clean
+.PHONY: help demo test test-all monitoring chaos fuzz lint bench bench-compare \
+	bench-watched requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -61,8 +62,11 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## Measure against the bare SDK and a plain Celery task
+bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick takes 2 minutes
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV=HEAD~1
+	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
 
 bench-watched: $(INSTALLED) ## Measure what logs and metrics cost a worker
 	$(BIN)/python benchmarks/watched.py $(ARGS)

@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from contenders import cpu_seconds
-from servers import ended, free_port, start_redis, start_standin
+from harness.cpu import cpu_seconds
+from harness.ended import ended
+from harness.servers import free_port, start_redis, start_standin
 
 from threadmill import Assistant
 from threadmill.client.current import close_client
@@ -99,7 +100,7 @@ def _options() -> argparse.Namespace:
 @contextmanager
 def _worker(name: str, arguments: list[str], **settings: str) -> Iterator[Watched]:
     env = os.environ | settings | {"THREADMILL_NAMESPACE": name.replace(" ", "-")}
-    command = [sys.executable, "-m", "threadmill", "worker", "bot", *arguments]
+    command = [sys.executable, "-m", "threadmill", "worker", "processes.bot", *arguments]
     with Path(os.devnull).open("w") as nowhere:
         process = subprocess.Popen(command, env=env, stdout=nowhere, stderr=nowhere, text=True)
         with ended(process):

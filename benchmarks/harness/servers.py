@@ -1,4 +1,4 @@
-"""A Redis and a stand-in provider for one benchmark."""
+"""A Redis and a stand-in provider for one measurement."""
 
 from __future__ import annotations
 
@@ -12,22 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+from harness.ended import ended
 
 from threadmill.embedded.server import find_program
-
-
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """End a process at the end of the block, by its id."""
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextmanager

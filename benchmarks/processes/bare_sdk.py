@@ -7,34 +7,36 @@ import sys
 import time
 
 import openai
+import psutil
+
+WARM_UP_RUNS = 20
 
 
-async def one(client: openai.AsyncOpenAI, message: str) -> float:
-    begun, first = time.perf_counter(), 0.0
+async def one(client: openai.AsyncOpenAI, message: str) -> str:
+    text = ""
     stream = await client.responses.create(model="stand-in", input=message, stream=True)
     async for event in stream:
-        if event.type == "response.output_text.delta" and not first:
-            first = time.perf_counter() - begun
-    return first
+        if event.type == "response.output_text.delta":
+            text += event.delta
+    return text
 
 
 async def main(runs: int, at_once: int, message: str) -> None:
     client = openai.AsyncOpenAI(max_retries=0)
-    await one(client, "tokens=1 delay=0")
+    await asyncio.gather(*(one(client, "tokens=1 delay=0") for _ in range(WARM_UP_RUNS)))
     slots = asyncio.Semaphore(at_once)
 
-    async def limited() -> float:
+    async def limited() -> None:
         async with slots:
-            return await one(client, message)
+            await one(client, message)
 
     used, begun = cpu_seconds(), time.perf_counter()
-    first = sorted(await asyncio.gather(*(limited() for _ in range(runs))))
+    await asyncio.gather(*(limited() for _ in range(runs)))
     seconds = time.perf_counter() - begun
     found = {
         "cpu": cpu_seconds() - used,
         "seconds": seconds,
-        "first": first[len(first) // 2] * 1000,
-        "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        "memory": psutil.Process().memory_full_info().pss / 1e6,
     }
     print(json.dumps(found))
     await client.close()

@@ -1,0 +1,90 @@
+"""What the length of a thread costs: a say that sends the last 20 messages, and a page of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+from harness.cpu import Stopwatch, cpu_seconds
+from harness.effort import Effort
+from harness.results import Figure, Result, Values, results
+from harness.rounds import Contender, alternate
+from harness.store import emptied
+from harness.workers import worker
+
+from threadmill import Assistant, Thread
+
+SHORTEST = "10 messages"
+LENGTHS = {SHORTEST: 10, "100 messages": 100, "1,000 messages": 1000, "threadmill": 10_000}
+FIGURES = (
+    Figure("history.say", "say, the last 20 messages sent", "ms", (SHORTEST,)),
+    Figure("history.worker_cpu", "the same, CPU of the worker", "ms", (SHORTEST,)),
+    Figure("history.messages", "get_messages(limit=20)", "ms", (SHORTEST,)),
+    Figure("history.messages_cpu", "the same, CPU of the reader", "ms", (SHORTEST,)),
+)
+LAST = {"type": "last_messages", "last_messages": 20}
+ADDED_AT_ONCE = 500
+PAGES = 30
+
+
+def measure(effort: Effort) -> list[Result]:
+    """Measure threads of each length, one after the other in every round."""
+    emptied()
+    with worker() as process:
+        says = max(10, effort.samples // 3)
+        contenders: dict[str, Contender] = {
+            name: partial(_values, _thread_maker(length, says), process.pid, says)
+            for name, length in LENGTHS.items()
+        }
+        rounds = alternate(effort, contenders)
+    return [
+        result
+        for name in rounds
+        for result in results(
+            FIGURES, rounds, contender=name, over="messages", at=float(LENGTHS[name])
+        )
+    ]
+
+
+def _thread_maker(length: int, says: int) -> Callable[[], Thread]:
+    """Makes the thread of a say: a new one if a say would make it much longer."""
+    if length < 10 * says:
+        return partial(_filled, length)
+    thread = _filled(length)
+    return lambda: thread
+
+
+def _filled(length: int) -> Thread:
+    thread, text = Thread(), "What is the capital of France, and how many people live in it? "
+    for begun in range(0, length, ADDED_AT_ONCE):
+        thread.create([text * 2] * min(ADDED_AT_ONCE, length - begun))
+    return thread
+
+
+def _values(make_thread: Callable[[], Thread], pid: int, says: int) -> Values:
+    ai = Assistant(name="bench")
+    threads = [make_thread() for _ in range(says)]
+    watch = Stopwatch(lambda: cpu_seconds(pid))
+    said = [_seconds(partial(_say, ai, thread)) for thread in threads]
+    worker_cpu = watch.cpu
+    reading = Stopwatch()
+    read = [_seconds(partial(threads[0].get_messages, limit=20)) for _ in range(PAGES)]
+    return {
+        "history.say": statistics.median(said) * 1000,
+        "history.worker_cpu": worker_cpu / says * 1000,
+        "history.messages": statistics.median(read) * 1000,
+        "history.messages_cpu": reading.cpu / PAGES * 1000,
+    }
+
+
+def _say(ai: Assistant, thread: Thread) -> None:
+    options = {"event_handler_class": None, "truncation_strategy": LAST}
+    ai.say("tokens=1 delay=0", thread=thread, **options)  # type: ignore[arg-type]
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
