@@ -50,32 +50,32 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ENDRUN_TOKEN": "threadmill_shared.tools",
+    "ENDRUN_TOKEN": "threadmill_shared.tools.output",
     "Assistant": "threadmill.assistant",
     "CodeInterpreter": "threadmill.hosted_tools",
-    "EndRun": "threadmill_shared.tools",
+    "EndRun": "threadmill_shared.tools.output",
     "Event": "threadmill_shared.events.decoder",
-    "EventHandler": "threadmill.handlers",
+    "EventHandler": "threadmill.handlers.base",
     "FileSearch": "threadmill.hosted_tools",
     "Job": "threadmill.runs.options",
     "Message": "threadmill_shared.records.objects",
     "Page": "threadmill_shared.records.page",
-    "PrintHandler": "threadmill.handlers",
+    "PrintHandler": "threadmill.handlers.printing",
     "Run": "threadmill.run",
     "Step": "threadmill_shared.records.objects",
     "Template": "threadmill_shared.instructions.templates",
     "Thread": "threadmill.thread",
     "WebSearch": "threadmill.hosted_tools",
-    "current_call": "threadmill_shared.tools",
-    "pprint_messages": "threadmill.printing",
-    "pprint_run": "threadmill.printing",
-    "pprint_steps": "threadmill.printing",
-    "tool": "threadmill_shared.tools",
+    "current_call": "threadmill_shared.tools.call_context",
+    "pprint_messages": "threadmill.printing.pretty",
+    "pprint_run": "threadmill.printing.pretty",
+    "pprint_steps": "threadmill.printing.pretty",
+    "tool": "threadmill_shared.tools.decorator",
 }
 
 
 if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
-
+    # As `lazy_names` does it, which pytest would import with the fixtures.
     def __getattr__(name: str) -> Any:
         if name == "errors":
             return import_module("threadmill.errors")

@@ -16,56 +16,43 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import to_jsonable_python
 
-from threadmill.client.client import Client
+from threadmill import handlers, runs, terminal
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
-from threadmill.handlers.follow import run_and_follow
-from threadmill.run import Run, requested_run, requested_runs
-from threadmill.runs.attachments import Files
-from threadmill.runs.checks import check_message_given, unknown_field
-from threadmill.runs.lists import assistant_page
-from threadmill.runs.many import request_many
-from threadmill.runs.options import (
-    EnqueueOptions,
-    Job,
-    RequestOptions,
-    SayOptions,
-    WaitOptions,
-)
-from threadmill.runs.registration import (
-    Entry,
-    Registrant,
-    Registration,
-    fields_of,
-    refuse_unregistered,
-)
-from threadmill.runs.request import request_run
-from threadmill.runs.tool_list import functions, specs
-from threadmill.terminal.chat import chat
 from threadmill.thread import Thread
-from threadmill_shared import ids
+from threadmill_shared import ids, records
 from threadmill_shared.broker.queues import check_queue_name
-from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.instructions.templates import Template
-from threadmill_shared.records.changes import WhenBusy
-from threadmill_shared.records.definition import (
-    MODEL_OPTIONS,
-    Definition,
-    Publishable,
-    ReasoningEffort,
-    Verbosity,
-    checked_option,
-)
+from threadmill_shared.records.model_options import MODEL_OPTIONS
 from threadmill_shared.records.page import Page
-from threadmill_shared.run_request import check_text
-from threadmill_shared.settings import load_settings
-from threadmill_shared.tools import Tool
+from threadmill_shared.records.publishable import Publishable
+from threadmill_shared.records.texts import check_text
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
+    from threadmill.run import Run
+    from threadmill.runs.attachments import Files
+    from threadmill.runs.options import EnqueueOptions, Job, SayOptions
+    from threadmill.runs.registration import Entry, Registrant, Registration
+    from threadmill.runs.request import RequestedRun
+    from threadmill_shared.records.changes import WhenBusy
+    from threadmill_shared.records.definition import Definition
+    from threadmill_shared.records.model_options import ReasoningEffort, Verbosity
+    from threadmill_shared.tools import Tool
 
 _POSITIONAL = ("name", "instructions", "model", "tools")
+
+
+def _new_list() -> list[Any]:
+    # pydantic asks for a factory's signature, and Python has to parse that of `list`.
+    return []
+
+
+def _new_registration() -> Registration:
+    return runs.registration.Registration()
 
 
 class Assistant(ContextManager, BaseModel, Publishable):
@@ -88,7 +75,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     `context`."""
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
-    tools: builtins.list[Any] = Field(default_factory=builtins.list)
+    tools: builtins.list[Any] = Field(default_factory=_new_list)
     """Functions, `@tool`s, `CodeInterpreter`, `FileSearch`, `WebSearch`, or the specs of a loaded
     assistant."""
     tool_resources: dict[str, Any] = Field(default_factory=dict)
@@ -121,7 +108,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         has_aliases = any(field.validation_alias for field in fields.values())  # of a subclass
         if isinstance(given, dict) and cls.model_config["extra"] == "forbid" and not has_aliases:
             for name in given.keys() - fields.keys():
-                raise ValueError(unknown_field(name, fields))
+                raise ValueError(runs.checks.unknown_field(name, fields))
         return given
 
     @field_validator("instructions", mode="before")
@@ -132,14 +119,14 @@ class Assistant(ContextManager, BaseModel, Publishable):
     @field_validator(*(name for name in MODEL_OPTIONS if name != "tool_choice"))
     @classmethod
     def _valid_option(cls, given: Any, info: ValidationInfo) -> Any:
-        return checked_option(str(info.field_name), given)
+        return records.definition.checked_option(str(info.field_name), given)
 
     _version: int | None = PrivateAttr(default=None)
     """The version under which this definition was read or stored."""
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
-    _registration: Registration = PrivateAttr(default_factory=Registration)
-    _entries: builtins.list[Entry] = PrivateAttr(default_factory=builtins.list)
+    _registration: Registration = PrivateAttr(default_factory=_new_registration)
+    _entries: builtins.list[Entry] = PrivateAttr(default_factory=_new_list)
 
     if TYPE_CHECKING:
 
@@ -194,25 +181,11 @@ class Assistant(ContextManager, BaseModel, Publishable):
             BadTool: an entry of `tools` or `tool_resources` is invalid.
         """
         own = set(type(self).model_fields) - set(Assistant.model_fields)
-        return Definition(
-            id=self.id or ids.named_assistant_id(self.name),
-            version=self._version,
-            name=self.name,
-            description=self.description,
-            instructions=self.instructions,
-            model=load_settings().model if self.model is None else self.model,
-            tools=specs(self.tools),
-            hosted=hosted_tools(self.tools, self.tool_resources),
-            metadata=self.metadata,
-            response_format=self.response_format,
-            **{name: getattr(self, name) for name in MODEL_OPTIONS},
-            queue=self.queue,
-            fields={name: to_jsonable_python(getattr(self, name), fallback=str) for name in own},
-        )
+        return runs.definitions.definition_of(self, version=self._version, own=own)
 
     def functions(self) -> builtins.list[Tool]:
         """The functions among its tools."""
-        return functions(self.tools)
+        return runs.tool_list.functions(self.tools)
 
     def get_tools(self) -> builtins.list[Any]:
         """The tools of the next run; override it to change them."""
@@ -280,7 +253,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     @classmethod
     def _registered(cls, found: Definition, tools: Sequence[Any] | None = None) -> Self:
-        fields = fields_of(found, cls.model_fields)
+        fields = runs.registration.fields_of(found, cls.model_fields)
         if tools is not None:
             fields["tools"] = [*tools]
         loaded = cls(**fields)
@@ -308,7 +281,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     @classmethod
     async def _list(cls, *, limit: int, cursor: str | None) -> Page[Self]:
-        page = await assistant_page(limit=limit, cursor=cursor)
+        page = await runs.lists.assistant_page(limit=limit, cursor=cursor)
         return Page([cls._registered(found) for found in page], page.cursor, page.incomplete)
 
     async def __adopt__(self) -> bool:
@@ -324,7 +297,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         check_text(self.id, "An assistant's id")
         client = current_client()
         found = await client.call(client.store.assistants.load(self.id))
-        fields = fields_of(found, type(self).model_fields)
+        fields = runs.registration.fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
         self._version = found.version
@@ -352,7 +325,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             LifecycleError: it has no id, or is published by workers.
             AssistantNotFound: it was deleted.
         """
-        refuse_unregistered(self, "saved")
+        runs.registration.refuse_unregistered(self, "saved")
         await self.__adopt__()
         client = current_client()
         self._version = await client.call(client.store.assistants.save(self.definition()))
@@ -366,7 +339,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         Raises:
             LifecycleError: it has no id, or is published by workers.
         """
-        refuse_unregistered(self, "deleted")
+        runs.registration.refuse_unregistered(self, "deleted")
         client = current_client()
         await client.call(self._registration.delete(self._registrant(client)))
 
@@ -377,7 +350,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return self.definition().model_copy(update={"id": ids.new_assistant_id(), "version": 1})
 
     def _registrant(self, client: Client) -> Registrant:
-        return Registrant(self, self._note_registered, client.store.assistants)
+        return runs.registration.Registrant(self, self._note_registered, client.store.assistants)
 
     def _note_registered(self, definition: Definition | None) -> None:
         self.id = None if definition is None else definition.id
@@ -385,7 +358,11 @@ class Assistant(ContextManager, BaseModel, Publishable):
         self._is_registered = definition is not None
 
     async def _enter(self) -> Self:
-        definition, client, entry = self._new_definition(), current_client(), Entry()
+        definition, client, entry = (
+            self._new_definition(),
+            current_client(),
+            runs.registration.Entry(),
+        )
         try:
             await client.call(self._registration.enter(entry, self._registrant(client), definition))
         except BaseException:
@@ -444,13 +421,13 @@ class Assistant(ContextManager, BaseModel, Publishable):
             CallerError: the request is invalid; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
-        check_message_given(message)
-        return await run_and_follow(
+        runs.checks.check_message_given(message)
+        return await handlers.follow.run_and_follow(
             self,
             message,
             self.default_thread if thread is None else thread,
-            WaitOptions(event_handler_class, event_handler_kwargs, timeout),
-            RequestOptions.of(
+            runs.options.WaitOptions(event_handler_class, event_handler_kwargs, timeout),
+            runs.options.RequestOptions.of(
                 code_interpreter_files=code_interpreter_files,
                 file_search_files=file_search_files,
                 image_files=image_files,
@@ -470,7 +447,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         Args:
             initial_message: is sent first.
         """
-        await chat(self.name, self._say, initial_message)
+        await terminal.chat.chat(self.name, self._say, initial_message)
 
     chat = blocking(_chat)
     chat_async = awaitable(_chat)
@@ -509,8 +486,8 @@ class Assistant(ContextManager, BaseModel, Publishable):
             CallerError: the request is invalid; nothing was written.
             StoreUnavailable: Redis does not answer.
         """
-        check_message_given(message)
-        options = RequestOptions.of(
+        runs.checks.check_message_given(message)
+        options = runs.options.RequestOptions.of(
             when_busy=when_busy,
             idempotency_key=idempotency_key,
             context=context,
@@ -519,7 +496,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
             image_files=image_files,
             **run_options,
         )
-        return requested_run(await request_run(self, message, thread, options))
+        return _run_of(await runs.request.request_run(self, message, thread, options))
 
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
@@ -542,7 +519,15 @@ class Assistant(ContextManager, BaseModel, Publishable):
             TypeError, CallerError: a job is invalid; nothing was written.
             StoreUnavailable: Redis does not answer; nothing was written.
         """
-        return requested_runs(await request_many(self, jobs))
+        from threadmill.run import requested_runs  # noqa: PLC0415  see `_run_of`
+
+        return requested_runs(await runs.many.request_many(self, jobs))
 
     enqueue_many = blocking(_enqueue_many)
     enqueue_many_async = awaitable(_enqueue_many)
+
+
+def _run_of(requested: RequestedRun) -> Run:
+    from threadmill.run import requested_run  # noqa: PLC0415  it needs the records of runs
+
+    return requested_run(requested)

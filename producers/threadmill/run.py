@@ -5,28 +5,26 @@ from __future__ import annotations
 import builtins
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from threadmill import runs
 from threadmill.client.client import NewRun, RunView
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
-from threadmill.runs import answers
-from threadmill.runs.checks import check_after, check_timeout
-from threadmill.runs.downloads import download
-from threadmill.runs.event_stream import EventStream
-from threadmill.runs.handles import AssistantHandle, ThreadHandle
-from threadmill.runs.lists import Time, run_page
-from threadmill.runs.request import RequestedRun
-from threadmill.runs.result_types import ResultType, plain_result
-from threadmill.runs.waiting import cancel_run, read_run, wait_for_end
 from threadmill_shared import errors, ids
-from threadmill_shared.events.decoder import Event
-from threadmill_shared.records.definition import ResultForm
-from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
-from threadmill_shared.tools import Tool
+
+if TYPE_CHECKING:
+    from threadmill.runs.handles import AssistantHandle, ThreadHandle
+    from threadmill.runs.lists import Time
+    from threadmill.runs.request import RequestedRun
+    from threadmill.runs.result_types import ResultType
+    from threadmill_shared.events.decoder import Event
+    from threadmill_shared.records.definition import ResultForm
+    from threadmill_shared.records.last_error import LastError
+    from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
 
@@ -134,7 +132,7 @@ class Run:
         if text is None or self._form is None:
             return None
         if self._expected is None:
-            return plain_result(text, self._form)
+            return runs.result_types.plain_result(text, self._form)
         return self._expected.read(text, self._form)
 
     def result_as(self, result_type: type[T]) -> T:
@@ -150,7 +148,7 @@ class Run:
                 f"{self.id} has no result: it is {self.status}, and "
                 f"{'was' if self._form else 'was not'} enqueued with a result_type."
             )
-        return ResultType(result_type).read(text, self._form)
+        return runs.result_types.ResultType(result_type).read(text, self._form)
 
     def _result_text(self) -> str | None:
         if self._form is None or self.status is not Status.COMPLETED:
@@ -168,7 +166,7 @@ class Run:
         Raises:
             RunLost: the run's keys are gone.
         """
-        await read_run(self)
+        await runs.waiting.read_run(self)
         return self
 
     refresh = blocking(_refresh)
@@ -186,8 +184,8 @@ class Run:
             WaitTimeout: the run has not ended by then; it continues.
             RunLost: the run's keys are gone.
         """
-        check_timeout(timeout)
-        await wait_for_end(self, self._functions, timeout)
+        runs.checks.check_timeout(timeout)
+        await runs.waiting.wait_for_end(self, self._functions, timeout)
         return self
 
     wait = blocking(_wait)
@@ -202,7 +200,7 @@ class Run:
         Raises:
             RunNotFound: the run no longer exists.
         """
-        await cancel_run(self)
+        await runs.waiting.cancel_run(self)
         return self
 
     cancel = blocking(_cancel)
@@ -228,7 +226,7 @@ class Run:
             ToolError: an output cannot be written as JSON.
             TooLarge: it is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
-        await answers.submit_outputs(current_client(), self.id, outputs)
+        await runs.answers.submit_outputs(current_client(), self.id, outputs)
         return await self._refresh()
 
     submit_tool_outputs = blocking(_submit_tool_outputs)
@@ -242,7 +240,7 @@ class Run:
         Raises:
             NotWaiting: the call is not waiting for an approval.
         """
-        await answers.approve_call(current_client(), self.id, call_id)
+        await runs.answers.approve_call(current_client(), self.id, call_id)
         return await self._refresh()
 
     approve = blocking(_approve)
@@ -260,7 +258,7 @@ class Run:
             OutputMismatch: it was already rejected for a different reason.
             TooLarge: the reason is larger than `THREADMILL_MAX_TOOL_OUTPUT_BYTES`.
         """
-        await answers.reject_call(current_client(), self.id, call_id, reason)
+        await runs.answers.reject_call(current_client(), self.id, call_id, reason)
         return await self._refresh()
 
     reject = blocking(_reject)
@@ -279,7 +277,7 @@ class Run:
             RunLost: the run's keys are gone, and with them its files.
             OSError: the folder cannot be written to.
         """
-        return await download(current_client(), self.id, folder)
+        return await runs.downloads.download(current_client(), self.id, folder)
 
     download = blocking(_download)
     download_async = awaitable(_download)
@@ -292,8 +290,8 @@ class Run:
             LogRewound: a failover lost events that were already read, or that `after` counts.
             EventsExpired: the event after `after` has expired.
         """
-        check_after(after)
-        stream = EventStream(current_client(), self.id, after)
+        runs.checks.check_after(after)
+        stream = runs.event_stream.EventStream(current_client(), self.id, after)
         try:
             while (events := drive(stream.next())) is not None:
                 yield from events
@@ -302,8 +300,8 @@ class Run:
 
     async def events_async(self, after: int = 0) -> AsyncIterator[Event]:
         """Async version of `events`."""
-        check_after(after)
-        stream = EventStream(current_client(), self.id, after)
+        runs.checks.check_after(after)
+        stream = runs.event_stream.EventStream(current_client(), self.id, after)
         try:
             while (events := await drive_async(stream.next())) is not None:
                 for event in events:
@@ -414,7 +412,7 @@ async def _load(run_id: str) -> Run:
 
 
 async def _list(**wanted: Any) -> Page[Run]:
-    page = await run_page(**wanted)
+    page = await runs.lists.run_page(**wanted)
     return Page([_listed_run(record) for record in page], page.cursor, page.incomplete)
 
 

@@ -5,29 +5,25 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Mapping
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from threadmill import handlers, runs
 from threadmill.client.context_manager import ContextManager
-from threadmill.client.current import current_client
+from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
-from threadmill.handlers.follow import run_and_follow
-from threadmill.run import Run, requested_run, stored_run
-from threadmill.runs.attachments import Files, read_files
-from threadmill.runs.checks import check_limit
-from threadmill.runs.handles import AssistantHandle
-from threadmill.runs.lists import Time, thread_page
-from threadmill.runs.options import EnqueueOptions, RequestOptions, SayOptions, WaitOptions
-from threadmill.runs.request import request_run
 from threadmill_shared import errors, ids
-from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.changes import WhenBusy
-from threadmill_shared.records.messages import user_message
-from threadmill_shared.records.objects import Message
 from threadmill_shared.records.page import Page
-from threadmill_shared.records.thread import ThreadRecord
-from threadmill_shared.run_request import ThreadRef, check_key, check_message, check_text
-from threadmill_shared.settings import load_settings
-from threadmill_shared.store.replies import thread_not_found
+from threadmill_shared.records.texts import check_key, check_text
+from threadmill_shared.records.thread import ThreadRecord, ThreadRef
+
+if TYPE_CHECKING:
+    from threadmill.run import Run
+    from threadmill.runs.attachments import Files
+    from threadmill.runs.handles import AssistantHandle
+    from threadmill.runs.lists import Time
+    from threadmill.runs.options import EnqueueOptions, SayOptions
+    from threadmill_shared.records.changes import WhenBusy
+    from threadmill_shared.records.objects import Message
 
 
 class Thread(ContextManager):
@@ -72,7 +68,7 @@ class Thread(ContextManager):
             self.id = ids.checked_thread_id(id)
         elif key is not None:
             check_key(key, "A thread's key")
-            self.id = ids.keyed_thread_id(load_settings().namespace, key)
+            self.id = ids.keyed_thread_id(current_settings().namespace, key)
         else:
             self.id = ids.new_thread_id()
 
@@ -99,7 +95,7 @@ class Thread(ContextManager):
         """
         if isinstance(messages, str):
             raise TypeError("messages must be a list of texts, not one text: [text].")
-        await self._add_all(messages or [])
+        await runs.threads.add_messages(self.__reference__(), messages or [])
         return self
 
     create = blocking(_create)
@@ -111,11 +107,7 @@ class Thread(ContextManager):
         Raises:
             ThreadNotFound: the thread is not stored.
         """
-        client = current_client()
-        record = await client.call(client.store.threads.record(self.id))
-        if record is None:
-            raise thread_not_found(self.id)
-        self.metadata = record.metadata
+        self.metadata = (await runs.threads.read_thread(self.id)).metadata
         return self
 
     refresh = blocking(_refresh)
@@ -146,34 +138,14 @@ class Thread(ContextManager):
         """
         if role != "user":
             raise errors.Unsupported("Only the user's messages can be added; a run adds the rest.")
-        client = current_client()
-        attached = await read_files(client, code_interpreter_files, file_search_files, image_files)
-        [added] = await self._add_all([message], attached)
+        attached = await runs.attachments.read_files(
+            current_client(), code_interpreter_files, file_search_files, image_files
+        )
+        [added] = await runs.threads.add_messages(self.__reference__(), [message], attached)
         return added
 
     add = blocking(_add)
     add_async = awaitable(_add)
-
-    async def _add_all(
-        self, texts: builtins.list[str], attached: Attached = NOTHING
-    ) -> builtins.list[Message]:
-        client = current_client()
-        for text in texts:
-            check_message(text, client.settings)
-        items = [user_message(ids.new_message_id(), text, attached=attached) for text in texts]
-        pairs = [(item["id"], item) for item in items]
-        create = not self._is_known
-        at = await client.call(
-            client.store.threads.add(
-                self.id,
-                pairs,
-                create=create,
-                metadata=self.metadata,
-                key=self.key,
-                attached=attached,
-            )
-        )
-        return [Message.read(self.id, item, at) for item in items]
 
     async def _get_messages(
         self,
@@ -192,10 +164,10 @@ class Thread(ContextManager):
             ThreadNotFound: there is no thread with this id.
             BadMessage: the thread has no message with this id.
         """
-        check_limit(limit)
+        runs.checks.check_limit(limit)
         client = current_client()
-        if self._is_known and not await client.call(client.store.threads.record(self.id)):
-            raise thread_not_found(self.id)
+        if self._is_known:
+            await runs.threads.read_thread(self.id)
         page: list[Message] = await client.call(
             client.store.threads.messages(self.id, limit, before_message, after_message)
         )
@@ -219,12 +191,12 @@ class Thread(ContextManager):
             WaitTimeout: it has not ended after `timeout` seconds; it continues.
         """
         _refuse_name(assistant)
-        return await run_and_follow(
+        return await handlers.follow.run_and_follow(
             assistant,
             None,
             self,
-            WaitOptions(event_handler_class, event_handler_kwargs, timeout),
-            RequestOptions.of(**run_options),
+            runs.options.WaitOptions(event_handler_class, event_handler_kwargs, timeout),
+            runs.options.RequestOptions.of(**run_options),
         )
 
     run = blocking(_run)
@@ -240,17 +212,21 @@ class Thread(ContextManager):
     ) -> Run:
         """Run an assistant on the thread; returns as soon as the run is stored."""
         _refuse_name(assistant)
-        options = RequestOptions.of(
+        options = runs.options.RequestOptions.of(
             when_busy=when_busy, idempotency_key=idempotency_key, context=context, **run_options
         )
-        return requested_run(await request_run(assistant, None, self, options))
+        from threadmill.run import requested_run  # noqa: PLC0415  it needs the records of runs
+
+        return requested_run(await runs.request.request_run(assistant, None, self, options))
 
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
     async def _runs(self, limit: int = 20) -> builtins.list[Run]:
         """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
-        check_limit(limit)
+        from threadmill.run import stored_run  # noqa: PLC0415  it needs the records of runs
+
+        runs.checks.check_limit(limit)
         client = current_client()
         records = await client.call(client.store.runs.newest_of_thread(self.id, limit))
         return [await stored_run(record.id) for record in records]
@@ -315,7 +291,7 @@ class Thread(ContextManager):
         with self._depth_lock:
             self._depth += 1
         if self._is_new:
-            await self._add_all([])
+            await runs.threads.add_messages(self.__reference__(), [])
         return self
 
     async def _exit(self, error: BaseException | None) -> None:
@@ -334,7 +310,7 @@ class Thread(ContextManager):
 
 
 async def _list(**wanted: Any) -> Page[Thread]:
-    page = await thread_page(**wanted)
+    page = await runs.lists.thread_page(**wanted)
     return Page([_listed_thread(record) for record in page], page.cursor, page.incomplete)
 
 

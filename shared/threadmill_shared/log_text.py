@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,8 @@ def install_command(extra: str) -> str:
 
 
 def _repository_url() -> str | None:
+    from importlib.metadata import PackageNotFoundError, metadata  # noqa: PLC0415  for errors only
+
     try:
         entries = metadata("threadmill").get_all("Project-URL") or []
     except PackageNotFoundError:  # the packages are on the path, but not installed

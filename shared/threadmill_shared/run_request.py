@@ -23,6 +23,8 @@ from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
 from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunSnapshot
+from threadmill_shared.records.texts import check_key, check_text
+from threadmill_shared.records.thread import ThreadRef
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
 from threadmill_shared.tools import check_tool_count
 
@@ -60,19 +62,6 @@ class OptionError(TypeError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-@dataclass(frozen=True)
-class ThreadRef:
-    """The thread that a run is for."""
-
-    id: str
-    create: bool
-    """Whether it may be created now."""
-    metadata: Mapping[str, str] | None = None
-    """Stored with it if it is created now."""
-    key: str | None = None
-    """The user's own name for it, from which its id follows; stored with it."""
 
 
 @dataclass(frozen=True)
@@ -221,23 +210,6 @@ def check_hosted(what: str, settings: Settings) -> None:
         )
 
 
-def check_text(text: Any, what: str) -> None:
-    """Refuse what cannot be stored as text; `what` begins the error's sentence.
-
-    Raises:
-        TypeError: it is not a str.
-        CallerError: it has lone surrogates.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"{what} must be a str, not {type(text).__name__}.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise errors.CallerError(
-            f"{what} must be valid Unicode, without lone surrogates."
-        ) from None
-
-
 def check_model(model: Any) -> None:
     """Reject what cannot be a model's name.
 
@@ -250,18 +222,6 @@ def check_model(model: Any) -> None:
         raise errors.CallerError(
             "The model's name must not be empty. Leave it out to use the default model."
         )
-
-
-def check_key(key: Any, what: str) -> None:
-    """Refuse what cannot be a key; an empty one would be shared by all that have none.
-
-    Raises:
-        TypeError: it is not a str.
-        CallerError: it is empty, or has lone surrogates.
-    """
-    check_text(key, what)
-    if not key:
-        raise errors.CallerError(f"{what} must not be empty. Leave it out if there is none.")
 
 
 def check_message(message: Any, settings: Settings) -> None:

@@ -13,7 +13,8 @@ from tests.support.waiting import wait_until
 from threadmill import Assistant
 from threadmill.testing import Pause, Reply, StandIn, Text
 from threadmill_shared.broker.app import make_app
-from threadmill_shared.broker.queues import EXECUTE, Queues, declared
+from threadmill_shared.broker.declarations import declared
+from threadmill_shared.broker.queues import EXECUTE, Queues
 from threadmill_shared.settings import load_settings
 
 MARK = "zebra-7f3a-said-by-a-user"

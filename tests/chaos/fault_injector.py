@@ -17,7 +17,8 @@ from tests.chaos.plan import Fault, Kind, faults
 from tests.chaos.system import System
 from tests.support.waiting import wait_until_async
 
-from threadmill_shared.broker.queues import EXECUTE, declared
+from threadmill_shared.broker.declarations import declared
+from threadmill_shared.broker.queues import EXECUTE
 
 _LEAST_WELL = 1
 """So many workers stay undisturbed: somebody has to do the work."""

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 
 from threadmill import EventHandler
-from threadmill.client.operations import drive_briefly
+from threadmill.client.driving import drive_briefly
 from threadmill.handlers.session import HandlerSession, open_session
 from threadmill.run import Run
 from threadmill_shared.events.decoder import Event

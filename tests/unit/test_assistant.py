@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from threadmill import Assistant, CodeInterpreter, FileSearch, errors
-from threadmill_shared.records.definition import MODEL_OPTIONS
+from threadmill_shared.records.model_options import MODEL_OPTIONS
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 

@@ -84,7 +84,7 @@ def test_a_sender_whose_connection_broke_makes_another_one(
 
         close = drop
 
-    monkeypatch.setattr(sending, "_Publisher", Breaking)
+    monkeypatch.setattr(sending, "_publisher", Breaking)
     sender = Sender(settings())
     for _ in range(3):
         sender.send(Dispatch(RUN, "threadmill"))

@@ -17,7 +17,7 @@ from tests.support.recording_handlers import ALL, NAMES, Note, Ours, Teller, The
 from tests.support.run_playback import RUN_ID, RunPlayback, call
 
 from threadmill import EventHandler
-from threadmill.client.operations import drive_briefly
+from threadmill.client.driving import drive_briefly
 from threadmill.handlers.dispatcher import Dispatcher
 from threadmill.handlers.objects import ApiObjectFactory
 from threadmill_shared import errors

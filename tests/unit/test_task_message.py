@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kombu import Connection, Consumer
 
 from threadmill_shared.broker.app import make_app
-from threadmill_shared.broker.queues import declared
+from threadmill_shared.broker.declarations import declared
 from threadmill_shared.broker.task_message import task_message
 from threadmill_shared.settings import Settings
 

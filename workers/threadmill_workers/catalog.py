@@ -11,7 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from threadmill_shared import errors
-from threadmill_shared.records.definition import Definition, Publishable
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.publishable import Publishable
 from threadmill_shared.records.workers import published_name
 from threadmill_shared.tools import Tool, ToolRegistry
 

@@ -31,7 +31,8 @@ from threadmill_shared import errors
 from threadmill_shared.broker.app import ONE_TRY
 from threadmill_shared.broker.broker_check import check_broker
 from threadmill_shared.broker.broker_health import BrokerHealth
-from threadmill_shared.broker.queues import Queues, declared
+from threadmill_shared.broker.declarations import declared
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.task_labels import is_label
 from threadmill_shared.settings import Settings, load_settings
 from threadmill_workers.logs.libraries import quiet_libraries

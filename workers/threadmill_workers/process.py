@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from threadmill_shared import child_runs
+from threadmill_shared.broker import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.log_text import OF_PROCESS, counted

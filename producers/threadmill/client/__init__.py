@@ -1,1 +1,15 @@
-"""This process's connections, and the two ways in which its operations are driven."""
+"""This process's connections, and the ways to use them. Modules are loaded at their first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from threadmill_shared.lazy_imports import lazy_modules
+
+if TYPE_CHECKING:
+    from threadmill.client import driving
+
+__all__ = ["driving"]
+
+if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
+    __getattr__ = lazy_modules(__name__)

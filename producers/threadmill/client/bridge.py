@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
-from threadmill.client.operations import BridgeCall
+from threadmill.client.awaited import BridgeCall
 from threadmill_shared.cancellation import AGAIN_SECONDS, cancel_others
 
 T = TypeVar("T")

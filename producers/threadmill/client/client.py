@@ -9,10 +9,12 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
+from threadmill.client.awaited import BridgeCall
 from threadmill.client.bridge import Bridge
 from threadmill.client.child_runs import Ancestry
-from threadmill.client.operations import BridgeCall, drive_briefly
-from threadmill_shared import child_runs, errors
+from threadmill.client.driving import drive_briefly
+from threadmill_shared import errors
+from threadmill_shared.broker import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.decoder import Event

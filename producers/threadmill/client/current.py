@@ -1,12 +1,21 @@
-"""The client of this process, made at its first use."""
+"""The client of this process, made at its first use.
+
+What it needs, Redis's client above all, is imported then: many who import `threadmill` define
+assistants only. Except for `concurrent.futures.thread`: Redis's client imports it, too, and a
+process that ends cannot do so any more, but a user's `atexit` handler may be the first that
+enqueues.
+"""
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401  see above
 import os
 import threading
+from typing import TYPE_CHECKING
 
-from threadmill.client.client import Client
-from threadmill_shared.settings import load_settings
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
+    from threadmill_shared.settings import Settings
 
 _current: Client | None = None
 _lock = threading.Lock()
@@ -34,16 +43,31 @@ def close_client() -> None:
         client, _current = _current, None
     if client is not None:
         client.close()
+    from threadmill_shared.settings import load_settings  # noqa: PLC0415  see above
+
     load_settings.cache_clear()
 
 
+def current_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        NotConfigured: an environment variable has an invalid value.
+    """
+    from threadmill_shared.settings import load_settings  # noqa: PLC0415  see above
+
+    return load_settings()
+
+
 def _make_client() -> Client:
-    settings = load_settings()
+    settings, own_worker = current_settings(), None
     if settings.redis_url is None and settings.embedded:
         from threadmill.embedded import worker  # noqa: PLC0415  only if it is in use
 
-        return Client(*worker.begin(settings))
-    return Client(settings)
+        settings, own_worker = worker.begin(settings)
+    from threadmill.client.client import Client  # noqa: PLC0415  see above
+
+    return Client(settings, own_worker)
 
 
 def _forget_after_fork() -> None:

@@ -6,10 +6,17 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Awaitable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
+from threadmill.client.awaited import SyncOrAsync
+
 T = TypeVar("T")
+
+
+def on_loop(work: Awaitable[T]) -> SyncOrAsync[T]:
+    """A user's coroutine: it is awaited on the caller's loop, or on one that is made for it."""
+    return SyncOrAsync(lambda: run_on_own_loop(work), lambda: work)
 
 
 def run_on_own_loop(work: Awaitable[T]) -> T:
@@ -25,6 +32,9 @@ def run_on_own_loop(work: Awaitable[T]) -> T:
 
 
 def _run_beside(work: Awaitable[T]) -> T:
+    # Imported only now: it cannot be imported when Python ends, and a user may say something then.
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     known: Future[asyncio.AbstractEventLoop] = Future()
     context = contextvars.copy_context()
     with ThreadPoolExecutor(1, "threadmill-hooks") as pool:

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.handlers.dispatcher import Dispatcher
     from threadmill.run import Run
+    from threadmill_shared.events.decoder import Event
 
 logger = logging.getLogger("threadmill")
 

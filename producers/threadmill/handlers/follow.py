@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from threadmill.client.current import current_client
-from threadmill.client.operations import drive_async, on_loop
+from threadmill.client.operations import drive_async
+from threadmill.client.user_loop import on_loop
 from threadmill.handlers.session import HandlerSession, open_session
 from threadmill.run import Run, requested_run
 from threadmill.runs.checks import check_timeout

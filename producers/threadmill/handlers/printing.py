@@ -6,16 +6,15 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from threadmill import printing, runs
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async
 from threadmill.handlers.base import EventHandler
-from threadmill.printing import RunPrinter
-from threadmill.runs.downloads import download_attachment
-from threadmill_shared import errors
-from threadmill_shared.events.decoder import Event
 
 if TYPE_CHECKING:
     from threadmill.run import Run
+    from threadmill_shared import errors
+    from threadmill_shared.events.decoder import Event
 
 _FOLDER = Path(".threadmill") / "files"
 """In the current folder; each run has a folder of its own there."""
@@ -32,7 +31,7 @@ class PrintHandler(EventHandler):
             print_steps: whether tool calls are printed.
         """
         self._prints_messages = print_messages
-        self._printer = RunPrinter(
+        self._printer = printing.RunPrinter(
             print_messages=print_messages, print_steps=print_steps, is_local=self._is_local
         )
 
@@ -61,7 +60,9 @@ class PrintHandler(EventHandler):
     async def _show_files(self, message: dict[str, Any]) -> None:
         run_id = message["run_id"]
         for attachment in message["attachments"]:
-            file = await download_attachment(current_client(), run_id, attachment, _FOLDER / run_id)
+            file = await runs.downloads.download_attachment(
+                current_client(), run_id, attachment, _FOLDER / run_id
+            )
             if file is not None:
                 self._printer.show_file(file)
 

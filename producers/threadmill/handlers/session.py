@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from threadmill.client.operations import on_loop
+from threadmill.client.user_loop import on_loop
 from threadmill.handlers.base import EventHandler
 from threadmill.handlers.dispatcher import Dispatcher
 from threadmill.handlers.object_factory import ObjectFactory

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from threadmill.client.client import Client
 from threadmill_shared import errors
-from threadmill_shared.run_request import check_text
+from threadmill_shared.records.texts import check_text
 from threadmill_shared.store.parked_runs import CallOutcome, rejection
 from threadmill_shared.tools import render_output
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
 
 
 async def submit_outputs(

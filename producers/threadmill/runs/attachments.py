@@ -6,9 +6,8 @@ import asyncio
 import errno
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from threadmill.client.client import Client
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.files import (
@@ -18,8 +17,12 @@ from threadmill_shared.records.files import (
     harmless_name,
     image_type,
 )
-from threadmill_shared.run_request import check_hosted, check_text
+from threadmill_shared.records.texts import check_text
+from threadmill_shared.run_request import check_hosted
 from threadmill_shared.settings import Settings
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
 
 MOST_FILES = 20
 """Files and images of one message."""

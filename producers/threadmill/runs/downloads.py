@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from threadmill.client.client import Client
 from threadmill_shared import errors
 from threadmill_shared.records.files import File, distinct_names
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
 
 
 async def download(client: Client, run_id: str, folder: str | Path) -> list[Path]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
 
 from threadmill.client.bridge import BridgeClosed
-from threadmill.client.client import Client
 from threadmill.runs.time_limit import GRACE_SECONDS, within
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Event
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
+    from threadmill_shared.events.decoder import Event
 
 
 class EventStream:

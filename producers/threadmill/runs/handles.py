@@ -5,12 +5,13 @@ What an operation must know besides their public attributes, it gets from specia
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from threadmill.client.client import RunView
-from threadmill_shared.records.definition import Definition
-from threadmill_shared.records.run import Status
-from threadmill_shared.run_request import ThreadRef
+if TYPE_CHECKING:
+    from threadmill.client.client import RunView
+    from threadmill_shared.records.definition import Definition
+    from threadmill_shared.records.run import Status
+    from threadmill_shared.records.thread import ThreadRef
 
 
 class AssistantHandle(Protocol):

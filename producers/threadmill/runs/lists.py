@@ -13,8 +13,8 @@ from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter, Span, ThreadFilter
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.texts import check_text
 from threadmill_shared.records.thread import ThreadRecord
-from threadmill_shared.run_request import check_text
 from threadmill_shared.settings import load_settings
 from threadmill_shared.store.index_reader import Position
 

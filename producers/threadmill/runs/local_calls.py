@@ -16,13 +16,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from threadmill.client.bridge import BridgeClosed
-from threadmill.client.operations import callers_loop
+from threadmill.client.driving import callers_loop
 from threadmill.runs import call_lease
 from threadmill.runs.call_lease import OURS, CallLease, until_answered
 from threadmill_shared import errors
 from threadmill_shared.records.changes import ParkedCall
-from threadmill_shared.records.definition import Publishable
 from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.publishable import Publishable
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.parked_runs import (
     INTERRUPTED_OUTPUT,

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from threadmill.client.awaited import SyncOrAsync
 from threadmill.client.client import Client, NewRun, RunView
 from threadmill.client.current import current_client
-from threadmill.client.operations import SyncOrAsync
 from threadmill.runs.checks import check_message_given
 from threadmill.runs.handles import AssistantHandle
 from threadmill.runs.options import Job, RequestOptions

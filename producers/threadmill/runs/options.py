@@ -14,7 +14,7 @@ from threadmill.runs.attachments import Files
 from threadmill.runs.handles import ThreadHandle
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.changes import WhenBusy
-from threadmill_shared.records.definition import ReasoningEffort, Verbosity
+from threadmill_shared.records.model_options import ReasoningEffort, Verbosity
 
 
 class EnqueueOptions(TypedDict, total=False):

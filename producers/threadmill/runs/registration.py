@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from threadmill_shared import errors, ids
-from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.assistants import Assistants
+
+if TYPE_CHECKING:
+    from threadmill_shared.records.definition import Definition
+    from threadmill_shared.store.assistants import Assistants
 
 
 class Registered(Protocol):

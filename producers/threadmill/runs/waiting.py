@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from threadmill.client.client import Client
 from threadmill.client.current import current_client
 from threadmill.runs.handles import RunHandle
 from threadmill.runs.local_calls import LocalCalls
 from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
 from threadmill_shared import errors
 from threadmill_shared.tools import Tool
+
+if TYPE_CHECKING:
+    from threadmill.client.client import Client
 
 _CANCEL_SECONDS = 2.0
 """How long the first Ctrl-C waits for the run's end."""

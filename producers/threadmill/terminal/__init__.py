@@ -1,1 +1,15 @@
-"""Conversations in a terminal."""
+"""Conversations in a terminal. Each module is loaded when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from threadmill_shared.lazy_imports import lazy_modules
+
+if TYPE_CHECKING:
+    from threadmill.terminal import chat
+
+__all__ = ["chat"]
+
+if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
+    __getattr__ = lazy_modules(__name__)

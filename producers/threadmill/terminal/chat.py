@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from threadmill.client.operations import SyncOrAsync
+from threadmill.client.awaited import SyncOrAsync
 from threadmill.handlers import PrintHandler
 from threadmill.printing.display import open_display
 from threadmill.run import Run

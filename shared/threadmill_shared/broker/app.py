@@ -5,7 +5,8 @@ from __future__ import annotations
 from celery import Celery
 
 from threadmill_shared import errors
-from threadmill_shared.broker.queues import Queues, nameless_exchange
+from threadmill_shared.broker.declarations import nameless_exchange
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.settings import Settings
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
-
-from kombu.entity import Exchange, Queue
 
 EXECUTE = "threadmill.execute"
 PROBE = "threadmill.probe"
@@ -76,18 +73,3 @@ class Queues:
     def is_embedded(self, queue: str) -> bool:
         """Whether it is the queue of an embedded worker."""
         return queue.startswith(self.embedded(""))
-
-
-def declared(name: str, *, no_ack: bool = False) -> Any:
-    """A queue of the default exchange, which leads a message to the queue of its routing key.
-
-    It needs no binding; with any other exchange, kombu would store one per queue, forever.
-    """
-    make_queue: Any = Queue  # has no types
-    return make_queue(name, exchange=nameless_exchange(), routing_key=name, no_ack=no_ack)
-
-
-def nameless_exchange() -> Any:
-    """The default exchange, which needs no bindings."""
-    make: Any = Exchange  # has no types
-    return make("")

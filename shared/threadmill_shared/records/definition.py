@@ -13,24 +13,10 @@ from pydantic_core import to_json
 
 from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.records import lenient
+from threadmill_shared.records.model_options import MODEL_OPTIONS, ReasoningEffort, Verbosity
 from threadmill_shared.stored import Stored, later_field
-from threadmill_shared.tools import Tool, ToolSpec
+from threadmill_shared.tools import ToolSpec
 
-MODEL_OPTIONS = (
-    "temperature",
-    "top_p",
-    "max_completion_tokens",
-    "max_prompt_tokens",
-    "parallel_tool_calls",
-    "tool_choice",
-    "truncation_strategy",
-    "reasoning_effort",
-    "verbosity",
-    "service_tier",
-    "safety_identifier",
-    "extra_body",
-)
-"""Options of the model that an assistant can have as well as a run; a run's own option wins."""
 MAX_EXTRA_BYTES = 64 * 1024
 """Bytes of `extra_body` as JSON."""
 _OWN_PARAMETERS = frozenset(
@@ -43,8 +29,6 @@ _OWN_PARAMETERS = frozenset(
 
 ResultForm = Literal["whole", "wrapped"]
 """Whether a run's last message is its result, or an object that has it as `result`."""
-ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-Verbosity = Literal["low", "medium", "high"]
 
 T = TypeVar("T")
 
@@ -235,15 +219,3 @@ class RunSnapshot(Stored):
     result: ResultForm | None = None
     """Set if the run's last message must match the schema in its `response_format`."""
     max_turns: int = 50
-
-
-class Publishable:
-    """Something that workers can publish: an assistant of a module that they have loaded."""
-
-    def definition(self) -> Definition:
-        """Everything but its functions."""
-        raise NotImplementedError
-
-    def functions(self) -> Sequence[Tool]:
-        """Its functions, as tools."""
-        raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A thread's record, as it is stored."""
+"""A thread, as it is stored, and as a request names it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
+
+
+@dataclass(frozen=True)
+class ThreadRef:
+    """The thread that a run is for."""
+
+    id: str
+    create: bool
+    """Whether it may be created now."""
+    metadata: Mapping[str, str] | None = None
+    """Stored with it if it is created now."""
+    key: str | None = None
+    """The user's own name for it, from which its id follows; stored with it."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from kombu.connection import Connection
-
 from threadmill_shared import errors
 from threadmill_shared.servers import url_options
 from threadmill_shared.servers.tls import check_tls
@@ -74,6 +72,8 @@ def _checked_scheme(url: str, variable: str) -> str:
 
 def _refuse_unknown(url: str, variable: str) -> None:
     """Reject a URL that kombu cannot use, for brokers that only kombu knows."""
+    from kombu.connection import Connection  # noqa: PLC0415  it asks for brokers of others only
+
     make: Any = Connection  # has no types
     try:
         connection = make(url)

@@ -8,8 +8,6 @@ import ssl
 from functools import cache
 from pathlib import Path
 
-from redis.asyncio.connection import RedisSSLContext
-
 from threadmill_shared import errors
 from threadmill_shared.servers.url import STORE, ServerUrl
 
@@ -28,6 +26,8 @@ def check_tls(server: ServerUrl, variable: str = STORE) -> None:
     """
     if server.tls is None:
         return
+    from redis.asyncio.connection import RedisSSLContext  # noqa: PLC0415  for TLS only
+
     if server.tls["ssl_cert_reqs"] is ssl.CERT_NONE:
         _warn_of_strangers(variable)
     given = {name.removeprefix("ssl_"): value for name, value in server.tls.items()}

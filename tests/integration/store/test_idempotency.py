@@ -10,7 +10,8 @@ import pytest
 from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.run import Status
-from threadmill_shared.run_request import RunRequest, ThreadRef, enqueue_command
+from threadmill_shared.records.thread import ThreadRef
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import connect

@@ -16,10 +16,10 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.exceptions import OperationalError
 
-from threadmill_shared.broker import queues
 from threadmill_shared.broker.broker_health import BrokerHealth
+from threadmill_shared.broker.declarations import declared
+from threadmill_shared.broker.jobs import EVENTS_LOSS
 from threadmill_shared.broker.queues import Queues
-from threadmill_shared.broker.sender import EVENTS_LOSS
 from threadmill_shared.store.connections import is_full, is_passing
 
 logger = logging.getLogger("threadmill.worker")
@@ -37,7 +37,7 @@ _SHOWN_CHARACTERS = 100
 def consumed_queues(names: list[str], namespace: str) -> list[Any]:
     """The queues, as Celery consumes them: only the door's messages are acknowledged late."""
     door = Queues(namespace).door
-    return [queues.declared(name, no_ack=name != door) for name in names]
+    return [declared(name, no_ack=name != door) for name in names]
 
 
 class RunConsumer(Consumer):

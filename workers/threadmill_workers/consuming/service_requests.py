@@ -7,7 +7,9 @@ from typing import Any
 
 from threadmill_shared import errors, ids
 from threadmill_shared.instructions.templates import Template
-from threadmill_shared.run_request import OptionError, RunRequest, ThreadRef, check_key
+from threadmill_shared.records.texts import check_key
+from threadmill_shared.records.thread import ThreadRef
+from threadmill_shared.run_request import OptionError, RunRequest
 
 _NAME_CHARACTERS = 100
 _REASON_CHARACTERS = 500

@@ -1,0 +1,199 @@
+"""What is imported when: each name at its first use, and nothing that a process does not need."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import copy
+import pickle
+import subprocess
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import threadmill
+from threadmill.client import first_use
+from threadmill_shared.lazy_imports import lazy_modules, lazy_names
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "shared", ROOT / "workers", ROOT / "producers"]
+
+HEAVY = {
+    *("aiohttp", "amqp", "celery", "httpx2", "jinja2", "jsonschema", "kombu", "openai"),
+    *("prometheus_client", "pydantic_settings", "redis", "rich", "uvloop", "yaml"),
+}
+"""Packages that cost a process time, and that not every process needs."""
+
+
+def lazy_packages() -> dict[str, Path]:
+    """The packages that load their names, or their modules, at the first use."""
+    found = {}
+    for source in SOURCES:
+        for file in source.rglob("__init__.py"):
+            if "__getattr__" in file.read_text():
+                found[".".join(file.parent.relative_to(source).parts)] = file
+    return found
+
+
+def names_for_type_checkers(file: Path) -> set[str]:
+    """What the package imports for type checkers only."""
+    names = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom):
+                    names |= {alias.asname or alias.name for alias in inner.names}
+    return names
+
+
+def imported_by(code: str, *options: str) -> set[str]:
+    """The modules that a fresh process has imported at the end of this code."""
+    tell = f"{code}\nimport sys\nprint(*sys.modules, sep='\\n')"
+    command = [sys.executable, "-W", "error", *options, "-c", tell]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return set(ended.stdout.split())
+
+
+# ---- what is imported --------------------------------------------------------------------------
+
+
+def test_importing_the_assistant_imports_nothing_heavy_but_pydantic() -> None:
+    found = imported_by("from threadmill import Assistant")
+    assert "pydantic" in found
+    assert not found & HEAVY
+    assert not any(name.startswith("threadmill_shared.store") for name in found)
+
+
+def test_defining_an_assistant_with_tools_and_a_thread_imports_nothing_heavy() -> None:
+    found = imported_by(
+        "from threadmill import Assistant, Thread, tool\n"
+        "@tool(timeout=5)\n"
+        "def roll(n: int) -> int:\n"
+        "    'Roll.'\n"
+        "    return n\n"
+        "Assistant('Marvin', 'Hello {{ self_.name }}', tools=[roll], temperature=0.5)\n"
+        "Thread(metadata={'user': '1'})"
+    )
+    assert not found & HEAVY
+
+
+def test_the_command_lines_help_imports_neither_pydantic_nor_anything_heavy() -> None:
+    found = imported_by(
+        "import sys, threadmill.cli\n"
+        "sys.argv = ['threadmill', '--help']\n"
+        "try: threadmill.cli.main()\n"
+        "except SystemExit: pass"
+    )
+    assert not found & (HEAVY | {"pydantic", "asyncio"})
+
+
+@pytest.mark.parametrize("options", [(), ("-O",), ("-OO",), ("-I", "-X", "frozen_modules=on")])
+def test_all_names_can_be_imported_with_a_star(options: tuple[str, ...]) -> None:
+    # -I: the path is only what is installed, and what this adds.
+    paths = f"import sys; sys.path[:0] = {[str(source) for source in SOURCES]!r}\n"
+    found = imported_by(f"{paths}from threadmill import *\nassert Assistant and errors", *options)
+    assert "threadmill.run" in found
+
+
+# ---- the packages ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("package", sorted(lazy_packages()))
+def test_a_package_loads_what_type_checkers_see_and_nothing_else(package: str) -> None:
+    module = import_module(package)
+    assert names_for_type_checkers(lazy_packages()[package]) == set(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is getattr(module, name)
+    with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
+        _ = module.no_such_name
+    assert not hasattr(module, "__wrapped__")
+
+
+def test_our_names_are_listed_and_are_where_they_say() -> None:
+    assert set(threadmill.__all__) <= set(dir(threadmill))
+    for one in (threadmill.Assistant, threadmill.Run, threadmill.Thread, threadmill.Page):
+        assert pickle.loads(pickle.dumps(one)) is one
+    assert copy.deepcopy(threadmill.EndRun) is threadmill.EndRun
+
+
+def test_a_missing_dependency_of_a_lazy_module_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lazy_package_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from threadmill_shared.lazy_imports import lazy_modules\n"
+        "__getattr__ = lazy_modules(__name__)\n"
+    )
+    (package / "whole.py").write_text("value = 1\n")
+    (package / "broken.py").write_text("import no_such_dependency_of_a_test\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = import_module("lazy_package_of_a_test")
+
+    assert module.whole.value == 1
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency_of_a_test"):
+        _ = module.broken
+
+
+def test_a_name_can_be_first_used_in_many_threads_at_once() -> None:
+    code = (
+        "import threading, threadmill\n"
+        "found, barrier = set(), threading.Barrier(8)\n"
+        "def use():\n"
+        "    barrier.wait()\n"
+        "    found.add((threadmill.Run, threadmill.PrintHandler, threadmill.tool))\n"
+        "threads = [threading.Thread(target=use) for _ in range(8)]\n"
+        "[one.start() for one in threads]; [one.join() for one in threads]\n"
+        "assert len(found) == 1"
+    )
+    assert "threadmill.run" in imported_by(code)
+
+
+def test_the_helpers_name_the_package_of_an_unknown_name() -> None:
+    for load in (lazy_names("threadmill", {}), lazy_modules("threadmill")):
+        with pytest.raises(AttributeError, match="module 'threadmill' has no attribute 'nothing'"):
+            load("nothing")
+
+
+# ---- the first use on an event loop ------------------------------------------------------------
+
+
+async def test_an_event_loop_goes_on_while_the_first_use_imports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, may_end = threading.Event(), threading.Event()
+    imported: list[str] = []
+
+    def slow_import(name: str) -> None:
+        imported.append(name)
+        began.set()
+        may_end.wait(30)
+
+    monkeypatch.setattr(first_use, "_is_imported", False)
+    monkeypatch.setattr(first_use, "import_module", slow_import)
+    waiting = [asyncio.ensure_future(first_use.import_client()) for _ in range(2)]
+    await asyncio.to_thread(began.wait, 30)
+    waiting[0].cancel()
+    may_end.set()  # the loop came here although the import had not ended
+
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[1] is None
+    await first_use.import_client()
+    assert set(imported) == {"threadmill.client.client"}
+
+
+async def test_an_import_that_fails_is_raised_to_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_name: str) -> None:
+        raise ModuleNotFoundError("No module named 'redis'")
+
+    monkeypatch.setattr(first_use, "_is_imported", False)
+    monkeypatch.setattr(first_use, "import_module", broken)
+    with pytest.raises(ModuleNotFoundError, match="redis"):
+        await first_use.import_client()
