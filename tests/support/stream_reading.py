@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
 
 import httpx2
 
@@ -66,9 +64,8 @@ def read_stream(
     """The events of one turn, and the error that ended it."""
     parser = ChatParser(tuple(tools)) if api == "chat" else ResponsesParser()
 
-    async def opening(stack: AsyncExitStack) -> Any:
-        body = Body(pieces, failure, stays_open=stays_open)
-        return SimpleNamespace(http_response=httpx2.Response(200, stream=body))
+    async def opening(stack: AsyncExitStack) -> httpx2.Response:
+        return httpx2.Response(200, stream=Body(pieces, failure, stays_open=stays_open))
 
     async def ask() -> tuple[list[ModelEvent], ModelError | None]:
         found: list[ModelEvent] = []

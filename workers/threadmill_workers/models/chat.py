@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx2
 from openai import (
-    AsyncAPIResponse,
     AsyncOpenAI,
     BadRequestError,
     UnprocessableEntityError,
@@ -22,9 +22,12 @@ from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.error_report import read_report
 from threadmill_workers.models.field_rules import NO_RULES, FieldRules, opaque_names
 from threadmill_workers.models.option_rules import NO_OPTION_RULES, OptionRules
+from threadmill_workers.models.posting import post
 from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
 from threadmill_workers.models.streaming import stream_events
+
+_PATH = "/chat/completions"
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -53,7 +56,7 @@ class ChatModel:
                 "was another API when the run was enqueued."
             )
 
-        async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
+        async def opening(stack: AsyncExitStack) -> httpx2.Response:
             return await self._open(stack, request)
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
@@ -67,14 +70,14 @@ class ChatModel:
         """Close the connections."""
         await self._client.close()
 
-    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> AsyncAPIResponse[Any]:
+    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> httpx2.Response:
         """Send the request; again, if the model has said that it wants other fields or options."""
         known = fields = self._fields.get(request.model, NO_RULES)
         tried = {known}
         while True:
             body = self._body(request, fields)
             try:
-                response = await self._send(stack, body)
+                response = await post(self._client, _PATH, body, stack)
             except (BadRequestError, UnprocessableEntityError) as error:
                 said = _words(error)
                 fields = fields.after_refusal(said, opaque_names(body))
@@ -102,13 +105,6 @@ class ChatModel:
         if options != known:
             _log_refused_options(model, options)
         return options != known
-
-    async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
-        # The body goes around the package's walk over every message through all its types.
-        create = self._client.chat.completions.with_streaming_response.create
-        return await stack.enter_async_context(
-            create(model=body["model"], messages=[], stream=True, extra_body=body)
-        )
 
 
 def _words(error: BadRequestError | UnprocessableEntityError) -> str:

@@ -7,17 +7,20 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from openai import AsyncAPIResponse, AsyncOpenAI, BadRequestError, UnprocessableEntityError
+import httpx2
+from openai import AsyncOpenAI, BadRequestError, UnprocessableEntityError
 
 from threadmill_shared.model import ModelEvent, ModelRequest
 from threadmill_workers.models.error_report import read_report
 from threadmill_workers.models.files import OpenAIFiles
+from threadmill_workers.models.posting import post
 from threadmill_workers.models.quotes import PrivateTexts
 from threadmill_workers.models.request_parts import sent_texts
 from threadmill_workers.models.responses_parser import ResponsesParser
 from threadmill_workers.models.responses_request import responses_body
 from threadmill_workers.models.streaming import stream_events
 
+_PATH = "/responses"
 _INCLUDE = re.compile(r"(^|\.)include\b")
 """The parameter as a refusal names it: `include`, `include[0]`, `response.include`."""
 _ASKED = re.compile(
@@ -43,7 +46,7 @@ class ResponsesModel:
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
 
-        async def opening(stack: AsyncExitStack) -> AsyncAPIResponse[Any]:
+        async def opening(stack: AsyncExitStack) -> httpx2.Response:
             return await self._open(stack, request)
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
@@ -57,22 +60,18 @@ class ResponsesModel:
         """Close the connections."""
         await self._client.close()
 
-    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> AsyncAPIResponse[Any]:
+    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> httpx2.Response:
         if request.model not in self._without_reasoning:
             try:
-                return await self._send(stack, responses_body(request))
+                return await post(self._client, _PATH, responses_body(request), stack)
             except (BadRequestError, UnprocessableEntityError) as error:
                 if not _refuses_reasoning(error):
                     raise
-        response = await self._send(stack, responses_body(request, encrypted_reasoning=False))
+        body = responses_body(request, encrypted_reasoning=False)
+        response = await post(self._client, _PATH, body, stack)
         # Not before: what is refused again was refused for something else.
         self._without_reasoning.add(request.model)
         return response
-
-    async def _send(self, stack: AsyncExitStack, body: dict[str, Any]) -> AsyncAPIResponse[Any]:
-        # As arguments the package would walk every item through all its types: 0.6 ms an item.
-        create = self._client.responses.with_streaming_response.create
-        return await stack.enter_async_context(create(stream=True, extra_body=body))
 
 
 def _refuses_reasoning(error: BadRequestError | UnprocessableEntityError) -> bool:

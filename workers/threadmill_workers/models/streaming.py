@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
-from typing import Any
 
 import aiohttp
 import httpx2
-from openai import APIError, AsyncAPIResponse
+from openai import APIError
 
 from threadmill_shared.errors import ModelError, ModelGarbled, ModelUnavailable
 from threadmill_shared.model import ModelEvent
@@ -28,7 +27,7 @@ its end: some servers send neither `[DONE]` nor the end of the body."""
 # The client maps not all of aiohttp's errors to its own.
 _BROKEN = (httpx2.HTTPError, aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
 
-Opening = Callable[[AsyncExitStack], Awaitable[AsyncAPIResponse[Any]]]
+Opening = Callable[[AsyncExitStack], Awaitable[httpx2.Response]]
 """Sends the request, and leaves the closing of its response to the stack."""
 
 
@@ -50,8 +49,8 @@ async def stream_events(
     with _failures_translated(parser, private):
         async with AsyncExitStack() as stack:
             response = await opening(stack)
-            _check_type(response.http_response)
-            chunks = await stack.enter_async_context(aclosing(_chunks(response.http_response)))
+            _check_type(response)
+            chunks = await stack.enter_async_context(aclosing(_chunks(response)))
             for source in (chunks, _until_silent(chunks)):
                 async for chunk in source:
                     for data in splitter.feed(chunk):

@@ -1,0 +1,45 @@
+"""Sending a request to a provider, whose response is read by us.
+
+The openai package's methods for each API walk over a request by the types of all its parts, and
+wrap its response in objects for other ways to read it. A body that we have made as the API wants
+it needs neither, so this is the package's `post`. Errors, keys, base URL, headers and proxies are
+the client's, as ever.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import httpx2
+from openai import AsyncOpenAI, AsyncStream
+
+_STREAM: Any = AsyncStream[object]
+"""Asked for by the package's types; it reads nothing."""
+
+
+async def post(
+    client: AsyncOpenAI, path: str, body: dict[str, Any], stack: AsyncExitStack
+) -> httpx2.Response:
+    """Send a request, and return its response without having read the body.
+
+    Args:
+        client: the connection.
+        path: below the base URL, such as `/responses`.
+        body: JSON.
+        stack: closes the response.
+
+    Raises:
+        APIError: the provider cannot be reached, or refuses the request.
+    """
+    response = await client.post(
+        path,
+        cast_to=httpx2.Response,
+        body=body,
+        options={"security": {"bearer_auth": True}},
+        stream=True,
+        stream_cls=_STREAM,
+    )
+    opened = cast("httpx2.Response", response)
+    stack.push_async_callback(opened.aclose)
+    return opened
