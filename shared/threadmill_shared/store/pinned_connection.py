@@ -1,13 +1,15 @@
 """A connection that is kept, for what a process sends all the time.
 
 For each pipeline, redis-py takes a connection out of its pool, looks whether it is still good,
-packs each command in Python, and treats each answer by its command's name. That takes longer than
-Redis needs for an enqueue.
+packs each command in Python, and treats each answer by its command's name; for each pipeline that
+it sends it makes a task, and for each answer a timer. That takes longer than Redis needs for an
+enqueue.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +28,8 @@ class PinnedConnection:
         """Nothing is connected yet; the client closes the connection with its others."""
         self._client = client
         self._connection: Any = None
+        self._seconds: float | None = None
+        """How long an answer may take."""
         self._lock = asyncio.Lock()
 
     async def ask(self, commands: Sequence[Command]) -> list[Any]:
@@ -54,14 +58,27 @@ class PinnedConnection:
                 pipeline.execute_command(*command)
             return list(await pipeline.execute(raise_on_error=False))
         async with self._lock:
-            connection = self._connection = self._connection or await pool.get_connection()
-            await connection.send_packed_command([*map(hiredis.pack_command, commands)])
-            # Who gives up here leaves no answer to the next one: redis-py closes the connection.
-            return [await _answer(connection) for _ in commands]
+            connection = self._connection = self._connection or await self._take(pool)
+            try:
+                async with asyncio.timeout(self._seconds) as limit:
+                    await connection.send_packed_command([*map(hiredis.pack_command, commands)])
+                    # Who gives up here leaves no answer to the next one: redis-py closes the
+                    # connection.
+                    return [await self._answer(connection, limit) for _ in commands]
+            except TimeoutError:
+                raise redis_errors.TimeoutError("Timeout reading from Redis") from None
 
+    async def _take(self, pool: Any) -> Any:
+        """Take a connection for good; that it answers in time is looked after here."""
+        connection = await pool.get_connection()
+        self._seconds, connection.socket_timeout = connection.socket_timeout, None
+        return connection
 
-async def _answer(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
-    except redis_errors.ResponseError as error:
-        return error
+    async def _answer(self, connection: Any, limit: asyncio.Timeout) -> Any:
+        try:
+            answer = await connection.read_response(timeout=math.inf)
+        except redis_errors.ResponseError as error:
+            answer = error
+        if self._seconds is not None:
+            limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        return answer
