@@ -13,6 +13,9 @@ from threadmill_shared.records.run import RunRecord
 from threadmill_shared.store.logs import Logs, RawEntry
 from threadmill_shared.store.paging import PAGE
 
+READ_ENTRIES = PAGE + 1
+"""How many entries are read at once: a page, behind the last one that was seen."""
+
 
 class Cursor:
     """Reads a log from a position on, in pages."""
@@ -35,7 +38,16 @@ class Cursor:
             LogRewound: what was read last is no longer stored.
             EventsExpired: the next event has expired.
         """
-        found = await self._logs.raw_entries(self._record.id, self.after, PAGE + 1)
+        found = await self._logs.raw_entries(self._record.id, self.after, READ_ENTRIES)
+        return await self.take(found)
+
+    async def take(self, found: list[RawEntry]) -> list[Event]:
+        """The next events, of entries that were read from number `after` on.
+
+        Raises:
+            LogRewound: what was read last is no longer stored.
+            EventsExpired: the next event has expired.
+        """
         new = found
         if self._seen is not None and found:
             if found[0] != self._seen:
@@ -49,7 +61,7 @@ class Cursor:
             self.after = events[-1].id
         if new:
             self._seen = new[-1]
-        self.is_behind = len(found) > PAGE
+        self.is_behind = len(found) == READ_ENTRIES
         return events
 
     def check(self, record: RunRecord) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from threadmill_shared import errors
-from threadmill_shared.events.cursor import Cursor
+from threadmill_shared.events.cursor import READ_ENTRIES, Cursor
 from threadmill_shared.events.decoder import DONE, Event, LogDecoder
 from threadmill_shared.events.notifications import IDLE_SECONDS, ChannelListener, Notifications
 from threadmill_shared.records.log import LogEntry
@@ -50,18 +50,24 @@ class LogFollower:
                 already read, or before `after`.
             EventsExpired: the log has expired, and `after` is a number within it.
         """
-        async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
-            cursor = Cursor(self._store.logs, await self._record(run_id), after)
+        channel = self._store.logs.channel(run_id)
+        async with self._notifications.listen(channel, keep=1) as listener:
+            # In one round trip: who follows a new run waits for its first token.
+            record, page = await asyncio.gather(
+                self._record(run_id), self._store.logs.raw_entries(run_id, after, READ_ENTRIES)
+            )
+            cursor = Cursor(self._store.logs, record, after)
+            read: Callable[[], Awaitable[list[Event]]] = partial(cursor.take, page)
             while True:
-                listener.clear()
-                events = await self._patiently(cursor.read)
+                events = await self._patiently(read)
+                read = cursor.read
                 if events:
                     yield events
                     if events[-1].event == DONE:
                         return
-                    # What comes after a page that was not full sets the listener, which was
-                    # cleared before the read: there is nothing to look for until then.
-                    if cursor.is_behind or await self._notified(listener):
+                    # What comes after a page that was not full sets the listener, which is
+                    # cleared before each read: there is nothing to look for until then.
+                    if cursor.is_behind or await self._notified(listener, cursor.after):
                         continue
                 record = await self._record(run_id, known=True)
                 cursor.check(record)
@@ -71,7 +77,7 @@ class LogFollower:
                     yield _terminal_events(record, cursor.after)
                     return
                 if not events:
-                    await self._notified(listener)
+                    await self._notified(listener, cursor.after)
 
     async def ended(
         self, run_id: str, on_look: Callable[[RunRecord], None] = lambda _: None
@@ -92,7 +98,6 @@ class LogFollower:
             while not record.status.is_terminal:
                 on_look(record)
                 await self._notified(listener)
-                listener.clear()
                 record = await self._record(run_id, known=True)
             return record
 
@@ -111,14 +116,20 @@ class LogFollower:
                     logger.warning("Redis answers again, after %.0f s", seconds)
                 return found
 
-    async def _notified(self, listener: ChannelListener) -> bool:
-        """Wait for a notification; returns whether one came before the timeout."""
+    async def _notified(self, listener: ChannelListener, after: int = -1) -> bool:
+        """Wait until there is an event after a number; returns whether one came before the timeout.
+
+        After a failover events may have smaller numbers; the reader then looks at the timeout.
+        """
         try:
             async with asyncio.timeout(IDLE_SECONDS):  # `wait_for` may swallow a cancellation
-                await listener.wait()
+                while True:
+                    await listener.wait()
+                    listener.clear()  # before it is read: what comes meanwhile sets it again
+                    if after < 0 or int(listener.messages[-1]) > after:
+                        return True
         except TimeoutError:
             return False
-        return True
 
     async def _log_exists(self, run_id: str) -> bool:
         return await self._store.logs.exists(run_id)
