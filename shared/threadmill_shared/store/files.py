@@ -47,6 +47,14 @@ def failures_field(message_id: str) -> str:
     return f"{message_id}:failed"
 
 
+def read_left_out(stored: str | None) -> LeftOutNotes:
+    """What models did not take of a thread, as it is stored; empty or None: there is nothing."""
+    return {
+        model: {kind: _spans(spans) for kind, spans in lenient.json_object(note).items()}
+        for model, note in lenient.json_object(from_json(stored) if stored else None).items()
+    }
+
+
 class Files:
     """The files of one namespace."""
 
@@ -109,11 +117,8 @@ class Files:
 
     async def left_out(self, thread_id: str) -> LeftOutNotes:
         """What holders have noted: for each model, where what is left out, by its kind."""
-        found = lenient.json_object(await self._note(thread_id, LEFT_OUT_FIELD))
-        return {
-            model: {kind: _spans(spans) for kind, spans in lenient.json_object(note).items()}
-            for model, note in found.items()
-        }
+        key = self._keys.attached(thread_id)
+        return read_left_out(await self._runner.command("HGET", key, LEFT_OUT_FIELD))
 
     async def vector_store_begun(self, thread_id: str) -> float | None:
         """Since when a vector store may be there that is not noted (seconds since 1970)."""

@@ -10,6 +10,11 @@ from threadmill_shared.store.run_writer import RunWriter
 from threadmill_shared.store.scripts.held_runs import HeldRunScripts
 from threadmill_shared.store.session import Session
 
+RECENT_ITEMS = 24
+RECENT_BYTES = 64_000
+"""What a claim tells at most of its run's thread: a first request seldom carries more, and a
+script that reads much keeps everybody else waiting."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -26,6 +31,10 @@ class Claim:
     """Until the run's deadline."""
     position: int = 0
     """Of the thread's last item."""
+    recent_items: tuple[str, ...] = ()
+    """The thread's newest items as they are stored, oldest first; not many, and not large ones."""
+    left_out: str = ""
+    """What models did not take of the thread, as `read_left_out` takes it."""
 
 
 class HeldRuns:
@@ -54,17 +63,21 @@ class HeldRuns:
             bell=channel,
             claim=secrets.token_hex(8),
             task=task,
+            most_items=RECENT_ITEMS,
+            most_bytes=RECENT_BYTES,
         )
         outcome, *reply = await self._session.runner.run(call)
         if outcome == "ended":
             return Claim(outcome, RunRecord.read(run_id, field_map(reply[0])))
         if outcome not in ("claimed", "again"):
             return Claim(outcome)
-        token, left, position, fields = reply
+        token, left, position, fields, items, left_out = reply
         return Claim(
             outcome=outcome,
             record=RunRecord.read(run_id, field_map(fields)),
             writer=RunWriter(self._session, run_id=run_id, token=token),
             seconds_left=int(left) / 1000,
             position=int(position),
+            recent_items=tuple(items),
+            left_out=left_out,
         )

@@ -155,6 +155,10 @@ class RunWriter:
             check = ReplicaCheck(self._token_and_serial(), [self.token, str(serial)])
         return await self._session.wait_for_replica(self.run_id, check)
 
+    def look_at_replicas(self) -> None:
+        """Ask for the replicas that the next write may have to wait for, beside that write."""
+        self._session.look_at_replicas(self.run_id)
+
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls."""
         return CallMarks(await self._runner.command("HGETALL", self._keys.calls(self.run_id)))

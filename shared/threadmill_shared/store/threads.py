@@ -57,12 +57,12 @@ class Threads:
             first = int(page[-1][0].partition("-")[0]) + 1
         return found
 
-    async def items_before(self, thread_id: str, last: int, count: int) -> list[Item]:
-        """At most `count` items up to position `last`, oldest first."""
+    async def items_before(self, thread_id: str, last: int, count: int) -> list[str]:
+        """At most `count` items up to position `last`, oldest first, as they are stored."""
         found = await self._runner.command(
             "XREVRANGE", self._keys.items(thread_id), last, "-", "COUNT", count
         )
-        return [from_json(field_map(raw)["item"]) for _, raw in reversed(found)]
+        return [field_map(raw)["item"] for _, raw in reversed(found)]
 
     async def messages(
         self, thread_id: str, limit: int, before: str | None, after: str | None

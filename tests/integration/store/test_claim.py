@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.store.scene import HOLDER, OTHER, write_partly
+from pydantic_core import from_json
+from tests.support.store.scene import HOLDER, OTHER, Scene, write_partly
 
 from threadmill_shared import ids
+from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.files import read_left_out
+from threadmill_shared.store.held_runs import RECENT_BYTES, RECENT_ITEMS
 
 
 async def test_a_queued_run_at_the_head_is_claimed(scene, client):
@@ -36,6 +40,59 @@ async def test_a_claim_tells_the_time_left_and_the_position_of_the_last_item(sce
 
     assert held.seconds_left == pytest.approx(60, abs=0.5)
     assert held.position == 1
+
+
+async def test_a_claim_tells_the_newest_items_of_the_thread(scene):
+    await add_messages(scene, "one", "two")
+    held = await scene.begin("three")
+
+    items = [*map(from_json, held.take_recent_items())]
+
+    assert items == await scene.items()
+    assert [*held.take_recent_items()] == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ([1] * (RECENT_ITEMS - 1), RECENT_ITEMS),
+        ([1] * RECENT_ITEMS, RECENT_ITEMS),
+        ([1] * 100, RECENT_ITEMS),
+        ([RECENT_BYTES, 1, 1], 3),
+        ([1, RECENT_BYTES], 1),
+        ([RECENT_BYTES // 3] * 3 + [1] * 6, 9),
+    ],
+)
+async def test_a_claim_tells_neither_many_items_nor_large_ones(scene, sizes, told):
+    await add_messages(scene, *("x" * size for size in sizes))
+    held = await scene.begin("y")
+
+    items = held.take_recent_items()
+
+    assert len(items) == told
+    assert [*map(from_json, items)] == (await scene.items())[-told:]
+    assert sum(map(len, items)) <= RECENT_BYTES
+
+
+async def test_a_claim_tells_what_models_did_not_take_of_the_thread(scene):
+    held = await scene.begin()
+    notes = {"gpt-5.4-mini": {"files": ((1, 2),)}}
+    assert held.left_out == ""
+
+    await held.note_left_out(notes)
+    await held.finish(Status.COMPLETED, Batch())
+
+    assert read_left_out((await scene.begin()).left_out) == notes
+
+
+async def test_a_repeated_claim_tells_the_same_of_the_thread(scene, client):
+    run = await scene.enqueue("hello")
+    client.lose_next_answer()
+
+    held = await scene.claim(run.run_id)
+
+    assert client.outcomes[-1] == "again"
+    assert [*map(from_json, held.take_recent_items())] == await scene.items()
 
 
 async def test_a_message_delivered_five_times_is_executed_once(scene, client):
@@ -158,3 +215,10 @@ async def test_the_deadline_begins_with_the_first_claim_and_stays(scene):
 
     assert second.record.started_at == deadline
     assert second.seconds_left <= first.seconds_left
+
+
+async def add_messages(scene: Scene, *texts: str) -> None:
+    """Add messages of these texts to the thread."""
+    named = [(ids.new_message_id(), text) for text in texts]
+    messages = [(id, user_message(id, text)) for id, text in named]
+    await scene.store.threads.add(scene.thread_id, messages, create=True)

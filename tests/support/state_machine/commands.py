@@ -149,6 +149,8 @@ class Commands:
             "bell": f"tm:bell:{worker}",
             "claim": claim,
             "task": f"{run_id}.1.{claim[:8]}",
+            "most_items": 6,
+            "most_bytes": 100,
         }
         return self._of_run("claim", run_id, args)
 

@@ -206,14 +206,22 @@ class Model:
         return ["waiting", run.id, at + 1, next_run, queue]
 
     def _claim(
-        self, run_id: str, worker: str, worker_name: str, bell: str, claim: str, task: str
+        self,
+        run_id: str,
+        worker: str,
+        worker_name: str,
+        bell: str,
+        claim: str,
+        task: str,
+        most_items: int,
+        most_bytes: int,
     ) -> Answer:
         run = self.runs.get(run_id)
         if run is None:
             return ["gone"]
         thread = self.threads[run.thread]
         if run.is_held and run.token.endswith(claim):
-            return ["again", run.token, None, str(len(thread.items))]
+            return ["again", *self._claimed(run, most_items, most_bytes)]
         if run.has_ended and not run.token and run.reported_by in ("", claim):
             run.reported_by = claim
             return ["ended"]
@@ -228,7 +236,16 @@ class Model:
         run.log.append("r:in_progress")
         run.is_resumed = False
         self._move(run, "held", status="in_progress")
-        return ["claimed", run.token, None, str(len(thread.items))]
+        return ["claimed", *self._claimed(run, most_items, most_bytes)]
+
+    def _claimed(self, run: Run, most_items: int, most_bytes: int) -> Answer:
+        items = self.threads[run.thread].items
+        told: list[str] = []
+        for item in items[: -most_items - 1 : -1]:
+            if sum(map(len, [item, *told])) > most_bytes:
+                break
+            told.insert(0, item)
+        return [run.token, None, str(len(items)), None, told]
 
     def _append(
         self, run_id: str, token: str, serial: int, count: int, records: str, note: Write

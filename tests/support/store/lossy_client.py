@@ -25,6 +25,8 @@ class LossyClient:
         """What each call of a script was answered, lost answers too."""
         self.commands: list[str] = []
         """The names of all commands that went through pipelines, as those of a store do."""
+        self.round_trips: list[tuple[str, ...]] = []
+        """The same, by the pipelines that they went through."""
         self.harm: list[str] = []
         """What repeated calls have changed."""
 
@@ -67,6 +69,7 @@ class LossyPipeline:
     async def execute(self, **options: Any) -> list[Any]:
         replies: list[Any] = await self._pipeline.execute(**options)
         self._client.commands += self._names
+        self._client.round_trips.append(tuple(self._names))
         outcomes = [
             reply[0]
             for name, reply in zip(self._names, replies, strict=True)

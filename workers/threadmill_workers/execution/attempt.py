@@ -89,6 +89,7 @@ class Attempt:
             self._record.thread_id,
             self._held.position,
             self._record.request.options.truncation_strategy,
+            recent=self._held.take_recent_items(),
             queue=self._queue,
         )
 

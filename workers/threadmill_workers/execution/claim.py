@@ -44,6 +44,8 @@ async def claim(
         claimed.record,
         seconds_left=claimed.seconds_left,
         position=claimed.position,
+        recent_items=claimed.recent_items,
+        left_out=claimed.left_out,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from threadmill_shared import errors
@@ -32,7 +32,14 @@ class HeldRun:
     """One attempt's right to write for a run."""
 
     def __init__(
-        self, writer: RunWriter, record: RunRecord, *, seconds_left: float, position: int
+        self,
+        writer: RunWriter,
+        record: RunRecord,
+        *,
+        seconds_left: float,
+        position: int,
+        recent_items: Sequence[str] = (),
+        left_out: str | None = None,
     ) -> None:
         """A run that was just claimed.
 
@@ -41,12 +48,16 @@ class HeldRun:
             record: the run's record, as it was claimed.
             seconds_left: until its deadline.
             position: of the thread's last item.
+            recent_items: the thread's newest items as they are stored, so far as they are at hand.
+            left_out: what models did not take of the thread, as it is stored; None: not known.
         """
         self.record = record
         self.seconds_left = seconds_left
         """Until the deadline, at the time of the claim."""
         self.position = position
         """Of the thread's last item, at the time of the claim."""
+        self.left_out = left_out
+        """What models did not take of the thread, at the time of the claim; None: not known."""
         self.tokens = stored_usage(record.usage).total_tokens
         """What the run's model requests have cost so far."""
         self.ended_as: Status | None = None
@@ -56,6 +67,7 @@ class HeldRun:
         """Whether functions are being called, which cannot be repeated as a stream can."""
         self.awaited_function = ""
         """Identity of the function for which the run waits for a worker; empty: it does not."""
+        self._recent_items = recent_items
         self._is_draining = False
         self._writer = writer
         self._stream = AppendStream(writer, self.stop)
@@ -98,6 +110,11 @@ class HeldRun:
     def seconds_to_deadline(self) -> float:
         """How long the run may still take; negative if its deadline has passed."""
         return self.seconds_left - (time.monotonic() - self._claimed_at)
+
+    def take_recent_items(self) -> Sequence[str]:
+        """Take the thread's newest items, which are kept only once."""
+        items, self._recent_items = self._recent_items, ()
+        return items
 
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls: which are open, begun, approved."""
@@ -284,6 +301,7 @@ class HeldRun:
             return await self.release()
         last = self._with_pending(batch)
         count, records, rest = last.encoded()
+        self._writer.look_at_replicas()
         reply = await self._let_go(
             lambda serial: self._writer.finish(
                 serial=serial, status=status, count=count, records=records, rest=rest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json
 
 from threadmill_shared import ids
 from threadmill_shared.records import lenient
@@ -20,6 +20,7 @@ from threadmill_workers.execution.reduction import turn_starts
 
 MAX_BYTES = 4_000_000
 """More than fits into any context of today; bounds what a worker reads of a long thread."""
+_SMALLEST_PAGE = 20
 
 
 class History:
@@ -32,6 +33,7 @@ class History:
         position: int,
         strategy: dict[str, Any] | None,
         *,
+        recent: Sequence[str] = (),
         queue: str = "",
     ) -> None:
         """The thread's items up to `position`, shortened as `strategy` says.
@@ -41,12 +43,14 @@ class History:
             thread_id: whose they are.
             position: of the last item to read.
             strategy: `{"type": "auto"}`, or `{"type": "last_messages", "last_messages": n}`.
+            recent: the newest of the items up to `position`, as they are stored, oldest first.
             queue: the run's, if its assistant has one; noted with what only its provider takes.
         """
         self.queue = queue
         self._store = store
         self._thread_id = thread_id
         self._position = position
+        self._recent = recent
         self._last_messages: int | None = (strategy or {}).get("last_messages")
         self._items: list[Item] | None = None
         self._call_ids: set[str] = set()
@@ -87,21 +91,32 @@ class History:
         return provider_id
 
     async def _read(self) -> list[Item]:
-        items: list[Item] = []
-        last, size = self._position, 0
+        texts, self._recent = self._recent, ()
+        items = [*map(from_json, texts)]
+        last, size = self._position - len(texts), sum(map(_size, texts))
         while last > 0 and not self._is_enough(items, size):
-            page = await self._store.threads.items_before(self._thread_id, last, PAGE)
-            if not page:
+            texts = await self._store.threads.items_before(self._thread_id, last, self._page(items))
+            if not texts:
                 break
-            items = page + items
-            size += sum(len(to_json(item)) for item in page)
-            last -= len(page)
+            items = [*map(from_json, texts), *items]
+            size += sum(map(_size, texts))
+            last -= len(texts)
         return self._cut(items, is_whole=last <= 0)
+
+    def _page(self, items: Sequence[Item]) -> int:
+        """How many items to read next: not many more than will be sent, and in few round trips."""
+        if self._last_messages is None:
+            return PAGE
+        missing = self._last_messages + 1 - _messages(items)
+        return min(max(2 * missing, len(items), _SMALLEST_PAGE), PAGE)
 
     def _is_enough(self, items: Sequence[Item], size: int) -> bool:
         if size > MAX_BYTES:
             return True
-        return self._last_messages is not None and _messages(items) > self._last_messages
+        if self._last_messages is None or _messages(items) <= self._last_messages:
+            return False
+        # The first one may be in the middle of a turn that is longer.
+        return len(items) >= PAGE or any(turn_starts(items))
 
     def _cut(self, items: list[Item], *, is_whole: bool) -> list[Item]:
         starts = turn_starts(items)
@@ -111,6 +126,10 @@ class History:
         if is_whole or not starts:
             return items
         return items[starts[0] :]
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _messages(items: Sequence[Item]) -> int:

@@ -14,6 +14,7 @@ from threadmill_shared.model import Model, ModelRequest, body_of
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.log import OwnEvent
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.files import LeftOutNotes, read_left_out
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
@@ -63,7 +64,7 @@ class HistoryReducer:
         """The items that the next request carries."""
         items = await self._history.items()
         if self._notes is None:
-            self._notes = await self._store.files.left_out(self._held.record.thread_id)
+            self._notes = await self._read_notes()
             note = self._notes.get(self._held.record.request.model, {})
             self._left_out, self._refused = _read_note(note), note.get(_REFUSED, ())
         first = self._history.first_position
@@ -72,6 +73,12 @@ class HistoryReducer:
             self._plan = ReductionPlan(items, first, run_id, self._left_out, self._refused)
         self._last_sent = first + len(items) - 1
         return self._plan.left_out.apply(items, first)
+
+    async def _read_notes(self) -> LeftOutNotes:
+        stored = self._held.left_out
+        if stored is None:
+            return await self._store.files.left_out(self._held.record.thread_id)
+        return read_left_out(stored)
 
     def begin(self) -> None:
         """Begin to ask for an answer."""

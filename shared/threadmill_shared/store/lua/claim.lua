@@ -3,14 +3,15 @@
 -- A run that has ended without a holder is not claimed: the first task that asks for it reports its end.
 --
 -- keys: run
--- args: bucket run_id worker worker_name bell claim task
+-- args: bucket run_id worker worker_name bell claim task most_items most_bytes
 -- rest: none
 --
 -- replies:
---   {claimed | again, token, milliseconds left, last position of the thread, the record}
+--   {claimed | again, token, milliseconds left, last position of the thread, the record,
+--     the thread's newest items, what its models did not take or ''}
 --   {ended, the record}
 -- refusals: {gone}, {taken}, {waiting}
--- include: clock log hold indexes list_run
+-- include: clock log hold indexes list_run recent_items
 local record = redis.call('HMGET', run, 'status', 'token', 'thread_id', 'attempts', 'started_at',
   'limit_ms', 'deadline', 'handed_over', 'ended_at')
 local status, thread_id = record[1], record[3]
@@ -22,7 +23,8 @@ local now = clock()
 local thread = bucket .. 'thread:' .. thread_id
 local function answer(outcome, token, deadline)
   return {outcome, token, digits(deadline - now), redis.call('HGET', thread, 'last') or '0',
-    redis.call('HGETALL', run)}
+    redis.call('HGETALL', run), recent_items(bucket, thread_id, tonumber(most_items), tonumber(most_bytes)),
+    redis.call('HGET', bucket .. 'attached:' .. thread_id, 'left_out') or ''}
 end
 local mine = record[2] and string.sub(record[2], -#claim) == claim
 if mine and (status == 'in_progress' or status == 'cancelling') then

@@ -15,7 +15,16 @@ class HeldRunScripts:
         self._keys = keys
 
     def claim(
-        self, *, run_id: str, worker: str, worker_name: str, bell: str, claim: str, task: str
+        self,
+        *,
+        run_id: str,
+        worker: str,
+        worker_name: str,
+        bell: str,
+        claim: str,
+        task: str,
+        most_items: int,
+        most_bytes: int,
     ) -> ScriptCall:
         """Take a queued run; `claim` is an id of this attempt's, `bell` the worker's channel."""
         return self._of_run(
@@ -26,6 +35,8 @@ class HeldRunScripts:
             bell=bell,
             claim=claim,
             task=task,
+            most_items=most_items,
+            most_bytes=most_bytes,
         )
 
     def finish(
