@@ -295,7 +295,7 @@ def test_its_worker_executes_a_tool(
 
 def test_a_call_waits_for_an_approval(workers: Workers, redis_url: str) -> None:
     workers.start("careful")
-    run = Assistant.load("careful").enqueue('call refund {"order": 7001}')
+    run = Assistant.load("careful").enqueue('call refund {"order": 70017001}')
     found = wait_for(redis_url, run, "waits_for_approval")
     [call] = run.refresh().required_action.tool_calls if run.refresh().required_action else []
     assert found.cure == (
@@ -308,7 +308,7 @@ def test_a_call_waits_for_an_approval(workers: Workers, redis_url: str) -> None:
         ("refund", "waits for approval")
     ]
     assert (shown["attempts"], shown["turns"], shown["assistant"]) == (1, 1, "careful")
-    assert "7001" not in done.stdout
+    assert "70017001" not in done.stdout
     run.cancel()
 
 

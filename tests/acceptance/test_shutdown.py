@@ -83,7 +83,7 @@ def test_what_a_drain_interrupts_is_named_in_the_log(workers: Workers, tmp_path:
     notes.touch()
     [worker] = workers.start("dangerous", THREADMILL_DRAIN_SECONDS="0.1")
     context = {"notes": str(notes)}
-    run = Assistant.load("dangerous").enqueue('call dawdle {"seconds": 3600}', context=context)
+    run = Assistant.load("dangerous").enqueue('call dawdle {"seconds": 3600.5}', context=context)
     wait_until(lambda: "begin:dawdle" in notes.read_text(), "the tool is called")
     [second] = workers.start("dangerous")
     worker.terminate()
@@ -92,4 +92,4 @@ def test_what_a_drain_interrupts_is_named_in_the_log(workers: Workers, tmp_path:
     [call] = [call for step in run.steps[-2:] for call in step.tool_calls]
     line = f"tool dawdle was interrupted in call {call.id} of {run.id}, since its worker ended"
     assert line in second.log()
-    assert "3600" not in second.log()
+    assert "3600.5" not in second.log()

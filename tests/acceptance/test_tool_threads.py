@@ -32,7 +32,7 @@ def begin(text: str, notes: Path) -> Run:
 
 
 def begin_stuck(notes: Path, count: int = 1) -> Run:
-    return begin('call dawdle {"seconds": 3599} ' * count, notes)
+    return begin('call dawdle {"seconds": 3599.5} ' * count, notes)
 
 
 def outputs(run: Run) -> list[str]:
@@ -53,7 +53,7 @@ def test_two_stuck_calls_do_not_delay_a_third(workers: Workers, notes: Path) -> 
     assert outputs(other) == ["remembered tea"]
     wait_until(lambda: worker.log().count("nobody waits for tool dawdle") == 2, "both are named")
     assert all(f" of {run.id}, begun " in worker.log() for run in stuck)
-    assert "3599" not in worker.log()
+    assert "3599.5" not in worker.log()
 
 
 def test_a_worker_with_too_many_stuck_calls_drains_and_is_replaced(
