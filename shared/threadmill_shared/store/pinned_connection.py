@@ -62,17 +62,28 @@ class PinnedConnection:
             try:
                 async with asyncio.timeout(self._seconds) as limit:
                     await connection.send_packed_command([*map(hiredis.pack_command, commands)])
-                    # Who gives up here leaves no answer to the next one: redis-py closes the
-                    # connection.
                     return [await self._answer(connection, limit) for _ in commands]
-            except TimeoutError:
-                raise redis_errors.TimeoutError("Timeout reading from Redis") from None
+            except BaseException as error:
+                await self._give_back(pool)
+                if isinstance(error, TimeoutError):
+                    raise redis_errors.TimeoutError("Timeout reading from Redis") from None
+                raise
 
     async def _take(self, pool: Any) -> Any:
         """Take a connection for good; that it answers in time is looked after here."""
         connection = await pool.get_connection()
         self._seconds, connection.socket_timeout = connection.socket_timeout, None
         return connection
+
+    async def _give_back(self, pool: Any) -> None:
+        """Do without it: the next question finds none of its answers, and asks the pool.
+
+        That knows the server that has been promoted meanwhile.
+        """
+        connection, self._connection = self._connection, None
+        connection.socket_timeout = self._seconds
+        await connection.disconnect(nowait=True)
+        await pool.release(connection)
 
     async def _answer(self, connection: Any, limit: asyncio.Timeout) -> Any:
         try:
