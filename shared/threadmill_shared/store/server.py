@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from redis.exceptions import ResponseError
 
 from threadmill_shared import errors
 from threadmill_shared.store.scripts.texts import compare_and_set
+from threadmill_shared.store.server_info import info_field
 from threadmill_shared.store.session import Session
 
 OLDEST_SERVER = (6, 2)
@@ -41,15 +40,14 @@ class Server:
         Raises:
             StoreIncompatible: it is one of these.
         """
-        info = await self._info("server") | await self._info("memory")
-        version = str(info.get("redis_version", ""))
+        version = await self._info("server", "redis_version")
         if version and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
             oldest = ".".join(map(str, OLDEST_SERVER))
             raise errors.StoreIncompatible(
                 f"This Redis has version {version}; threadmill needs {oldest} or newer."
             )
-        policy = info.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
+        policy = await self._info("memory", "maxmemory_policy")
+        if policy not in ("", "noeviction"):
             raise errors.StoreIncompatible(
                 f"This Redis evicts keys when it is full (maxmemory-policy {policy}), so it would "
                 "lose conversations and leases. Set maxmemory-policy to noeviction."
@@ -76,9 +74,8 @@ class Server:
                 "(THREADMILL_NAMESPACE)."
             )
 
-    async def _info(self, section: str) -> dict[str, Any]:
+    async def _info(self, section: str, name: str) -> str:
         try:
-            found = await self._runner.command("INFO", section)
+            return info_field(await self._runner.command("INFO", section), name)
         except ResponseError:  # an ACL may forbid it
-            return {}
-        return found if isinstance(found, dict) else {}
+            return ""

@@ -12,6 +12,7 @@ from redis import exceptions as redis_errors
 from threadmill_shared.records.run import field_map
 from threadmill_shared.records.workers import Seen, WorkerInfo
 from threadmill_shared.store.connections import is_cluster
+from threadmill_shared.store.server_info import info_field
 from threadmill_shared.store.session import Session
 
 
@@ -119,7 +120,4 @@ class WorkerScanner:
 
 def server_id(info: Any) -> str:
     """The server's identity, which changes with a restart and with a failover; empty: not told."""
-    if isinstance(info, dict):
-        return str(info.get("run_id", ""))
-    found = re.search(r"^run_id:(\w+)", str(info), re.MULTILINE)
-    return found[1] if found else ""
+    return info_field(info, "run_id")
