@@ -77,5 +77,7 @@ def _read(monitor: object, database: int, broker: Broker) -> None:
         while True:
             seen = monitor.next_command()  # type: ignore[attr-defined]  # redis-py's Monitor
             command: str = seen["command"]
-            if seen["db"] == database and _BODY.search(command):
+            # What a script sends is shown by itself; its call also has what the store is given.
+            is_call = command.startswith(("EVAL ", "EVALSHA "))
+            if seen["db"] == database and _BODY.search(command) and not is_call:
                 broker.envelopes.append(Envelope(command))
