@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from threadmill.runs.options import EnqueueOptions, Job, SayOptions
     from threadmill.runs.registration import Entry, Registrant, Registration
     from threadmill.runs.request import RequestedRun
+    from threadmill.runs.tool_list import ToolList
     from threadmill_shared.records.changes import WhenBusy
     from threadmill_shared.records.definition import Definition
     from threadmill_shared.records.model_options import ReasoningEffort, Verbosity
@@ -180,8 +181,20 @@ class Assistant(ContextManager, BaseModel, Publishable):
         Raises:
             BadTool: an entry of `tools` or `tool_resources` is invalid.
         """
-        own = set(type(self).model_fields) - set(Assistant.model_fields)
+        own = _own_fields(type(self))
         return runs.definitions.definition_of(self, version=self._version, own=own)
+
+    def __define__(self, tools: Sequence[Any], offered: ToolList, model: str) -> Definition:
+        """The definition of one run, which may have other tools and another model.
+
+        Raises:
+            BadTool: as `definition` does.
+        """
+        if type(self).definition is not _DEFINITION:  # a subclass's own
+            return runs.definitions.changed_definition(self, tools, offered, model)
+        return runs.definitions.definition_of_run(
+            self, tools, offered, model, version=self._version, own=_own_fields(type(self))
+        )
 
     def functions(self) -> builtins.list[Tool]:
         """The functions among its tools."""
@@ -531,3 +544,11 @@ def _run_of(requested: RequestedRun) -> Run:
     from threadmill.run import requested_run  # noqa: PLC0415  it needs the records of runs
 
     return requested_run(requested)
+
+
+def _own_fields(kind: type[Assistant]) -> list[str]:
+    """The further fields of a subclass."""
+    return [name for name in kind.model_fields if name not in Assistant.model_fields]
+
+
+_DEFINITION = Assistant.definition

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -23,6 +24,13 @@ from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
 from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunSnapshot
+from threadmill_shared.records.fingerprints import (
+    MOST_BYTES,
+    MOST_KEPT,
+    ByIdentity,
+    fingerprint,
+    restored,
+)
 from threadmill_shared.records.texts import check_key, check_text
 from threadmill_shared.records.thread import ThreadRef
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
@@ -116,7 +124,7 @@ def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
         attached=request.attached,
         when_busy=request.when_busy,
         idempotency_key=request.idempotency_key,
-        content_digest=_digest(request, snapshot),
+        content_digest=_digest(request, snapshot) if request.idempotency_key is not None else "",
         queue=Queues(settings.namespace).own(request.definition.queue),
         context=request.context or {},
         run_seconds=settings.run_seconds,
@@ -156,19 +164,43 @@ def _check(request: RunRequest, settings: Settings) -> None:
 
 
 def _snapshot(request: RunRequest, settings: Settings) -> RunSnapshot:
-    definition = request.definition
+    instructions = _instructions(request)
+    given = (request.local_tools, request.result, settings.max_turns)
+    kept = None
+    if len(instructions) <= MOST_BYTES and (key := fingerprint(dict(request.options))) is not None:
+        kept = _kept_snapshot(ByIdentity([request.definition]), instructions, key, *given)
+    return kept or _new_snapshot(request.definition, instructions, request.options, *given)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _kept_snapshot(
+    definition: ByIdentity[Definition], instructions: str, options: bytes, *given: Any
+) -> RunSnapshot | None:
+    """Most runs of an assistant have the same snapshot, and to make it everything is validated."""
+    plain, [found] = restored(options), definition.items
+    return None if plain is None else _new_snapshot(found, instructions, plain, *given)
+
+
+def _new_snapshot(
+    definition: Definition,
+    instructions: str,
+    options: Mapping[str, Any],
+    local_tools: tuple[str, ...],
+    result: ResultForm | None,
+    max_turns: int,
+) -> RunSnapshot:
     return RunSnapshot(
         assistant_id=definition.id,
         assistant_name=definition.name,
         assistant_version=definition.version,
         model=definition.model,
-        instructions=_instructions(request),
+        instructions=instructions,
         tools=definition.tools,
-        local_tools=request.local_tools,
+        local_tools=local_tools,
         hosted=definition.hosted,
-        options=_options(request),
-        result=request.result,
-        max_turns=settings.max_turns,
+        options=_options(definition, options),
+        result=result,
+        max_turns=max_turns,
     )
 
 
@@ -283,12 +315,11 @@ def _instructions(request: RunRequest) -> str:
     return "\n\n".join(texts)
 
 
-def _options(request: RunRequest) -> RunOptions:
-    definition = request.definition
+def _options(definition: Definition, given: Mapping[str, Any]) -> RunOptions:
     own = {"response_format": definition.response_format, **definition.model_options()}
-    options = {**own, **request.options}
+    options = {**own, **given}
     if "tool_choice" in options:
-        options["tool_choice"] = _tool_choice(options["tool_choice"], request.definition)
+        options["tool_choice"] = _tool_choice(options["tool_choice"], definition)
     try:
         return RunOptions.model_validate(options)
     except ValidationError as error:

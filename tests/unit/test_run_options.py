@@ -129,7 +129,7 @@ LATER = {
 
 
 def digest(definition: Definition = ADA, **given: Any) -> str:
-    request = RunRequest(definition, "hello", options=given)
+    request = RunRequest(definition, "hello", options=given, idempotency_key="monday")
     return enqueue_command(request, Settings()).content_digest
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from threadmill.client.client import RunView
+    from threadmill.runs.tool_list import ToolList
     from threadmill_shared.records.definition import Definition
     from threadmill_shared.records.run import Status
     from threadmill_shared.records.thread import ThreadRef
@@ -18,10 +21,15 @@ class AssistantHandle(Protocol):
     """An `Assistant`."""
 
     model: str | None
-    tool_resources: dict[str, Any]
 
-    def definition(self) -> Definition:
-        """Its definition, as it is stored."""
+    def __define__(self, tools: Sequence[Any], offered: ToolList, model: str) -> Definition:
+        """The definition of one run.
+
+        Args:
+            tools: the run's.
+            offered: the same, as they were read.
+            model: the run's.
+        """
         ...
 
     def get_tools(self) -> list[Any]:

@@ -12,13 +12,12 @@ from threadmill.runs.attachments import read_files
 from threadmill.runs.handles import AssistantHandle, ThreadHandle
 from threadmill.runs.options import RequestOptions
 from threadmill.runs.result_types import ResultType
-from threadmill.runs.tool_list import functions, specs
-from threadmill_shared.hosted_tools import hosted_tools
+from threadmill.runs.tool_list import read_tools
 from threadmill_shared.instructions.parts import Instructions
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.run_request import RunRequest
+from threadmill_shared.run_request import RunRequest, check_model
 from threadmill_shared.tools import Tool
 
 
@@ -86,8 +85,10 @@ async def prepare_run(
     client = current_client()
     is_registered = await assistant.__adopt__()
     tools = _tools(assistant, options)
-    own = functions(tools)
-    definition = _definition(assistant, tools, options.model, client.settings.model)
+    offered = read_tools(tools)
+    own = offered.functions
+    model = _model(assistant, options, client.settings.model)
+    definition = assistant.__define__(tools, offered, model)
     request = replace(
         _request(assistant, message, thread, options, definition),
         names_model=_names_model(assistant, options, is_registered=is_registered),
@@ -156,17 +157,11 @@ def _tools(assistant: AssistantHandle, options: RequestOptions) -> list[Any]:
     return [*own, *options.additional_tools]
 
 
-def _definition(
-    assistant: AssistantHandle, tools: list[Any], model: str | None, default: str
-) -> Definition:
-    """The definition of one run, which may have other tools and another model."""
-    own = default if assistant.model is None else assistant.model
-    changed = {
-        "tools": specs(tools),
-        "hosted": hosted_tools(tools, assistant.tool_resources),
-        "model": own if model is None else model,
-    }
-    return assistant.definition().model_copy(update=changed)
+def _model(assistant: AssistantHandle, options: RequestOptions, default: str) -> str:
+    if options.model is not None:
+        check_model(options.model)
+        return options.model
+    return default if assistant.model is None else assistant.model
 
 
 def _instructions(

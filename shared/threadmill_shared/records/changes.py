@@ -117,6 +117,7 @@ class EnqueueCommand:
     when_busy: WhenBusy = "queue"
     idempotency_key: str | None = None
     content_digest: str = ""
+    """Empty if there is no idempotency key."""
     queue: str = ""
     context: Mapping[str, Any] | None = None
     run_seconds: float = 600

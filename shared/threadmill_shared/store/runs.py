@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -21,6 +22,8 @@ from threadmill_shared.records.changes import (
     Enqueued,
     Reclaimed,
 )
+from threadmill_shared.records.definition import RunSnapshot
+from threadmill_shared.records.fingerprints import MOST_KEPT, ByIdentity
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.objects import Step
@@ -302,7 +305,7 @@ def _user_message(new: EnqueueCommand) -> str:
 
 def _run_fields(new: EnqueueCommand) -> list[str | int]:
     fields: dict[str, str | int] = {
-        "request": new.request.model_dump_json(),
+        "request": _request_json(ByIdentity([new.request])),
         "queue": new.queue,
         "limit_ms": int(new.run_seconds * 1000),
         "park_ms": int(new.park_seconds * 1000),
@@ -315,6 +318,13 @@ def _run_fields(new: EnqueueCommand) -> list[str | int]:
     if new.parent:
         fields["parent"] = new.parent
     return [part for pair in fields.items() for part in pair]
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _request_json(request: ByIdentity[RunSnapshot]) -> str:
+    """Most runs of an assistant have the same snapshot: the very same, which nobody changes."""
+    [snapshot] = request.items
+    return snapshot.model_dump_json()
 
 
 def _open_message_id(record: RunRecord) -> str:
