@@ -7,8 +7,9 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu import Connection, Consumer
 
@@ -21,7 +22,10 @@ _NEW_EACH_TIME = ("delivery_tag",)
 _OF_THE_SENDER = ("reply_to",)
 """Nobody replies to our tasks."""
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+texts = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+    st.text(st.sampled_from("a:.{}\"'\\\u2028\U0001f600é\x00"), min_size=200, max_size=300),
+)
 arguments = st.lists(st.one_of(texts, st.integers(-(2**53), 2**53)), max_size=3)
 
 
@@ -47,20 +51,45 @@ def test_it_has_what_celery_writes(
     assert ours == celerys
 
 
-def test_kombu_reads_it(app: Celery) -> None:
-    taken: list[Any] = []
+@given(args=arguments, name=texts, task_id=texts)
+def test_kombu_reads_it(args: list[Any], name: str, task_id: str) -> None:
+    message = task_message("threadmill.execute", args, queue=name, task_id=task_id)
     with Connection("memory://") as connection, connection.channel() as channel:
-        queue = declared("threadmill")
-        message = task_message("threadmill.execute", ["run_1"], queue="threadmill", task_id="t")
+        queue = declared(name)
         queue(channel).declare()
-        channel._put("threadmill", json.loads(message))
-        with Consumer(channel, [queue], accept=["json"], on_message=taken.append):
-            connection.drain_events(timeout=5)
-    [found] = taken
-    assert found.payload[:2] == [["run_1"], {}]
+        channel._put(name, json.loads(message))
+        [found] = taken(connection, channel, queue)
+    assert found.payload[:2] == [args, {}]
     assert found.headers["task"] == "threadmill.execute"
-    assert found.delivery_info == {"exchange": "", "routing_key": "threadmill"}
-    found.ack()
+    assert found.headers["id"] == found.properties["correlation_id"] == task_id
+    assert found.delivery_info == {"exchange": "", "routing_key": name}
+
+
+@given(args=arguments, name=texts.filter(lambda name: "\x06" not in name), task_id=texts)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_kombu_reads_it_from_redis(
+    redis_url: str, args: list[Any], name: str, task_id: str
+) -> None:
+    message = task_message("threadmill.execute", args, queue=name, task_id=task_id)
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        Connection(redis_url) as connection,
+        connection.channel() as channel,
+    ):
+        client.lpush(name, message)
+        [found] = taken(connection, channel, declared(name))
+        assert (found.payload[:2], found.headers["id"]) == ([args, {}], task_id)
+        assert client.llen(name) == 0
+
+
+def taken(connection: Any, channel: Any, queue: Any) -> list[Any]:
+    """What a consumer of the queue takes first."""
+    found: list[Any] = []
+    with Consumer(channel, [queue], accept=["json"], on_message=found.append):
+        connection.drain_events(timeout=5)
+    for one in found:
+        one.ack()
+    return found
 
 
 def _written_by_celery(
