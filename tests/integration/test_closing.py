@@ -9,21 +9,27 @@ import inspect
 import threading
 import time
 from concurrent.futures import wait
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 from tests.support.environment import stretched
 from tests.support.waiting import wait_until
 
 from threadmill.client.bridge import Bridge, BridgeClosed
 from threadmill.client.client import Client
+from threadmill.embedded.server import keep_server
+from threadmill_shared.broker.broker_health import BrokerHealth
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
 from threadmill_shared.store.subscription import ChannelSubscription
+from threadmill_workers.consuming.consumer_service import ConsumerService
 
 TURNS = 60
 """Of the event loop, from the first command to its answer and beyond."""
@@ -165,3 +171,38 @@ async def test_tasks_that_ignore_their_cancellation_are_not_waited_for_for_ever(
     assert 0.3 <= time.monotonic() - begun < stretched(1)
     over.set()
     await task
+
+
+@pytest.mark.quiet
+def test_an_embedded_consumer_does_not_wait_until_its_queue_has_been_empty_for_a_second(
+    tmp_path: Path,
+) -> None:
+    seconds = 0.0
+    with keep_server(tmp_path / "data") as url:
+        settings = Settings(redis_url=SecretStr(url))
+        for number in range(4):
+            queue = Queues(settings.namespace).embedded(f"{number}-of-a-test")
+            consumer = ConsumerService(
+                settings,
+                cast("Any", None),  # it gets no task
+                queues=[queue],
+                hostname=f"threadmill@test:{number}-of-a-test",
+                health=BrokerHealth(settings.celery_url()),
+            )
+            ready = threading.Event()
+            serving = threading.Thread(target=consumer.serve, args=(ready.set,))
+            serving.start()
+            assert ready.wait(stretched(30))
+            with Redis.from_url(url) as server:
+                wait_until(lambda: polls(server) == 1, "it waits for a message", stretched(30))
+            begun = time.monotonic()
+            consumer.stop()
+            serving.join()
+            seconds += time.monotonic() - begun
+    assert seconds < stretched(1)  # otherwise half a second each
+
+
+def polls(server: Redis) -> int:
+    """How many clients wait for a message."""
+    clients: list[dict[str, str]] = server.client_list()
+    return sum(one["cmd"] == "brpop" for one in clients)

@@ -6,6 +6,7 @@ The CLI, the embedded worker and `threadmill.testing` come in here; nothing else
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -14,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from types import FrameType
 
 from threadmill_shared import errors
@@ -39,6 +41,7 @@ __all__ = [
     "begin_logging_in_script",
     "describe_error",
     "format_frames",
+    "import_provider",
     "is_ours",
     "keep_logging",
     "load_catalog",
@@ -83,6 +86,12 @@ def as_log_line(words: str, *, process: str | None = None) -> str:
     found = {"name": logger.name, "levelname": "INFO", "levelno": logging.INFO, "msg": words}
     record = logging.makeLogRecord(found | about(process=process))
     return setup.formatter("" if process else process_name()).format(record)
+
+
+def import_provider() -> None:
+    """Import the provider's package now, if it is installed; `model_factory` tells if it is not."""
+    with contextlib.suppress(ImportError):
+        import_module("threadmill_workers.models")
 
 
 def model_factory(settings: Settings) -> Callable[[], Model]:

@@ -14,14 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from threadmill.embedded import supervisor
 from threadmill_shared import errors
@@ -34,8 +30,12 @@ _START_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
 
-def ensure_server(folder: Path) -> str:
+def ensure_server(folder: Path, meanwhile: Callable[[], None] = lambda: None) -> str:
     """The URL of the folder's server, which is started if it does not run.
+
+    Args:
+        folder: where its data is.
+        meanwhile: is called while the server starts.
 
     Raises:
         NotConfigured: no server's program can be found, or it does not start.
@@ -45,6 +45,8 @@ def ensure_server(folder: Path) -> str:
     with _locked(folder / "lock"):
         if not _answers(socket):
             _start(folder, socket)
+            meanwhile()
+            _wait_for_answer(folder, socket)
     return f"unix://{quote(str(socket))}"
 
 
@@ -78,12 +80,13 @@ def keep_server(folder: Path) -> Iterator[str]:
         NotConfigured: no server's program can be found, or it does not start.
     """
     url = ensure_server(folder)
-    client = redis.Redis(unix_socket_path=str(_socket_path(folder)))
+    from threadmill.embedded import server_connections  # noqa: PLC0415  it imports redis
+
+    connection = server_connections.hold(url)
     try:
-        client.ping()  # the connection stays open: a server with a client does not end itself
         yield url
     finally:
-        client.close()
+        connection.close()
         end_server(folder)
 
 
@@ -126,29 +129,15 @@ def _locked(path: Path) -> Iterator[None]:
 def _answers(socket: Path) -> bool:
     if not socket.exists():
         return False
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2)
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-    finally:
-        client.close()
+    from threadmill.embedded import server_connections  # noqa: PLC0415  it imports redis
+
+    return server_connections.answers(socket)
 
 
 def _shut_down_unused(socket: Path) -> bool:
-    client = redis.Redis(
-        unix_socket_path=str(socket), socket_timeout=2, retry=Retry(NoBackoff(), 0)
-    )
-    try:
-        own = client.client_id()
-        if any(int(c["id"]) != own and c["name"] != supervisor.NAME for c in client.client_list()):
-            return False
-        client.shutdown(nosave=True)
-    except redis.RedisError:
-        return not _answers(socket)
-    finally:
-        client.close()
-    return True
+    from threadmill.embedded import server_connections  # noqa: PLC0415  it imports redis
+
+    return server_connections.shut_down_unused(socket)
 
 
 def _start(folder: Path, socket: Path) -> None:
@@ -164,6 +153,9 @@ def _start(folder: Path, socket: Path) -> None:
             start_new_session=True,
         )
     starting.returncode = 0  # it is not ours to wait for; Popen would warn at the script's end
+
+
+def _wait_for_answer(folder: Path, socket: Path) -> None:
     until = time.monotonic() + _START_SECONDS
     while not _answers(socket):
         if time.monotonic() > until:

@@ -17,10 +17,10 @@ import threading
 import time
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+if TYPE_CHECKING:
+    import redis
 
 NAME = "threadmill-keeper"
 """The name of the supervisor's connection, which does not count as a use."""
@@ -55,12 +55,7 @@ def _run_until_end(command: list[str], folder: Path, socket: Path) -> bool:
 
 
 def _end_when_idle(server: subprocess.Popen[bytes], folder: Path, socket: Path) -> None:
-    client = redis.Redis(
-        unix_socket_path=str(socket),
-        socket_timeout=5,
-        client_name=NAME,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = _connect(socket)
     last_used = time.monotonic()
     ended = threading.Event()
     threading.Thread(target=_signal_end, args=(server, ended), daemon=True).start()
@@ -73,6 +68,20 @@ def _end_when_idle(server: subprocess.Popen[bytes], folder: Path, socket: Path) 
     finally:  # for one, the folder was deleted: no server outlives its supervisor
         server.terminate()
         ended.wait()
+
+
+def _connect(socket: Path) -> redis.Redis:
+    # Imported only when the server starts already: a script waits for it.
+    import redis  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
+    return redis.Redis(
+        unix_socket_path=str(socket),
+        socket_timeout=5,
+        client_name=NAME,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def _signal_end(server: subprocess.Popen[bytes], ended: threading.Event) -> None:
@@ -97,9 +106,11 @@ def _command(program: str, folder: Path, socket: Path) -> list[str]:
 
 
 def _count_others(client: redis.Redis) -> int:
+    from redis.exceptions import RedisError  # noqa: PLC0415  see above
+
     try:
         info = client.info("clients")
-    except redis.RedisError:
+    except RedisError:
         return 1  # it loads its data, or is too busy to say: not a reason to end it
     return int(info["connected_clients"]) - 1
 

@@ -6,14 +6,15 @@ executes the functions of its own process only, from a queue that no other proce
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
 import threading
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import redis
 from pydantic import SecretStr
 
 from threadmill.embedded.server import FOLDER, ensure_server
@@ -21,8 +22,13 @@ from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.log_text import install_command
 from threadmill_shared.settings import Settings
-from threadmill_shared.tools import Tool, ToolRegistry
-from threadmill_workers import service
+from threadmill_shared.tools import ToolRegistry
+
+if TYPE_CHECKING:
+    import redis
+
+    from threadmill_shared.tools import Tool
+    from threadmill_workers import service
 
 logger = logging.getLogger("threadmill")
 
@@ -40,12 +46,32 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
         NotConfigured: no server's program can be found, or this install cannot ask a model.
     """
     _refuse_base_install()
-    service.begin_logging_in_script(settings)
     folder = Path.cwd() / FOLDER
-    url = ensure_server(folder)
+    url = ensure_server(folder, _import_worker)
+    _begin_logging(settings)
     _worker.hold_connection(url)
     _announce(folder)
     return settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}), _worker
+
+
+def _import_worker() -> None:
+    """Import what a worker needs, which takes longer than a server to start."""
+    # Hardly any of the objects is garbage; looking for it would take a tenth of the time.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from threadmill_workers import service  # noqa: PLC0415
+
+        service.import_provider()
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _begin_logging(settings: Settings) -> None:
+    from threadmill_workers import service  # noqa: PLC0415  see above
+
+    service.begin_logging_in_script(settings)
 
 
 def _refuse_base_install() -> None:
@@ -74,8 +100,9 @@ class EmbeddedWorker:
 
         A server without a client ends itself, and on a busy machine a worker takes its time.
         """
-        self._server = redis.Redis.from_url(url)
-        self._server.ping()
+        from threadmill.embedded import server_connections  # noqa: PLC0415  it imports redis
+
+        self._server = server_connections.hold(url)
 
     def add_functions(self, settings: Settings, tools: list[Tool]) -> None:
         """Offer it these functions for execution; starts it if needed.
@@ -98,6 +125,8 @@ class EmbeddedWorker:
                 self._started_with = wanted
 
     def _start(self, settings: Settings) -> None:
+        from threadmill_workers import service  # noqa: PLC0415  see `_import_worker`
+
         make_model = service.model_factory(settings)
         catalog = service.Catalog(tools=self.tools)
         queue = Queues(settings.namespace).embedded(self.queue)
@@ -105,14 +134,10 @@ class EmbeddedWorker:
         process.start()
         self._process = process
         self._stop_before_exit()
-        ready = threading.Event()
-        self._thread = threading.Thread(
-            target=process.serve, args=(ready.set,), name="threadmill-worker", daemon=True
-        )
+        self._thread = threading.Thread(target=process.serve, name="threadmill-worker", daemon=True)
         self._thread.start()
-        ready.wait(_STOP_SECONDS)
-        if self._server is not None and ready.is_set():
-            self._server.close()
+        if self._server is not None:
+            self._server.close()  # the worker's lease is connected
             self._server = None
 
     def _stop_before_exit(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import signals
@@ -38,6 +39,14 @@ def consumed_queues(names: list[str], namespace: str) -> list[Any]:
     """The queues, as Celery consumes them: only the door's messages are acknowledged late."""
     door = Queues(namespace).door
     return [declared(name, no_ack=name != door) for name in names]
+
+
+def name_connections(hostname: str) -> dict[str, str]:
+    """Options by which the connections to an embedded server can be told from those of others.
+
+    Its socket gives them no address. Elsewhere users may not have the right to name connections.
+    """
+    return {"client_name": f"threadmill-{_nonce(hostname)}"}
 
 
 class RunConsumer(Consumer):
@@ -102,18 +111,19 @@ class RunConsumer(Consumer):
         """Have Redis answer at once what this consumer waits for.
 
         Its channel closes when it has that answer, and Redis would take a second for it, since a
-        message may come. Only another connection can say so; it knows this one by its port.
+        message may come. Only another connection can say so; it knows this one by its port, or by
+        its name.
         """
         channel: Any = getattr(self.task_consumer, "channel", None)
         if not getattr(channel, "_in_poll", None):  # only channels to Redis have it
             return
         sock = channel.client.connection._sock  # noqa: SLF001  nothing else knows its port
-        if sock is None or not isinstance(name := sock.getsockname(), tuple):  # a Unix socket's
+        if sock is None:
             return
-        host, port = name[:2]
+        is_own = _is_connection(sock.getsockname(), channel.client_name)
         with channel.conn_or_acquire() as other:
             for one in other.client_list(_type="normal"):
-                if one["addr"] in (f"{host}:{port}", f"[{host}]:{port}"):
+                if is_own(one):
                     other.client_unblock(int(one["id"]))
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -146,7 +156,7 @@ class RunConsumer(Consumer):
         super().on_connection_error_after_connected(exc)
 
     def _own_queues(self) -> list[str]:
-        nonce = self.hostname.rpartition(":")[2]
+        nonce = _nonce(self.hostname)
         return [name for name in self.app.amqp.queues if name.endswith(f".{nonce}")]
 
     def _delete(self, names: list[str]) -> None:
@@ -197,6 +207,18 @@ class RunConsumer(Consumer):
             type(exc).__name__,
         )
         message.ack()
+
+
+def _nonce(hostname: str) -> str:
+    return hostname.rpartition(":")[2]
+
+
+def _is_connection(address: Any, name: str | None) -> Callable[[Mapping[str, str]], bool]:
+    """Whether a client, as Redis lists it, is the one of this address; at a socket, by its name."""
+    if not isinstance(address, tuple):
+        return lambda client: client["name"] == name and client["cmd"] == "brpop"
+    host, port = address[:2]
+    return lambda client: client["addr"] in (f"{host}:{port}", f"[{host}]:{port}")
 
 
 def _name(message: Any) -> str:

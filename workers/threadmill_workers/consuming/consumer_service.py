@@ -15,9 +15,10 @@ from kombu.asynchronous import set_event_loop
 
 from threadmill_shared.broker.app import make_app
 from threadmill_shared.broker.broker_health import BrokerHealth
+from threadmill_shared.broker.queues import Queues
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import is_full, is_passing
-from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues
+from threadmill_workers.consuming.consumer import RunConsumer, consumed_queues, name_connections
 from threadmill_workers.consuming.controller import Controller
 from threadmill_workers.consuming.pool import RunPool
 from threadmill_workers.consuming.tasks import TaskHost, register_tasks
@@ -123,6 +124,8 @@ class ConsumerService:
         settings = self._settings
         app = make_app(settings)
         register_tasks(app, self._host, settings.namespace)
+        if Queues(settings.namespace).is_embedded(self._queues[0]):
+            app.conf.broker_transport_options |= name_connections(self._hostname)
         app.conf.task_queues = consumed_queues(self._queues, settings.namespace)
         return Controller(
             app=app,
