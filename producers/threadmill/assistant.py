@@ -548,6 +548,8 @@ def _run_of(requested: RequestedRun) -> Run:
 
 def _own_fields(kind: type[Assistant]) -> list[str]:
     """The further fields of a subclass."""
+    if kind is Assistant:
+        return []
     return [name for name in kind.model_fields if name not in Assistant.model_fields]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from functools import lru_cache
 
 from threadmill_shared import errors
 
@@ -36,7 +37,8 @@ def bucket_of(id: str) -> str:
 
 def new_thread_id() -> str:
     """A random thread id, in a random bucket."""
-    return f"thread_{secrets.randbelow(BUCKETS):02x}{secrets.token_hex(15)}"
+    random = secrets.token_bytes(16)
+    return f"thread_{random[0] % BUCKETS:02x}{random[1:].hex()}"
 
 
 def derived_thread_id(*parts: str) -> str:
@@ -120,6 +122,7 @@ def new_assistant_id() -> str:
     return f"asst_{secrets.token_hex(12)}"
 
 
+@lru_cache
 def named_assistant_id(name: str) -> str:
     """The id of an assistant that was never created: it follows from the name."""
     return f"asst_{hashlib.sha256(name.encode()).hexdigest()[:24]}"

@@ -105,7 +105,9 @@ class RequestOptions:
     @classmethod
     def of(cls, /, **given: Any) -> RequestOptions:
         """The value from the caller's keyword arguments."""
-        known = {one.name for one in fields(cls)} - {"others"}
-        own = {name: value for name, value in given.items() if name in known}
-        others = {name: value for name, value in given.items() if name not in known}
+        own = {name: value for name, value in given.items() if name in _OWN_NAMES}
+        others = {name: value for name, value in given.items() if name not in _OWN_NAMES}
         return cls(**own, others=others)
+
+
+_OWN_NAMES = frozenset(one.name for one in fields(RequestOptions)) - {"others"}

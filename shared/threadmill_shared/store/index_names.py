@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from threadmill_shared import ids
 from threadmill_shared.records.definition import RunSnapshot
@@ -38,6 +39,7 @@ def indexes_of_assistant(id_or_name: str) -> list[str]:
     return [_assistant_index(word) for word in (id_or_name, ids.named_assistant_id(id_or_name))]
 
 
+@lru_cache
 def _assistant_index(word: str) -> str:
     return f"assistant:{_digest(word)}"
 
