@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import APIError, AsyncOpenAI
 
+from threadmill_workers.models.http_client import ModelHttpClient
 from threadmill_workers.models.posting import post
 
 PATHS = ("/responses", "/chat/completions")
@@ -127,6 +128,76 @@ def test_a_failed_connection_is_the_error_that_the_packages_own_method_raises(ki
 
     assert type(ours) is type(theirs)
     assert isinstance(ours.__cause__, kind)
+
+
+@given(bodies=st.lists(bodies, min_size=1, max_size=4), cookie=st.sampled_from(["", "a=1; Path=/"]))
+def test_each_of_several_requests_is_as_httpx_would_make_it(bodies, cookie):
+    contents: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        contents.append(request)
+        headers = {"set-cookie": cookie} if cookie else {}
+        return httpx2.Response(200, stream=httpx2.ByteStream(b""), headers=headers)
+
+    async def ask(http: httpx2.AsyncClient) -> list[tuple[Any, ...]]:
+        contents.clear()
+        client = AsyncOpenAI(api_key="sk-1", max_retries=0, http_client=http, project="proj_1")
+        for body in bodies:
+            for path in PATHS:
+                async with AsyncExitStack() as stack:
+                    await (await post(client, path, body, stack)).aread()
+        await client.close()
+        return [
+            (one.method, one.url, sorted(one.headers.raw), one.content, one.extensions)
+            for one in contents
+        ]
+
+    options: Any = {"timeout": httpx2.Timeout(None, connect=3, read=7), "headers": {"X-Own": "1"}}
+    made = [
+        asyncio.run(ask(kind(transport=httpx2.MockTransport(answer), **options)))
+        for kind in (ModelHttpClient, httpx2.AsyncClient)
+    ]
+
+    assert made[0] == made[1]
+
+
+def test_a_request_with_another_key_or_url_is_made_anew():
+    http = ModelHttpClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200)))
+    timeout = httpx2.Timeout(1)
+
+    def make(url: str, key: str) -> httpx2.Request:
+        return http.build_request(
+            "POST", url, headers=[("Authorization", key)], content=b"{}", timeout=timeout
+        )
+
+    for url in ("https://a.example/v1", "https://b.example/v1") * 2:
+        for key in ("one", "two"):
+            made = make(url, key)
+            assert (str(made.url), made.headers["Authorization"]) == (url, key)
+            assert made.headers["Host"] == made.url.host
+    asyncio.run(http.aclose())
+
+
+def test_what_is_not_a_plain_body_is_made_as_ever():
+    http = ModelHttpClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200)))
+    plain = httpx2.AsyncClient()
+    ways: list[dict[str, Any]] = [
+        {"json": {"a": 1}},
+        {"data": {"a": "1"}},
+        {"content": b"1", "params": {"a": "1"}},
+        {"content": b"1", "headers": {"A": "1"}},
+        {"content": b"1", "headers": [("A", "1")]},
+    ]
+    for way in ways * 2:
+        ours, theirs = (
+            one.build_request("POST", "https://a.example", **way) for one in (http, plain)
+        )
+        assert (str(ours.url), ours.headers, ours.content) == (
+            str(theirs.url),
+            theirs.headers,
+            theirs.content,
+        )
+    asyncio.run(http.aclose())
 
 
 def test_the_body_of_a_response_is_left_to_be_read_and_closed_by_its_reader():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 import httpx2
-from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai import AsyncOpenAI
 
 from threadmill_shared.errors import NotConfigured
+from threadmill_workers.models.http_client import ModelHttpClient
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
@@ -42,7 +43,7 @@ def make_client(
         max_retries=0,
         # A compressed stream would be held back until a block is full.
         default_headers={"Accept-Encoding": "identity"},
-        http_client=DefaultAioHttpClient(
+        http_client=ModelHttpClient(
             timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS, read=silence_seconds),
             limits=httpx2.Limits(
                 max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS

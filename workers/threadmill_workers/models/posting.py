@@ -9,6 +9,7 @@ the client's, as ever.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Any, cast
 
 import httpx2
@@ -33,13 +34,30 @@ async def post(
         APIError: the provider cannot be reached, or refuses the request.
     """
     response = await client.post(
-        path,
+        _address(client.base_url, path),
         cast_to=httpx2.Response,
         body=body,
-        options={"security": {"bearer_auth": True}},
+        options=_options(client),
         stream=True,
         stream_cls=_STREAM,
     )
     opened = cast("httpx2.Response", response)
     stack.push_async_callback(opened.aclose)
     return opened
+
+
+@lru_cache(maxsize=16)
+def _address(base: httpx2.URL, path: str) -> str:
+    """The whole URL, which the package would make anew for each request."""
+    return str(base.copy_with(raw_path=base.raw_path + path.lstrip("/").encode()))
+
+
+def _options(client: AsyncOpenAI) -> Any:
+    """What the package takes if nothing is said; it would copy each of these values deeply."""
+    return {
+        "headers": {},
+        "params": {},
+        "max_retries": client.max_retries,
+        "timeout": client.timeout,
+        "security": {"bearer_auth": True},
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from typing import cast
 
 import aiohttp
 import httpx2
@@ -118,7 +119,10 @@ def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     """The body as it arrives; decoding is left out if there is nothing to decode."""
     if "content-encoding" in response.headers:
         return response.aiter_bytes()
-    return response.aiter_raw()
+    # What `aiter_raw` does besides, it does for each piece.
+    return cast(
+        "AsyncGenerator[bytes, None]", aiter(cast("httpx2.AsyncByteStream", response.stream))
+    )
 
 
 async def _until_silent(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
