@@ -54,7 +54,8 @@ class AppendStream:
         """What is in flight."""
         self._retry: asyncio.TimerHandle | None = None
         """Set while a refused write waits to be sent again; then nothing of it is under way."""
-        self._stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answered: asyncio.Future[None] | None = None
+        """Done with the next answer, if somebody waits for it."""
         self._pause = _FIRST_PAUSE
 
     # ---- writing ---------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ class AppendStream:
             self._refuse_when_lost()
             if self.is_rewound:
                 return
-            await asyncio.shield(self._stored)
+            await self._answer()
         self._refuse_when_lost()
 
     async def quiet(self) -> None:
@@ -100,13 +101,14 @@ class AppendStream:
             if self.finds_no_room and self._retry is not None:
                 self._take_back(self._retry)
             else:
-                await asyncio.shield(self._stored)
+                await self._answer()
         self._refuse_when_lost()
 
     def wake(self) -> None:
         """Have those that wait for an answer look at what there is."""
-        stored, self._stored = self._stored, asyncio.get_running_loop().create_future()
-        stored.set_result(None)
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered.set_result(None)
 
     def rewind(self) -> None:
         """The store has gone back to an earlier state: what we know of the run is not true there.
@@ -196,6 +198,11 @@ class AppendStream:
         self._pending, self._in_flight, self._retry = self._sent, None, None
         self.serial -= 1
         self.finds_no_room = False
+
+    async def _answer(self) -> None:
+        if self._answered is None:
+            self._answered = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._answered)
 
     def _refuse_when_lost(self) -> None:
         if self.is_lost:

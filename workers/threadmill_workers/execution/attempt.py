@@ -74,8 +74,11 @@ class Attempt:
         self._task_id = task_id
         self._cancel_children = cancel_children
         queues, own = Queues(context.settings.namespace), held.record.queue
+        is_script = queues.is_embedded(own)
         # A script's queue has one worker, and says nothing of providers; nor does the common one.
-        self._queue = "" if own == queues.common or queues.is_embedded(own) else own
+        self._queue = "" if own == queues.common or is_script else own
+        self._searched_queue = None if is_script else own
+        """The queue whose workers can continue the run; None: any, since it is a script's run."""
         history = self._make_history()
         self._worker_wait = self._make_wait()
         self._router = self._make_router()
@@ -103,13 +106,6 @@ class Attempt:
     def _make_router(self) -> CallRouter:
         find = partial(self._context.store.workers.worker_with_more, queue=self._searched_queue)
         return CallRouter(self._held, self._context.tools, find, self._worker_wait)
-
-    @property
-    def _searched_queue(self) -> str | None:
-        """The queue whose workers can continue the run; None: any, since it is a script's run."""
-        queue = self._record.queue
-        is_script = Queues(self._context.settings.namespace).is_embedded(queue)
-        return None if is_script else queue
 
     def _make_turns(self, history: History) -> ModelTurns:
         held, context = self._held, self._context

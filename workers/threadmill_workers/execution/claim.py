@@ -52,7 +52,7 @@ async def claim(
 def _warn_of_unknown(request: RunSnapshot) -> None:
     """Log, once for each name, what a run asks for that this worker does not know."""
     for stored in (request, request.options, *request.tools, *request.hosted):
-        for name in (stored.model_extra or {}).keys() - _unknown:
+        for name in stored.model_extra.keys() - _unknown if stored.model_extra else ():
             _unknown.add(name)
             logger.warning(
                 "a run was enqueued by a newer threadmill with %r, which this worker does not "

@@ -119,13 +119,13 @@ class History:
         return len(items) >= PAGE or any(turn_starts(items))
 
     def _cut(self, items: list[Item], *, is_whole: bool) -> list[Item]:
+        if is_whole and self._last_messages is None:
+            return items
         starts = turn_starts(items)
         if self._last_messages is not None:
             kept = [at for at in starts if _messages(items[at:]) <= self._last_messages]
             return items[(kept or starts[-1:] or [0])[0] :]
-        if is_whole or not starts:
-            return items
-        return items[starts[0] :]
+        return items[starts[0] :] if starts else items
 
 
 def _size(text: str) -> int:

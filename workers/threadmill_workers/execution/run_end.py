@@ -49,10 +49,13 @@ class RunEnd:
     def _log(self) -> None:
         """Write the line, at a level that says how much it matters."""
         record, error = self.record, ""
+        level = _LEVELS.get(self.status, logging.INFO)
+        if not logger.isEnabledFor(level):
+            return
         if self.error is not None:
             error = f", error {self.error.code} {self.error.for_log}"
         logger.log(
-            _LEVELS.get(self.status, logging.INFO),
+            level,
             "%s %s, thread %s, assistant %r, %.3f s, attempt %d, %d tokens%s",
             record.id,
             self.status,

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream
+from pydantic_core import to_json
 
 _STREAM: Any = AsyncStream[object]
 """Asked for by the package's types; it reads nothing."""
@@ -36,7 +37,7 @@ async def post(
     response = await client.post(
         _address(client.base_url, path),
         cast_to=httpx2.Response,
-        body=body,
+        content=to_json(body),
         options=_options(client),
         stream=True,
         stream_cls=_STREAM,

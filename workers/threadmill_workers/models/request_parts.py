@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import MessageItem, ToolCallItem, text_for_model
@@ -25,13 +27,24 @@ def sendable_text(value: object) -> str:
 
 
 def sendable(value: Any) -> Any:
-    """A JSON value with all its texts sendable."""
+    """A JSON value with all its texts sendable; the value itself, if they are."""
+    return value if _is_sendable(value) else _made_sendable(value)
+
+
+def _is_sendable(value: Any) -> bool:
+    """Whether no text needs a change: a request carries thousands, and next to none does."""
+    try:
+        return b"\\u0000" not in to_json(value)
+    except (ValueError, RecursionError):  # it has half of a character
+        return False
+
+
+def _made_sendable(value: Any) -> Any:
     if isinstance(value, str):
-        # Most are plain; a request carries thousands.
-        return value if value.isascii() and "\0" not in value else sendable_text(value)
+        return sendable_text(value)
     if isinstance(value, dict):
-        return {sendable(name): sendable(part) for name, part in value.items()}
-    return [*map(sendable, value)] if isinstance(value, list | tuple) else value
+        return {_made_sendable(name): _made_sendable(part) for name, part in value.items()}
+    return [*map(_made_sendable, value)] if isinstance(value, list | tuple) else value
 
 
 def call_body(call: ToolCallItem) -> Json:
