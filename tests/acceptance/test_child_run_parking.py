@@ -6,7 +6,7 @@ import pytest
 from tests.support.processes.worker import Workers
 from tests.support.waiting import wait_until
 
-from threadmill import Assistant, Run
+from threadmill import Assistant, Run, Thread
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive
 
@@ -48,3 +48,18 @@ def test_a_child_whose_function_the_tool_has_executed_needs_no_slot(workers: Wor
     workers.start("asking", THREADMILL_CONCURRENCY="1")
     run = Assistant.load("asking").enqueue('call ask_with_a_function {"word": "tea"}').wait(15)
     assert (run.status, outputs(run)) == ("completed", ["echo answered: tea."])
+
+
+def test_children_that_were_enqueued_together_need_no_slot(workers: Workers) -> None:
+    workers.start("asking", THREADMILL_CONCURRENCY="1")
+    run = Assistant.load("asking").enqueue('call ask_twice {"word": "tea"}').wait(15)
+    assert outputs(run) == ["completed:tea one completed:tea two"]
+
+
+def test_none_of_many_is_stored_if_one_would_wait_for_the_tool_that_enqueues_it(
+    workers: Workers,
+) -> None:
+    workers.start("asking", THREADMILL_CONCURRENCY="1")
+    run = Assistant.load("asking").enqueue('call ask_here {"word": "tea"}').wait(15)
+    assert "job 1 of enqueue_many" in str(outputs(run))
+    assert Thread(key="elsewhere").runs() == []
