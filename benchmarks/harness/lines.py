@@ -23,7 +23,7 @@ def times(ratio: Spread) -> str:
 
 
 def number(value: float) -> str:
-    """A figure with three digits that count."""
-    if abs(value) >= 100:
+    """A figure with three digits that count; a whole number as it is."""
+    if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.{2 if abs(value) < 10 else 1}f}"

@@ -31,7 +31,7 @@ def surroundings(root: Path) -> dict[str, Any]:
         },
         "versions": {
             "python": platform.python_version(),
-            "redis": _redis_version(),
+            "server": _server_version(),
             **{name: version(name) for name in _PACKAGES},
         },
     }
@@ -56,8 +56,9 @@ def _processor() -> str:
     return next((value.strip() for key, _, value in lines if key.strip() == "model name"), "?")
 
 
-def _redis_version() -> str:
+def _server_version() -> str:
     asked = subprocess.run(
         [find_program(), "--version"], capture_output=True, text=True, check=True
     )
-    return asked.stdout.partition("v=")[2].partition(" ")[0] or asked.stdout.strip()
+    program, _, told = asked.stdout.partition(" server v=")
+    return f"{program} {told.partition(' ')[0]}"

@@ -28,7 +28,7 @@ MEASUREMENTS = {
     for path in [*BENCHMARKS.glob("startup.py"), *sorted(BENCHMARKS.glob("measurements/*.py"))]
 }
 """Their modules, by name."""
-_MOST_SECONDS = 240.0
+_MOST_SECONDS = 400.0
 _OPEN_FILES = 8192
 """A thousand streams are a thousand connections, in the worker and in the provider."""
 

@@ -20,9 +20,9 @@ SHORTEST = "10 messages"
 LENGTHS = {SHORTEST: 10, "100 messages": 100, "1,000 messages": 1000, "threadmill": 10_000}
 FIGURES = (
     Figure("history.say", "say, the last 20 messages sent", "ms", (SHORTEST,)),
-    Figure("history.worker_cpu", "the same, CPU of the worker", "ms", (SHORTEST,)),
+    Figure("history.worker_cpu", "say, CPU of the worker", "ms", (SHORTEST,)),
     Figure("history.messages", "get_messages(limit=20)", "ms", (SHORTEST,)),
-    Figure("history.messages_cpu", "the same, CPU of the reader", "ms", (SHORTEST,)),
+    Figure("history.messages_cpu", "get_messages, CPU of the reader", "ms", (SHORTEST,)),
 )
 LAST = {"type": "last_messages", "last_messages": 20}
 ADDED_AT_ONCE = 500

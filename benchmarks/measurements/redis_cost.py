@@ -42,7 +42,7 @@ FIGURES = (
         for name, (title, unit) in WHAT.items()
     ),
     *(
-        Figure(f"redis.followed_{kind}.{name}", f"the same, followed by one: {title}", unit)
+        Figure(f"redis.followed_{kind}.{name}", f"Redis for a followed {kind}: {title}", unit)
         for kind in KINDS
         for name, (title, unit) in WHAT.items()
         if not name.endswith(("memory_bytes", "aof_bytes"))

@@ -32,11 +32,11 @@ def measure(effort: Effort) -> list[Result]:
     found: list[Result] = []
     stored = 0
     with worker() as process:
-        for threads in THREADS:
+        for threads in effort.points(THREADS):
             memory = _store(server, threads - stored)
             stored = threads
             contender = partial(_values, server, process.pid, effort.runs)
-            rounds = alternate(effort.limited(rounds=3), {"threadmill": contender})
+            rounds = alternate(effort.limited(rounds=2), {"threadmill": contender})
             for values in rounds["threadmill"]:
                 values["threads.memory"] = memory
             found += results(FIGURES, rounds, over="threads", at=threads)

@@ -32,9 +32,13 @@ MESSAGE = "tokens=1 delay=0"
 def measure(effort: Effort) -> list[Result]:
     """Measure lines of each length."""
     server = emptied()
-    few = effort.limited(rounds=3)
+    few = effort.limited(rounds=2)
     with worker() as process:
-        return [result for length in LENGTHS for result in _at(few, server, process.pid, length)]
+        return [
+            result
+            for length in effort.points(LENGTHS)
+            for result in _at(few, server, process.pid, length)
+        ]
 
 
 def _at(effort: Effort, server: Any, pid: int, length: int) -> list[Result]:
