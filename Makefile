@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all monitoring chaos fuzz lint bench bench-compare \
-	bench-watched requirements clean
+	bench-page bench-watched requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,10 @@ bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick t
 
 bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV=HEAD~1
 	$(BIN)/python benchmarks/compare.py $(REV) $(ARGS)
+
+bench-page: $(INSTALLED) ## Measure, and write the figures, tables and plots of the documents
+	$(BIN)/python benchmarks/bench.py --json docs/performance/figures.json $(ARGS)
+	$(BIN)/python benchmarks/report.py
 
 bench-watched: $(INSTALLED) ## Measure what logs and metrics cost a worker
 	$(BIN)/python benchmarks/watched.py $(ARGS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from harness.runner import PACKAGES
 
 from threadmill.embedded.server import find_program
 
@@ -38,9 +39,9 @@ def surroundings(root: Path) -> dict[str, Any]:
 
 
 def revision(root: Path) -> str:
-    """The commit of the working tree; with a plus if something is changed."""
-    changed = _git(root, "status", "--porcelain", "--", "shared", "workers", "producers")
-    return _git(root, "rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    """The commit that changed the packages last; with a plus if something has changed since."""
+    changed = _git(root, "status", "--porcelain", "--", *PACKAGES)
+    return _git(root, "log", "-1", "--format=%h", "--", *PACKAGES) + ("+" if changed else "")
 
 
 def _git(root: Path, *arguments: str) -> str:
