@@ -24,12 +24,10 @@ from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
 from threadmill.thread import Thread
 from threadmill_shared import ids, records
-from threadmill_shared.broker.queues import check_queue_name
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.model_options import MODEL_OPTIONS
-from threadmill_shared.records.page import Page
 from threadmill_shared.records.publishable import Publishable
-from threadmill_shared.records.texts import check_text
+from threadmill_shared.records.texts import check_queue_name, check_text
 
 if TYPE_CHECKING:
     from threadmill.client.client import Client
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from threadmill_shared.records.changes import WhenBusy
     from threadmill_shared.records.definition import Definition
     from threadmill_shared.records.model_options import ReasoningEffort, Verbosity
+    from threadmill_shared.records.page import Page
     from threadmill_shared.tools import Tool
 
 _POSITIONAL = ("name", "instructions", "model", "tools")
@@ -295,7 +294,9 @@ class Assistant(ContextManager, BaseModel, Publishable):
     @classmethod
     async def _list(cls, *, limit: int, cursor: str | None) -> Page[Self]:
         page = await runs.lists.assistant_page(limit=limit, cursor=cursor)
-        return Page([cls._registered(found) for found in page], page.cursor, page.incomplete)
+        return records.page.Page(
+            [cls._registered(found) for found in page], page.cursor, page.incomplete
+        )
 
     async def __adopt__(self) -> bool:
         """Read the assistant that is registered under the id given to the constructor.

@@ -11,10 +11,8 @@ from threadmill import handlers, runs
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
-from threadmill_shared import errors, ids
-from threadmill_shared.records.page import Page
+from threadmill_shared import errors, ids, records
 from threadmill_shared.records.texts import check_key, check_text
-from threadmill_shared.records.thread import ThreadRecord, ThreadRef
 
 if TYPE_CHECKING:
     from threadmill.run import Run
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from threadmill.runs.options import EnqueueOptions, SayOptions
     from threadmill_shared.records.changes import WhenBusy
     from threadmill_shared.records.objects import Message
+    from threadmill_shared.records.page import Page
+    from threadmill_shared.records.thread import ThreadRecord, ThreadRef
 
 
 class Thread(ContextManager):
@@ -83,7 +83,9 @@ class Thread(ContextManager):
 
     def __reference__(self) -> ThreadRef:
         """The thread, and whether it may be created now."""
-        return ThreadRef(self.id, create=not self._is_known, metadata=self.metadata, key=self.key)
+        return records.thread.ThreadRef(
+            self.id, create=not self._is_known, metadata=self.metadata, key=self.key
+        )
 
     # ---- operations ------------------------------------------------------------------------------
 
@@ -311,7 +313,9 @@ class Thread(ContextManager):
 
 async def _list(**wanted: Any) -> Page[Thread]:
     page = await runs.lists.thread_page(**wanted)
-    return Page([_listed_thread(record) for record in page], page.cursor, page.incomplete)
+    return records.page.Page(
+        [_listed_thread(record) for record in page], page.cursor, page.incomplete
+    )
 
 
 def _listed_thread(record: ThreadRecord) -> Thread:

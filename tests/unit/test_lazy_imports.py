@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import copy
+import gc
 import pickle
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 import threadmill
 from threadmill.client import first_use
-from threadmill_shared.lazy_imports import lazy_modules, lazy_names
+from threadmill_shared.lazy_imports import lazy_modules, lazy_names, many_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [ROOT / "shared", ROOT / "workers", ROOT / "producers"]
@@ -157,6 +158,18 @@ def test_the_helpers_name_the_package_of_an_unknown_name() -> None:
     for load in (lazy_names("threadmill", {}), lazy_modules("threadmill")):
         with pytest.raises(AttributeError, match="module 'threadmill' has no attribute 'nothing'"):
             load("nothing")
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_python_looks_for_garbage_after_imports_if_it_did_before(collects: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(ModuleNotFoundError), many_imports():
+            import_module("gc" if gc.isenabled() else "no_such_module")
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 # ---- the first use on an event loop ------------------------------------------------------------

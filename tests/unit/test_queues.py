@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from threadmill import Assistant
-from threadmill_shared.broker.queues import Queues, check_queue_name
+from threadmill_shared.broker.queues import Queues
+from threadmill_shared.records.texts import check_queue_name
 
 QUEUES = Queues("tm")
 

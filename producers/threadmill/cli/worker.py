@@ -135,7 +135,7 @@ def _check_provider(api: str) -> None:
 
 
 def _check_queues(names: Sequence[str]) -> None:
-    from threadmill_shared.broker.queues import check_queue_name
+    from threadmill_shared.records.texts import check_queue_name
 
     for name in names:
         try:

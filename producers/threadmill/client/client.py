@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from threadmill.client.awaited import BridgeCall
 from threadmill.client.bridge import Bridge
@@ -17,7 +17,6 @@ from threadmill_shared import errors
 from threadmill_shared.broker import child_runs
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.broker.sender import Sender
-from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.notifications import Notifications
 from threadmill_shared.records.changes import (
@@ -34,9 +33,12 @@ from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.store import Store
-from threadmill_shared.tools import Tool
+
+if TYPE_CHECKING:
+    from threadmill_shared.events.decoder import Event
+    from threadmill_shared.store.parked_runs import CallOutcome
+    from threadmill_shared.tools import Tool
 
 logger = logging.getLogger("threadmill")
 

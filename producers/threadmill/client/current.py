@@ -13,6 +13,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from threadmill_shared.lazy_imports import many_imports
+
 if TYPE_CHECKING:
     from threadmill.client.client import Client
     from threadmill_shared.settings import Settings
@@ -65,7 +67,8 @@ def _make_client() -> Client:
         from threadmill.embedded import worker  # noqa: PLC0415  only if it is in use
 
         settings, own_worker = worker.begin(settings)
-    from threadmill.client.client import Client  # noqa: PLC0415  see above
+    with many_imports():
+        from threadmill.client.client import Client  # noqa: PLC0415  see above
 
     return Client(settings, own_worker)
 

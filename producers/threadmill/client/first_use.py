@@ -11,6 +11,8 @@ import threading
 from concurrent.futures import Future
 from importlib import import_module
 
+from threadmill_shared.lazy_imports import many_imports
+
 _CLIENT = "threadmill.client.client"
 
 _is_imported = False
@@ -29,7 +31,8 @@ async def import_client() -> None:
 def _import(imported: Future[None]) -> None:
     imported.set_running_or_notify_cancel()  # if its caller is cancelled, others still wait for it
     try:
-        import_module(_CLIENT)
+        with many_imports():
+            import_module(_CLIENT)
     except BaseException as error:  # noqa: BLE001  it is raised by whoever waits
         imported.set_exception(error)
     else:

@@ -6,7 +6,6 @@ executes the functions of its own process only, from a queue that no other proce
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 from threadmill.embedded.server import FOLDER, ensure_server
 from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
+from threadmill_shared.lazy_imports import many_imports
 from threadmill_shared.log_text import install_command
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
@@ -56,16 +56,10 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
 
 def _import_worker() -> None:
     """Import what a worker needs, which takes longer than a server to start."""
-    # Hardly any of the objects is garbage; looking for it would take a tenth of the time.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with many_imports():
         from threadmill_workers import service  # noqa: PLC0415
 
         service.import_provider()
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _begin_logging(settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 EXECUTE = "threadmill.execute"
@@ -10,24 +9,6 @@ PROBE = "threadmill.probe"
 PING = "threadmill.ping"
 SAY = "threadmill.say"
 RUN = "threadmill.run"
-
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""The name of an assistant's queue, without the namespace."""
-_TAKEN = re.compile(r"begun|door|process-.*")
-"""Names of queues that a namespace has anyway."""
-
-
-def check_queue_name(name: str) -> str:
-    """Reject what cannot be the name of an assistant's queue, without the namespace.
-
-    Raises:
-        ValueError: it has other characters, is too long, or is a name that threadmill uses itself.
-    """
-    if not _NAME.fullmatch(name):
-        raise ValueError("a queue's name has 1 to 64 letters, digits, '_' or '-'")
-    if _TAKEN.fullmatch(name):
-        raise ValueError("threadmill uses this queue itself: choose another name")
-    return name
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from threadmill_shared import errors
+
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The name of an assistant's queue, without the namespace."""
+_TAKEN_QUEUE_NAME = re.compile(r"begun|door|process-.*")
+"""Names of queues that a namespace has anyway."""
 
 
 def check_text(text: Any, what: str) -> None:
@@ -34,3 +40,16 @@ def check_key(key: Any, what: str) -> None:
     check_text(key, what)
     if not key:
         raise errors.CallerError(f"{what} must not be empty. Leave it out if there is none.")
+
+
+def check_queue_name(name: str) -> str:
+    """Reject what cannot be the name of an assistant's queue, without the namespace.
+
+    Raises:
+        ValueError: it has other characters, is too long, or is a name that threadmill uses itself.
+    """
+    if not _QUEUE_NAME.fullmatch(name):
+        raise ValueError("a queue's name has 1 to 64 letters, digits, '_' or '-'")
+    if _TAKEN_QUEUE_NAME.fullmatch(name):
+        raise ValueError("threadmill uses this queue itself: choose another name")
+    return name

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from threadmill_shared.store.assistants import Assistants
+from threadmill_shared import store
 from threadmill_shared.store.broker_queues import BrokerQueues
 from threadmill_shared.store.connections import StoreClient
 from threadmill_shared.store.files import Files
-from threadmill_shared.store.held_runs import HeldRuns
-from threadmill_shared.store.indexer import Indexer
-from threadmill_shared.store.indexes import Indexes
-from threadmill_shared.store.inspector import Inspector
-from threadmill_shared.store.lists import Lists
 from threadmill_shared.store.logs import Logs
-from threadmill_shared.store.parked_runs import ParkedRuns
 from threadmill_shared.store.replicas import ReplicaCheck
 from threadmill_shared.store.runs import Runs
 from threadmill_shared.store.server import Server
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.subscription import ChannelSubscription
 from threadmill_shared.store.threads import Threads
-from threadmill_shared.store.workers import Workers
+
+if TYPE_CHECKING:
+    from threadmill_shared.store.assistants import Assistants
+    from threadmill_shared.store.held_runs import HeldRuns
+    from threadmill_shared.store.indexer import Indexer
+    from threadmill_shared.store.indexes import Indexes
+    from threadmill_shared.store.inspector import Inspector
+    from threadmill_shared.store.lists import Lists
+    from threadmill_shared.store.parked_runs import ParkedRuns
+    from threadmill_shared.store.workers import Workers
 
 
 class Store:
-    """One namespace; each of its parts has the operations on one kind of thing."""
+    """One namespace; each of its parts has the operations on one kind of thing.
+
+    Those that an enqueue does not need are made, and their modules imported, at their first use.
+    """
 
     def __init__(self, client: StoreClient, namespace: str, *, patience: float = 3.0) -> None:
         """A store on a client from `connect`; a call is repeated for `patience` seconds."""
@@ -37,15 +45,47 @@ class Store:
         self.files = Files(session)
         self.threads = Threads(session, self.files)
         self.runs = Runs(session, self.logs, self.files)
-        self.held_runs = HeldRuns(session)
-        self.parked_runs = ParkedRuns(session)
-        self.indexes = Indexes(session)
-        self.inspector = Inspector(session)
-        self.lists = Lists(session)
-        self.indexer = Indexer(session, self.threads)
-        self.workers = Workers(session)
-        self.assistants = Assistants(session)
         self.memory_guard = session.memory_guard
+
+    @cached_property
+    def assistants(self) -> Assistants:
+        """Assistants that were created or are published."""
+        return store.assistants.Assistants(self.session)
+
+    @cached_property
+    def held_runs(self) -> HeldRuns:
+        """What the holder of a run writes."""
+        return store.held_runs.HeldRuns(self.session)
+
+    @cached_property
+    def indexer(self) -> Indexer:
+        """The upkeep of what lists are read from."""
+        return store.indexer.Indexer(self.session, self.threads)
+
+    @cached_property
+    def indexes(self) -> Indexes:
+        """The indexes of all buckets."""
+        return store.indexes.Indexes(self.session)
+
+    @cached_property
+    def inspector(self) -> Inspector:
+        """What operators look at."""
+        return store.inspector.Inspector(self.session)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Lists of runs, threads and assistants."""
+        return store.lists.Lists(self.session)
+
+    @cached_property
+    def parked_runs(self) -> ParkedRuns:
+        """Runs that wait for an answer."""
+        return store.parked_runs.ParkedRuns(self.session)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """The workers that are registered."""
+        return store.workers.Workers(self.session)
 
     async def wait_for_replica(self, id: str, check: ReplicaCheck | None = None) -> bool:
         """Wait a moment for a replica to have all that this process has written before.
