@@ -50,4 +50,4 @@ class TaskEventBatch:
         return "events of tasks"
 
 
-Job = TaskMessage | QueueRemoval | TaskEventBatch
+SenderJob = TaskMessage | QueueRemoval | TaskEventBatch

@@ -8,7 +8,7 @@ from typing import Any
 
 from threadmill_shared.broker.app import ONE_TRY, SEND_SECONDS, make_app
 from threadmill_shared.broker.declarations import declared
-from threadmill_shared.broker.jobs import Job, QueueRemoval, TaskEventBatch, TaskMessage
+from threadmill_shared.broker.jobs import QueueRemoval, SenderJob, TaskEventBatch, TaskMessage
 from threadmill_shared.settings import Settings
 
 _DISPATCHERS = 50
@@ -30,7 +30,7 @@ class Publisher:
         self._connection = self._app.connection_for_write()
         self._producer = self._app.amqp.Producer(self._connection, auto_declare=False)
 
-    def carry_out(self, job: Job) -> None:
+    def carry_out(self, job: SenderJob) -> None:
         """Send it now; raises what Celery raises."""
         match job:
             case TaskMessage():

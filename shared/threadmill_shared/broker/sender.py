@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import ids
 from threadmill_shared.broker.broker_health import BrokerHealth
-from threadmill_shared.broker.jobs import Job, QueueRemoval, TaskEventBatch, TaskMessage
+from threadmill_shared.broker.jobs import QueueRemoval, SenderJob, TaskEventBatch, TaskMessage
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, Queues
 from threadmill_shared.broker.task_message import task_message
 from threadmill_shared.records.changes import Dispatch
@@ -53,7 +53,7 @@ class Sender:
         self._settings = settings
         self._hostname = hostname
         self._queues = Queues(settings.namespace)
-        self._outbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[SenderJob | None] = queue.SimpleQueue()
         self.health = BrokerHealth(settings.celery_url())
         """What is known of the broker."""
         self._unsent: list[Mapping[str, Any]] = []
@@ -118,7 +118,7 @@ class Sender:
         else:
             self._put(message)  # Celery tries once more, and the log tells if it fails
 
-    def _put(self, job: Job) -> None:
+    def _put(self, job: SenderJob) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -155,7 +155,7 @@ class Sender:
         if publisher is not None:
             publisher.close()
 
-    def _note_failure(self, job: Job, error: Exception) -> None:
+    def _note_failure(self, job: SenderJob, error: Exception) -> None:
         if isinstance(job, TaskEventBatch):
             self._unsent = [*self._unsent, *job.events][-_UNSENT_EVENTS:]
         self.health.note_unsent(str(job), error, job.loss)

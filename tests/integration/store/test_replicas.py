@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.conftest import NAMESPACE
+from tests.support.servers.clients import ask_all
 from tests.support.servers.cluster import ClusterOfOneShard
 from tests.support.servers.replication import ReplicatedRedis
 from tests.support.servers.snapshot import Snapshot
@@ -15,6 +16,7 @@ from tests.support.store.scene import OTHER, Scene, begin_call
 from tests.support.waiting import wait_until_async
 
 from threadmill_shared import ids
+from threadmill_shared.store.bulk_enqueue import MOST_RUNS
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.replicas import ReplicaCheck, has_replicas
 from threadmill_shared.store.store import Store
@@ -112,6 +114,22 @@ async def test_those_that_ask_at_the_same_time_share_a_question(scene, client):
 
     assert confirmed == [True] * 50
     assert await calls_of(client, "wait") <= asked + 2
+
+
+async def test_many_runs_ask_once_for_each_round_trip(scene, client, replicated, caplog):
+    asked = await calls_of(client, "wait")
+    new = [scene.new_run(thread_id=ids.new_thread_id()) for _ in range(2 * MOST_RUNS)]
+
+    assert all([one async for one in scene.store.runs.enqueue_many(new, lambda _: b"")])
+
+    assert await calls_of(client, "wait") == asked + 2
+
+    replicated.pause_replica()
+    with caplog.at_level(logging.WARNING, "threadmill.store"):
+        new = [scene.new_run(thread_id=ids.new_thread_id()) for _ in range(3)]
+        found = [one async for one in scene.store.runs.enqueue_many(new, lambda _: b"")]
+    assert [one.run_id for one in found] == [one.run_id for one in new]
+    assert "no Redis replica has confirmed" in caplog.text
 
 
 async def test_each_of_those_is_told_of_its_own_witness(scene, client):
@@ -254,6 +272,11 @@ async def test_in_a_cluster_the_replicas_of_the_runs_node_are_asked(tmp_path):
         confirmed = await asyncio.gather(*(held.ask_replica() for _ in range(20)))
         assert confirmed == [True] * 20
         await asyncio.wait_for(held.wait_for_replica(), 5)
+        new = [scene.new_run(thread_id=ids.new_thread_id()) for _ in range(20)]
+        found = [one async for one in scene.store.runs.enqueue_many(new, lambda _: b"")]
+        assert [one.run_id for one in found] == [one.run_id for one in new]
+        [statistics] = await ask_all(client, "info", "commandstats")
+        assert statistics["cmdstat_wait"]["calls"] <= 4
         wrong = ReplicaCheck(("HGET", scene.keys.run(held.record.id), "token"), "another")
         assert not await scene.store.wait_for_replica(held.record.id, wrong)
 
