@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import httpx2
@@ -64,7 +63,7 @@ def read_stream(
     """The events of one turn, and the error that ended it."""
     parser = ChatParser(tuple(tools)) if api == "chat" else ResponsesParser()
 
-    async def opening(stack: AsyncExitStack) -> httpx2.Response:
+    async def opening() -> httpx2.Response:
         return httpx2.Response(200, stream=Body(pieces, failure, stays_open=stays_open))
 
     async def ask() -> tuple[list[ModelEvent], ModelError | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -28,7 +27,7 @@ OWN_HEADER = "x-stainless-raw-response"
 """Tells the package how its own methods read a response."""
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
-Send = Callable[[AsyncOpenAI, str, dict[str, Any], AsyncExitStack], Any]
+Send = Callable[[AsyncOpenAI, str, dict[str, Any]], Any]
 
 bodies = st.dictionaries(
     st.text(max_size=8),
@@ -41,9 +40,7 @@ bodies = st.dictionaries(
 )
 
 
-async def create(
-    client: AsyncOpenAI, path: str, body: dict[str, Any], stack: AsyncExitStack
-) -> Any:
+async def create(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> Any:
     """Sends a request through the package's method for its API."""
     made: Any
     if path == "/responses":
@@ -51,7 +48,7 @@ async def create(
     else:
         method: Any = client.chat.completions.with_streaming_response.create
         made = method(model=body["model"], messages=[], stream=True, extra_body=body)
-    return (await stack.enter_async_context(made)).http_response
+    return (await made.__aenter__()).http_response
 
 
 def asked(send: Send, path: str, body: dict[str, Any], handle: Handler, **options: Any) -> Any:
@@ -61,10 +58,9 @@ def asked(send: Send, path: str, body: dict[str, Any], handle: Handler, **option
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
         client = AsyncOpenAI(api_key="sk-1", max_retries=0, http_client=http, **options)
         try:
-            async with AsyncExitStack() as stack:
-                response = await send(client, path, body, stack)
-                assert not response.is_closed
-                return response, await response.aread()
+            response = await send(client, path, body)
+            assert not response.is_closed
+            return response, await response.aread()
         except APIError as error:
             return error
         finally:
@@ -144,8 +140,7 @@ def test_each_of_several_requests_is_as_httpx_would_make_it(bodies, cookie):
         client = AsyncOpenAI(api_key="sk-1", max_retries=0, http_client=http, project="proj_1")
         for body in bodies:
             for path in PATHS:
-                async with AsyncExitStack() as stack:
-                    await (await post(client, path, body, stack)).aread()
+                await (await post(client, path, body)).aread()
         await client.close()
         return [
             (one.method, one.url, sorted(one.headers.raw), one.content, one.extensions)

@@ -14,6 +14,9 @@ from threadmill_shared.settings import Settings
 _DISPATCHERS = 50
 """The number of workers whose events are sent over one connection before their state is dropped."""
 
+_EVENTS_TOGETHER = 250
+"""In one message, at most; Celery would send one for each 24, and kombu takes long for each."""
+
 
 class Publisher:
     """The sender's connection to the broker."""
@@ -57,6 +60,7 @@ class Publisher:
                 self._connection,
                 hostname=hostname,
                 buffer_group={"task"},
+                buffer_limit=_EVENTS_TOGETHER,
                 buffer_while_offline=False,  # this connection is dropped, and the next one is new
             )
         return self._dispatchers[hostname]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -56,8 +55,8 @@ class ChatModel:
                 "was another API when the run was enqueued."
             )
 
-        async def opening(stack: AsyncExitStack) -> httpx2.Response:
-            return await self._open(stack, request)
+        async def opening() -> httpx2.Response:
+            return await self._open(request)
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ChatParser([one.name for one in request.tools]), private)
@@ -70,14 +69,14 @@ class ChatModel:
         """Close the connections."""
         await self._client.close()
 
-    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> httpx2.Response:
+    async def _open(self, request: ModelRequest) -> httpx2.Response:
         """Send the request; again, if the model has said that it wants other fields or options."""
         known = fields = self._fields.get(request.model, NO_RULES)
         tried = {known}
         while True:
             body = self._body(request, fields)
             try:
-                response = await post(self._client, _PATH, body, stack)
+                response = await post(self._client, _PATH, body)
             except (BadRequestError, UnprocessableEntityError) as error:
                 said = _words(error)
                 fields = fields.after_refusal(said, opaque_names(body))

@@ -8,7 +8,6 @@ the client's, as ever.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from functools import lru_cache
 from typing import Any, cast
 
@@ -20,16 +19,13 @@ _STREAM: Any = AsyncStream[object]
 """Asked for by the package's types; it reads nothing."""
 
 
-async def post(
-    client: AsyncOpenAI, path: str, body: dict[str, Any], stack: AsyncExitStack
-) -> httpx2.Response:
-    """Send a request, and return its response without having read the body.
+async def post(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> httpx2.Response:
+    """Send a request, and return its response without having read the body; its reader closes it.
 
     Args:
         client: the connection.
         path: below the base URL, such as `/responses`.
         body: JSON.
-        stack: closes the response.
 
     Raises:
         APIError: the provider cannot be reached, or refuses the request.
@@ -42,9 +38,7 @@ async def post(
         stream=True,
         stream_cls=_STREAM,
     )
-    opened = cast("httpx2.Response", response)
-    stack.push_async_callback(opened.aclose)
-    return opened
+    return cast("httpx2.Response", response)
 
 
 @lru_cache(maxsize=16)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -46,8 +45,8 @@ class ResponsesModel:
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Ask once, and yield events as they arrive; see `threadmill_shared.model.Model`."""
 
-        async def opening(stack: AsyncExitStack) -> httpx2.Response:
-            return await self._open(stack, request)
+        async def opening() -> httpx2.Response:
+            return await self._open(request)
 
         private = PrivateTexts(self._client.api_key, sent_texts(request))
         return stream_events(opening, ResponsesParser(), private)
@@ -60,15 +59,15 @@ class ResponsesModel:
         """Close the connections."""
         await self._client.close()
 
-    async def _open(self, stack: AsyncExitStack, request: ModelRequest) -> httpx2.Response:
+    async def _open(self, request: ModelRequest) -> httpx2.Response:
         if request.model not in self._without_reasoning:
             try:
-                return await post(self._client, _PATH, responses_body(request), stack)
+                return await post(self._client, _PATH, responses_body(request))
             except (BadRequestError, UnprocessableEntityError) as error:
                 if not _refuses_reasoning(error):
                     raise
         body = responses_body(request, encrypted_reasoning=False)
-        response = await post(self._client, _PATH, body, stack)
+        response = await post(self._client, _PATH, body)
         # Not before: what is refused again was refused for something else.
         self._without_reasoning.add(request.model)
         return response

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import cast
 
 import aiohttp
@@ -28,8 +28,8 @@ its end: some servers send neither `[DONE]` nor the end of the body."""
 # The client maps not all of aiohttp's errors to its own.
 _BROKEN = (httpx2.HTTPError, aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
 
-Opening = Callable[[AsyncExitStack], Awaitable[httpx2.Response]]
-"""Sends the request, and leaves the closing of its response to the stack."""
+Opening = Callable[[], Awaitable[httpx2.Response]]
+"""Sends the request, and returns its response without having read the body."""
 
 
 async def stream_events(
@@ -47,11 +47,11 @@ async def stream_events(
     """
     splitter, reader = EventSplitter(), EventReader(parser)
     end = StreamEnd.BROKEN
-    with _failures_translated(parser, private):
-        async with AsyncExitStack() as stack:
-            response = await opening(stack)
+    try:
+        response = await opening()
+        chunks = _chunks(response)
+        try:
             _check_type(response)
-            chunks = await stack.enter_async_context(aclosing(_chunks(response)))
             for source in (chunks, _until_silent(chunks)):
                 async for chunk in source:
                     for data in splitter.feed(chunk):
@@ -62,49 +62,56 @@ async def stream_events(
                         break
                     if source is chunks and parser.has_finished():
                         break
-            end = StreamEnd.CLOSED
-    with _failures_translated(parser, private):
+        finally:
+            await _close(chunks, response)
+        end = StreamEnd.CLOSED
+    except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
+        _raise_translated(error, parser, private)
+    try:
         for event in (*reader.read_rest(splitter.close()), *reader.end(end)):
             yield event
+    except Exception as error:  # noqa: BLE001  as above
+        _raise_translated(error, parser, private)
     assert parser.turn is not None  # noqa: S101  the reader has ended it
     yield parser.turn
 
 
-@contextmanager
-def _failures_translated(parser: EventParser, private: PrivateTexts) -> Generator[None, None, None]:
-    """Raise what failed as our errors, without causes: a traceback would show their quotes."""
+async def _close(chunks: AsyncGenerator[bytes, None], response: httpx2.Response) -> None:
     try:
-        with _known_failures(parser, private):
-            yield
-    except ModelError:
-        raise
-    except Exception as error:  # noqa: BLE001  no list of what a provider can cause is ever whole
-        raise ModelGarbled(
-            f"The model provider's response cannot be read ({type(error).__name__}); check that"
-            " OPENAI_BASE_URL names an OpenAI-compatible API."
-        ) from None
+        await chunks.aclose()
+    finally:
+        await response.aclose()
 
 
-@contextmanager
-def _known_failures(parser: EventParser, private: PrivateTexts) -> Generator[None, None, None]:
-    try:
-        yield
-    except APIError as error:
-        raise errors.from_sdk(error, private) from None
-    except errors.StreamFailed as failed:
-        raise errors.from_stream(failed.body, private) from None
-    except httpx2.ReadTimeout:
-        if not parser.has_finished():
-            raise ModelUnavailable(
-                "The model provider stopped sending; a retry may succeed."
+def _raise_translated(error: Exception, parser: EventParser, private: PrivateTexts) -> None:
+    """Raise our error for one that has come; if the parser knows what is missing, nothing.
+
+    Causes are left out: a traceback would show their quotes.
+    """
+    match error:
+        case ModelError():
+            raise error
+        case APIError():
+            raise errors.from_sdk(error, private) from None
+        case errors.StreamFailed():
+            raise errors.from_stream(error.body, private) from None
+        case httpx2.ReadTimeout():
+            if not parser.has_finished():
+                raise ModelUnavailable(
+                    "The model provider stopped sending; a retry may succeed."
+                ) from None
+        case aiohttp.ClientResponseError():
+            raise ModelGarbled(
+                "The model provider's response is not valid HTTP; check that OPENAI_BASE_URL names"
+                " an OpenAI-compatible API."
             ) from None
-    except aiohttp.ClientResponseError:
-        raise ModelGarbled(
-            "The model provider's response is not valid HTTP; check that OPENAI_BASE_URL names an"
-            " OpenAI-compatible API."
-        ) from None
-    except _BROKEN:
-        pass  # The parser knows whether anything is missing.
+        case _ if isinstance(error, _BROKEN):
+            return
+        case _:
+            raise ModelGarbled(
+                f"The model provider's response cannot be read ({type(error).__name__}); check"
+                " that OPENAI_BASE_URL names an OpenAI-compatible API."
+            ) from None
 
 
 def _check_type(response: httpx2.Response) -> None:
