@@ -69,6 +69,20 @@ class Bridge:
         work.close()
         raise BridgeClosed(_CLOSED)
 
+    def check_open(self) -> None:
+        """Raise what a call would, if no call can be made.
+
+        Raises:
+            BridgeClosed: it was closed, or belongs to the process that this one was forked from.
+        """
+        if self._is_closed or not self._thread.is_alive():
+            raise BridgeClosed(_CLOSED)
+
+    def call_soon(self, act: Callable[[], object]) -> None:
+        """Have its loop do something; not if it is closed."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(act)
+
     # What asyncio.run_coroutine_threadsafe does for any two futures takes half as long for these.
 
     def _begin(self, work: Coroutine[Any, Any, T], future: Future[T]) -> None:

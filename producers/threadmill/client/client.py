@@ -126,6 +126,18 @@ class Client:
         """Start work on the bridge; await the result inside an operation."""
         return self._bridge.call(work)
 
+    def check_open(self) -> None:
+        """Raise what a call would, if no call can be made.
+
+        Raises:
+            BridgeClosed: its connections are closed, or belong to another process.
+        """
+        self._bridge.check_open()
+
+    def call_soon(self, act: Callable[[], object]) -> None:
+        """Have the bridge do something, if it is open."""
+        self._bridge.call_soon(act)
+
     async def _open(self) -> None:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)

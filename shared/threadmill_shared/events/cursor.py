@@ -8,27 +8,23 @@ with the entry that is stored there now. That costs no round trip and no parsing
 from __future__ import annotations
 
 from threadmill_shared import errors
-from threadmill_shared.events.decoder import Event, LogDecoder
+from threadmill_shared.events.decoder import Event
+from threadmill_shared.events.shared_log import LogPage, SharedLog
 from threadmill_shared.records.run import RunRecord
-from threadmill_shared.store.logs import Logs, RawEntry
-from threadmill_shared.store.paging import PAGE
-
-READ_ENTRIES = PAGE + 1
-"""How many entries are read at once: a page, behind the last one that was seen."""
+from threadmill_shared.store.logs import RawEntry
 
 
 class Cursor:
     """Reads a log from a position on, in pages."""
 
-    def __init__(self, logs: Logs, record: RunRecord, after: int) -> None:
+    def __init__(self, log: SharedLog, record: RunRecord, after: int) -> None:
         """Nothing is read yet; the first event will be the one after number `after`."""
         self.after = after
         """Number of the last event that was read."""
         self.is_behind = False
         """Whether the last page was full, so that there may be more."""
-        self._logs = logs
+        self._log = log
         self._record = record
-        self._reader = LogDecoder(record)
         self._seen: RawEntry | None = None
 
     async def read(self) -> list[Event]:
@@ -38,31 +34,26 @@ class Cursor:
             LogRewound: what was read last is no longer stored.
             EventsExpired: the next event has expired.
         """
-        found = await self._logs.raw_entries(self._record.id, self.after, READ_ENTRIES)
-        return await self.take(found)
+        return self._take(await self._log.page(self.after, self._seen))
 
     async def take(self, found: list[RawEntry]) -> list[Event]:
         """The next events, of entries that were read from number `after` on.
 
         Raises:
-            LogRewound: what was read last is no longer stored.
             EventsExpired: the next event has expired.
         """
-        new = found
-        if self._seen is not None and found:
-            if found[0] != self._seen:
-                raise self._rewound()
-            new = found[1:]
-        entries = await self._logs.parse(self._record.id, new)
-        events = [event for entry in entries for event in self._reader.events(entry, self.after)]
+        return self._take(await self._log.page_of(self.after, self._seen, found))
+
+    def _take(self, page: LogPage) -> list[Event]:
+        if page.is_rewound:
+            raise self._rewound()
         # Only now: a read that fails on the way is retried.
-        if events:
-            self._refuse_gap(events[0].id)
-            self.after = events[-1].id
-        if new:
-            self._seen = new[-1]
-        self.is_behind = len(found) == READ_ENTRIES
-        return events
+        if page.events:
+            self._refuse_gap(page.events[0].id)
+            self.after = page.events[-1].id
+        self._seen = page.last
+        self.is_behind = page.is_full
+        return page.take()
 
     def check(self, record: RunRecord) -> None:
         """Compare the position with the current record.

@@ -8,18 +8,21 @@ waiting reader reads again every second.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
 from threadmill_shared import errors
-from threadmill_shared.events.cursor import READ_ENTRIES, Cursor
+from threadmill_shared.events.cursor import Cursor
 from threadmill_shared.events.decoder import DONE, Event, LogDecoder
-from threadmill_shared.events.notifications import IDLE_SECONDS, ChannelListener, Notifications
+from threadmill_shared.events.notifications import IDLE_SECONDS, Notifications
+from threadmill_shared.events.shared_log import READ_ENTRIES, LogListener, SharedLog
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.servers.trouble import Trouble, describe_failure
+from threadmill_shared.store.logs import RawEntry
 from threadmill_shared.store.replies import run_not_found
 from threadmill_shared.store.store import Store
 
@@ -34,6 +37,8 @@ class LogFollower:
     def __init__(self, store: Store, notifications: Notifications) -> None:
         self._store = store
         self._notifications = notifications
+        self._logs: dict[str, SharedLog] = {}
+        """Of the runs that are followed."""
         self._trouble = Trouble()
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
@@ -50,34 +55,43 @@ class LogFollower:
                 already read, or before `after`.
             EventsExpired: the log has expired, and `after` is a number within it.
         """
-        channel = self._store.logs.channel(run_id)
-        async with self._notifications.listen(channel, keep=1) as listener:
+        channel, listener = self._store.logs.channel(run_id), LogListener()
+        async with self._notifications.listen(channel, listener):
             # In one round trip: who follows a new run waits for its first token.
             record, page = await asyncio.gather(
                 self._record(run_id), self._store.logs.raw_entries(run_id, after, READ_ENTRIES)
             )
-            cursor = Cursor(self._store.logs, record, after)
-            read: Callable[[], Awaitable[list[Event]]] = partial(cursor.take, page)
-            while True:
-                events = await self._patiently(read)
-                read = cursor.read
-                if events:
+            with self._shared_log(record) as log:
+                listener.log = log
+                cursor = Cursor(log, record, after)
+                async for events in self._groups(cursor, page, listener, run_id):
                     yield events
-                    if events[-1].event == DONE:
-                        return
-                    # What comes after a page that was not full sets the listener, which is
-                    # cleared before each read: there is nothing to look for until then.
-                    if cursor.is_behind or await self._notified(listener, cursor.after):
-                        continue
-                record = await self._record(run_id, known=True)
-                cursor.check(record)
-                if record.status.is_terminal and record.events <= cursor.after:
+
+    async def _groups(
+        self, cursor: Cursor, page: list[RawEntry], listener: LogListener, run_id: str
+    ) -> AsyncGenerator[list[Event], None]:
+        """The groups of events from a place on; `page` has the first entries."""
+        read: Callable[[], Awaitable[list[Event]]] = partial(cursor.take, page)
+        while True:
+            events = await self._patiently(read)
+            read = cursor.read
+            if events:
+                yield events
+                if events[-1].event == DONE:
                     return
-                if record.status.is_terminal and not await self._log_exists(run_id):
-                    yield _terminal_events(record, cursor.after)
-                    return
-                if not events:
-                    await self._notified(listener, cursor.after)
+                # What comes after a page that was not full sets the listener, which is
+                # cleared before each read: there is nothing to look for until then.
+                if cursor.is_behind or await listener.wait_behind(cursor.after, IDLE_SECONDS):
+                    continue
+            record = await self._record(run_id, known=True)
+            cursor.check(record)
+            if record.status.is_terminal and record.events <= cursor.after:
+                return
+            if record.status.is_terminal and not await self._log_exists(run_id):
+                yield _terminal_events(record, cursor.after)
+                return
+            if not events:
+                await listener.wait_behind(cursor.after, IDLE_SECONDS)
 
     async def ended(
         self, run_id: str, on_look: Callable[[RunRecord], None] = lambda _: None
@@ -97,9 +111,21 @@ class LogFollower:
             record = await self._record(run_id)
             while not record.status.is_terminal:
                 on_look(record)
-                await self._notified(listener)
+                await listener.wait_for(IDLE_SECONDS)
                 record = await self._record(run_id, known=True)
             return record
+
+    @contextlib.contextmanager
+    def _shared_log(self, record: RunRecord) -> Iterator[SharedLog]:
+        """What this process reads of the run's log, for as long as somebody follows it."""
+        log = self._logs.setdefault(record.id, SharedLog(self._store.logs, record))
+        log.readers += 1
+        try:
+            yield log
+        finally:
+            log.readers -= 1
+            if not log.readers:
+                self._logs.pop(record.id, None)
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read, and wait while Redis is unreachable: a follower survives a restart of Redis."""
@@ -115,21 +141,6 @@ class LogFollower:
                 if (seconds := self._trouble.note_success()) is not None:
                     logger.warning("Redis answers again, after %.0f s", seconds)
                 return found
-
-    async def _notified(self, listener: ChannelListener, after: int = -1) -> bool:
-        """Wait until there is an event after a number; returns whether one came before the timeout.
-
-        After a failover events may have smaller numbers; the reader then looks at the timeout.
-        """
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):  # `wait_for` may swallow a cancellation
-                while True:
-                    await listener.wait()
-                    listener.clear()  # before it is read: what comes meanwhile sets it again
-                    if after < 0 or int(listener.messages[-1]) > after:
-                        return True
-        except TimeoutError:
-            return False
 
     async def _log_exists(self, run_id: str) -> bool:
         return await self._store.logs.exists(run_id)

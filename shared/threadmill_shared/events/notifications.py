@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from threadmill_shared.cancellation import cancel_all
 from threadmill_shared.servers.trouble import Trouble, describe_failure
@@ -27,10 +27,32 @@ class ChannelListener(asyncio.Event):
     def __init__(self, *, keep: int = 0) -> None:
         super().__init__()
         self.messages: deque[str] = deque(maxlen=keep)
+        self._has_given_up = False
 
     def notify(self, message: str) -> None:
         """Keep the message, and wake the waiting reader."""
         self.messages.append(message)
+        self.set()
+
+    async def wait_for(self, seconds: float, is_new: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until it is set and something is new, but not longer; returns whether it was.
+
+        It is cleared then. A timer and no `asyncio.timeout`, which costs a tail more than its
+        events.
+        """
+        timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
+        try:
+            while True:
+                await self.wait()
+                self.clear()  # before anything is read: what comes meanwhile sets it again
+                if self._has_given_up or is_new():
+                    return not self._has_given_up
+        finally:
+            timer.cancel()
+            self._has_given_up = False
+
+    def _give_up(self) -> None:
+        self._has_given_up = True
         self.set()
 
 
@@ -47,12 +69,14 @@ class Notifications:
         self._trouble = Trouble()
 
     @contextlib.asynccontextmanager
-    async def listen(self, channel: str, *, keep: int = 0) -> AsyncGenerator[ChannelListener, None]:
-        """A listener that each message of the channel sets, and that keeps the last `keep` of them.
+    async def listen(
+        self, channel: str, listener: ChannelListener | None = None
+    ) -> AsyncGenerator[ChannelListener, None]:
+        """A listener that each message of the channel sets; this one, if it is given.
 
         The channel is subscribed on entry; if Redis is unreachable then, soon after it is back.
         """
-        listener = ChannelListener(keep=keep)
+        listener = listener or ChannelListener()
         try:
             await self._open(channel, listener)
             yield listener
@@ -62,7 +86,7 @@ class Notifications:
     @contextlib.asynccontextmanager
     async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
         """The messages of a channel, for channels whose messages have content."""
-        async with self.listen(channel, keep=MESSAGES) as listener:
+        async with self.listen(channel, ChannelListener(keep=MESSAGES)) as listener:
             yield _messages(listener)
 
     async def close(self) -> None:

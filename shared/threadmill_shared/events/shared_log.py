@@ -1,0 +1,210 @@
+"""One run's log as all who follow it in this process read it: each page once.
+
+Many tails of one run wait for the same events: what one of them has read and decoded serves all
+that are at the same place. Each keeps its own place, so one that is slow, or joins late, reads for
+itself what the others have behind them, and takes part again where they are. No tail waits for
+another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import marshal
+from dataclasses import dataclass
+
+from threadmill_shared.events.decoder import Event, LogDecoder
+from threadmill_shared.events.notifications import ChannelListener
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.store.logs import Logs, RawEntry
+from threadmill_shared.store.paging import PAGE
+
+READ_ENTRIES = PAGE + 1
+"""How many entries are read at once: a page, behind the last one that was seen."""
+_KEPT_EVENTS = 512
+"""How many events are kept for tails that are somewhat behind, if there are several tails."""
+
+_Place = tuple[int, str | None]
+"""Number of the event, and id of the entry, that a reader has read last."""
+
+
+@dataclass(slots=True)
+class LogPage:
+    """What comes behind a place in a log."""
+
+    base: RawEntry | None
+    """The entry that its readers have read last."""
+    events: list[Event]
+    last: RawEntry | None
+    """Its last entry, or else `base`."""
+    is_full: bool
+    """Whether there may be more."""
+    is_rewound: bool
+    """Whether `base` is no longer stored."""
+    _shared: bytes = b""
+    """The events once more, if others take them, too."""
+
+    def share(self) -> None:
+        """Have everyone who takes the events get some of their own."""
+        parts = [(one.id, one.event, one.data, one.at) for one in self.events]
+        self._shared = marshal.dumps(parts)  # of what copies JSON, this is the fastest by far
+
+    def take(self) -> list[Event]:
+        """The events; whoever takes them may change their data, which nobody else sees."""
+        if self._shared:
+            return [Event(*parts) for parts in marshal.loads(self._shared)]  # noqa: S302  our own
+        return self.events
+
+
+class LogListener(ChannelListener):
+    """Is set when there is something to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: SharedLog | None = None
+        """What reads it for all that follow it."""
+        self._latest = 0
+        """Number of the last event that a notification has named."""
+        self._tried = (0, 0)
+
+    def notify(self, message: str) -> None:
+        """Wake the waiting reader, as soon as what the message is about was read."""
+        if message.isdigit():
+            self._latest = int(message)
+        if self.log is None or not self.log.read_for(self, self._latest):
+            self.set()
+
+    async def wait_behind(self, after: int, seconds: float) -> bool:
+        """Wait until there is an event behind number `after`; whether there was one in time.
+
+        After a failover events may have smaller numbers; the reader then looks when time is over.
+        """
+        # At most once for each: what a notification has named may be lost by now.
+        if self._latest > after and self._tried != (self._latest, after):
+            self._tried = (self._latest, after)
+            return True
+        return await self.wait_for(seconds, lambda: self._latest > after)
+
+
+class SharedLog:
+    """The pages of one run's log."""
+
+    def __init__(self, logs: Logs, record: RunRecord) -> None:
+        """Nothing is read yet.
+
+        Args:
+            logs: the store's.
+            record: the run's, as any of its readers has read it.
+        """
+        self.readers = 0
+        """How many follow it at the moment."""
+        self._logs = logs
+        self._run_id = record.id
+        self._decoder = LogDecoder(record)
+        self._newest: tuple[int, RawEntry | None] = (0, None)
+        """The place behind all that was read."""
+        self._notified = 0
+        self._informed: set[LogListener] = set()
+        self._ahead: asyncio.Task[None] | None = None
+        self._kept: dict[_Place, LogPage] = {}
+        self._reading: dict[_Place, asyncio.Task[LogPage]] = {}
+
+    async def page(self, after: int, base: RawEntry | None) -> LogPage:
+        """What comes after event `after`, of which `base` is the entry; None: none was read yet.
+
+        What was written during the call may be missing.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreIncompatible: a later release has written it.
+        """
+        place = _place(after, base)
+        kept = self._kept.get(place)
+        if kept is not None and kept.base == base:
+            return kept
+        reading = self._reading.get(place)
+        if reading is None:
+            reading = self._reading[place] = asyncio.ensure_future(self._read(after, base))
+            reading.add_done_callback(lambda task: self._note_read(place, task))
+        page = await asyncio.shield(reading)
+        return page if page.base == base else await self._read(after, base)
+
+    async def page_of(self, after: int, base: RawEntry | None, found: list[RawEntry]) -> LogPage:
+        """The same, of entries that were read from number `after` on.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            StoreIncompatible: a later release has written it.
+        """
+        place = _place(after, base)
+        kept = self._kept.get(place)
+        if kept is not None and kept.base == base:
+            return kept
+        page = await self._page(after, base, found)
+        self._note(place, page)
+        return page
+
+    def read_for(self, listener: LogListener, number: int) -> bool:
+        """Read what a notification is about, and set the listener then; False: it is the only one.
+
+        Else all tails would be woken twice: by the notification, and by the read that one of them
+        has begun.
+        """
+        self._notified = number
+        if self.readers > 1:
+            self._informed.add(listener)
+            if self._ahead is None:
+                self._ahead = asyncio.ensure_future(self._read_ahead())
+        return self.readers > 1
+
+    async def _read_ahead(self) -> None:
+        while self._informed:
+            informed, self._informed = self._informed, set()
+            if self._newest[0] < self._notified:
+                with contextlib.suppress(Exception):  # each of them finds out for itself
+                    await self.page(*self._newest)
+            for listener in informed:
+                listener.set()
+        self._ahead = None
+
+    async def _read(self, after: int, base: RawEntry | None) -> LogPage:
+        found = await self._logs.raw_entries(self._run_id, after, READ_ENTRIES)
+        return await self._page(after, base, found)
+
+    async def _page(self, after: int, base: RawEntry | None, found: list[RawEntry]) -> LogPage:
+        is_full, new = len(found) == READ_ENTRIES, found
+        if base is not None and not found:
+            self._forget()
+        elif base is not None and found[0] == base:
+            new = found[1:]
+        elif base is not None:
+            self._forget()
+            return LogPage(base, [], base, is_full, is_rewound=True)
+        entries = await self._logs.parse(self._run_id, new)
+        events = [event for entry in entries for event in self._decoder.events(entry, after)]
+        return LogPage(base, events, new[-1] if new else base, is_full, is_rewound=False)
+
+    def _forget(self) -> None:
+        """Forget what was read: the log has gone back, or has expired."""
+        self._kept.clear()
+        self._newest = (0, None)
+
+    def _note_read(self, place: _Place, task: asyncio.Task[LogPage]) -> None:
+        del self._reading[place]
+        if not task.cancelled() and task.exception() is None:  # else whoever waits for it is told
+            self._note(place, task.result())
+
+    def _note(self, place: _Place, page: LogPage) -> None:
+        if not page.events:
+            return
+        if page.events[-1].id > self._newest[0]:
+            self._newest = page.events[-1].id, page.last
+        if self.readers > 1:
+            page.share()
+            self._kept[place] = page
+            while sum(len(one.events) for one in self._kept.values()) > _KEPT_EVENTS:
+                del self._kept[next(iter(self._kept))]
+
+
+def _place(after: int, base: RawEntry | None) -> _Place:
+    return after, base and base[0]
