@@ -63,6 +63,8 @@ class Replicas:
     def __init__(self, client: StoreClient) -> None:
         """Nothing is known yet about replicas."""
         self._client = client
+        # Asked once, since the class is a protocol, and Python takes its time to compare.
+        self._cluster = client if isinstance(client, RedisCluster) else None
         self._servers: dict[str, _Server] = {}
         self._warned_at = float("-inf")
 
@@ -87,9 +89,9 @@ class Replicas:
         await asyncio.gather(*map(self.wait_for_replica, chosen.values()))
 
     def _node_of(self, mark: str) -> Any:
-        if isinstance(self._client, RedisCluster):
+        if self._cluster is not None:
             with contextlib.suppress(redis_errors.RedisError, redis_errors.RedisClusterException):
-                return self._client.get_node_from_key(mark)
+                return self._cluster.get_node_from_key(mark)
         return None
 
     def look(self, mark: str) -> None:
@@ -108,8 +110,8 @@ class Replicas:
 
     def _server_of(self, mark: str) -> _Server:
         name, send = "", partial(_send, self._client)
-        if isinstance(self._client, RedisCluster):
-            node = self._client.get_node_from_key(mark)
+        if self._cluster is not None:
+            node = self._cluster.get_node_from_key(mark)
             if node is None:
                 raise redis_errors.ClusterDownError("no node has the bucket")
             name, send = node.name, partial(_send_to_node, node)

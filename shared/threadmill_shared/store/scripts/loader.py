@@ -36,8 +36,7 @@ class Script:
         """One call of this script; names that do not fit its header are a KeyError."""
         if len(keys) != len(self.keys) or len(args) != len(self.args):
             raise KeyError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
-        found = (keys[name] for name in self.keys)
-        values = (args[name] for name in self.args)
+        found, values = map(keys.__getitem__, self.keys), map(args.__getitem__, self.args)
         return ScriptCall(self, ("EVALSHA", self.sha, len(keys), *found, *values, *rest))
 
     def in_full(self, command: Command) -> Command:
