@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from threadmill.client.client import Client, NewRun, RunView
@@ -16,7 +16,6 @@ from threadmill.runs.tool_list import read_tools
 from threadmill_shared.instructions.parts import Instructions
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import Attached
-from threadmill_shared.records.definition import Definition
 from threadmill_shared.run_request import RunRequest, check_model
 from threadmill_shared.tools import Tool
 
@@ -86,30 +85,11 @@ async def prepare_run(
     is_registered = await assistant.__adopt__()
     tools = _tools(assistant, options)
     offered = read_tools(tools)
-    own = offered.functions
     model = _model(assistant, options, client.settings.model)
-    definition = assistant.__define__(tools, offered, model)
-    request = replace(
-        _request(assistant, message, thread, options, definition),
-        names_model=_names_model(assistant, options, is_registered=is_registered),
-        options=_run_options(options, expected),
-        local_tools=() if client.has_own_worker else tuple(one.spec.name for one in own),
-        result=None if expected is None else expected.form,
-        attached=await _attached(client, options),
-    )
-    return PreparedRun(request, own, expected)
-
-
-def _request(
-    assistant: AssistantHandle,
-    message: str | None,
-    thread: ThreadHandle | None,
-    options: RequestOptions,
-    definition: Definition,
-) -> RunRequest:
-    return RunRequest(
-        definition=definition,
+    request = RunRequest(
+        definition=assistant.__define__(tools, offered, model),
         message=message,
+        names_model=_names_model(assistant, options, is_registered=is_registered),
         self_=assistant,
         thread=None if thread is None else thread.__reference__(),
         when_busy=options.when_busy,
@@ -117,7 +97,12 @@ def _request(
         context=options.context,
         instructions=_instructions(assistant, thread, options),
         additional_instructions=options.additional_instructions,
+        options=_run_options(options, expected),
+        local_tools=() if client.has_own_worker else offered.function_names,
+        result=None if expected is None else expected.form,
+        attached=await _attached(client, options),
     )
+    return PreparedRun(request, offered.functions, expected)
 
 
 def _names_model(

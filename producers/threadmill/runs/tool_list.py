@@ -20,6 +20,8 @@ class ToolList:
     specs: tuple[ToolSpec, ...]
     """Without those that the provider executes."""
     functions: list[Tool]
+    function_names: tuple[str, ...]
+    """As models see them."""
 
 
 def functions(tools: Sequence[Any]) -> list[Tool]:
@@ -50,6 +52,7 @@ def read_tools(tools: Sequence[Any]) -> ToolList:
     return ToolList(
         specs=tuple(offered.spec for offered in found.values()),
         functions=[offered.tool for offered in entries if offered.tool is not None],
+        function_names=tuple(one.spec.name for one in entries if one.tool is not None),
     )
 
 
