@@ -70,6 +70,7 @@ def test_the_status_command_imports_neither_rich_nor_the_workers_packages() -> N
         "except SystemExit as end: assert end.code == 0"
     )
     assert not found & (OF_WORKERS | {"rich", "markdown_it", "jinja2", "threadmill_workers"})
+    assert not found & CELERY
 
 
 WORKER = """

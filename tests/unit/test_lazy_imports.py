@@ -92,6 +92,17 @@ def test_the_command_lines_help_imports_neither_pydantic_nor_anything_heavy() ->
     assert not found & (HEAVY | {"pydantic", "asyncio"})
 
 
+def test_a_command_ends_without_looking_at_all_its_objects() -> None:
+    code = (
+        "import atexit, gc, sys, threadmill.cli\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000, file=sys.stderr))\n"
+        "sys.argv = ['threadmill', '--version']\n"
+        "threadmill.cli.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == "True\n"
+
+
 @pytest.mark.parametrize("options", [(), ("-O",), ("-OO",), ("-I", "-X", "frozen_modules=on")])
 def test_all_names_can_be_imported_with_a_star(options: tuple[str, ...]) -> None:
     # -I: the path is only what is installed, and what this adds.

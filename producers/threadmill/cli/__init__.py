@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -14,6 +15,8 @@ from threadmill_shared.errors import ThreadmillError
 
 __all__ = ["main"]
 
+_THRESHOLDS = (20_000, 20, 20)
+"""A command imports and ends: there is hardly any garbage to look for."""
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended: 128 and the number of SIGINT."""
 
@@ -27,7 +30,10 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A model's text may not fit the terminal's encoding.
             stream.reconfigure(errors="replace")
-    sys.exit(_run())
+    gc.set_threshold(*_THRESHOLDS)
+    code = _run()
+    gc.freeze()  # nothing of a user's is in this process; Python would look at every object twice
+    sys.exit(code)
 
 
 def _run() -> int:

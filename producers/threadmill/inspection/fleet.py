@@ -11,9 +11,9 @@ from threadmill.inspection.providers import ProviderView, provider_views
 from threadmill.inspection.queues import QueueView, queue_of, queue_views, shared_queues
 from threadmill.inspection.workers import WorkerView, read_deaths, read_workers
 from threadmill.inspection.write_refusal import WriteRefusal
-from threadmill_shared.broker.queue_lengths import read_queue_lengths
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.records.inspection import Census, ParkedRun
+from threadmill_shared.records.queue_lengths import QueueLengths
 from threadmill_shared.records.worker_death import WorkerDeath
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.store import Store
@@ -108,7 +108,7 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         *shared_queues(workers),
         *(queue_of(one, settings.namespace) for one in waiting.queues),
     }
-    lengths = await asyncio.to_thread(read_queue_lengths, settings, sorted(names))
+    lengths = await _read_lengths(store, settings, sorted(names))
     lists_are_incomplete = await store.lists.are_incomplete()
     return FleetStatus(
         namespace=settings.namespace,
@@ -132,6 +132,17 @@ async def read_fleet(store: Store, settings: Settings) -> FleetStatus:
         lists_are_incomplete=lists_are_incomplete,
         write_refusal=WriteRefusal.of(census.refusal) if census.refusal else None,
     )
+
+
+async def _read_lengths(store: Store, settings: Settings, names: list[str]) -> QueueLengths:
+    if settings.broker_url is None:
+        settings.celery_settings()  # raises if the store cannot be a broker, as a cluster
+        return await store.inspector.queue_lengths(names)
+    from threadmill_shared.broker.queue_lengths import (  # noqa: PLC0415  it imports Celery
+        read_queue_lengths,
+    )
+
+    return await asyncio.to_thread(read_queue_lengths, settings, names)
 
 
 def _run_counts(census: Census, *, lists_are_incomplete: bool) -> RunCounts:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 from amqp.exceptions import ChannelError
 
 from threadmill_shared.broker.app import ONE_TRY, make_app
+from threadmill_shared.records.queue_lengths import QueueLengths
 from threadmill_shared.servers.failures import find_failure
 from threadmill_shared.settings import Settings
 
 LOOK_SECONDS = 2.0
 """How long the broker may take for an answer."""
-
-
-@dataclass(frozen=True)
-class QueueLengths:
-    """What the broker has said."""
-
-    messages: Mapping[str, int] = field(default_factory=dict)
-    """By queue; a queue that the broker does not know has none."""
-    error: str | None = None
-    """Why it has said nothing, as a part of a sentence."""
 
 
 def read_queue_lengths(settings: Settings, names: Iterable[str]) -> QueueLengths:

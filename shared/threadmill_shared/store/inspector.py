@@ -8,17 +8,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json
+from redis.exceptions import ResponseError
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.inspection import Census, ParkedRun, RunPlace
 from threadmill_shared.records.log import LogEntry
+from threadmill_shared.records.queue_lengths import QueueLengths
 from threadmill_shared.records.run import RunRecord, Status, field_map
 from threadmill_shared.servers.failures import REFUSED_WRITES, Failure, find_failure
 from threadmill_shared.store.connections import is_cluster
 from threadmill_shared.store.index_names import status_index
 from threadmill_shared.store.parked_runs import parked_calls, read_body
 from threadmill_shared.store.session import Session
+
+_PRIORITIES = ("", *(f"\x06\x16{step}" for step in (3, 6, 9)))
+"""What kombu adds to a queue's name for messages of other priorities than the highest."""
 
 
 class Inspector:
@@ -61,6 +66,25 @@ class Inspector:
             parked=sum(map(int, replies[2::4])),
             queued=sum(map(int, replies[3::4])),
             refusal=await self.refusal(),
+        )
+
+    async def queue_lengths(self, names: Sequence[str]) -> QueueLengths:
+        """How many messages are in queues of the store's Redis, as kombu keeps them there.
+
+        `threadmill_shared.broker.queue_lengths` asks any broker, and imports Celery.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        try:
+            counts = await self._runner.commands(
+                ("LLEN", f"{name}{priority}") for name in names for priority in _PRIORITIES
+            )
+        except ResponseError as error:  # the key of a queue is something else
+            return QueueLengths(error=find_failure(error).cause)
+        size = len(_PRIORITIES)
+        return QueueLengths(
+            {name: sum(counts[at * size : (at + 1) * size]) for at, name in enumerate(names)}
         )
 
     async def refusal(self) -> Failure | None:
