@@ -277,6 +277,17 @@ def test_what_is_large_is_not_kept() -> None:
     assert fingerprint(["x" * MOST_BYTES]) is None
 
 
+def test_what_has_large_instructions_is_not_kept() -> None:
+    large = Assistant(name="Ada", instructions="x" * (MOST_BYTES + 1))
+    assert define(large) is not define(large)
+    asked = request(large, define(large), {})
+    snapshots = [enqueue_command(asked, SETTINGS) for _ in range(2)]
+    assert snapshots[0].request is not snapshots[1].request
+    before = runs._kept_json.cache_info()
+    assert runs._run_fields(snapshots[0])
+    assert runs._kept_json.cache_info() == before
+
+
 def test_an_own_tool_that_is_invalid_is_refused_if_the_run_has_others() -> None:
     ai = Assistant(name="Ada", tools=[3])
     with pytest.raises(ValueError, match="cannot be a tool"):
