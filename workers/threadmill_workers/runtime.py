@@ -25,6 +25,7 @@ from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.worker_context import WorkerContext
 from threadmill_workers.recovery.fleet_count import FleetCount
 from threadmill_workers.recovery.indexing import Indexing
+from threadmill_workers.recovery.log_compaction import LogCompaction
 from threadmill_workers.recovery.maintenance import Maintenance
 from threadmill_workers.recovery.reconciliation import Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
@@ -107,6 +108,7 @@ class WorkerRuntime:
             redelivery=redelivery,
             reconciliation=Reconciliation(self._store, self.executor, lease, takeover),
             indexing=indexing,
+            log_compaction=LogCompaction(self._store.logs, self._context.ended_logs),
             fleet_count=FleetCount(self._store, lease, metrics),
             metrics=metrics,
             report_state=self._state_report.write,

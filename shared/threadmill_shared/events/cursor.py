@@ -3,6 +3,9 @@
 A failover can set the store back to an earlier state, in which other events get the numbers that a
 follower has already seen. So each read begins with the last entry that was seen, and compares it
 with the entry that is stored there now. That costs no round trip and no parsing.
+
+Some time after a run's end its log is compacted (`lua/compact.lua`): one entry of joined texts
+takes the place of many, with the same events under the same numbers.
 """
 
 from __future__ import annotations

@@ -68,9 +68,10 @@ class LogDecoder:
         Raises:
             StoreIncompatible: a later release has written it.
         """
-        number, at = entry.first, entry.at / 1000
+        number, times = entry.first, entry.times()
         for record in entry.records:
             for name, data in self._decoders[type(record)](entry, record):
+                at = next(times) / 1000
                 if number > after:
                     yield Event(number, name, data, at)
                 number += 1

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.events.notifications import ChannelListener
-from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.log import LogEntry
+from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.logs import Logs, RawEntry
 from threadmill_shared.store.paging import PAGE
 
@@ -177,7 +178,7 @@ class SharedLog:
             self._forget()
         elif base is not None and found[0] == base:
             new = found[1:]
-        elif base is not None:
+        elif base is not None and not _entry(found[0]).agrees_with(_entry(base)):
             self._forget()
             return LogPage(base, [], base, is_full, is_rewound=True)
         entries = await self._logs.parse(self._run_id, new)
@@ -208,3 +209,8 @@ class SharedLog:
 
 def _place(after: int, base: RawEntry | None) -> _Place:
     return after, base and base[0]
+
+
+def _entry(raw: RawEntry) -> LogEntry:
+    id, fields = raw
+    return LogEntry.read(id, field_map(fields))

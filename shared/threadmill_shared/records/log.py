@@ -9,14 +9,15 @@ Python writes the records of this module with `encode`. Lua scripts write these:
 | `["x", ...]` | `enqueue` and `include/head` (waiting, dispatched), `claim` (takeover) |
 | `["done"]` | `include/end_run` |
 
-A record names messages and steps by their numbers within the run.
+`compact` joins `["d", ...]` and `["hd", ...]` of an ended run. A record names messages and steps by their numbers within the run.
 """  # noqa: E501  a table's row is one line
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -237,13 +238,17 @@ class LogEntry:
     """Server's time in milliseconds."""
     began: int
     """When the step began that this entry ends; `at` if it began in this entry."""
+    span: int = 0
+    """Milliseconds from its first event to its last, if it has taken the place of several entries
+    (`lua/compact.lua`)."""
 
     @classmethod
     def read(cls, id: str, fields: Mapping[str, str]) -> LogEntry:
         """Build an entry from the stream's."""
         at = int(fields["t"])
         records = [read_record(values) for values in from_json(f"[{fields['e']}]")]
-        return cls(int(id.partition("-")[0]), records, at, int(fields.get("b") or at))
+        began = int(fields.get("b") or at)
+        return cls(int(id.partition("-")[0]), records, at, began, int(fields.get("d") or 0))
 
     @classmethod
     def of_end(cls, last: int, records: str, at: int) -> LogEntry:
@@ -254,6 +259,30 @@ class LogEntry:
     def first(self) -> int:
         """Number of the entry's first event."""
         return self.last - sum(map(count, self.records)) + 1
+
+    def times(self) -> Iterator[int]:
+        """When each of its events was stored, in milliseconds, and the last time without end."""
+        if not self.span:
+            return repeat(self.at)
+        gaps, since = self.last - self.first, self.at - self.span
+        return chain((since + self.span * n // gaps for n in range(gaps)), repeat(self.at))
+
+    def agrees_with(self, other: LogEntry) -> bool:
+        """Whether both have an event in common, and each of these is the same in both."""
+        mine, others = _numbered(self), _numbered(other)
+        common = mine.keys() & others.keys()
+        return bool(common) and all(mine[number] == others[number] for number in common)
+
+
+def _numbered(entry: LogEntry) -> dict[int, Any]:
+    """What stands for each event, by its number: a text, or a record."""
+    found: list[Any] = []
+    for record in entry.records:
+        if isinstance(record, MessageDeltas | HostedCodeDeltas):
+            found += [(type(record), record[0], text) for text in record.texts]
+        else:
+            found += [record] * count(record)
+    return dict(enumerate(found, entry.first))
 
 
 def enclosed_in(entry: LogEntry, message: int) -> Json:

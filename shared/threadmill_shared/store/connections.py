@@ -8,6 +8,8 @@ whether a repeat is the same call.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio as redis_asyncio
@@ -158,6 +160,16 @@ async def memory(client: StoreClient) -> list[dict[str, Any]]:
         return [await client.info("memory")]
     await client.initialize()
     return [await client.info("memory", target_nodes=node) for node in client.get_primaries()]
+
+
+async def subscribers(client: StoreClient, channels: Sequence[str]) -> Counter[str]:
+    """How many connections are subscribed to each channel, at all nodes of a cluster together."""
+    found: Counter[str] = Counter()
+    await client.initialize()
+    for node in client.get_nodes():
+        for channel, count in await client.pubsub_numsub(*channels, target_nodes=node):
+            found[channel] += count
+    return found
 
 
 def _through_sentinel(

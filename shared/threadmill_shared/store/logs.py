@@ -7,7 +7,9 @@ from typing import Any
 
 from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
 from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.store.connections import is_cluster, subscribers
 from threadmill_shared.store.paging import PAGE
+from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
 
 RawEntry = tuple[str, Any]
@@ -19,7 +21,9 @@ class Logs:
 
     def __init__(self, session: Session) -> None:
         self._keys = session.keys
+        self._client = session.client
         self._runner = session.runner
+        self._scripts = RunScripts(session.keys)
 
     async def entries(self, run_id: str, after: int = 0) -> list[LogEntry]:
         """A page of the run's log: the entries that hold events later than number `after`."""
@@ -45,6 +49,31 @@ class Logs:
     async def exists(self, run_id: str) -> bool:
         """Whether the run's log is there: it expires before the run's record."""
         return bool(await self._runner.command("EXISTS", self._keys.log(run_id)))
+
+    async def compact(self, run_ids: Sequence[str]) -> list[str]:
+        """Join the texts in the logs of runs that have ended, but not in those that are followed.
+
+        Returns:
+            For each run, the outcome as `lua/compact.lua` says it.
+
+        Raises:
+            StoreUnavailable, StoreFull: as their names say.
+        """
+        followed = await self._followed(run_ids)
+        calls = [
+            self._scripts.compact(run_id=run_id) for run_id in run_ids if run_id not in followed
+        ]
+        return [reply[0] for reply in await self._runner.run_each_apart(calls)]
+
+    async def _followed(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of some runs that somebody follows at any node of a cluster.
+
+        Of a server that is alone the script finds out itself.
+        """
+        if not is_cluster(self._client):
+            return set()
+        counts = await subscribers(self._client, [self.channel(run_id) for run_id in run_ids])
+        return {run_id for run_id in run_ids if counts.get(self.channel(run_id), 0)}
 
     def channel(self, run_id: str) -> str:
         """The channel that says that there are more entries."""

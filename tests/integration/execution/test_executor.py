@@ -22,7 +22,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.settings import Settings
 from threadmill_shared.tools import ToolRegistry
 from threadmill_workers.consuming.task_events import TaskEvents
-from threadmill_workers.execution import executor
+from threadmill_workers.execution import ended_logs, executor
 from threadmill_workers.execution.executor import Executor
 from threadmill_workers.execution.interruption import Interruption
 from threadmill_workers.execution.worker_context import WorkerContext
@@ -143,6 +143,20 @@ async def test_nothing_is_claimed_while_the_lease_is_not_confirmed(scene, bench)
     bench.lease.is_confirmed_now.set()
     await wait_until_async(lambda: bench.model.asked)
     await bench.executor.close()
+
+
+async def test_a_run_that_has_ended_here_is_noted_for_the_compaction_of_its_log(
+    scene, bench, monkeypatch
+):
+    monkeypatch.setattr(ended_logs, "QUIET_SECONDS", 0)
+    run_id = await bench.begin_and_ask()
+    assert not bench.executor._context.ended_logs.take(1)
+
+    await scene.store.runs.cancel(run_id)
+    bench.executor.stop(run_id)
+    await bench.begun[-1]
+
+    assert bench.executor._context.ended_logs.take(2) == [run_id]
 
 
 async def test_a_message_that_comes_while_the_worker_closes_is_sent_again(scene, bench):

@@ -13,7 +13,15 @@ import pytest
 from pydantic_core import to_json
 from tests.support.store.lists import expired_run
 from tests.support.store.lossy_client import LossyClient
-from tests.support.store.scene import CALL, HOLDER, Scene, begin_message, park_call
+from tests.support.store.scene import (
+    CALL,
+    HOLDER,
+    Scene,
+    begin_message,
+    end_message,
+    park_call,
+    write_partly,
+)
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
@@ -348,6 +356,18 @@ async def approve(story: Story) -> None:
 
 
 # ---- what others do to a run -------------------------------------------------------------------
+
+
+@case
+async def compact(story: Story) -> None:
+    held = await story.scene.begin()
+    await write_partly(held)
+    for text in "abc":
+        held.delta(0, text)
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "abc"))
+    story.lose()
+    assert await story.scene.store.logs.compact([held.record.id]) == ["ok"]
 
 
 @case

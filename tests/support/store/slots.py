@@ -17,7 +17,7 @@ from threadmill_shared.ids import BUCKETS
 
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _TAG = re.compile(rb"\{(.*?)\}")
-_WITHOUT_KEYS = frozenset({b"INFO", b"TIME", b"PUBLISH"})
+_WITHOUT_KEYS = frozenset({b"INFO", b"TIME", b"PUBLISH", b"PUBSUB"})
 _END = b"the end of what is watched"
 
 

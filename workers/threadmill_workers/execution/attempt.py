@@ -240,6 +240,7 @@ class Attempt:
             await self._cancel_children()
         if self._held.ended_as is None:  # the store has gone back to an earlier state
             return GIVEN_BACK
+        self._context.ended_logs.note(self._record.id)
         return self._log_end(self._held.ended_as, end.error)
 
     def _log_end(self, status: Status, error: LastError | None) -> TaskOutcome:

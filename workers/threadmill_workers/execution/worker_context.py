@@ -11,6 +11,7 @@ from threadmill_shared.store.store import Store
 from threadmill_shared.tools import ToolRegistry
 from threadmill_shared.tools.runner import ToolRunner
 from threadmill_workers.consuming.task_events import TaskEvents
+from threadmill_workers.execution.ended_logs import EndedLogs
 from threadmill_workers.execution.provider_health import ProviderHealth
 from threadmill_workers.execution.worker_watch import WorkerWatch
 from threadmill_workers.membership.lease import Lease
@@ -32,3 +33,4 @@ class WorkerContext:
     worker_watch: WorkerWatch
     provider: ProviderHealth = field(default_factory=ProviderHealth)
     metrics: MetricsRecorder = field(default_factory=MetricsRecorder)
+    ended_logs: EndedLogs = field(default_factory=EndedLogs)

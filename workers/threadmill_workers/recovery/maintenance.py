@@ -14,6 +14,7 @@ from threadmill_workers.metrics.loop_lag import measure_loop_lag
 from threadmill_workers.metrics.recorder import MetricsRecorder
 from threadmill_workers.recovery.fleet_count import COUNT_SECONDS, FleetCount
 from threadmill_workers.recovery.indexing import LOOK_SECONDS, Indexing
+from threadmill_workers.recovery.log_compaction import COMPACT_SECONDS, LogCompaction
 from threadmill_workers.recovery.reconciliation import COMPARE_SECONDS, Reconciliation
 from threadmill_workers.recovery.redelivery import Redelivery
 from threadmill_workers.recovery.retries import Retries
@@ -39,6 +40,7 @@ class Maintenance:
         redelivery: Redelivery,
         reconciliation: Reconciliation,
         indexing: Indexing,
+        log_compaction: LogCompaction,
         fleet_count: FleetCount,
         metrics: MetricsRecorder,
         report_state: Callable[[], Awaitable[None]],
@@ -56,6 +58,7 @@ class Maintenance:
             redelivery: sends runs again whose message was lost.
             reconciliation: compares the runs that are recorded as this worker's with its own.
             indexing: indexes what the store has.
+            log_compaction: compacts the logs of runs that have ended here.
             fleet_count: counts waiting runs; only if metrics are on.
             metrics: takes note of how late the event loop is.
             report_state: writes down what this worker is doing.
@@ -70,6 +73,7 @@ class Maintenance:
         self._redelivery = redelivery
         self._reconciliation = reconciliation
         self._indexing = indexing
+        self._log_compaction = log_compaction
         self._fleet_count = fleet_count
         self._metrics = metrics
         self._report_state = report_state
@@ -86,6 +90,7 @@ class Maintenance:
             self._every(PING_SECONDS, self._watchdog.check, "the test of the consumer"),
             self._every(REPORT_SECONDS, self._report_state, "the report of the worker's state"),
             self._every(LOOK_SECONDS, self._indexing.look, "indexing", at_once=True),
+            self._every(COMPACT_SECONDS, self._log_compaction.compact, "the compaction of logs"),
             self._every(ROOM_SECONDS, self._room_check.look, "the look for room in Redis"),
         ]
         if self._metrics.is_on:

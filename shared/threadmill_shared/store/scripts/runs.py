@@ -135,6 +135,10 @@ class RunScripts:
             longest_pause_ms=longest_pause_ms,
         )
 
+    def compact(self, *, run_id: str) -> ScriptCall:
+        """Join the texts in the log of a run that has ended, unless somebody follows it."""
+        return self._of_run("compact", run_id)
+
     def scan(
         self, *, at: int | None, overdue: int, unclaimed: int, rest: Sequence[str]
     ) -> ScriptCall:

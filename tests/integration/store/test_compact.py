@@ -1,0 +1,184 @@
+"""compact: the log of an ended run takes less room, and every reader finds the same events."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from tests.support.store.scene import Scene, begin_call, end_message, write_partly
+
+from threadmill_shared.events.cursor import Cursor
+from threadmill_shared.events.decoder import DONE, Event
+from threadmill_shared.events.follow import LogFollower
+from threadmill_shared.events.shared_log import SharedLog
+from threadmill_shared.records.log import HostedCodeDeltas, HostedStepBegun, LogEntry, OwnEvent
+from threadmill_shared.records.run import Status, field_map
+from threadmill_shared.store.batch import Batch
+from threadmill_workers.execution.held_run import HeldRun
+
+TEXTS = ("a", "", "Zürich ", '"]],["', "]],[", "\\", '"', "\n", "], [", "🙂", "d")
+
+
+@pytest.fixture
+def tails(scene: Scene, notifications):
+    return LogFollower(scene.store, notifications)
+
+
+async def follow(tails: LogFollower, run_id: str, after: int = 0) -> list[Event]:
+    return [event async for group in tails.follow(run_id, after) for event in group]
+
+
+async def compact(scene: Scene, held: HeldRun) -> list[Any]:
+    call = scene.store.logs._scripts.compact(run_id=held.record.id)
+    return await scene.store.session.runner.run(call)
+
+
+async def raw_log(scene: Scene, held: HeldRun) -> list[Any]:
+    return await scene.store.logs.raw_entries(held.record.id, 0, 10_000)
+
+
+async def tell_at_random(scene: Scene, choose: random.Random) -> HeldRun:
+    """Messages in pieces, alone and together, with a tool call and hosted code between them."""
+    held = await scene.begin()
+    for number in range(choose.randint(1, 3)):
+        await write_partly(held, number=number, step=2 * number)
+        for _ in range(choose.randint(0, 40)):
+            for _ in range(choose.choice([1, 1, 1, 3])):
+                held.delta(number, choose.choice(TEXTS))
+            await held.stored()
+        await held.write(end_message(held.record, "all", number=number, step=2 * number))
+        batch = Batch()
+        batch.record(HostedStepBegun(2 * number + 1, "call_s1", "code_interpreter"))
+        batch.step(2 * number + 1, {"hosted": ["call_s1", "code_interpreter", {}]})
+        await held.write(batch)
+        for text in choose.choices(TEXTS, k=choose.randint(0, 5)):
+            batch = Batch()
+            batch.record(HostedCodeDeltas(2 * number + 1, [text]))
+            await held.write(batch)
+    if choose.random() < 0.5:
+        await held.write(begin_call(held.record, "call_1", step=99))
+    status = choose.choice([Status.COMPLETED, Status.CANCELLED])
+    await held.finish(status, Batch())
+    return held
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_reader_finds_the_same_events(scene, tails, seed):
+    choose = random.Random(seed)
+    held = await tell_at_random(scene, choose)
+    events = await follow(tails, held.record.id)
+    before = await scene.store.runs.record(held.record.id)
+
+    outcome, entries, left = await compact(scene, held)
+
+    assert outcome == "ok"
+    assert left < entries or entries < 12
+    assert await follow(tails, held.record.id) == events
+    for after in range(len(events)):
+        assert await scene.events(held.record.id, after) == events[after:]
+    assert await scene.store.runs.record(held.record.id) == before
+    for then, now in zip(events, await follow(tails, held.record.id), strict=True):
+        assert now.at is not None
+        assert then.at is not None
+        assert abs(now.at - then.at) <= 1
+    assert await scene.ttl(scene.keys.log(held.record.id)) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_cursor_anywhere_in_the_log_goes_on_as_if_nothing_had_changed(scene, tails, seed):
+    held = await tell_at_random(scene, random.Random(seed))
+    events = await follow(tails, held.record.id)
+    cursors = []
+    for stop in range(1, len(await raw_log(scene, held))):
+        found = (await raw_log(scene, held))[:stop]
+        cursor = Cursor(SharedLog(scene.store.logs, held.record), held.record, 0)
+        cursors.append((cursor, await cursor.take(found)))
+
+    await compact(scene, held)
+
+    for cursor, seen in cursors:
+        rest: list[Event] = []
+        while not rest or rest[-1].event != DONE:
+            rest += await cursor.read()
+        assert seen + rest == events
+
+
+async def test_what_was_joined_and_what_was_not_agree_also_the_other_way_round(scene, tails):
+    held = await scene.begin()
+    await write_partly(held)
+    for text in ["one", "two", "three", "four"]:
+        held.delta(0, text)
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    pieces = [LogEntry.read(id, field_map(fields)) for id, fields in await raw_log(scene, held)]
+    await compact(scene, held)
+    joined = [LogEntry.read(id, field_map(fields)) for id, fields in await raw_log(scene, held)]
+
+    for one in pieces:
+        found = [other for other in joined if one.agrees_with(other)]
+        assert len(found) == 1
+        assert found[0].agrees_with(one)
+        assert not one.agrees_with(LogEntry(one.last, [OwnEvent("other", {})], one.at, one.at))
+
+
+async def test_nothing_changes_while_somebody_follows_the_log(scene, tails):
+    held = await scene.begin()
+    groups = tails.follow(held.record.id)
+    await anext(groups)
+    await write_partly(held, "a", "b")
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    before = await raw_log(scene, held)
+
+    await scene.store.logs.compact([held.record.id])
+
+    assert await raw_log(scene, held) == before
+    await groups.aclose()
+
+
+async def test_nothing_changes_before_the_end_or_without_a_log(scene):
+    held = await scene.begin()
+    await write_partly(held, "a")
+    assert await compact(scene, held) == ["moved"]
+    await held.finish(Status.COMPLETED, end_message(held.record, "a"))
+    await scene.command("DEL", scene.keys.log(held.record.id))
+    assert await compact(scene, held) == ["moved"]
+
+
+async def test_a_pause_stays_where_it_was(scene, tails):
+    held = await scene.begin()
+    await write_partly(held, "a")
+    for text in ("b", "c"):
+        held.delta(0, text)
+        await held.stored()
+    await asyncio.sleep(1.1)
+    for text in ("d", "e"):
+        held.delta(0, text)
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "abcde"))
+    before = [event.at for event in await follow(tails, held.record.id)]
+
+    await compact(scene, held)
+
+    after = [event.at for event in await follow(tails, held.record.id)]
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 0.5
+
+
+async def test_a_run_of_two_hundred_tokens_takes_little_room(scene):
+    held = await scene.begin()
+    await write_partly(held)
+    for number in range(200):
+        held.delta(0, f"{number} ")
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    keys = (scene.keys.log(held.record.id), scene.keys.items(held.record.thread_id))
+    before = [await scene.command("MEMORY", "USAGE", key) for key in keys]
+
+    await compact(scene, held)
+
+    assert len(await raw_log(scene, held)) < 15
+    log, items = [await scene.command("MEMORY", "USAGE", key) for key in keys]
+    assert before[0] > 10_000
+    assert log < 5_000
+    assert items < 3_000
