@@ -103,6 +103,16 @@ async def test_a_turn_with_many_calls_is_read_whole(scene, calls):
     assert await history.items() == wanted(items, 3)
 
 
+async def test_the_beginning_of_a_long_turn_is_looked_for_in_one_page(scene, client):
+    asked: list[Any] = [message("user", f"{number} asks", None) for number in range(1000)]
+    strategy = {"type": "last_messages", "last_messages": 20}
+    _, history = await claimed(scene, asked, strategy)
+    client.commands.clear()
+
+    assert len(await history.items()) > 20
+    assert client.commands == ["XREVRANGE"]
+
+
 async def test_any_history_is_as_the_whole_thread_would_have_it(scene):
     chosen = random.Random(7)
     for _ in range(15):

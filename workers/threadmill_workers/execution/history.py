@@ -108,6 +108,8 @@ class History:
         if self._last_messages is None:
             return PAGE
         missing = self._last_messages + 1 - _messages(items)
+        if missing <= 0:  # but for the beginning of their turn, which may be far
+            return PAGE
         return min(max(2 * missing, len(items), _SMALLEST_PAGE), PAGE)
 
     def _is_enough(self, items: Sequence[Item], size: int) -> bool:
