@@ -24,9 +24,10 @@ from harness.runner import ROOT, MeasurementFailedError, chosen_measurements, me
 def main() -> None:
     """Measure, print, and write the results."""
     options = _options()
+    before = surroundings(ROOT)
     found, failed = _measure_all(chosen_measurements(options.only), chosen_effort(options))
     if options.json:
-        written = surroundings(ROOT) | {"results": [asdict(result) for result in found]}
+        written = before | {"results": [asdict(result) for result in found]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
     sys.exit(1 if failed else 0)
 

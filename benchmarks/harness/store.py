@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -34,6 +35,8 @@ class Usage:
     cpu_us: float
     memory_bytes: float
     aof_bytes: float
+    log_bytes: float = 0
+    """Of logs only; not read with the rest."""
 
     @classmethod
     def read(cls, server: Any) -> Self:
@@ -56,6 +59,11 @@ class Usage:
         return tuple(vars(self).values())
 
 
-def stored_bytes(server: Any) -> int:
-    """Memory of all keys with their values, without what the server needs for itself."""
-    return sum(server.memory_usage(key, samples=0) or 0 for key in server.scan_iter(count=1000))
+def stored_keys(server: Any) -> set[bytes]:
+    """All keys."""
+    return set(server.scan_iter(count=1000))
+
+
+def stored_bytes(server: Any, keys: Iterable[bytes]) -> int:
+    """Memory of these keys with their values."""
+    return sum(server.memory_usage(key, samples=0) or 0 for key in keys)

@@ -15,7 +15,7 @@ from harness.effort import Effort
 from harness.load import enqueue_all, wait_all
 from harness.results import Figure, Result, Values, results
 from harness.rounds import alternate
-from harness.store import Usage, emptied, stored_bytes
+from harness.store import Usage, emptied, stored_bytes, stored_keys
 from harness.waiting import wait_until
 from harness.workers import worker
 
@@ -33,8 +33,11 @@ WHAT = {
     "bytes_in": ("bytes that it receives", "B"),
     "bytes_out": ("bytes that it sends", "B"),
     "memory_bytes": ("memory", "B"),
+    "log_bytes": ("memory of its log", "B"),
     "aof_bytes": ("append-only file", "B"),
 }
+FOLLOWED = ("commands", "cpu_us", "bytes_in", "bytes_out")
+"""What a follower changes."""
 FIGURES = (
     *(
         Figure(f"redis.{kind}.{name}", f"Redis for a {kind}: {title}", unit)
@@ -45,9 +48,10 @@ FIGURES = (
         Figure(f"redis.followed_{kind}.{name}", f"Redis for a followed {kind}: {title}", unit)
         for kind in KINDS
         for name, (title, unit) in WHAT.items()
-        if not name.endswith(("memory_bytes", "aof_bytes"))
+        if name in FOLLOWED
     ),
-    Figure("redis.run_200", "Redis for a finished run of 200 tokens, with its log", "KB"),
+    Figure("redis.run_200", "Redis for a finished run of 200 tokens, thread and log", "KB"),
+    Figure("redis.log_200", "of it, the log", "KB"),
 )
 
 
@@ -68,7 +72,8 @@ def _values(server: Any, runs: int) -> Values:
     alone, followed = (_costs(server, runs, is_followed=one) for one in (False, True))
     values = {f"redis.{name}": value for name, value in alone.items()}
     values |= {f"redis.followed_{name}": value for name, value in followed.items()}
-    values["redis.run_200"] = (alone["run.memory_bytes"] + 200 * alone["token.memory_bytes"]) / 1000
+    for name, what in (("run", "memory_bytes"), ("log", "log_bytes")):
+        values[f"redis.{name}_200"] = (alone[f"run.{what}"] + 200 * alone[f"token.{what}"]) / 1000
     return values
 
 
@@ -93,11 +98,17 @@ class Load:
 
     def used(self, tokens: int) -> Usage:
         """What Redis did for them."""
-        stored, before = stored_bytes(self.server), Usage.read(self.server)
+        earlier, before = stored_keys(self.server), Usage.read(self.server)
         for begun in range(0, self.runs, AT_ONCE):
             self._execute(min(AT_ONCE, self.runs - begun), f"tokens={tokens} delay=0.02")
         used = Usage.read(self.server).since(before)
-        return replace(used, memory_bytes=stored_bytes(self.server) - stored)
+        keys = stored_keys(self.server) - earlier  # the indexes were there before
+        logs = {key for key in keys if b":log:" in key}
+        return replace(
+            used,
+            memory_bytes=stored_bytes(self.server, keys),
+            log_bytes=stored_bytes(self.server, logs),
+        )
 
     def _execute(self, runs: int, message: str) -> None:
         if self.is_followed:

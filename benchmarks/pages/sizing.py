@@ -83,7 +83,7 @@ class Sizing:
             about(runs * self.redis_us() / 1e6),
             about(tokens * many / 1e6),
             f"{about(runs * self._bytes() / 1e6)} MB/s",
-            f"{about(runs * 3600 * self._m.value('redis.run_200') / 1e6)} GB",
+            f"{about(runs * 3600 * self._m.value('redis.log_200') / 1e6)} GB",
         ]
         return f"| {' | '.join(cells)} |"
 
