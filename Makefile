@@ -62,7 +62,7 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick takes 2 minutes
+bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick takes 3 minutes
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV=HEAD~1
