@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from threadmill_shared.lazy_imports import lazy_modules
 
 if TYPE_CHECKING:
-    from threadmill.client import driving
+    from threadmill.client import caller_errors, driving
 
-__all__ = ["driving"]
+__all__ = ["caller_errors", "driving"]
 
 if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
     __getattr__ = lazy_modules(__name__)

@@ -10,9 +10,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from threadmill.client.awaited import SyncOrAsync
-from threadmill.client.caller_errors import without_our_frames
 from threadmill.client.first_use import import_client
-from threadmill_shared.errors import ThreadmillError
 from threadmill_shared.tools import NoCurrentCall, current_call
 
 T = TypeVar("T")
@@ -34,11 +32,7 @@ def drive_blocking(operation: Coroutine[Any, Any, T]) -> T:
         RuntimeError: this is an async tool; it would stop the loop that its own run needs.
     """
     _refuse_on_a_tools_loop(operation)
-    try:
-        return drive_briefly(operation)
-    except ThreadmillError as error:
-        raised = without_our_frames(error)
-    raise raised
+    return drive_briefly(operation)
 
 
 def drive_briefly(operation: Coroutine[Any, Any, T]) -> T:
@@ -82,11 +76,7 @@ async def drive_awaited(operation: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         operation.close()
         raise
-    try:
-        return await _drive_on_loop(operation)
-    except ThreadmillError as error:
-        raised = without_our_frames(error)
-    raise raised
+    return await _drive_on_loop(operation)
 
 
 async def _drive_on_loop(operation: Coroutine[Any, Any, T]) -> T:

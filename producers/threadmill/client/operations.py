@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from threadmill import client
+from threadmill_shared.errors import ThreadmillError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,12 +28,20 @@ def drive(operation: Coroutine[Any, Any, T]) -> T:
     Raises:
         RuntimeError: this is an async tool; it would stop the loop that its own run needs.
     """
-    return client.driving.drive_blocking(operation)
+    try:
+        return client.driving.drive_blocking(operation)
+    except ThreadmillError as error:
+        raised = client.caller_errors.without_our_frames(error)
+    raise raised
 
 
 async def drive_async(operation: Coroutine[Any, Any, T]) -> T:
     """Run an operation to its end, awaiting each bridge call on the running event loop."""
-    return await client.driving.drive_awaited(operation)
+    try:
+        return await client.driving.drive_awaited(operation)
+    except ThreadmillError as error:
+        raised = client.caller_errors.without_our_frames(error)
+    raise raised
 
 
 def blocking(operation: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
