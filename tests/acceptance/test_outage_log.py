@@ -111,8 +111,9 @@ def test_a_redis_that_is_away_is_told_once_by_each_part_and_so_is_its_return(
         time.sleep(2)  # to show that nothing else is
         lines = told(worker)
     causes = {
-        # Closed, if the server is killed while a command waits for its answer.
-        "kill": ("the connection was refused", "it closes the connection"),
+        # Closed, if the server is killed while a command waits for its answer; lost, while it is
+        # sent.
+        "kill": ("connection was refused", "it closes the connection", "connection was lost"),
         "freeze": ("it does not answer in time",),
     }
     store = [entry["message"] for entry in lines if entry["message"].startswith("Redis at")]
