@@ -139,7 +139,7 @@ class Inspector:
 
     async def call_failures(self, run_id: str) -> dict[str, str]:
         """In which way calls of a run have failed, by their ids; older releases did not say it."""
-        fields = await self._runner.command("HGETALL", self._keys.steps(run_id))
+        fields = await self._runner.hash_fields(self._keys.steps(run_id))
         bodies = [read_body(body) for name, body in fields.items() if ":" not in name]
         found = [lenient.json_object(body.get("failures")) for body in bodies]
         return {id: lenient.text(failure) for one in found for id, failure in one.items()}

@@ -130,7 +130,7 @@ class Lists:
 
     async def state(self) -> IndexingState:
         """How far the indexes of what earlier releases have written are."""
-        return IndexingState.read(await self._runner.command("HGETALL", self._keys.indexing()))
+        return IndexingState.read(await self._runner.hash_fields(self._keys.indexing()))
 
     async def are_incomplete(self) -> bool:
         """Whether lists may lack entries that earlier releases have written."""
@@ -172,7 +172,7 @@ class Lists:
 
     async def _is_incomplete(self, metadata: Iterable[str]) -> bool:
         stored, registered, now = await asyncio.gather(
-            self._runner.command("HGETALL", self._keys.indexing()),
+            self._runner.hash_fields(self._keys.indexing()),
             self._runner.command("HVALS", self._keys.alive()),
             self._runner.command("TIME"),
         )

@@ -161,7 +161,7 @@ class RunWriter:
 
     async def call_marks(self) -> CallMarks:
         """What is stored of the run's tool calls."""
-        return CallMarks(await self._runner.command("HGETALL", self._keys.calls(self.run_id)))
+        return CallMarks(await self._runner.hash_fields(self._keys.calls(self.run_id)))
 
     async def step_body(self, step: int | None) -> dict[str, Any]:
         """The body of a step of the run."""

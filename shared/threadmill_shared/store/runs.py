@@ -55,7 +55,7 @@ class Runs:
 
     async def record(self, run_id: str) -> RunRecord | None:
         """The run's record, or None if there is no such run."""
-        fields = await self._runner.command("HGETALL", self._keys.run(run_id))
+        fields = await self._runner.hash_fields(self._keys.run(run_id))
         return RunRecord.read(run_id, fields) if fields else None
 
     async def thread_and_parent(self, run_id: str) -> tuple[str | None, str | None]:
@@ -79,9 +79,7 @@ class Runs:
 
     async def steps(self, run_id: str) -> list[Step]:
         """The run's steps, in order."""
-        return Step.read_all(
-            run_id, await self._runner.command("HGETALL", self._keys.steps(run_id))
-        )
+        return Step.read_all(run_id, await self._runner.hash_fields(self._keys.steps(run_id)))
 
     async def newest_of_thread(self, thread_id: str, limit: int) -> list[RunRecord]:
         """The thread's newest runs, oldest first."""

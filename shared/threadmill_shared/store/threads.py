@@ -36,7 +36,7 @@ class Threads:
 
     async def record(self, thread_id: str) -> ThreadRecord | None:
         """The thread's record, or None if there is no such thread."""
-        fields = await self._runner.command("HGETALL", self._keys.thread(thread_id))
+        fields = await self._runner.hash_fields(self._keys.thread(thread_id))
         return ThreadRecord.read(thread_id, fields) if fields else None
 
     async def last_position(self, thread_id: str) -> int:

@@ -38,7 +38,7 @@ class Workers:
 
     async def alive(self) -> list[WorkerInfo]:
         """The workers whose lease lives."""
-        registered = await self._runner.command("HGETALL", self._keys.alive())
+        registered = await self._runner.hash_fields(self._keys.alive())
         leases = await self._runner.commands(("EXISTS", self._keys.lease(id)) for id in registered)
         found = zip(registered.items(), leases, strict=True)
         return [WorkerInfo.read(id, text) for (id, text), lives in found if lives]
@@ -60,7 +60,7 @@ class Workers:
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        found = await self._runner.command("HGETALL", self._keys.alive())
+        found = await self._runner.hash_fields(self._keys.alive())
         replies = await self._runner.commands(
             command for id in found for command in self._questions(id)
         )

@@ -11,6 +11,7 @@ from typing import Any
 from redis import exceptions as redis_errors
 
 from threadmill_shared import errors
+from threadmill_shared.records.run import field_map
 from threadmill_shared.servers.failures import Failure, find_failure
 from threadmill_shared.servers.tls import explain
 from threadmill_shared.store.connections import PASSING, REPEATABLE, is_full, is_passing
@@ -88,6 +89,14 @@ class ScriptRunner:
             StoreUnavailable: no answer within the runner's patience.
         """
         return await self._repeat(lambda: self._pipeline.execute(*command))
+
+    async def hash_fields(self, key: str) -> dict[str, str]:
+        """The fields of a hash; none if there is none. A server of RESP2 answers with a list.
+
+        Raises:
+            StoreUnavailable: no answer within the runner's patience.
+        """
+        return field_map(await self.command("HGETALL", key))
 
     async def commands(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Run commands that may be repeated, in one round trip of their own.
