@@ -6,30 +6,38 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import os
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import wait
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 from redis import Redis
-from tests.support.environment import stretched
+from tests.support.environment import isolated_environment, stretched
+from tests.support.processes.commands import STRICT, run_command
 from tests.support.waiting import wait_until
 
 from threadmill.client.bridge import Bridge, BridgeClosed
 from threadmill.client.client import Client
 from threadmill.embedded.server import keep_server
+from threadmill.testing import StandIn
 from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.queues import Queues
 from threadmill_shared.cancellation import cancel_others
 from threadmill_shared.events.notifications import Notifications
-from threadmill_shared.settings import Settings
+from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.settings import Settings, load_settings
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.pipeline import Command
 from threadmill_shared.store.store import Store
 from threadmill_shared.store.subscription import ChannelSubscription
 from threadmill_workers.consuming.consumer_service import ConsumerService
+from threadmill_workers.service import Catalog, WorkerProcess, model_factory
 
 TURNS = 60
 """Of the event loop, from the first command to its answer and beyond."""
@@ -113,6 +121,82 @@ def test_what_a_patient_bridge_cancels_at_its_end_has_time_to_clean_up() -> None
     bridge.close()
     assert done == ["cleaned up"]
     assert call.future.done()
+
+
+ENDS = """
+import asyncio, threading
+from threadmill.client.bridge import BridgeClosed
+from threadmill.client.current import current_client
+from threadmill_shared.records.changes import Dispatch
+client = current_client()
+connection = client.store.session.pipeline._connection
+is_asked, ask = threading.Event(), connection.ask_each
+def ends():
+    try: client.check_open()
+    except BridgeClosed: return True
+async def ask_at_the_end(commands):
+    is_asked.set()
+    while not ends():
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    return await ask(commands)
+connection.ask_each = ask_at_the_end
+client.call(client.store.server.ping())
+is_asked.wait()
+client.call_soon(lambda: client._sender.send(Dispatch("run_1", "a-queue-of-a-test")))
+"""
+"""Redis is slow, and the process ends when a task is to be sent."""
+
+
+@pytest.mark.parametrize("end", ["client.close()", ""])
+def test_a_task_that_waits_for_a_slow_redis_is_sent_before_the_process_ends(
+    redis_url: str, end: str
+) -> None:
+    environment = os.environ | {"THREADMILL_REDIS_URL": redis_url}
+    ended = run_command(*STRICT, "-c", ENDS + end, environment=environment)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with Redis.from_url(redis_url) as server:
+        assert server.llen("a-queue-of-a-test") == 1
+        server.unlink("a-queue-of-a-test")
+
+
+def test_a_task_that_waits_for_a_slow_redis_is_sent_before_a_worker_ends(
+    redis_url: str,
+) -> None:
+    with StandIn() as standin, isolated_environment(redis_url, standin, "responses"):
+        settings = load_settings()
+        process = WorkerProcess(settings, Catalog(), model_factory(settings))
+        process.start()
+        store, sender = process._runtime._store, process._sender
+        is_asked, may_answer = hold_up(store)
+        asking = process._loop.begin(store.server.ping())
+        assert is_asked.wait(stretched(10))
+        send = partial(sender.send, Dispatch("run_1", settings.namespace))
+        process._loop.loop.call_soon_threadsafe(send)
+        closing = threading.Thread(target=process.close)
+        closing.start()
+        wait_until(lambda: process._lease.is_closed, "it ends")
+        time.sleep(0.05)
+        may_answer.set()
+        closing.join()
+        wait([asking], timeout=0)
+    with Redis.from_url(redis_url) as server:
+        assert server.llen(settings.namespace) == 1
+
+
+def hold_up(store: Store) -> tuple[threading.Event, threading.Event]:
+    """From now on the store asks Redis only when it may; the first event says that it waits."""
+    connection = store.session.pipeline._connection
+    is_asked, may_ask, ask = threading.Event(), threading.Event(), connection.ask_each
+
+    async def ask_later(commands: Sequence[Command]) -> list[Any]:
+        is_asked.set()
+        while not may_ask.is_set():
+            await asyncio.sleep(0.01)
+        return await ask(commands)
+
+    connection.ask_each = ask_later  # type: ignore[method-assign]
+    return is_asked, may_ask
 
 
 def is_closed(bridge: Bridge) -> bool:

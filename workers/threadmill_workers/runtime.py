@@ -194,6 +194,7 @@ class WorkerRuntime:
     async def close(self) -> None:
         """End the maintenance, and close the connections; no run is executed any more."""
         await self.maintenance.close()
+        await self._store.broker_queues.drain()  # what sends it is cancelled next
         await cancel_others(_LEAVE_SECONDS)  # a tool may ignore it
         await self._notifications.close()
         await self._context.model.close()

@@ -41,6 +41,7 @@ class Bridge:
         self._again_after = None if is_patient else AGAIN_SECONDS
         self._loop = asyncio.new_event_loop()
         self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
+        self._first: Callable[[], Awaitable[None]] | None = None
         self._is_closed = False
         # Reentrant: inside of it a collected generator may want to make a call.
         self._lock = threading.RLock()
@@ -77,6 +78,10 @@ class Bridge:
         """
         if self._is_closed or not self._thread.is_alive():
             raise BridgeClosed(_CLOSED)
+
+    def do_first_at_the_end(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Have its loop await this when it is closed, before the work in progress is cancelled."""
+        self._first = act
 
     def call_soon(self, act: Callable[[], object]) -> None:
         """Have its loop do something; not if it is closed."""
@@ -139,14 +144,19 @@ class Bridge:
         sys.set_asyncgen_hooks(firstiter=note)
 
     async def _unwind(self, last: Callable[[], Awaitable[None]] | None) -> None:
+        await _attempt(self._first)
         await cancel_others(_CANCEL_SECONDS, again_after=self._again_after)
         # Only now, and in order: what somebody iterates over cannot be closed. The loop's own
         # `shutdown_asyncgens` would close all at once.
         for generator in list(self._generators):
             with contextlib.suppress(Exception):
                 await generator.aclose()
-        if last is not None:
-            with contextlib.suppress(Exception):
-                await last()
+        await _attempt(last)
         await asyncio.sleep(0)  # callers of work that has ended in this turn get its result yet
         self._loop.stop()
+
+
+async def _attempt(act: Callable[[], Awaitable[None]] | None) -> None:
+    if act is not None:
+        with contextlib.suppress(Exception):
+            await act()

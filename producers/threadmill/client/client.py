@@ -142,6 +142,7 @@ class Client:
         redis = connect(self.settings.store_url())
         self.store = Store(redis, self.settings.namespace)
         self._sender.push_with(self.store.broker_queues.push)
+        self._bridge.do_first_at_the_end(self.store.broker_queues.drain)
         self._notifications = Notifications(self.store.subscription())
         self.log_follower = LogFollower(self.store, self._notifications)
 

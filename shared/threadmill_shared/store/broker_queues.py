@@ -9,7 +9,7 @@ from typing import Any
 from threadmill_shared.store.pipeline import Command, Pipeline
 
 DRAIN_SECONDS = 2.0
-"""How long a store that is closed waits for its last messages to be answered."""
+"""How long a process that ends waits for its last messages to be answered."""
 
 
 class BrokerQueues:

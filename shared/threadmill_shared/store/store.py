@@ -112,6 +112,5 @@ class Store:
         self.session.pipeline.on_round_trip = note
 
     async def close(self) -> None:
-        """Send the last messages, and close the connections."""
-        await self.broker_queues.drain()
+        """Close the connections; `broker_queues.drain` comes before what sends is cancelled."""
         await self.session.close()
