@@ -23,7 +23,13 @@ from threadmill_shared.instructions.parts import (
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
-from threadmill_shared.records.definition import Definition, ResultForm, RunOptions, RunSnapshot
+from threadmill_shared.records.definition import (
+    Definition,
+    ResultForm,
+    RunOptions,
+    RunSnapshot,
+    snapshot_json,
+)
 from threadmill_shared.records.fingerprints import (
     MOST_BYTES,
     MOST_KEPT,
@@ -189,7 +195,7 @@ def _new_snapshot(
     result: ResultForm | None,
     max_turns: int,
 ) -> RunSnapshot:
-    return RunSnapshot(
+    snapshot = RunSnapshot(
         assistant_id=definition.id,
         assistant_name=definition.name,
         assistant_version=definition.version,
@@ -202,6 +208,17 @@ def _new_snapshot(
         result=result,
         max_turns=max_turns,
     )
+    _check_json(snapshot)
+    return snapshot
+
+
+def _check_json(snapshot: RunSnapshot) -> None:
+    """Find what cannot be stored before anything is: a schema or a tool may have any values."""
+    try:
+        snapshot_json(snapshot)
+    except ValueError as error:
+        message = "The run's options and tools must be JSON"
+        raise OptionError(f"{message}: {error}", reason=f"{message}.") from None
 
 
 def _digest(request: RunRequest, snapshot: RunSnapshot) -> str:

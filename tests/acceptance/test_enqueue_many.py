@@ -81,6 +81,11 @@ def test_files_go_with_their_messages(enqueue_many: Any, environment: None, tmp_
     assert names == [["numbers.csv"], ["numbers.csv"], []]
 
 
+def schema(description: Any) -> dict[str, Any]:
+    inner = {"name": "answer", "schema": {"type": "object", "description": description}}
+    return {"type": "json_schema", "json_schema": inner}
+
+
 @pytest.mark.parametrize(
     ("job", "error", "words"),
     [
@@ -94,6 +99,8 @@ def test_files_go_with_their_messages(enqueue_many: Any, environment: None, tmp_
         ({"message": "a", "image_files": ["nowhere.png"]}, errors.BadMessage, "cannot be read"),
         ({"message": "a", "additional_tools": [3]}, errors.BadTool, "cannot be a tool"),
         ({"message": "a", "when_busy": "wait"}, TypeError, "when_busy"),
+        ({"message": "a", "response_format": schema(object())}, TypeError, "must be JSON"),
+        ({"message": "a", "response_format": schema("\ud800")}, TypeError, "must be JSON"),
     ],
 )
 def test_nothing_is_written_if_a_job_is_invalid(

@@ -19,6 +19,7 @@ from threadmill.runs.definitions import keep_definition
 from threadmill.runs.tool_list import read_tools
 from threadmill_shared import run_request
 from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.records import definition as definitions
 from threadmill_shared.records.definition import Definition, RunSnapshot
 from threadmill_shared.records.fingerprints import MOST_BYTES, fingerprint, restored
 from threadmill_shared.run_request import RunRequest, enqueue_command
@@ -283,9 +284,9 @@ def test_what_has_large_instructions_is_not_kept() -> None:
     asked = request(large, define(large), {})
     snapshots = [enqueue_command(asked, SETTINGS) for _ in range(2)]
     assert snapshots[0].request is not snapshots[1].request
-    before = runs._kept_json.cache_info()
+    before = definitions._kept_json.cache_info()
     assert runs._run_fields(snapshots[0])
-    assert runs._kept_json.cache_info() == before
+    assert definitions._kept_json.cache_info() == before
 
 
 def test_an_own_tool_that_is_invalid_is_refused_if_the_run_has_others() -> None:

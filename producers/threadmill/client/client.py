@@ -218,7 +218,7 @@ class Client:
     async def _try(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | RunView | Exception:
         try:
             return await self._handed_over(new, enqueued)
-        except errors.ThreadmillError as error:
+        except Exception as error:  # noqa: BLE001  the others are stored, and are to be told
             return error
 
     def _task(self, new: EnqueueCommand) -> bytes:

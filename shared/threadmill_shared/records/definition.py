@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from threadmill_shared.hosted_tools import HostedTool
 from threadmill_shared.records import lenient
+from threadmill_shared.records.fingerprints import MOST_BYTES, MOST_KEPT, ByIdentity
 from threadmill_shared.records.model_options import MODEL_OPTIONS, ReasoningEffort, Verbosity
 from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools import ToolSpec
@@ -219,3 +221,21 @@ class RunSnapshot(Stored):
     result: ResultForm | None = None
     """Set if the run's last message must match the schema in its `response_format`."""
     max_turns: int = 50
+
+
+def snapshot_json(snapshot: RunSnapshot) -> str:
+    """A snapshot as it is stored.
+
+    Raises:
+        ValueError: something in it is not JSON.
+    """
+    if len(snapshot.instructions) > MOST_BYTES:  # it would be kept in memory
+        return snapshot.model_dump_json()
+    return _kept_json(ByIdentity([snapshot]))
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _kept_json(kept: ByIdentity[RunSnapshot]) -> str:
+    """Most runs of an assistant have the same snapshot: the very same, which nobody changes."""
+    [snapshot] = kept.items
+    return snapshot.model_dump_json()

@@ -68,7 +68,7 @@ class BulkEnqueue:
             await self._session.memory_guard.refuse_when_full()
             for one in batch.runs:
                 await self._files.attach(one.thread_id, one.attached)
-        except errors.InfrastructureError as error:
+        except Exception as error:  # noqa: BLE001  those before it are stored, and are to be told
             return [error] * len(batch.runs)
         found = await self._send(batch)
         answered = zip(batch.runs, found, strict=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,8 +21,7 @@ from threadmill_shared.records.changes import (
     Enqueued,
     Reclaimed,
 )
-from threadmill_shared.records.definition import RunSnapshot
-from threadmill_shared.records.fingerprints import MOST_BYTES, MOST_KEPT, ByIdentity
+from threadmill_shared.records.definition import snapshot_json
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.objects import Step
@@ -303,7 +301,7 @@ def _user_message(new: EnqueueCommand) -> str:
 
 def _run_fields(new: EnqueueCommand) -> list[str | int]:
     fields: dict[str, str | int] = {
-        "request": _request_json(new.request),
+        "request": snapshot_json(new.request),
         "queue": new.queue,
         "limit_ms": int(new.run_seconds * 1000),
         "park_ms": int(new.park_seconds * 1000),
@@ -316,19 +314,6 @@ def _run_fields(new: EnqueueCommand) -> list[str | int]:
     if new.parent:
         fields["parent"] = new.parent
     return [part for pair in fields.items() for part in pair]
-
-
-def _request_json(request: RunSnapshot) -> str:
-    if len(request.instructions) > MOST_BYTES:  # it would be kept in memory
-        return request.model_dump_json()
-    return _kept_json(ByIdentity([request]))
-
-
-@lru_cache(maxsize=MOST_KEPT)
-def _kept_json(request: ByIdentity[RunSnapshot]) -> str:
-    """Most runs of an assistant have the same snapshot: the very same, which nobody changes."""
-    [snapshot] = request.items
-    return snapshot.model_dump_json()
 
 
 def _open_message_id(record: RunRecord) -> str:

@@ -234,6 +234,23 @@ async def test_files_are_there_before_their_message(scene):
     assert await scene.store.files.read_attached(scene.thread_id, "file_1") == file
 
 
+async def test_files_that_are_refused_refuse_their_round_trip_only(scene, monkeypatch):
+    async def refuse(_thread_id: str, attached: Attached) -> None:
+        if attached:
+            raise redis_errors.NoPermissionError("no right to write files")
+
+    monkeypatch.setattr(scene.store.files, "attach", refuse)
+    file = File("file_1", "a.csv", b"1,2")
+    threads = [ids.new_thread_id() for _ in range(2 * MOST_RUNS + 1)]
+    new = [scene.new_run(thread_id=thread) for thread in threads]
+    new[MOST_RUNS] = replace(new[MOST_RUNS], attached=Attached(files=(file,)))
+
+    found = await enqueue_many(scene.store, new)
+
+    refused = range(MOST_RUNS, 2 * MOST_RUNS)
+    assert [at for at, one in enumerate(found) if not isinstance(one, Enqueued)] == [*refused]
+
+
 async def test_tasks_are_sent_by_the_script_if_the_broker_is_the_same_redis(scene):
     queue = f"{scene.keys.bucket(scene.thread_id)}a-queue"
     new = [scene.new_run(str(n), queue=queue) for n in range(3)]
