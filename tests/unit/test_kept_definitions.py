@@ -18,6 +18,7 @@ from threadmill import Assistant, CodeInterpreter, FileSearch, WebSearch, tool
 from threadmill.runs.definitions import keep_definition
 from threadmill.runs.tool_list import read_tools
 from threadmill_shared import run_request
+from threadmill_shared.errors import BadTool
 from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.records import definition as definitions
 from threadmill_shared.records.definition import Definition, RunSnapshot
@@ -234,6 +235,48 @@ def test_what_users_get_is_their_own(ai: Assistant) -> None:
     theirs.metadata["a"] = "changed"
     assert theirs is not kept
     assert define(ai).metadata == ai.definition().metadata == {}
+
+
+def test_a_schema_that_is_changed_in_place_is_stored_as_it_is(ai: Assistant) -> None:
+    loaded = read_tools([outside("before"), tool(make_function())]).specs
+    ai.tools = list(loaded)
+    assert "before" in kept_json(ai, {})[1]
+    for one in loaded:
+        one.parameters["properties"]["word"] = {"type": "string", "description": "after"}
+    stored = kept_json(ai, {})[1]
+    assert (stored.count("after"), stored.count("before")) == (2, 0)
+
+
+def outside(description: str) -> dict[str, Any]:
+    """A tool without a function."""
+    properties = {"word": {"type": "string", "description": description}}
+    parameters = {"type": "object", "properties": properties}
+    return {"type": "function", "function": {"name": "outside", "parameters": parameters}}
+
+
+def test_a_schema_that_users_change_is_their_own() -> None:
+    theirs, others = (Assistant(name="Ada", tools=[outside("kept")]) for _ in range(2))
+    theirs.definition().tools[0].parameters["properties"]["word"]["description"] = "changed"
+    assert "changed" not in kept_json(others, {})[1]
+
+
+@pytest.mark.parametrize("depth", [900, 1500, 1990, 5000])
+def test_what_is_too_deep_is_refused_in_words(depth: int) -> None:
+    deep: Any = "a"
+    for _ in range(depth):
+        deep = [deep]
+    definition = Assistant(name="Ada").definition()
+    schema = {"name": "a", "schema": {"type": "object", "default": deep}}
+    for options in (
+        {"extra_body": {"a": deep}},
+        {"response_format": {"type": "json_schema", "json_schema": schema}},
+        {"metadata": {"a": deep}},
+    ):
+        with pytest.raises(run_request.OptionError):
+            enqueue_command(RunRequest(definition, "Hello!", options=options), SETTINGS)
+    parameters = {"type": "object", "properties": {"word": {"enum": deep}}}
+    with pytest.raises(BadTool):
+        read_tools([{"type": "function", "name": "a", "parameters": parameters}])
 
 
 def test_threads_that_change_it_in_turns_get_what_they_see(ai: Assistant) -> None:

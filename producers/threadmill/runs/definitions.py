@@ -37,9 +37,14 @@ def definition_of(assistant: Any, *, version: int | None, own: Iterable[str]) ->
     model = load_settings().model if assistant.model is None else assistant.model
     return Definition(
         **_fields(assistant, version, own, model),
-        tools=specs(assistant.tools),
+        tools=tuple(map(_own_spec, specs(assistant.tools))),
         hosted=hosted_tools(assistant.tools, assistant.tool_resources),
     )
+
+
+def _own_spec(spec: ToolSpec) -> ToolSpec:
+    """A spec that its owner may change, for one that may be kept for others."""
+    return spec.model_copy(deep=True) if spec.is_external else spec
 
 
 def definition_of_run(
@@ -101,11 +106,14 @@ def keep_definition(
     kept = None
     if not any(tool.model_extra for tool in hosted):
         key = fingerprint({**fields, "hosted": [tool.model_dump() for tool in hosted]})
-        kept = None if key is None else _kept(key, ByIdentity(tools))
+        schemas = fingerprint([tool.parameters for tool in tools])
+        if key is not None and schemas is not None:
+            kept = _kept(key, ByIdentity(tools), schemas)
     return kept or Definition(**fields, tools=tools, hosted=hosted)
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _kept(fields: bytes, tools: ByIdentity[ToolSpec]) -> Definition | None:
+def _kept(fields: bytes, tools: ByIdentity[ToolSpec], _schemas: bytes) -> Definition | None:
+    """The schemas tell whether a tool is still what it was: nothing else of it can change."""
     plain = restored(fields)
     return None if plain is None else Definition(**plain, tools=tools.items)

@@ -31,12 +31,15 @@ def fingerprint(data: Any) -> bytes | None:
 
 
 def restored(found: bytes) -> Any:
-    """The data, as new objects that nobody else has; None: it is other than plain.
+    """The data, as new objects that nobody else has; None: it is other than plain, or too deep.
 
     For anything with a buffer, such as an array, marshal writes bytes.
     """
     data = marshal.loads(found)  # noqa: S302  our own
-    return data if _is_plain(data) else None
+    try:
+        return data if _is_plain(data) else None
+    except RecursionError:
+        return None
 
 
 def _is_plain(data: Any) -> bool:
