@@ -10,8 +10,11 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -197,7 +200,7 @@ async def test_an_event_loop_goes_on_while_the_first_use_imports(
         began.set()
         may_end.wait(30)
 
-    monkeypatch.setattr(first_use, "_is_imported", False)
+    forget_client(monkeypatch)
     monkeypatch.setattr(first_use, "import_module", slow_import)
     waiting = [asyncio.ensure_future(first_use.import_client()) for _ in range(2)]
     await asyncio.to_thread(began.wait, 30)
@@ -208,7 +211,13 @@ async def test_an_event_loop_goes_on_while_the_first_use_imports(
     assert isinstance(results[0], asyncio.CancelledError)
     assert results[1] is None
     await first_use.import_client()
-    assert set(imported) == {"threadmill.client.client"}
+    assert set(imported) == {"a_client_of_a_test"}
+
+
+def forget_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not imported it."""
+    monkeypatch.setattr(first_use, "_is_imported", False)
+    monkeypatch.setattr(first_use, "_CLIENT", "a_client_of_a_test")
 
 
 async def test_an_import_that_fails_is_raised_to_the_caller(
@@ -217,7 +226,40 @@ async def test_an_import_that_fails_is_raised_to_the_caller(
     def broken(_name: str) -> None:
         raise ModuleNotFoundError("No module named 'redis'")
 
-    monkeypatch.setattr(first_use, "_is_imported", False)
+    forget_client(monkeypatch)
     monkeypatch.setattr(first_use, "import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="redis"):
         await first_use.import_client()
+
+
+def test_a_caller_who_gives_up_before_the_import_begins_leaves_no_message_behind() -> None:
+    imported: Future[None] = Future()
+    imported.cancel()
+    first_use._import(imported)
+    assert imported.cancelled()
+
+
+async def test_no_thread_is_started_for_what_a_blocking_call_has_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    import_module("threadmill.client.client")
+    monkeypatch.setattr(first_use, "_is_imported", False)
+    monkeypatch.setattr(threading, "Thread", refuse)
+    await first_use.import_client()
+
+
+async def test_a_client_that_is_being_imported_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forget_client(monkeypatch)
+    half = ModuleType("a_client_of_a_test")
+    half.__spec__ = ModuleSpec("a_client_of_a_test", None)
+    half.__spec__._initializing = True  # type: ignore[attr-defined]  as Python marks it
+    monkeypatch.setitem(sys.modules, "a_client_of_a_test", half)
+    imported: list[str] = []
+    monkeypatch.setattr(first_use, "import_module", imported.append)
+    await first_use.import_client()
+    assert imported == ["a_client_of_a_test"]
