@@ -75,6 +75,10 @@ class MemoryGuard:
             raise store_full()
         return None
 
+    def look_again(self) -> None:
+        """Take note that a script did not look after all: the next one does."""
+        self._read_at = float("-inf")
+
     def note(self, *, is_full: bool) -> None:
         """Take note of what was found.
 

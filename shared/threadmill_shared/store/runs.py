@@ -37,6 +37,9 @@ from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
 
+_STORED_BEFORE = ("again", "same", "mismatch")
+"""Replies to an enqueue that needs no room."""
+
 
 class Runs:
     """The runs of one namespace."""
@@ -126,7 +129,9 @@ class Runs:
         full_share = memory_guard.share_to_check()
         self._session.look_at_replicas(new.run_id)
         reply = await self._runner.run(self._enqueue_call(new, task, full_share=full_share))
-        if full_share is not None:
+        if full_share is not None and reply[0] in _STORED_BEFORE:
+            memory_guard.look_again()
+        elif full_share is not None:
             memory_guard.note(is_full=reply[0] == "no_room")
         enqueued = _enqueued(new, reply)
         await self._session.wait_for_replica(enqueued.run_id)

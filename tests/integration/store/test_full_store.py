@@ -86,6 +86,19 @@ async def test_it_counts_as_full_from_nine_tenths_on(scene, client, limit):
         await scene.store.threads.add(scene.thread_id, [message], create=True)
 
 
+async def test_a_repeated_call_finds_its_run_and_says_nothing_of_the_room(scene, client, limit):
+    first = await scene.enqueue("first", idempotency_key="monday")
+    used = max(info["used_memory"] for info in await ask_all(client, "info", "memory"))
+    await limit(int(used / 0.95))
+    scene.store.memory_guard._read_at = float("-inf")  # as after a second
+
+    assert (await scene.enqueue("first", idempotency_key="monday")).run_id == first.run_id
+    with pytest.raises(errors.IdempotencyMismatch):
+        await scene.enqueue("second", idempotency_key="monday")
+    with pytest.raises(errors.StoreFull):
+        await scene.enqueue("second")
+
+
 async def test_a_run_in_progress_can_end_and_the_next_takes_the_head(scene, fill):
     held = await scene.begin("first")
     following = await scene.enqueue("second")
