@@ -9,7 +9,6 @@ enqueue.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,7 +86,7 @@ class PinnedConnection:
 
     async def _answer(self, connection: Any, limit: asyncio.Timeout) -> Any:
         try:
-            answer = await connection.read_response(timeout=math.inf)
+            answer = await connection.read_response()  # with a time, a broken socket reads as None
         except redis_errors.ResponseError as error:
             answer = error
         if self._seconds is not None:

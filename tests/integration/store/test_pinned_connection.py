@@ -58,3 +58,13 @@ async def test_an_answer_that_nobody_waited_for_is_no_answer_to_the_next_questio
         async with asyncio.timeout(0.1 if gives_up == "the caller" else None):
             await kept.ask([("BLPOP", "nothing", "1"), ("ECHO", "late")])
     assert await kept.ask([("ECHO", "new")]) == ["new"]
+
+
+async def test_a_connection_that_the_system_gives_up_answers_nothing(kept):
+    await kept.ask([ID])
+    asking = asyncio.ensure_future(kept.ask([("BLPOP", "nothing", "0.4"), ID]))
+    await asyncio.sleep(0.05)
+    kept._connection._reader.set_exception(TimeoutError(110, "Connection timed out"))
+    with pytest.raises(redis_errors.TimeoutError):
+        await asking
+    assert await kept.ask([("ECHO", "new")]) == ["new"]
