@@ -9,7 +9,7 @@ from threadmill_shared.store import scripts
 from threadmill_shared.store.server_reader import harmless_commands
 
 LUA = Path(scripts.__file__).parents[1] / "lua"
-HARMFUL = {"HSETNX", "LPUSH", "SADD"}
+HARMFUL = {"HSETNX", "SADD"}
 """Each valid call writes, and an invalid one is refused before the user's rights are looked at."""
 
 

@@ -38,6 +38,18 @@ async def test_a_run_is_sent_by_the_script_if_the_broker_is_the_same_redis(scene
     assert await taken_from(scene, queue) == ["its task"]
 
 
+async def test_a_run_whose_task_is_refused_is_stored_and_is_to_be_sent(scene):
+    queue = own_queue(scene)
+    await scene.command("SET", queue, "a text of somebody else's")
+    new = scene.new_run(queue=queue)
+
+    enqueued = await scene.store.runs.enqueue(new, b"its task")
+
+    assert enqueued.send == Dispatch(new.run_id, queue)
+    assert await scene.members("dispatched") == [new.run_id]
+    await scene.command("UNLINK", queue)
+
+
 async def test_a_run_that_waits_is_not_sent(scene):
     await scene.enqueue("first")
     queue = own_queue(scene)

@@ -17,12 +17,12 @@
 --   early       the run that is sent in front of it is not there
 --   no_room     the server has used at least this share of its memory
 -- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
--- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send.
+-- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send. Unless that
+-- is refused, since the user has no right to, or another key has the queue's name: the run is stored then.
 local function send_task(queue)
-  if task == '' then
+  if task == '' or type(redis.pcall('LPUSH', queue, task)) == 'table' then
     return run_id, queue
   end
-  redis.call('LPUSH', queue, task)
   return '', ''
 end
 
