@@ -80,9 +80,11 @@ class LogListener(ChannelListener):
 
         After a failover events may have smaller numbers; the reader then looks when time is over.
         """
-        # At most once for each: what a notification has named may be lost by now.
-        if self._latest > after and self._tried != (self._latest, after):
-            self._tried = (self._latest, after)
+        # Others know more if this one has begun to listen later. At most once for each: what a
+        # notification has named may be lost by now.
+        latest = max(self._latest, self.log.latest if self.log is not None else 0)
+        if latest > after and self._tried != (latest, after):
+            self._tried = (latest, after)
             return True
         return await self.wait_for(seconds, lambda: self._latest > after)
 
@@ -109,6 +111,11 @@ class SharedLog:
         self._ahead: asyncio.Task[None] | None = None
         self._kept: dict[_Place, LogPage] = {}
         self._reading: dict[_Place, asyncio.Task[LogPage]] = {}
+
+    @property
+    def latest(self) -> int:
+        """Number of the last event that anybody who follows it has read or was told of."""
+        return max(self._notified, self._newest[0])
 
     async def page(self, after: int, base: RawEntry | None) -> LogPage:
         """What comes after event `after`, of which `base` is the entry; None: none was read yet.
@@ -139,7 +146,8 @@ class SharedLog:
         """
         place = _place(after, base)
         kept = self._kept.get(place)
-        if kept is not None and kept.base == base:
+        # What is kept may have been read when there was less.
+        if kept is not None and kept.base == base and kept.last == (found[-1] if found else base):
             return kept
         page = await self._page(after, base, found)
         self._note(place, page)

@@ -15,6 +15,7 @@ from tests.support.waiting import wait_until_async
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import DONE, Event
 from threadmill_shared.events.follow import LogFollower
+from threadmill_shared.events.shared_log import READ_ENTRIES
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.held_run import HeldRun
 
@@ -139,6 +140,32 @@ async def test_a_tail_that_takes_nothing_holds_up_no_other_and_keeps_little(scen
     rest = [event async for group in slow for event in group]
     assert [*first, *rest] == found[0] == found[1]
     assert not tails._logs
+
+
+@pytest.mark.any_server
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_a_tail_that_joins_others_gets_what_they_have_read_without_a_pause(
+    scene, tails, monkeypatch, has_ended
+):
+    monkeypatch.setattr("threadmill_shared.events.follow.IDLE_SECONDS", 60)
+    held = await scene.begin()
+    await write_partly(held)
+    groups = [tails.follow(held.record.id) for _ in range(2)]
+    await asyncio.gather(*map(anext, groups))
+    for number in range(READ_ENTRIES + 20):
+        await write(held, f"{number} ")
+        await asyncio.gather(*map(anext, groups))
+    if has_ended:
+        await finish(held)
+    wanted = await scene.events(held.record.id)
+
+    late, found = tails.follow(held.record.id), list[Event]()
+    while len(found) < len(wanted):
+        found += await asyncio.wait_for(anext(late), 10)
+
+    assert found == wanted
+    for one in (*groups, late):
+        await one.aclose()
 
 
 async def test_all_tails_are_told_that_the_log_has_gone_back(scene, tails, redis_url):
