@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.connections import is_cluster, subscribers
@@ -72,7 +74,10 @@ class Logs:
         """
         if not is_cluster(self._client):
             return set()
-        counts = await subscribers(self._client, [self.channel(run_id) for run_id in run_ids])
+        try:
+            counts = await subscribers(self._client, [self.channel(run_id) for run_id in run_ids])
+        except ResponseError:  # an ACL may forbid it
+            return set(run_ids)
         return {run_id for run_id in run_ids if counts.get(self.channel(run_id), 0)}
 
     def channel(self, run_id: str) -> str:

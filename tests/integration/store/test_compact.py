@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from tests.conftest import NAMESPACE
 from tests.support.store.scene import Scene, begin_call, end_message, write_partly
 
 from threadmill_shared.events.cursor import Cursor
@@ -16,6 +17,8 @@ from threadmill_shared.events.shared_log import SharedLog
 from threadmill_shared.records.log import HostedCodeDeltas, HostedStepBegun, LogEntry, OwnEvent
 from threadmill_shared.records.run import Status, field_map
 from threadmill_shared.store.batch import Batch
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
 TEXTS = ("a", "", "Zürich ", '"]],["', "]],[", "\\", '"', "\n", "], [", "🙂", "d")
@@ -182,3 +185,50 @@ async def test_a_run_of_two_hundred_tokens_takes_little_room(scene):
     assert before[0] > 10_000
     assert log < 5_000
     assert items < 3_000
+
+
+async def test_a_large_log_stays_as_it_is(scene):
+    held = await scene.begin()
+    await write_partly(held)
+    for number in range(20):
+        held.delta(0, f"{number} " + "x" * 30_000)
+        await held.stored()
+    await held.finish(Status.COMPLETED, Batch())
+    before = await raw_log(scene, held)
+
+    assert await compact(scene, held) == ["moved"]
+    assert await raw_log(scene, held) == before
+
+
+async def test_of_a_thread_with_large_items_only_the_log_is_compacted(scene):
+    held = await scene.begin("x" * 100_000)
+    await write_partly(held, *"abcdef")
+    for _ in range(6):
+        held.delta(0, "g")
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    items = scene.keys.items(held.record.thread_id)
+    before = await scene.command("MEMORY", "USAGE", items)
+
+    [outcome, entries, left] = await compact(scene, held)
+
+    assert (outcome, left < entries) == ("ok", True)
+    assert await scene.command("MEMORY", "USAGE", items) == before
+
+
+@pytest.mark.any_server
+@pytest.mark.parametrize(("right", "outcome"), [("-copy", "denied"), ("-pubsub", "followed")])
+async def test_without_the_rights_that_it_needs_nothing_changes(scene, redis_url, right, outcome):
+    held = await scene.begin()
+    await write_partly(held, "a", "b")
+    await held.finish(Status.COMPLETED, end_message(held.record, "ab"))
+    before = await scene.contents()
+    user = f"poor{held.record.id}"
+    await scene.command("ACL", "SETUSER", user, "on", "nopass", "~*", "&*", "+@all", right)
+    poor = Store(connect(redis_url, username=user, password="any"), NAMESPACE)
+
+    assert await poor.logs.compact([held.record.id]) == [outcome]
+
+    assert await scene.contents() == before
+    await poor.close()
+    await scene.command("ACL", "DELUSER", user)

@@ -7,17 +7,20 @@
 -- to the log. In a cluster, whose nodes have subscribers of their own, the caller has asked the others.
 --
 -- A stream has room for further entries, often more than its entries take. A copy has none, so the log and
--- a short thread are replaced by copies of themselves.
+-- a short thread are replaced by copies of themselves. Redis does nothing else meanwhile, so what is long or
+-- large stays as it is: most of that is not room.
 --
 -- keys: run
 -- args: bucket run_id
 -- rest: none
 --
 -- replies: {ok, entries of the log before, entries afterwards}
--- refusals: {moved} it has not ended, or its log is gone or very long; {followed} somebody follows it
+-- refusals: {moved} it has not ended, or its log is gone or very large; {followed} somebody follows it;
+--   {denied} the user has no right to copy
 -- include: none
-local MOST_ENTRIES = 5000 -- Redis does nothing else meanwhile
-local MOST_ITEMS = 20
+local MOST_ENTRIES, MOST_BYTES = 5000, 500000 -- of the log
+local MOST_ITEMS, MOST_ITEM_BYTES = 20, 20000 -- of the thread
+local PAGE = 10 -- an entry can be of any size
 local LONGEST = 4000 -- bytes of texts in an entry, so that no page of entries is large
 local PAUSE_MS = 1000 -- what comes after a longer one is not joined: the times between are taken to be even
 
@@ -30,6 +33,27 @@ end
 local subscribers = redis.pcall('PUBSUB', 'NUMSUB', source)
 if subscribers.err or subscribers[2] > 0 then
   return {'followed'}
+end
+
+-- The entries of a stream; nil if they are larger.
+local function entries_of(stream, most_bytes)
+  local entries, size, from = {}, 0, '-'
+  repeat
+    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', PAGE)
+    for _, entry in ipairs(page) do
+      size = size + #entry[2][2]
+      if size > most_bytes then
+        return nil
+      end
+      entries[#entries + 1], from = entry, '(' .. entry[1]
+    end
+  until #page < PAGE
+  return entries
+end
+
+local entries = entries_of(source, MOST_BYTES)
+if not entries then
+  return {'moved'}
 end
 
 -- What stands before and between the brackets of an entry with one record of texts.
@@ -66,7 +90,7 @@ local function copy(from, to)
 end
 
 redis.call('DEL', made) -- first what makes room: a full server lets the rest through then
-for _, entry in ipairs(redis.call('XRANGE', source, '-', '+')) do
+for _, entry in ipairs(entries) do
   local fields = entry[2]
   local head, texts = texts_of(fields)
   if not joined or joined.head ~= head or joined.size + #texts > LONGEST or fields[4] - joined.at > PAUSE_MS then
@@ -81,14 +105,13 @@ for _, entry in ipairs(redis.call('XRANGE', source, '-', '+')) do
   end
 end
 close()
-local copied = copy(made, source)
-if copied ~= 1 then
-  return copied
+if copy(made, source) ~= 1 then
+  return {'denied'}
 end
 redis.call('PEXPIRE', source, lifetime)
 
 local items = bucket .. 'items:' .. record[2]
-if redis.call('XLEN', items) <= MOST_ITEMS and copy(items, made) == 1 then
+if redis.call('XLEN', items) <= MOST_ITEMS and entries_of(items, MOST_ITEM_BYTES) and copy(items, made) == 1 then
   copy(made, items)
 end
 redis.call('DEL', made)
