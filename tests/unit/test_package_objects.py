@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai import BaseModel
 from openai.types.beta.threads import Message, Text
 from openai.types.beta.threads.runs import RunStep
 
@@ -108,6 +109,30 @@ def test_a_snapshot_that_a_hook_keeps_stays_as_it_was() -> None:
             kept += [(one, one.model_dump()) for one in arguments]
     assert len(kept) > 20
     assert all(one.model_dump() == then for one, then in kept)
+
+
+def spoil(value: Any) -> None:
+    """Change an object's texts and lists, and those of what is inside of it."""
+    for part in value if isinstance(value, list) else vars(value).values():
+        if isinstance(part, BaseModel | list):
+            spoil(part)
+    if isinstance(value, list):
+        value.clear()
+    elif isinstance(getattr(value, "value", None), str):
+        value.value += "spoiled"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_a_handler_does_to_an_object_shows_in_no_later_one(seed: int) -> None:
+    def given(*, are_spoiled: bool) -> Iterator[Any]:
+        dispatcher = Dispatcher(PackageObjectFactory(), lambda _: True)
+        for event in random_events(random.Random(seed)):
+            objects = [one for _, arguments in dispatcher.calls(event) for one in arguments]
+            yield [one.model_dump() for one in objects]
+            if are_spoiled:
+                spoil(objects)
+
+    assert list(given(are_spoiled=True)) == list(given(are_spoiled=False))
 
 
 def test_for_a_piece_of_text_the_package_constructs_nothing(
