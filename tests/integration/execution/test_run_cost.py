@@ -61,11 +61,16 @@ def executor(scene: Scene, model: ScriptedModel) -> Executor:
 
 
 async def enqueue_and_forget(scene: Scene, client: Any) -> str:
-    """Enqueue a run and ask for replicas, which is done once a second; that does not count."""
+    """Enqueue a run and ask for replicas; that does not count."""
     run_id = (await scene.enqueue()).run_id
     await scene.store.wait_for_replica(scene.thread_id)
     client.round_trips.clear()
     return run_id
+
+
+def counted(client: Any) -> list[tuple[str, ...]]:
+    """The round trips, without those that a slow machine makes: replicas are asked every second."""
+    return [commands for commands in client.round_trips if commands != ("INFO",)]
 
 
 @pytest.mark.any_server
@@ -74,7 +79,7 @@ async def test_an_enqueue_costs_a_producer_what_the_page_says(scene, client):
 
     await scene.enqueue()
 
-    assert len(client.round_trips) == named_cost("a producer enqueues a run")
+    assert len(counted(client)) == named_cost("a producer enqueues a run")
 
 
 @pytest.mark.any_server
@@ -86,7 +91,7 @@ async def test_a_run_of_one_turn_costs_its_worker_what_the_page_says(scene, clie
     await worker.execute(run_id, task_id="task")
 
     steps = ("a worker claims the run", "it writes what has arrived", "it ends the run")
-    assert client.round_trips == [("EVALSHA",)] * sum(map(named_cost, steps))
+    assert counted(client) == [("EVALSHA",)] * sum(map(named_cost, steps))
     assert await scene.texts() == ["hello", "Once", "hello", "Once upon a time"]
 
 
