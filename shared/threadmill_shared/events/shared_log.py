@@ -22,8 +22,8 @@ from threadmill_shared.store.paging import PAGE
 
 READ_ENTRIES = PAGE + 1
 """How many entries are read at once: a page, behind the last one that was seen."""
-_KEPT_EVENTS = 512
-"""How many events are kept for tails that are somewhat behind, if there are several tails."""
+_KEPT_EVENTS, _KEPT_BYTES = 512, 1_000_000
+"""How much is kept at most for tails that are somewhat behind, if there are several tails."""
 
 _Place = tuple[int, str | None]
 """Number of the event, and id of the entry, that a reader has read last."""
@@ -44,6 +44,11 @@ class LogPage:
     """Whether `base` is no longer stored."""
     _shared: bytes = b""
     """The events once more, if others take them, too."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the events that others take."""
+        return len(self._shared)
 
     def share(self) -> None:
         """Have everyone who takes the events get some of their own."""
@@ -211,8 +216,13 @@ class SharedLog:
         if self.readers > 1:
             page.share()
             self._kept[place] = page
-            while sum(len(one.events) for one in self._kept.values()) > _KEPT_EVENTS:
+            while self._keeps_too_much():
                 del self._kept[next(iter(self._kept))]
+
+    def _keeps_too_much(self) -> bool:
+        pages = self._kept.values()
+        events, size = sum(len(one.events) for one in pages), sum(one.size for one in pages)
+        return events > _KEPT_EVENTS or size > _KEPT_BYTES
 
 
 def _place(after: int, base: RawEntry | None) -> _Place:

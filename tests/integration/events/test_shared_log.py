@@ -143,6 +143,23 @@ async def test_a_tail_that_takes_nothing_holds_up_no_other_and_keeps_little(scen
 
 
 @pytest.mark.any_server
+async def test_of_large_events_few_are_kept(scene, tails):
+    held = await scene.begin()
+    await write_partly(held)
+    following = [asyncio.ensure_future(follow(tails, held.record.id)) for _ in range(2)]
+    await wait_until_async(lambda: [log.readers for log in tails._logs.values()] == [2])
+    [log] = tails._logs.values()
+
+    for _ in range(30):
+        await write(held, "x" * 100_000)
+        assert sum(page.size for page in log._kept.values()) <= 1_000_000
+    await finish(held)
+
+    first, second = await asyncio.gather(*following)
+    assert first == second
+
+
+@pytest.mark.any_server
 @pytest.mark.parametrize("has_ended", [False, True])
 async def test_a_tail_that_joins_others_gets_what_they_have_read_without_a_pause(
     scene, tails, monkeypatch, has_ended
@@ -183,6 +200,7 @@ async def test_all_tails_are_told_that_the_log_has_gone_back(scene, tails, redis
             await asyncio.wait_for(anext(one), 3)
 
 
+@pytest.mark.quiet
 async def test_a_tail_that_comes_after_a_rewind_is_woken_at_once_beside_one_that_is_asleep(
     scene, tails, redis_url
 ):
