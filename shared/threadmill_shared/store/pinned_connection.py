@@ -61,12 +61,15 @@ class PinnedConnection:
             try:
                 async with asyncio.timeout(self._seconds) as limit:
                     await connection.send_packed_command([*map(hiredis.pack_command, commands)])
-                    return [await self._answer(connection, limit) for _ in commands]
+                    answers = [await self._answer(connection, limit) for _ in commands]
             except BaseException as error:
                 await self._give_back(pool)
                 if isinstance(error, TimeoutError):
                     raise redis_errors.TimeoutError("Timeout reading from Redis") from None
                 raise
+            if any(map(_is_of_replica, answers)):  # its address may be another server's now
+                await self._give_back(pool)
+            return answers
 
     async def _take(self, pool: Any) -> Any:
         """Take a connection for good; that it answers in time is looked after here."""
@@ -92,3 +95,10 @@ class PinnedConnection:
         if self._seconds is not None:
             limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
         return answer
+
+
+def _is_of_replica(answer: Any) -> bool:
+    if isinstance(answer, redis_errors.ReadOnlyError):
+        return True
+    # Redis 6.2 wraps the refusal of a script in an error of its own.
+    return isinstance(answer, redis_errors.ResponseError) and "READONLY" in str(answer)

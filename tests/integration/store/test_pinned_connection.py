@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 from redis import exceptions as redis_errors
 from tests.conftest import Run
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.silent_proxy import Proxy
 
-from threadmill_shared.store.connections import StoreClient, connect
+from threadmill_shared.store.connections import StoreClient, connect, is_passing
 from threadmill_shared.store.pinned_connection import PinnedConnection
 
 ID = ("CLIENT", "ID")
@@ -68,3 +70,22 @@ async def test_a_connection_that_the_system_gives_up_answers_nothing(kept):
     with pytest.raises(redis_errors.TimeoutError):
         await asking
     assert await kept.ask([("ECHO", "new")]) == ["new"]
+
+
+async def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_address(tmp_path):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    with RedisServer(folders[0]) as first, RedisServer(folders[1]) as second:
+        async with Proxy(first.port) as proxy:
+            client = connect(f"redis://127.0.0.1:{proxy.port}/0")
+            kept = PinnedConnection(client)
+            assert await kept.ask([("SET", "a", 1)]) == ["OK"]
+            with first.connected() as admin:
+                admin.replicaof("127.0.0.1", "1")  # it need not have the data
+            proxy.lead_to(second.port)
+
+            [refusal] = await kept.ask_each([("EVAL", "return redis.call('SET', 'a', 2)", 0)])
+            assert is_passing(refusal)
+            assert await kept.ask([("SET", "a", 2)]) == ["OK"]
+            await client.aclose()

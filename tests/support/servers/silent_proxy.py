@@ -22,6 +22,10 @@ class Proxy:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another port."""
+        self._target = port
+
     def silence(self) -> None:
         """Pass nothing on any more on the connections that are open.
 
