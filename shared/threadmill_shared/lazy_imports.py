@@ -8,26 +8,66 @@ same for type checkers. Python's import locks make it safe in threads.
 from __future__ import annotations
 
 import gc
+import logging  # noqa: F401  it locks itself before a fork: after ours, if it is imported first
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
+
+_FORK_SECONDS = 10.0
+"""How long a fork waits for the imports of other threads."""
+
+_importing: list[int] = []
+"""The threads that are in such a block."""
+_changed = threading.Condition()
 
 
 @contextmanager
 def many_imports() -> Iterator[None]:
     """A block that imports many modules; Python does not look for garbage meanwhile.
 
-    Hardly any of the objects is garbage, and looking for it takes a tenth of the time.
+    Hardly any of the objects is garbage, and looking for it takes a tenth of the time. Nor does
+    another thread fork: in the child, the modules' locks would be taken for ever.
     """
-    collects = gc.isenabled()
-    gc.disable()
+    thread = threading.get_ident()
+    with _changed:
+        _importing.append(thread)
+        collects = gc.isenabled()
+        gc.disable()
     try:
         yield
     finally:
-        if collects:
-            gc.enable()
+        with _changed:
+            _importing.remove(thread)
+            if collects:
+                gc.enable()
+            _changed.notify_all()
+
+
+def _wait_for_others() -> None:
+    _changed.acquire()
+    _changed.wait_for(lambda: not _others(), _FORK_SECONDS)
+
+
+def _others() -> list[int]:
+    return [thread for thread in _importing if thread != threading.get_ident()]
+
+
+def _go_on() -> None:
+    _changed.release()
+
+
+def _begin_anew() -> None:
+    global _changed  # noqa: PLW0603  others may have waited on it
+    for thread in _others():
+        _importing.remove(thread)
+    _changed = threading.Condition()
+
+
+os.register_at_fork(before=_wait_for_others, after_in_parent=_go_on, after_in_child=_begin_anew)
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

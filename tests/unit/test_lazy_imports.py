@@ -6,6 +6,7 @@ import ast
 import asyncio
 import copy
 import gc
+import os
 import pickle
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.support.processes.commands import run_command
 
 import threadmill
 from threadmill.client import first_use
@@ -166,6 +168,41 @@ def test_a_name_can_be_first_used_in_many_threads_at_once() -> None:
         "assert len(found) == 1"
     )
     assert "threadmill.run" in imported_by(code)
+
+
+def test_a_process_that_is_forked_while_a_thread_imports_can_import_the_same(
+    tmp_path: Path,
+) -> None:
+    package = tmp_path / "lazy_package_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "import threading\n"
+        "from threadmill_shared.lazy_imports import lazy_modules\n"
+        "__getattr__, began = lazy_modules(__name__), threading.Event()\n"
+    )
+    (package / "slow.py").write_text(
+        "import time, lazy_package_of_a_test\n"
+        "lazy_package_of_a_test.began.set()\n"
+        "time.sleep(0.2)\n"
+        "value = 1\n"
+    )
+    code = (
+        "import gc, os, signal, threading, lazy_package_of_a_test as lazy\n"
+        "thread = threading.Thread(target=lambda: lazy.slow)\n"
+        "thread.start()\n"
+        "lazy.began.wait()\n"
+        "if (child := os.fork()) == 0:\n"
+        "    signal.alarm(30)\n"
+        "    if (grandchild := os.fork()) == 0:\n"
+        "        signal.alarm(30)\n"
+        "        os._exit(not lazy.slow.value)\n"
+        "    failed = os.waitpid(grandchild, 0)[1] or not gc.isenabled()\n"
+        "    os._exit(failed or not lazy.slow.value)\n"
+        "print(os.waitpid(child, 0)[1], lazy.slow.value)"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    ended = run_command(sys.executable, "-c", code, environment=os.environ | {"PYTHONPATH": path})
+    assert ended.stdout == "0 1\n"
 
 
 def test_the_helpers_name_the_package_of_an_unknown_name() -> None:

@@ -19,6 +19,7 @@ from threadmill_shared.broker.broker_health import BrokerHealth
 from threadmill_shared.broker.jobs import QueueRemoval, SenderJob, TaskEventBatch, TaskMessage
 from threadmill_shared.broker.queues import EXECUTE, PING, PROBE, Queues
 from threadmill_shared.broker.task_message import task_message
+from threadmill_shared.lazy_imports import many_imports
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.settings import Settings
 
@@ -168,7 +169,8 @@ class Sender:
 
 
 def _publisher(settings: Settings, hostname: str) -> Publisher:
-    from threadmill_shared.broker.publisher import Publisher  # noqa: PLC0415  it imports Celery
+    with many_imports():
+        from threadmill_shared.broker.publisher import Publisher  # noqa: PLC0415  it imports Celery
 
     return Publisher(settings, hostname)
 
