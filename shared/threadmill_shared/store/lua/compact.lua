@@ -20,7 +20,7 @@
 -- include: none
 local MOST_ENTRIES, MOST_BYTES = 5000, 500000 -- of the log
 local MOST_ITEMS, MOST_ITEM_BYTES = 20, 20000 -- of the thread
-local PAGE = 10 -- an entry can be of any size
+local PAGE = 30 -- an entry can be of any size
 local LONGEST = 4000 -- bytes of texts in an entry, so that no page of entries is large
 local PAUSE_MS = 1000 -- what comes after a longer one is not joined: the times between are taken to be even
 
@@ -45,8 +45,9 @@ local function entries_of(stream, most_bytes)
       if size > most_bytes then
         return nil
       end
-      entries[#entries + 1], from = entry, '(' .. entry[1]
+      entries[#entries + 1] = entry
     end
+    from = #page > 0 and '(' .. page[#page][1]
   until #page < PAGE
   return entries
 end
