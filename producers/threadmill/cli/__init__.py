@@ -32,7 +32,8 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")
     gc.set_threshold(*_THRESHOLDS)
     code = _run()
-    gc.freeze()  # nothing of a user's is in this process; Python would look at every object twice
+    # Python would look at every object twice. A worker, which has users' objects, has ended before.
+    gc.freeze()
     sys.exit(code)
 
 
