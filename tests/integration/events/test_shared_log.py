@@ -123,6 +123,25 @@ async def test_what_one_tail_does_with_an_event_no_other_one_sees(scene, tails):
     assert [one == wanted for one in await asyncio.gather(*reading)] == [True] * 3
 
 
+async def test_what_a_single_tail_changes_those_that_come_later_do_not_see(scene, tails):
+    held = await scene.begin()
+    spoiled: list[Event] = []
+    first = tails.follow(held.record.id)
+    while len(spoiled) < 3:
+        spoiled += await anext(first)
+    for event in spoiled:
+        event.data["metadata"]["spoiled"] = "yes"
+        event.data["truncation_strategy"].clear()
+        event.data["tools"].append("spoiled")
+    await finish(held)
+
+    later = await follow(tails, held.record.id)
+
+    assert later == await scene.events(held.record.id)
+    assert "spoiled" not in str(later)
+    await first.aclose()
+
+
 async def test_a_tail_that_takes_nothing_holds_up_no_other_and_keeps_little(scene, tails):
     held = await scene.begin()
     await write_partly(held)
