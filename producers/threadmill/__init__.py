@@ -81,7 +81,8 @@ if not TYPE_CHECKING:  # a type checker that saw this would take every name for 
             return import_module("threadmill.errors")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        with import_module("threadmill_shared.lazy_imports").many_imports():
+            found = globals()[name] = getattr(import_module(_HOMES[name]), name)
         return found
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Unpack
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -22,6 +21,7 @@ from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
+from threadmill.runs.late_schema import LateSchema
 from threadmill.thread import Thread
 from threadmill_shared import ids, records
 from threadmill_shared.instructions.templates import Template
@@ -55,7 +55,7 @@ def _new_registration() -> Registration:
     return runs.registration.Registration()
 
 
-class Assistant(ContextManager, BaseModel, Publishable):
+class Assistant(ContextManager, LateSchema, Publishable):
     """A definition: a name, instructions, a model and tools. Creating one registers nothing.
 
     Derive from it to add fields; the instructions' template sees them as `self_.<field>`.

@@ -30,7 +30,8 @@ def many_imports() -> Iterator[None]:
     """A block that imports many modules; Python does not look for garbage meanwhile.
 
     Hardly any of the objects is garbage, and looking for it takes a tenth of the time. Nor does
-    another thread fork: in the child, the modules' locks would be taken for ever.
+    another thread fork: in the child, the modules' locks would be taken for ever. Afterwards, all
+    objects are old: otherwise Python would look at them at once, and several times.
     """
     thread = threading.get_ident()
     with _changed:
@@ -43,8 +44,16 @@ def many_imports() -> Iterator[None]:
         with _changed:
             _importing.remove(thread)
             if collects:
+                _make_old()
                 gc.enable()
             _changed.notify_all()
+
+
+def _make_old() -> None:
+    """Move all objects to the oldest generation, as if they had survived: it takes no time."""
+    if not gc.get_freeze_count():  # otherwise what a user has frozen would thaw
+        gc.freeze()
+        gc.unfreeze()
 
 
 def _wait_for_others() -> None:

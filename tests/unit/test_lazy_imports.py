@@ -223,6 +223,28 @@ def test_python_looks_for_garbage_after_imports_if_it_did_before(collects: bool)
         (gc.enable if before else gc.disable)()
 
 
+def young_after_an_import(freeze: str) -> str:
+    """What a fresh process says of the garbage collector after an import of many modules."""
+    code = (
+        f"import gc; {freeze}\n"
+        "before = gc.get_freeze_count()\n"
+        "import threadmill\n"
+        "threadmill.Assistant\n"
+        "young = len(gc.get_objects(0)) + len(gc.get_objects(1))\n"
+        "print(young < 2000, 0.9 * before <= gc.get_freeze_count() <= before)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_was_imported_is_old_and_can_still_be_collected() -> None:
+    assert young_after_an_import("") == "True True\n"
+
+
+def test_what_a_user_has_frozen_stays_frozen() -> None:
+    assert young_after_an_import("gc.freeze()") == "False True\n"
+
+
 # ---- the first use on an event loop ------------------------------------------------------------
 
 
