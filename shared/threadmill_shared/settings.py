@@ -1,4 +1,8 @@
-"""Settings: read from the environment once, at the edge, into one frozen object."""
+"""Settings: read from the environment once, at the edge, into one frozen object.
+
+All are texts and numbers, so a mapping is all that pydantic needs. pydantic-settings, which also
+reads command lines and files, would take a tenth of a script's time until its first enqueue.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,15 @@ import re
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from threadmill_shared import errors
 from threadmill_shared.log_text import install_command
@@ -27,10 +38,16 @@ MOST_INDEX_KEYS = 8
 NAMESPACE_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
 
-class Settings(BaseSettings):
-    """All settings; the environment variable of each is `THREADMILL_` and its name."""
+_PREFIX = "threadmill_"
 
-    model_config = SettingsConfigDict(env_prefix="THREADMILL_", frozen=True, extra="ignore")
+
+class Settings(BaseModel):
+    """All settings; the environment variable of each is `THREADMILL_` and its name.
+
+    What is not given is read from the environment. The case of a variable's name does not matter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     redis_url: SecretStr | None = None
     """The store of threads, runs and logs; unset: an embedded server (see `embedded`)."""
@@ -95,6 +112,13 @@ class Settings(BaseSettings):
 
     index: str | None = None
     """Keys of threads' metadata that `Thread.list` can select by, with commas between them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        variables = {name.lower(): value for name, value in os.environ.items()}
+        names = [name for name in cls.model_fields if _PREFIX + name in variables]
+        return {name: variables[_PREFIX + name] for name in names} | given
 
     @field_validator("index")
     @classmethod
