@@ -12,6 +12,9 @@ SCRIPTS := benchmarks docs/images examples/support_bot tests/typing
 # Processes that execute tests; 0 is pytest itself, for its debugger.
 PROCESSES ?= 4
 
+# What `make bench-compare` compares with.
+REV ?= HEAD~1
+
 # Further arguments for the command behind a target: make test ARGS='-k flower'
 ARGS ?=
 

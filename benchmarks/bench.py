@@ -12,42 +12,46 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 
-from harness.effort import Effort, add_options, chosen_effort
+from harness.effort import Effort, add_file_option, add_options, chosen_effort
+from harness.failure import MeasurementFailedError
 from harness.lines import result_lines
 from harness.machine import surroundings
 from harness.results import Result
-from harness.runner import ROOT, MeasurementFailedError, chosen_measurements, measure
+from harness.runner import ROOT, chosen_measurements, measure
+from harness.signals import exit_on_signals
 
 
 def main() -> None:
     """Measure, print, and write the results."""
     options = _options()
-    before = surroundings(ROOT)
-    found, failed = _measure_all(chosen_measurements(options.only), chosen_effort(options))
+    exit_on_signals()
+    before, effort = surroundings(ROOT), chosen_effort(options)
+    found, failed = _measure_all(chosen_measurements(options.only), effort)
+    if failed:
+        sys.exit(f"\nFailed, so no results are written: {', '.join(failed)}")
     if options.json:
-        written = before | {"results": [asdict(result) for result in found]}
+        written = before | {"effort": asdict(effort), "results": [asdict(one) for one in found]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
-    sys.exit(1 if failed else 0)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results into it")
+    add_file_option(parser)
     return parser.parse_args()
 
 
-def _measure_all(names: list[str], effort: Effort) -> tuple[list[Result], int]:
+def _measure_all(names: list[str], effort: Effort) -> tuple[list[Result], list[str]]:
+    """What was found, and the measurements that have failed."""
     found: list[Result] = []
-    failed = 0
+    failed: list[str] = []
     for name in names:
         begun = time.monotonic()
         try:
             results = measure(name, effort)
         except MeasurementFailedError as error:
-            failed += 1
+            failed.append(name)
             print(f"\n{name} FAILED: {error}", flush=True)
             continue
         found += results

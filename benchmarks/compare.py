@@ -20,16 +20,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from harness.effort import Effort, add_options, chosen_effort
+from harness.effort import Effort, add_file_option, add_options, chosen_effort
+from harness.failure import MeasurementFailedError
 from harness.lines import number, times
 from harness.results import Result, Spread
-from harness.runner import (
-    PACKAGES,
-    ROOT,
-    MeasurementFailedError,
-    chosen_measurements,
-    measure,
-)
+from harness.runner import PACKAGES, ROOT, chosen_measurements, measure
+from harness.signals import exit_on_signals
 
 SMALL = Effort(runs=120, samples=12)
 """Of one of many rounds."""
@@ -51,6 +47,7 @@ class Pair:
 def main() -> None:
     """Measure both, and print them side by side."""
     options = _options()
+    exit_on_signals()
     names = chosen_measurements(options.only)
     compared: dict[Key, Pair] = {}
     failed = 0
@@ -75,7 +72,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("revision", metavar="REV", help="a commit, tag or branch")
     add_options(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write both into it")
+    add_file_option(parser)
     parser.set_defaults(rounds=3)
     return parser.parse_args()
 

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.effort import Effort
+from harness.ended import ended
 from harness.results import Figure, Result, Values, results
 from harness.rounds import alternate
 
@@ -92,7 +93,7 @@ def _ours(starts: int) -> Values:
         "startup.enqueue": script.last_line,
         "startup.enqueue_cpu": script.cpu,
         "startup.status": _median(starts, partial(_run, [*command, "status"])).cpu,
-        "startup.doctor": _median(starts, partial(_run, [*command, "doctor"])).cpu,
+        "startup.doctor": _median(starts, partial(_run, [*command, "doctor"], status=1)).cpu,
         "startup.dice": dice.wall,
         "startup.dice_end": dice.wall - dice.last_line,
         "startup.dice_cpu": dice.cpu,
@@ -117,14 +118,23 @@ def _pydantic(starts: int) -> Values:
 def _run_embedded() -> Process:
     environment = {k: v for k, v in os.environ.items() if k != "THREADMILL_REDIS_URL"}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        process = _run(["-c", DICE + LAST_LINE], environment=environment, folder=folder)
-        end_server(Path(folder) / FOLDER)
-    return process
+        try:
+            return _run(["-c", DICE + LAST_LINE], environment=environment, folder=folder)
+        finally:
+            end_server(Path(folder) / FOLDER)
 
 
 def _run(
-    command: Sequence[str], environment: Mapping[str, str] = os.environ, folder: str = "."
+    command: Sequence[str],
+    environment: Mapping[str, str] = os.environ,
+    folder: str = ".",
+    status: int = 0,
 ) -> Process:
+    """One process, from its start to its end.
+
+    Raises:
+        RuntimeError: it has ended with another status, so it has not done what is measured.
+    """
     begun = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -134,17 +144,25 @@ def _run(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, _, used = os.wait4(process.pid, 0)
-    wall = time.monotonic() - begun
-    process.returncode = 0
-    last = [float(line.split()[-1]) for line in said.splitlines() if line.startswith("last line")]
+    with ended(process):
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, how, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(how)
+    if process.returncode != status:
+        raise RuntimeError(f"{command} has ended with status {process.returncode}: {said}")
     return Process(
         cpu=(used.ru_utime + used.ru_stime) * 1000,
         wall=wall * 1000,
-        last_line=(last[0] - begun) * 1000 if last else 0.0,
+        last_line=_last_line(said, begun) * 1000,
     )
+
+
+def _last_line(said: str, begun: float) -> float:
+    """Seconds from the begin until the last line was reached; 0 if it does not say so."""
+    times = [float(line.split()[-1]) for line in said.splitlines() if line.startswith("last line")]
+    return times[0] - begun if times else 0.0
 
 
 def _median(starts: int, start: Callable[[], Process]) -> Process:

@@ -24,6 +24,7 @@ from pathlib import Path
 from harness.cpu import cpu_seconds
 from harness.ended import ended
 from harness.servers import free_port, start_redis, start_standin
+from harness.signals import exit_on_signals
 
 from threadmill import Assistant
 from threadmill.client.current import close_client
@@ -68,6 +69,7 @@ class Watched:
 def main() -> None:
     """Measure, print, and say whether the targets hold."""
     options = _options()
+    exit_on_signals()
     with ExitStack() as stack:
         os.environ["THREADMILL_REDIS_URL"] = stack.enter_context(start_redis())
         os.environ["OPENAI_BASE_URL"] = stack.enter_context(start_standin())

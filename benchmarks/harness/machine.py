@@ -40,7 +40,10 @@ def surroundings(root: Path) -> dict[str, Any]:
 
 def revision(root: Path) -> str:
     """The commit that changed the packages last; with a plus if something has changed since."""
-    changed = _git(root, "status", "--porcelain", "--", *PACKAGES)
+    try:
+        changed = _git(root, "status", "--porcelain", "--", *PACKAGES)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"  # not a clone, or git is missing
     return _git(root, "log", "-1", "--format=%h", "--", *PACKAGES) + ("+" if changed else "")
 
 

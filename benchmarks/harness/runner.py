@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from harness.effort import Effort
+from harness.failure import MeasurementFailedError
 from harness.results import Result
 from harness.servers import start_redis, start_standin
 
@@ -29,12 +30,10 @@ MEASUREMENTS = {
 }
 """Their modules, by name."""
 _MOST_SECONDS = 400.0
+"""Of a measurement with the usual effort."""
+_ENDING_SECONDS = 15.0
 _OPEN_FILES = 8192
 """A thousand streams are a thousand connections, in the worker and in the provider."""
-
-
-class MeasurementFailedError(Exception):
-    """A measurement has ended with an error, or not in time."""
 
 
 def measure(name: str, effort: Effort, tree: Path = ROOT) -> list[Result]:
@@ -52,7 +51,8 @@ def measure(name: str, effort: Effort, tree: Path = ROOT) -> list[Result]:
     with tempfile.NamedTemporaryFile(suffix=".json") as file, start_redis() as redis_url:
         with start_standin() as provider_url:
             environment = _environment(tree, redis_url, provider_url)
-            _perform([MEASUREMENTS[name], effort.to_json(), file.name], environment)
+            arguments = [MEASUREMENTS[name], effort.to_json(), file.name]
+            _perform(arguments, environment, _MOST_SECONDS * effort.size())
         return [Result(**fields) for fields in json.loads(Path(file.name).read_text())]
 
 
@@ -80,7 +80,7 @@ def _environment(tree: Path, redis_url: str, provider_url: str) -> dict[str, str
     }
 
 
-def _perform(arguments: list[str], environment: dict[str, str]) -> None:
+def _perform(arguments: list[str], environment: dict[str, str], seconds: float) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.one", *arguments],
         env=environment,
@@ -89,9 +89,9 @@ def _perform(arguments: list[str], environment: dict[str, str]) -> None:
         text=True,
     )
     try:
-        _, errors = process.communicate(timeout=_MOST_SECONDS)
+        _, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise MeasurementFailedError(f"not done after {_MOST_SECONDS:g} s") from None
+        raise MeasurementFailedError(f"not done after {seconds:.0f} s") from None
     finally:
         _end_session(process)
     if process.returncode:
@@ -99,7 +99,10 @@ def _perform(arguments: list[str], environment: dict[str, str]) -> None:
 
 
 def _end_session(process: subprocess.Popen[str]) -> None:
-    """End it, and what it has started and could not end itself."""
+    """Let it end, and end what it has started and could not end itself."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_ENDING_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from harness.ended import ended
@@ -22,8 +22,7 @@ WARM_UP_RUNS = 32
 def worker(concurrency: int = 200, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A worker of ours that has executed runs."""
     with ExitStack() as stack:
-        started = _start_threadmill(concurrency, settings)
-        stack.enter_context(ended(started))
+        [started] = _start_workers(stack, 1, concurrency, settings)
         _warm_up()
         yield started
 
@@ -32,11 +31,7 @@ def worker(concurrency: int = 200, **settings: str) -> Iterator[subprocess.Popen
 def several_workers(count: int, concurrency: int) -> Iterator[list[subprocess.Popen[str]]]:
     """So many workers of ours, all of which take runs."""
     with ExitStack() as stack:
-        started = [_start_threadmill(concurrency, {}) for _ in range(count)]
-        for one in started:
-            stack.enter_context(ended(one))
-        server = connected()
-        wait_until(lambda: server.hlen("threadmill:{workers}:alive") == count, "the workers")
+        started = _start_workers(stack, count, concurrency, {})
         _warm_up(count * WARM_UP_RUNS)
         yield started
 
@@ -52,7 +47,7 @@ def plain_worker(pool: str, concurrency: int) -> Iterator[subprocess.Popen[str]]
     with ended(_started(command)) as process:
         for number in range(WARM_UP_RUNS):
             answer.delay(f"warm-up-{number}", "tokens=2 delay=0.5")
-        wait_until(lambda: plain_runs_finished() == WARM_UP_RUNS, "the plain task")
+        _wait_for([process], lambda: plain_runs_finished() == WARM_UP_RUNS)
         yield process
 
 
@@ -70,17 +65,40 @@ def _warm_up(runs: int = WARM_UP_RUNS) -> None:
         run.wait(GIVE_UP_SECONDS)
 
 
-def _start_threadmill(concurrency: int, settings: dict[str, str]) -> subprocess.Popen[str]:
+def _start_workers(
+    stack: ExitStack, count: int, concurrency: int, settings: dict[str, str]
+) -> list[subprocess.Popen[str]]:
+    """So many, alive, until the stack is left."""
     command = [sys.executable, "-m", "threadmill", "worker", "processes.bot"]
     command += ["--log-level", "WARNING"]
     given = {"THREADMILL_CONCURRENCY": str(concurrency), "THREADMILL_DRAIN_SECONDS": "0"}
-    return _started(command, given | settings)
+    started = [
+        stack.enter_context(ended(_started(command, given | settings))) for _ in range(count)
+    ]
+    server = connected()
+    _wait_for(started, lambda: server.hlen("threadmill:{workers}:alive") == count)
+    return started
+
+
+def _wait_for(started: list[subprocess.Popen[str]], are_ready: Callable[[], bool]) -> None:
+    """Wait until these workers are ready.
+
+    Raises:
+        RuntimeError: one has ended instead.
+    """
+    wait_until(lambda: are_ready() or _ended(started), "the workers")
+    if ended_ones := _ended(started):
+        raise RuntimeError(f"a worker has ended with status {ended_ones[0].returncode}")
+
+
+def _ended(started: list[subprocess.Popen[str]]) -> list[subprocess.Popen[str]]:
+    return [one for one in started if one.poll() is not None]
 
 
 def _started(
     command: list[str], environment: dict[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    quiet = subprocess.DEVNULL
+    """What it says goes where this process says why it has failed."""
     return subprocess.Popen(
-        command, env=os.environ | (environment or {}), stdout=quiet, stderr=quiet, text=True
+        command, env=os.environ | (environment or {}), stdout=subprocess.DEVNULL, text=True
     )

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture(autouse=True)
-def found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The benchmarks are scripts, not a package: their modules are found in their folder."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
 
 
 def measured(*, rounds: int, with_peers: bool) -> tuple[list[str], Any]:
@@ -55,6 +46,15 @@ def test_a_ratio_is_that_of_one_round() -> None:
     ratio = result.ratio("peer")
     assert (ratio.low, ratio.high) == (1 / 4, 4 / 6)
     assert ratio.median == pytest.approx((1 / 4 + 4 / 6) / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "median"), [([3], 3), ([5, 1], 3), ([9, 1, 2], 2), ([4, 100, 1, 2], 3)]
+)
+def test_a_spread_is_the_median_and_the_extremes(values: list[float], median: float) -> None:
+    from harness.results import Spread
+
+    assert Spread.of(values) == Spread(median=median, low=min(values), high=max(values))
 
 
 def test_a_plot_has_every_point_and_is_the_same_each_time() -> None:

@@ -1,0 +1,3 @@
+from tests.support.benchmarks import benchmarks_found
+
+__all__ = ["benchmarks_found"]
