@@ -121,7 +121,8 @@ def written_events(held: Any, events: Iterable[Any], *, cut: bool = False) -> tu
 def _item(writer: MessageWriter, enclosed: Enclosed, *, cut: bool) -> Any:
     if not cut:
         return writer.complete(Batch(), enclosed, None)
-    return json.loads(writer.partial("max_tokens", "completed", enclosed).items[1])
+    batch = writer.partial("max_tokens", "completed", enclosed)
+    return json.loads(batch.changes.items[1])
 
 
 def text_of(message: Message) -> Any:

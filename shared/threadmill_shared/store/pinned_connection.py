@@ -19,6 +19,9 @@ from threadmill_shared.store.connections import StoreClient
 
 Command = tuple[Any, ...]
 
+_LEAST_SHARE = 0.9
+"""Of the time that an answer may take, each one has at least this."""
+
 
 class PinnedConnection:
     """Asks over one connection of the client's, and answers as the server does."""
@@ -92,9 +95,16 @@ class PinnedConnection:
             answer = await connection.read_response()  # with a time, a broken socket reads as None
         except redis_errors.ResponseError as error:
             answer = error
-        if self._seconds is not None:
-            limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        self._extend(limit)
         return answer
+
+    def _extend(self, limit: asyncio.Timeout) -> None:
+        """Give the next answer its time; not each of many at once, since that makes a timer."""
+        if self._seconds is None:
+            return
+        now, until = asyncio.get_running_loop().time(), limit.when() or 0.0
+        if until - now < _LEAST_SHARE * self._seconds:
+            limit.reschedule(now + self._seconds)
 
 
 def _is_of_replica(answer: Any) -> bool:

@@ -90,7 +90,9 @@ async def test_what_an_earlier_release_has_written_is_listed_as_if_this_one_had(
     await held.finish(Status.COMPLETED, Batch())
     held = await scene.claim(runs[2])
     batch = Batch()
-    batch.fields["last_error"] = '{"code":"server_error","name":"worker_lost","message":"x"}'
+    batch.changes.fields["last_error"] = (
+        '{"code":"server_error","name":"worker_lost","message":"x"}'
+    )
     await held.finish(Status.FAILED, batch)
     before = await scene.contents()
     await forget_indexes(scene)

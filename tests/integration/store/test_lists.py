@@ -39,7 +39,7 @@ def assistant(name: str, id: str | None = None) -> RunSnapshot:
 async def fail(scene: Scene, run_id: str, name: str) -> None:
     held = await scene.claim(run_id)
     batch = Batch()
-    batch.fields["last_error"] = to_json(LastError.of(name, "no luck")).decode()
+    batch.changes.fields["last_error"] = to_json(LastError.of(name, "no luck")).decode()
     await held.finish(Status.FAILED, batch)
 
 

@@ -89,3 +89,8 @@ async def test_a_server_that_has_become_a_replica_is_left_for_the_one_at_its_add
             assert is_passing(refusal)
             assert await kept.ask([("SET", "a", 2)]) == ["OK"]
             await client.aclose()
+
+
+async def test_each_of_several_slow_answers_has_a_time_of_its_own(kept):
+    slow = ("BLPOP", "nothing", "0.3")
+    assert await kept.ask([slow, slow, slow, ("ECHO", "a")]) == [None, None, None, "a"]

@@ -48,12 +48,12 @@ class Write:
         batch = Batch()
         for record in self.records:
             batch.record(read_record(record))
-        batch.fields.update(self.fields)
-        batch.items += [part for item in self.items for part in item]
+        batch.changes.fields.update(self.fields)
+        batch.changes.items += [part for item in self.items for part in item]
         for number, status in self.steps:
             batch.step(number, {"calls": []}, status)
-        batch.opened += [part for call in self.opened for part in call]
-        batch.closed += self.closed
+        batch.changes.opened += [part for call in self.opened for part in call]
+        batch.changes.closed += self.closed
         count, records, rest = batch.encoded()
         return count, records, tuple(rest)
 
