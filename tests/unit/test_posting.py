@@ -203,3 +203,21 @@ def test_the_body_of_a_response_is_left_to_be_read_and_closed_by_its_reader():
 
     assert content == b"data: 1\n\n"
     assert response.is_closed
+
+
+def test_a_package_that_sends_idempotency_keys_sends_another_with_each_request(monkeypatch):
+    make, keys = AsyncOpenAI.__init__, []
+
+    def make_with_header(client: AsyncOpenAI, **options: Any) -> None:
+        make(client, **options)
+        client._idempotency_header = "Idempotency-Key"
+
+    monkeypatch.setattr(AsyncOpenAI, "__init__", make_with_header)
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        return httpx2.Response(200, stream=httpx2.ByteStream(b"data: 1\n\n"))
+
+    for _ in range(3):
+        asked(post, "/responses", {"model": "m"}, answer)
+    assert len(set(keys)) == 3

@@ -8,7 +8,10 @@ the client's, as ever.
 
 from __future__ import annotations
 
+import os
+import uuid
 from functools import lru_cache
+from itertools import count
 from typing import Any, cast
 
 import httpx2
@@ -17,6 +20,8 @@ from pydantic_core import to_json
 
 _STREAM: Any = AsyncStream[object]
 """Asked for by the package's types; it reads nothing."""
+_IMPORT = uuid.uuid4().hex
+_NUMBERS = count()
 
 
 async def post(client: AsyncOpenAI, path: str, body: dict[str, Any]) -> httpx2.Response:
@@ -48,10 +53,15 @@ def _address(base: httpx2.URL, path: str) -> str:
 
 
 def _options(client: AsyncOpenAI) -> Any:
-    """What the package takes if nothing is said; it would copy each of these values deeply."""
+    """What the package takes if nothing is said; it would copy each of these values deeply.
+
+    And take an idempotency key out of the system's random numbers, which lets other threads run
+    meanwhile. OpenAI's API knows no such keys, so none is sent.
+    """
     return {
         "headers": {},
         "params": {},
+        "idempotency_key": f"threadmill-{_IMPORT}-{os.getpid()}-{next(_NUMBERS)}",
         "max_retries": client.max_retries,
         "timeout": client.timeout,
         "security": {"bearer_auth": True},
