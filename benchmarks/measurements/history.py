@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from harness.cpu import Stopwatch, cpu_seconds
 from harness.effort import Effort
@@ -15,6 +19,7 @@ from harness.store import emptied
 from harness.workers import worker
 
 from threadmill import Assistant, Thread
+from threadmill.transfer import import_file
 
 SHORTEST = "10 messages"
 LENGTHS = {SHORTEST: 10, "100 messages": 100, "1,000 messages": 1000, "threadmill": 10_000}
@@ -25,7 +30,7 @@ FIGURES = (
     Figure("history.messages_cpu", "get_messages, CPU of the reader", "ms", (SHORTEST,)),
 )
 LAST = {"type": "last_messages", "last_messages": 20}
-ADDED_AT_ONCE = 500
+TEXT = "What is the capital of France, and how many people live in it? " * 2
 PAGES = 30
 
 
@@ -57,10 +62,26 @@ def _thread_maker(length: int, says: int) -> Callable[[], Thread]:
 
 
 def _filled(length: int) -> Thread:
-    thread, text = Thread(), "What is the capital of France, and how many people live in it? "
-    for begun in range(0, length, ADDED_AT_ONCE):
-        thread.create([text * 2] * min(ADDED_AT_ONCE, length - begun))
-    return thread
+    """A thread in which the user and the assistant take turns: a turn is sent whole, or not."""
+    key = f"thread_{uuid.uuid4().hex}"
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps(line) + "\n" for line in _lines(key, length))
+        file.flush()
+        import_file(file.name)
+    return Thread(key=key)
+
+
+def _lines(key: str, length: int) -> Iterator[dict[str, Any]]:
+    yield {"object": "thread", "id": key, "created_at": 1}
+    for number in range(length):
+        yield {
+            "object": "thread.message",
+            "id": f"msg_{uuid.uuid4().hex}",
+            "thread_id": key,
+            "role": "assistant" if number % 2 else "user",
+            "created_at": number + 1,
+            "content": [{"type": "text", "text": {"value": TEXT, "annotations": []}}],
+        }
 
 
 def _values(make_thread: Callable[[], Thread], pid: int, says: int) -> Values:
