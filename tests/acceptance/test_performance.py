@@ -1,7 +1,7 @@
-"""What users feel costs at most about twice what it should, beside its peer in the same run.
+"""What users feel costs little more than it should, beside its peer in the same run.
 
 `make bench` measures more, and more closely. Here only CPU time counts, and the margin is wide, so
-that a busy machine does not fail.
+that a busy machine does not fail. But what it once was, before it was made faster, fails.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-IMPORT, ENQUEUE, ENQUEUE_AT_ONCE, SHORT_RUN = 1.0, 1 / 0.6, 1.0, 0.42
-"""What the CPU time should be at most, as multiples of the peer's."""
+IMPORT, ENQUEUE, ENQUEUE_AT_ONCE = 1.0, 1 / 0.6, 1.0
+"""What the CPU time should be at most, as multiples of the peer's; once it was 3.3, 5.6 and 2.7."""
 MARGIN = 2
+SHORT_RUN = 0.48
+"""The lowest of some rounds is below; it should be 0.42, and once was 0.56."""
 
 pytestmark = pytest.mark.quiet
 
@@ -38,8 +40,13 @@ def measured(name: str, folder: Path, *options: str) -> dict[str, dict[str, Any]
 
 def ratio(result: dict[str, Any], peer: str) -> float:
     """How many times the peer's it is; the median of the rounds."""
+    return median(ratios(result, peer))
+
+
+def ratios(result: dict[str, Any], peer: str) -> list[float]:
+    """How many times the peer's it is, in each round."""
     pairs = zip(result["values"], result["peers"][peer], strict=True)
-    return median(ours / theirs for ours, theirs in pairs)
+    return [ours / theirs for ours, theirs in pairs]
 
 
 def cpu_of(code: str) -> float:
@@ -63,5 +70,6 @@ def test_an_enqueue_costs_its_caller_little_more_cpu_than_a_bare_send_task(tmp_p
 
 
 def test_a_short_run_costs_its_worker_less_cpu_than_the_bare_sdk_uses(tmp_path: Path) -> None:
-    found = measured("short_run", tmp_path, "--rounds", "1", "--runs", "150")
-    assert ratio(found["short_run.cpu"], "bare SDK") < MARGIN * SHORT_RUN
+    found = measured("short_run", tmp_path, "--rounds", "4", "--runs", "150")
+    # The lowest: whatever else the machine does makes it dearer, and the SDK's loop as well.
+    assert min(ratios(found["short_run.cpu"], "bare SDK")) < SHORT_RUN
