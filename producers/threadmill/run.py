@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,8 +12,7 @@ from threadmill import runs
 from threadmill.client.client import NewRun, RunView
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
-from threadmill_shared import errors, ids
-from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
+from threadmill_shared import errors, ids, records
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from threadmill.runs.result_types import ResultType
     from threadmill_shared.events.decoder import Event
     from threadmill_shared.records.definition import ResultForm
+    from threadmill_shared.records.items import MessageItem
     from threadmill_shared.records.last_error import LastError
+    from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
     from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
@@ -45,8 +47,6 @@ class Run:
         self.id = run_id
         self.thread_id = thread_id
         self.status: Status = Status.QUEUED
-        self.messages: list[Message] = []
-        """The user's message first, if there is one, then the assistant's messages."""
         self.steps: list[Step] = []
         self.data: Any = None
         """The data that a tool passed to `EndRun`."""
@@ -73,6 +73,8 @@ class Run:
         """How the run's last message holds its result; None: it has no result."""
         self._expected: ResultType[Any] | None = None
         self._functions: tuple[Tool, ...] = ()
+        self._said: MessageItem | None = None
+        """The user's message as it was written, if the handle shows a run that was just created."""
 
     def __show__(self, view: RunView) -> None:
         """Show the run as it was read."""
@@ -81,13 +83,15 @@ class Run:
         self.messages = view.messages
         self.steps = view.steps
         self.data = record.data
-        self.usage = RunUsage.model_validate(record.usage) if record.usage else None
+        self.usage = records.objects.RunUsage.model_validate(record.usage) if record.usage else None
         self.last_error = record.last_error
         self.incomplete_reason = record.reason
         self.attempt = record.attempts
         self.worker = record.worker
         self.assistant_name = record.request.assistant_name
-        self.required_action = RequiredAction.of(view.parked) if view.parked else None
+        self.required_action = None
+        if view.parked:
+            self.required_action = records.objects.RequiredAction.of(view.parked)
         self.assistant_version = record.request.assistant_version
         self.created_at = record.created_at // 1000
         self.started_at = None if record.started_at is None else record.started_at // 1000
@@ -97,7 +101,7 @@ class Run:
     def __show_new__(self, new: NewRun) -> None:
         """Show a run that was just created as it was written."""
         request = new.command.request
-        self.messages = new.messages
+        self._said = new.command.message_item()
         self.assistant_name = request.assistant_name
         self.assistant_version = request.assistant_version
         self.created_at = new.created_at // 1000
@@ -112,6 +116,13 @@ class Run:
         """
         self._functions = tuple(functions)
         self._expected = expected
+
+    @cached_property
+    def messages(self) -> builtins.list[Message]:
+        """The user's message first, if there is one, then the assistant's messages."""
+        if self._said is None or self.created_at is None:
+            return []
+        return [records.objects.Message.read(self.thread_id, self._said, self.created_at * 1000)]
 
     @property
     def text(self) -> str:

@@ -58,8 +58,9 @@ def test_the_handle_of_a_new_run_without_a_message_shows_what_a_loaded_one_shows
 
 def shown(run: Run) -> dict[str, Any]:
     """All that a handle shows, and how it reads its result; what its caller has is left out."""
-    own = ("_functions", "_expected")
-    return {name: value for name, value in vars(run).items() if name not in own}
+    own = ("_functions", "_expected", "_said")
+    found = {name: value for name, value in vars(run).items() if name not in own}
+    return {**found, "messages": run.messages}
 
 
 def test_a_threads_metadata_is_kept_by_the_run_that_makes_it_and_can_be_read_back() -> None:

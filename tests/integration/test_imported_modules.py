@@ -47,6 +47,14 @@ def test_an_enqueue_imports_what_the_store_needs_and_no_more() -> None:
     assert not found & {"threadmill.printing.display", "threadmill.cli", "threadmill.embedded"}
 
 
+def test_an_enqueue_builds_no_message_until_its_handle_is_asked_for_one() -> None:
+    enqueue = "from threadmill import Assistant\nrun = Assistant('ai').enqueue('Hello!')\n"
+    objects = "threadmill_shared.records.objects"
+    assert objects not in imported_by(enqueue)
+    look = "first = run.messages\nassert first is run.messages and first[0].text == 'Hello!'"
+    assert objects in imported_by(enqueue + look)
+
+
 def test_an_enqueue_imports_jinja_if_the_instructions_are_a_template() -> None:
     found = imported_by(ENQUEUE.format(instructions="You are {{ self_.name }}."))
     assert "jinja2" in found

@@ -27,7 +27,6 @@ from threadmill_shared.records.changes import (
     ParkedCall,
     WaitsFor,
 )
-from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.run_request import RunRequest, enqueue_command
@@ -37,6 +36,7 @@ from threadmill_shared.store.store import Store
 
 if TYPE_CHECKING:
     from threadmill_shared.events.decoder import Event
+    from threadmill_shared.records.objects import Message, Step
     from threadmill_shared.store.parked_runs import CallOutcome
     from threadmill_shared.tools import Tool
 
@@ -68,14 +68,6 @@ class NewRun:
     command: EnqueueCommand
     created_at: int
     """Milliseconds of the server's clock."""
-
-    @property
-    def messages(self) -> list[Message]:
-        """The user's message, if there is one."""
-        item = self.command.message_item()
-        if item is None:
-            return []
-        return [Message.read(self.command.thread_id, item, self.created_at)]
 
 
 class OwnWorker(Protocol):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from threadmill_shared import errors, ids
+from threadmill_shared import errors, ids, records
 from threadmill_shared.records.changes import (
     CANCEL_MS,
     Dispatch,
@@ -24,7 +24,6 @@ from threadmill_shared.records.changes import (
 from threadmill_shared.records.definition import snapshot_json
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
-from threadmill_shared.records.objects import Step
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.bulk_enqueue import BulkEnqueue, Reply
 from threadmill_shared.store.files import Files
@@ -36,6 +35,9 @@ from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
+
+if TYPE_CHECKING:
+    from threadmill_shared.records.objects import Step
 
 _STORED_BEFORE = ("again", "same", "mismatch")
 """Replies to an enqueue that needs no room."""
@@ -80,7 +82,9 @@ class Runs:
 
     async def steps(self, run_id: str) -> list[Step]:
         """The run's steps, in order."""
-        return Step.read_all(run_id, await self._runner.hash_fields(self._keys.steps(run_id)))
+        return records.objects.Step.read_all(
+            run_id, await self._runner.hash_fields(self._keys.steps(run_id))
+        )
 
     async def newest_of_thread(self, thread_id: str, limit: int) -> list[RunRecord]:
         """The thread's newest runs, oldest first."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors, ids
+from threadmill_shared import errors, ids, records
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, Item, MessageItem
-from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
@@ -20,6 +19,9 @@ from threadmill_shared.store.replies import refuse_thread
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
+
+if TYPE_CHECKING:
+    from threadmill_shared.records.objects import Message
 
 
 class Threads:
@@ -229,7 +231,7 @@ def _raw_message(thread_id: str, raw: Any) -> Message:
 
 def _message(thread_id: str, item: MessageItem, at: int) -> Message:
     with reading(item["id"]):
-        return Message.read(thread_id, item, at)
+        return records.objects.Message.read(thread_id, item, at)
 
 
 def _scores(found: Sequence[Any]) -> list[int]:
