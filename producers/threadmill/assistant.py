@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+import threadmill
+import threadmill_shared.tools
 from threadmill import handlers, runs, terminal
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client
@@ -32,16 +34,9 @@ from threadmill_shared.records.texts import check_queue_name, check_text
 if TYPE_CHECKING:
     from threadmill.client.client import Client
     from threadmill.run import Run
-    from threadmill.runs.attachments import Files
-    from threadmill.runs.options import EnqueueOptions, Job, SayOptions
-    from threadmill.runs.registration import Entry, Registrant, Registration
+    from threadmill.runs.registration import Registrant, Registration
     from threadmill.runs.request import RequestedRun
-    from threadmill.runs.tool_list import ToolList
-    from threadmill_shared.records.changes import WhenBusy
-    from threadmill_shared.records.definition import Definition
     from threadmill_shared.records.model_options import ReasoningEffort, Verbosity
-    from threadmill_shared.records.page import Page
-    from threadmill_shared.tools import Tool
 
 _POSITIONAL = ("name", "instructions", "model", "tools")
 
@@ -125,8 +120,11 @@ class Assistant(ContextManager, LateSchema, Publishable):
     """The version under which this definition was read or stored."""
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
-    _registration: Registration = PrivateAttr(default_factory=_new_registration)
-    _entries: builtins.list[Entry] = PrivateAttr(default_factory=_new_list)
+    # Their types would be imported by pydantic.
+    _registration: Any = PrivateAttr(default_factory=_new_registration)
+    """A `Registration`."""
+    _entries: builtins.list[Any] = PrivateAttr(default_factory=_new_list)
+    """An `Entry` for each `with` block that is entered."""
 
     if TYPE_CHECKING:
 
@@ -174,7 +172,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
                 )
             super().__init__(**given, **fields)
 
-    def definition(self) -> Definition:
+    def definition(self) -> records.definition.Definition:
         """This assistant without its functions, as it is stored and published.
 
         Raises:
@@ -183,7 +181,9 @@ class Assistant(ContextManager, LateSchema, Publishable):
         own = _own_fields(type(self))
         return runs.definitions.definition_of(self, version=self._version, own=own)
 
-    def __define__(self, tools: Sequence[Any], offered: ToolList, model: str) -> Definition:
+    def __define__(
+        self, tools: Sequence[Any], offered: runs.tool_list.ToolList, model: str
+    ) -> records.definition.Definition:
         """The definition of one run, which may have other tools and another model.
 
         Raises:
@@ -195,7 +195,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
             self, tools, offered, model, version=self._version, own=_own_fields(type(self))
         )
 
-    def functions(self) -> builtins.list[Tool]:
+    def functions(self) -> builtins.list[threadmill_shared.tools.Tool]:
         """The functions among its tools."""
         return runs.tool_list.functions(self.tools)
 
@@ -217,7 +217,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
     def pre_run_hook(self) -> None:
         """Called before `say` or `Thread.run` enqueues a run; override it to use it."""
 
-    def post_run_hook(self, run: Run) -> None:
+    def post_run_hook(self, run: threadmill.Run) -> None:
         """Called with the run when it has ended; override it to use it."""
 
     # ---- registration ------------------------------------------------------------------------
@@ -264,7 +264,9 @@ class Assistant(ContextManager, LateSchema, Publishable):
         return cls._registered(found, tools)
 
     @classmethod
-    def _registered(cls, found: Definition, tools: Sequence[Any] | None = None) -> Self:
+    def _registered(
+        cls, found: records.definition.Definition, tools: Sequence[Any] | None = None
+    ) -> Self:
         fields = runs.registration.fields_of(found, cls.model_fields)
         if tools is not None:
             fields["tools"] = [*tools]
@@ -274,7 +276,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
         return loaded
 
     @classmethod
-    def list(cls, *, limit: int = 20, cursor: str | None = None) -> Page[Self]:
+    def list(cls, *, limit: int = 20, cursor: str | None = None) -> threadmill.Page[Self]:
         """A page of the assistants that were created or that workers publish, newest first.
 
         Args:
@@ -287,12 +289,14 @@ class Assistant(ContextManager, LateSchema, Publishable):
         return drive(cls._list(limit=limit, cursor=cursor))
 
     @classmethod
-    async def list_async(cls, *, limit: int = 20, cursor: str | None = None) -> Page[Self]:
+    async def list_async(
+        cls, *, limit: int = 20, cursor: str | None = None
+    ) -> threadmill.Page[Self]:
         """Async version of `list`."""
         return await drive_async(cls._list(limit=limit, cursor=cursor))
 
     @classmethod
-    async def _list(cls, *, limit: int, cursor: str | None) -> Page[Self]:
+    async def _list(cls, *, limit: int, cursor: str | None) -> threadmill.Page[Self]:
         page = await runs.lists.assistant_page(limit=limit, cursor=cursor)
         return records.page.Page(
             [cls._registered(found) for found in page], page.cursor, page.incomplete
@@ -360,13 +364,13 @@ class Assistant(ContextManager, LateSchema, Publishable):
     delete = blocking(_delete)
     delete_async = awaitable(_delete)
 
-    def _new_definition(self) -> Definition:
+    def _new_definition(self) -> records.definition.Definition:
         return self.definition().model_copy(update={"id": ids.new_assistant_id(), "version": 1})
 
     def _registrant(self, client: Client) -> Registrant:
         return runs.registration.Registrant(self, self._note_registered, client.store.assistants)
 
-    def _note_registered(self, definition: Definition | None) -> None:
+    def _note_registered(self, definition: records.definition.Definition | None) -> None:
         self.id = None if definition is None else definition.id
         self._version = None if definition is None else definition.version
         self._is_registered = definition is not None
@@ -403,11 +407,11 @@ class Assistant(ContextManager, LateSchema, Publishable):
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
         *,
-        code_interpreter_files: Files = None,
-        file_search_files: Files = None,
-        image_files: Files = None,
-        **run_options: Unpack[SayOptions],
-    ) -> Run:
+        code_interpreter_files: runs.attachments.Files = None,
+        file_search_files: runs.attachments.Files = None,
+        image_files: runs.attachments.Files = None,
+        **run_options: Unpack[runs.options.SayOptions],
+    ) -> threadmill.Run:
         """Send a message, print the answer as it streams, and return the run when it has ended.
 
         Args:
@@ -470,15 +474,15 @@ class Assistant(ContextManager, LateSchema, Publishable):
         self,
         message: str,
         thread: Thread | None = None,
-        when_busy: WhenBusy = "queue",
+        when_busy: records.changes.WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
         *,
-        code_interpreter_files: Files = None,
-        file_search_files: Files = None,
-        image_files: Files = None,
-        **run_options: Unpack[EnqueueOptions],
-    ) -> Run:
+        code_interpreter_files: runs.attachments.Files = None,
+        file_search_files: runs.attachments.Files = None,
+        image_files: runs.attachments.Files = None,
+        **run_options: Unpack[runs.options.EnqueueOptions],
+    ) -> threadmill.Run:
         """Send a message, and return as soon as the run is stored; a worker does the rest.
 
         Args:
@@ -515,7 +519,9 @@ class Assistant(ContextManager, LateSchema, Publishable):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def _enqueue_many(self, jobs: Iterable[str | Job]) -> builtins.list[Run]:
+    async def _enqueue_many(
+        self, jobs: Iterable[str | threadmill.Job]
+    ) -> builtins.list[threadmill.Run]:
         """Send many messages, in few round trips; return when all runs are stored.
 
         All jobs are checked before anything is written. Those of one thread keep their order.

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import threadmill
 from threadmill import runs
 from threadmill.client.client import NewRun, RunView
 from threadmill.client.current import current_client
@@ -17,15 +18,12 @@ from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
 
 if TYPE_CHECKING:
-    from threadmill.runs.handles import AssistantHandle, ThreadHandle
-    from threadmill.runs.lists import Time
     from threadmill.runs.request import RequestedRun
     from threadmill.runs.result_types import ResultType
-    from threadmill_shared.events.decoder import Event
     from threadmill_shared.records.definition import ResultForm
     from threadmill_shared.records.items import MessageItem
     from threadmill_shared.records.last_error import LastError
-    from threadmill_shared.records.objects import Message, RequiredAction, RunUsage, Step
+    from threadmill_shared.records.objects import RequiredAction, RunUsage, Step
     from threadmill_shared.tools import Tool
 
 T = TypeVar("T")
@@ -118,7 +116,7 @@ class Run:
         self._expected = expected
 
     @cached_property
-    def messages(self) -> builtins.list[Message]:
+    def messages(self) -> builtins.list[threadmill.Message]:
         """The user's message first, if there is one, then the assistant's messages."""
         if self._said is None or self.created_at is None:
             return []
@@ -293,7 +291,7 @@ class Run:
     download = blocking(_download)
     download_async = awaitable(_download)
 
-    def events(self, after: int = 0) -> Iterator[Event]:
+    def events(self, after: int = 0) -> Iterator[threadmill.Event]:
         """The run's events after number `after`, as they arrive; the last one is `done`.
 
         Raises:
@@ -309,7 +307,7 @@ class Run:
         finally:
             drive(stream.close())
 
-    async def events_async(self, after: int = 0) -> AsyncIterator[Event]:
+    async def events_async(self, after: int = 0) -> AsyncIterator[threadmill.Event]:
         """Async version of `events`."""
         runs.checks.check_after(after)
         stream = runs.event_stream.EventStream(current_client(), self.id, after)
@@ -339,10 +337,10 @@ class Run:
         cls,
         *,
         status: Status | str | None = None,
-        assistant: AssistantHandle | str | None = None,
-        thread: ThreadHandle | str | None = None,
-        since: Time | None = None,
-        until: Time | None = None,
+        assistant: runs.handles.AssistantHandle | str | None = None,
+        thread: runs.handles.ThreadHandle | str | None = None,
+        since: runs.lists.Time | None = None,
+        until: runs.lists.Time | None = None,
         error: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
@@ -384,10 +382,10 @@ class Run:
         cls,
         *,
         status: Status | str | None = None,
-        assistant: AssistantHandle | str | None = None,
-        thread: ThreadHandle | str | None = None,
-        since: Time | None = None,
-        until: Time | None = None,
+        assistant: runs.handles.AssistantHandle | str | None = None,
+        thread: runs.handles.ThreadHandle | str | None = None,
+        since: runs.lists.Time | None = None,
+        until: runs.lists.Time | None = None,
         error: str | None = None,
         limit: int = 20,
         cursor: str | None = None,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+import threadmill.runs
 from threadmill import handlers, runs
 from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
@@ -15,15 +16,7 @@ from threadmill_shared import errors, ids, records
 from threadmill_shared.records.texts import check_key, check_text
 
 if TYPE_CHECKING:
-    from threadmill.run import Run
-    from threadmill.runs.attachments import Files
-    from threadmill.runs.handles import AssistantHandle
-    from threadmill.runs.lists import Time
-    from threadmill.runs.options import EnqueueOptions, SayOptions
-    from threadmill_shared.records.changes import WhenBusy
-    from threadmill_shared.records.objects import Message
-    from threadmill_shared.records.page import Page
-    from threadmill_shared.records.thread import ThreadRecord, ThreadRef
+    from threadmill_shared.records.thread import ThreadRecord
 
 
 class Thread(ContextManager):
@@ -81,7 +74,7 @@ class Thread(ContextManager):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _depth_lock=threading.Lock())  # a lock cannot be copied
 
-    def __reference__(self) -> ThreadRef:
+    def __reference__(self) -> records.thread.ThreadRef:
         """The thread, and whether it may be created now."""
         return records.thread.ThreadRef(
             self.id, create=not self._is_known, metadata=self.metadata, key=self.key
@@ -119,10 +112,10 @@ class Thread(ContextManager):
         self,
         message: str,
         role: str = "user",
-        code_interpreter_files: Files = None,
-        file_search_files: Files = None,
-        image_files: Files = None,
-    ) -> Message:
+        code_interpreter_files: threadmill.runs.attachments.Files = None,
+        file_search_files: threadmill.runs.attachments.Files = None,
+        image_files: threadmill.runs.attachments.Files = None,
+    ) -> threadmill.Message:
         """Add a message of the user.
 
         Args:
@@ -154,7 +147,7 @@ class Thread(ContextManager):
         limit: int = 20,
         before_message: str | None = None,
         after_message: str | None = None,
-    ) -> builtins.list[Message]:
+    ) -> builtins.list[threadmill.Message]:
         """A page of the thread's messages, in ascending order; by default the newest ones.
 
         Args:
@@ -170,7 +163,7 @@ class Thread(ContextManager):
         client = current_client()
         if self._is_known:
             await runs.threads.read_thread(self.id)
-        page: list[Message] = await client.call(
+        page: list[threadmill.Message] = await client.call(
             client.store.threads.messages(self.id, limit, before_message, after_message)
         )
         return page
@@ -180,12 +173,12 @@ class Thread(ContextManager):
 
     async def _run(
         self,
-        assistant: AssistantHandle,
+        assistant: threadmill.runs.handles.AssistantHandle,
         event_handler_class: Any = None,
         event_handler_kwargs: dict[str, Any] | None = None,
         timeout: float | None = None,
-        **run_options: Unpack[SayOptions],
-    ) -> Run:
+        **run_options: Unpack[threadmill.runs.options.SayOptions],
+    ) -> threadmill.Run:
         """Run an assistant on the thread as it is; returns when the run has ended.
 
         Raises:
@@ -206,12 +199,12 @@ class Thread(ContextManager):
 
     async def _enqueue(
         self,
-        assistant: AssistantHandle,
-        when_busy: WhenBusy = "queue",
+        assistant: threadmill.runs.handles.AssistantHandle,
+        when_busy: records.changes.WhenBusy = "queue",
         idempotency_key: str | None = None,
         context: dict[str, Any] | None = None,
-        **run_options: Unpack[EnqueueOptions],
-    ) -> Run:
+        **run_options: Unpack[threadmill.runs.options.EnqueueOptions],
+    ) -> threadmill.Run:
         """Run an assistant on the thread; returns as soon as the run is stored."""
         _refuse_name(assistant)
         options = runs.options.RequestOptions.of(
@@ -224,7 +217,7 @@ class Thread(ContextManager):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def _runs(self, limit: int = 20) -> builtins.list[Run]:
+    async def _runs(self, limit: int = 20) -> builtins.list[threadmill.Run]:
         """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
         from threadmill.run import stored_run  # noqa: PLC0415  it needs the records of runs
 
@@ -241,11 +234,11 @@ class Thread(ContextManager):
         cls,
         *,
         metadata: Mapping[str, str] | None = None,
-        since: Time | None = None,
-        until: Time | None = None,
+        since: threadmill.runs.lists.Time | None = None,
+        until: threadmill.runs.lists.Time | None = None,
         limit: int = 20,
         cursor: str | None = None,
-    ) -> Page[Thread]:
+    ) -> threadmill.Page[Thread]:
         """A page of all threads, the one that was active last first.
 
         Args:
@@ -266,11 +259,11 @@ class Thread(ContextManager):
         cls,
         *,
         metadata: Mapping[str, str] | None = None,
-        since: Time | None = None,
-        until: Time | None = None,
+        since: threadmill.runs.lists.Time | None = None,
+        until: threadmill.runs.lists.Time | None = None,
         limit: int = 20,
         cursor: str | None = None,
-    ) -> Page[Thread]:
+    ) -> threadmill.Page[Thread]:
         """Async version of `list`."""
         return await drive_async(
             _list(metadata=metadata, since=since, until=until, limit=limit, cursor=cursor)
@@ -311,7 +304,7 @@ class Thread(ContextManager):
                 raise
 
 
-async def _list(**wanted: Any) -> Page[Thread]:
+async def _list(**wanted: Any) -> threadmill.Page[Thread]:
     page = await runs.lists.thread_page(**wanted)
     return records.page.Page(
         [_listed_thread(record) for record in page], page.cursor, page.incomplete

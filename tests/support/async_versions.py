@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from threadmill import Assistant, Run, Thread
@@ -25,7 +26,9 @@ def methods(owner: type) -> dict[str, Callable[..., Any]]:
     return {
         name: getattr(owner, name)
         for name, value in found.items()
-        if inspect.isroutine(value) and not name.startswith("model_")  # pydantic's
+        if inspect.isroutine(value)
+        and not isinstance(value, cached_property)
+        and not name.startswith("model_")  # pydantic's
     }
 
 

@@ -7,12 +7,11 @@ import warnings
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+import threadmill
 from threadmill_shared import errors
 
 if TYPE_CHECKING:
     from threadmill.handlers.dispatcher import Dispatcher
-    from threadmill.run import Run
-    from threadmill_shared.events.decoder import Event
 
 logger = logging.getLogger("threadmill")
 
@@ -70,10 +69,10 @@ class EventHandler(Listener):
                     stacklevel=2,
                 )
 
-    def on_begin(self, run: Run) -> Any:
+    def on_begin(self, run: threadmill.Run) -> Any:
         """The run was enqueued; its events follow."""
 
-    def on_event(self, event: Event) -> Any:
+    def on_event(self, event: threadmill.Event) -> Any:
         """One event, before its specific hooks; includes `threadmill.*` and `done`."""
 
     def on_run_step_created(self, run_step: Any) -> Any:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import threadmill
 from threadmill import printing, runs
 from threadmill.client.current import current_client
 from threadmill.client.operations import drive_async
 from threadmill.handlers.base import EventHandler
-
-if TYPE_CHECKING:
-    from threadmill.run import Run
-    from threadmill_shared import errors
-    from threadmill_shared.events.decoder import Event
 
 _FOLDER = Path(".threadmill") / "files"
 """In the current folder; each run has a folder of its own there."""
@@ -35,11 +31,11 @@ class PrintHandler(EventHandler):
             print_messages=print_messages, print_steps=print_steps, is_local=self._is_local
         )
 
-    def on_begin(self, run: Run) -> None:
+    def on_begin(self, run: threadmill.Run) -> None:
         """Print the user's message."""
         self._printer.begin(run)
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: threadmill.Event) -> None:
         """Print what the event adds."""
         self._printer.show(event)
 
@@ -49,7 +45,7 @@ class PrintHandler(EventHandler):
             return None
         return drive_async(self._show_files(message.to_dict()))
 
-    def on_rewound(self, reason: errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
+    def on_rewound(self, reason: threadmill.errors.LogRewound) -> None:  # noqa: ARG002  it names the run only
         """Print a line about it, and the answer from its beginning."""
         self._printer.restart()
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+import threadmill
 from threadmill.printing.cards import CallsCard, Card, MessageCard
 from threadmill.printing.display import open_display
 from threadmill.printing.text import end_notice
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import Status
-
-if TYPE_CHECKING:
-    from threadmill.run import Run
 
 
 def pprint_messages(messages: Iterable[Message]) -> None:
@@ -32,7 +29,7 @@ def pprint_steps(steps: Iterable[Step]) -> None:
             display.notice(f"message {step.message_id}: {step.status}")
 
 
-def pprint_run(run: Run) -> None:
+def pprint_run(run: threadmill.Run) -> None:
     """Print a run: its messages and its tool calls in the order in which they happened."""
     display = open_display()
     for card in _cards(run):
@@ -42,7 +39,7 @@ def pprint_run(run: Run) -> None:
         display.notice(end_notice(run.status, reason), is_bad=run.last_error is not None)
 
 
-def _cards(run: Run) -> Iterable[Card]:
+def _cards(run: threadmill.Run) -> Iterable[Card]:
     """What no step wrote comes first: the user's message."""
     written = {step.message_id for step in run.steps}
     messages = {message.id: message for message in run.messages}
