@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from threadmill.embedded import quick_end
 from threadmill.embedded.server import FOLDER, ensure_server
 from threadmill_shared import errors
 from threadmill_shared.broker.queues import Queues
@@ -49,6 +50,7 @@ def begin(settings: Settings) -> tuple[Settings, EmbeddedWorker]:
     folder = Path.cwd() / FOLDER
     url = ensure_server(folder, _import_worker)
     _begin_logging(settings)
+    quick_end.arrange()
     _worker.hold_connection(url)
     _announce(folder)
     return settings.model_copy(update={"redis_url": SecretStr(url), "broker_url": None}), _worker
