@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -177,7 +178,7 @@ def kept_json(ai: Assistant, run: dict[str, Any]) -> tuple[str, str, str]:
     fields = runs._run_fields(command)
     stored = fields[fields.index("request") + 1]
     assert isinstance(stored, str)
-    return definition.model_dump_json(), stored, command.content_digest
+    return definition.model_dump_json(), json.dumps(json.loads(stored)), command.content_digest
 
 
 def fresh_json(ai: Assistant, run: dict[str, Any]) -> tuple[str, str, str]:
@@ -185,7 +186,20 @@ def fresh_json(ai: Assistant, run: dict[str, Any]) -> tuple[str, str, str]:
     asked = request(ai, definition, run)
     snapshot = fresh_snapshot(asked)
     digest = run_request._digest(asked, snapshot)
-    return definition.model_dump_json(), snapshot.model_dump_json(), digest
+    return definition.model_dump_json(), json.dumps(stored_fields(snapshot)), digest
+
+
+def stored_fields(snapshot: RunSnapshot) -> dict[str, Any]:
+    """What of a snapshot is stored: not what is empty, unless that means something."""
+    whole = json.loads(snapshot.model_dump_json())
+    options = {name: value for name, value in whole["options"].items() if value is not None}
+    if not options["metadata"]:
+        del options["metadata"]
+    return {
+        name: value
+        for name, value in (whole | {"options": options}).items()
+        if value not in (None, [])
+    }
 
 
 def request(ai: Assistant, definition: Definition, run: dict[str, Any]) -> RunRequest:

@@ -13,7 +13,12 @@ from threadmill_shared import errors
 from threadmill_shared.events.decoder import LogDecoder
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch
 from threadmill_shared.records.changes import content_digest
-from threadmill_shared.records.definition import Definition, RunOptions, RunSnapshot
+from threadmill_shared.records.definition import (
+    Definition,
+    RunOptions,
+    RunSnapshot,
+    snapshot_json,
+)
 from threadmill_shared.records.log import LogEntry, read_record
 from threadmill_shared.records.objects import Message, Step
 from threadmill_shared.records.run import RunRecord
@@ -40,6 +45,11 @@ FIRST_FORMAT: dict[type[Stored], str] = {
 }
 """What the first release writes, set or not, and therefore every later one."""
 
+UNSET_OPTIONS = {
+    *("tool_choice", "top_p", "max_completion_tokens", "response_format", "truncation_strategy"),
+    *("max_prompt_tokens", "reasoning_effort", "verbosity", "service_tier", "safety_identifier"),
+}
+
 BARE: dict[type[Stored], Stored] = {
     Definition: Definition(id="asst_1", name="Ada", model="m"),
     RunOptions: RunOptions(),
@@ -48,6 +58,40 @@ BARE: dict[type[Stored], Stored] = {
     CodeInterpreter: CodeInterpreter(),
     FileSearch: FileSearch(),
 }
+
+
+def test_of_a_snapshot_what_is_empty_is_not_stored_and_is_read_as_it_was() -> None:
+    options = RunOptions(
+        temperature=0, parallel_tool_calls=False, metadata={"a": ""}, extra_body={}
+    )
+    whole = RunSnapshot(
+        **{name: getattr(REQUEST, name) for name in ("assistant_id", "assistant_name", "model")},
+        instructions="",
+        assistant_version=0,
+        tools=(ROLL,),
+        local_tools=("roll",),
+        hosted=HOSTED,
+        options=options,
+        result="whole",
+        max_turns=1,
+    )
+    later = RunSnapshot.read(
+        '{"assistant_id":"a","assistant_name":"A","model":"m","instructions":"","of_later":null,'
+        '"options":{"of_later":[]}}',
+        "it",
+    )
+    assert snapshot_json(whole) == whole.model_dump_json(exclude={"options": UNSET_OPTIONS})
+    assert json.loads(snapshot_json(REQUEST)) == {
+        "assistant_id": "asst_1",
+        "assistant_name": "Ada",
+        "model": "m",
+        "instructions": "Hi.",
+        "options": {},
+        "max_turns": 50,
+    }
+    for one in (whole, REQUEST, later):
+        assert RunSnapshot.read(snapshot_json(one), "it") == one
+    assert json.loads(snapshot_json(later))["of_later"] is None
 
 
 class LaterOptions(RunOptions):

@@ -224,13 +224,13 @@ class RunSnapshot(Stored):
 
 
 def snapshot_json(snapshot: RunSnapshot) -> str:
-    """A snapshot as it is stored.
+    """A snapshot as it is stored: without what is not set, since each run has one.
 
     Raises:
         ValueError: something in it is not JSON.
     """
     if len(snapshot.instructions) > MOST_BYTES:  # it would be kept in memory
-        return snapshot.model_dump_json()
+        return _json(snapshot)
     return _kept_json(ByIdentity([snapshot]))
 
 
@@ -238,4 +238,17 @@ def snapshot_json(snapshot: RunSnapshot) -> str:
 def _kept_json(kept: ByIdentity[RunSnapshot]) -> str:
     """Most runs of an assistant have the same snapshot: the very same, which nobody changes."""
     [snapshot] = kept.items
-    return snapshot.model_dump_json()
+    return _json(snapshot)
+
+
+def _json(snapshot: RunSnapshot) -> str:
+    unset: dict[str, Any] = dict.fromkeys(_unset(snapshot), True)
+    return snapshot.model_dump_json(exclude=unset | {"options": _unset(snapshot.options)})
+
+
+def _unset(stored: Stored) -> set[str]:
+    """The fields that are empty by default, and are: to every release, their absence means that."""
+    fields = type(stored).model_fields.items()
+    empty = [name for name, _ in fields if getattr(stored, name) in (None, (), {})]
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+    return {name for name in empty if getattr(stored, name) == defaults[name]}
