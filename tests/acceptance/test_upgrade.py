@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +23,9 @@ from tests.support.processes.last_release import last_release
 from tests.support.processes.worker import Worker, Workers
 from tests.support.store.leaks import TERMINAL
 from tests.support.waiting import wait_until
+
+from threadmill_shared.store.connections import connect
+from threadmill_shared.store.store import Store
 
 SCRIPT = SCRIPTS / "either_release.py"
 LINES = 6
@@ -276,6 +281,7 @@ def test_two_releases_on_one_store_lose_nothing_and_agree_on_everything(
     assert_each_ended_as_it_should(load, producers)
     assert_order(load, producers)
     assert_the_same_again(load, producers)
+    assert_compaction_changes_nothing(load, producers)
     assert_door_tasks(producers)
     assert_definitions(old, new)
     assert_lists(load, new, said_through_the_door(old))
@@ -358,6 +364,31 @@ def assert_the_same_again(load: Load, producers: list[Producer]) -> None:
             assert producer.ask("enqueue", *words) == said.run_id
     for producer in producers:
         producer.ask("settle")
+
+
+def assert_compaction_changes_nothing(load: Load, producers: list[Producer]) -> None:
+    """Both releases read compacted runs as they did before, and know their idempotency keys."""
+    run_ids = [said.run_id for said in load.said]
+    before = [[one.ask("story", run_id) for run_id in run_ids] for one in producers]
+    asyncio.run(compact(run_ids))
+    for producer, stories in zip(producers, before, strict=True):
+        for run_id, story in zip(run_ids, stories, strict=True):
+            assert without_times(producer.ask("story", run_id)) == without_times(story), run_id
+    assert_the_same_again(load, producers)
+
+
+async def compact(run_ids: list[str]) -> None:
+    store = Store(connect(os.environ["THREADMILL_REDIS_URL"]), "threadmill")
+    try:
+        assert set(await store.logs.compact(run_ids)) == {"ok"}
+    finally:
+        await store.close()
+
+
+def without_times(story: dict[str, Any]) -> dict[str, Any]:
+    """Those of the pieces of a text are approximate once its log is compacted."""
+    events = [{name: one[name] for name in one if name != "at"} for one in story["events"]]
+    return story | {"events": events}
 
 
 def send_through_the_door(id: str) -> None:

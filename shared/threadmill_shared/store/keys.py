@@ -21,7 +21,7 @@ class Keys:
     |---|---|---|---|
     | `run:<run>` | hash | the run's record | `run_days` after its end |
     | `log:<run>` | stream | its events; also a channel that says so | `log_seconds` after its end |
-    | `compacted:<run>` | stream | the log that takes its place | within a script |
+    | `compacted:<run>` | stream | what takes the log's place, while it is made | as the log |
     | `steps:<run>` | hash | its steps: body, began, ended | as the record |
     | `files:<run>` | hash | files that it has made, in Base64, by id | as the record |
     | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | as the record |

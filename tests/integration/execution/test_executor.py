@@ -159,6 +159,17 @@ async def test_a_run_that_has_ended_here_is_noted_for_the_compaction_of_its_log(
     assert bench.executor._context.ended_logs.take(2) == [run_id]
 
 
+async def test_a_run_whose_end_this_worker_reports_is_noted_for_it_too(scene, bench, monkeypatch):
+    monkeypatch.setattr(ended_logs, "QUIET_SECONDS", 0)
+    run_id = (await scene.enqueue()).run_id
+    await scene.store.runs.cancel(run_id)
+
+    for _ in range(2):
+        await bench.executor.report_end(run_id)
+
+    assert bench.executor._context.ended_logs.take(2) == [run_id]
+
+
 async def test_a_message_that_comes_while_the_worker_closes_is_sent_again(scene, bench):
     run_id = (await scene.enqueue()).run_id
     await bench.executor.close()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.conftest import NAMESPACE
-from tests.support.store.scene import Scene, begin_call, end_message, write_partly
+from tests.support.store.scene import OTHER, Scene, begin_call, end_message, write_partly
 
+from threadmill_shared import ids
+from threadmill_shared.events.api_objects import run_object
 from threadmill_shared.events.cursor import Cursor
 from threadmill_shared.events.decoder import DONE, Event
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.shared_log import SharedLog
 from threadmill_shared.records.log import HostedCodeDeltas, HostedStepBegun, LogEntry, OwnEvent
-from threadmill_shared.records.run import Status, field_map
+from threadmill_shared.records.run import RunRecord, Status, field_map
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
@@ -34,8 +37,30 @@ async def follow(tails: LogFollower, run_id: str, after: int = 0) -> list[Event]
 
 
 async def compact(scene: Scene, held: HeldRun) -> list[Any]:
+    """The outcome, and how many entries the log had and has."""
     call = scene.store.logs._scripts.compact(run_id=held.record.id)
-    return await scene.store.session.runner.run(call)
+    reply = await scene.store.session.runner.run(call)
+    while reply[0] == "more":
+        outcome, entries, left = await scene.store.session.runner.run(call)
+        reply = [outcome, reply[1] + entries, reply[2] + left]
+    return reply
+
+
+def without_execution(record: RunRecord) -> RunRecord:
+    """The record without what only the execution of a run needs."""
+    return replace(
+        record,
+        queued_at=None,
+        deadline=None,
+        holder="",
+        token="",
+        task="",
+        open_from=0,
+        next_message=0,
+        next_step=0,
+        park_ms=0,
+        approval_ms=0,
+    )
 
 
 async def raw_log(scene: Scene, held: HeldRun) -> list[Any]:
@@ -71,8 +96,9 @@ async def tell_at_random(scene: Scene, choose: random.Random) -> HeldRun:
 async def test_every_reader_finds_the_same_events(scene, tails, seed):
     choose = random.Random(seed)
     held = await tell_at_random(scene, choose)
-    events = await follow(tails, held.record.id)
-    before = await scene.store.runs.record(held.record.id)
+    events = await scene.events(held.record.id)
+    before = await scene.record(held.record.id)
+    messages = await scene.store.threads.messages_of_run(before)
 
     outcome, entries, left = await compact(scene, held)
 
@@ -81,18 +107,22 @@ async def test_every_reader_finds_the_same_events(scene, tails, seed):
     assert await follow(tails, held.record.id) == events
     for after in range(len(events)):
         assert await scene.events(held.record.id, after) == events[after:]
-    assert await scene.store.runs.record(held.record.id) == before
+    after = await scene.record(held.record.id)
+    assert after == without_execution(before)
+    assert run_object(after) == run_object(before)
+    assert await scene.store.threads.messages_of_run(after) == messages
     for then, now in zip(events, await follow(tails, held.record.id), strict=True):
         assert now.at is not None
         assert then.at is not None
         assert abs(now.at - then.at) <= 1
     assert await scene.ttl(scene.keys.log(held.record.id)) > 0
+    assert await scene.ttl(scene.keys.run(held.record.id)) > 0
 
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_cursor_anywhere_in_the_log_goes_on_as_if_nothing_had_changed(scene, tails, seed):
     held = await tell_at_random(scene, random.Random(seed))
-    events = await follow(tails, held.record.id)
+    events = await scene.events(held.record.id)
     cursors = []
     for stop in range(1, len(await raw_log(scene, held))):
         found = (await raw_log(scene, held))[:stop]
@@ -140,13 +170,107 @@ async def test_nothing_changes_while_somebody_follows_the_log(scene, tails):
     await groups.aclose()
 
 
-async def test_nothing_changes_before_the_end_or_without_a_log(scene):
+async def test_nothing_changes_before_the_end_and_no_log_comes_back(scene):
     held = await scene.begin()
     await write_partly(held, "a")
+    before = await scene.contents()
     assert await compact(scene, held) == ["moved"]
+    assert await scene.contents() == before
     await held.finish(Status.COMPLETED, end_message(held.record, "a"))
     await scene.command("DEL", scene.keys.log(held.record.id))
     assert await compact(scene, held) == ["moved"]
+    assert not await scene.store.logs.exists(held.record.id)
+
+
+@pytest.mark.parametrize("pieces", [250, 251, 600])
+async def test_a_long_log_is_compacted_part_by_part(scene, tails, pieces):
+    held = await scene.begin()
+    await write_partly(held)
+    for number in range(pieces - len(await raw_log(scene, held)) - 2):
+        held.delta(0, f"{number} ")
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    run_id, parts = held.record.id, 0
+    events, entries = await scene.events(run_id), len(await raw_log(scene, held))
+    call = scene.store.logs._scripts.compact(run_id=run_id)
+
+    while (await scene.store.session.runner.run(call))[0] == "more":
+        parts += 1
+        made = scene.keys.log(run_id).replace(":log:", ":compacted:")
+        assert await scene.ttl(made) > 0
+        assert await scene.events(run_id) == events
+
+    assert parts == entries // 250
+    assert len(await raw_log(scene, held)) < 10 + 2 * parts
+    assert await follow(tails, run_id) == events
+    assert not await scene.command("EXISTS", made)
+
+
+async def test_a_log_that_is_followed_before_all_its_parts_are_made_stays_as_it_is(scene, tails):
+    held = await scene.begin()
+    await write_partly(held)
+    for number in range(300):
+        held.delta(0, f"{number} ")
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    before = await raw_log(scene, held)
+    call = scene.store.logs._scripts.compact(run_id=held.record.id)
+    assert (await scene.store.session.runner.run(call))[0] == "more"
+    groups = tails.follow(held.record.id)
+    await anext(groups)
+
+    assert await scene.store.logs.compact([held.record.id]) == ["followed"]
+
+    assert await raw_log(scene, held) == before
+    await groups.aclose()
+    while await scene.store.logs.compact([held.record.id]) == ["followed"]:
+        await asyncio.sleep(0.01)  # until it has unsubscribed
+    assert len(await raw_log(scene, held)) < 20
+
+
+async def test_whatever_comes_late_is_told_what_it_was_told_before(scene):
+    new = scene.new_run(idempotency_key="once")
+    run_id = (await scene.store.runs.enqueue(new)).run_id
+    held = await scene.claim(run_id)
+    assert isinstance(held, HeldRun)
+    await write_partly(held, "a")
+    await held.finish(Status.COMPLETED, end_message(held.record, "a"))
+
+    async def late() -> list[Any]:
+        again = await scene.store.runs.enqueue(new)
+        same = await scene.enqueue(idempotency_key="once")
+        ended = await scene.store.runs.cancel(run_id)
+        forced = await scene.store.runs.force_end(run_id)
+        reclaimed = await scene.store.runs.reclaim(await scene.record(run_id), max_deaths=1)
+        claimed = await scene.claim(run_id, OTHER)
+        return [again, same, ended, forced, reclaimed.outcome, claimed]
+
+    before = await late()
+    assert await compact(scene, held) != ["moved"]
+    assert await late() == before
+
+
+async def test_a_run_that_was_ended_by_force_is_reported_once_though_it_is_compacted(scene):
+    run_id = (await scene.enqueue()).run_id
+    await scene.store.runs.cancel(run_id)
+    assert isinstance(await scene.claim(run_id), RunRecord)
+    assert await scene.store.logs.compact([run_id]) == ["ok"]
+    assert await scene.claim(run_id, OTHER) is None
+    assert await scene.status(run_id) is Status.CANCELLED
+
+
+async def test_each_run_has_an_outcome_in_order(scene, tails):
+    held = [await scene.begin(thread_id=ids.new_thread_id()) for _ in range(3)]
+    for one in held[:2]:
+        await write_partly(one, "a")
+        await one.finish(Status.COMPLETED, end_message(one.record, "a"))
+    groups = tails.follow(held[0].record.id)
+    await anext(groups)
+
+    outcomes = await scene.store.logs.compact([one.record.id for one in held])
+
+    assert outcomes == ["followed", "ok", "moved"]
+    await groups.aclose()
 
 
 async def test_a_pause_stays_where_it_was(scene, tails):
@@ -160,7 +284,7 @@ async def test_a_pause_stays_where_it_was(scene, tails):
         held.delta(0, text)
         await held.stored()
     await held.finish(Status.COMPLETED, end_message(held.record, "abcde"))
-    before = [event.at for event in await follow(tails, held.record.id)]
+    before = [event.at for event in await scene.events(held.record.id)]
 
     await compact(scene, held)
 
@@ -175,16 +299,18 @@ async def test_a_run_of_two_hundred_tokens_takes_little_room(scene):
         held.delta(0, f"{number} ")
         await held.stored()
     await held.finish(Status.COMPLETED, end_message(held.record, "all"))
-    keys = (scene.keys.log(held.record.id), scene.keys.items(held.record.thread_id))
-    before = [await scene.command("MEMORY", "USAGE", key) for key in keys]
+    run_id = held.record.id
+    keys = (scene.keys.log(run_id), scene.keys.items(held.record.thread_id), scene.keys.run(run_id))
+    before = [await scene.command("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys]
 
     await compact(scene, held)
 
     assert len(await raw_log(scene, held)) < 15
-    log, items = [await scene.command("MEMORY", "USAGE", key) for key in keys]
+    log, items, record = [await scene.command("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys]
     assert before[0] > 10_000
     assert log < 5_000
     assert items < 3_000
+    assert record < 0.7 * before[2]
 
 
 async def test_a_large_log_stays_as_it_is(scene):

@@ -46,6 +46,7 @@ class EndReporter:
         """Report how a run has ended, which was claimed to report it."""
         if record.is_forced:
             self._context.events.announce_takeover(record)
+        self._context.ended_logs.note(record.id)
         RunEnd.of(record).report(self._context.metrics)
         label, outcome = TaskLabel.of(record), TaskOutcome.of_end(record.status, record.last_error)
         self._context.events.announce_start(task_id, label)

@@ -1,6 +1,7 @@
-"""The runs that have ended here, and whose logs are to be compacted.
+"""The runs whose logs are to be compacted: this worker has ended them, or has reported their ends.
 
-Nobody else knows them, so a process that ends leaves some logs as they are, until they expire.
+Nobody else knows them, so a process that ends leaves as they are those of its last half minute. An
+index of them in Redis would take room for every run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class EndedLogs:
         self._ended: deque[tuple[float, str]] = deque(maxlen=_MOST)
 
     def note(self, run_id: str) -> None:
-        """A run has ended here now."""
+        """A run has ended now."""
         self._ended.append((time.monotonic(), run_id))
 
     def take(self, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Compacts the logs of runs that have ended at this worker."""
+"""Compacts the logs of runs that have ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threadmill_workers.execution.ended_logs import EndedLogs
 COMPACT_SECONDS = 2.0
 """Between two looks for logs to compact."""
 _AT_ONCE = 8
-"""Redis does nothing else while it compacts them: about a millisecond for each."""
+"""In a cluster all nodes are asked once for so many whether they are followed."""
 
 
 class LogCompaction:
@@ -19,7 +19,7 @@ class LogCompaction:
 
         Args:
             logs: the store's.
-            ended: the runs that have ended here.
+            ended: the runs whose logs are to be compacted.
         """
         self._logs = logs
         self._ended = ended

@@ -1,4 +1,4 @@
--- Make what a run that has ended a while ago has written take less room.
+-- Make what a run that has ended a while ago has written take less room, a part of its log in each call.
 --
 -- One entry of its log takes the place of many that have a piece of the same text each. It has the number
 -- of the last event in it, and `d`, the milliseconds from its first event to its last, so every reader finds
@@ -6,19 +6,19 @@
 -- what is stored there, and takes the change for a loss: so nothing changes while anybody is subscribed
 -- to the log. In a cluster, whose nodes have subscribers of their own, the caller has asked the others.
 --
--- A stream has room for further entries, often more than its entries take. A copy has none, so the log and
--- a short thread are replaced by copies of themselves. Redis does nothing else meanwhile, so what is long or
--- large stays as it is: most of that is not room.
+-- A stream and a hash have room for more, often more than they hold. A copy has none, so the log, the
+-- record and a short thread are replaced by copies of themselves. Redis does nothing else meanwhile, so
+-- a call joins a part of a long log, and what has large entries stays as it is: most of that is not room.
 --
 -- keys: run
 -- args: bucket run_id
 -- rest: none
 --
--- replies: {ok, entries of the log before, entries afterwards}
--- refusals: {moved} it has not ended, or its log is gone or very large; {followed} somebody follows it;
+-- replies: {ok | more, entries of this part of the log, entries that take their place}
+-- refusals: {moved} it has not ended, or its log has large entries; {followed} somebody follows it;
 --   {denied} the user has no right to copy
 -- include: none
-local MOST_ENTRIES, MOST_BYTES = 5000, 500000 -- of the log
+local PART, MOST_BYTES = 250, 500000 -- of the log, in a call
 local MOST_ITEMS, MOST_ITEM_BYTES = 20, 20000 -- of the thread
 local PAGE = 30 -- an entry can be of any size
 local LONGEST = 4000 -- bytes of texts in an entry, so that no page of entries is large
@@ -26,20 +26,21 @@ local PAUSE_MS = 1000 -- what comes after a longer one is not joined: the times 
 
 local source, made = bucket .. 'log:' .. run_id, bucket .. 'compacted:' .. run_id
 local record = redis.call('HMGET', run, 'ended_at', 'thread_id')
-local lifetime, length = redis.call('PTTL', source), redis.call('XLEN', source)
-if not record[1] or lifetime < 0 or length > MOST_ENTRIES then
+local lifetime = redis.call('PTTL', source)
+if not record[1] then
   return {'moved'}
 end
 local subscribers = redis.pcall('PUBSUB', 'NUMSUB', source)
 if subscribers.err or subscribers[2] > 0 then
+  redis.call('DEL', made)
   return {'followed'}
 end
 
--- The entries of a stream; nil if they are larger.
-local function entries_of(stream, most_bytes)
-  local entries, size, from = {}, 0, '-'
+-- At most so many entries of a stream, from a place on; nil if they are larger.
+local function entries_of(stream, from, most, most_bytes)
+  local entries, size = {}, 0
   repeat
-    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', PAGE)
+    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', math.min(PAGE, most - #entries))
     for _, entry in ipairs(page) do
       size = size + #entry[2][2]
       if size > most_bytes then
@@ -48,13 +49,49 @@ local function entries_of(stream, most_bytes)
       entries[#entries + 1] = entry
     end
     from = #page > 0 and '(' .. page[#page][1]
-  until #page < PAGE
+  until #page < PAGE or #entries == most
   return entries
 end
 
-local entries = entries_of(source, MOST_BYTES)
-if not entries then
-  return {'moved'}
+-- Whoever has no right to copy keeps what is there.
+local function copy(from, to)
+  local done = redis.pcall('COPY', from, to, 'REPLACE')
+  return type(done) ~= 'table' and done == 1
+end
+
+-- By a copy of itself, which has no room for more.
+local function replace(key)
+  local is_copied = copy(key, made) and copy(made, key)
+  redis.call('DEL', made)
+  return is_copied
+end
+
+-- What only the execution of a run needs, and whoever ends it, goes.
+local function replace_record()
+  redis.call('HDEL', run, 'queued_at', 'deadline', 'limit_ms', 'park_ms', 'approval_ms', 'log_ms', 'run_ms', 'idem',
+    'token', 'retired', 'serial', 'holder', 'bell', 'task', 'reported_by', 'deaths', 'call_deaths', 'pause',
+    'next_message', 'next_step', 'open_message', 'message_step', 'open_from', 'open_step', 'next', 'next_queue')
+  replace(run)
+end
+
+local function replace_items()
+  local items = bucket .. 'items:' .. record[2]
+  if redis.call('XLEN', items) <= MOST_ITEMS and entries_of(items, '-', MOST_ITEMS, MOST_ITEM_BYTES) then
+    replace(items)
+  end
+end
+
+-- The key that the log is made in tells how far earlier calls have come.
+local written = redis.call('XREVRANGE', made, '+', '-', 'COUNT', 1)[1]
+if written then
+  redis.call('PEXPIRE', made, lifetime) -- first what cannot grow: a full server lets the rest through then
+else
+  redis.call('DEL', made)
+  if not replace(run) then
+    return {'denied'}
+  end
+  replace_record()
+  replace_items()
 end
 
 -- What stands before and between the brackets of an entry with one record of texts.
@@ -64,7 +101,7 @@ local function texts_of(fields)
   end
 end
 
-local count, joined = 0, nil
+local joined, count = nil, 0
 
 local function write(id, fields)
   redis.call('XADD', made, id, unpack(fields))
@@ -81,16 +118,11 @@ local function close()
   joined = nil
 end
 
--- Whoever has no right to copy keeps what is there, and nothing else.
-local function copy(from, to)
-  local done = redis.pcall('COPY', from, to, 'REPLACE')
-  if type(done) == 'table' then
-    redis.call('DEL', made)
-  end
-  return done
+local entries = entries_of(source, written and '(' .. written[1] or '-', PART, MOST_BYTES)
+if not entries or lifetime < 0 then
+  redis.call('DEL', made)
+  return {'moved'}
 end
-
-redis.call('DEL', made) -- first what makes room: a full server lets the rest through then
 for _, entry in ipairs(entries) do
   local fields = entry[2]
   local head, texts = texts_of(fields)
@@ -106,14 +138,12 @@ for _, entry in ipairs(entries) do
   end
 end
 close()
-if copy(made, source) ~= 1 then
-  return {'denied'}
+if #entries == PART then
+  redis.call('PEXPIRE', made, lifetime)
+  return {'more', #entries, count}
 end
-redis.call('PEXPIRE', source, lifetime)
-
-local items = bucket .. 'items:' .. record[2]
-if redis.call('XLEN', items) <= MOST_ITEMS and entries_of(items, MOST_ITEM_BYTES) and copy(items, made) == 1 then
-  copy(made, items)
+if copy(made, source) then
+  redis.call('PEXPIRE', source, lifetime)
 end
 redis.call('DEL', made)
-return {'ok', length, count}
+return {'ok', #entries, count}
