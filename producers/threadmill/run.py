@@ -312,7 +312,7 @@ class Run:
         runs.checks.check_after(after)
         stream = runs.event_stream.EventStream(current_client(), self.id, after)
         try:
-            while (events := await drive_async(stream.next())) is not None:
+            while (events := await stream.next_awaited()) is not None:
                 for event in events:
                     yield event
         finally:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 import pytest
 from tests.support.waiting import wait_until
@@ -62,9 +61,19 @@ def numbers(stream: EventStream) -> list[int]:
     return found
 
 
-async def numbers_async(stream: EventStream, timeout: float | None = None) -> list[int]:
+Next = Callable[[EventStream], Awaitable[list[Event] | None]]
+
+WAYS: dict[str, Next] = {
+    "operation": lambda stream: drive_async(stream.next()),
+    "with a timeout": lambda stream: drive_async(stream.next(10)),
+    "awaited": lambda stream: stream.next_awaited(),
+}
+each_way = pytest.mark.parametrize("next_of", WAYS.values(), ids=WAYS)
+
+
+async def numbers_async(stream: EventStream, next_of: Next) -> list[int]:
     found: list[int] = []
-    while (events := await drive_async(stream.next(timeout))) is not None:
+    while (events := await next_of(stream)) is not None:
         found += [event.id for event in events]
     return found
 
@@ -75,12 +84,21 @@ def test_a_thread_gets_all_groups_in_order(sources: list[Source]) -> None:
     assert source.is_closed
 
 
-@pytest.mark.parametrize("timeout", [None, 10])
-async def test_a_loop_gets_all_groups_in_order(sources: list[Source], timeout: Any) -> None:
+@each_way
+async def test_a_loop_gets_all_groups_in_order(sources: list[Source], next_of: Next) -> None:
     sources.append(source := Source(500))
     stream = source.stream()
-    assert await numbers_async(stream, timeout) == list(range(1, 501))
-    assert await drive_async(stream.next()) is None
+    assert await numbers_async(stream, next_of) == list(range(1, 501))
+    assert await next_of(stream) is None
+
+
+@each_way
+async def test_many_on_one_loop_get_all_groups_in_order(
+    sources: list[Source], next_of: Next
+) -> None:
+    sources.append(source := Source(100))
+    found = await asyncio.gather(*(numbers_async(source.stream(), next_of) for _ in range(50)))
+    assert found == [list(range(1, 101))] * 50
 
 
 def test_no_more_is_fetched_than_a_little_ahead(sources: list[Source]) -> None:
@@ -94,28 +112,33 @@ def test_no_more_is_fetched_than_a_little_ahead(sources: list[Source]) -> None:
     assert source.is_closed
 
 
-async def test_a_wait_that_is_given_up_loses_nothing(sources: list[Source]) -> None:
+@each_way
+async def test_a_wait_that_is_given_up_loses_nothing(sources: list[Source], next_of: Next) -> None:
     sources.append(source := Source(3))
     stream = source.stream()
     source.go_on.clear()
     with pytest.raises(TimeoutError):
         await drive_async(stream.next(0.05))
-    waiting = asyncio.ensure_future(drive_async(stream.next()))
+    waiting = asyncio.ensure_future(next_of(stream))
     await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     source.go_on.set()
-    assert await numbers_async(stream) == [1, 2, 3]
+    assert await numbers_async(stream, next_of) == [1, 2, 3]
 
 
-async def test_an_error_comes_once_behind_what_came_before(sources: list[Source]) -> None:
+@each_way
+async def test_an_error_comes_once_behind_what_came_before(
+    sources: list[Source], next_of: Next
+) -> None:
     sources.append(source := Source(2, errors.LogRewound("gone back")))
     stream = source.stream()
-    assert [await drive_async(stream.next()) is not None for _ in range(2)] == [True, True]
-    with pytest.raises(errors.LogRewound):
-        await drive_async(stream.next())
-    assert await drive_async(stream.next()) is None
+    assert [await next_of(stream) is not None for _ in range(2)] == [True, True]
+    with pytest.raises(errors.LogRewound) as raised:
+        await next_of(stream)
+    assert not raised.value.__suppress_context__
+    assert await next_of(stream) is None
 
 
 def test_a_run_that_is_not_found_is_lost(sources: list[Source]) -> None:
@@ -124,18 +147,22 @@ def test_a_run_that_is_not_found_is_lost(sources: list[Source]) -> None:
         drive(source.stream().next())
 
 
-@pytest.mark.parametrize("timeout", [None, 10])
+@each_way
+@pytest.mark.parametrize("begun", [False, True])
 async def test_who_waits_when_the_bridge_closes_is_told(
-    sources: list[Source], timeout: Any
+    sources: list[Source], next_of: Next, begun: bool
 ) -> None:
     sources.append(source := Source(1))
     stream = source.stream()
     source.go_on.clear()
-    waiting = asyncio.ensure_future(drive_async(stream.next(timeout)))
+    if begun:
+        with pytest.raises(TimeoutError):
+            await drive_async(stream.next(0.01))
+    waiting = asyncio.ensure_future(next_of(stream))
     await asyncio.sleep(0.05)
     await asyncio.to_thread(source.bridge.close)
     with pytest.raises(BridgeClosed):
         await waiting
     with pytest.raises(BridgeClosed):
-        await drive_async(stream.next(timeout))
+        await next_of(stream)
     await drive_async(stream.close())

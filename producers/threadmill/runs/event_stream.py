@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from threadmill.client.awaited import BridgeCall, SyncOrAsync
 from threadmill.client.bridge import BridgeClosed
 from threadmill.client.driving import callers_loop
+from threadmill.client.operations import drive_async
+from threadmill.client.wakeups import settle_soon
 from threadmill.runs.time_limit import GRACE_SECONDS, within
 from threadmill_shared import errors
 
@@ -71,6 +73,21 @@ class EventStream:
             await self._wait_in_thread()
         return self._take()
 
+    async def next_awaited(self) -> list[Event] | None:
+        """`next` on the running event loop; a group that comes costs no operation.
+
+        Raises:
+            RunLost, LogRewound, EventsExpired: as their names say.
+        """
+        if self._fetching is not None and self._is_open():
+            loop = asyncio.get_running_loop()
+            waiting = loop.create_future()
+            if self._found_nothing(partial(settle_soon, loop, waiting)):
+                await waiting
+            if (found := self._take_group()) is not None:
+                return found
+        return await drive_async(self.next())
+
     async def close(self) -> None:
         """Stop following; a client that is closed has done so already."""
         with contextlib.suppress(BridgeClosed, TimeoutError):
@@ -87,7 +104,7 @@ class EventStream:
     async def _wait_on_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait without a detour by a future of threads, which would cost more than all the rest."""
         waiting = loop.create_future()
-        if self._found_nothing(partial(_settle_on_loop, loop, waiting)):
+        if self._found_nothing(partial(settle_soon, loop, waiting)):
             await SyncOrAsync(_nobody, lambda: waiting)
 
     async def _wait_in_thread(self) -> None:
@@ -102,15 +119,25 @@ class EventStream:
             self._wake = wake if is_empty else _nobody
         return is_empty
 
-    def _take(self) -> list[Event] | None:
+    def _is_open(self) -> bool:
+        try:
+            self._client.check_open()
+        except Exception:  # noqa: BLE001  whoever asks next is told
+            return False
+        return True
+
+    def _take_group(self) -> list[Event] | None:
         with self._lock:
             found = self._fetched.popleft() if self._fetched else None
-            room, error = self._room, self._error
-        if found is not None:
-            if room is not None:
-                self._client.call_soon(room.set)
+            room = self._room
+        if found is not None and room is not None:
+            self._client.call_soon(room.set)
+        return found
+
+    def _take(self) -> list[Event] | None:
+        if (found := self._take_group()) is not None:
             return found
-        self._error = None
+        error, self._error = self._error, None
         if isinstance(error, errors.RunNotFound):
             raise errors.RunLost(str(error)) from error
         if error is not None:
@@ -162,16 +189,6 @@ def _nobody() -> None:
 
 def _settle(waiting: Future[None]) -> None:
     if waiting.set_running_or_notify_cancel():  # not if the caller has given up
-        waiting.set_result(None)
-
-
-def _settle_on_loop(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the caller's loop may be closed
-        loop.call_soon_threadsafe(_settle_there, waiting)
-
-
-def _settle_there(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
         waiting.set_result(None)
 
 

@@ -27,6 +27,9 @@ class ChannelListener(asyncio.Event):
     def __init__(self, *, keep: int = 0) -> None:
         super().__init__()
         self.messages: deque[str] = deque(maxlen=keep)
+        self._until: float | None = None
+        """When the waiting reader gives up, by the loop's clock; None: none waits."""
+        self._timer: asyncio.TimerHandle | None = None
         self._has_given_up = False
 
     def notify(self, message: str) -> None:
@@ -37,10 +40,13 @@ class ChannelListener(asyncio.Event):
     async def wait_for(self, seconds: float, is_new: Callable[[], bool] = lambda: True) -> bool:
         """Wait until it is set and something is new, but not longer; returns whether it was.
 
-        It is cleared then. A timer and no `asyncio.timeout`, which costs a tail more than its
-        events.
+        It is cleared then. One timer serves many waits, since a timer costs a tail more than an
+        event: when it is due, it looks until when is waited by now.
         """
-        timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._set_timer(loop)
         try:
             while True:
                 await self.wait()
@@ -48,12 +54,27 @@ class ChannelListener(asyncio.Event):
                 if self._has_given_up or is_new():
                     return not self._has_given_up
         finally:
-            timer.cancel()
+            self._until = None
             self._has_given_up = False
 
-    def _give_up(self) -> None:
-        self._has_given_up = True
-        self.set()
+    def close(self) -> None:
+        """Nobody will wait any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.close()
+        if self._until is not None:
+            self._timer = loop.call_at(self._until, self._note_time, loop)
+
+    def _note_time(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._until is not None and self._until <= loop.time():
+            self._has_given_up = True
+            self.set()
+        else:
+            self._set_timer(loop)
 
 
 class Notifications:
@@ -107,6 +128,7 @@ class Notifications:
                 self._task = asyncio.ensure_future(self._work())
 
     async def _shut(self, channel: str, listener: ChannelListener) -> None:
+        listener.close()
         listeners = self._listeners.get(channel, set())
         listeners.discard(listener)
         if not listeners:
