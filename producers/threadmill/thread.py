@@ -75,9 +75,14 @@ class Thread(ContextManager):
         vars(self).update(state, _depth_lock=threading.Lock())  # a lock cannot be copied
 
     def __reference__(self) -> records.thread.ThreadRef:
-        """The thread, and whether it may be created now."""
+        """The thread, and whether it may be created now.
+
+        Raises:
+            TypeError, CallerError: its metadata were changed, and cannot be stored.
+        """
+        metadata = None if self._is_known else _checked_metadata(self.metadata)
         return records.thread.ThreadRef(
-            self.id, create=not self._is_known, metadata=self.metadata, key=self.key
+            self.id, create=not self._is_known, metadata=metadata, key=self.key
         )
 
     # ---- operations ------------------------------------------------------------------------------

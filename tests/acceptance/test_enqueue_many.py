@@ -86,6 +86,13 @@ def schema(description: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": inner}
 
 
+def changed(value: Any) -> Thread:
+    """A thread whose metadata were changed after they were checked."""
+    thread = Thread(metadata={"a": "b"})
+    thread.metadata["a"] = value
+    return thread
+
+
 @pytest.mark.parametrize(
     ("job", "error", "words"),
     [
@@ -101,6 +108,9 @@ def schema(description: Any) -> dict[str, Any]:
         ({"message": "a", "when_busy": "wait"}, TypeError, "when_busy"),
         ({"message": "a", "response_format": schema(object())}, TypeError, "must be JSON"),
         ({"message": "a", "response_format": schema("\ud800")}, TypeError, "must be JSON"),
+        ({"message": "a", "thread": changed(object())}, TypeError, "thread's metadata"),
+        ({"message": "a", "thread": changed("\ud800")}, errors.CallerError, "thread's metadata"),
+        ({"message": "a", "metadata": {"a": object()}}, TypeError, "metadata"),
     ],
 )
 def test_nothing_is_written_if_a_job_is_invalid(
@@ -114,6 +124,52 @@ def test_nothing_is_written_if_a_job_is_invalid(
         ai.enqueue(**{"message": None, **job})
     assert thread.runs() == []
     assert len(Run.list()) == 0
+
+
+def test_what_is_written_is_what_was_checked(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context: dict[str, Any] = {"a": {"b": 1}}
+    thread, ai = Thread(metadata={"c": "d"}), Assistant(name="plain")
+    store = Client.enqueue_many
+
+    async def change(*args: Any) -> Any:
+        context["a"]["b"] = object()
+        thread.metadata["c"] = object()  # type: ignore[assignment]
+        return await store(*args)
+
+    monkeypatch.setattr(Client, "enqueue_many", change)
+    [one, _] = ai.enqueue_many([{"message": "a", "thread": thread, "context": context}, "b"])
+
+    assert Thread(id=thread.id).refresh().metadata == {"c": "d"}
+    assert Run.load(one.id).messages[0].text == "a"
+
+
+def test_runs_of_used_keys_are_read_together(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ai = Assistant(name="plain")
+    jobs: list[str | Job] = [
+        Job(message=str(n), thread=Thread(key=f"k{n}"), idempotency_key="once") for n in range(60)
+    ]
+    first = ai.enqueue_many(jobs)
+    at_once, most, view = 0, 0, Client.view
+
+    async def count(client: Client, run_id: str) -> Any:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await view(client, run_id)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(Client, "view", count)
+    again = ai.enqueue_many(jobs)
+
+    assert [run.id for run in again] == [run.id for run in first]
+    assert [run.messages[0].text for run in again] == [str(n) for n in range(60)]
+    assert most == 50
 
 
 @pytest.mark.parametrize("jobs", ["Hello!", b"Hello!", {"message": "Hello!"}, 3, [3], [{1: "a"}]])
@@ -163,6 +219,18 @@ def test_too_many_jobs_and_too_large_files_are_refused(
     assert len(ai.enqueue_many([{"message": "a", "image_files": [one]}] * 3)) == 3
     with pytest.raises(errors.TooLarge, match="files of all jobs"):
         ai.enqueue_many([{"message": "a", "image_files": [path]} for path in (one, two)])
+
+
+def test_too_long_texts_are_refused(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "MOST_CHARACTERS", 100)
+    ai = Assistant(name="plain", instructions="x" * 60)
+    assert len(ai.enqueue_many(["a"] * 30)) == 30
+    long: list[str | Job] = ["b" * 41, {"message": "b", "context": {"c": "d" * 41}}]
+    for job in long:
+        with pytest.raises(errors.TooLarge, match="more than 100 characters"):
+            ai.enqueue_many([job])
+    with pytest.raises(errors.TooLarge, match="more than 100 characters"):
+        ai.enqueue_many([{"message": "b", "instructions": letter * 50} for letter in "ef"])
 
 
 def test_the_callers_loop_goes_on_while_jobs_are_checked(environment: None) -> None:

@@ -46,6 +46,8 @@ T = TypeVar("T")
 
 NO_WORKER_SECONDS = 5.0
 """How long a caller waits before it warns that no worker is alive."""
+_MOST_VIEWS = 50
+"""Runs that are read at once, in the same round trips."""
 _DISPATCHED = ("thread.run.queued", "threadmill.run.dispatched")
 """Events after which a worker may claim a run."""
 
@@ -174,7 +176,8 @@ class Client:
         """
         new = (await self.ancestry()).adopt(enqueue_command(request, self.settings))
         [new] = await self._prepare([new], tools)
-        return await self._handed_over(new, await self.store.runs.enqueue(new, self._task(new)))
+        found = self._handed_over(new, await self.store.runs.enqueue(new, self._task(new)))
+        return found if isinstance(found, NewRun) else await self.view(found.run_id)
 
     async def ancestry(self) -> Ancestry:
         """The runs whose tools wait for what is enqueued here."""
@@ -189,11 +192,28 @@ class Client:
             For each, in order, what `enqueue` returns, or raises when it writes.
         """
         prepared = await self._prepare(new, tools)
-        outcomes: list[NewRun | RunView | Exception] = []
+        outcomes: list[NewRun | Enqueued | Exception] = []
         async for found in self.store.runs.enqueue_many(prepared, self._task):
             one = prepared[len(outcomes)]
-            outcomes.append(found if isinstance(found, Exception) else await self._try(one, found))
-        return outcomes
+            outcomes.append(found if isinstance(found, Exception) else self._try(one, found))
+        return await self._with_views(outcomes)
+
+    async def _with_views(
+        self, outcomes: Sequence[NewRun | Enqueued | Exception]
+    ) -> list[NewRun | RunView | Exception]:
+        """Read the runs that are known by their idempotency keys, many at a time."""
+        known = [one.run_id for one in outcomes if isinstance(one, Enqueued)]
+        views: list[RunView | Exception] = []
+        for at in range(0, len(known), _MOST_VIEWS):
+            views += await asyncio.gather(*map(self._try_view, known[at : at + _MOST_VIEWS]))
+        found = iter(views)
+        return [next(found) if isinstance(one, Enqueued) else one for one in outcomes]
+
+    async def _try_view(self, run_id: str) -> RunView | Exception:
+        try:
+            return await self.view(run_id)
+        except Exception as error:  # noqa: BLE001  the others are stored, and are to be told
+            return error
 
     async def _prepare(
         self, new: Sequence[EnqueueCommand], tools: list[Tool]
@@ -207,9 +227,9 @@ class Client:
         queue = Queues(self.settings.namespace).embedded(self._own_worker.queue)
         return [replace(one, queue=queue) for one in new]
 
-    async def _try(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | RunView | Exception:
+    def _try(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | Enqueued | Exception:
         try:
-            return await self._handed_over(new, enqueued)
+            return self._handed_over(new, enqueued)
         except Exception as error:  # noqa: BLE001  the others are stored, and are to be told
             return error
 
@@ -218,14 +238,12 @@ class Client:
         is_child = child_runs.parent_here() is not None
         return b"" if is_child else self._sender.task_of(new.run_id, new.queue)
 
-    async def _handed_over(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | RunView:
+    def _handed_over(self, new: EnqueueCommand, enqueued: Enqueued) -> NewRun | Enqueued:
         """Send what is to be sent; returns what was created, or whose idempotency key it is."""
         is_own = enqueued.send is not None and enqueued.send.run_id == enqueued.run_id
         if not (is_own and child_runs.execute_here(enqueued.send)):
             self._sender.send(enqueued.send)
-        if enqueued.created:
-            return NewRun(new, enqueued.created_at)
-        return await self.view(enqueued.run_id)
+        return NewRun(new, enqueued.created_at) if enqueued.created else enqueued
 
     async def cancel(self, run_id: str) -> Status:
         """Record that a run is to be cancelled; returns its status then.

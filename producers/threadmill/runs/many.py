@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from threadmill.client.awaited import SyncOrAsync
 from threadmill.client.client import Client, NewRun, RunView
 from threadmill.client.current import current_client
@@ -23,9 +25,11 @@ from threadmill_shared.run_request import enqueue_command
 from threadmill_shared.tools import Tool
 
 MOST_JOBS = 10_000
-"""Of one call: what is to be written of them is in memory at the same time."""
+"""Of one call. All jobs are checked before the first is written, so all are in memory then."""
 MOST_FILE_BYTES = 256 * 1024 * 1024
 """Of all files of one call, each counted once."""
+MOST_CHARACTERS = 256 * 1024 * 1024
+"""Of all messages, contexts and instructions of one call; those that jobs share count once."""
 _PAUSE_JOBS = 50
 """After that many the caller's event loop may do something else."""
 
@@ -77,7 +81,7 @@ async def _prepare_all(
     client: Client, assistant: AssistantHandle, jobs: list[Job]
 ) -> list[_Prepared]:
     ancestry = await client.call(client.ancestry())
-    files = _Files()
+    files, texts = _Files(), _Texts()
     prepared = []
     for index, job in enumerate(jobs):
         if index % _PAUSE_JOBS == _PAUSE_JOBS - 1:
@@ -88,7 +92,7 @@ async def _prepare_all(
             check_message_given(message)
             run = await prepare_run(assistant, message, thread, RequestOptions.of(**options))
             request = replace(run.request, attached=files.shared(run.request.attached))
-            command = ancestry.adopt(enqueue_command(request, client.settings))
+            command = texts.kept(ancestry.adopt(enqueue_command(request, client.settings)))
             prepared.append(_Prepared(run, command))
     return prepared
 
@@ -126,6 +130,32 @@ def _naming(index: int) -> Iterator[None]:
 def _tools_of(runs: Iterable[PreparedRun]) -> list[Tool]:
     """The functions of all runs, each once."""
     return list({id(tool): tool for run in runs for tool in run.functions}.values())
+
+
+class _Texts:
+    """The texts of one call: what is written is what was checked, whatever the caller changes."""
+
+    def __init__(self) -> None:
+        self._snapshots: set[int] = set()
+        self._size = 0
+
+    def kept(self, command: EnqueueCommand) -> EnqueueCommand:
+        """The same, with a context of its own.
+
+        Raises:
+            TooLarge: all texts together are too long.
+        """
+        context = to_json(command.context) if command.context else b""
+        self._size += len(command.message or "") + len(context)
+        if id(command.request) not in self._snapshots:  # it is kept, and its id with it
+            self._snapshots.add(id(command.request))
+            self._size += len(command.request.instructions)
+        if self._size > MOST_CHARACTERS:
+            raise errors.TooLarge(
+                "The messages, instructions and contexts of all jobs have more than "
+                f"{MOST_CHARACTERS:,} characters. Enqueue the jobs in several calls."
+            )
+        return replace(command, context=from_json(context)) if context else command
 
 
 class _Files:

@@ -44,6 +44,9 @@ class BulkEnqueue:
         """The script's reply to each run, in order, or the error in its place."""
         failure: Exception | None = None
         for batch in self._batches(new):
+            if isinstance(batch, Exception):
+                yield batch
+                continue
             if failure is not None:
                 found: list[Reply | Exception] = [_unsent(failure) for _ in batch.runs]
             else:
@@ -52,16 +55,27 @@ class BulkEnqueue:
             for reply in found:
                 yield reply
 
-    def _batches(self, new: Sequence[EnqueueCommand]) -> Iterator[_Batch]:
+    def _batches(self, new: Sequence[EnqueueCommand]) -> Iterator[_Batch | Exception]:
+        """The round trips; an error for a run that is no JSON any more since it was checked."""
         batch = _Batch()
         for one in new:
-            call = self._call_of(one, batch.last_of(one.thread_id))
-            if batch.is_too_small_for(call):
-                yield batch
-                batch, call = _Batch(), self._call_of(one, "")
-            batch.add(one, call)
+            call = self._try_call(one, batch.last_of(one.thread_id))
+            if isinstance(call, Exception) or batch.is_too_small_for(call):
+                if batch.runs:
+                    yield batch
+                batch, call = _Batch(), self._try_call(one, "")
+            if isinstance(call, Exception):
+                yield call
+            else:
+                batch.add(one, call)
         if batch.runs:
             yield batch
+
+    def _try_call(self, one: EnqueueCommand, after: str) -> ScriptCall | Exception:
+        try:
+            return self._call_of(one, after)
+        except Exception as error:  # noqa: BLE001  those before it are stored, and are to be told
+            return error
 
     async def _create(self, batch: _Batch) -> list[Reply | Exception]:
         try:

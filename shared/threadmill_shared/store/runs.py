@@ -156,8 +156,10 @@ class Runs:
         """
 
         def call_of(one: EnqueueCommand, after: str) -> ScriptCall:
-            return self._enqueue_call(one, task_of(one), after=after)
+            is_followed = last[one.thread_id] != one.run_id
+            return self._enqueue_call(one, task_of(one), after=after, is_followed=is_followed)
 
+        last = {one.thread_id: one.run_id for one in new}
         bulk, at = BulkEnqueue(self._session, self._files, call_of), iter(new)
         async for reply in bulk.replies(new):
             yield _outcome(next(at), reply)
@@ -169,6 +171,7 @@ class Runs:
         *,
         full_share: float | None = None,
         after: str = "",
+        is_followed: bool = False,
     ) -> ScriptCall:
         is_keyed = new.idempotency_key is not None
         return self._scripts.enqueue(
@@ -189,6 +192,7 @@ class Runs:
             task=task,
             full_share=full_share,
             after=after,
+            followed=is_followed,
             rest=_run_fields(new),
         )
 

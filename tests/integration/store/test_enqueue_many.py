@@ -109,6 +109,36 @@ async def test_one_that_is_refused_holds_up_no_other(scene):
     assert not same.created
 
 
+@pytest.mark.parametrize("refused", [{"when_busy": "reject"}, {"max_waiting": 0}, "key"])
+async def test_many_refused_runs_of_a_thread_take_no_more_round_trips(scene, monkeypatch, refused):
+    await scene.enqueue("first", idempotency_key="monday")
+    options = {"idempotency_key": "monday"} if refused == "key" else refused
+    new = [scene.new_run(str(n), **options) for n in range(100)]
+    last = scene.new_run("last")
+    trips, send = [], scene.store.session.runner.run_once_each
+
+    async def count(calls: Sequence[ScriptCall], *, in_full: set[int]) -> list[Any]:
+        trips.append(len(calls))
+        return list(await send(calls, in_full=in_full))
+
+    monkeypatch.setattr(scene.store.session.runner, "run_once_each", count)
+    found = await enqueue_many(scene.store, [*new, last])
+
+    assert len(trips) <= 3 + 1  # one more to bring the script
+    assert len({type(one) for one in found[:-1]}) == 1
+    assert isinstance(found[-1], Enqueued)
+
+
+async def test_what_is_no_json_any_more_is_refused_and_holds_up_no_other(scene):
+    new = [scene.new_run(str(n)) for n in range(3)]
+    new[1] = replace(new[1], context={"a": object()})
+
+    found = await enqueue_many(scene.store, new)
+
+    assert isinstance(found[1], ValueError)
+    assert await runs_of(scene, scene.thread_id) == [new[0].run_id, new[2].run_id]
+
+
 async def test_they_do_what_one_after_another_would_do(scene, redis_url, run):
     client = connect(redis_url)
     other = Store(client, f"{NAMESPACE}2")

@@ -102,6 +102,7 @@ class Commands:
         limit_ms: int = 600_000,
         wait_ms: int | str = "",
         after: str = "",
+        is_followed: bool = False,
     ) -> Command:
         fields = {
             "queue": "tm",
@@ -136,6 +137,7 @@ class Commands:
                 "task": "",
                 "full_share": "",
                 "after": after,
+                "followed": int(is_followed),
             },
             tuple(part for pair in fields.items() for part in pair),
             key,

@@ -97,6 +97,16 @@ class StoreMachine(Driver):
         self.send(self.commands.enqueue(thread, first), CALM)
         self.send(self.commands.enqueue(thread, second, after=first), luck)
 
+    @rule(thread=threads, luck=lucks)
+    def enqueue_behind_a_refused_one(self, thread: str, luck: Luck) -> None:
+        first, second = self.new("run", thread), self.new("run", thread)
+        for is_followed in (False, True):
+            refused = self.commands.enqueue(
+                thread, first, create=False, max_waiting=0, is_followed=is_followed
+            )
+            self.send(refused, CALM)
+            self.send(self.commands.enqueue(thread, second, after=first), luck)
+
     @rule(thread=threads, key=st.sampled_from(["monday", "tuesday"]), luck=lucks)
     def enqueue_with_key(self, thread: str, key: str, luck: Luck) -> None:
         for content in ("a", "a", "b"):

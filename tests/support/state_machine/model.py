@@ -110,6 +110,7 @@ class Model:
         self.threads: dict[str, Thread] = {}
         self.runs: dict[str, Run] = {}
         self.keys: dict[str, tuple[str, str]] = {}
+        self.refused: set[str] = set()
         """Idempotency keys, and the run and the content that each belongs to."""
         self.deleted: dict[str, str] = {}
         """Threads, and the call that deleted each last."""
@@ -153,6 +154,7 @@ class Model:
         task: str,
         full_share: str,
         after: str,
+        followed: int,
         fields: dict[str, Any],
         idem: str,
     ) -> Answer:
@@ -160,16 +162,18 @@ class Model:
             return self._enqueued_before(known)
         if digest and idem in self.keys and self.keys[idem][0] in self.runs:
             owner, content = self.keys[idem]
-            return ["same" if content == digest else "mismatch", owner, 0, "", ""]
-        if after and after not in self.runs:
+            refused = ["same" if content == digest else "mismatch", owner, 0, "", ""]
+            return self._refused(run_id, followed, refused)
+        if after and after not in self.runs and after not in self.refused:
             return ["early", "", 0, "", ""]
         thread = self.threads.get(thread_id)
         if thread is None and not create:
-            return ["no_thread", "", 0, "", ""]
+            return self._refused(run_id, followed, ["no_thread", "", 0, "", ""])
         if thread is not None and thread.head and when_busy == "reject":
-            return ["locked", thread.head, 0, "", ""]
+            return self._refused(run_id, followed, ["locked", thread.head, 0, "", ""])
         if thread is not None and thread.head and len(thread.line) >= max_waiting:
-            return ["full", thread.head, len(thread.line), "", ""]
+            refused = ["full", thread.head, len(thread.line), "", ""]
+            return self._refused(run_id, followed, refused)
 
         thread = self.threads.setdefault(thread_id, Thread())
         run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
@@ -183,6 +187,11 @@ class Model:
             self._take_head(run)
             return ["dispatch", run_id, 0, run_id, run.queue]
         return self._join_line(thread, run, interrupts=when_busy == "interrupt")
+
+    def _refused(self, run_id: str, followed: int, answer: Answer) -> Answer:
+        if followed:
+            self.refused.add(run_id)
+        return answer
 
     def _enqueued_before(self, run: Run) -> Answer:
         line = self.threads[run.thread].line

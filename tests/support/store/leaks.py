@@ -125,6 +125,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "parked": _index,
     "deadlines": _index,
     "mark": _expires,
+    "refused": _expires,
     "all_runs": _all_runs,
     "status": _listed("status"),
     "assistant": _listed("assistant"),

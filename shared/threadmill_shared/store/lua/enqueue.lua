@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after
+-- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after followed
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -9,12 +9,12 @@
 --   waiting     it is in the line
 --   again       this very call was applied before
 --   same        the idempotency key belongs to that run
--- refusals, nothing written:
+-- refusals, nothing written (but `refused`, for a minute, if another run is sent behind it):
 --   mismatch    the idempotency key was used with other content
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
---   early       the run that is sent in front of it is not there
+--   early       the run that is sent in front of it is not there, and was not refused
 --   no_room     the server has used at least this share of its memory
 -- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
 -- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send. Unless that
@@ -36,6 +36,14 @@ local function has_room()
   return limit == 0 or tonumber(string.match(info, 'used_memory:(%d+)')) < full_share * limit
 end
 
+-- Nothing is stored. A run that was sent behind this one has to know that this is not for a failure.
+local function refuse(outcome, about, ahead)
+  if followed == '1' then
+    redis.pcall('SET', bucket .. 'refused:' .. run_id, 1, 'PX', 60000)
+  end
+  return {outcome, about, ahead, '', '', 0}
+end
+
 local now = clock()
 local line = bucket .. 'line:' .. thread_id
 if redis.call('EXISTS', run) == 1 then
@@ -51,26 +59,26 @@ if digest ~= '' then
   -- A key whose run went with its thread is free again; a deleted thread's runs go in pages.
   if used[1] and redis.call('EXISTS', bucket .. 'run:' .. used[1]) == 1
     and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
-    return {used[2] == digest and 'same' or 'mismatch', used[1], 0, '', '', 0}
+    return refuse(used[2] == digest and 'same' or 'mismatch', used[1], 0)
   end
 end
 -- Commands that are sent together can fail one by one; none may overtake what failed before it.
-if after ~= '' and redis.call('EXISTS', bucket .. 'run:' .. after) == 0 then
+if after ~= '' and redis.call('EXISTS', bucket .. 'run:' .. after, bucket .. 'refused:' .. after) == 0 then
   return {'early', '', 0, '', '', 0}
 end
 if not has_room() then
-  return {'no_room', '', 0, '', '', 0}
+  return refuse('no_room', '', 0)
 end
 local known = redis.call('HMGET', thread, 'created_at', 'head')
 if not known[1] and create ~= '1' then
-  return {'no_thread', '', 0, '', '', 0}
+  return refuse('no_thread', '', 0)
 end
 local head = known[2] or ''
 if head ~= '' and when_busy == 'reject' then
-  return {'locked', head, 0, '', '', 0}
+  return refuse('locked', head, 0)
 end
 if head ~= '' and redis.call('ZCARD', line) >= tonumber(max_waiting) then
-  return {'full', head, redis.call('ZCARD', line), '', '', 0}
+  return refuse('full', head, redis.call('ZCARD', line))
 end
 
 redis.call('HSETNX', thread, 'created_at', now)

@@ -34,6 +34,7 @@ class RunScripts:
         task: bytes,
         full_share: float | None,
         after: str,
+        followed: bool,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
@@ -41,8 +42,9 @@ class RunScripts:
         An empty `digest` says that there is no idempotency key; `assistants` are the names of the
         indexes that the run stands in for its assistant's sake. `task` is the message for the
         run's queue, if that is in the same Redis, else empty. At `full_share` of its memory the
-        server has no room; None: it has. `after` is a run of the thread that must be there, if one
-        is sent in front of this one; else empty.
+        server has no room; None: it has. `after` is a run of the thread that must be there or have
+        been refused, if one is sent in front of this one; else empty. `followed` tells whether
+        this is such a run to another one.
         """
         keys = {
             "run": self._keys.run(run_id),
@@ -67,6 +69,7 @@ class RunScripts:
             "task": task,
             "full_share": "" if full_share is None else full_share,
             "after": after,
+            "followed": int(followed),
         }
         return script("enqueue").call(keys, args, rest)
 
