@@ -224,14 +224,23 @@ class Thread(ContextManager):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def _runs(self, limit: int = 20) -> builtins.list[Run]:
-        """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
+    async def _runs(
+        self, limit: int = 20, before: str | None = None, after: str | None = None
+    ) -> builtins.list[Run]:
+        """A page of the thread's runs, oldest first; by default the newest ones.
+
+        Args:
+            limit: how many, 1 to 100.
+            before: only runs that were enqueued before the one with this id.
+            after: only later ones; then the first `limit` of these.
+
+        Raises:
+            RunNotFound: the thread has no run with this id.
+        """
         from threadmill.run import stored_run  # noqa: PLC0415  it needs the records of runs
 
-        runs.checks.check_limit(limit)
-        client = current_client()
-        records = await client.call(client.store.runs.newest_of_thread(self.id, limit))
-        return [await stored_run(record.id) for record in records]
+        run_ids = await runs.threads.run_ids(self.id, limit, before, after)
+        return [await stored_run(run_id) for run_id in run_ids]
 
     runs = blocking(_runs)
     runs_async = awaitable(_runs)

@@ -2,7 +2,7 @@
 
 ThreadmillError
 ├── CallerError            the call cannot be carried out as it was made; nothing was written
-│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
+│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
 │   ├── NotWaiting, CallTaken, OutputMismatch
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
@@ -48,6 +48,10 @@ class ThreadNotFound(CallerError, LookupError):
 
 class RunNotFound(CallerError, LookupError):
     """There is no run with this id."""
+
+
+class StepNotFound(CallerError, LookupError):
+    """The run has no step with this id."""
 
 
 class EventsExpired(CallerError, LookupError):

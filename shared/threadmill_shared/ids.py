@@ -72,6 +72,12 @@ def step_id(run_id: str, index: int) -> str:
     return f"step_{run_id[4:]}_{index}"
 
 
+def step_number(run_id: str, step_id: str) -> int | None:
+    """The number of the run's step with this id; None: it is not one of this run's."""
+    found = re.fullmatch(f"step_{re.escape(run_id[4:])}_(0|[1-9][0-9]{{0,8}})", step_id)
+    return int(found[1]) if found else None
+
+
 def call_id(run_id: str, turn: int, index: int) -> str:
     """Our identity of a tool call; a provider's id may be empty or repeat."""
     return f"call_{run_id[4:]}_{turn}_{index}"

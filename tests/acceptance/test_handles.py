@@ -70,6 +70,22 @@ def test_a_threads_metadata_is_kept_by_the_run_that_makes_it_and_can_be_read_bac
     assert Thread(key="support").refresh().metadata == {"team": "blue"}
 
 
+def test_a_threads_runs_are_read_in_pages() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    made = [ai.enqueue(text, thread).id for text in "abcde"]
+
+    def page(limit: int = 20, **cursors: str) -> list[str]:
+        return [run.id for run in thread.runs(limit, **cursors)]
+
+    assert page() == made
+    assert page(2) == made[3:]
+    assert page(2, before=made[3]) == made[1:3]
+    assert page(2, after=made[0]) == made[1:3]
+    assert page(after=made[0], before=made[3]) == made[1:3]
+    with pytest.raises(errors.RunNotFound):
+        thread.runs(before=ai.enqueue("elsewhere").id)
+
+
 def test_a_thread_that_is_not_stored_has_nothing_to_refresh() -> None:
     with pytest.raises(errors.ThreadNotFound):
         Thread().refresh()

@@ -177,6 +177,7 @@ def threads(ai: Assistant) -> None:
     assert_type(thread.run(assistant=ai, event_handler_class=PrintHandler, timeout=3), Run)
     assert_type(thread.enqueue(ai, "queue", temperature=1), Run)
     assert_type(thread.runs(limit=3), list[Run])
+    assert_type(thread.runs(20, before="run_1", after="run_2"), list[Run])
     with Thread() as entered:
         assert_type(entered, Thread)
     thread.delete()

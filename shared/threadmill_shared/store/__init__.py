@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         inspector,
         lists,
         parked_runs,
+        run_pages,
         workers,
     )
 
@@ -29,6 +30,7 @@ __all__ = [
     "inspector",
     "lists",
     "parked_runs",
+    "run_pages",
     "workers",
 ]
 

@@ -82,14 +82,6 @@ class Runs:
         """The run's steps, in order."""
         return Step.read_all(run_id, await self._runner.hash_fields(self._keys.steps(run_id)))
 
-    async def newest_of_thread(self, thread_id: str, limit: int) -> list[RunRecord]:
-        """The thread's newest runs, oldest first."""
-        found = await self._runner.command("ZREVRANGE", self._keys.runs(thread_id), 0, limit - 1)
-        run_ids = list(reversed(found))
-        records = await self._runner.commands(("HGETALL", self._keys.run(id)) for id in run_ids)
-        found_records = zip(run_ids, records, strict=True)
-        return [RunRecord.read(id, fields) for id, fields in found_records if fields]
-
     async def all_of_thread(self, thread_id: str) -> AsyncIterator[RunRecord]:
         """All of the thread's runs whose records are there, oldest first, read page by page."""
         key, start = self._keys.runs(thread_id), 0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from threadmill_shared.store.inspector import Inspector
     from threadmill_shared.store.lists import Lists
     from threadmill_shared.store.parked_runs import ParkedRuns
+    from threadmill_shared.store.run_pages import RunPages
     from threadmill_shared.store.workers import Workers
 
 
@@ -81,6 +82,11 @@ class Store:
     def parked_runs(self) -> ParkedRuns:
         """Runs that wait for an answer."""
         return store.parked_runs.ParkedRuns(self.session)
+
+    @cached_property
+    def run_pages(self) -> RunPages:
+        """The runs of a thread, and the steps of a run, page by page."""
+        return store.run_pages.RunPages(self.session)
 
     @cached_property
     def workers(self) -> Workers:

@@ -150,14 +150,6 @@ async def test_the_last_items_are_read_without_those_before(scene, client):
     assert len(client.commands) == 1
 
 
-async def test_a_threads_newest_runs_come_in_the_order_in_which_they_were_enqueued(scene):
-    made = [await scene.enqueue() for _ in range(8)]
-
-    found = await scene.store.runs.newest_of_thread(scene.thread_id, 6)
-
-    assert [run.id for run in found] == [run.run_id for run in made[2:]]
-
-
 async def test_two_namespaces_of_one_server_do_not_see_each_other(scene, client):
     run = await scene.enqueue()
     other = Store(client, "other")
