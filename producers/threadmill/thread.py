@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from threadmill.runs.options import EnqueueOptions, SayOptions
     from threadmill_shared.records.changes import WhenBusy
     from threadmill_shared.records.objects import Message
-    from threadmill_shared.records.page import Page
+    from threadmill_shared.records.page import Order, Page
     from threadmill_shared.records.thread import ThreadRecord, ThreadRef
 
 
@@ -154,24 +154,37 @@ class Thread(ContextManager):
         limit: int = 20,
         before_message: str | None = None,
         after_message: str | None = None,
+        order: Order = "asc",
+        run: Run | str | None = None,
     ) -> builtins.list[Message]:
-        """A page of the thread's messages, in ascending order; by default the newest ones.
+        """A page of the thread's messages; by default the newest ones, in ascending order.
 
         Args:
             limit: how many, 1 to 100.
             before_message: only messages earlier than the one with this id.
-            after_message: only later ones; then the first `limit` of these.
+            after_message: only later ones; then the first `limit` of these, unless both are given
+                and `order` is `desc`.
+            order: `asc`, oldest first, or `desc`, newest first.
+            run: only messages that this run, or the run with this id, has written.
 
         Raises:
             ThreadNotFound: there is no thread with this id.
-            BadMessage: the thread has no message with this id.
+            MessageNotFound: the thread has no message with this id.
         """
         runs.checks.check_limit(limit)
+        runs.checks.check_order(order)
         client = current_client()
         if self._is_known:
             await runs.threads.read_thread(self.id)
         page: list[Message] = await client.call(
-            client.store.threads.messages(self.id, limit, before_message, after_message)
+            client.store.threads.messages(
+                self.id,
+                limit,
+                before_message,
+                after_message,
+                order=order,
+                run_id=run if run is None or isinstance(run, str) else run.id,
+            )
         )
         return page
 

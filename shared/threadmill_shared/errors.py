@@ -108,6 +108,10 @@ class BadMessage(CallerError, ValueError):
     """The message is of the wrong type or empty."""
 
 
+class MessageNotFound(BadMessage, LookupError):
+    """The thread has no message with this id."""
+
+
 class BadTool(CallerError, ValueError):
     """The function cannot be offered to a model as a tool."""
 

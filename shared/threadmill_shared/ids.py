@@ -64,7 +64,12 @@ def new_message_id() -> str:
 
 def run_message_id(run_id: str, index: int) -> str:
     """The id of the run's message number `index`, so that a log need not repeat it."""
-    return f"msg_{run_id[4:]}_{index}"
+    return f"{run_messages_prefix(run_id)}{index}"
+
+
+def run_messages_prefix(run_id: str) -> str:
+    """What the ids of the messages that a run writes begin with."""
+    return f"msg_{run_id[4:]}_"
 
 
 def step_id(run_id: str, index: int) -> str:
@@ -154,6 +159,11 @@ def checked_thread_id(id: str) -> str:
     if not isinstance(id, str) or not _THREAD.fullmatch(id):
         raise errors.ThreadNotFound(f"{id!r} is not a thread's id (thread_ and 32 hex digits).")
     return id
+
+
+def is_run_id(id: str) -> bool:
+    """Whether it is an id as our runs have it."""
+    return _RUN.fullmatch(id) is not None
 
 
 def is_thread_id(id: str) -> bool:

@@ -54,6 +54,11 @@ def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
     )
 
 
+def message_not_found(message_id: str) -> errors.MessageNotFound:
+    """The error for an id without a message."""
+    return errors.MessageNotFound(f"The thread has no message {message_id}.")
+
+
 def run_not_found(run_id: str) -> errors.RunNotFound:
     """The error for an id without a run."""
     return errors.RunNotFound(

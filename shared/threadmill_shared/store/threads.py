@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors, ids
+from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, Item, MessageItem
 from threadmill_shared.records.objects import Message
+from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.paging import PAGE
-from threadmill_shared.store.replies import refuse_thread
+from threadmill_shared.store.replies import message_not_found, refuse_thread
+from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
@@ -65,26 +68,78 @@ class Threads:
         return [field_map(raw)["item"] for _, raw in reversed(found)]
 
     async def messages(
-        self, thread_id: str, limit: int, before: str | None, after: str | None
+        self,
+        thread_id: str,
+        limit: int,
+        before: str | None,
+        after: str | None,
+        *,
+        order: Order = "asc",
+        run_id: str | None = None,
     ) -> list[Message]:
-        """A page of the thread's messages, ascending.
+        """A page of the thread's messages, as near to its end as `before` and `after` allow.
 
-        The newest `limit` of those before `before`; with `after`, the first `limit` behind it.
+        With `after` it begins right behind that one, unless `order` is `desc` and `before` is
+        given, too: then it begins right before that one.
+
+        Args:
+            thread_id: the thread.
+            limit: the number of messages at most.
+            before: only earlier messages than this one.
+            after: only later ones.
+            order: the order in which they are returned.
+            run_id: only messages that this run has written.
 
         Raises:
-            BadMessage: the thread has no message `before` or `after`.
+            MessageNotFound: the thread has no message `before` or `after`.
         """
-        key = self._keys.messages(thread_id)
-        low = f"({await self._position(key, after)}" if after else "-inf"
-        high = f"({await self._position(key, before)}" if before else "+inf"
-        page = ("LIMIT", 0, limit)
-        if after:
-            found = await self._runner.command("ZRANGEBYSCORE", key, low, high, "WITHSCORES", *page)
+        is_from_old = after is not None and (order == "asc" or before is None)
+        query = (
+            PageQuery(limit, "asc", after=after, before=before)
+            if is_from_old
+            else PageQuery(limit, "desc", after=before, before=after)
+        )
+        page = (await self.message_page(thread_id, query, run_id)).data
+        return list(page if query.order == order else page[::-1])
+
+    async def message_page(
+        self, thread_id: str, query: PageQuery, run_id: str | None = None
+    ) -> OrderedPage[Message]:
+        """A page of the thread's messages.
+
+        Args:
+            thread_id: the thread; one that is not there has no messages.
+            query: which page.
+            run_id: only messages that this run has written. Imported ones keep the ids of runs of
+                another store, of which none is found.
+
+        Raises:
+            MessageNotFound: a cursor is no message of the thread.
+        """
+        pages = ScorePages(self._runner, self._keys.messages(thread_id), message_not_found)
+        if run_id is None:
+            found = await pages.read(query)
+        elif not ids.is_run_id(run_id):
+            return OrderedPage([], has_more=False)
         else:
-            found = await self._runner.command(
-                "ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page
+            low, high = await self._positions_of_run(thread_id, run_id)
+            prefix = ids.run_messages_prefix(run_id)
+            found = await pages.read(
+                query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
             )
-        positions = sorted(_scores(found))
+        positions = [int(position) for _, position in found.data]
+        return OrderedPage(await self._messages_at(thread_id, positions), found.has_more)
+
+    async def _positions_of_run(self, thread_id: str, run_id: str) -> tuple[float, float]:
+        """The positions between which the run's messages are; of a run that is gone: all."""
+        fields = "thread_id", "first", "final"
+        known = await self._runner.command("HMGET", self._keys.run(run_id), *fields)
+        if known[0] != thread_id:
+            return -math.inf, math.inf
+        return int(known[1] or 0), int(known[2]) if known[2] else math.inf
+
+    async def _messages_at(self, thread_id: str, positions: Sequence[int]) -> list[Message]:
+        """The messages at these positions; those that were deleted meanwhile are left out."""
         commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
         pages = await self._runner.commands(commands)
         messages = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
@@ -119,12 +174,6 @@ class Threads:
         """
         async for key in self._session.keys_like(self._keys.all_threads()):
             yield key.rpartition(":")[2]
-
-    async def _position(self, key: str, message_id: str) -> int:
-        position = await self._runner.command("ZSCORE", key, ids.checked_message_id(message_id))
-        if position is None:
-            raise errors.BadMessage(f"The thread has no message {message_id}.")
-        return int(float(position))
 
     # ---- changing --------------------------------------------------------------------------------
 
@@ -230,9 +279,3 @@ def _raw_message(thread_id: str, raw: Any) -> Message:
 def _message(thread_id: str, item: MessageItem, at: int) -> Message:
     with reading(item["id"]):
         return Message.read(thread_id, item, at)
-
-
-def _scores(found: Sequence[Any]) -> list[int]:
-    if found and isinstance(found[0], str):
-        return [int(float(score)) for score in found[1::2]]
-    return [int(float(score)) for _, score in found]
