@@ -385,7 +385,8 @@ def test_all_that_is_not_kept_is_named(file: Path) -> None:
     pictures = [message(n, n, content=[image, image], mood="good") for n in (1, 2)]
     write(file, ai, thread, *pictures, message(3, 3, completed_at=4, mood=None))
     found = import_file(file)
-    assert found.left_out == ["asst_abc123 (Math Tutor): strict of add, file_ids"]
+    assert found.left_out == ["asst_abc123 (Math Tutor): file_ids"]
+    assert Assistant.load("asst_abc123").tools[0].strict is True
     assert found.dropped == {
         "thread: tool_resources": 1,
         "message: image_file": 2,

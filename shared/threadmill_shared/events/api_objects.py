@@ -114,7 +114,7 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "assistant_id": request.assistant_id,
         "model": request.model,
         "instructions": request.instructions,
-        "tools": [_not_strict(tool.api_form()) for tool in request.tools]
+        "tools": [_with_strict(tool.api_form()) for tool in request.tools]
         + [{"type": tool.type} for tool in request.hosted],
         "metadata": options.metadata,
         "temperature": options.temperature,
@@ -133,8 +133,8 @@ def _constant(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _not_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    return tool | {"function": tool["function"] | {"strict": False}}
+def _with_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    return tool | {"function": {"strict": False} | tool["function"]}
 
 
 def run_object(run: RunRecord) -> dict[str, Any]:
