@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from threadmill.runs.options import Job
     from threadmill.thread import Thread
     from threadmill_shared.events.decoder import Event
+    from threadmill_shared.instructions.plain_text import PlainText
     from threadmill_shared.instructions.templates import Template
     from threadmill_shared.records.objects import Message, Step
     from threadmill_shared.records.page import Page
@@ -35,6 +36,7 @@ __all__ = [
     "Job",
     "Message",
     "Page",
+    "PlainText",
     "PrintHandler",
     "Run",
     "Step",
@@ -60,6 +62,7 @@ _HOMES = {
     "Job": "threadmill.runs.options",
     "Message": "threadmill_shared.records.objects",
     "Page": "threadmill_shared.records.page",
+    "PlainText": "threadmill_shared.instructions.plain_text",
     "PrintHandler": "threadmill.handlers.printing",
     "Run": "threadmill.run",
     "Step": "threadmill_shared.records.objects",

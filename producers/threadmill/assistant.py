@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -24,6 +25,7 @@ from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill.handlers import PrintHandler
 from threadmill.thread import Thread
 from threadmill_shared import ids, records
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.model_options import MODEL_OPTIONS
 from threadmill_shared.records.publishable import Publishable
@@ -72,7 +74,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     description: str | None = None
     instructions: str = ""
     """A Jinja template, given as a str or a `Template`; it sees `self_`, this assistant, and
-    `context`."""
+    `context`. A `PlainText` is sent as it is."""
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: builtins.list[Any] = Field(default_factory=_new_list)
@@ -111,10 +113,12 @@ class Assistant(ContextManager, BaseModel, Publishable):
                 raise ValueError(runs.checks.unknown_field(name, fields))
         return given
 
-    @field_validator("instructions", mode="before")
+    @field_validator("instructions", mode="wrap")
     @classmethod
-    def _template_source(cls, given: Any) -> Any:
-        return given.source if isinstance(given, Template) else given
+    def _template_or_text(cls, given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(given, PlainText):  # as a field of type str it would become a str
+            return given
+        return validate(given.source if isinstance(given, Template) else given)
 
     @field_validator(*(name for name in MODEL_OPTIONS if name != "tool_choice"))
     @classmethod

@@ -20,6 +20,7 @@ from threadmill_shared.instructions.parts import (
     rendered,
     source,
 )
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
@@ -320,8 +321,12 @@ def _check_instructions(given: Any, name: str) -> None:
 
 def _parts(request: RunRequest) -> list[Instructions]:
     own = request.instructions
-    first = Template(request.definition.instructions) if own is None else own
+    first = _template_or_text(request.definition.given_instructions()) if own is None else own
     return [part for part in (first, request.additional_instructions) if part and source(part)]
+
+
+def _template_or_text(given: str) -> Instructions:
+    return given if isinstance(given, PlainText) else Template(given)
 
 
 def _instructions(request: RunRequest) -> str:

@@ -14,6 +14,7 @@ from threadmill.runs.options import RequestOptions
 from threadmill.runs.result_types import ResultType
 from threadmill.runs.tool_list import read_tools
 from threadmill_shared.instructions.parts import Instructions
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.run_request import RunRequest, check_model
@@ -155,7 +156,7 @@ def _instructions(
     if options.instructions is not None:
         return options.instructions
     own: Any = assistant.get_instructions(thread)  # a subclass may return a Template as well
-    return own if own is None or isinstance(own, Template) else Template(own)
+    return own if own is None or isinstance(own, Template | PlainText) else Template(own)
 
 
 async def _attached(client: Client, options: RequestOptions) -> Attached:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired, get_origin, get_type_hints
 
@@ -21,6 +20,7 @@ from pydantic import (
 
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.instructions.plain_text import PlainText, stored_instructions
 from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition, checked_option
 from threadmill_shared.records.items import (
@@ -127,7 +127,7 @@ class AssistantLine(_Line):
             version=1,
             name=self.name or self.id,
             description=self.description,
-            instructions=_as_template(self.instructions or ""),
+            **stored_instructions(PlainText(self.instructions or "")),
             model=self.model,
             tools=tuple(
                 external_spec(tool) for tool in self.tools if tool.get("type") == "function"
@@ -316,13 +316,6 @@ def _reason(error: ValidationError) -> str:
     place = ".".join(str(part) for part in path)
     message = str(first["msg"]).removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
-
-
-def _as_template(instructions: str) -> str:
-    """Plain instructions as a template that renders to them."""
-    if not re.search(r"\{[{%#]", instructions):
-        return instructions
-    return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
 
 
 def _without_tools(attachment: dict[str, Any]) -> dict[str, Any]:

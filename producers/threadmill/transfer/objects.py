@@ -23,7 +23,7 @@ def assistant(definition: Definition) -> Json:
         "name": definition.name,
         "description": definition.description,
         "model": definition.model,
-        "instructions": definition.instructions,
+        "instructions": definition.given_instructions(),
         "tools": [tool.api_form() for tool in definition.tools]
         + [{"type": tool.type} for tool in definition.hosted],
         "tool_resources": tool_resources(definition.hosted),

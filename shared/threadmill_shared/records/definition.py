@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import to_json
 
 from threadmill_shared.hosted_tools import HostedTool
+from threadmill_shared.instructions.plain_text import read_instructions
 from threadmill_shared.records import lenient
 from threadmill_shared.records.fingerprints import MOST_BYTES, MOST_KEPT, ByIdentity
 from threadmill_shared.records.model_options import MODEL_OPTIONS, ReasoningEffort, Verbosity
@@ -67,6 +68,13 @@ class Definition(Stored):
     service_tier: str | None = later_field()
     safety_identifier: str | None = later_field()
     extra_body: dict[str, Any] | None = later_field()
+    instructions_text: str | None = later_field()
+    """Set if the instructions are a text that a template would change: they are sent as they are
+    here, and `instructions` is a template of the same text, for releases that know only those."""
+
+    def given_instructions(self) -> str:
+        """The instructions as they were given: a template, or a `PlainText`."""
+        return read_instructions(self.instructions, self.instructions_text)
 
     def digest(self) -> str:
         """16 hex digits that change with what is defined; the version does not count."""
