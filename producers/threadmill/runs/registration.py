@@ -130,6 +130,7 @@ def fields_of(found: Definition, known: Collection[str]) -> dict[str, Any]:
     fields: dict[str, Any] = found.known()
     for name in ("fields", "tools", "hosted", "version", "instructions_text"):
         fields.pop(name, None)
+    fields["name"] = found.name or found.id  # the Assistants API allows an empty one
     fields |= {"instructions": found.given_instructions(), "tools": [*found.tools, *found.hosted]}
     return fields | {name: value for name, value in found.fields.items() if name in known}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from threadmill_shared.events.api_objects import run_object
-from threadmill_shared.hosted_tools import tool_resources
+from threadmill_shared.hosted_tools import hosted_api_form, tool_resources
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.objects import Message, Step, ToolCall
@@ -20,12 +20,12 @@ def assistant(definition: Definition) -> Json:
     return {
         "id": definition.id,
         "object": "assistant",
-        "name": definition.name,
+        "name": definition.given_name(),
         "description": definition.description,
         "model": definition.model,
         "instructions": definition.given_instructions(),
         "tools": [tool.api_form() for tool in definition.tools]
-        + [{"type": tool.type} for tool in definition.hosted],
+        + [hosted_api_form(tool) for tool in definition.hosted],
         "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,
         "response_format": definition.response_format or "auto",

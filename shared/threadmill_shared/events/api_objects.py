@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import ids
+from threadmill_shared.hosted_tools import hosted_api_form
 from threadmill_shared.records import lenient
 from threadmill_shared.records.run import RunRecord
 
@@ -115,7 +116,7 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "model": request.model,
         "instructions": request.instructions,
         "tools": [_with_strict(tool.api_form()) for tool in request.tools]
-        + [{"type": tool.type} for tool in request.hosted],
+        + [hosted_api_form(tool) for tool in request.hosted],
         "metadata": options.metadata,
         "temperature": options.temperature,
         "top_p": options.top_p,

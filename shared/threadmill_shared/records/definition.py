@@ -43,6 +43,7 @@ class Definition(Stored):
     version: int | None = None
     """1, 2, 3, ...: it grows with each registration; None: it is not registered."""
     name: str
+    """Its id, if it was given none."""
     description: str | None = None
     instructions: str = ""
     """The Jinja template, not yet rendered."""
@@ -71,6 +72,10 @@ class Definition(Stored):
     instructions_text: str | None = later_field()
     """Set if the instructions are a text that a template would change: they are sent as they are
     here, and `instructions` is a template of the same text, for releases that know only those."""
+
+    def given_name(self) -> str | None:
+        """Its name as it was given; None: it has none."""
+        return None if self.name == self.id else self.name
 
     def given_instructions(self) -> str:
         """The instructions as they were given: a template, or a `PlainText`."""
