@@ -127,6 +127,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
 
     _version: int | None = PrivateAttr(default=None)
     """The version under which this definition was read or stored."""
+    _created_at: int | None = PrivateAttr(default=None)
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
     _registration: Registration = PrivateAttr(default_factory=_new_registration)
@@ -198,6 +199,14 @@ class Assistant(ContextManager, BaseModel, Publishable):
         return runs.definitions.definition_of_run(
             self, tools, offered, model, version=self._version, own=_own_fields(type(self))
         )
+
+    @property
+    def created_at(self) -> int | None:
+        """Seconds since the epoch, when it was created, or published for the first time.
+
+        None: it is not registered, or was before this was noted.
+        """
+        return self._created_at
 
     def functions(self) -> builtins.list[Tool]:
         """The functions among its tools."""
@@ -273,7 +282,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         if tools is not None:
             fields["tools"] = [*tools]
         loaded = cls(**fields)
-        loaded._version = found.version
+        loaded._version, loaded._created_at = found.version, found.created_at
         loaded._is_registered = True
         return loaded
 
@@ -318,7 +327,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
         fields = runs.registration.fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
-        self._version = found.version
+        self._version, self._created_at = found.version, found.created_at
         self._is_registered = True
         return True
 
@@ -373,6 +382,7 @@ class Assistant(ContextManager, BaseModel, Publishable):
     def _note_registered(self, definition: Definition | None) -> None:
         self.id = None if definition is None else definition.id
         self._version = None if definition is None else definition.version
+        self._created_at = None if definition is None else definition.created_at
         self._is_registered = definition is not None
 
     async def _enter(self) -> Self:

@@ -20,6 +20,7 @@ BUCKETS = 64
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
 _TASK = re.compile(rf"{_RUN.pattern}\.([0-9]{{1,6}})\.[0-9a-f]{{8}}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
+_ASSISTANT = re.compile(r"asst_[0-9a-f]{24}")
 _ATTACHED = re.compile(r"file_[0-9a-f]{32}")
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
 """Ours have 32 hex digits; imported ones keep the id that they had."""
@@ -137,6 +138,11 @@ def new_assistant_id() -> str:
 def named_assistant_id(name: str) -> str:
     """The id of an assistant that was never created: it follows from the name."""
     return f"asst_{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+
+
+def is_assistant_id(id: str) -> bool:
+    """Whether it is an id as ours are."""
+    return _ASSISTANT.fullmatch(id) is not None
 
 
 def checked_run_id(id: str) -> str:

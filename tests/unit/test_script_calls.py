@@ -22,7 +22,7 @@ from threadmill_shared.store.scripts.workers import WorkerScripts
 KEYS = Keys("tm")
 RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30
-OF_KEYS = {"idempotency_key", "place", "created", "registered", "index"}
+OF_KEYS = {"idempotency_key", "place", "created", "registered", "deleted", "index"}
 """Arguments that only a key is made of."""
 OF_APPEND = {"run_id": RUN_ID, "token": "token"}
 """What all appends of one holder have in common."""
@@ -39,6 +39,7 @@ NAMED_KEYS = {
     "place": "place",
     "created": "created",
     "registered": "registered",
+    "deleted": "deleted",
     "index": "index",
     "first": "first of restnames",
     "expiring": "first of restexpiring",
@@ -62,6 +63,7 @@ def calls() -> list[tuple[str, Callable[..., Any]]]:
     found: list[tuple[str, Callable[..., Any]]] = [
         ("compare_and_set", texts.compare_and_set),
         ("create_assistant", texts.create_assistant),
+        ("delete_assistant", texts.delete_assistant),
         ("replace_text", texts.replace_text),
         ("append", AppendScript(KEYS, run_id=RUN_ID, token="token").append),
     ]

@@ -98,6 +98,7 @@ class AssistantLine(_Line):
 
     object: Literal["assistant"]
     id: _Id
+    created_at: _Seconds | None = None
     name: str | None = None
     description: str | None = None
     instructions: str | None = None
@@ -125,6 +126,7 @@ class AssistantLine(_Line):
         return Definition(
             id=self.id,
             version=1,
+            created_at=self.created_at,
             name=self.name or self.id,
             description=self.description,
             **stored_instructions(PlainText(self.instructions or "")),

@@ -20,6 +20,7 @@ def assistant(definition: Definition) -> Json:
     return {
         "id": definition.id,
         "object": "assistant",
+        "created_at": definition.created_at,
         "name": definition.given_name(),
         "description": definition.description,
         "model": definition.model,

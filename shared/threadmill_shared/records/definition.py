@@ -73,6 +73,9 @@ class Definition(Stored):
     """Set if the instructions are a text that a template would change: they are sent as they are
     here, and `instructions` is a template of the same text, for releases that know only those."""
 
+    created_at: int | None = later_field()
+    """Seconds since the epoch, when it was created, or published for the first time."""
+
     def given_name(self) -> str | None:
         """Its name as it was given; None: it has none."""
         return None if self.name == self.id else self.name
@@ -82,8 +85,9 @@ class Definition(Stored):
         return read_instructions(self.instructions, self.instructions_text)
 
     def digest(self) -> str:
-        """16 hex digits that change with what is defined; the version does not count."""
-        known = {**self.known(), "version": None}
+        """16 hex digits that change with what is defined; version and time do not count."""
+        known = self.known() | {"version": None}
+        known.pop("created_at", None)
         canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

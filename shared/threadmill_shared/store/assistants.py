@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
+from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.store.scripts.texts import compare_and_set, create_assistant
+from threadmill_shared.store.scripts.texts import (
+    compare_and_set,
+    create_assistant,
+    delete_assistant,
+)
 from threadmill_shared.store.session import Session
 
 PUBLISHED_DAYS = 30
@@ -36,35 +42,43 @@ class Assistants:
         lifetime = PUBLISHED_DAYS * 86_400
         for definition in definitions:
             key = self._keys.published(definition.name)
-            # 0: another worker was faster, and its version is the one to compare with.
-            while not await self._put(key, await self._stored(key), definition, lifetime):
+            dated = definition.model_copy(update={"created_at": int(time.time())})
+            # None: another worker was faster, and its version is the one to compare with.
+            while await self._put(key, await self._stored(key), dated, lifetime) is None:
                 pass
             await self._runner.command("EXPIRE", key, lifetime)
             await self._runner.command("ZADD", self._keys.names(), time.time(), definition.name)
         oldest = time.time() - lifetime
         await self._runner.command("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
 
-    async def create(self, definition: Definition) -> None:
-        """Store a definition under its id, until it is deleted."""
-        await self._create(definition, once=False)
+    async def create(self, definition: Definition) -> Definition:
+        """Store a definition under its id, until it is deleted; returns it with its time."""
+        _, stored = await self._create(definition, once=False)
+        return stored
 
     async def create_once(self, definition: Definition) -> bool:
-        """Store a definition under its id, unless there is one already; whether there was none.
+        """Store a definition under its id, unless there is one already; whether there was none."""
+        is_new, _ = await self._create(definition, once=True)
+        return is_new
 
-        If the answer was lost, the call that repeats it finds its own.
-        """
-        return await self._create(definition, once=True)
-
-    async def _create(self, definition: Definition, *, once: bool) -> bool:
+    async def _create(self, definition: Definition, *, once: bool) -> tuple[bool, Definition]:
+        at = str(definition.created_at or await self._now())
+        stored = definition.model_copy(update={"created_at": int(float(at))})
         call = create_assistant(
             created=self._keys.created(definition.id),
             registered=self._keys.registered(),
             id=definition.id,
-            definition=definition.model_dump_json(),
+            definition=stored.model_dump_json(),
+            at=at,
             once=once,
         )
         [outcome] = await self._runner.run(call)
-        return bool(outcome == "ok")
+        return outcome == "ok", stored
+
+    async def _now(self) -> str:
+        """The server's time in seconds, with a fraction: two of one second have an order."""
+        seconds, microseconds = await self._runner.command("TIME")
+        return f"{seconds}.{int(microseconds):06}"
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -73,13 +87,32 @@ class Assistants:
             AssistantNotFound: none was created with this id, or it was deleted.
             StoreFull: Redis has no room for it.
         """
-        key = self._keys.created(definition.id)
+        return (await self._replace(definition.id, lambda _: definition)).version or 0
+
+    async def change(
+        self, assistant_id: str, change: Callable[[Definition], Definition]
+    ) -> Definition:
+        """Store what a function makes of a created definition; returns it as it is stored.
+
+        No change that somebody else makes at the same time is lost: the function is called again
+        with what they have stored.
+
+        Raises:
+            AssistantNotFound: none was created with this id, or it was deleted.
+            StoreIncompatible: this release cannot read it.
+            StoreFull: Redis has no room for it.
+        """
+        what = f"The definition of {assistant_id!r}"
+        return await self._replace(assistant_id, lambda text: change(Definition.read(text, what)))
+
+    async def _replace(self, assistant_id: str, make: Callable[[str], Definition]) -> Definition:
+        key = self._keys.created(assistant_id)
         while True:
             stored = await self._stored(key)
             if stored is None:
-                raise await self._not_found(definition.id)
-            if version := await self._put(key, stored, definition):
-                return version
+                raise await self._not_found(assistant_id)
+            if replaced := await self._put(key, stored, make(stored)):
+                return replaced
 
     async def _stored(self, key: str) -> str | None:
         found: str | None = await self._runner.command("GET", key)
@@ -87,24 +120,37 @@ class Assistants:
 
     async def _put(
         self, key: str, stored: str | None, definition: Definition, lifetime: int | None = None
-    ) -> int:
-        """Its version, as it is stored now; 0 if it is not `stored` any more."""
-        version = _version(stored)
-        if stored and _same(stored, definition):
-            return version
-        new = definition.model_copy(update={"version": version + 1})
-        fields = _unknown_fields(stored) | new.model_dump(mode="json")
+    ) -> Definition | None:
+        """The definition as it is stored now; None if what was there is not `stored` any more.
+
+        Its time is that of the first one.
+        """
+        version, at = _version(stored), lenient.whole_number(_fields(stored).get("created_at"))
+        dated = definition.model_copy(update={"created_at": at or definition.created_at})
+        if stored is not None and _same(stored, definition):
+            new = dated.model_copy(update={"version": version})
+            if at == new.created_at:
+                return new
+            fields = _fields(stored) | {"created_at": new.created_at}
+        else:
+            new = dated.model_copy(update={"version": version + 1})
+            fields = _unknown_fields(stored) | new.model_dump(mode="json")
         becomes = to_json(fields).decode()
         call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
         reply = await self._runner.run(call)
-        return 0 if reply[0] == "moved" else version + 1
+        return None if reply[0] == "moved" else new
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False if there is none."""
-        deleted = await self._runner.command("DEL", self._keys.created(assistant_id))
-        # Who dies here leaves an entry that lists skip, and that the indexer removes.
-        await self._runner.command("ZREM", self._keys.registered(), assistant_id)
-        return bool(deleted)
+        call = delete_assistant(
+            created=self._keys.created(assistant_id),
+            registered=self._keys.registered(),
+            deleted=self._keys.deleted_assistant(assistant_id),
+            id=assistant_id,
+            delete_id=secrets.token_hex(8),
+        )
+        [outcome] = await self._runner.run(call)
+        return bool(outcome != "gone")
 
     async def created_ids(self) -> AsyncIterator[str]:
         """The ids of all definitions that were created; for exports, as `Threads.all_ids` is."""
@@ -113,17 +159,26 @@ class Assistants:
             yield key.removeprefix(prefix)
 
     async def load(self, id_or_name: str) -> Definition:
-        """The definition that was created with this id, or published under this name.
+        """The definition that was created with this id, or published under this name or with it.
 
         Raises:
             AssistantNotFound: there is none.
             StoreIncompatible: this release cannot read it.
         """
         for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
-            found = await self._runner.command("GET", key)
-            if found:
+            if found := await self._stored(key):
                 return Definition.read(found, f"The definition of {id_or_name!r}")
+        name = await self._published_name(id_or_name)
+        if name is not None and (found := await self._stored(self._keys.published(name))):
+            return Definition.read(found, f"The definition of {name!r}")
         raise await self._not_found(id_or_name)
+
+    async def _published_name(self, assistant_id: str) -> str | None:
+        """The name of the published assistant with this id, which follows from the name."""
+        if not ids.is_assistant_id(assistant_id):
+            return None
+        names = await self._runner.command("ZRANGE", self._keys.names(), 0, -1)
+        return next((name for name in names if ids.named_assistant_id(name) == assistant_id), None)
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
         names = await self._runner.command("ZREVRANGE", self._keys.names(), 0, 9)
@@ -149,7 +204,7 @@ def _fields(stored: str | None) -> dict[str, Any]:
 
 
 def _same(stored: str, definition: Definition) -> bool:
-    """Whether they differ only in what this release does not know, and in the version.
+    """Whether they differ only in what this release does not know, in version and time.
 
     What two releases write of the same assistant must not make each of them store it again.
     """
@@ -157,7 +212,8 @@ def _same(stored: str, definition: Definition) -> bool:
         found = Definition.read(stored, "")
     except errors.StoreIncompatible:  # it is damaged, and replaced
         return False
-    return found.known() | {"version": None} == definition.known() | {"version": None}
+    passing = {"version": None, "created_at": None}
+    return found.known() | passing == definition.known() | passing
 
 
 def _unknown_fields(stored: str | None) -> dict[str, Any]:

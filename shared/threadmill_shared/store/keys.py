@@ -60,7 +60,8 @@ class Keys:
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names` and
-    `registered` (sorted sets); `format` (string, the namespace's);
+    `registered` (sorted sets); `deleted:<id>` (string: where it stood in `registered`, 10 min);
+    `format` (string, the namespace's);
     `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
     """
 
@@ -203,6 +204,10 @@ class Keys:
     def created(self, assistant_id: str) -> str:
         """The definition that somebody created."""
         return f"{self.namespace}:{{assistants}}:created:{assistant_id}"
+
+    def deleted_assistant(self, assistant_id: str) -> str:
+        """A note that the assistant was deleted."""
+        return f"{self.namespace}:{{assistants}}:deleted:{assistant_id}"
 
     def all_created(self) -> str:
         """A pattern that matches the definitions that somebody created."""

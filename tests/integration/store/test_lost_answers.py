@@ -260,6 +260,15 @@ async def create_assistant(story: Story) -> None:
     assert [one.id for one in page] == ["asst_1"]
 
 
+@case
+async def delete_assistant(story: Story) -> None:
+    assistants = story.scene.store.assistants
+    await assistants.create(Definition(id="asst_1", name="Ada", model="gpt-5.4-mini"))
+    story.lose()
+    assert await assistants.delete("asst_1")
+    assert not await assistants.delete("asst_2")
+
+
 # ---- what a holder writes ----------------------------------------------------------------------
 
 
