@@ -12,7 +12,7 @@ from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids, records
-from threadmill_shared.records.texts import check_key, check_text
+from threadmill_shared.records.texts import check_key, checked_metadata
 
 if TYPE_CHECKING:
     from threadmill.run import Run
@@ -53,7 +53,7 @@ class Thread(ContextManager):
         if id is not None and key is not None:
             raise TypeError("Give a thread's id or its key, not both.")
         self.key = key
-        self.metadata: dict[str, str] = _checked_metadata(metadata or {})
+        self.metadata: dict[str, str] = checked_metadata(metadata or {}, "A thread's")
         self.created_at: int | None = None
         """Seconds since the epoch, like the next one; None on a handle that no list has made."""
         self.active_at: int | None = None
@@ -351,11 +351,3 @@ def _listed_thread(record: ThreadRecord) -> Thread:
 def _refuse_name(assistant: Any) -> None:
     if isinstance(assistant, str):
         raise TypeError(f"A thread is run by an Assistant. Pass Assistant.load({assistant!r}).")
-
-
-def _checked_metadata(metadata: Any) -> dict[str, str]:
-    if not isinstance(metadata, dict):
-        raise TypeError(f"A thread's metadata must be a dict, not {type(metadata).__name__}.")
-    for part in (*metadata, *metadata.values()):
-        check_text(part, "A text in a thread's metadata")
-    return dict(metadata)

@@ -70,6 +70,52 @@ def test_a_threads_metadata_is_kept_by_the_run_that_makes_it_and_can_be_read_bac
     assert Thread(key="support").refresh().metadata == {"team": "blue"}
 
 
+def test_a_runs_metadata_is_changed_by_any_handle_of_it() -> None:
+    made = Assistant(name="plain").enqueue("Hello!", metadata={"order": "7"})
+    loaded = Run.load(made.id)
+    assert loaded.metadata == made.metadata == {"order": "7"}
+
+    loaded.metadata["order"] = "8"
+    assert loaded.save() is loaded
+    made.cancel()
+
+    assert made.metadata == {"order": "7"}
+    assert made.refresh().metadata == {"order": "8"}
+    made.metadata = {}
+    made.save()
+    [listed] = made.list(thread=made.thread_id)
+    assert listed.metadata == {}
+
+
+def test_metadata_of_a_run_that_cannot_be_stored_is_refused() -> None:
+    run = Assistant(name="plain").enqueue("Hello!")
+    run.metadata = {"order": 7}  # type: ignore[dict-item]  # that is the point
+    with pytest.raises(TypeError, match="A text in a run's metadata must be a str, not int"):
+        run.save()
+    run.metadata = ["order"]  # type: ignore[assignment]  # likewise
+    with pytest.raises(TypeError, match="A run's metadata must be a dict, not list"):
+        run.save()
+    with pytest.raises(errors.RunNotFound):
+        Run("run_00" + "0" * 30, run.thread_id).save()
+    assert run.refresh().metadata == {}
+
+
+def test_a_handle_says_when_its_run_expires_and_was_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THREADMILL_QUEUE_SECONDS", "100")
+    run = Assistant(name="plain").enqueue("Hello!")
+    assert run.created_at is not None
+    assert run.expires_at is not None
+    assert run.created_at + 100 <= run.expires_at <= run.created_at + 101
+    assert run.cancelled_at is None
+
+    run.cancel()
+    run.refresh()
+
+    assert (run.expires_at, run.cancelled_at) == (None, run.ended_at)
+
+
 def test_a_threads_runs_are_read_in_pages() -> None:
     thread, ai = Thread(), Assistant(name="plain")
     made = [ai.enqueue(text, thread).id for text in "abcde"]

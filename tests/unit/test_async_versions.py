@@ -20,7 +20,7 @@ def test_each_class_has_operations() -> None:
     promised |= {"Thread.get_messages", "Thread.run", "Thread.delete", "Thread.runs"}
     promised |= {"Run.submit_tool_outputs", "Run.approve", "Run.reject"}
     promised |= {"Run.list", "Thread.list", "Assistant.list"}
-    promised |= {"Run.wait", "Run.events", "Run.cancel", "Run.refresh", "Run.load"}
+    promised |= {"Run.wait", "Run.events", "Run.cancel", "Run.refresh", "Run.load", "Run.save"}
     assert promised <= named
 
 

@@ -21,7 +21,11 @@ class RunObjects:
 
     def run(self, status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
         """The run in the event of this status; `at` is its time in milliseconds."""
-        return self._base | _run_progress(status, results, at)
+        changed = {}
+        # A record that was read after the end may have later ones.
+        if "metadata" in results and not self._run.status.is_terminal:
+            changed["metadata"] = results["metadata"]
+        return self._base | changed | _run_progress(status, results, at)
 
     def message(
         self, message: int, status: str, content: list[dict[str, Any]], began: int
@@ -117,7 +121,7 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "instructions": request.instructions,
         "tools": [_with_strict(tool.api_form()) for tool in request.tools]
         + [hosted_api_form(tool) for tool in request.hosted],
-        "metadata": options.metadata,
+        "metadata": run.metadata,
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_completion_tokens": options.max_completion_tokens,

@@ -22,6 +22,7 @@ from threadmill_shared.records.annotations import Annotation, with_texts
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.last_error import LastError
 from threadmill_shared.stored import reading
 
 
@@ -256,6 +257,8 @@ class Step(_Frozen):
     message_id: str | None = None
     tool_calls: list[ToolCall] = Field(default_factory=list)
     usage: RunUsage | None = None
+    last_error: LastError | None = None
+    """Why the run failed or expired, if that has ended this step."""
 
     @classmethod
     def read_all(cls, run_id: str, fields: Mapping[str, str]) -> list[Step]:
@@ -282,6 +285,7 @@ class Step(_Frozen):
             "message_id": None if message is None else ids.run_message_id(run_id, message),
             "tool_calls": [*_functions(body), *_hosted(body, status)],
             "usage": body.get("usage"),
+            "last_error": from_json(fields.get(f"{number}:error", "null")),
         }
         with reading(values["id"]):
             return cls.model_validate(values)

@@ -55,6 +55,8 @@ class RunRecord:
     queued_at: int | None
     """When a worker could claim it last; None: a worker of an earlier release has queued it."""
     started_at: int | None
+    cancelled_at: int | None
+    """When its worker was told to stop; None: nobody had to be told."""
     ended_at: int | None
     deadline: int | None
     attempts: int
@@ -77,6 +79,8 @@ class RunRecord:
     last_error: LastError | None
     reason: str | None
     data: Any
+    metadata: dict[str, str]
+    """As they were set last: when the run was enqueued, or later."""
     context: dict[str, Any]
     queue: str
     open_message: str
@@ -124,11 +128,12 @@ class RunRecord:
             StoreIncompatible: this release does not know its status.
         """
         found = _Fields(fields)
+        request, metadata = found.request(), found.json("metadata", dict)
         return cls(
             id=run_id,
             thread_id=fields["thread_id"],
             status=_status(run_id, fields["status"]),
-            request=found.request(),
+            request=request,
             **found.numbers(_NUMBERS),
             **found.times(_TIMES),
             **found.texts(_TEXTS),
@@ -138,6 +143,7 @@ class RunRecord:
             last_error=found.last_error(),
             reason=found.json("reason"),
             data=found.json("data"),
+            metadata=request.options.metadata if metadata is None else metadata,
             context=found.json("context", dict) or {},
             queue=fields["queue"],
             open_step=found.number("open_step") if fields.get("open_step") else None,
@@ -174,7 +180,7 @@ _NUMBERS = (
     "approval_ms",
 )
 """0 if they are not there."""
-_TIMES = ("queued_at", "started_at", "ended_at", "deadline")
+_TIMES = ("queued_at", "started_at", "cancelled_at", "ended_at", "deadline")
 """None if they are not there."""
 _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 """Empty if they are not there."""
@@ -182,7 +188,7 @@ _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 
 LISTED_FIELDS = (
     *("thread_id", "status", "request", "worker", "usage", "last_error", "reason", "data"),
-    *("queue", "open_step", "parent", "forced", *_NUMBERS, *_TIMES),
+    *("metadata", "queue", "open_step", "parent", "forced", *_NUMBERS, *_TIMES),
     *(name for name in _TEXTS if name != "terminal"),
 )
 """The fields that a list reads: all but those that may be large and that it does not show."""

@@ -22,7 +22,7 @@ class Keys:
     | `run:<run>` | hash | the run's record | `run_days` after its end |
     | `log:<run>` | stream | its events; also a channel that says so | `log_seconds` after its end |
     | `compacted:<run>` | stream | the log that takes its place | within a script |
-    | `steps:<run>` | hash | its steps: body, began, ended | as the record |
+    | `steps:<run>` | hash | its steps: body, began, ended, error | as the record |
     | `files:<run>` | hash | files that it has made, in Base64, by id | as the record |
     | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | as the record |
     | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |

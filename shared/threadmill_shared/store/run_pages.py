@@ -13,6 +13,9 @@ from threadmill_shared.store.index_reader import Position
 from threadmill_shared.store.listed_records import ListedRecords
 from threadmill_shared.store.session import Session
 
+_MARKS = ("", ":began", ":ended", ":error")
+"""What follows a step's number in the names of its fields."""
+
 
 class RunPages:
     """The pages of one namespace."""
@@ -91,7 +94,7 @@ class RunPages:
 
     async def _steps(self, run_id: str, numbers: Sequence[int]) -> list[Step]:
         """Steps in the order of these numbers, without those that are gone."""
-        names = [f"{n}{mark}" for n in numbers for mark in ("", ":began", ":ended")]
+        names = [f"{n}{mark}" for n in numbers for mark in _MARKS]
         if not names:
             return []
         values = await self._runner.command("HMGET", self._keys.steps(run_id), *names)

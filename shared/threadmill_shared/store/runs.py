@@ -7,7 +7,7 @@ sweep looks at in `indexes`.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -191,6 +191,18 @@ class Runs:
             raise run_not_found(run_id)
         _, status, send, queue = reply
         return Ended(Status(status), _dispatch(send, queue))
+
+    async def set_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
+        """Replace a run's metadata, whatever its status.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        text = to_json(metadata).decode()
+        call = self._scripts.set_run_metadata(run_id=run_id, metadata=text)
+        reply = await self._runner.run(call)
+        if reply[0] == "gone":
+            raise run_not_found(run_id)
 
     async def force_end(
         self,

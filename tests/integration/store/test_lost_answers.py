@@ -389,6 +389,14 @@ async def cancel(story: Story) -> None:
 
 
 @case
+async def set_run_metadata(story: Story) -> None:
+    run_id = (await story.scene.enqueue()).run_id
+    story.lose()
+    await story.scene.store.runs.set_metadata(run_id, {"order": "7"})
+    assert (await story.scene.record(run_id)).metadata == {"order": "7"}
+
+
+@case
 async def force_end(story: Story) -> None:
     held = await story.scene.begin()
     following = await story.scene.enqueue()

@@ -71,6 +71,14 @@ A_CALL_COUNTS_AS_NOT_BEGUN = (
     """  local may_have_begun = marks[3] or marks[4]
 """,
 )
+METADATA_MAKE_A_RUN = (
+    """local record = redis.call('HMGET', run, 'status', 'metadata')
+if not record[1] then
+  return {'gone'}
+end
+""",
+    "local record = redis.call('HMGET', run, 'status', 'metadata')",
+)
 
 
 LINES_OF_LISTS = (
@@ -120,6 +128,7 @@ def server(redis_url: str) -> Iterator[Server]:
             "ought to be",
             id="a call counts as not begun",
         ),
+        pytest.param(METADATA_MAKE_A_RUN, "ought to", id="metadata make a run"),
     ],
 )
 def test_the_state_machine_finds_a_planted_fault(
@@ -160,6 +169,7 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "add_messages",
         "delete_thread",
         "remove_runs",
+        "set_run_metadata",
     ):
         text = sound(name).text.replace(old, new)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

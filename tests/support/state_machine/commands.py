@@ -175,6 +175,9 @@ class Commands:
     def cancel(self, run_id: str) -> Command:
         return self._of_run("cancel", run_id, {"cancel_ms": CANCEL_MS})
 
+    def set_run_metadata(self, run_id: str, metadata: str) -> Command:
+        return self._of_run("set_run_metadata", run_id, {"metadata": metadata})
+
     def force_end(
         self,
         run_id: str,
@@ -315,6 +318,7 @@ OUTCOMES = {
     "append": "ok again stale rewound refused",
     "finish": "ok again stale rewound refused",
     "cancel": "cancelled cancelling ended gone",
+    "set_run_metadata": "ok again gone",
     "force_end": "ok again gone ended moved early",
     "release": "ok again stale rewound refused cancelling",
     "park": "ok again stale rewound refused cancelling",

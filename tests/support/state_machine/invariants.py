@@ -130,7 +130,7 @@ def _has_deadline(run: Run) -> bool:
 
 def _wanted_run(run: Run) -> tuple[Any, ...]:
     return (
-        (run.thread, run.status, run.token, run.serial, run.attempts, run.holder),
+        (run.thread, run.status, run.token, run.serial, run.attempts, run.holder, run.metadata),
         run.log,
         {str(number): status for number, status in run.steps.items()},
         run.calls,
@@ -166,6 +166,7 @@ def _found_run(
         (
             *(run["thread_id"], run["status"], run["token"]),
             *(int(run["serial"]), int(run["attempts"]), run.get("holder", "")),
+            run.get("metadata", ""),
         ),
         [word for entry in events for word in entry_words(entry["e"])],
         {n: steps.get(f"{n}:ended", "").partition(" ")[0] for n in steps if n.isdigit()},

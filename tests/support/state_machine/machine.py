@@ -329,6 +329,14 @@ class StoreMachine(Driver):
         run = _pick(list(self.model.runs.values()), pick)
         self.send(self.commands.cancel(run.id), luck)
 
+    @precondition(lambda self: self.model.runs)
+    @rule(pick=picks, order=st.integers(1, 3), luck=lucks)
+    def set_metadata(self, pick: int, order: int, luck: Luck) -> None:
+        run = _pick(list(self.model.runs.values()), pick)
+        for run_id in (run.id, self.new("run", run.thread)):
+            metadata = f'{{"order":"{order}"}}'
+            self.send(self.commands.set_run_metadata(run_id, metadata), luck)
+
     @precondition(lambda self: self.runs("dispatched", "held", "waiting"))
     @rule(pick=picks, place=st.sampled_from(["dispatched", "held", "waiting"]), luck=lucks)
     def cancel_before_the_end(self, pick: int, place: str, luck: Luck) -> None:

@@ -71,6 +71,8 @@ class Run:
     call_deaths: int = 0
     """How often of these in the middle of a tool call."""
     pause_ms: int = 0
+    metadata: str = ""
+    """Those that it was given later."""
     is_resumed: bool = False
     """Whether it was parked last; the next claim is no takeover."""
 
@@ -287,6 +289,15 @@ class Model:
             return ["ended", run.status, *self._still_to_send(run)]
         next_run, queue = self._cancel_run(run)
         return [run.status, run.status, next_run, queue]
+
+    def _set_run_metadata(self, run_id: str, metadata: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        if run.metadata == metadata:
+            return ["again"]
+        run.metadata = metadata
+        return ["ok"]
 
     def _force_end(
         self,

@@ -74,6 +74,10 @@ class RunScripts:
         """Cancel a run; a worker that executes it has `cancel_ms` to do so."""
         return self._of_run("cancel", run_id, cancel_ms=cancel_ms)
 
+    def set_run_metadata(self, *, run_id: str, metadata: str) -> ScriptCall:
+        """Replace a run's metadata by these, as JSON."""
+        return self._of_run("set_run_metadata", run_id, metadata=metadata)
+
     def force_end(
         self,
         *,
