@@ -191,6 +191,19 @@ class Thread(ContextManager):
     get_messages = blocking(_get_messages)
     get_messages_async = awaitable(_get_messages)
 
+    async def _get_message(self, id: str) -> Message:
+        """One message of the thread; one that a run writes just now has the text so far.
+
+        Raises:
+            MessageNotFound: the thread has no message with this id.
+        """
+        client = current_client()
+        message: Message = await client.call(client.store.threads.message(self.id, id))
+        return message
+
+    get_message = blocking(_get_message)
+    get_message_async = awaitable(_get_message)
+
     async def _run(
         self,
         assistant: AssistantHandle,

@@ -18,6 +18,7 @@ BUCKETS = 64
 """Fixed for ever: stored ids depend on it."""
 
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
+_RUN_MESSAGE = re.compile(r"msg_([0-3][0-9a-f]{31})_([0-9]{1,6})")
 _TASK = re.compile(rf"{_RUN.pattern}\.([0-9]{{1,6}})\.[0-9a-f]{{8}}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
 _ASSISTANT = re.compile(r"asst_[0-9a-f]{24}")
@@ -71,6 +72,12 @@ def run_message_id(run_id: str, index: int) -> str:
 def run_messages_prefix(run_id: str) -> str:
     """What the ids of the messages that a run writes begin with."""
     return f"msg_{run_id[4:]}_"
+
+
+def place_of_run_message(message_id: str) -> tuple[str, int] | None:
+    """The run that has written the message with this id, and its number; None: a user has."""
+    found = _RUN_MESSAGE.fullmatch(message_id)
+    return (f"run_{found[1]}", int(found[2])) if found else None
 
 
 def step_id(run_id: str, index: int) -> str:

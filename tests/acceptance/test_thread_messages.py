@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.acceptance.conftest import Lasting
 
-from threadmill import Assistant, Run, Thread
+from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import StandIn
 
 pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True, scope="module")
@@ -44,3 +44,11 @@ def test_messages_come_in_either_order_and_by_run() -> None:
 def test_an_order_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="order must be 'asc' or 'desc', not 'newest'"):
         Thread().get_messages(order="newest")  # type: ignore[arg-type]  # that is the point
+
+
+def test_one_message_can_be_read() -> None:
+    thread = Thread().create(["zero"])
+    [message] = thread.get_messages()
+    assert thread.get_message(message.id) == message
+    with pytest.raises(errors.MessageNotFound):
+        thread.get_message("msg_0")

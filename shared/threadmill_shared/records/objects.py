@@ -97,7 +97,7 @@ class Message(_Frozen):
     content: list[Part]
     created_at: int
     """Seconds since the epoch, when it was added to the thread."""
-    status: Literal["completed", "incomplete"] = "completed"
+    status: Literal["in_progress", "completed", "incomplete"] = "completed"
     incomplete_reason: str | None = None
     run_id: str | None = None
     assistant_id: str | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -17,23 +16,25 @@ from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
+from threadmill_shared.store.logs import Logs
+from threadmill_shared.store.message_reader import MessageReader, read_message
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import message_not_found, refuse_thread
 from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
-from threadmill_shared.stored import reading
 
 
 class Threads:
     """The threads of one namespace."""
 
-    def __init__(self, session: Session, files: Files) -> None:
+    def __init__(self, session: Session, files: Files, logs: Logs) -> None:
         self._session = session
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = ThreadScripts(session.keys)
         self._files = files
+        self._messages = MessageReader(session, files, logs)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class Threads:
                 query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
             )
         positions = [int(position) for _, position in found.data]
-        return OrderedPage(await self._messages_at(thread_id, positions), found.has_more)
+        return OrderedPage(await self._messages.at(thread_id, positions), found.has_more)
 
     async def _positions_of_run(self, thread_id: str, run_id: str) -> tuple[float, float]:
         """The positions between which the run's messages are; of a run that is gone: all."""
@@ -138,34 +139,29 @@ class Threads:
             return -math.inf, math.inf
         return int(known[1] or 0), int(known[2]) if known[2] else math.inf
 
-    async def _messages_at(self, thread_id: str, positions: Sequence[int]) -> list[Message]:
-        """The messages at these positions; those that were deleted meanwhile are left out."""
-        commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
-        pages = await self._runner.commands(commands)
-        messages = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
-        return await self._with_failures(thread_id, messages)
-
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
         if record.waiting_message is not None:
             waiting = record.waiting_message
-            return [_message(record.thread_id, waiting, record.created_at)]
+            return [read_message(record.thread_id, waiting, record.created_at)]
         if not record.first:
             return []
         last = record.final or await self.last_position(record.thread_id)
         items = await self.items(record.thread_id, record.first, last)
         messages = [
-            _message(record.thread_id, item, at) for item, at in items if item["type"] == "message"
+            read_message(record.thread_id, item, at)
+            for item, at in items
+            if item["type"] == "message"
         ]
-        return await self._with_failures(record.thread_id, messages)
+        return await self._messages.with_failures(record.thread_id, messages)
 
-    async def _with_failures(self, thread_id: str, messages: list[Message]) -> list[Message]:
-        """The messages, with what is noted of attached files that cannot be used."""
-        attaching = [one.id for one in messages if one.role == "user" and one.attachments]
-        failures = await self._files.failures(thread_id, attaching)
-        return [
-            one.with_failures(failures[one.id]) if failures.get(one.id) else one for one in messages
-        ]
+    async def message(self, thread_id: str, message_id: str) -> Message:
+        """One of the thread's messages; one that a run writes just now has the text so far.
+
+        Raises:
+            MessageNotFound: the thread has no such message.
+        """
+        return await self._messages.find(thread_id, message_id)
 
     async def all_ids(self) -> AsyncIterator[str]:
         """The ids of all threads, in no order; one that is made or deleted meanwhile may be missed.
@@ -269,13 +265,3 @@ class Threads:
 def as_json(metadata: Mapping[str, str] | None) -> str:
     """Metadata as scripts take it; empty if there is none."""
     return to_json(metadata).decode() if metadata else ""
-
-
-def _raw_message(thread_id: str, raw: Any) -> Message:
-    fields = field_map(raw)
-    return _message(thread_id, from_json(fields["item"]), int(fields["t"]))
-
-
-def _message(thread_id: str, item: MessageItem, at: int) -> Message:
-    with reading(item["id"]):
-        return Message.read(thread_id, item, at)

@@ -37,7 +37,7 @@ def wanted(
 
 async def ids_of(scene, query: PageQuery, run_id: str | None = None) -> tuple[list[str], bool]:
     page = await scene.store.threads.message_page(scene.thread_id, query, run_id)
-    return [message.id for message in page], page.has_more
+    return [message.id for message in page.data], page.has_more
 
 
 async def test_any_page_is_that_of_a_plain_list(scene):
