@@ -43,7 +43,7 @@ class Thread(ContextManager):
         Args:
             id: an existing thread's; None: a new one.
             key: your own name for it, such as a Slack channel's; the same key is the same thread.
-            metadata: stored if this handle creates the thread; `refresh` reads it.
+            metadata: stored if this handle creates the thread; or by `save`. `refresh` reads it.
 
         Raises:
             ThreadNotFound: the id is not a valid thread id.
@@ -114,6 +114,23 @@ class Thread(ContextManager):
 
     refresh = blocking(_refresh)
     refresh_async = awaitable(_refresh)
+
+    async def _save(self) -> Self:
+        """Store this handle's metadata, which replace the stored ones; returns the handle.
+
+        A run that holds the thread does not matter.
+
+        Raises:
+            ThreadNotFound: the thread is not stored.
+            TypeError, CallerError: the metadata are not a dict of texts.
+        """
+        metadata = checked_metadata(self.metadata, "A thread's")
+        client = current_client()
+        await client.call(client.store.threads.update(self.id, metadata=metadata))
+        return self
+
+    save = blocking(_save)
+    save_async = awaitable(_save)
 
     async def _add(
         self,
@@ -203,6 +220,21 @@ class Thread(ContextManager):
 
     get_message = blocking(_get_message)
     get_message_async = awaitable(_get_message)
+
+    async def _save_message(self, id: str, metadata: dict[str, str]) -> Message:
+        """Replace the metadata of one of the thread's messages; returns the message.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+            TypeError, CallerError: the metadata are not a dict of texts.
+        """
+        metadata = checked_metadata(metadata, "A message's")
+        threads = current_client().store.threads
+        await current_client().call(threads.set_message_metadata(self.id, id, metadata))
+        return await self._get_message(id)
+
+    save_message = blocking(_save_message)
+    save_message_async = awaitable(_save_message)
 
     async def _run(
         self,

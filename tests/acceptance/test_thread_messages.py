@@ -52,3 +52,29 @@ def test_one_message_can_be_read() -> None:
     assert thread.get_message(message.id) == message
     with pytest.raises(errors.MessageNotFound):
         thread.get_message("msg_0")
+
+
+def test_metadata_of_a_thread_and_its_messages_can_be_changed_while_a_run_is_active() -> None:
+    thread = Thread(metadata={"team": "blue"}).create(["zero"])
+    Assistant(name="nobody has this").enqueue("one", thread=thread)
+    thread.metadata["team"] = "red"
+
+    assert thread.save() is thread
+    assert Thread(thread.id).refresh().metadata == {"team": "red"}
+    first = thread.get_messages()[0]
+    assert thread.save_message(first.id, {"rating": "up"}).metadata == {"rating": "up"}
+    assert thread.get_messages()[0] == first.model_copy(update={"metadata": {"rating": "up"}})
+
+
+def test_metadata_that_cannot_be_stored_are_refused() -> None:
+    thread = Thread().create(["zero"])
+    [message] = thread.get_messages()
+    thread.metadata["order"] = 7  # type: ignore[assignment]  # that is the point
+    with pytest.raises(TypeError, match="metadata must be a str, not int"):
+        thread.save()
+    with pytest.raises(TypeError, match="A message's metadata must be a dict, not list"):
+        thread.save_message(message.id, [])  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(errors.MessageNotFound):
+        thread.save_message("msg_0", {})
+    with pytest.raises(errors.ThreadNotFound):
+        Thread().save()

@@ -45,7 +45,7 @@ def thread(record: ThreadRecord, key: str | None) -> Json:
         "object": "thread",
         "created_at": record.created_at // 1000,
         "metadata": record.metadata,
-        "tool_resources": {},
+        "tool_resources": record.tool_resources,
         "threadmill": {"at": record.created_at} | ({"key": known} if known else {}),
     }
 

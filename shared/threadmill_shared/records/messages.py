@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem, message_content, text_part
 from threadmill_shared.records.run import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNote:
+    """What is kept beside a stored message, which never changes itself."""
+
+    failures: dict[str, FileFailure] | None = None
+    """Why attached files cannot be used, by their ids."""
+    metadata: dict[str, str] | None = None
+    """What was given later, in place of its own."""
 
 
 def user_message(

@@ -23,6 +23,7 @@ from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.messages import MessageNote
 from threadmill_shared.stored import reading
 
 
@@ -113,10 +114,14 @@ class Message(_Frozen):
         """The text parts, joined."""
         return "".join(part.text.value for part in self.content if part.type == "text")
 
-    def with_failures(self, failures: Mapping[str, FileFailure]) -> Message:
-        """The same message, with the errors of its attachments, by their files' ids."""
-        attachments = [_with_error(one, failures) for one in self.attachments]
-        return self.model_copy(update={"attachments": attachments})
+    def with_note(self, note: MessageNote) -> Message:
+        """The same message, with what is kept beside it."""
+        changes: dict[str, Any] = {}
+        if note.failures:
+            changes["attachments"] = [_with_error(one, note.failures) for one in self.attachments]
+        if note.metadata is not None:
+            changes["metadata"] = note.metadata
+        return self.model_copy(update=changes)
 
     @classmethod
     def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:

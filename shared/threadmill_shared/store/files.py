@@ -23,6 +23,7 @@ from threadmill_shared.records.files import (
     Upload,
     harmless_name,
 )
+from threadmill_shared.records.messages import MessageNote
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
 
@@ -47,11 +48,29 @@ def failures_field(message_id: str) -> str:
     return f"{message_id}:failed"
 
 
+def metadata_field(message_id: str) -> str:
+    """The field of a thread's files that has the metadata that a message was given later."""
+    return f"{message_id}:metadata"
+
+
 def read_left_out(stored: str | None) -> LeftOutNotes:
     """What models did not take of a thread, as it is stored; empty or None: there is nothing."""
     return {
         model: {kind: _spans(spans) for kind, spans in lenient.json_object(note).items()}
         for model, note in lenient.json_object(from_json(stored) if stored else None).items()
+    }
+
+
+def read_notes(message_ids: Sequence[str], stored: Sequence[str | None]) -> dict[str, MessageNote]:
+    """What is kept beside messages, by their ids, from the answer to `notes_command`."""
+    notes = zip(message_ids, stored[::2], stored[1::2], strict=True)
+    return {
+        id: MessageNote(
+            failures=None if failures is None else _read_failures(failures),
+            metadata=None if metadata is None else from_json(metadata),
+        )
+        for id, failures, metadata in notes
+        if (failures, metadata) != (None, None)
     }
 
 
@@ -125,16 +144,26 @@ class Files:
         key = self._keys.attached(thread_id)
         return lenient.number(await self._json(key, VECTOR_STORE_BEGUN_FIELD)) or None
 
+    async def message_notes(
+        self, thread_id: str, message_ids: Sequence[str]
+    ) -> dict[str, MessageNote]:
+        """What is kept beside a thread's messages, by their ids; most have nothing."""
+        if not message_ids:
+            return {}
+        stored = await self._runner.command(*self.notes_command(thread_id, message_ids))
+        return read_notes(message_ids, stored)
+
+    def notes_command(self, thread_id: str, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """The command that asks for what is kept beside messages; see `read_notes`."""
+        names = (name for id in message_ids for name in (failures_field(id), metadata_field(id)))
+        return ("HMGET", self._keys.attached(thread_id), *names)
+
     async def failures(
         self, thread_id: str, message_ids: Sequence[str]
     ) -> dict[str, dict[str, FileFailure]]:
         """Which attached files cannot be used: by message, then by file."""
-        if not message_ids:
-            return {}
-        fields = map(failures_field, message_ids)
-        stored = await self._runner.command("HMGET", self._keys.attached(thread_id), *fields)
-        notes = zip(message_ids, stored, strict=True)
-        return {id: _read_failures(note) for id, note in notes if note is not None}
+        notes = await self.message_notes(thread_id, message_ids)
+        return {id: note.failures for id, note in notes.items() if note.failures is not None}
 
     async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = await self._json(self._keys.attached(thread_id), name)

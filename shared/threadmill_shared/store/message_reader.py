@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
 
 from threadmill_shared import ids
 from threadmill_shared.records.items import MessageItem
-from threadmill_shared.records.messages import assistant_message
+from threadmill_shared.records.messages import MessageNote, assistant_message
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import HELD, RunRecord, field_map
-from threadmill_shared.store.files import Files
+from threadmill_shared.store.files import Files, read_notes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.replies import message_not_found
 from threadmill_shared.store.session import Session
@@ -28,20 +28,21 @@ class MessageReader:
         self._files = files
         self._logs = logs
 
-    async def at(self, thread_id: str, positions: Sequence[int]) -> list[Message]:
-        """The messages at these positions; those that were deleted meanwhile are left out."""
-        commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
-        pages = await self._runner.commands(commands)
-        messages = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
-        return await self.with_failures(thread_id, messages)
-
-    async def with_failures(self, thread_id: str, messages: list[Message]) -> list[Message]:
-        """The messages, with what is noted of attached files that cannot be used."""
-        attaching = [one.id for one in messages if one.role == "user" and one.attachments]
-        failures = await self._files.failures(thread_id, attaching)
-        return [
-            one.with_failures(failures[one.id]) if failures.get(one.id) else one for one in messages
-        ]
+    async def at(self, thread_id: str, places: Sequence[tuple[str, int]]) -> list[Message]:
+        """The messages with these ids and positions, without those that were deleted meanwhile."""
+        if not places:
+            return []
+        message_ids, key = [id for id, _ in places], self._keys.items(thread_id)
+        *pages, stored = await self._runner.commands(
+            [
+                *(("XRANGE", key, first, last) for first, last in _spans(places)),
+                self._files.notes_command(thread_id, message_ids),
+            ]
+        )
+        found = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
+        messages = {message.id: message for message in found}
+        in_order = [messages[id] for id in message_ids if id in messages]
+        return with_notes(in_order, read_notes(message_ids, stored))
 
     async def find(self, thread_id: str, message_id: str) -> Message:
         """One message; one that a run writes just now has the text so far.
@@ -61,7 +62,9 @@ class MessageReader:
     async def _stored(self, thread_id: str, message_id: str) -> Message | None:
         key = self._keys.messages(thread_id)
         position = await self._runner.command("ZSCORE", key, message_id)
-        found = [] if position is None else await self.at(thread_id, [int(float(position))])
+        if position is None:
+            return None
+        found = await self.at(thread_id, [(message_id, int(float(position)))])
         return found[0] if found else None
 
     async def _open(self, thread_id: str, run_id: str, index: int) -> Message | None:
@@ -77,6 +80,22 @@ class MessageReader:
         item = assistant_message(record, index, await self._logs.open_text(record))
         message = read_message(thread_id, item, int(at or record.created_at))
         return message.model_copy(update={"status": "in_progress"})
+
+
+def with_notes(messages: Sequence[Message], notes: Mapping[str, MessageNote]) -> list[Message]:
+    """The messages with what is kept beside them, by their ids."""
+    return [one.with_note(notes[one.id]) if one.id in notes else one for one in messages]
+
+
+def _spans(places: Sequence[tuple[str, int]]) -> list[tuple[int, int]]:
+    """The positions as spans without gaps: a command for each, which reads nothing else."""
+    spans: list[tuple[int, int]] = []
+    for position in sorted(position for _, position in places):
+        if spans and position == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], position)
+        else:
+            spans.append((position, position))
+    return spans
 
 
 def read_message(thread_id: str, item: MessageItem, at: int) -> Message:

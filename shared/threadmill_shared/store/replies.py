@@ -46,6 +46,13 @@ def refuse_thread(reply: Sequence[Any], thread_id: str, what: str) -> None:
         )
 
 
+def refuse_message(reply: Sequence[Any], thread_id: str, message_id: str) -> None:
+    """Raise what a script that changes or deletes a thread's message has refused."""
+    if reply[0] == "no_message":
+        raise message_not_found(message_id)
+    refuse_thread(reply, thread_id, "messages can be deleted")
+
+
 def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
     """The error for an id without a thread."""
     return errors.ThreadNotFound(

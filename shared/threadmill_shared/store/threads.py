@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -17,9 +19,9 @@ from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.logs import Logs
-from threadmill_shared.store.message_reader import MessageReader, read_message
+from threadmill_shared.store.message_reader import MessageReader, read_message, with_notes
 from threadmill_shared.store.paging import PAGE
-from threadmill_shared.store.replies import message_not_found, refuse_thread
+from threadmill_shared.store.replies import message_not_found, refuse_message, refuse_thread
 from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
@@ -128,8 +130,8 @@ class Threads:
             found = await pages.read(
                 query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
             )
-        positions = [int(position) for _, position in found.data]
-        return OrderedPage(await self._messages.at(thread_id, positions), found.has_more)
+        places = [(id, int(position)) for id, position in found.data]
+        return OrderedPage(await self._messages.at(thread_id, places), found.has_more)
 
     async def _positions_of_run(self, thread_id: str, run_id: str) -> tuple[float, float]:
         """The positions between which the run's messages are; of a run that is gone: all."""
@@ -147,13 +149,27 @@ class Threads:
         if not record.first:
             return []
         last = record.final or await self.last_position(record.thread_id)
-        items = await self.items(record.thread_id, record.first, last)
+        written = [ids.run_message_id(record.id, n) for n in range(record.next_message)]
+        known = [id for id in (record.message_id, *written) if id]
+        items, notes = await asyncio.gather(
+            self.items(record.thread_id, record.first, last),
+            self._files.message_notes(record.thread_id, known),
+        )
         messages = [
             read_message(record.thread_id, item, at)
             for item, at in items
             if item["type"] == "message"
         ]
-        return await self._messages.with_failures(record.thread_id, messages)
+        others = [message.id for message in messages if message.id not in known]
+        notes |= await self._files.message_notes(record.thread_id, others)
+        return with_notes(messages, notes)
+
+    async def changed_metadata(
+        self, thread_id: str, message_ids: Sequence[str]
+    ) -> dict[str, dict[str, str]]:
+        """The metadata of those messages to which others were given later, by their ids."""
+        notes = await self._files.message_notes(thread_id, message_ids)
+        return {id: note.metadata for id, note in notes.items() if note.metadata is not None}
 
     async def message(self, thread_id: str, message_id: str) -> Message:
         """One of the thread's messages; one that a run writes just now has the text so far.
@@ -180,6 +196,7 @@ class Threads:
         *,
         create: bool,
         metadata: Mapping[str, str] | None = None,
+        tool_resources: Mapping[str, Any] | None = None,
         key: str | None = None,
         attached: Attached = NOTHING,
     ) -> int:
@@ -190,6 +207,7 @@ class Threads:
             messages: their ids, and they themselves.
             create: whether the thread may be made now.
             metadata: kept with the thread if it is made now.
+            tool_resources: kept with it then, too.
             key: the user's own name for it, from which its id follows.
             attached: the files that they name.
 
@@ -202,7 +220,12 @@ class Threads:
         await self._files.attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
         call = self._scripts.add_messages(
-            thread_id=thread_id, create=create, metadata=as_json(metadata), key=key or "", rest=flat
+            thread_id=thread_id,
+            create=create,
+            metadata=as_json(metadata),
+            tool_resources=as_json(tool_resources),
+            key=key or "",
+            rest=flat,
         )
         reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be added")
@@ -242,6 +265,42 @@ class Threads:
         refuse_thread(reply, thread_id, "messages can be imported")
         return int(reply[1])
 
+    async def update(
+        self,
+        thread_id: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        tool_resources: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Replace what is kept with a thread, also while a run holds it; None leaves it as it is.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            StoreFull: Redis has no room.
+        """
+        await self._session.memory_guard.refuse_when_full()
+        call = self._scripts.update_thread(
+            thread_id=thread_id,
+            metadata=_given(metadata),
+            tool_resources=_given(tool_resources),
+        )
+        refuse_thread(await self._runner.run(call), thread_id, "it can be changed")
+
+    async def set_message_metadata(
+        self, thread_id: str, message_id: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Replace a message's metadata, also while a run holds the thread.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+            StoreFull: Redis has no room.
+        """
+        await self._session.memory_guard.refuse_when_full()
+        call = self._scripts.set_message_metadata(
+            thread_id=thread_id, message_id=message_id, metadata=_given(metadata)
+        )
+        refuse_message(await self._runner.run(call), thread_id, message_id)
+
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
 
@@ -262,6 +321,11 @@ class Threads:
             await self._runner.run(self._scripts.remove_runs(thread_id=thread_id, rest=page))
 
 
-def as_json(metadata: Mapping[str, str] | None) -> str:
+def as_json(metadata: Mapping[str, Any] | None) -> str:
     """Metadata as scripts take it; empty if there is none."""
     return to_json(metadata).decode() if metadata else ""
+
+
+def _given(value: Mapping[str, Any] | None) -> str:
+    """A value that replaces another one; empty if it stays."""
+    return "" if value is None else to_json(value).decode()

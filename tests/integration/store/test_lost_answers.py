@@ -175,6 +175,25 @@ async def attach(story: Story) -> None:
 
 
 @case
+async def update_thread(story: Story) -> None:
+    await story.scene.enqueue()
+    story.lose()
+    await story.scene.store.threads.update(story.scene.thread_id, metadata={"team": "red"})
+    record = await story.scene.store.threads.record(story.scene.thread_id)
+    assert record is not None
+    assert record.metadata == {"team": "red"}
+
+
+@case
+async def set_message_metadata(story: Story) -> None:
+    id, threads = ids.new_message_id(), story.scene.store.threads
+    await threads.add(story.scene.thread_id, [(id, user_message(id, "hello"))], create=True)
+    story.lose()
+    await threads.set_message_metadata(story.scene.thread_id, id, {"order": "7"})
+    assert (await threads.message(story.scene.thread_id, id)).metadata == {"order": "7"}
+
+
+@case
 async def delete_thread(story: Story) -> None:
     await story.scene.store.runs.cancel((await story.scene.enqueue()).run_id)
     story.lose()

@@ -79,6 +79,11 @@ end
 """,
     "local record = redis.call('HMGET', run, 'status', 'metadata')",
 )
+METADATA_OF_ANY_MESSAGE_ARE_KEPT = (
+    """  return {'no_message'}
+""",
+    "",
+)
 
 
 LINES_OF_LISTS = (
@@ -98,6 +103,9 @@ LINES_OF_LISTS = (
     "\nlist_thread(bucket, thread_id, now)\n",
     "  add_to_indexes(bucket, 'active ' .. words, at, thread_id)\n",
     "  redis.call('ZREM', bucket .. 'tombs', thread_id)\n",
+    "  remove_from_indexes(bucket, known[3] or '', thread_id)\n",
+    "  redis.call('HDEL', thread, 'listed')\n",
+    "    list_thread(bucket, thread_id, place)\n",
 )
 """Each keeps an index of a list."""
 
@@ -129,6 +137,11 @@ def server(redis_url: str) -> Iterator[Server]:
             id="a call counts as not begun",
         ),
         pytest.param(METADATA_MAKE_A_RUN, "ought to", id="metadata make a run"),
+        pytest.param(
+            METADATA_OF_ANY_MESSAGE_ARE_KEPT,
+            "ought to",
+            id="metadata of any message are kept",
+        ),
     ],
 )
 def test_the_state_machine_finds_a_planted_fault(
@@ -168,6 +181,8 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "submit",
         "add_messages",
         "delete_thread",
+        "update_thread",
+        "set_message_metadata",
         "remove_runs",
         "set_run_metadata",
     ):

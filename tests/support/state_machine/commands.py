@@ -22,9 +22,8 @@ from threadmill_shared.store.scripts import loader
 DAY = 86_400_000
 HOUR = 3_600_000
 METADATA = '{"customer":"7","order":"12"}'
-"""Of every thread."""
+"""Of every new thread."""
 INDEXED_KEY = "customer"
-INDEXED = "customer=7"
 """What of it is indexed."""
 ASSISTANT = "assistant:0123456789abcdef"
 LOST = '{"name":"worker_lost","code":"server_error","message":"worker_lost: gone"}'
@@ -269,22 +268,29 @@ class Commands:
                 "thread_id": thread_id,
                 "create": int(create),
                 "metadata": METADATA,
+                "tool_resources": "",
                 "key": "",
             },
             tuple(part for message in messages for part in message),
             messages,
         )
 
+    def update_thread(
+        self, thread_id: str, *, metadata: str = "", tool_resources: str = ""
+    ) -> Command:
+        args = {"metadata": metadata, "tool_resources": tool_resources}
+        return self._of_thread("update_thread", thread_id, args)
+
+    def set_message_metadata(self, thread_id: str, message_id: str, metadata: str) -> Command:
+        args = {"message_id": message_id, "metadata": metadata}
+        return self._of_thread("set_message_metadata", thread_id, args)
+
+    def _of_thread(self, script: str, thread_id: str, args: Mapping[str, Any]) -> Command:
+        own = {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id}
+        return Command(script, {"thread": self._keys.thread(thread_id)}, {**own, **args})
+
     def delete_thread(self, thread_id: str, delete_id: str = "delete_1") -> Command:
-        return Command(
-            "delete_thread",
-            {"thread": self._keys.thread(thread_id)},
-            {
-                "bucket": self._keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "delete_id": delete_id,
-            },
-        )
+        return self._of_thread("delete_thread", thread_id, {"delete_id": delete_id})
 
     def remove_runs(self, thread_id: str, runs: tuple[str, ...]) -> Command:
         return Command(
@@ -327,6 +333,8 @@ OUTCOMES = {
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
     "add_messages": "ok again no_thread locked",
+    "update_thread": "ok again no_thread",
+    "set_message_metadata": "ok again no_thread no_message",
     "delete_thread": "ok again no_thread locked",
     "remove_runs": "ok",
 }

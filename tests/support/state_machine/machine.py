@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
-from tests.support.state_machine.commands import HOUR, Write
+from tests.support.state_machine.commands import HOUR, METADATA, Write
 from tests.support.state_machine.driver import (
     CALM,
     LUCKLESS,
@@ -427,6 +427,25 @@ class StoreMachine(Driver):
         idle = [thread for thread in THREADS if not self.model.held_by(thread)]
         if idle:
             self.send(self.commands.add_messages(idle[0], messages), LUCKLESS)
+
+    @rule(
+        thread=threads,
+        metadata=st.sampled_from(["", METADATA, "{}", '{"customer":"8"}', '{"order":"9"}']),
+        tool_resources=st.sampled_from(["", '{"file_search":{}}']),
+        luck=lucks,
+    )
+    def update(self, thread: str, metadata: str, tool_resources: str, luck: Luck) -> None:
+        command = self.commands.update_thread(
+            thread, metadata=metadata, tool_resources=tool_resources
+        )
+        self.send(command, luck)
+
+    @rule(thread=threads, pick=picks, order=st.integers(1, 2), luck=lucks)
+    def set_message_metadata(self, thread: str, pick: int, order: int, luck: Luck) -> None:
+        known = self.model.threads.get(thread)
+        metadata = f'{{"order":"{order}"}}'
+        for message_id in ("msg_never", _pick([*(known.messages if known else ()), "msg_0"], pick)):
+            self.send(self.commands.set_message_metadata(thread, message_id, metadata), luck)
 
     @rule(thread=threads, empty_first=st.booleans(), luck=lucks)
     def delete(self, thread: str, empty_first: bool, luck: Luck) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.state_machine.commands import Command, Write
+from tests.support.state_machine.commands import METADATA, Command, Write
 
 from threadmill_shared.records.log import count, read_record
 
@@ -98,6 +98,10 @@ class Thread:
     line: list[str] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=dict)
+    metadata: str = METADATA
+    tool_resources: str = ""
+    message_metadata: dict[str, str] = field(default_factory=dict)
+    """What was given later, by message."""
 
     def add(self, message_id: str, item: str) -> None:
         self.items.append(item)
@@ -501,6 +505,7 @@ class Model:
         thread_id: str,
         create: int,
         metadata: str,
+        tool_resources: str,
         key: str,
         note: Sequence[tuple[str, str]],
     ) -> Answer:
@@ -515,6 +520,26 @@ class Model:
         for message_id, message in note:
             thread.add(message_id, message)
         return ["ok", len(thread.items)]
+
+    def _update_thread(self, thread_id: str, metadata: str, tool_resources: str) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None:
+            return ["no_thread"]
+        before = thread.metadata, thread.tool_resources
+        thread.metadata = metadata or thread.metadata
+        thread.tool_resources = tool_resources or thread.tool_resources
+        return ["again" if before == (thread.metadata, thread.tool_resources) else "ok"]
+
+    def _set_message_metadata(self, thread_id: str, message_id: str, metadata: str) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None:
+            return ["no_thread"]
+        if message_id not in thread.messages:
+            return ["no_message"]
+        if thread.message_metadata.get(message_id) == metadata:
+            return ["again"]
+        thread.message_metadata[message_id] = metadata
+        return ["ok"]
 
     def _delete_thread(self, thread_id: str, delete_id: str) -> Answer:
         thread = self.threads.get(thread_id)
