@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -12,6 +12,11 @@ from pydantic_core import from_json, to_json
 from threadmill_shared import errors, ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.list_filters import Span
+from threadmill_shared.records.page import OrderedPage, PageQuery
+from threadmill_shared.store.index_pages import read_index_page
+from threadmill_shared.store.index_reader import IndexReader, Position
+from threadmill_shared.store.listed_records import ListedRecords
 from threadmill_shared.store.scripts.texts import (
     compare_and_set,
     create_assistant,
@@ -28,6 +33,7 @@ class Assistants:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._told: set[str] = set()
         self._keys = session.keys
         self._runner = session.runner
 
@@ -158,6 +164,43 @@ class Assistants:
         async for key in self._session.keys_like(self._keys.all_created()):
             yield key.removeprefix(prefix)
 
+    async def page(self, query: PageQuery) -> OrderedPage[Definition]:
+        """A page of the definitions that were created, by the time of that.
+
+        One that was deleted in the last ten minutes can be a cursor, too.
+
+        Raises:
+            AssistantNotFound: no assistant of a cursor's id was created.
+            StoreUnavailable: Redis does not answer.
+        """
+        reader = IndexReader(
+            self._session,
+            ["registered"],
+            Span(),
+            within=self._keys.assistants(),
+            ascends=query.ascends,
+        )
+        older, newer = [await self._place(id) for id in query.ends]
+        return await read_index_page(reader, query, (older, newer), self._listed)
+
+    async def _place(self, assistant_id: str | None) -> Position | None:
+        """Where one stands among those that were created."""
+        if assistant_id is None:
+            return None
+        place = await self._runner.command("ZSCORE", self._keys.registered(), assistant_id)
+        if place is None:
+            note = await self._stored(self._keys.deleted_assistant(assistant_id))
+            if note is None:
+                raise await self._not_found(assistant_id)
+            place = note.rpartition(" ")[2]
+        return Position(float(place), assistant_id)
+
+    async def _listed(self, entries: Sequence[Position]) -> Sequence[Definition | None]:
+        """The definitions, with the times at which an earlier release has created them."""
+        records = ListedRecords(self._session, self._told)
+        found = await records.definitions(entries)
+        return [_dated(one, entry) for one, entry in zip(found, entries, strict=True)]
+
     async def load(self, id_or_name: str) -> Definition:
         """The definition that was created with this id, or published under this name or with it.
 
@@ -188,6 +231,13 @@ class Assistants:
             "by its name once a worker has loaded its module (threadmill worker MODULE), any other "
             "one by its id after create()."
         )
+
+
+def _dated(found: Definition | None, entry: Position) -> Definition | None:
+    at = int(entry.score)
+    if found is None or found.created_at is not None or not at:
+        return found
+    return found.model_copy(update={"created_at": at})
 
 
 def _version(stored: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from threadmill_shared.records.page import Order
 from threadmill_shared.store import index_names
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
@@ -19,9 +20,10 @@ class ListScripts:
         self,
         *,
         names: str,
-        high: str,
+        order: Order,
+        start: str,
         id: str,
-        low: str,
+        stop: str,
         count: int,
         rest: Sequence[str],
     ) -> ScriptCall:
@@ -31,9 +33,10 @@ class ListScripts:
         """
         args: dict[str, Value] = {
             "names": names,
-            "high": high,
+            "order": order,
+            "start": start,
             "id": id,
-            "low": low,
+            "stop": stop,
             "count": count,
         }
         first = rest[0] + names.partition(" ")[0]
