@@ -12,7 +12,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.files import (
     MOST_IMAGE_BYTES,
-    File,
+    FileContent,
     data_url_bytes,
     harmless_name,
     image_type,
@@ -72,7 +72,7 @@ def _checked(name: str, files: Any) -> list[str]:
 
 
 def _read(given: dict[str, list[str]], images: list[str], settings: Settings) -> Attached:
-    files: dict[str, File] = {}
+    files: dict[str, FileContent] = {}
     tools: dict[str, list[dict[str, str]]] = {}
     for tool, paths in given.items():
         for path in paths:
@@ -94,7 +94,7 @@ def _read(given: dict[str, list[str]], images: list[str], settings: Settings) ->
     return Attached(tuple(files.values()), tuple(attachments), tuple(parts))
 
 
-def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, Any]:
+def _image(image: str, files: dict[str, FileContent], settings: Settings) -> dict[str, Any]:
     if image.startswith("https://"):
         return {"type": "image_url", "image_url": {"url": image}}
     if "://" in image[:10]:
@@ -108,7 +108,7 @@ def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, 
     return {"type": "image_file", "image_file": {"file_id": file.id}}
 
 
-def _check_size(parts: list[dict[str, Any]], files: dict[str, File]) -> None:
+def _check_size(parts: list[dict[str, Any]], files: dict[str, FileContent]) -> None:
     ids = [part["image_file"]["file_id"] for part in parts if part["type"] == "image_file"]
     size = sum(data_url_bytes(len(files[id].content)) for id in ids)
     if size > MOST_IMAGE_BYTES:
@@ -126,7 +126,7 @@ def _content(path: str, most: int) -> bytes:
         return opened.read(most)
 
 
-def _file(path: str, settings: Settings) -> File:
+def _file(path: str, settings: Settings) -> FileContent:
     try:
         content = _content(path, settings.file_bytes + 1)
     except OSError as error:
@@ -140,4 +140,4 @@ def _file(path: str, settings: Settings) -> File:
             f"{path!r} is larger than THREADMILL_FILE_BYTES allows ({settings.file_bytes})."
         )
     name = harmless_name(path)
-    return File(ids.attached_file_id(name, content), name, content)
+    return FileContent(ids.attached_file_id(name, content), name, content)

@@ -29,7 +29,7 @@ _IMAGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileContent:
     """A file with its content."""
 
     id: str

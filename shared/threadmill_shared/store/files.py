@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from threadmill_shared.records import lenient
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import (
-    File,
+    FileContent,
     FileFailure,
     FileInfo,
     ThreadVectorStore,
@@ -91,11 +91,11 @@ class Files:
         found = ((id, from_json(stored)) for id, stored in zip(ids, infos, strict=True) if stored)
         return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
 
-    async def read_produced(self, run_id: str, file_id: str) -> File | None:
+    async def read_produced(self, run_id: str, file_id: str) -> FileContent | None:
         """A file that a run has made; None if it is not there."""
         return await self._read(self._keys.files(run_id), file_id)
 
-    async def read_attached(self, thread_id: str, file_id: str) -> File | None:
+    async def read_attached(self, thread_id: str, file_id: str) -> FileContent | None:
         """A file that is attached to a thread; None if it is not there."""
         return await self._read(self._keys.attached(thread_id), file_id)
 
@@ -173,7 +173,7 @@ class Files:
         stored = await self._runner.command("HGET", key, name)
         return None if stored is None else from_json(stored)
 
-    async def _read(self, key: str, file_id: str) -> File | None:
+    async def _read(self, key: str, file_id: str) -> FileContent | None:
         stored = await self._runner.command("HGET", key, file_id)
         if stored is None:
             return None
@@ -182,7 +182,9 @@ class Files:
         except (ValueError, KeyError, TypeError):  # who has damaged it is not known
             return None
 
-    async def _read_pieces(self, key: str, file_id: str, known: dict[str, Any]) -> File | None:
+    async def _read_pieces(
+        self, key: str, file_id: str, known: dict[str, Any]
+    ) -> FileContent | None:
         pieces = []
         for number in range(known["pieces"]):
             [piece] = await self._runner.commands([("HGET", key, f"{file_id}/{number}")])
@@ -190,7 +192,7 @@ class Files:
                 return None
             pieces.append(base64.b64decode(piece))
         # Whoever writes into a folder trusts nobody who can write into Redis.
-        return File(file_id, harmless_name(known["name"]), b"".join(pieces))
+        return FileContent(file_id, harmless_name(known["name"]), b"".join(pieces))
 
 
 def _spans(found: object) -> tuple[tuple[int, int], ...]:

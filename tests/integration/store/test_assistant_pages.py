@@ -1,4 +1,4 @@
-"""Pages of the assistants that were created: both orders, both cursors, and deletions in between."""
+"""Pages of the assistants that were created: both orders, both cursors, deletions in between."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_every_page_is_what_the_definition_says_also_with_equal_times(scen
     scores = dict(zip(made, sorted(random.choices(range(4), k=12)), strict=True))
     for id, score in scores.items():
         await scene.command("ZADD", scene.keys.registered(), score, id)
-    in_order = sorted(made, key=lambda id: (scores[id], id))
+    in_order = sorted(made, key=lambda one: (scores[one], one))
     for query in some_queries(in_order, random, 300):
         assert await page(scene, query) == plain_page(in_order, query), query
 

@@ -27,7 +27,7 @@ from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.records.files import File
+from threadmill_shared.records.files import FileContent
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.list_filters import RunFilter
 from threadmill_shared.records.messages import user_message
@@ -164,7 +164,7 @@ async def import_items(story: Story) -> None:
 
 @case
 async def attach(story: Story) -> None:
-    id, file = ids.new_message_id(), File("file_1", "a.csv", b"1,2")
+    id, file = ids.new_message_id(), FileContent("file_1", "a.csv", b"1,2")
     store, thread_id = story.scene.store, story.scene.thread_id
     story.lose()
     message = user_message(id, "hello", attached=Attached(files=(file,)))
@@ -329,13 +329,13 @@ async def release(story: Story) -> None:
 async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    file = File("file_1", "f.txt", b"content")
+    file = FileContent("file_1", "f.txt", b"content")
     await held.store_produced(file)
     key = story.scene.keys.files(held.record.id)
     assert await story.scene.command("HGETALL", key) == dict(file.fields())
     await held.finish(Status.COMPLETED, Batch())
     with pytest.raises(LostRun):
-        await held.store_produced(File("file_2", "f.txt", b"too late"))
+        await held.store_produced(FileContent("file_2", "f.txt", b"too late"))
 
 
 @case
