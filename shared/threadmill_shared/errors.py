@@ -2,7 +2,7 @@
 
 ThreadmillError
 ├── CallerError            the call cannot be carried out as it was made; nothing was written
-│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired
+│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired, FileNotFound
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
 │   ├── NotWaiting, CallTaken, OutputMismatch
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
@@ -52,6 +52,10 @@ class RunNotFound(CallerError, LookupError):
 
 class StepNotFound(CallerError, LookupError):
     """The run has no step with this id."""
+
+
+class FileNotFound(CallerError, LookupError):
+    """There is no uploaded file with this id."""
 
 
 class EventsExpired(CallerError, LookupError):

@@ -23,6 +23,8 @@ _TASK = re.compile(rf"{_RUN.pattern}\.([0-9]{{1,6}})\.[0-9a-f]{{8}}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
 _ASSISTANT = re.compile(r"asst_[0-9a-f]{24}")
 _ATTACHED = re.compile(r"file_[0-9a-f]{32}")
+_UPLOADED = re.compile(r"file-[0-3][0-9a-f]{27}")
+"""No provider's have this form: OpenAI's mix cases, and Azure's have 32 digits."""
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
 """Ours have 32 hex digits; imported ones keep the id that they had."""
 
@@ -32,8 +34,8 @@ function's name from the id."""
 
 
 def bucket_of(id: str) -> str:
-    """The two hex digits that a thread's or run's id begins with."""
-    start = id.index("_") + 1
+    """The two hex digits that a thread's, a run's or an uploaded file's id begins with."""
+    start = id.index("-" if id.startswith("file-") else "_") + 1
     return id[start : start + 2]
 
 
@@ -131,9 +133,20 @@ def attached_file_id(name: str, content: bytes) -> str:
     return f"file_{digest[:32]}"
 
 
+def new_file_id() -> str:
+    """A random id for a file that users upload, in a random bucket."""
+    random = secrets.token_bytes(14)
+    return f"file-{random[0] % BUCKETS:02x}{random[1:].hex()}"
+
+
+def is_uploaded_file_id(id: str) -> bool:
+    """Whether it can be that of an uploaded file."""
+    return _UPLOADED.fullmatch(id) is not None
+
+
 def is_attached_file_id(id: str) -> bool:
-    """Whether it is one of these, and not an id of the provider's."""
-    return _ATTACHED.fullmatch(id) is not None
+    """Whether it is one of ours that messages name, and not an id of the provider's."""
+    return _ATTACHED.fullmatch(id) is not None or is_uploaded_file_id(id)
 
 
 def new_assistant_id() -> str:

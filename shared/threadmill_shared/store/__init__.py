@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         lists,
         parked_runs,
         run_pages,
+        uploaded_files,
         workers,
     )
 
@@ -31,6 +32,7 @@ __all__ = [
     "lists",
     "parked_runs",
     "run_pages",
+    "uploaded_files",
     "workers",
 ]
 

@@ -17,11 +17,8 @@ from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.store.index_pages import read_index_page
 from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.listed_records import ListedRecords
-from threadmill_shared.store.scripts.texts import (
-    compare_and_set,
-    create_assistant,
-    delete_assistant,
-)
+from threadmill_shared.store.scripts.lists import delete_listed
+from threadmill_shared.store.scripts.texts import compare_and_set, create_assistant
 from threadmill_shared.store.session import Session
 
 PUBLISHED_DAYS = 30
@@ -68,7 +65,7 @@ class Assistants:
         return is_new
 
     async def _create(self, definition: Definition, *, once: bool) -> tuple[bool, Definition]:
-        at = str(definition.created_at or await self._now())
+        at = str(definition.created_at or await self._session.server_time())
         stored = definition.model_copy(update={"created_at": int(float(at))})
         call = create_assistant(
             created=self._keys.created(definition.id),
@@ -80,11 +77,6 @@ class Assistants:
         )
         [outcome] = await self._runner.run(call)
         return outcome == "ok", stored
-
-    async def _now(self) -> str:
-        """The server's time in seconds, with a fraction: two of one second have an order."""
-        seconds, microseconds = await self._runner.command("TIME")
-        return f"{seconds}.{int(microseconds):06}"
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -148,9 +140,9 @@ class Assistants:
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False if there is none."""
-        call = delete_assistant(
-            created=self._keys.created(assistant_id),
-            registered=self._keys.registered(),
+        call = delete_listed(
+            record=self._keys.created(assistant_id),
+            index=self._keys.registered(),
             deleted=self._keys.deleted_assistant(assistant_id),
             id=assistant_id,
             delete_id=secrets.token_hex(8),

@@ -93,11 +93,11 @@ class Files:
 
     async def read_produced(self, run_id: str, file_id: str) -> FileContent | None:
         """A file that a run has made; None if it is not there."""
-        return await self._read(self._keys.files(run_id), file_id)
+        return await self.read_file(self._keys.files(run_id), file_id)
 
     async def read_attached(self, thread_id: str, file_id: str) -> FileContent | None:
         """A file that is attached to a thread; None if it is not there."""
-        return await self._read(self._keys.attached(thread_id), file_id)
+        return await self.read_file(self._keys.attached(thread_id), file_id)
 
     async def attached_infos(self, thread_id: str, file_ids: Sequence[str]) -> dict[str, FileInfo]:
         """Those of these files that are there, without their contents."""
@@ -173,7 +173,8 @@ class Files:
         stored = await self._runner.command("HGET", key, name)
         return None if stored is None else from_json(stored)
 
-    async def _read(self, key: str, file_id: str) -> FileContent | None:
+    async def read_file(self, key: str, file_id: str) -> FileContent | None:
+        """A file in the hash `key`; None if it is not there."""
         stored = await self._runner.command("HGET", key, file_id)
         if stored is None:
             return None

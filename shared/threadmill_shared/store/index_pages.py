@@ -20,6 +20,8 @@ async def read_index_page(
     query: PageQuery,
     ends: tuple[Position | None, Position | None],
     read: Callable[[Sequence[Position]], Awaitable[Sequence[T | None]]],
+    *,
+    least: int = 0,
 ) -> OrderedPage[T]:
     """The page.
 
@@ -28,11 +30,12 @@ async def read_index_page(
         query: which page.
         ends: the places of the query's `ends`.
         read: reads the records of entries; None stands for one that is gone or not wanted.
+        least: how many entries are read at once at least, if many are not wanted.
     """
     after, end = ends if query.ascends else ends[::-1]
     found: list[T] = []
     while len(found) <= query.limit:
-        wanted = query.limit + 1 - len(found)
+        wanted = max(query.limit + 1 - len(found), least)
         entries = await reader.read(after, wanted)
         some = [one for one in entries.found[:wanted] if _is_between(one, end, query)]
         found += [record for record in await read(some) if record is not None]

@@ -43,6 +43,9 @@ class Keys:
     | `expiring` | sorted set | ended runs and their lists, by the record's end | the record's |
     | `active`, `metadata:<hash>` | sorted sets | lists: threads by last activity | the thread's |
     | `indexed` | string | the keys of metadata that `metadata:<hash>` is kept for | none |
+    | `file:<file>` | hash | an uploaded file, in Base64 | until deleted, its own; before it 1 h |
+    | `all_files` | sorted set | lists: uploaded files by time of creation | the file's |
+    | `deleted:<file>` | string | where a deleted file stood in `all_files` | 10 min |
     | `tombs` | sorted set | deleted threads whose runs are still there | until empty |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
@@ -69,7 +72,7 @@ class Keys:
         self.namespace = namespace
 
     def bucket(self, id: str) -> str:
-        """The prefix of the bucket that a thread's or run's id belongs to."""
+        """The prefix of the bucket that the id of a thread, a run or a file belongs to."""
         return f"{self.namespace}:{{{bucket_of(id)}}}:"
 
     def buckets(self) -> list[str]:
@@ -139,6 +142,18 @@ class Keys:
     def messages(self, thread_id: str) -> str:
         """The positions of the thread's messages."""
         return f"{self.bucket(thread_id)}messages:{thread_id}"
+
+    def file(self, file_id: str) -> str:
+        """A file that a user has uploaded."""
+        return f"{self.bucket(file_id)}file:{file_id}"
+
+    def all_files(self, file_id: str) -> str:
+        """The uploaded files of this one's bucket, by the time of their creation."""
+        return f"{self.bucket(file_id)}all_files"
+
+    def deleted_file(self, file_id: str) -> str:
+        """A note that the file was deleted."""
+        return f"{self.bucket(file_id)}deleted:{file_id}"
 
     def attached(self, thread_id: str) -> str:
         """The files that are attached to the thread's messages."""

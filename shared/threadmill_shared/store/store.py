@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from threadmill_shared.store.lists import Lists
     from threadmill_shared.store.parked_runs import ParkedRuns
     from threadmill_shared.store.run_pages import RunPages
+    from threadmill_shared.store.uploaded_files import UploadedFiles
     from threadmill_shared.store.workers import Workers
 
 
@@ -87,6 +88,11 @@ class Store:
     def run_pages(self) -> RunPages:
         """The runs of a thread, and the steps of a run, page by page."""
         return store.run_pages.RunPages(self.session)
+
+    @cached_property
+    def uploaded_files(self) -> UploadedFiles:
+        """Files that users have uploaded."""
+        return store.uploaded_files.UploadedFiles(self.session, self.files)
 
     @cached_property
     def workers(self) -> Workers:

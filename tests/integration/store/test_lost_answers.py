@@ -27,7 +27,7 @@ from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.records.files import FileContent
+from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.list_filters import RunFilter
 from threadmill_shared.records.messages import user_message
@@ -37,6 +37,7 @@ from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
+from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_workers.execution.interruption import LostRun
@@ -280,12 +281,36 @@ async def create_assistant(story: Story) -> None:
 
 
 @case
-async def delete_assistant(story: Story) -> None:
+async def delete_listed(story: Story) -> None:
     assistants = story.scene.store.assistants
     await assistants.create(Definition(id="asst_1", name="Ada", model="gpt-5.4-mini"))
     story.lose()
     assert await assistants.delete("asst_1")
     assert not await assistants.delete("asst_2")
+
+
+@case
+async def write_piece(story: Story) -> None:
+    files, file = story.scene.store.uploaded_files, FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    story.lose()
+    await files._write(file.id, [*file.fields()][:-1])
+    await files.upload(file, purpose="assistants")
+    assert await files.content(file.id) == file
+
+
+@case
+async def create_file(story: Story) -> None:
+    files, file = story.scene.store.uploaded_files, FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    [(name, piece), _] = file.fields()
+    scripts = FileScripts(story.scene.keys)
+    await story.run(scripts.write_piece(file_id=file.id, field=name, value=piece))
+    told = {"name": "a.csv", "bytes": 3, "image": None, "purpose": "vision", "created_at": 7}
+    info = to_json(told | {"pieces": 1, "expires_at": None}).decode()
+    story.lose()
+    call = scripts.create_file(file_id=file.id, info=info, pieces=1, at="7.5", expires_at="")
+    assert await story.run(call) == ["again"]  # the repeated call's answer
+    assert await files.find(file.id) == UploadedFile(file.id, "a.csv", 3, "vision", 7)
+    assert await files.content(file.id) == file
 
 
 # ---- what a holder writes ----------------------------------------------------------------------

@@ -71,3 +71,17 @@ class ListScripts:
         """Remove at most `count` expired runs of the buckets in `rest`."""
         keys = {"expiring": self._keys.expiring(rest[0])}
         return script("trim_indexes").call(keys, {"count": count}, rest)
+
+
+def delete_listed(*, record: str, index: str, deleted: str, id: str, delete_id: str) -> ScriptCall:
+    """Delete the record at the key `record`, which stands in the index `index`.
+
+    Args:
+        record: the key.
+        index: the index.
+        deleted: the key of the note that it was deleted.
+        id: its entry in the index.
+        delete_id: this call's, so that a repeat is told from a new one.
+    """
+    keys = {"record": record, "index": index, "deleted": deleted}
+    return script("delete_listed").call(keys, {"id": id, "delete_id": delete_id})

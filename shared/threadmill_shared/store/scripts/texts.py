@@ -40,19 +40,3 @@ def create_assistant(
     keys = {"created": created, "registered": registered}
     args: dict[str, Value] = {"id": id, "definition": definition, "at": at, "once": int(once)}
     return script("create_assistant").call(keys, args)
-
-
-def delete_assistant(
-    *, created: str, registered: str, deleted: str, id: str, delete_id: str
-) -> ScriptCall:
-    """Delete the definition at the key `created`, whose id is in the index `registered`.
-
-    Args:
-        created: the key.
-        registered: the index.
-        deleted: the key of the note that it was deleted.
-        id: the assistant's.
-        delete_id: this call's, so that a repeat is told from a new one.
-    """
-    keys = {"created": created, "registered": registered, "deleted": deleted}
-    return script("delete_assistant").call(keys, {"id": id, "delete_id": delete_id})
