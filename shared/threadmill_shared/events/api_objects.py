@@ -146,6 +146,7 @@ def run_object(run: RunRecord) -> dict[str, Any]:
     """The Assistants API's object of a run as its record has it."""
     results = {
         "started_at": run.started_at,
+        "expires_at": None if run.status.is_terminal else run.deadline,
         "usage": run.usage,
         "last_error": run.last_error and run.last_error.model_dump(),
         "reason": run.reason,

@@ -87,9 +87,10 @@ if thread_key ~= '' then
 end
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
-if wait_ms ~= '' then
-  redis.call('HSET', run, 'deadline', digits(now + wait_ms))
-  redis.call('ZADD', bucket .. 'deadlines', digits(now + wait_ms), run_id)
+local deadline = wait_ms ~= '' and digits(now + wait_ms)
+if deadline then
+  redis.call('HSET', run, 'deadline', deadline)
+  redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 end
 if digest ~= '' then
   redis.call('DEL', idem) -- the lifetime that a gone run left on it, too
@@ -104,9 +105,10 @@ redis.call('ZADD', runs, place, run_id)
 list_new_run(bucket, run_id, place, assistants)
 list_thread(bucket, thread_id, now)
 
+local records = status_record('created', deadline) .. ',' .. status_record('queued', deadline)
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
-  log(bucket, run_id, 2, '["r","created",{}],["r","queued",{}]', now)
+  log(bucket, run_id, 2, records, now)
   local send, to = send_task(queue)
   return {'dispatch', run_id, 0, send, to, now}
 end
@@ -118,8 +120,7 @@ if when_busy == 'interrupt' then
 end
 redis.call('ZADD', line, turn, run_id)
 local ahead = redis.call('ZRANK', line, run_id) + 1
-log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.run.waiting",{"ahead":'
-  .. digits(ahead) .. '}]', now)
+log(bucket, run_id, 3, records .. ',["x","threadmill.run.waiting",{"ahead":' .. digits(ahead) .. '}]', now)
 if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'interrupts') then
   return {'waiting', run_id, ahead, '', '', now}
 end
