@@ -91,6 +91,8 @@ class Extra(BaseModel):
     """In its thread."""
     key: str | None = None
     assistant_name: str | None = None
+    run_id: str | None = None
+    """The run that has brought a user's message into its thread."""
 
 
 class AssistantLine(_Line):
@@ -201,7 +203,7 @@ class MessageLine(_Line):
             "role": self.role,
             "content": [_known_part(part) for part in self.content],
             "status": "completed" if self.status in (None, "completed") else "incomplete",
-            "run_id": self.run_id,
+            "run_id": self.run_id or self.threadmill.run_id,
             "assistant_id": self.assistant_id,
             "assistant_name": name,
             "metadata": self.metadata or {},

@@ -63,6 +63,8 @@ def item(thread_id: str, item: Item, at: int, position: int) -> Json:
         }
     message = Message.read(thread_id, item, at).model_dump(mode="json")
     name, reason = message.pop("assistant_name"), message.pop("incomplete_reason")
+    if item["role"] == "user" and item["run_id"]:
+        extra["run_id"] = item["run_id"]
     return {
         **message,
         "object": "thread.message",

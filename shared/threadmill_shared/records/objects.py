@@ -101,6 +101,7 @@ class Message(_Frozen):
     status: Literal["in_progress", "completed", "incomplete"] = "completed"
     incomplete_reason: str | None = None
     run_id: str | None = None
+    """The run that has written it; None: a user's, or nobody's run has."""
     assistant_id: str | None = None
     assistant_name: str | None = None
     attachments: list[dict[str, Any]] = Field(default_factory=list)
@@ -138,7 +139,8 @@ class Message(_Frozen):
             created_at=at // 1000,
             status=item["status"],
             incomplete_reason=item.get("reason"),
-            run_id=item["run_id"],
+            # Stored with a user's message is the run that has brought it into the thread.
+            run_id=item["run_id"] if item["role"] == "assistant" else None,
             assistant_id=item["assistant_id"],
             assistant_name=item["assistant_name"],
             metadata=item["metadata"],
