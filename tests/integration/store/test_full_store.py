@@ -133,6 +133,7 @@ async def test_a_run_whose_write_was_refused_ends_with_what_it_carried(scene, fi
     held = await scene.begin("hello")
     await fill()
     held.put(begin_message())
+    held.delta(0, "Hi!")
     await wait_until_async(lambda: held.finds_no_room, "the write was refused")
 
     await asyncio.wait_for(held.finish(Status.COMPLETED, end_message(held.record, "Hi!")), 5)
