@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.followed_runs import MADE_UP_LOG, FollowedRuns
 from tests.support.parity_table import ParityTable
 from tests.support.scheduling import (
     APART,
@@ -138,11 +139,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "one_server: a test of the store that says nothing of a cluster",
         "monitoring: needs Debian's package prometheus, and --monitoring",
         "any_api: one of the model APIs is enough; --every-api has both",
+        f"{MADE_UP_LOG}: its log has events that no worker writes, or not in this order",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Reports())
     config.pluginmanager.register(ParityTable())
+    config.pluginmanager.register(FollowedRuns())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Of nohup, or of a script that goes on meanwhile: what tests start would not hear Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
