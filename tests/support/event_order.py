@@ -152,7 +152,7 @@ class EventOrder:
             yield f"has the status {step['status']} [api]"
         if step["step_details"].get("tool_calls"):
             yield "has calls, whose ids a delta will repeat [py, node]"
-        if self._run not in ("in_progress", None):
+        if self._run not in ("in_progress", "cancelling", None):
             yield f"comes while the run is {self._run} [api]"
         self._steps.add(step["id"])
         self._step = _copy(step)
