@@ -44,6 +44,8 @@ class LogDecoder:
     def __init__(self, run: RunRecord) -> None:
         self._run = run
         self._objects = RunObjects(run)
+        self._message_ids = ids.run_messages_prefix(run.id)
+        """What the ids of the run's messages begin with."""
         self._number = 0
         """Of the first event of the record that is being converted."""
         self._first_deltas: dict[int, int] = {}
@@ -101,12 +103,11 @@ class LogDecoder:
         yield "thread.message.in_progress", message
 
     def _message_deltas(self, _entry: log.LogEntry, record: log.MessageDeltas) -> Iterator[Named]:
-        texts: list[log.Json] = [{"value": text} for text in record.texts]
-        if self._first_deltas.get(record.message) == self._number:
-            texts[0]["annotations"] = []
-        for text in texts:
-            part = {"index": 0, "type": "text", "text": text}
-            yield self._message_delta(record.message, part)
+        is_first = self._first_deltas.get(record.message) == self._number
+        for value in record.texts:
+            text = {"value": value, "annotations": []} if is_first else {"value": value}
+            is_first = False
+            yield self._message_delta(record.message, {"index": 0, "type": "text", "text": text})
 
     def _message_images(self, _entry: log.LogEntry, record: log.MessageImages) -> Iterator[Named]:
         for index, file in enumerate(record.files, record.first):
@@ -114,7 +115,7 @@ class LogDecoder:
 
     def _message_delta(self, message: int, part: log.Json) -> Named:
         data = {
-            "id": ids.run_message_id(self._run.id, message),
+            "id": f"{self._message_ids}{message}",
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
