@@ -44,6 +44,7 @@ from threadmill_shared.errors import (
     ToolTimedOut,
     Unsupported,
     WaitTimeout,
+    WrongOutputs,
 )
 
 __all__ = [
@@ -90,4 +91,5 @@ __all__ = [
     "ToolTimedOut",
     "Unsupported",
     "WaitTimeout",
+    "WrongOutputs",
 ]

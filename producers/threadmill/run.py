@@ -240,8 +240,7 @@ class Run:
         """Submit the outputs of calls, from any process; the last one makes the run continue.
 
         What is not a `str` is sent to the model as JSON. The same output again changes nothing.
-        Outputs are stored one by one: after an error, `required_action` has the calls that still
-        wait.
+        Several outputs are stored together, or, after an error, none of them.
 
         Args:
             outputs: by call id, as `required_action` names them; or in the Assistants API's form,

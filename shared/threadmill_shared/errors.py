@@ -4,7 +4,7 @@ ThreadmillError
 ├── CallerError            the call cannot be carried out as it was made; nothing was written
 │   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired, FileNotFound
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
-│   ├── NotWaiting, CallTaken, OutputMismatch
+│   ├── NotWaiting (WrongOutputs), CallTaken, OutputMismatch
 │   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
 ├── NotAllEnqueued         some of many runs could not be stored
@@ -93,7 +93,29 @@ class IdempotencyMismatch(CallerError):
 
 
 class NotWaiting(CallerError):
-    """The run does not wait for this call's output or approval (yet, or any more)."""
+    """The run does not wait for this call's output or approval (yet, or any more).
+
+    Attributes:
+        status: the run's, when it was asked.
+    """
+
+    def __init__(self, message: str, *, status: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WrongOutputs(NotWaiting):
+    """The outputs are not those that the run waits for, each once; none was stored.
+
+    Attributes:
+        expected: ids of the calls that wait for an output.
+        given: ids of the calls for which there were outputs.
+    """
+
+    def __init__(self, message: str, *, status: str, expected: list[str], given: list[str]) -> None:
+        super().__init__(message, status=status)
+        self.expected = expected
+        self.given = given
 
 
 class CallTaken(CallerError):

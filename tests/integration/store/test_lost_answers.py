@@ -400,6 +400,18 @@ async def submit(story: Story) -> None:
 
 
 @case
+async def submit_all(story: Story) -> None:
+    held = await story.scene.begin()
+    await held.park(park_call(held, "output"), 600_000)
+    story.lose()
+    parked = story.scene.store.parked_runs
+    sent = await parked.submit_all(held.record.id, [(CALL, "4")], whole=True)
+    assert sent == Dispatch(held.record.id, "tm", begun=True)
+    assert (await story.scene.items())[-1]["output"] == "4"
+    assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2
+
+
+@case
 async def approve(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(park_call(held, "approval"), 600_000)

@@ -79,6 +79,13 @@ end
 """,
     "local record = redis.call('HMGET', run, 'status', 'metadata')",
 )
+OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS = (
+    """if whole == '1' and #pending < count_waiting_for_output(calls) then
+  return {'idle'}
+end
+""",
+    "",
+)
 METADATA_OF_ANY_MESSAGE_ARE_KEPT = (
     """  return {'no_message'}
 """,
@@ -136,6 +143,11 @@ def server(redis_url: str) -> Iterator[Server]:
             "ought to be",
             id="a call counts as not begun",
         ),
+        pytest.param(
+            OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS,
+            "ought to answer",
+            id="outputs are stored without the others",
+        ),
         pytest.param(METADATA_MAKE_A_RUN, "ought to", id="metadata make a run"),
         pytest.param(
             METADATA_OF_ANY_MESSAGE_ARE_KEPT,
@@ -179,6 +191,7 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "park",
         "approve",
         "submit",
+        "submit_all",
         "add_messages",
         "delete_thread",
         "update_thread",

@@ -242,6 +242,25 @@ class Commands:
         args |= {"end_field": "data" if end_status else "", "end_value": "1" if end_status else ""}
         return self._of_run("submit", run_id, args, note=records)
 
+    def submit_all(
+        self,
+        run_id: str,
+        outputs: tuple[tuple[str, str], ...],
+        events: int,
+        records: tuple[list[Any], ...],
+        *,
+        step: int = 0,
+        is_last: bool = True,
+        whole: int = 1,
+    ) -> Command:
+        """`outputs` are calls, each with the digest of what it gave."""
+        count, encoded, _ = Write(records=records).encoded()
+        args = {"whole": whole, "events": events, "step": step, "body": '{"calls":[]}'}
+        args |= {"step_status": "completed" if is_last else "", "count": count}
+        args |= {"records": encoded}
+        rest = tuple(part for call, digest in outputs for part in (call, digest, f"{call} gave it"))
+        return self._of_run("submit_all", run_id, args, rest, note=(outputs, records))
+
     def approve(self, run_id: str, call: str) -> Command:
         write = Write(records=(["x", "threadmill.tool.approved", {}],))
         count, records, _ = write.encoded()
@@ -330,6 +349,7 @@ OUTCOMES = {
     "park": "ok again stale rewound refused cancelling",
     "lease_call": "ok kept gone taken silent lapsed",
     "submit": "ok again gone idle taken other moved",
+    "submit_all": "ok again gone idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
     "add_messages": "ok again no_thread locked",

@@ -21,6 +21,7 @@ from tests.support.state_machine.model import Run
 from tests.support.state_machine.server import Server
 from tests.support.state_machine.writes import (
     answer_write,
+    answers_write,
     next_write,
     parking_write,
     waiting_calls,
@@ -267,6 +268,58 @@ class StoreMachine(Driver):
         step = 0 if run.open_step is None else run.open_step
         self.send(self.commands.submit(*given, step=step, **how), luck)
 
+    @precondition(lambda self: self._in_progress())
+    @rule(pick=picks, leases=st.booleans(), before=st.booleans(), luck=lucks)
+    def park_and_answer_all(self, pick: int, leases: bool, before: bool, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        self._park(run, ["output"], HOUR, luck)
+        calls = [call for call, _ in waiting_calls(run)]
+        if len(calls) < 2:
+            return
+        self._submit_all(run, calls[:1], CALM)
+        self._submit_all(run, [*calls, calls[0]], CALM)
+        self._submit_all(run, [*calls, "call_foreign"], CALM)
+        self._submit_all(run, calls, CALM, ahead=-1)
+        if before:
+            self._submit(run, calls[0], luck, digest="4")
+        if leases:
+            self.send(self.commands.lease_call(run.id, calls[1], "first", lease_ms=HOUR), CALM)
+            self._submit_all(run, calls, CALM)
+            self._submit(run, calls[1], luck, lessee="first")
+        self._submit_all(run, calls, luck)
+        self._submit_all(run, calls[::-1], CALM)
+        self._submit_all(run, calls[:1], CALM, whole=0)
+        self._submit_all(run, calls, CALM, digest="5")
+
+    @precondition(lambda self: self.runs("parked"))
+    @rule(pick=picks, whole=st.integers(0, 1), luck=lucks)
+    def answer_several(self, pick: int, whole: int, luck: Luck) -> None:
+        run = _pick(self.runs("parked"), pick)
+        calls = [call for call, _ in waiting_calls(run)][: 1 + pick % 2]
+        self._submit_all(run, calls, luck, whole=whole)
+        self._submit_all(run, calls, CALM, whole=whole)
+
+    def _submit_all(
+        self,
+        run: Run,
+        calls: list[str],
+        luck: Luck,
+        *,
+        ahead: int = 0,
+        digest: str = "4",
+        whole: int = 1,
+    ) -> None:
+        records, is_last = answers_write(run, calls)
+        step = 0 if run.open_step is None else run.open_step
+        outputs = tuple((call, digest) for call in calls)
+        command = self.commands.submit_all(
+            *(run.id, outputs, len(run.log) + ahead, records),
+            step=step,
+            is_last=is_last,
+            whole=whole,
+        )
+        self.send(command, luck)
+
     @precondition(lambda self: self.runs("parked"))
     @rule(pick=picks, luck=lucks)
     def let_a_parked_run_go(self, pick: int, luck: Luck) -> None:
@@ -284,11 +337,13 @@ class StoreMachine(Driver):
             self.send(self.commands.lease_call(run_id, "call_never", "first"), CALM)
             self.send(self.commands.approve(run_id, "call_never"), CALM)
             self.send(self.commands.submit(run_id, "call_never", 3, (["x", "y", {}],)), CALM)
+            never, records = (("call_never", "4"),), (["x", "y", {}],)
+            self.send(self.commands.submit_all(run_id, never, 3, records), CALM)
 
     @precondition(lambda self: self.sent)
     @rule(pick=picks)
     def answer_again(self, pick: int) -> None:
-        answers = [c for c in self.sent if c.script in ("park", "submit", "approve")]
+        answers = [c for c in self.sent if c.script in ("park", "submit", "submit_all", "approve")]
         if answers:
             self.send(_pick(answers[-6:], pick), CALM)
 

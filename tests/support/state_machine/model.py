@@ -442,6 +442,57 @@ class Model:
             return ["ok", end_status, *run.next]
         return ["ok", None, *self._resume(run)]
 
+    def _submit_all(
+        self,
+        run_id: str,
+        whole: int,
+        events: int,
+        step: int,
+        step_status: str,
+        body: str,
+        count: int,
+        records: str,
+        note: tuple[Sequence[tuple[str, str]], Sequence[list[Any]]],
+    ) -> Answer:
+        outputs, announcements = note
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        pending = [call for call, _ in outputs if f"={call}" not in run.calls]
+        if refusal := self._refused_outputs(run, outputs, pending, whole=whole):
+            return refusal
+        if not pending:
+            return ["again", run.status, *self._still_to_send(run)]
+        if events != len(run.log):
+            return ["moved"]
+        for call in pending:
+            for mark in ("", "?", "@", "~"):
+                run.calls.pop(f"{mark}{call}", None)
+            run.calls[f"={call}"] = dict(outputs)[call]
+            self.threads[run.thread].add("", f"{call} gave it")
+        run.steps[step] = step_status
+        run.open_step = None if step_status else step
+        run.log += [word for record in announcements for word in words(record)]
+        run.deaths = run.call_deaths = 0
+        return ["ok", None, *self._resume(run)]
+
+    def _refused_outputs(
+        self, run: Run, outputs: Sequence[tuple[str, str]], pending: Sequence[str], *, whole: int
+    ) -> Answer:
+        calls = [call for call, _ in outputs]
+        for at, (call, digest) in enumerate(outputs):
+            if run.calls.get(f"={call}", digest) != digest:
+                return ["other", call]
+            if call in calls[:at]:
+                return ["idle"]
+        for call in pending:
+            if run.place != "parked" or run.calls.get(f"?{call}") != "output":
+                return ["idle"]
+            if f"@{call}" in run.calls and call not in run.lapsed:
+                return ["taken", call]
+        waiting = [mark for mark, what in run.calls.items() if mark[0] == "?" and what == "output"]
+        return ["idle"] if pending and whole and len(pending) < len(waiting) else []
+
     def _approve(
         self, run_id: str, call_id: str, closing: str, unbegun: str, count: int, records: str
     ) -> Answer:
