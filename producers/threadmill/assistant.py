@@ -436,10 +436,11 @@ class Assistant(ContextManager, BaseModel, Publishable):
             file_search_files: paths of files that the file search searches.
             image_files: paths of images for the model, or their https URLs.
             run_options: model, instructions (replaces) and additional_instructions (each a text, or
-                a `Template` to be rendered), tools (replaces), additional_tools, tool_choice,
-                temperature, top_p, max_completion_tokens, parallel_tool_calls, response_format,
-                truncation_strategy, max_prompt_tokens, reasoning_effort, verbosity, service_tier,
-                safety_identifier, extra_body, metadata, when_busy, idempotency_key, context,
+                a `Template` to be rendered), additional_messages (which come before the message),
+                tools (replaces), additional_tools, tool_choice, temperature, top_p,
+                max_completion_tokens, parallel_tool_calls, response_format, truncation_strategy,
+                max_prompt_tokens, reasoning_effort, verbosity, service_tier, safety_identifier,
+                extra_body, metadata, when_busy, idempotency_key, context,
                 result_type (the type of `run.result`).
 
         Raises:

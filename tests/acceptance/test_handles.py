@@ -31,6 +31,7 @@ pytestmark = [
         {"result_type": list[int]},
         {"image_files": ["https://example.org/cat.png"]},
         {"idempotency_key": "only once", "context": {"user": "eve"}},
+        {"additional_messages": [{"role": "assistant", "content": "How may I help you?"}]},
     ],
     ids=lambda options: ", ".join(options) or "nothing",
 )
@@ -114,6 +115,44 @@ def test_a_handle_says_when_its_run_expires_and_was_cancelled(
     run.refresh()
 
     assert (run.expires_at, run.cancelled_at) == (None, run.ended_at)
+
+
+def test_a_run_brings_messages_that_come_before_its_own() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    told = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello, Eve."}]
+    run = ai.enqueue("How are you?", thread, additional_messages=told)
+    found = thread.get_messages()
+    assert [(one.role, one.text) for one in found] == [
+        *(("user", "Hello!"), ("assistant", "Hello, Eve."), ("user", "How are you?")),
+    ]
+    assert [one.run_id for one in found[:2]] == [None, None]
+    assert [one.text for one in run.messages] == ["How are you?"]
+    assert run.text == ""
+
+
+def test_an_additional_message_that_cannot_be_is_refused_and_nothing_is_written() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    for wrong in ({"role": "system", "content": "x"}, {"role": "user", "content": ""}):
+        with pytest.raises(errors.BadMessage):
+            ai.enqueue(
+                "Hello!", thread, additional_messages=[{"role": "user", "content": "a"}, wrong]
+            )
+    with pytest.raises(TypeError, match="must be a list"):
+        ai.enqueue("Hello!", thread, additional_messages="Hello!")  # type: ignore[arg-type]
+    assert thread.runs() == thread.get_messages() == []
+
+
+def test_additional_messages_belong_to_what_an_idempotency_key_names() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+
+    def enqueue(*texts: str) -> Run:
+        told = [{"role": "user", "content": text} for text in texts]
+        return ai.enqueue("Go!", thread, idempotency_key="one", additional_messages=told)
+
+    assert enqueue("a", "b").id == enqueue("a", "b").id
+    for others in (["a"], ["b", "a"], []):
+        with pytest.raises(errors.IdempotencyMismatch):
+            enqueue(*others)
 
 
 def test_a_threads_runs_are_read_in_pages() -> None:

@@ -148,6 +148,7 @@ def talking(ai: Assistant, thread: Thread) -> None:
     )
     assert_type(ai.enqueue("Hello!", thread, "reject", "monday", {"user": 7}), Run)
     ai.enqueue("Hello!", result_type=Place, temperature=0)
+    ai.enqueue("Hello!", additional_messages=[{"role": "user", "content": "I am Eve."}])
     ai.enqueue("Hello!", instructions=Template("{{ self_.name }}"), additional_instructions=None)
     assert_type(ai.enqueue_many(["Hello!"]), list[Run])
     job: Job = {"message": "Hello!", "thread": thread, "temperature": 0, "image_files": ["a.png"]}

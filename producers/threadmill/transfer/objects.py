@@ -84,6 +84,7 @@ def run(record: RunRecord) -> Json:
             "attempts": record.attempts,
             "worker": record.worker,
             "waiting_message": record.waiting_message,
+            "waiting_messages": list(record.waiting_messages),
         }
     }
 

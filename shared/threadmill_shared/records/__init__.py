@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from threadmill_shared.lazy_imports import lazy_modules
 
 if TYPE_CHECKING:
-    from threadmill_shared.records import definition, page, thread
+    from threadmill_shared.records import definition, new_messages, page, thread
 
-__all__ = ["definition", "page", "thread"]
+__all__ = ["definition", "new_messages", "page", "thread"]
 
 if not TYPE_CHECKING:  # a type checker that saw this would take every name for one of ours
     __getattr__ = lazy_modules(__name__)

@@ -23,6 +23,21 @@ class MessageNote:
     """What was given later, in place of its own."""
 
 
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that is to be added to a thread."""
+
+    item: MessageItem
+    """As it is stored."""
+    attached: Attached = NOTHING
+    """The files that go beside the thread with it."""
+
+    def digested(self) -> list[Any]:
+        """What distinguishes it from other messages."""
+        names = ("role", "content", "metadata", "attachments")
+        return [self.item.get(name) for name in names]
+
+
 def user_message(
     message_id: str,
     text: str,

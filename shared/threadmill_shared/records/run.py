@@ -75,6 +75,8 @@ class RunRecord:
     message_id: str
     waiting_message: MessageItem | None
     """The user's message of a run that waits in line; it is added to the thread with its run."""
+    waiting_messages: tuple[MessageItem, ...]
+    """Messages that are added before that one."""
     usage: dict[str, int] | None
     last_error: LastError | None
     reason: str | None
@@ -139,6 +141,7 @@ class RunRecord:
             **found.texts(_TEXTS),
             worker=fields.get("worker"),
             waiting_message=found.json("message", dict),
+            waiting_messages=found.messages(),
             usage=found.json("usage", dict),
             last_error=found.last_error(),
             reason=found.json("reason"),
@@ -235,6 +238,14 @@ class _Fields:
         except ValueError:
             self._refuse("last_error")
             return None
+
+    def messages(self) -> tuple[MessageItem, ...]:
+        stored = self.json("messages", list) or []
+        try:
+            return tuple(map(from_json, stored[1::2]))
+        except (ValueError, TypeError):
+            self._refuse("messages")
+            return ()
 
     def _refuse(self, name: str) -> None:
         self.unreadable.append(name)

@@ -20,6 +20,8 @@ class ThreadRef:
     """Stored with it if it is created now."""
     key: str | None = None
     """The user's own name for it, from which its id follows; stored with it."""
+    tool_resources: Mapping[str, Any] | None = None
+    """Stored with it if it is created now."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.runs import RunScripts
+from threadmill_shared.store.server import GAPS_FORMAT, Server
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
 
@@ -49,6 +50,7 @@ class Runs:
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = RunScripts(session.keys)
+        self._server = Server(session)
         self._logs = logs
         self._files = files
 
@@ -115,9 +117,10 @@ class Runs:
             StoreFull: Redis has no room for new runs.
         """
         memory_guard = self._session.memory_guard
-        if new.attached:
+        await self._use_format([new])
+        if new.all_attached:
             await memory_guard.refuse_when_full()
-            await self._files.attach(new.thread_id, new.attached)
+            await self._files.attach(new.thread_id, new.all_attached)
         full_share = memory_guard.share_to_check()
         self._session.look_at_replicas(new.run_id)
         reply = await self._runner.run(self._enqueue_call(new, task, full_share=full_share))
@@ -146,9 +149,15 @@ class Runs:
         def call_of(one: EnqueueCommand, after: str) -> ScriptCall:
             return self._enqueue_call(one, task_of(one), after=after)
 
+        await self._use_format(new)
         bulk, at = BulkEnqueue(self._session, self._files, call_of), iter(new)
         async for reply in bulk.replies(new):
             yield _outcome(next(at), reply)
+
+    async def _use_format(self, new: Sequence[EnqueueCommand]) -> None:
+        # Processes of earlier releases would lose what a waiting run brings.
+        if any(one.additional and one.when_busy != "reject" for one in new):
+            await self._server.use_format(GAPS_FORMAT)
 
     def _enqueue_call(
         self,
@@ -165,6 +174,7 @@ class Runs:
             idempotency_key=new.idempotency_key or "",
             create=new.create_thread,
             metadata=as_json(new.thread_metadata),
+            tool_resources=as_json(new.thread_tool_resources),
             when_busy=new.when_busy,
             cancel_ms=CANCEL_MS,
             max_waiting=new.max_waiting,
@@ -318,6 +328,9 @@ def _run_fields(new: EnqueueCommand) -> list[str | int]:
         "log_ms": int(new.log_seconds * 1000),
         "run_ms": int(new.run_days * 86_400_000),
     }
+    if new.additional:
+        pairs = [(one.item["id"], to_json(one.item).decode()) for one in new.additional]
+        fields["messages"] = to_json([part for pair in pairs for part in pair]).decode()
     if new.context:
         fields["context"] = to_json(new.context).decode()
     if new.parent:

@@ -79,6 +79,10 @@ end
 """,
     "local record = redis.call('HMGET', run, 'status', 'metadata')",
 )
+A_RUN_BRINGS_ONE_MESSAGE_ONLY = (
+    "for at = 1, #brought, 2 do",
+    "for at = 1, math.min(#brought, 2), 2 do",
+)
 OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS = (
     """if whole == '1' and #pending < count_waiting_for_output(calls) then
   return {'idle'}
@@ -147,6 +151,11 @@ def server(redis_url: str) -> Iterator[Server]:
             OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS,
             "ought to answer",
             id="outputs are stored without the others",
+        ),
+        pytest.param(
+            A_RUN_BRINGS_ONE_MESSAGE_ONLY,
+            "ought to be",
+            id="a run's messages get lost",
         ),
         pytest.param(METADATA_MAKE_A_RUN, "ought to", id="metadata make a run"),
         pytest.param(

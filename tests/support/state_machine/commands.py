@@ -6,6 +6,7 @@ a repeated write have to choose them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,10 @@ class Commands:
         limit_ms: int = 600_000,
         wait_ms: int | str = "",
         after: str = "",
+        brings: int = 0,
     ) -> Command:
+        """`brings`: how many messages enter the thread before the run's own."""
+        brought = [(f"msg_{run_id}_{n}", f'{{"n": {n}.0, "of": []}}') for n in range(brings)]
         fields = {
             "queue": "tm",
             "limit_ms": limit_ms,
@@ -110,6 +114,8 @@ class Commands:
             "run_ms": DAY,
             "request": "{}",
         }
+        if brought:
+            fields["messages"] = json.dumps([part for pair in brought for part in pair])
         return Command(
             "enqueue",
             {
@@ -123,6 +129,7 @@ class Commands:
                 "thread_id": thread_id,
                 "create": int(create),
                 "metadata": METADATA,
+                "tool_resources": "",
                 "when_busy": when_busy,
                 "cancel_ms": CANCEL_MS,
                 "max_waiting": max_waiting,

@@ -59,6 +59,7 @@ class StoreMachine(Driver):
         when_busy=st.sampled_from(["queue", "queue", "reject", "interrupt"]),
         create=st.booleans(),
         limits=st.sampled_from([(0, 0), (0, ""), (600_000, 3_600_000)]),
+        brings=st.integers(0, 2),
         luck=lucks,
     )
     def enqueue(
@@ -67,6 +68,7 @@ class StoreMachine(Driver):
         when_busy: str,
         create: bool,
         limits: tuple[int, int | str],
+        brings: int,
         luck: Luck,
     ) -> None:
         run_id, (limit_ms, wait_ms) = self.new("run", thread), limits
@@ -77,6 +79,7 @@ class StoreMachine(Driver):
             max_waiting=4,
             limit_ms=limit_ms,
             wait_ms=wait_ms,
+            brings=brings,
         )
         self.send(command, luck)
 

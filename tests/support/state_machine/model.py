@@ -6,6 +6,7 @@ change the store, and returns what the script has to answer.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ class Run:
     call_deaths: int = 0
     """How often of these in the middle of a tool call."""
     pause_ms: int = 0
+    brings: list[str] = field(default_factory=list)
+    """Ids and items, by turns, that enter the thread before its own message."""
     metadata: str = ""
     """Those that it was given later."""
     is_resumed: bool = False
@@ -148,6 +151,7 @@ class Model:
         thread_id: str,
         create: int,
         metadata: str,
+        tool_resources: str,
         when_busy: str,
         max_waiting: int,
         wait_ms: int | str,
@@ -180,6 +184,7 @@ class Model:
         thread = self.threads.setdefault(thread_id, Thread())
         run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
         run.wait_ms = int(wait_ms) if wait_ms != "" else None
+        run.brings = json.loads(fields.get("messages", "[]"))
         self.runs[run_id] = run
         if digest:
             self.keys[idem] = (run_id, digest)
@@ -625,6 +630,8 @@ class Model:
     def _take_head(self, run: Run) -> None:
         thread = self.threads[run.thread]
         thread.head = run.id
+        for message_id, item in zip(run.brings[::2], run.brings[1::2], strict=True):
+            thread.add(message_id, item)
         thread.add(f"msg_{run.id}", f"said to {run.id}")
 
     def _fence(self, run: Run | None, token: str, serial: int) -> str | None:

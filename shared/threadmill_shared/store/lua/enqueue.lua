@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after
+-- args: bucket run_id thread_id create metadata tool_resources when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -81,6 +81,9 @@ if not known[1] then
 end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
+end
+if not known[1] and tool_resources ~= '' then
+  redis.call('HSET', thread, 'tool_resources', tool_resources)
 end
 if thread_key ~= '' then
   redis.call('HSETNX', thread, 'key', thread_key)
