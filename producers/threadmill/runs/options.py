@@ -36,6 +36,7 @@ class EnqueueOptions(TypedDict, total=False):
     temperature: float | None
     top_p: float | None
     max_completion_tokens: int | None
+    """The run ends as incomplete if its turns together would write more."""
     parallel_tool_calls: bool | None
     response_format: str | Mapping[str, Any] | None
     truncation_strategy: Mapping[str, Any] | None

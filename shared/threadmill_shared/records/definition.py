@@ -105,6 +105,7 @@ class RunOptions(Stored):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
+    """The run is incomplete if its turns together would write more."""
     parallel_tool_calls: bool | None = None
     response_format: str | dict[str, Any] | None = None
     truncation_strategy: dict[str, Any] | None = None

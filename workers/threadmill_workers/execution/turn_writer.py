@@ -69,6 +69,11 @@ class TurnWriter:
         """Tokens that the run's turns have sent, those of earlier attempts included."""
         return self._usage.prompt_tokens
 
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens that the run's turns have written, those of earlier attempts included."""
+        return self._usage.completion_tokens
+
     def begin(self) -> None:
         """Begin a turn; what a failed one has left is dropped."""
         self._output = []
