@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from threadmill import errors
     from threadmill.assistant import Assistant
+    from threadmill.file import File
     from threadmill.handlers import EventHandler, PrintHandler
     from threadmill.hosted_tools import CodeInterpreter, FileSearch, WebSearch
     from threadmill.printing import pprint_messages, pprint_run, pprint_steps
@@ -32,6 +33,7 @@ __all__ = [
     "EndRun",
     "Event",
     "EventHandler",
+    "File",
     "FileSearch",
     "Job",
     "Message",
@@ -58,6 +60,7 @@ _HOMES = {
     "EndRun": "threadmill_shared.tools.output",
     "Event": "threadmill_shared.events.decoder",
     "EventHandler": "threadmill.handlers.base",
+    "File": "threadmill.file",
     "FileSearch": "threadmill.hosted_tools",
     "Job": "threadmill.runs.options",
     "Message": "threadmill_shared.records.objects",

@@ -2,6 +2,7 @@
 
 from threadmill_shared.errors import (
     AssistantNotFound,
+    BadFile,
     BadMessage,
     BadTemplate,
     BadTool,
@@ -49,6 +50,7 @@ from threadmill_shared.errors import (
 
 __all__ = [
     "AssistantNotFound",
+    "BadFile",
     "BadMessage",
     "BadTemplate",
     "BadTool",

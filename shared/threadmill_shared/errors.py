@@ -5,7 +5,7 @@ ThreadmillError
 │   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired, FileNotFound
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
 │   ├── NotWaiting (WrongOutputs), CallTaken, OutputMismatch
-│   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
+│   ├── BadTemplate, BadMessage, BadTool, BadFile, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
 ├── NotAllEnqueued         some of many runs could not be stored
 ├── RunFailed              the run ended without an answer
@@ -136,6 +136,10 @@ class BadMessage(CallerError, ValueError):
 
 class MessageNotFound(BadMessage, LookupError):
     """The thread has no message with this id."""
+
+
+class BadFile(CallerError, ValueError):
+    """A file cannot be uploaded: it cannot be read, or is empty."""
 
 
 class BadTool(CallerError, ValueError):

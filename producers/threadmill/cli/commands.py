@@ -8,7 +8,7 @@ from threadmill.cli.approvals import approve, reject
 from threadmill.cli.assistants import assistants
 from threadmill.cli.cancel import cancel
 from threadmill.cli.chat import chat
-from threadmill.cli.demo import demo
+from threadmill.cli.demo.command import demo
 from threadmill.cli.dev import dev
 from threadmill.cli.doctor import doctor
 from threadmill.cli.exporting import export

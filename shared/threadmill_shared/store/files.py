@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import (
@@ -25,6 +26,7 @@ from threadmill_shared.records.files import (
 )
 from threadmill_shared.records.messages import MessageNote
 from threadmill_shared.store.scripts.threads import ThreadScripts
+from threadmill_shared.store.server import GAPS_FORMAT, Server
 from threadmill_shared.store.session import Session
 
 VECTOR_STORE_FIELD = "store"
@@ -77,7 +79,8 @@ def read_notes(message_ids: Sequence[str], stored: Sequence[str | None]) -> dict
 class Files:
     """The files of one namespace."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, server: Server) -> None:
+        self._server = server
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = ThreadScripts(session.keys)
@@ -113,6 +116,8 @@ class Files:
         They stay if the message is refused: whoever tries again need not send them again, and
         they go with the thread.
         """
+        if any(ids.is_uploaded_file_id(file.id) for file in attached.files):
+            await self._server.use_format(GAPS_FORMAT)
         for file in attached.files:
             key = self._keys.attached(thread_id)
             if await self._runner.command("HEXISTS", key, file.id):

@@ -14,7 +14,8 @@ FORMAT = 1
 """Number of the store's format: how keys are named, and what is in them."""
 GAPS_FORMAT = 2
 """The format of a store in which there is something that workers of earlier releases misread: a
-thread from which messages were deleted, or a waiting run that brings several."""
+thread from which messages were deleted, a waiting run that brings several, or a message that names
+an uploaded file."""
 NEWEST_FORMAT = GAPS_FORMAT
 """The latest one that this release supports."""
 
