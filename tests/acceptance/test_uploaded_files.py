@@ -158,6 +158,25 @@ def test_a_file_is_searched_and_an_image_is_seen(standin: StandIn, tmp_path: Pat
     assert str(standin.requests[0].body).count(data) == 2
 
 
+def test_what_the_model_cites_has_the_id_that_the_message_names(
+    standin: StandIn, tmp_path: Path
+) -> None:
+    found = Search(["Why do cats purr?"])
+    standin.brain = lambda _: Reply([found, Text("They are content.", ["cats.txt"])])
+    cats = upload(tmp_path, "cats.txt", b"Cats purr when they are content.")
+    thread = Thread()
+    for text in ("Why do cats purr?", "Why again?"):
+        run = say(text, thread=thread, file_search_files=[cats.id] if "again" not in text else None)
+        [call] = run.steps[0].tool_calls
+        assert call.file_search is not None
+        assert [one["file_id"] for one in call.file_search["results"]] == [cats.id]
+        [part] = run.messages[-1].content
+        [citation] = part.text.annotations  # type: ignore[union-attr]  # it is a text
+        assert citation.file_citation.file_id == cats.id
+    sent = [one for one in standin.requests[-1].body["input"] if one["type"] == "file_search_call"]
+    assert cats.id not in str(sent), "the provider gets its own id back"
+
+
 def test_two_threads_have_copies_of_their_own(standin: StandIn, tmp_path: Path) -> None:
     file = upload(tmp_path, "data.csv", b"x,y\n1,2\n")
     first, second = (say(code_interpreter_files=[file.id]) for _ in range(2))

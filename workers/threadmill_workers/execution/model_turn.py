@@ -247,7 +247,7 @@ class ModelTurns:
                     self._measurement.note_answer(event.usage)
                     return await writer.end(event)
                 else:
-                    await writer.take(event)
+                    await writer.take(self._attached.name_cited(event))
         raise errors.ModelGarbled("The model provider's stream ended before the reply did.")
 
     def partial_message(self, reason: str, step_status: str) -> Batch:

@@ -10,10 +10,11 @@ from typing import cast
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
-from threadmill_shared.model import FileRefused, ProviderFiles
+from threadmill_shared.model import FileRefused, ModelEvent, ProviderFiles
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import Item, text_part
 from threadmill_shared.store.store import Store
+from threadmill_workers.execution.cited_files import with_users_ids
 from threadmill_workers.execution.file_blame import (
     can_be_of_files,
     mentions,
@@ -72,6 +73,11 @@ class ToolFiles:
         await self._failures.load(message["id"] for message in messages)
         files = attached_files(messages)
         return [await self._with_files(tool, files) for tool in tools]
+
+    def name_cited(self, event: ModelEvent) -> ModelEvent:
+        """What the model has sent, with the ids that messages name files by."""
+        users_ids = self._uploads.users_ids()
+        return with_users_ids(event, users_ids) if users_ids else event
 
     def explain(self, items: Sequence[Item]) -> list[Item]:
         """The items, with what the model must know of files that its tools lack."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from threadmill_shared import errors, ids
 from threadmill_shared.model import FileRefused, ProviderFiles
@@ -46,6 +46,14 @@ class Uploads:
         """The provider's ids, by ours."""
         self._fresh: set[str] = set()
         """Files that were uploaded just now."""
+
+    def users_ids(self) -> Mapping[str, str]:
+        """The ids of the files that users have uploaded, by the provider's."""
+        return {
+            provider_id: id
+            for id, provider_id in self._known.items()
+            if ids.is_uploaded_file_id(id)
+        }
 
     async def give(self, files: Sequence[AttachedFile], use: str) -> dict[str, AttachedFile]:
         """Upload what has to be; returns the files without a failure, by the provider's ids.
