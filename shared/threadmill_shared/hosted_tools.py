@@ -18,7 +18,7 @@ class CodeInterpreter(Stored):
 
     type: Literal["code_interpreter"] = "code_interpreter"
     file_ids: _Ids = ()
-    """Files at the provider that the code can read."""
+    """Files that the code can read: uploaded ones (`File`), or the provider's."""
     container: str | None = None
     """An existing container's id; None: the provider makes one, and keeps it for the thread."""
     memory_limit: Literal["1g", "4g", "16g", "64g"] | None = None

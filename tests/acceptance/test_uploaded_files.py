@@ -136,11 +136,8 @@ def test_tools_get_a_file_that_a_message_names_also_after_it_was_deleted(
         "bytes": 8,
     }
     assert thread.run(READER, None).status == "completed"
-    [tool] = [one for one in standin.requests[-1].body["tools"] if "container" in one]
-    [id] = tool["container"]["file_ids"]
-    assert (standin.hosting.files[id].name, standin.hosting.files[id].content) == (
-        *("data.csv", b"x,y\n1,2\n"),
-    )
+    assert code_files(standin) == ["data.csv"]
+    assert [one.content for one in standin.hosting.files.values()] == [b"x,y\n1,2\n"]
     assert thread.get_messages()[0].attachments == [attachment]
 
 
@@ -175,6 +172,32 @@ def test_what_the_model_cites_has_the_id_that_the_message_names(
         assert citation.file_citation.file_id == cats.id
     sent = [one for one in standin.requests[-1].body["input"] if one["type"] == "file_search_call"]
     assert cats.id not in str(sent), "the provider gets its own id back"
+
+
+def test_the_code_interpreter_of_an_assistant_names_files(standin: StandIn, tmp_path: Path) -> None:
+    file = upload(tmp_path, "data.csv", b"x,y\n1,2\n")
+    other = upload(tmp_path, "more.csv", b"x,y\n3,4\n")
+    ai = Assistant(name="reader", tools=[CodeInterpreter(file_ids=(file.id,))])
+    run = ai.say("Look", Thread(), None, timeout=30, code_interpreter_files=[other.id])
+    assert run.status == "completed"
+    assert code_files(standin) == ["data.csv", "more.csv"]
+
+    # What the provider has of it serves the thread's next runs; another thread asks for the file.
+    file.delete()
+    assert ai.say("Again", Thread(id=run.thread_id), None, timeout=30).status == "completed"
+    assert code_files(standin) == ["data.csv", "more.csv"]
+    without = ai.say("Look", Thread(), None, timeout=30)
+    assert without.status == "completed"
+    assert code_files(standin) == []
+    [failed] = [one for one in without.events() if one.event == "threadmill.file.failed"]
+    assert failed.data["file_id"] == file.id
+    assert failed.data["error"] == "it is gone from Redis"
+
+
+def code_files(standin: StandIn) -> list[str]:
+    """The names of the files that the last request gave the code interpreter."""
+    [tool] = [one for one in standin.requests[-1].body["tools"] if "container" in one]
+    return [standin.hosting.files[id].name for id in tool["container"].get("file_ids", [])]
 
 
 def test_two_threads_have_copies_of_their_own(standin: StandIn, tmp_path: Path) -> None:
