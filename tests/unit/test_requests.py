@@ -110,7 +110,7 @@ def test_whether_a_function_is_strict_is_sent_as_it_was_given(strict: bool | Non
     spec = external_spec({"type": "function", "function": {**function, "strict": strict}})
     asked = request(message("user", "Hello"), tools=[spec])
     assert responses(asked)["tools"] == [{"type": "function", **function, "strict": strict is True}]
-    given = function if strict is None else {**function, "strict": strict}
+    given = {**function, "strict": True} if strict else function
     assert chat(asked)["tools"] == [{"type": "function", "function": given}]
     assert spec.api_form() == {"type": "function", "function": given}
 

@@ -128,7 +128,7 @@ def fields_of(found: Definition, known: Collection[str]) -> dict[str, Any]:
         known: the fields of the assistant's class; others of a subclass are left out.
     """
     fields: dict[str, Any] = found.known()
-    for name in ("fields", "tools", "hosted", "version", "created_at", "instructions_text"):
+    for name in ("fields", "tools", "hosted", "version", "instructions_text"):
         fields.pop(name, None)
     fields["name"] = found.name or found.id  # the Assistants API allows an empty one
     fields |= {"instructions": found.given_instructions(), "tools": [*found.tools, *found.hosted]}

@@ -124,7 +124,8 @@ class AssistantLine(_Line):
         """
         if self.threadmill is not None:
             # Further fields of a later release are exported, and imported again.
-            return Definition.model_validate(self.threadmill | {"id": self.id}, extra="allow")
+            own = {"id": self.id, "created_at": self.created_at}
+            return Definition.model_validate(self.threadmill | own, extra="allow")
         return Definition(
             id=self.id,
             version=1,

@@ -73,8 +73,13 @@ class Definition(Stored):
     """Set if the instructions are a text that a template would change: they are sent as they are
     here, and `instructions` is a template of the same text, for releases that know only those."""
 
-    created_at: int | None = later_field()
-    """Seconds since the epoch, when it was created, or published for the first time."""
+    created_at: int | None = Field(default=None, exclude=True)
+    """Seconds since the epoch, when it was created, or published for the first time. It is stored
+    beside the definition, which the first release could not read with a field more."""
+
+    def dated(self, at: str | float | None) -> Definition:
+        """The definition with its time; 0: an earlier release has created it, nobody knows when."""
+        return self.model_copy(update={"created_at": int(float(at or 0)) or None})
 
     def given_name(self) -> str | None:
         """Its name as it was given; None: it has none."""
@@ -86,8 +91,7 @@ class Definition(Stored):
 
     def digest(self) -> str:
         """16 hex digits that change with what is defined; version and time do not count."""
-        known = self.known() | {"version": None}
-        known.pop("created_at", None)
+        known = {**self.known(), "version": None}
         canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
-from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import Span
 from threadmill_shared.records.page import OrderedPage, PageQuery
@@ -45,19 +44,30 @@ class Assistants:
         lifetime = PUBLISHED_DAYS * 86_400
         for definition in definitions:
             key = self._keys.published(definition.name)
-            dated = definition.model_copy(update={"created_at": int(time.time())})
             # None: another worker was faster, and its version is the one to compare with.
-            while await self._put(key, await self._stored(key), dated, lifetime) is None:
+            while await self._put(key, await self._stored(key), definition, lifetime) is None:
                 pass
             await self._runner.command("EXPIRE", key, lifetime)
             await self._runner.command("ZADD", self._keys.names(), time.time(), definition.name)
+            first = ("ZADD", self._keys.first_published(), "NX", time.time(), definition.name)
+            await self._runner.command(*first)
         oldest = time.time() - lifetime
         await self._runner.command("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
+        await self._forget_first_publications()
+
+    async def _forget_first_publications(self) -> None:
+        """Remove the times of those that are published no more."""
+        names, first = self._keys.names(), self._keys.first_published()
+        dated, known = await self._runner.commands(
+            [("ZRANGE", first, 0, -1), ("ZRANGE", names, 0, -1)]
+        )
+        if gone := set(dated) - set(known):
+            await self._runner.command("ZREM", first, *gone)
 
     async def create(self, definition: Definition) -> Definition:
         """Store a definition under its id, until it is deleted; returns it with its time."""
-        _, stored = await self._create(definition, once=False)
-        return stored
+        _, dated = await self._create(definition, once=False)
+        return dated
 
     async def create_once(self, definition: Definition) -> bool:
         """Store a definition under its id, unless there is one already; whether there was none."""
@@ -66,17 +76,17 @@ class Assistants:
 
     async def _create(self, definition: Definition, *, once: bool) -> tuple[bool, Definition]:
         at = str(definition.created_at or await self._session.server_time())
-        stored = definition.model_copy(update={"created_at": int(float(at))})
+        dated = definition.model_copy(update={"created_at": int(float(at))})
         call = create_assistant(
             created=self._keys.created(definition.id),
             registered=self._keys.registered(),
             id=definition.id,
-            definition=stored.model_dump_json(),
+            definition=definition.model_dump_json(),
             at=at,
             once=once,
         )
         [outcome] = await self._runner.run(call)
-        return outcome == "ok", stored
+        return outcome == "ok", dated
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -110,7 +120,10 @@ class Assistants:
             if stored is None:
                 raise await self._not_found(assistant_id)
             if replaced := await self._put(key, stored, make(stored)):
-                return replaced
+                registered = self._keys.registered()
+                return replaced.dated(
+                    await self._runner.command("ZSCORE", registered, assistant_id)
+                )
 
     async def _stored(self, key: str) -> str | None:
         found: str | None = await self._runner.command("GET", key)
@@ -119,20 +132,12 @@ class Assistants:
     async def _put(
         self, key: str, stored: str | None, definition: Definition, lifetime: int | None = None
     ) -> Definition | None:
-        """The definition as it is stored now; None if what was there is not `stored` any more.
-
-        Its time is that of the first one.
-        """
-        version, at = _version(stored), lenient.whole_number(_fields(stored).get("created_at"))
-        dated = definition.model_copy(update={"created_at": at or definition.created_at})
-        if stored is not None and _same(stored, definition):
-            new = dated.model_copy(update={"version": version})
-            if at == new.created_at:
-                return new
-            fields = _fields(stored) | {"created_at": new.created_at}
-        else:
-            new = dated.model_copy(update={"version": version + 1})
-            fields = _unknown_fields(stored) | new.model_dump(mode="json")
+        """The definition as it is stored now; None if what was there is not `stored` any more."""
+        version = _version(stored)
+        if stored and _same(stored, definition):
+            return definition.model_copy(update={"version": version})
+        new = definition.model_copy(update={"version": version + 1})
+        fields = _unknown_fields(stored) | new.model_dump(mode="json")
         becomes = to_json(fields).decode()
         call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
         reply = await self._runner.run(call)
@@ -173,7 +178,8 @@ class Assistants:
             ascends=query.ascends,
         )
         older, newer = [await self._place(id) for id in query.ends]
-        return await read_index_page(reader, query, (older, newer), self._listed)
+        records = ListedRecords(self._session, self._told)
+        return await read_index_page(reader, query, (older, newer), records.definitions)
 
     async def _place(self, assistant_id: str | None) -> Position | None:
         """Where one stands among those that were created."""
@@ -187,12 +193,6 @@ class Assistants:
             place = note.rpartition(" ")[2]
         return Position(float(place), assistant_id)
 
-    async def _listed(self, entries: Sequence[Position]) -> Sequence[Definition | None]:
-        """The definitions, with the times at which an earlier release has created them."""
-        records = ListedRecords(self._session, self._told)
-        found = await records.definitions(entries)
-        return [_dated(one, entry) for one, entry in zip(found, entries, strict=True)]
-
     async def load(self, id_or_name: str) -> Definition:
         """The definition that was created with this id, or published under this name or with it.
 
@@ -200,13 +200,23 @@ class Assistants:
             AssistantNotFound: there is none.
             StoreIncompatible: this release cannot read it.
         """
-        for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
-            if found := await self._stored(key):
-                return Definition.read(found, f"The definition of {id_or_name!r}")
+        keys = self._keys
+        created, at, published, first = await self._runner.commands(
+            [
+                ("GET", keys.created(id_or_name)),
+                ("ZSCORE", keys.registered(), id_or_name),
+                ("GET", keys.published(id_or_name)),
+                ("ZSCORE", keys.first_published(), id_or_name),
+            ]
+        )
+        if created:
+            return Definition.read(created, f"The definition of {id_or_name!r}").dated(at)
+        if published:
+            return Definition.read(published, f"The definition of {id_or_name!r}").dated(first)
         name = await self._published_name(id_or_name)
-        if name is not None and (found := await self._stored(self._keys.published(name))):
-            return Definition.read(found, f"The definition of {name!r}")
-        raise await self._not_found(id_or_name)
+        if name is None:
+            raise await self._not_found(id_or_name)
+        return await self.load(name)
 
     async def _published_name(self, assistant_id: str) -> str | None:
         """The name of the published assistant with this id, which follows from the name."""
@@ -225,13 +235,6 @@ class Assistants:
         )
 
 
-def _dated(found: Definition | None, entry: Position) -> Definition | None:
-    at = int(entry.score)
-    if found is None or found.created_at is not None or not at:
-        return found
-    return found.model_copy(update={"created_at": at})
-
-
 def _version(stored: str | None) -> int:
     return int(_fields(stored).get("version") or 0)
 
@@ -246,7 +249,7 @@ def _fields(stored: str | None) -> dict[str, Any]:
 
 
 def _same(stored: str, definition: Definition) -> bool:
-    """Whether they differ only in what this release does not know, in version and time.
+    """Whether they differ only in what this release does not know, and in the version.
 
     What two releases write of the same assistant must not make each of them store it again.
     """
@@ -254,8 +257,7 @@ def _same(stored: str, definition: Definition) -> bool:
         found = Definition.read(stored, "")
     except errors.StoreIncompatible:  # it is damaged, and replaced
         return False
-    passing = {"version": None, "created_at": None}
-    return found.known() | passing == definition.known() | passing
+    return found.known() | {"version": None} == definition.known() | {"version": None}
 
 
 def _unknown_fields(stored: str | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Keys:
     `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
-    published it, or until deleted) with `names` and
+    published it, or until deleted) with `names`, `since` and
     `registered` (sorted sets); `deleted:<id>` (string: where it stood in `registered`, 10 min);
     `format` (string, the namespace's);
     `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
@@ -243,6 +243,10 @@ class Keys:
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
+
+    def first_published(self) -> str:
+        """The names of the published definitions, by the time of their first publication."""
+        return f"{self.namespace}:{{assistants}}:since"
 
     def indexer(self) -> str:
         """The worker that repairs the indexes of lists."""

@@ -36,9 +36,8 @@ class ToolSpec(Stored):
     on_interrupt: OnInterrupt = "report"
     """What happens to a call that was begun when its worker died."""
     needs_approval: bool = False
-    strict: bool | None = later_field()
-    """Whether the provider makes arguments fit the schema exactly; None: the caller said nothing,
-    and it does not."""
+    strict: bool = later_field(default=False)
+    """Whether the provider makes arguments fit the schema exactly."""
 
     def api_form(self) -> dict[str, Any]:
         """The tool as the API has it: the form that `external_spec` reads."""
@@ -47,8 +46,8 @@ class ToolSpec(Stored):
             "description": self.description,
             "parameters": self.parameters,
         }
-        if self.strict is not None:
-            function["strict"] = self.strict
+        if self.strict:
+            function["strict"] = True
         return {"type": "function", "function": function}
 
     @property
@@ -94,7 +93,7 @@ def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
         description=unicode_description(name, description),
         parameters=schema,
         identity="",
-        strict=strict,
+        strict=strict is True,
         digest=_external_digest(name, parameters, schema),
     )
 

@@ -49,6 +49,10 @@ ADA = Definition(
 AROUND_NOW: Any = pytest.approx(time.time(), abs=600)
 
 
+def name_indexes(scene: Scene) -> tuple[str, str]:
+    return scene.keys.names(), scene.keys.first_published()
+
+
 async def stored(scene: Scene, key: str) -> dict[str, Any]:
     found: dict[str, Any] = from_json(await scene.command("GET", key))
     return found
@@ -67,8 +71,8 @@ async def test_what_a_later_release_has_published_is_not_published_anew(scene: S
     fields = await store_as_later(scene, key)
     for definition in (ADA, ADA.model_copy(update={"version": None})):
         await scene.store.assistants.publish([definition])
-        assert await stored(scene, key) == fields | {"created_at": AROUND_NOW}
-    await scene.command("DEL", key, scene.keys.names())
+        assert await stored(scene, key) == fields
+    await scene.command("DEL", key, *name_indexes(scene))
 
 
 async def test_what_an_older_release_has_published_is_not_published_anew(scene: Scene) -> None:
@@ -77,8 +81,8 @@ async def test_what_an_older_release_has_published_is_not_published_anew(scene: 
     del fields["hosted"]  # as if it had come later
     await scene.command("SET", key, to_json(fields).decode())
     await scene.store.assistants.publish([ADA])
-    assert await stored(scene, key) == fields | {"created_at": AROUND_NOW}
-    await scene.command("DEL", key, scene.keys.names())
+    assert await stored(scene, key) == fields
+    await scene.command("DEL", key, *name_indexes(scene))
 
 
 async def test_whoever_saves_leaves_what_only_a_later_release_knows(scene: Scene) -> None:
@@ -99,7 +103,7 @@ async def test_a_damaged_definition_is_named_and_published_anew(scene: Scene, da
         await assistants.load("Ada")
     await assistants.publish([ADA])
     assert await assistants.load("Ada") == ADA.model_copy(update={"created_at": AROUND_NOW})
-    await scene.command("DEL", key, scene.keys.names())
+    await scene.command("DEL", key, *name_indexes(scene))
 
 
 # ---- time, id, and changes ---------------------------------------------------------------------
@@ -123,15 +127,36 @@ async def test_the_time_of_the_first_definition_stays(scene: Scene) -> None:
 
 
 async def test_a_published_one_keeps_its_time_whoever_publishes_it(scene: Scene) -> None:
-    assistants, key = scene.store.assistants, scene.keys.published("Ada")
-    dated = ADA.model_dump(mode="json") | {"created_at": 1_700_000_000}
-    await scene.command("SET", key, to_json(dated).decode())
-    for text in ("", "Be brief."):
-        await assistants.publish([ADA.model_copy(update={"instructions": text})])
-        found = await assistants.load("Ada")
-        assert (found.instructions, found.created_at) == (text, 1_700_000_000)
-    assert found.version == 2
-    await scene.command("DEL", key, scene.keys.names())
+    assistants = scene.store.assistants
+    await assistants.publish([ADA])
+    assert (await assistants.load("Ada")).created_at == AROUND_NOW
+    await scene.command("ZADD", scene.keys.first_published(), 1_700_000_000, "Ada")
+    await assistants.publish([ADA.model_copy(update={"instructions": "Be brief."})])
+    found = await assistants.load("Ada")
+    assert (found.instructions, found.created_at, found.version) == (
+        *("Be brief.", 1_700_000_000),
+        2,
+    )
+    [listed] = await scene.store.lists.assistants(5, None)
+    assert listed == found
+
+    # One that has not been published for a month is forgotten, and its time with it.
+    await scene.command("ZADD", scene.keys.names(), 1, "Ada")
+    await assistants.publish([ADA.model_copy(update={"name": "Bea"})])
+    assert await scene.command("ZRANGE", scene.keys.first_published(), 0, -1) == ["Bea"]
+    await scene.command("DEL", scene.keys.published("Ada"), scene.keys.published("Bea"))
+    await scene.command("DEL", *name_indexes(scene))
+
+
+async def test_releases_before_times_can_read_what_is_created_and_published(scene: Scene) -> None:
+    """The first release refuses a field that it does not know."""
+    assistants = scene.store.assistants
+    await assistants.create(ADA)
+    await assistants.publish([ADA])
+    for key in (scene.keys.created(ADA.id), scene.keys.published("Ada")):
+        assert await stored(scene, key) == ADA.model_dump(mode="json")
+    await assistants.delete(ADA.id)
+    await scene.command("DEL", scene.keys.published("Ada"), *name_indexes(scene))
 
 
 async def test_a_published_one_is_found_by_the_id_that_follows_from_its_name(scene: Scene) -> None:
@@ -147,7 +172,7 @@ async def test_a_published_one_is_found_by_the_id_that_follows_from_its_name(sce
         with pytest.raises(errors.AssistantNotFound, match=r"Published assistants: (Bea|Ada)"):
             await assistants.load(unknown)
     await scene.command("DEL", *(scene.keys.published(one.name) for one in named))
-    await scene.command("DEL", scene.keys.names())
+    await scene.command("DEL", *name_indexes(scene))
 
 
 async def test_of_changes_at_once_none_is_lost(scene: Scene) -> None:

@@ -158,5 +158,6 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "published": _expires,
     "created": _stays,
     "names": _stays,
+    "since": _stays,
     "registered": _stays,
 }
