@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from tests.support.store.lossy_client import LossyClient
+from tests.support.store.pages import ORDERS, plain_page
 from tests.support.store.scene import Scene, end_message, write_partly
 
 from threadmill_shared import errors, ids
-from threadmill_shared.records.page import Order, OrderedPage, PageQuery
-
-ORDERS: tuple[Order, Order] = ("asc", "desc")
+from threadmill_shared.records.page import OrderedPage, PageQuery
 
 
 async def enqueued(scene: Scene, count: int) -> list[str]:
@@ -25,17 +24,6 @@ async def enqueued(scene: Scene, count: int) -> list[str]:
 async def runs(scene: Scene, query: PageQuery) -> tuple[list[str], bool]:
     page = await scene.store.run_pages.runs(scene.thread_id, query)
     return [record.id for record in page.data], page.has_more
-
-
-def plain_page(all_ids: list[str], query: PageQuery) -> tuple[list[str], bool]:
-    """The page by the definition, from all ids, oldest first."""
-    ordered = all_ids if query.order == "asc" else all_ids[::-1]
-    begin = 0 if query.after is None else ordered.index(query.after) + 1
-    end = len(ordered) if query.before is None else ordered.index(query.before)
-    between = ordered[begin:end]
-    if query.before is not None and query.after is None:
-        return between[-query.limit :], len(between) > query.limit
-    return between[: query.limit], len(between) > query.limit
 
 
 async def test_runs_come_in_both_orders(scene: Scene) -> None:
