@@ -141,6 +141,18 @@ def test_tools_get_a_file_that_a_message_names_also_after_it_was_deleted(
     assert thread.get_messages()[0].attachments == [attachment]
 
 
+def test_additional_messages_name_files(standin: StandIn, tmp_path: Path) -> None:
+    file = upload(tmp_path, "data.csv", b"x,y\n1,2\n")
+    used = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
+    brought = [{"role": "user", "content": "Here is the data", "attachments": [used]}]
+    run = READER.enqueue("Look", additional_messages=brought)
+    file.delete()
+    assert run.wait(30).status == "completed"
+    assert code_files(standin) == ["data.csv"]
+    first, *_ = Thread(id=run.thread_id).get_messages()
+    assert first.attachments == [{**used, "filename": "data.csv", "bytes": 8}]
+
+
 def test_a_file_is_searched_and_an_image_is_seen(standin: StandIn, tmp_path: Path) -> None:
     standin.brain = lambda _: Reply([Search(["Why do cats purr?"]), Text("They are content.")])
     cats = upload(tmp_path, "cats.txt", b"Cats purr when they are content.")

@@ -104,7 +104,7 @@ async def prepare_run(
         local_tools=() if client.has_own_worker else offered.function_names,
         result=None if expected is None else expected.form,
         attached=await _attached(client, options),
-        additional=_additional(client, options),
+        additional=await _additional(client, options),
     )
     return PreparedRun(request, offered.functions, expected)
 
@@ -162,12 +162,13 @@ def _instructions(
     return own if own is None or isinstance(own, Template | PlainText) else Template(own)
 
 
-def _additional(client: Client, options: RequestOptions) -> tuple[NewMessage, ...]:
+async def _additional(client: Client, options: RequestOptions) -> tuple[NewMessage, ...]:
     if options.additional_messages is None:
         return ()
     most = client.settings.max_message_bytes
-    given = options.additional_messages
-    return records.new_messages.read_new_messages(given, max_bytes=most)
+    read = records.new_messages.read_new_messages(options.additional_messages, max_bytes=most)
+    supplied: tuple[NewMessage, ...] = await client.call(client.store.uploaded_files.supply(read))
+    return supplied
 
 
 async def _attached(client: Client, options: RequestOptions) -> Attached:

@@ -15,12 +15,14 @@ from pydantic_core import from_json, to_json
 from threadmill_shared import errors, ids
 from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.list_filters import Span
+from threadmill_shared.records.messages import NewMessage
 from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.index_names import ALL_FILES
 from threadmill_shared.store.index_pages import read_index_page
 from threadmill_shared.store.index_reader import IndexReader, Position
+from threadmill_shared.store.message_files import with_files
 from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.lists import delete_listed
 from threadmill_shared.store.session import Session
@@ -115,6 +117,10 @@ class UploadedFiles:
         if found is None:
             raise file_not_found(file_id)
         return found
+
+    async def supply(self, messages: Sequence[NewMessage]) -> tuple[NewMessage, ...]:
+        """New messages with the files that they name by ids of uploads; see `with_files`."""
+        return await with_files(messages, self.content)
 
     async def delete(self, file_id: str) -> bool:
         """Delete a file; False if there is none. Messages that name it have copies of their own."""
