@@ -1,0 +1,181 @@
+"""The errors that the API answers, in the words that programs look for.
+
+Programs compare these texts and take ids out of them, so each is fixed letter by letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadmill_gateway.answers.api_error import ApiError
+
+RETRY_MS = 1000
+"""After which a client is told to try again."""
+_RETRY = {"retry-after-ms": str(RETRY_MS), "retry-after": str(RETRY_MS // 1000)}
+
+
+# ---- what does not exist -------------------------------------------------------------------------
+
+
+def not_found(kind: str, id: str) -> ApiError:
+    """There is no thread, run, message, assistant or step with this id."""
+    return ApiError(404, f"No {kind} found with id '{id}'.")
+
+
+def no_file(id: str) -> ApiError:
+    """There is no file with this id."""
+    return ApiError(404, f"No such File object: {id}", param="id")
+
+
+def no_route(method: str, path: str) -> ApiError:
+    """The API has no such call."""
+    return ApiError(404, f"Invalid URL ({method} {path})")
+
+
+def no_method(method: str, path: str) -> ApiError:
+    """The call exists, but not with this method."""
+    return ApiError(405, f"Not allowed to {method} on {path}.", code="method_not_supported")
+
+
+def invalid_id(param: str, id: str, prefix: str) -> ApiError:
+    """The id has the form of another kind of object, or of none."""
+    return ApiError(
+        400,
+        f"Invalid '{param}': '{id}'. Expected an ID that begins with '{prefix}'.",
+        param=param,
+        code="invalid_value",
+    )
+
+
+# ---- what a thread or a run does not allow now ---------------------------------------------------
+
+
+def thread_has_active_run(thread_id: str, run_id: str) -> ApiError:
+    """A run cannot be created while another one is active."""
+    return ApiError(400, f"Thread {thread_id} already has an active run {run_id}.")
+
+
+def thread_takes_no_messages(thread_id: str, run_id: str) -> ApiError:
+    """A message cannot be added while a run is active."""
+    return ApiError(400, f"Can't add messages to {thread_id} while a run {run_id} is active.")
+
+
+def thread_is_in_use(thread_id: str, run_id: str, what: str) -> ApiError:
+    """Something cannot be deleted while a run is active."""
+    return ApiError(400, f"Can't delete {what} {thread_id} while a run {run_id} is active.")
+
+
+def run_takes_no_outputs(status: str) -> ApiError:
+    """The run does not wait for outputs."""
+    return ApiError(400, f'Runs in status "{status}" do not accept tool outputs.')
+
+
+def outputs_do_not_fit(expected: Sequence[str], given: Sequence[str]) -> ApiError:
+    """The outputs are not those of the calls that wait."""
+    return ApiError(400, f"Expected tool outputs for call_ids {list(expected)}, got {list(given)}")
+
+
+def outputs_given_twice(given: Sequence[str]) -> ApiError:
+    """One call has two outputs."""
+    return ApiError(400, f"Duplicate call_ids submitted: {list(given)}")
+
+
+def run_cannot_be_cancelled(status: str) -> ApiError:
+    """The run has ended, or is being cancelled."""
+    return ApiError(400, f"Cannot cancel run with status '{status}'.")
+
+
+# ---- access and limits ---------------------------------------------------------------------------
+
+
+def no_key() -> ApiError:
+    """The request has no API key."""
+    return ApiError(
+        401,
+        "You didn't provide an API key. Send the value of THREADMILL_API_KEY in the header "
+        "Authorization: Bearer, or in the header api-key.",
+        code="invalid_api_key",
+        headers={"www-authenticate": "Bearer"},
+    )
+
+
+def wrong_key() -> ApiError:
+    """The API key is not the gateway's. It is not repeated: it may be that of another service."""
+    return ApiError(
+        401,
+        "Incorrect API key provided. It must be the value of THREADMILL_API_KEY of this gateway.",
+        code="invalid_api_key",
+        headers={"www-authenticate": "Bearer"},
+    )
+
+
+def forbidden(message: str, code: str) -> ApiError:
+    """The gateway is not open to requests of this kind."""
+    return ApiError(403, message, code=code)
+
+
+def too_much(message: str) -> ApiError:
+    """A limit is reached; later there may be room."""
+    return ApiError(429, message, type="rate_limit_error", headers=_RETRY)
+
+
+def unavailable(message: str) -> ApiError:
+    """Redis is away or full."""
+    return ApiError(503, message, type="server_error", headers=_RETRY)
+
+
+def internal_error() -> ApiError:
+    """The gateway has failed. Programs look for the words."""
+    return ApiError(
+        500,
+        "The server had an error processing your request. The gateway's log has the cause under "
+        "the request's id.",
+        type="server_error",
+    )
+
+
+# ---- bodies --------------------------------------------------------------------------------------
+
+
+def body_is_no_json() -> ApiError:
+    """The body cannot be parsed."""
+    return ApiError(
+        400,
+        "We could not parse the JSON body of your request. The body must be a JSON object, in "
+        "UTF-8.",
+        code="invalid_json",
+    )
+
+
+def body_is_too_large(most: int) -> ApiError:
+    """The body is larger than the gateway takes."""
+    return ApiError(
+        413,
+        f"The request is too large: at most {most} bytes are allowed "
+        "(THREADMILL_GATEWAY_BODY_BYTES).",
+        code="request_too_large",
+    )
+
+
+def media_type_is_not_json(given: str) -> ApiError:
+    """The content type is not JSON's."""
+    return ApiError(
+        415,
+        f"Unsupported content type '{given}'. This call expects application/json.",
+        code="unsupported_content_type",
+    )
+
+
+def unsupported(message: str, param: str | None = None) -> ApiError:
+    """The gateway cannot do that; not 501, since SDKs repeat what fails with 500 or more."""
+    return ApiError(400, message, param=param, code="unsupported")
+
+
+def wrong_beta(given: str) -> ApiError:
+    """The client speaks another version of the API."""
+    return ApiError(
+        400,
+        f"The version '{given}' of the Assistants API is not supported. Set the header "
+        "OpenAI-Beta: assistants=v2.",
+        code="invalid_beta",
+    )

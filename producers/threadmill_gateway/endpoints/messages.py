@@ -1,0 +1,41 @@
+"""Calls on messages."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.answers.responses import answer, page
+from threadmill_gateway.bodies.messages import MessageBody
+from threadmill_gateway.bodies.query import MessageQuery
+from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.items import message_item
+from threadmill_gateway.objects import messages as objects
+from threadmill_shared import errors
+from threadmill_shared.records.objects import Message
+
+
+async def create_message(request: Request) -> Response:
+    """Add a message to a thread that no run holds."""
+    call = Call(request)
+    body = await call.body(MessageBody)
+    thread_id, record = await call.thread()
+    id, item = message_item(body, call.gateway.settings)
+    try:
+        at = await call.store.threads.add(record.id, [(id, item)], create=False)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_takes_no_messages(thread_id, error.run_id) from None
+    return answer(objects.message(Message.read(record.id, item, at), thread_id))
+
+
+async def list_messages(request: Request) -> Response:
+    """A page of a thread's messages."""
+    call = Call(request)
+    query = call.query(MessageQuery)
+    thread_id, record = await call.thread()
+    found = await call.store.threads.messages(record.id, query.limit + 1, query.before, query.after)
+    if query.order == "desc":
+        found.reverse()
+    data = [objects.message(one, thread_id) for one in found[: query.limit]]
+    return page(data, has_more=len(found) > query.limit)

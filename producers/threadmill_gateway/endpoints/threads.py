@@ -1,0 +1,47 @@
+"""Calls on threads."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.answers.responses import answer, deleted
+from threadmill_gateway.bodies.threads import ThreadBody
+from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.items import message_items
+from threadmill_gateway.objects import threads as objects
+from threadmill_shared import errors, ids
+
+
+async def create_thread(request: Request) -> Response:
+    """Create a thread, with messages."""
+    call = Call(request)
+    body = await call.body(ThreadBody)
+    thread_id = ids.new_thread_id()
+    created_at = await call.store.threads.add(
+        thread_id,
+        message_items(body.messages or (), call.gateway.settings),
+        create=True,
+        metadata=body.metadata,
+    )
+    return answer(objects.new_thread(thread_id, created_at, body.metadata or {}))
+
+
+async def get_thread(request: Request) -> Response:
+    """A thread."""
+    thread_id, record = await Call(request).thread()
+    return answer(objects.thread(record, thread_id))
+
+
+async def delete_thread(request: Request) -> Response:
+    """Delete a thread, its messages and its runs."""
+    call = Call(request)
+    thread_id, record = await call.thread()
+    try:
+        await call.store.threads.delete(record.id)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_is_in_use(thread_id, error.run_id, "thread") from None
+    except errors.ThreadNotFound:
+        raise refusals.not_found("thread", thread_id) from None
+    return answer(deleted(thread_id, "thread"))
