@@ -10,7 +10,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.routing import Router
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from threadmill_gateway.access.api_key import check_key
 from threadmill_gateway.access.local_only import check_local
@@ -28,7 +28,7 @@ logger = logging.getLogger("threadmill.gateway")
 _BETA = "openai-beta"
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None) -> GatewayApp:
     """The Assistants API as an ASGI application, to be served or mounted.
 
     It connects to Redis at its first request, on that request's event loop. If it is mounted, its

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,8 +21,8 @@ class Gateway:
         self.options = options
         self.requests = Slots("requests", options.requests, "THREADMILL_GATEWAY_REQUESTS")
         self.streams = Slots("open streams", options.streams, "THREADMILL_GATEWAY_STREAMS")
-        self.ending = asyncio.Event()
-        """Set when the process is to end, so that streams end, too."""
+        self.is_ending = False
+        """Whether the process is to end, so that streams end, too."""
         self._connections: Connections | None = None
 
     @property
@@ -36,6 +35,10 @@ class Gateway:
         if self._connections is None:
             self._connections = Connections(self.settings)
         return self._connections
+
+    def end_streams(self) -> None:
+        """Have open streams end within a second, each with an event that says so."""
+        self.is_ending = True
 
     @asynccontextmanager
     async def lifespan(self, _app: Any) -> AsyncIterator[None]:

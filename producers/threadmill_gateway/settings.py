@@ -47,7 +47,6 @@ def check_address(host: str, key: str | None) -> None:
     """
     if key is None and host not in LOOPBACK:
         raise errors.NotConfigured(
-            f"Without a key, the gateway listens on this machine only, not on {host}: everybody who "
-            "reached it could read and change all conversations. Set THREADMILL_API_KEY, or use "
-            "127.0.0.1."
+            f"Without a key, the gateway must not listen on {host}: everybody who reached it could "
+            "read and change all conversations. Set THREADMILL_API_KEY, or use 127.0.0.1."
         )

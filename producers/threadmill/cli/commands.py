@@ -17,6 +17,7 @@ from threadmill.cli.health import health
 from threadmill.cli.importing import import_
 from threadmill.cli.runs import runs
 from threadmill.cli.say import say
+from threadmill.cli.serve import serve
 from threadmill.cli.show import show
 from threadmill.cli.status import status
 from threadmill.cli.tail import tail
@@ -28,6 +29,7 @@ from threadmill.cli.workers import tools, workers
 COMMANDS: list[click.Command] = [
     worker,
     dev,
+    serve,
     doctor,
     demo,
     say,

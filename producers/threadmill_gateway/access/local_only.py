@@ -27,7 +27,7 @@ def check_local(headers: Headers) -> None:
     """
     if not _is_loopback(headers.get("host", "")):
         raise refusals.forbidden(
-            f"Without a key, the gateway answers only requests to localhost or 127.0.0.1. {_SET_KEY}",
+            f"Without a key, the gateway answers requests to localhost and 127.0.0.1. {_SET_KEY}",
             "host_not_allowed",
         )
     origin = headers.get("origin")

@@ -166,6 +166,21 @@ def media_type_is_not_json(given: str) -> ApiError:
     )
 
 
+def too_large(message: str) -> ApiError:
+    """A text exceeds one of threadmill's own limits."""
+    return ApiError(400, message, code="string_above_max_length")
+
+
+def other_content(message: str) -> ApiError:
+    """The idempotency key was used before with another body; not 409, which SDKs repeat."""
+    return ApiError(422, message, code="idempotency_mismatch")
+
+
+def events_expired(message: str) -> ApiError:
+    """The events are past their lifetime."""
+    return ApiError(410, message, code="events_expired")
+
+
 def unsupported(message: str, param: str | None = None) -> ApiError:
     """The gateway cannot do that; not 501, since SDKs repeat what fails with 500 or more."""
     return ApiError(400, message, param=param, code="unsupported")

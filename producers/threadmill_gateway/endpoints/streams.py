@@ -34,7 +34,7 @@ async def stream_run(
         stream = RunStream(
             begun,
             event_filter=EventFilter(),
-            is_ending=call.gateway.ending.is_set,
+            is_ending=lambda: call.gateway.is_ending,
         )
     except BaseException:
         streams.give_back()
@@ -45,8 +45,9 @@ async def stream_run(
 async def _begun(
     first: Sequence[Event], rest: AsyncGenerator[list[Event], None]
 ) -> AsyncGenerator[Sequence[Event], None]:
-    """The groups with the first one, which was read before the answer began: so that what is wrong
-    can still be answered as an error.
+    """The groups with the first one.
+
+    It was read before the answer began, so that what is wrong could still be answered as an error.
     """
     yield first
     async for group in rest:

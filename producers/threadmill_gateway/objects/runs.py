@@ -37,7 +37,7 @@ def required_action(parked: Sequence[ParkedCall]) -> dict[str, Any] | None:
 
 
 def step(found: Step, record: RunRecord, thread_id: str, *, has_contents: bool) -> dict[str, Any]:
-    """A step; the contents of what a file search has found are large, and only there if asked for."""
+    """A step; with or without the contents of what a file search has found, which are large."""
     times = {f"{status}_at": None for status in _TIMES}
     if found.status in _TIMES:
         times[f"{found.status}_at"] = found.ended_at  # type: ignore[assignment]

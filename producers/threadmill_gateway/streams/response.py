@@ -20,7 +20,8 @@ class StreamResponse:
     """Sends chunks as they come, until the client has gone.
 
     A client that reads slowly holds up its own stream only: the next chunk is made when the one
-    before has been taken. One that has gone ends nothing but its stream; the run continues."""
+    before has been taken. One that has gone ends nothing but its stream; the run continues.
+    """
 
     def __init__(self, chunks: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
         """Nothing is sent yet; `on_end` is called once the stream is over."""

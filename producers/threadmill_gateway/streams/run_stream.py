@@ -39,7 +39,7 @@ class RunStream:
             groups: the run's events, from the place from which they are needed.
             event_filter: which of them the stream has.
             enters_behind: number of the event behind which the stream begins, if it enters in the
-                middle: what is open there comes first. The groups begin at the log's beginning then.
+                middle: what is open there comes first. The groups begin with the log then.
             is_ending: whether the gateway is about to end.
         """
         self._groups = groups
