@@ -15,6 +15,7 @@ from threadmill_gateway.endpoints import (
     models,
     runs,
     steps,
+    streams,
     threads,
 )
 
@@ -35,6 +36,7 @@ CALLS: list[tuple[str, str, Endpoint]] = [
     ("POST", _RUNS + "/{run_id}/cancel", runs.cancel_run),
     ("GET", _RUNS + "/{run_id}/steps", steps.list_steps),
     ("GET", _RUNS + "/{run_id}/steps/{step_id}", steps.get_step),
+    ("GET", _RUNS + "/{run_id}/events", streams.follow_run),
     ("GET", "/threads/{thread_id}", threads.get_thread),
     ("DELETE", "/threads/{thread_id}", threads.delete_thread),
     ("POST", "/assistants", assistants.create_assistant),

@@ -53,10 +53,14 @@ class GatewayServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal: no new connections, and open streams end."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  a signal's handler
+        """A signal: no new connections, and open streams end; a second one waits for nothing.
+
+        uvicorn's own would raise the signal again at the end, and the exit code would be its.
+        """
         self._gateway.end_streams()
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(app: GatewayApp, host: str, port: int, on_ready: Callable[[str], None]) -> None:

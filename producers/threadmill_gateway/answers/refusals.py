@@ -181,6 +181,28 @@ def events_expired(message: str) -> ApiError:
     return ApiError(410, message, code="events_expired")
 
 
+def invalid_cursor(given: str) -> ApiError:
+    """What is to be the number of an event is none."""
+    return ApiError(
+        400,
+        f"Invalid 'starting_after': '{given}'. Expected the number of an event, as a stream's id "
+        "lines have it.",
+        param="starting_after",
+        code="invalid_value",
+    )
+
+
+def unknown_event(given: int, last: int) -> ApiError:
+    """The run has no event of this number (yet, or any more)."""
+    return ApiError(
+        400,
+        f"Invalid 'starting_after': the run's last event is {last}, not {given}. If there was one, "
+        "the store has lost it: follow the run without a cursor.",
+        param="starting_after",
+        code="invalid_value",
+    )
+
+
 def unsupported(message: str, param: str | None = None) -> ApiError:
     """The gateway cannot do that; not 501, since SDKs repeat what fails with 500 or more."""
     return ApiError(400, message, param=param, code="unsupported")

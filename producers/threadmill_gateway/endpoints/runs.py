@@ -12,6 +12,12 @@ from threadmill_gateway.answers.responses import answer
 from threadmill_gateway.bodies.runs import RunBody, RunOptions, ToolOutputsBody
 from threadmill_gateway.endpoints.assistants import load
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.polling import (
+    POLL_AFTER,
+    is_settled,
+    wait_seconds,
+    wait_until_settled,
+)
 from threadmill_gateway.endpoints.streams import stream_run
 from threadmill_gateway.objects import runs as objects
 from threadmill_gateway.streams.response import StreamResponse
@@ -58,10 +64,14 @@ async def create_run(request: Request) -> Response | StreamResponse:
 
 
 async def get_run(request: Request) -> Response:
-    """A run."""
+    """A run; who polls is answered when something has changed, or after a while."""
     call = Call(request)
     thread_id, record = await call.run()
-    return answer(await _object(call, record, thread_id))
+    seconds = wait_seconds(request.headers)
+    if seconds and not is_settled(record):
+        record = await wait_until_settled(call, record, seconds)
+    headers = {} if is_settled(record) else POLL_AFTER
+    return answer(await _object(call, record, thread_id), headers)
 
 
 async def cancel_run(request: Request) -> Response:

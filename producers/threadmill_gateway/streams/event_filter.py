@@ -20,15 +20,17 @@ _OWN = "threadmill."
 class EventFilter:
     """The events of one stream."""
 
-    def __init__(self, *, has_own: bool = False) -> None:
+    def __init__(self, *, has_own: bool = False, continues: bool = False) -> None:
         """Nothing has been sent yet.
 
         Args:
             has_own: whether the stream has threadmill's own events, too.
+            continues: whether its reader knows what was created before it.
         """
         self.is_over = False
         """Whether the stream ends here."""
         self._has_own = has_own
+        self._continues = continues
         self._steps: set[str] = set()
 
     def note_step(self, id: str) -> None:
@@ -48,5 +50,5 @@ class EventFilter:
         if event.event == _STEP_CREATED:
             self.note_step(event.data["id"])
         if event.event == _STEP_DELTA:
-            return event.data["id"] in self._steps
+            return self._continues or event.data["id"] in self._steps
         return self._has_own or not event.event.startswith(_OWN)

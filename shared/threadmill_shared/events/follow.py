@@ -116,10 +116,19 @@ class LogFollower:
             RunNotFound: there is no such run.
             RunLost: its keys disappeared meanwhile.
         """
+
+        def is_over(record: RunRecord) -> bool:
+            if not record.status.is_terminal:
+                on_look(record)
+            return record.status.is_terminal
+
+        return await self.wait_for(run_id, is_over)
+
+    async def wait_for(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:
+        """Wait until something is so of the run's record, and return that; as `ended` does it."""
         async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
             record = await self._record(run_id)
-            while not record.status.is_terminal:
-                on_look(record)
+            while not is_so(record):
                 await listener.wait_for(IDLE_SECONDS)
                 record = await self._record(run_id, known=True)
             return record

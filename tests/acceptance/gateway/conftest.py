@@ -1,0 +1,44 @@
+"""A gateway and workers that are there for all tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import openai
+import pytest
+from tests.acceptance.conftest import Lasting
+from tests.support.processes.gateway import GatewayProcess, Gateways
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gateway with its fleet, and how to reach it."""
+
+    gateway: GatewayProcess
+    fleet: Lasting
+
+    def client(self, **options: object) -> openai.OpenAI:
+        """OpenAI's client, as its users make one; it repeats nothing."""
+        settings = {"base_url": f"{self.gateway.url}/v1", "api_key": "none", "max_retries": 0}
+        return openai.OpenAI(**(settings | options))  # type: ignore[arg-type]
+
+    def async_client(self, **options: object) -> openai.AsyncOpenAI:
+        """The same for coroutines."""
+        settings = {"base_url": f"{self.gateway.url}/v1", "api_key": "none", "max_retries": 0}
+        return openai.AsyncOpenAI(**(settings | options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=["responses"])
+def api(request: pytest.FixtureRequest) -> str:
+    """What a gateway answers does not depend on the provider's protocol."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def served(lasting: Lasting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two workers and a gateway."""
+    lasting.workers.start("toolbox", 2)
+    with Gateways(tmp_path_factory.mktemp("gateways")) as gateways:
+        yield Served(gateways.start(), lasting)
