@@ -29,6 +29,7 @@ _RUNS = "/threads/{thread_id}/runs"
 CALLS: list[tuple[str, str, Endpoint]] = [
     ("GET", _RUNS + "/{run_id}", runs.get_run),
     ("POST", _RUNS, runs.create_run),
+    ("GET", _RUNS, runs.list_runs),
     ("GET", "/threads/{thread_id}/messages", messages.list_messages),
     ("POST", "/threads/{thread_id}/messages", messages.create_message),
     ("POST", "/threads", threads.create_thread),
@@ -41,6 +42,7 @@ CALLS: list[tuple[str, str, Endpoint]] = [
     ("DELETE", "/threads/{thread_id}", threads.delete_thread),
     ("POST", "/assistants", assistants.create_assistant),
     ("GET", "/assistants/{assistant_id}", assistants.get_assistant),
+    ("POST", "/assistants/{assistant_id}", assistants.change_assistant),
     ("DELETE", "/assistants/{assistant_id}", assistants.delete_assistant),
     ("GET", "/models", models.list_models),
     ("GET", "/models/{model}", models.get_model),

@@ -181,6 +181,17 @@ def events_expired(message: str) -> ApiError:
     return ApiError(410, message, code="events_expired")
 
 
+def unknown_cursor(param: str, given: Sequence[str]) -> ApiError:
+    """A list is to begin or end at an object that it does not have."""
+    ids = " or ".join(f"'{id[:100]}'" for id in given)
+    return ApiError(
+        400,
+        f"Invalid '{param}': the list has no object with the id {ids}.",
+        param=param,
+        code="invalid_value",
+    )
+
+
 def invalid_cursor(given: str) -> ApiError:
     """What is to be the number of an event is none."""
     return ApiError(

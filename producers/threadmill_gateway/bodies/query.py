@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from threadmill_gateway.bodies.body import Body
+from threadmill_shared.records.page import PageQuery
 
 MOST = 100
 
@@ -21,6 +22,10 @@ class ListQuery(Body):
     """The id of the object behind which the page begins, in the order of the list."""
     before: str | None = None
     """The id of the object before which it ends."""
+
+    def page(self) -> PageQuery:
+        """The same for the store."""
+        return PageQuery(self.limit, self.order, after=self.after, before=self.before)
 
 
 class MessageQuery(ListQuery):

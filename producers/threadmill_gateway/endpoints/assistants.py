@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import answer, deleted
-from threadmill_gateway.bodies.assistants import AssistantBody
+from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.definitions import fields_of, with_changes
 from threadmill_gateway.objects import assistants as objects
 from threadmill_shared import errors, ids
-from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.tools import external_spec
 
 
 async def create_assistant(request: Request) -> Response:
     """Create an assistant."""
     call = Call(request)
     body = await call.body(AssistantBody)
-    definition = Definition(id=ids.new_assistant_id(), **fields_of(body))
-    await call.store.assistants.create(definition)
-    return answer(objects.assistant(definition, int(time.time())))
+    id = ids.new_assistant_id()
+    definition = Definition.model_validate({"id": id, "name": id} | fields_of(body))
+    return answer(objects.assistant(await call.store.assistants.create(definition)))
 
 
 async def get_assistant(request: Request) -> Response:
     """An assistant, by its id."""
     call = Call(request)
     definition = await load(call, call.path("assistant_id", "asst"))
-    return answer(objects.assistant(definition, 0))
+    return answer(objects.assistant(definition))
+
+
+async def change_assistant(request: Request) -> Response:
+    """Change an assistant; what is left out stays as it is."""
+    call = Call(request)
+    assistant_id = call.path("assistant_id", "asst")
+    body = await call.body(AssistantChanges)
+    try:
+        changed = await call.store.assistants.change(assistant_id, partial(with_changes, body))
+    except errors.AssistantNotFound:
+        raise refusals.not_found("assistant", assistant_id) from None
+    return answer(objects.assistant(changed))
 
 
 async def delete_assistant(request: Request) -> Response:
@@ -54,18 +64,3 @@ async def load(call: Call, id_or_name: str) -> Definition:
         return await call.store.assistants.load(id_or_name)
     except errors.AssistantNotFound:
         raise refusals.not_found("assistant", id_or_name) from None
-
-
-def fields_of(body: AssistantBody) -> dict[str, Any]:
-    """A definition's fields.
-
-    Raises:
-        BadTool: a tool is not valid.
-    """
-    given = body.model_dump(exclude_none=True, by_alias=True)
-    tools = given.pop("tools", [])
-    resources = given.pop("tool_resources", {})
-    given.setdefault("name", "")
-    given["tools"] = tuple(external_spec(tool) for tool in tools if tool["type"] == "function")
-    given["hosted"] = hosted_tools(tools, resources)
-    return given

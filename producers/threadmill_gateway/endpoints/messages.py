@@ -10,6 +10,7 @@ from threadmill_gateway.answers.responses import answer, page
 from threadmill_gateway.bodies.messages import MessageBody
 from threadmill_gateway.bodies.query import MessageQuery
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.cursors import known_cursor
 from threadmill_gateway.endpoints.items import message_item
 from threadmill_gateway.objects import messages as objects
 from threadmill_shared import errors
@@ -34,8 +35,7 @@ async def list_messages(request: Request) -> Response:
     call = Call(request)
     query = call.query(MessageQuery)
     thread_id, record = await call.thread()
-    found = await call.store.threads.messages(record.id, query.limit + 1, query.before, query.after)
-    if query.order == "desc":
-        found.reverse()
-    data = [objects.message(one, thread_id) for one in found[: query.limit]]
-    return page(data, has_more=len(found) > query.limit)
+    with known_cursor(query):
+        found = await call.store.threads.message_page(record.id, query.page(), query.run_id)
+    data = [objects.message(one, thread_id) for one in found.data]
+    return page(data, has_more=found.has_more)

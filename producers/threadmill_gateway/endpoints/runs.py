@@ -8,10 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
-from threadmill_gateway.answers.responses import answer
+from threadmill_gateway.answers.responses import answer, page
+from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.bodies.runs import RunBody, RunOptions, ToolOutputsBody
 from threadmill_gateway.endpoints.assistants import load
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.cursors import known_cursor
+from threadmill_gateway.endpoints.definitions import functions, hosted
 from threadmill_gateway.endpoints.polling import (
     POLL_AFTER,
     is_settled,
@@ -22,13 +25,11 @@ from threadmill_gateway.endpoints.streams import stream_run
 from threadmill_gateway.objects import runs as objects
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
-from threadmill_shared.hosted_tools import hosted_tools
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.records.thread import ThreadRef
 from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.store.parked_runs import CallOutcome
-from threadmill_shared.tools import external_spec
 
 _OPTIONS = (
     *("metadata", "temperature", "top_p", "max_prompt_tokens", "max_completion_tokens"),
@@ -49,7 +50,7 @@ async def create_run(request: Request) -> Response | StreamResponse:
         names_model=body.model is not None,
         thread=ThreadRef(thread.id, create=False),
         when_busy="reject",
-        instructions=body.instructions or definition.instructions,
+        instructions=body.instructions,
         additional_instructions=body.additional_instructions,
         options=_options(body),
     )
@@ -61,6 +62,17 @@ async def create_run(request: Request) -> Response | StreamResponse:
     if body.stream:
         return await stream_run(call, enqueued.run_id)
     return answer(await _shown(call, enqueued.run_id, thread_id))
+
+
+async def list_runs(request: Request) -> Response:
+    """A page of a thread's runs."""
+    call = Call(request)
+    query = call.query(ListQuery)
+    thread_id, record = await call.thread()
+    with known_cursor(query):
+        found = await call.store.run_pages.runs(record.id, query.page())
+    data = [await _object(call, one, thread_id) for one in found.data]
+    return page(data, has_more=found.has_more)
 
 
 async def get_run(request: Request) -> Response:
@@ -125,9 +137,7 @@ def _with_overrides(definition: Definition, body: RunOptions) -> Definition:
     if body.model is not None:
         changed["model"] = body.model
     if body.tools is not None:
-        tools = [tool.model_dump(exclude_none=True) for tool in body.tools]
-        functions = [external_spec(tool) for tool in tools if tool["type"] == "function"]
-        changed |= {"tools": tuple(functions), "hosted": hosted_tools(tools, {})}
+        changed |= {"tools": functions(body.tools), "hosted": hosted(body.tools, {})}
     return definition.model_copy(update=changed) if changed else definition
 
 

@@ -9,7 +9,9 @@ from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import answer, page
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.cursors import known_cursor
 from threadmill_gateway.objects import runs as objects
+from threadmill_shared import errors
 
 _CONTENTS = "step_details.tool_calls[*].file_search.results[*].content"
 
@@ -19,14 +21,11 @@ async def list_steps(request: Request) -> Response:
     call = Call(request)
     query = call.query(ListQuery)
     thread_id, record = await call.run()
-    steps = await call.store.runs.steps(record.id)
-    if query.order == "desc":
-        steps.reverse()
-    data = [
-        objects.step(one, record, thread_id, has_contents=_wants_contents(request))
-        for one in steps[: query.limit]
-    ]
-    return page(data, has_more=len(steps) > query.limit)
+    with known_cursor(query):
+        found = await call.store.run_pages.steps(record.id, query.page())
+    has_contents = _wants_contents(request)
+    data = [objects.step(one, record, thread_id, has_contents=has_contents) for one in found.data]
+    return page(data, has_more=found.has_more)
 
 
 async def get_step(request: Request) -> Response:
@@ -34,11 +33,12 @@ async def get_step(request: Request) -> Response:
     call = Call(request)
     step_id = call.path("step_id", "step")
     thread_id, record = await call.run()
-    for one in await call.store.runs.steps(record.id):
-        if one.id == step_id:
-            has_contents = _wants_contents(request)
-            return answer(objects.step(one, record, thread_id, has_contents=has_contents))
-    raise refusals.not_found("run step", step_id)
+    try:
+        found = await call.store.run_pages.step(record.id, step_id)
+    except errors.StepNotFound:
+        raise refusals.not_found("run step", step_id) from None
+    has_contents = _wants_contents(request)
+    return answer(objects.step(found, record, thread_id, has_contents=has_contents))
 
 
 def _wants_contents(request: Request) -> bool:

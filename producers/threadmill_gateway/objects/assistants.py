@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from threadmill_shared.hosted_tools import HostedTool, tool_resources
+from threadmill_shared.hosted_tools import HostedTool, hosted_api_form, tool_resources
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.tools import ToolSpec
 
 
-def assistant(definition: Definition, created_at: int) -> dict[str, Any]:
-    """An assistant; `created_at` is in seconds since the epoch."""
+def assistant(definition: Definition) -> dict[str, Any]:
+    """An assistant; nobody knows when one of an earlier release was created."""
     return {
         "id": definition.id,
         "object": "assistant",
-        "created_at": created_at,
-        "name": definition.name or None,
+        "created_at": definition.created_at or 0,
+        "name": definition.given_name(),
         "description": definition.description,
         "model": definition.model,
-        "instructions": definition.instructions or None,
+        "instructions": definition.given_instructions() or None,
         "tools": tools(definition.tools, definition.hosted),
         "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,
@@ -32,17 +32,9 @@ def assistant(definition: Definition, created_at: int) -> dict[str, Any]:
 
 def tools(specs: Sequence[ToolSpec], hosted: Sequence[HostedTool]) -> list[dict[str, Any]]:
     """Functions, then hosted tools with their options."""
-    return [*map(_function, specs), *map(_hosted, hosted)]
+    return [*map(_function, specs), *map(hosted_api_form, hosted)]
 
 
 def _function(spec: ToolSpec) -> dict[str, Any]:
     form = spec.api_form()
-    return form | {"function": form["function"] | {"strict": False}}
-
-
-def _hosted(tool: HostedTool) -> dict[str, Any]:
-    if tool.type != "file_search":
-        return {"type": tool.type}
-    names = ("max_num_results", "ranking_options")
-    options = {name: value for name in names if (value := getattr(tool, name)) is not None}
-    return {"type": tool.type, "file_search": options} if options else {"type": tool.type}
+    return form | {"function": {"strict": False} | form["function"]}

@@ -121,9 +121,9 @@ def test_a_number_behind_the_last_event_is_refused(served: Served) -> None:
 def test_a_gateway_that_ends_says_so_and_another_goes_on(
     served: Served, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = begin(served, "tokens=100 delay=0.05")
     with Gateways(tmp_path_factory.mktemp("ending")) as gateways:
         second = gateways.start()
+        path = begin(served, "tokens=100 delay=0.05")
         before: list[Found] = []
         url = f"{second.url}{path}?starting_after=0"
         with httpx.stream("GET", url, timeout=30) as response:

@@ -1,0 +1,25 @@
+"""Cursors of lists that name what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.bodies.query import ListQuery
+from threadmill_shared import errors
+
+
+@contextmanager
+def known_cursor(query: ListQuery) -> Iterator[None]:
+    """Read a page in the block.
+
+    Raises:
+        ApiError: a cursor names nothing of the list.
+    """
+    try:
+        yield
+    except (errors.MessageNotFound, errors.RunNotFound, errors.StepNotFound):
+        param = "before" if query.after is None else "after"
+        given = [one for one in (query.after, query.before) if one]
+        raise refusals.unknown_cursor(param, given) from None
