@@ -79,6 +79,7 @@ class Program:
     """The scenarios of one client."""
 
     def __init__(self, base_url: str) -> None:
+        self.cancelled: set = set()
         self.options = {"base_url": base_url, "api_key": "none", "timeout": 60}
         self.client = openai.OpenAI(**self.options)
         self.beta = self.client.beta
@@ -205,8 +206,6 @@ class Program:
                     event_handler=handler,
                 )
 
-    cancelled: set = set()
-
 
 def main() -> None:
     program = Program(sys.argv[1])
@@ -220,7 +219,7 @@ def main() -> None:
             act = program.async_ if way == "async" else getattr(program, way)
             try:
                 found[f"{scenario}, {way}"] = act(scenario)
-            except Exception as error:  # the test shows it
+            except Exception as error:  # noqa: BLE001  the test shows it
                 found[f"{scenario}, {way}"] = {"raised": f"{type(error).__name__}: {error}"}
 
     for scenario in SCENARIOS:
