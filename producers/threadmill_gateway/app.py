@@ -19,6 +19,7 @@ from threadmill_gateway.answers.api_error import ApiError
 from threadmill_gateway.answers.failures import api_error
 from threadmill_gateway.answers.responses import refusal
 from threadmill_gateway.gateway import Gateway
+from threadmill_gateway.pages import pages
 from threadmill_gateway.routes import routes
 from threadmill_gateway.settings import GatewaySettings
 from threadmill_shared.settings import Settings, load_settings
@@ -26,6 +27,8 @@ from threadmill_shared.settings import Settings, load_settings
 logger = logging.getLogger("threadmill.gateway")
 
 _BETA = "openai-beta"
+_OPEN = ("/healthz", "/docs", "/openapi.json")
+"""Paths that need no key: they tell nothing of what is stored."""
 
 
 def create_app(settings: Settings | None = None) -> GatewayApp:
@@ -49,7 +52,9 @@ class GatewayApp:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self._router = Router(routes(), redirect_slashes=False, lifespan=gateway.lifespan)
+        self._router = Router(
+            [*routes(), *pages()], redirect_slashes=False, lifespan=gateway.lifespan
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
@@ -80,7 +85,7 @@ class GatewayApp:
         key = self.gateway.options.key
         if key is None:
             check_local(headers)
-        elif scope["path"] != "/healthz":
+        elif scope["path"] not in _OPEN:
             check_key(headers, key)
         beta = headers.get(_BETA, "")
         if "assistants=" in beta and "assistants=v2" not in beta:

@@ -1,13 +1,20 @@
-"""All calls of the API, and the functions that serve them."""
+"""All calls of the API: their paths, the functions that serve them, what they take and answer."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
+from threadmill_gateway.bodies.body import Body
+from threadmill_gateway.bodies.messages import MessageBody
+from threadmill_gateway.bodies.query import ListQuery, MessageQuery
+from threadmill_gateway.bodies.runs import RunBody, ToolOutputsBody
+from threadmill_gateway.bodies.threads import ThreadBody
 from threadmill_gateway.endpoints import (
     assistants,
     health,
@@ -18,44 +25,84 @@ from threadmill_gateway.endpoints import (
     streams,
     threads,
 )
+from threadmill_gateway.objects import shapes
 
 Endpoint = Callable[[Request], Awaitable[Any]]
 
 PREFIXES = ("/v1", "/openai", "/openai/v1")
 """Below which the calls are: OpenAI's, and those of Azure's clients."""
 
-_RUNS = "/threads/{thread_id}/runs"
 
-CALLS: list[tuple[str, str, Endpoint]] = [
-    ("GET", _RUNS + "/{run_id}", runs.get_run),
-    ("POST", _RUNS, runs.create_run),
-    ("GET", _RUNS, runs.list_runs),
-    ("GET", "/threads/{thread_id}/messages", messages.list_messages),
-    ("POST", "/threads/{thread_id}/messages", messages.create_message),
-    ("POST", "/threads", threads.create_thread),
-    ("POST", _RUNS + "/{run_id}/submit_tool_outputs", runs.submit_tool_outputs),
-    ("POST", _RUNS + "/{run_id}/cancel", runs.cancel_run),
-    ("GET", _RUNS + "/{run_id}/steps", steps.list_steps),
-    ("GET", _RUNS + "/{run_id}/steps/{step_id}", steps.get_step),
-    ("GET", _RUNS + "/{run_id}/events", streams.follow_run),
-    ("GET", "/threads/{thread_id}", threads.get_thread),
-    ("DELETE", "/threads/{thread_id}", threads.delete_thread),
-    ("POST", "/assistants", assistants.create_assistant),
-    ("GET", "/assistants/{assistant_id}", assistants.get_assistant),
-    ("POST", "/assistants/{assistant_id}", assistants.change_assistant),
-    ("DELETE", "/assistants/{assistant_id}", assistants.delete_assistant),
-    ("GET", "/models", models.list_models),
-    ("GET", "/models/{model}", models.get_model),
+@dataclass(frozen=True)
+class ApiCall:
+    """One call of the API."""
+
+    method: str
+    path: str
+    """Below a prefix."""
+    endpoint: Endpoint
+    """Its docstring describes the call."""
+    answer: type[Any]
+    """The shape of what it answers."""
+    body: type[Body] | None = None
+    query: type[Body] | None = None
+    is_list: bool = False
+    """Whether it answers a page of these objects."""
+    may_stream: bool = False
+    """Whether it answers a stream of events, or can be told to."""
+
+
+_THREAD = "/threads/{thread_id}"
+_RUNS = f"{_THREAD}/runs"
+_RUN = f"{_RUNS}/{{run_id}}"
+_ASSISTANT = "/assistants/{assistant_id}"
+
+CALLS = [
+    ApiCall("GET", _RUN, runs.get_run, shapes.Run),
+    ApiCall("POST", _RUNS, runs.create_run, shapes.Run, RunBody, may_stream=True),
+    ApiCall(
+        "GET",
+        f"{_THREAD}/messages",
+        messages.list_messages,
+        shapes.Message,
+        query=MessageQuery,
+        is_list=True,
+    ),
+    ApiCall("POST", f"{_THREAD}/messages", messages.create_message, shapes.Message, MessageBody),
+    ApiCall("POST", "/threads", threads.create_thread, shapes.Thread, ThreadBody),
+    ApiCall(
+        "POST",
+        f"{_RUN}/submit_tool_outputs",
+        runs.submit_tool_outputs,
+        shapes.Run,
+        ToolOutputsBody,
+        may_stream=True,
+    ),
+    ApiCall("POST", f"{_RUN}/cancel", runs.cancel_run, shapes.Run),
+    ApiCall("GET", _RUNS, runs.list_runs, shapes.Run, query=ListQuery, is_list=True),
+    ApiCall(
+        "GET", f"{_RUN}/steps", steps.list_steps, shapes.RunStep, query=ListQuery, is_list=True
+    ),
+    ApiCall("GET", f"{_RUN}/steps/{{step_id}}", steps.get_step, shapes.RunStep),
+    ApiCall("GET", f"{_RUN}/events", streams.follow_run, shapes.Run, may_stream=True),
+    ApiCall("GET", _THREAD, threads.get_thread, shapes.Thread),
+    ApiCall("DELETE", _THREAD, threads.delete_thread, shapes.Deleted),
+    ApiCall("POST", "/assistants", assistants.create_assistant, shapes.Assistant, AssistantBody),
+    ApiCall("GET", _ASSISTANT, assistants.get_assistant, shapes.Assistant),
+    ApiCall("POST", _ASSISTANT, assistants.change_assistant, shapes.Assistant, AssistantChanges),
+    ApiCall("DELETE", _ASSISTANT, assistants.delete_assistant, shapes.Deleted),
+    ApiCall("GET", "/models", models.list_models, shapes.Model, is_list=True),
+    ApiCall("GET", "/models/{model}", models.get_model, shapes.Model),
 ]
-"""Method, path below a prefix, and the function; those that are called most come first."""
+"""Those that are called most come first: they are found first."""
 
 
 def routes() -> list[BaseRoute]:
     """The calls below each prefix, and the gateway's own."""
     own = [Route("/healthz", health.get_health, methods=["GET"])]
     api = [
-        Route(prefix + path, endpoint, methods=[method])
+        Route(prefix + call.path, call.endpoint, methods=[call.method])
         for prefix in PREFIXES
-        for method, path, endpoint in CALLS
+        for call in CALLS
     ]
     return [*api, *own]
