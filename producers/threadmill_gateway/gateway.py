@@ -8,6 +8,7 @@ from typing import Any
 
 from threadmill_gateway.access.limits import Slots
 from threadmill_gateway.connections import Connections
+from threadmill_gateway.metrics.recorder import MetricsRecorder
 from threadmill_gateway.settings import GatewaySettings
 from threadmill_shared.settings import Settings
 
@@ -21,6 +22,8 @@ class Gateway:
         self.options = options
         self.requests = Slots("requests", options.requests, "THREADMILL_GATEWAY_REQUESTS")
         self.streams = Slots("open streams", options.streams, "THREADMILL_GATEWAY_STREAMS")
+        self.metrics = MetricsRecorder()
+        """Takes note of requests; another one counts them."""
         self.is_ending = False
         """Whether the process is to end, so that streams end, too."""
         self._connections: Connections | None = None
@@ -34,7 +37,13 @@ class Gateway:
         """
         if self._connections is None:
             self._connections = Connections(self.settings)
+            self._connections.store.on_round_trip(self.metrics.note_round_trip)
         return self._connections
+
+    def count_in(self, metrics: MetricsRecorder) -> None:
+        """Have these metrics take note of what happens."""
+        self.metrics = metrics
+        metrics.watch(requests=lambda: self.requests.taken, streams=lambda: self.streams.taken)
 
     def end_streams(self) -> None:
         """Have open streams end within a second, each with an event that says so."""

@@ -69,7 +69,8 @@ def _serve(host: str, port: int) -> None:
     app = _app(host)
     from threadmill_gateway.server import serve as run_server
 
-    run_server(app, host, port, on_ready=_announcer(app))
+    with _metrics(app):
+        run_server(app, host, port, on_ready=_announcer(app))
 
 
 def _app(host: str) -> GatewayApp:
@@ -91,6 +92,22 @@ def _app(host: str) -> GatewayApp:
         ) from error
     check_address(host, GatewaySettings.of(load_settings()).key)
     return create_app()
+
+
+@contextmanager
+def _metrics(app: GatewayApp) -> Iterator[None]:
+    """Serve metrics for Prometheus if THREADMILL_METRICS_PORT is set."""
+    settings = app.gateway.settings
+    if settings.metrics_port is None:
+        yield
+        return
+    from threadmill_gateway.metrics.prometheus import PrometheusMetrics
+    from threadmill_workers import service
+
+    metrics = PrometheusMetrics(settings.namespace)
+    app.gateway.count_in(metrics)
+    with service.serving_metrics(metrics.registry, settings.metrics_host, settings.metrics_port):
+        yield
 
 
 def _announcer(app: GatewayApp) -> Callable[[str], None]:

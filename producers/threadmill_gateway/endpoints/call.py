@@ -11,6 +11,7 @@ from threadmill_gateway.bodies.body import Body
 from threadmill_gateway.bodies.query import without_foreign
 from threadmill_gateway.bodies.reading import read_body
 from threadmill_gateway.connections import Connections
+from threadmill_gateway.exchange import Exchange
 from threadmill_gateway.gateway import Gateway
 from threadmill_shared import ids
 from threadmill_shared.records.run import RunRecord
@@ -26,6 +27,7 @@ class Call:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.gateway: Gateway = request.scope["gateway"]
+        self.exchange: Exchange = request.scope["exchange"]
 
     @property
     def connections(self) -> Connections:

@@ -51,6 +51,7 @@ async def wait_until_settled(call: Call, record: RunRecord, seconds: float) -> R
         call.gateway.streams.take()
     except ApiError:  # as many wait as may; this one polls
         return record
+    call.exchange.give_slot_back()
     try:
         async with asyncio.timeout(seconds):
             return await call.connections.log_follower.wait_for(

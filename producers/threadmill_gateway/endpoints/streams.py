@@ -63,6 +63,7 @@ async def stream_run(
     except BaseException:
         streams.give_back()
         raise
+    call.exchange.give_slot_back()
     return StreamResponse(stream.chunks(first), streams.give_back)
 
 
