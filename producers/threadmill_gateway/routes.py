@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.bodies.body import Body
-from threadmill_gateway.bodies.messages import MessageBody
+from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
 from threadmill_gateway.bodies.query import ListQuery, MessageQuery
 from threadmill_gateway.bodies.runs import RunBody, ToolOutputsBody
-from threadmill_gateway.bodies.threads import ThreadBody
+from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints import (
     assistants,
     health,
@@ -53,6 +53,7 @@ class ApiCall:
 
 
 _THREAD = "/threads/{thread_id}"
+_MESSAGE = f"{_THREAD}/messages/{{message_id}}"
 _RUNS = f"{_THREAD}/runs"
 _RUN = f"{_RUNS}/{{run_id}}"
 _ASSISTANT = "/assistants/{assistant_id}"
@@ -86,6 +87,9 @@ CALLS = [
     ApiCall("GET", f"{_RUN}/steps/{{step_id}}", steps.get_step, shapes.RunStep),
     ApiCall("GET", f"{_RUN}/events", streams.follow_run, shapes.Run, may_stream=True),
     ApiCall("GET", _THREAD, threads.get_thread, shapes.Thread),
+    ApiCall("GET", _MESSAGE, messages.get_message, shapes.Message),
+    ApiCall("POST", _MESSAGE, messages.change_message, shapes.Message, MetadataChanges),
+    ApiCall("POST", _THREAD, threads.change_thread, shapes.Thread, ThreadChanges),
     ApiCall("DELETE", _THREAD, threads.delete_thread, shapes.Deleted),
     ApiCall("POST", "/assistants", assistants.create_assistant, shapes.Assistant, AssistantBody),
     ApiCall("GET", _ASSISTANT, assistants.get_assistant, shapes.Assistant),

@@ -35,7 +35,7 @@ def fields_of(body: AssistantChanges) -> dict[str, Any]:
         fields["response_format"] = form.get("response_format")
     if "tools" in given or "tool_resources" in given:
         fields["tools"] = functions(body.tools or ())
-        fields["hosted"] = hosted(body.tools or (), _resources(body.tool_resources))
+        fields["hosted"] = hosted(body.tools or (), resources_of(body.tool_resources))
     return fields
 
 
@@ -56,7 +56,7 @@ def with_changes(body: AssistantChanges, definition: Definition) -> Definition:
     if "tools" not in given and "tool_resources" in given:
         fields["tools"] = definition.tools
         without = [_without_ids(tool) for tool in definition.hosted]
-        fields["hosted"] = hosted_tools(without, _resources(body.tool_resources))
+        fields["hosted"] = hosted_tools(without, resources_of(body.tool_resources))
     return Definition.model_validate(definition.model_dump() | fields)
 
 
@@ -96,5 +96,6 @@ def _without_ids(tool: HostedTool) -> HostedTool:
             return tool
 
 
-def _resources(given: ToolResources | None) -> dict[str, Any]:
+def resources_of(given: ToolResources | None) -> dict[str, Any]:
+    """What hosted tools may use, as it is stored."""
     return {} if given is None else given.model_dump(exclude_none=True)

@@ -13,8 +13,8 @@ from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.bodies.runs import RunBody, RunOptions, ToolOutputsBody
 from threadmill_gateway.endpoints.assistants import load
 from threadmill_gateway.endpoints.call import Call
-from threadmill_gateway.endpoints.cursors import known_cursor
 from threadmill_gateway.endpoints.definitions import functions, hosted
+from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.endpoints.polling import (
     POLL_AFTER,
     is_settled,

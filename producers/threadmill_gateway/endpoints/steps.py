@@ -9,7 +9,7 @@ from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import answer, page
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.endpoints.call import Call
-from threadmill_gateway.endpoints.cursors import known_cursor
+from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.objects import runs as objects
 from threadmill_shared import errors
 

@@ -7,8 +7,9 @@ from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import answer, deleted
-from threadmill_gateway.bodies.threads import ThreadBody
+from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.definitions import resources_of
 from threadmill_gateway.endpoints.items import message_items
 from threadmill_gateway.objects import threads as objects
 from threadmill_shared import errors, ids
@@ -24,13 +25,32 @@ async def create_thread(request: Request) -> Response:
         message_items(body.messages or (), call.gateway.settings),
         create=True,
         metadata=body.metadata,
+        tool_resources=resources_of(body.tool_resources),
     )
-    return answer(objects.new_thread(thread_id, created_at, body.metadata or {}))
+    return answer(
+        objects.new_thread(
+            thread_id, created_at, body.metadata or {}, resources_of(body.tool_resources)
+        )
+    )
 
 
 async def get_thread(request: Request) -> Response:
     """A thread."""
     thread_id, record = await Call(request).thread()
+    return answer(objects.thread(record, thread_id))
+
+
+async def change_thread(request: Request) -> Response:
+    """Change a thread's metadata and tool resources; what is left out stays as it is."""
+    call = Call(request)
+    body = await call.body(ThreadChanges)
+    thread_id, record = await call.thread()
+    resources = None if body.tool_resources is None else resources_of(body.tool_resources)
+    try:
+        await call.store.threads.update(record.id, metadata=body.metadata, tool_resources=resources)
+    except errors.ThreadNotFound:
+        raise refusals.not_found("thread", thread_id) from None
+    thread_id, record = await call.thread()
     return answer(objects.thread(record, thread_id))
 
 

@@ -1,4 +1,4 @@
-"""Cursors of lists that name what is not there."""
+"""Ids that name what is not there: cursors of lists, and messages."""
 
 from __future__ import annotations
 
@@ -23,3 +23,16 @@ def known_cursor(query: ListQuery) -> Iterator[None]:
         param = "before" if query.after is None else "after"
         given = [one for one in (query.after, query.before) if one]
         raise refusals.unknown_cursor(param, given) from None
+
+
+@contextmanager
+def known_message(id: str) -> Iterator[None]:
+    """Read or change a message in the block.
+
+    Raises:
+        ApiError: the thread has none with this id.
+    """
+    try:
+        yield
+    except errors.BadMessage:
+        raise refusals.not_found("message", id) from None
