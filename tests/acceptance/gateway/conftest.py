@@ -18,15 +18,21 @@ class Served:
     gateway: GatewayProcess
     fleet: Lasting
 
-    def client(self, **options: object) -> openai.OpenAI:
-        """OpenAI's client, as its users make one; it repeats nothing."""
-        settings = {"base_url": f"{self.gateway.url}/v1", "api_key": "none", "max_retries": 0}
-        return openai.OpenAI(**(settings | options))  # type: ignore[arg-type]
+    def client(self, **options: Any) -> openai.OpenAI:
+        """OpenAI's client; it repeats nothing, and refuses what is not of its types."""
+        return openai.OpenAI(**(self._settings() | options))
 
-    def async_client(self, **options: object) -> openai.AsyncOpenAI:
+    def async_client(self, **options: Any) -> openai.AsyncOpenAI:
         """The same for coroutines."""
-        settings = {"base_url": f"{self.gateway.url}/v1", "api_key": "none", "max_retries": 0}
-        return openai.AsyncOpenAI(**(settings | options))  # type: ignore[arg-type]
+        return openai.AsyncOpenAI(**(self._settings() | options))
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "base_url": f"{self.gateway.url}/v1",
+            "api_key": "none",
+            "max_retries": 0,
+            "_strict_response_validation": True,
+        }
 
 
 @pytest.fixture(scope="module", params=["responses"])
