@@ -166,6 +166,28 @@ def media_type_is_not_json(given: str) -> ApiError:
     )
 
 
+def invalid_header(name: str, known: Sequence[str]) -> ApiError:
+    """A header of threadmill's own has another value than it may have."""
+    words = ", ".join(known)
+    return ApiError(
+        400,
+        f"Invalid header {name}. Supported values are: {words}.",
+        param=name.lower(),
+        code="invalid_value",
+    )
+
+
+def context_not_allowed() -> ApiError:
+    """Clients must not say who the user is."""
+    return ApiError(
+        403,
+        "This gateway takes no context from clients, since tools read from it who the user is. "
+        "Its operator allows it with THREADMILL_GATEWAY_CONTEXT=1.",
+        param="threadmill.context",
+        code="context_not_allowed",
+    )
+
+
 def too_large(message: str) -> ApiError:
     """A text exceeds one of threadmill's own limits."""
     return ApiError(400, message, code="string_above_max_length")

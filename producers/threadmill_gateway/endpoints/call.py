@@ -73,10 +73,11 @@ class Call:
             ApiError: there is none.
         """
         given = self.path("thread_id", "thread")
-        record = await self.store.threads.record(given) if ids.is_thread_id(given) else None
-        if record is None:
-            raise refusals.not_found("thread", given)
-        return given, record
+        for id in self._thread_ids(given):
+            record = await self.store.threads.record(id)
+            if record is not None:
+                return given, record
+        raise refusals.not_found("thread", given)
 
     async def run(self) -> tuple[str, RunRecord]:
         """The path's run: the id by which the client knows its thread, and its record.
@@ -85,18 +86,18 @@ class Call:
             ApiError: there is none, or it is of another thread.
         """
         thread_id, run_id = self.path("thread_id", "thread"), self.path("run_id", "run")
-        record = await self.store.runs.record(run_id) if _is_run_id(run_id) else None
-        if record is None or record.thread_id != thread_id:
+        record = await self.store.runs.record(run_id) if ids.is_run_id(run_id) else None
+        if record is None or record.thread_id not in self._thread_ids(thread_id):
             raise refusals.not_found("run", run_id)
         return thread_id, record
 
+    def _thread_ids(self, given: str) -> list[str]:
+        """The ids that a thread can have which the client knows by this one.
+
+        An imported thread has its former id for a key.
+        """
+        keyed = ids.keyed_thread_id(self.gateway.settings.namespace, given)
+        return [given, keyed] if ids.is_thread_id(given) else [keyed]
+
 
 _LONGEST_ID = 256
-
-
-def _is_run_id(id: str) -> bool:
-    try:
-        ids.checked_run_id(id)
-    except LookupError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from threadmill_gateway.bodies.runs import RunBody, RunOptions, ToolOutputsBody
 from threadmill_gateway.endpoints.assistants import load
 from threadmill_gateway.endpoints.call import Call
 from threadmill_gateway.endpoints.definitions import functions, hosted
+from threadmill_gateway.endpoints.extensions import context_of, when_busy_of
 from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.endpoints.polling import (
     POLL_AFTER,
@@ -49,7 +50,8 @@ async def create_run(request: Request) -> Response | StreamResponse:
         message=None,
         names_model=body.model is not None,
         thread=ThreadRef(thread.id, create=False),
-        when_busy="reject",
+        when_busy=when_busy_of(call, body.threadmill),
+        context=context_of(call, body.threadmill),
         instructions=body.instructions,
         additional_instructions=body.additional_instructions,
         options=_options(body),
@@ -60,7 +62,7 @@ async def create_run(request: Request) -> Response | StreamResponse:
     except errors.ThreadLocked as error:
         raise refusals.thread_has_active_run(thread_id, error.run_id) from None
     if body.stream:
-        return await stream_run(call, enqueued.run_id)
+        return await stream_run(call, enqueued.run_id, thread_id)
     return answer(await _shown(call, enqueued.run_id, thread_id))
 
 
@@ -114,7 +116,7 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
     for id, output in outputs:
         await call.connections.submit(record.id, id, CallOutcome(output))
     if body.stream:
-        return await stream_run(call, record.id, after=record.events)
+        return await stream_run(call, record.id, thread_id, after=record.events)
     return answer(await _shown(call, record.id, thread_id))
 
 

@@ -17,18 +17,19 @@ from threadmill_shared.events.decoder import Event
 async def follow_run(request: Request) -> StreamResponse:
     """A run's events: behind the number that the client names, else from where the run is now."""
     call = Call(request)
-    _, record = await call.run()
+    thread_id, record = await call.run()
     after = _cursor(request)
     if after is None:
-        return await stream_run(call, record.id, enters_behind=record.events)
+        return await stream_run(call, record.id, thread_id, enters_behind=record.events)
     if after > record.events:
         raise refusals.unknown_event(after, record.events)
-    return await stream_run(call, record.id, after=after, continues=True)
+    return await stream_run(call, record.id, thread_id, after=after, continues=True)
 
 
 async def stream_run(
     call: Call,
     run_id: str,
+    thread_id: str,
     *,
     after: int = 0,
     continues: bool = False,
@@ -40,6 +41,7 @@ async def stream_run(
     Args:
         call: the request.
         run_id: the run.
+        thread_id: its thread, as the client knows it.
         after: number of the last event that the client has.
         continues: whether the client knows what was created up to there.
         enters_behind: instead, enter behind this event, with what is open there.
@@ -58,6 +60,7 @@ async def stream_run(
             begun,
             event_filter=EventFilter(has_own=_wants_own(call.request), continues=continues),
             enters_behind=enters_behind,
+            thread_id=thread_id,
             is_ending=lambda: call.gateway.is_ending,
         )
     except BaseException:

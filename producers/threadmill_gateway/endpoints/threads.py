@@ -10,28 +10,29 @@ from threadmill_gateway.answers.responses import answer, deleted
 from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints.call import Call
 from threadmill_gateway.endpoints.definitions import resources_of
+from threadmill_gateway.endpoints.extensions import new_thread
 from threadmill_gateway.endpoints.items import message_items
 from threadmill_gateway.objects import threads as objects
-from threadmill_shared import errors, ids
+from threadmill_shared import errors
 
 
 async def create_thread(request: Request) -> Response:
     """Create a thread, with messages."""
     call = Call(request)
     body = await call.body(ThreadBody)
-    thread_id = ids.new_thread_id()
+    key = None if body.threadmill is None else body.threadmill.key
+    new, resources = new_thread(call, key, body.metadata), resources_of(body.tool_resources)
     created_at = await call.store.threads.add(
-        thread_id,
+        new.id,
         message_items(body.messages or (), call.gateway.settings),
         create=True,
-        metadata=body.metadata,
-        tool_resources=resources_of(body.tool_resources),
+        metadata=new.metadata,
+        tool_resources=resources,
+        key=key,
     )
-    return answer(
-        objects.new_thread(
-            thread_id, created_at, body.metadata or {}, resources_of(body.tool_resources)
-        )
-    )
+    if key is not None and (known := await call.store.threads.record(new.id)) is not None:
+        return answer(objects.thread(known, new.id))
+    return answer(objects.new_thread(new.id, created_at, body.metadata or {}, resources))
 
 
 async def get_thread(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.api_error import ApiError
@@ -30,6 +31,7 @@ class RunStream:
         groups: Groups,
         *,
         event_filter: EventFilter,
+        thread_id: str = "",
         enters_behind: int | None = None,
         is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -38,12 +40,14 @@ class RunStream:
         Args:
             groups: the run's events, from the place from which they are needed.
             event_filter: which of them the stream has.
+            thread_id: of the run, as the client knows it; empty: as it is stored.
             enters_behind: number of the event behind which the stream begins, if it enters in the
                 middle: what is open there comes first. The groups begin with the log then.
             is_ending: whether the gateway is about to end.
         """
         self._groups = groups
         self._filter = event_filter
+        self._thread_id = thread_id
         self._enters_behind = enters_behind
         self._entry = None if enters_behind is None else Entry()
         self._is_ending = is_ending
@@ -73,10 +77,18 @@ class RunStream:
 
     def _chunk(self, group: Sequence[Event]) -> bytes:
         events = list(self._filter.of(self._entered(group)))
-        pieces = [frames.frame(one.event, one.data, one.id) for one in events]
+        pieces = [frames.frame(one.event, self._shown(one.data), one.id) for one in events]
         if self._filter.is_over and events[-1].event != DONE:
             pieces.append(frames.DONE)
         return b"".join(pieces)
+
+    def _shown(self, data: Any) -> Any:
+        """An event's data with the thread's id as the client knows it."""
+        if not self._thread_id or data.__class__ is not dict or "thread_id" not in data:
+            return data
+        if data["thread_id"] == self._thread_id:
+            return data
+        return data | {"thread_id": self._thread_id}
 
     def _entered(self, group: Sequence[Event]) -> Sequence[Event]:
         """The events behind the place of entry, after what is open there."""
