@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.api_error import ApiError
 from threadmill_shared import errors
+from threadmill_shared.run_request import OptionError
 
 _FAILED = "The server had an error processing your request"
 """Programs look for these words, and try again."""
@@ -54,6 +55,7 @@ _ANSWERS: list[tuple[type[Exception], Callable[[Exception], ApiError]]] = [
     (errors.RunNotFound, _not_found),
     (errors.EventsExpired, lambda error: refusals.events_expired(str(error))),
     (errors.CallerError, _invalid),
+    (OptionError, refusals.invalid_option),
     (errors.StoreFull, _store_full),
     (errors.StoreUnavailable, _store_unavailable),
     (errors.InfrastructureError, lambda error: refusals.unavailable(f"{_FAILED}: {error}")),

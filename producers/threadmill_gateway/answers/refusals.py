@@ -188,6 +188,11 @@ def context_not_allowed() -> ApiError:
     )
 
 
+def invalid_option(error: Exception) -> ApiError:
+    """An option of the run cannot have this value."""
+    return ApiError(400, str(error), code="invalid_value")
+
+
 def too_large(message: str) -> ApiError:
     """A text exceeds one of threadmill's own limits."""
     return ApiError(400, message, code="string_above_max_length")
