@@ -23,7 +23,7 @@ def openapi() -> Json:
     bodies = [(body, "validation") for body in _bodies()]
     _, schemas = models_json_schema(bodies, ref_template=_REF)  # type: ignore[arg-type]
     components: Json = dict(schemas.get("$defs", {}))
-    for shape in (*{call.answer for call in CALLS}, shapes.Error):
+    for shape in (*{call.answer for call in CALLS if call.answer is not bytes}, shapes.Error):
         found = TypeAdapter(shape).json_schema(ref_template=_REF)
         components |= found.pop("$defs", {})
         components[shape.__name__] = found
@@ -62,7 +62,7 @@ def _operation(call: ApiCall) -> Json:
         },
     }
     if call.body is not None:
-        operation["requestBody"] = {"content": _json(call.body.__name__)}
+        operation["requestBody"] = {"content": _body(call.body.__name__, is_form=call.is_form)}
     return operation
 
 
@@ -82,12 +82,22 @@ def _query_parameters(call: ApiCall) -> list[Json]:
 
 
 def _contents(call: ApiCall) -> Json:
+    if call.answer is bytes:
+        return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     content = _json(call.answer.__name__)
     if call.is_list:
         content = {"application/json": {"schema": _page_of(call.answer.__name__)}}
     if call.may_stream:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     return content
+
+
+def _body(name: str, *, is_form: bool) -> Json:
+    if not is_form:
+        return _json(name)
+    file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+    fields = {"$ref": _REF.format(model=name)}
+    return {"multipart/form-data": {"schema": {"allOf": [fields, file | {"required": ["file"]}]}}}
 
 
 def _page_of(name: str) -> Json:

@@ -83,7 +83,9 @@ def _fields(operation: dict[str, Any], document: dict[str, Any]) -> list[tuple[s
     body = operation.get("requestBody")
     if body is None:
         return found
-    name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    [content] = body["content"].values()
+    named = content["schema"].get("allOf", [content["schema"]])[0]
+    name = named["$ref"].rpartition("/")[2]
     schema = document["components"]["schemas"][name]
     required = schema.get("required", ())
     return found + [

@@ -11,12 +11,14 @@ from starlette.routing import BaseRoute, Route
 
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.bodies.body import Body
+from threadmill_gateway.bodies.files import FileForm
 from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
-from threadmill_gateway.bodies.query import ListQuery, MessageQuery
+from threadmill_gateway.bodies.query import FileQuery, ListQuery, MessageQuery
 from threadmill_gateway.bodies.runs import RunBody, ToolOutputsBody
 from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints import (
     assistants,
+    files,
     health,
     messages,
     models,
@@ -24,6 +26,7 @@ from threadmill_gateway.endpoints import (
     steps,
     streams,
     threads,
+    vector_stores,
 )
 from threadmill_gateway.objects import shapes
 
@@ -46,6 +49,8 @@ class ApiCall:
     """The shape of what it answers."""
     body: type[Body] | None = None
     query: type[Body] | None = None
+    is_form: bool = False
+    """Whether the body is a form with a file, and not JSON."""
     is_list: bool = False
     """Whether it answers a page of these objects."""
     may_stream: bool = False
@@ -57,6 +62,7 @@ _MESSAGE = f"{_THREAD}/messages/{{message_id}}"
 _RUNS = f"{_THREAD}/runs"
 _RUN = f"{_RUNS}/{{run_id}}"
 _ASSISTANT = "/assistants/{assistant_id}"
+_FILE = "/files/{file_id}"
 
 CALLS = [
     ApiCall("GET", _RUN, runs.get_run, shapes.Run),
@@ -95,6 +101,19 @@ CALLS = [
     ApiCall("GET", _ASSISTANT, assistants.get_assistant, shapes.Assistant),
     ApiCall("POST", _ASSISTANT, assistants.change_assistant, shapes.Assistant, AssistantChanges),
     ApiCall("DELETE", _ASSISTANT, assistants.delete_assistant, shapes.Deleted),
+    ApiCall(
+        "GET",
+        "/assistants",
+        assistants.list_assistants,
+        shapes.Assistant,
+        query=ListQuery,
+        is_list=True,
+    ),
+    ApiCall("POST", "/files", files.create_file, shapes.File, FileForm, is_form=True),
+    ApiCall("GET", "/files", files.list_files, shapes.File, query=FileQuery, is_list=True),
+    ApiCall("GET", _FILE, files.get_file, shapes.File),
+    ApiCall("DELETE", _FILE, files.delete_file, shapes.Deleted),
+    ApiCall("GET", f"{_FILE}/content", files.get_content, bytes),
     ApiCall("GET", "/models", models.list_models, shapes.Model, is_list=True),
     ApiCall("GET", "/models/{model}", models.get_model, shapes.Model),
 ]
@@ -109,4 +128,9 @@ def routes() -> list[BaseRoute]:
         for prefix in PREFIXES
         for call in CALLS
     ]
-    return [*api, *own]
+    absent = [
+        Route(prefix + path, vector_stores.refuse_vector_stores, methods=["GET", "POST", "DELETE"])
+        for prefix in PREFIXES
+        for path in ("/vector_stores", "/vector_stores/{rest:path}")
+    ]
+    return [*api, *absent, *own]

@@ -147,6 +147,36 @@ def body_is_no_json() -> ApiError:
     )
 
 
+def body_is_no_form() -> ApiError:
+    """The body of an upload cannot be parsed."""
+    return ApiError(
+        400,
+        "We could not parse the form of your request. An upload must be multipart/form-data, with "
+        "the fields file and purpose.",
+        code="invalid_form",
+    )
+
+
+def missing(param: str) -> ApiError:
+    """A part of the request is missing."""
+    return ApiError(
+        400,
+        f"Missing required parameter: '{param}'.",
+        param=param,
+        code="missing_required_parameter",
+    )
+
+
+def file_is_too_large(size: int, most: int) -> ApiError:
+    """The file is larger than threadmill takes."""
+    return ApiError(
+        413,
+        f"The file has at least {size} bytes; {most} are allowed (THREADMILL_FILE_BYTES).",
+        param="file",
+        code="file_too_large",
+    )
+
+
 def body_is_too_large(most: int) -> ApiError:
     """The body is larger than the gateway takes."""
     return ApiError(

@@ -30,9 +30,7 @@ async def read_bytes(request: Request, most: int) -> bytes:
     Raises:
         ApiError: it has more than `most` bytes.
     """
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > most:
-        raise refusals.body_is_too_large(most)
+    refuse_large(request, most)
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
@@ -40,6 +38,17 @@ async def read_bytes(request: Request, most: int) -> bytes:
             raise refusals.body_is_too_large(most)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def refuse_large(request: Request, most: int) -> None:
+    """Refuse a body that says itself that it is too large.
+
+    Raises:
+        ApiError: it has more than `most` bytes.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > most:
+        raise refusals.body_is_too_large(most)
 
 
 def _is_json(content_type: str) -> bool:

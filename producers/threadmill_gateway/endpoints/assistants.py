@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
-from threadmill_gateway.answers.responses import answer, deleted
+from threadmill_gateway.answers.responses import answer, deleted, page
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
+from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.endpoints.call import Call
 from threadmill_gateway.endpoints.definitions import fields_of, with_changes
+from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.objects import assistants as objects
 from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
@@ -24,6 +26,15 @@ async def create_assistant(request: Request) -> Response:
     id = ids.new_assistant_id()
     definition = Definition.model_validate({"id": id, "name": id} | fields_of(body))
     return answer(objects.assistant(await call.store.assistants.create(definition)))
+
+
+async def list_assistants(request: Request) -> Response:
+    """A page of the assistants that were created."""
+    call = Call(request)
+    query = call.query(ListQuery)
+    with known_cursor(query):
+        found = await call.store.assistants.page(query.page())
+    return page([objects.assistant(one) for one in found.data], has_more=found.has_more)
 
 
 async def get_assistant(request: Request) -> Response:

@@ -9,6 +9,11 @@ from threadmill_gateway.answers import refusals
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_shared import errors
 
+_NOT_FOUND = (
+    *(errors.MessageNotFound, errors.RunNotFound, errors.StepNotFound),
+    *(errors.AssistantNotFound, errors.FileNotFound),
+)
+
 
 @contextmanager
 def known_cursor(query: ListQuery) -> Iterator[None]:
@@ -19,7 +24,7 @@ def known_cursor(query: ListQuery) -> Iterator[None]:
     """
     try:
         yield
-    except (errors.MessageNotFound, errors.RunNotFound, errors.StepNotFound):
+    except _NOT_FOUND:
         param = "before" if query.after is None else "after"
         given = [one for one in (query.after, query.before) if one]
         raise refusals.unknown_cursor(param, given) from None

@@ -128,6 +128,20 @@ class RunStep(TypedDict):
     expired_at: int | None
 
 
+class File(TypedDict):
+    """An uploaded file."""
+
+    id: str
+    object: Literal["file"]
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    status: Literal["processed"]
+    status_details: str | None
+    expires_at: int | None
+
+
 class Deleted(TypedDict):
     """That an object was deleted."""
 

@@ -101,3 +101,57 @@ def test_pages_have_each_message_once(client: openai.OpenAI, order: str) -> None
         threads.messages.list(thread.id, after="msg_none")
     with pytest.raises(openai.BadRequestError, match="Expected a value <= 100, but got 101"):
         threads.messages.list(thread.id, limit=101)
+
+
+def test_assistants_are_listed_in_both_orders(client: openai.OpenAI) -> None:
+    assistants = client.beta.assistants
+    made = [assistants.create(model="gpt-5.4-mini", name=f"a{number}").id for number in range(25)]
+    for order in ("asc", "desc"):
+        found = [one.id for one in assistants.list(limit=10, order=order)]  # type: ignore[arg-type]
+        ours = [id for id in found if id in made]
+        assert ours == (made if order == "asc" else made[::-1])
+
+
+def test_a_file_is_uploaded_listed_read_and_deleted(client: openai.OpenAI) -> None:
+    content = b"a,b\n1,2\n\x00\xff"
+    made = client.files.create(file=("table.csv", content), purpose="assistants")
+    assert (made.filename, made.bytes, made.status) == ("table.csv", len(content), "processed")
+    assert client.files.retrieve(made.id) == made
+    assert client.files.content(made.id).read() == content
+    assert made in list(client.files.list(purpose="assistants"))
+    assert made not in list(client.files.list(purpose="vision"))
+    assert client.files.delete(made.id).deleted
+    for ask in (client.files.retrieve, client.files.delete, client.files.content):
+        with pytest.raises(openai.NotFoundError, match=f"No such File object: {made.id}"):
+            ask(made.id)
+
+
+def test_a_file_expires_if_its_uploader_says_so(client: openai.OpenAI) -> None:
+    made = client.files.create(
+        file=("note.txt", b"x"),
+        purpose="user_data",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+    assert made.expires_at == made.created_at + 3600
+
+
+def test_an_upload_that_is_not_valid_is_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="Supported values are"):
+        client.files.create(file=("x.txt", b"x"), purpose="nothing")  # type: ignore[arg-type]
+    with pytest.raises(openai.APIStatusError, match="THREADMILL_FILE_BYTES"):
+        client.files.create(file=("x.txt", b"x" * (5 * 1024 * 1024 + 1)), purpose="assistants")
+    with pytest.raises(openai.BadRequestError, match="Missing required parameter: 'file'"):
+        client.post("/files", cast_to=object, body={"purpose": "assistants"}, files=[])
+
+
+def test_vector_stores_are_refused_with_what_to_do_instead(client: openai.OpenAI) -> None:
+    for ask in (client.vector_stores.list, client.vector_stores.create):
+        with pytest.raises(openai.BadRequestError, match="name them in tool_resources"):
+            ask()
+
+
+def test_a_path_that_the_api_does_not_have_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="Invalid URL"):
+        client.get("/threads/x/y/z", cast_to=object)
+    with pytest.raises(openai.APIStatusError, match="Not allowed to PUT"):
+        client.put("/threads", cast_to=object)
