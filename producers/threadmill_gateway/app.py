@@ -59,6 +59,7 @@ class GatewayApp:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self.gateway, scope, send)
         scope["gateway"], scope["exchange"] = self.gateway, exchange
+        scope["app"] = self  # without one, routes answer what is not found in words of their own
         try:
             self._check(scope)
             exchange.take_slot()
