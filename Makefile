@@ -22,7 +22,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all monitoring chaos fuzz lint bench bench-compare \
+.PHONY: help demo test test-all monitoring clients chaos fuzz lint bench bench-compare \
 	bench-page bench-watched requirements clean
 
 help: ## List the targets
@@ -38,11 +38,15 @@ test-all: ## Run all tests, also those that take long or need Prometheus; new se
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) monitoring
+	$(MAKE) clients
 	$(MAKE) fuzz
 	$(MAKE) chaos
 
 monitoring: $(INSTALLED) ## Ask a real Prometheus for all that the dashboard and the alerts ask
 	$(BIN)/python -m pytest tests/acceptance/test_monitoring.py --monitoring $(ARGS)
+
+clients: $(INSTALLED) ## Play the Assistants API with seven versions of OpenAI's packages
+	$(BIN)/python -m pytest tests/acceptance/gateway/test_clients.py --every-client $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.followed_runs import MADE_UP_LOG, FollowedRuns
 from tests.support.parity_table import ParityTable
 from tests.support.scheduling import (
     APART,
@@ -79,6 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--monitoring", action="store_true", help="also what needs Debian's package prometheus"
     )
     parser.addoption(
+        "--every-client", action="store_true", help="also versions of clients that few still use"
+    )
+    parser.addoption(
         "--every-api", action="store_true", help="with either model API, also where one is enough"
     )
 
@@ -137,12 +141,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "any_server: one kind of server is enough",
         "one_server: a test of the store that says nothing of a cluster",
         "monitoring: needs Debian's package prometheus, and --monitoring",
+        "every_client: plays an old version of a client, and needs --every-client",
         "any_api: one of the model APIs is enough; --every-api has both",
+        f"{MADE_UP_LOG}: its log has events that no worker writes, or not in this order",
         f"{TOGETHER}(name): one process executes all tests of this name",
     ):
         config.addinivalue_line("markers", marker)
     config.pluginmanager.register(Reports())
     config.pluginmanager.register(ParityTable())
+    config.pluginmanager.register(FollowedRuns())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Of nohup, or of a script that goes on meanwhile: what tests start would not hear Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -193,17 +200,18 @@ def pytest_collection_modifyitems(
     if not config.getoption("--every-api"):
         _ask_one_api(config, items)
     if not config.getoption("--monitoring"):
-        _skip_monitoring(items)
+        _skip(items, "monitoring", "needs Prometheus: `make monitoring`, or `make test-all`")
+    if not config.getoption("--every-client"):
+        _skip(items, "every_client", "takes long: `make clients`, or `make test-all`")
     put_quiet_ones_last(items)
     if folder := _shared_folder(config):
         Groups(folder).write(items, config.workerinput["workerid"])  # type: ignore[attr-defined]
 
 
-def _skip_monitoring(items: list[pytest.Item]) -> None:
-    """Leave to `make test-all` what needs a program that CI does not install."""
-    reason = "needs Prometheus: `make monitoring`, or `make test-all`"
+def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
+    """Leave to `make test-all` what needs a program that CI does not install, or takes long."""
     for item in items:
-        if item.get_closest_marker("monitoring"):
+        if item.get_closest_marker(marker):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from threadmill import errors
     from threadmill.assistant import Assistant
+    from threadmill.file import File
     from threadmill.handlers import EventHandler, PrintHandler
     from threadmill.hosted_tools import CodeInterpreter, FileSearch, WebSearch
     from threadmill.printing import pprint_messages, pprint_run, pprint_steps
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from threadmill.runs.options import Job
     from threadmill.thread import Thread
     from threadmill_shared.events.decoder import Event
+    from threadmill_shared.instructions.plain_text import PlainText
     from threadmill_shared.instructions.templates import Template
     from threadmill_shared.records.objects import Message, Step
     from threadmill_shared.records.page import Page
@@ -31,10 +33,12 @@ __all__ = [
     "EndRun",
     "Event",
     "EventHandler",
+    "File",
     "FileSearch",
     "Job",
     "Message",
     "Page",
+    "PlainText",
     "PrintHandler",
     "Run",
     "Step",
@@ -56,10 +60,12 @@ _HOMES = {
     "EndRun": "threadmill_shared.tools.output",
     "Event": "threadmill_shared.events.decoder",
     "EventHandler": "threadmill.handlers.base",
+    "File": "threadmill.file",
     "FileSearch": "threadmill.hosted_tools",
     "Job": "threadmill.runs.options",
     "Message": "threadmill_shared.records.objects",
     "Page": "threadmill_shared.records.page",
+    "PlainText": "threadmill_shared.instructions.plain_text",
     "PrintHandler": "threadmill.handlers.printing",
     "Run": "threadmill.run",
     "Step": "threadmill_shared.records.objects",

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -26,6 +27,7 @@ from threadmill.handlers import PrintHandler
 from threadmill.runs.late_schema import LateSchema
 from threadmill.thread import Thread
 from threadmill_shared import ids, records
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.model_options import MODEL_OPTIONS
 from threadmill_shared.records.publishable import Publishable
@@ -67,7 +69,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
     description: str | None = None
     instructions: str = ""
     """A Jinja template, given as a str or a `Template`; it sees `self_`, this assistant, and
-    `context`."""
+    `context`. A `PlainText` is sent as it is."""
     model: str | None = Field(default=None, pattern=r"\S")
     """None: `THREADMILL_MODEL`."""
     tools: builtins.list[Any] = Field(default_factory=_new_list)
@@ -106,10 +108,12 @@ class Assistant(ContextManager, LateSchema, Publishable):
                 raise ValueError(runs.checks.unknown_field(name, fields))
         return given
 
-    @field_validator("instructions", mode="before")
+    @field_validator("instructions", mode="wrap")
     @classmethod
-    def _template_source(cls, given: Any) -> Any:
-        return given.source if isinstance(given, Template) else given
+    def _template_or_text(cls, given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(given, PlainText):  # as a field of type str it would become a str
+            return given
+        return validate(given.source if isinstance(given, Template) else given)
 
     @field_validator(*(name for name in MODEL_OPTIONS if name != "tool_choice"))
     @classmethod
@@ -118,6 +122,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
 
     _version: int | None = PrivateAttr(default=None)
     """The version under which this definition was read or stored."""
+    _created_at: int | None = PrivateAttr(default=None)
     _is_registered: bool = PrivateAttr(default=False)
     """Whether this handle has created, loaded or read the assistant that its id names."""
     # Their types would be imported by pydantic.
@@ -195,6 +200,14 @@ class Assistant(ContextManager, LateSchema, Publishable):
             self, tools, offered, model, version=self._version, own=_own_fields(type(self))
         )
 
+    @property
+    def created_at(self) -> int | None:
+        """Seconds since the epoch, when it was created, or published for the first time.
+
+        None: it is not registered, or was before this was noted.
+        """
+        return self._created_at
+
     def functions(self) -> builtins.list[threadmill_shared.tools.Tool]:
         """The functions among its tools."""
         return runs.tool_list.functions(self.tools)
@@ -271,7 +284,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
         if tools is not None:
             fields["tools"] = [*tools]
         loaded = cls(**fields)
-        loaded._version = found.version
+        loaded._version, loaded._created_at = found.version, found.created_at
         loaded._is_registered = True
         return loaded
 
@@ -318,7 +331,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
         fields = runs.registration.fields_of(found, type(self).model_fields)
         for name in fields.keys() - self.model_fields_set:
             setattr(self, name, fields[name])
-        self._version = found.version
+        self._version, self._created_at = found.version, found.created_at
         self._is_registered = True
         return True
 
@@ -373,6 +386,7 @@ class Assistant(ContextManager, LateSchema, Publishable):
     def _note_registered(self, definition: records.definition.Definition | None) -> None:
         self.id = None if definition is None else definition.id
         self._version = None if definition is None else definition.version
+        self._created_at = None if definition is None else definition.created_at
         self._is_registered = definition is not None
 
     async def _enter(self) -> Self:
@@ -426,10 +440,11 @@ class Assistant(ContextManager, LateSchema, Publishable):
             file_search_files: paths of files that the file search searches.
             image_files: paths of images for the model, or their https URLs.
             run_options: model, instructions (replaces) and additional_instructions (each a text, or
-                a `Template` to be rendered), tools (replaces), additional_tools, tool_choice,
-                temperature, top_p, max_completion_tokens, parallel_tool_calls, response_format,
-                truncation_strategy, max_prompt_tokens, reasoning_effort, verbosity, service_tier,
-                safety_identifier, extra_body, metadata, when_busy, idempotency_key, context,
+                a `Template` to be rendered), additional_messages (which come before the message),
+                tools (replaces), additional_tools, tool_choice, temperature, top_p,
+                max_completion_tokens, parallel_tool_calls, response_format, truncation_strategy,
+                max_prompt_tokens, reasoning_effort, verbosity, service_tier, safety_identifier,
+                extra_body, metadata, when_busy, idempotency_key, context,
                 result_type (the type of `run.result`).
 
         Raises:

@@ -2,6 +2,7 @@
 
 from threadmill_shared.errors import (
     AssistantNotFound,
+    BadFile,
     BadMessage,
     BadTemplate,
     BadTool,
@@ -9,10 +10,12 @@ from threadmill_shared.errors import (
     CallTaken,
     ContextTooLong,
     EventsExpired,
+    FileNotFound,
     IdempotencyMismatch,
     InfrastructureError,
     LifecycleError,
     LogRewound,
+    MessageNotFound,
     ModelError,
     ModelGarbled,
     ModelRefused,
@@ -25,6 +28,7 @@ from threadmill_shared.errors import (
     RunFailed,
     RunLost,
     RunNotFound,
+    StepNotFound,
     StoreFull,
     StoreIncompatible,
     StoreUnavailable,
@@ -41,10 +45,12 @@ from threadmill_shared.errors import (
     ToolTimedOut,
     Unsupported,
     WaitTimeout,
+    WrongOutputs,
 )
 
 __all__ = [
     "AssistantNotFound",
+    "BadFile",
     "BadMessage",
     "BadTemplate",
     "BadTool",
@@ -52,10 +58,12 @@ __all__ = [
     "CallerError",
     "ContextTooLong",
     "EventsExpired",
+    "FileNotFound",
     "IdempotencyMismatch",
     "InfrastructureError",
     "LifecycleError",
     "LogRewound",
+    "MessageNotFound",
     "ModelError",
     "ModelGarbled",
     "ModelRefused",
@@ -68,6 +76,7 @@ __all__ = [
     "RunFailed",
     "RunLost",
     "RunNotFound",
+    "StepNotFound",
     "StoreFull",
     "StoreIncompatible",
     "StoreUnavailable",
@@ -84,4 +93,5 @@ __all__ = [
     "ToolTimedOut",
     "Unsupported",
     "WaitTimeout",
+    "WrongOutputs",
 ]

@@ -61,10 +61,16 @@ class Run:
         self.required_action: RequiredAction | None = None
         """What the run waits for while its status is `requires_action`."""
         self.created_at: int | None = None
-        """Seconds since the epoch, like the next two."""
+        """Seconds since the epoch, like the next ones."""
         self.started_at: int | None = None
         """When a worker claimed it first."""
         self.ended_at: int | None = None
+        self.cancelled_at: int | None = None
+        """When its cancellation was requested."""
+        self.expires_at: int | None = None
+        """When it expires if it has not ended by then; None: it has, or may wait without limit."""
+        self.metadata: dict[str, str] = {}
+        """As they were read; `save` stores them."""
         self.assistant_version: int | None = None
         """The version of the registered assistant that it uses; None: it was not registered."""
         self._form: ResultForm | None = None
@@ -92,8 +98,14 @@ class Run:
             self.required_action = records.objects.RequiredAction.of(view.parked)
         self.assistant_version = record.request.assistant_version
         self.created_at = record.created_at // 1000
-        self.started_at = None if record.started_at is None else record.started_at // 1000
-        self.ended_at = None if record.ended_at is None else record.ended_at // 1000
+        self.started_at = _seconds(record.started_at)
+        self.ended_at = _seconds(record.ended_at)
+        is_cancelled = record.status is Status.CANCELLED
+        self.cancelled_at = _seconds(record.cancelled_at) or (
+            self.ended_at if is_cancelled else None
+        )
+        self.expires_at = None if record.status.is_terminal else _seconds(record.deadline)
+        self.metadata = dict(record.metadata)
         self._form = record.request.result
 
     def __show_new__(self, new: NewRun) -> None:
@@ -103,6 +115,9 @@ class Run:
         self.assistant_name = request.assistant_name
         self.assistant_version = request.assistant_version
         self.created_at = new.created_at // 1000
+        wait = new.command.wait_seconds
+        self.expires_at = None if wait is None else (new.created_at + int(wait * 1000)) // 1000
+        self.metadata = dict(request.options.metadata)
         self._form = request.result
 
     def __bind__(self, functions: Sequence[Tool], expected: ResultType[Any] | None) -> None:
@@ -215,14 +230,26 @@ class Run:
     cancel = blocking(_cancel)
     cancel_async = awaitable(_cancel)
 
+    async def _save(self) -> Run:
+        """Store `metadata`, which replaces the stored one, whatever the run's status.
+
+        Raises:
+            RunNotFound: the run no longer exists.
+            TypeError, CallerError: the metadata is not a dict of texts.
+        """
+        await runs.waiting.store_metadata(self.id, self.metadata)
+        return self
+
+    save = blocking(_save)
+    save_async = awaitable(_save)
+
     async def _submit_tool_outputs(
         self, outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Run:
         """Submit the outputs of calls, from any process; the last one makes the run continue.
 
         What is not a `str` is sent to the model as JSON. The same output again changes nothing.
-        Outputs are stored one by one: after an error, `required_action` has the calls that still
-        wait.
+        Several outputs are stored together, or, after an error, none of them.
 
         Args:
             outputs: by call id, as `required_action` names them; or in the Assistants API's form,
@@ -414,6 +441,10 @@ class Run:
             reason = self.last_error.message if self.last_error else "no reason is recorded"
             raise errors.RunFailed(f"{self.id} {self.status}: {reason}", run=self)
         return self
+
+
+def _seconds(milliseconds: int | None) -> int | None:
+    return None if milliseconds is None else milliseconds // 1000
 
 
 async def _load(run_id: str) -> Run:

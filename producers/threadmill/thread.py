@@ -13,7 +13,7 @@ from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids, records
-from threadmill_shared.records.texts import check_key, check_text
+from threadmill_shared.records.texts import check_key, checked_metadata
 
 if TYPE_CHECKING:
     from threadmill_shared.records.thread import ThreadRecord
@@ -36,7 +36,7 @@ class Thread(ContextManager):
         Args:
             id: an existing thread's; None: a new one.
             key: your own name for it, such as a Slack channel's; the same key is the same thread.
-            metadata: stored if this handle creates the thread; `refresh` reads it.
+            metadata: stored if this handle creates the thread; or by `save`. `refresh` reads it.
 
         Raises:
             ThreadNotFound: the id is not a valid thread id.
@@ -46,7 +46,7 @@ class Thread(ContextManager):
         if id is not None and key is not None:
             raise TypeError("Give a thread's id or its key, not both.")
         self.key = key
-        self.metadata: dict[str, str] = _checked_metadata(metadata or {})
+        self.metadata: dict[str, str] = checked_metadata(metadata or {}, "A thread's")
         self.created_at: int | None = None
         """Seconds since the epoch, like the next one; None on a handle that no list has made."""
         self.active_at: int | None = None
@@ -80,7 +80,7 @@ class Thread(ContextManager):
         Raises:
             TypeError, CallerError: its metadata were changed, and cannot be stored.
         """
-        metadata = None if self._is_known else _checked_metadata(self.metadata)
+        metadata = None if self._is_known else checked_metadata(self.metadata, "A thread's")
         return records.thread.ThreadRef(
             self.id, create=not self._is_known, metadata=metadata, key=self.key
         )
@@ -112,6 +112,23 @@ class Thread(ContextManager):
 
     refresh = blocking(_refresh)
     refresh_async = awaitable(_refresh)
+
+    async def _save(self) -> Self:
+        """Store this handle's metadata, which replace the stored ones; returns the handle.
+
+        A run that holds the thread does not matter.
+
+        Raises:
+            ThreadNotFound: the thread is not stored.
+            TypeError, CallerError: the metadata are not a dict of texts.
+        """
+        metadata = checked_metadata(self.metadata, "A thread's")
+        client = current_client()
+        await client.call(client.store.threads.update(self.id, metadata=metadata))
+        return self
+
+    save = blocking(_save)
+    save_async = awaitable(_save)
 
     async def _add(
         self,
@@ -152,29 +169,70 @@ class Thread(ContextManager):
         limit: int = 20,
         before_message: str | None = None,
         after_message: str | None = None,
+        order: records.page.Order = "asc",
+        run: threadmill.Run | str | None = None,
     ) -> builtins.list[threadmill.Message]:
-        """A page of the thread's messages, in ascending order; by default the newest ones.
+        """A page of the thread's messages; by default the newest ones, in ascending order.
 
         Args:
             limit: how many, 1 to 100.
             before_message: only messages earlier than the one with this id.
-            after_message: only later ones; then the first `limit` of these.
+            after_message: only later ones; then the first `limit` of these, unless both are given
+                and `order` is `desc`.
+            order: `asc`, oldest first, or `desc`, newest first.
+            run: only messages that this run, or the run with this id, has written.
 
         Raises:
             ThreadNotFound: there is no thread with this id.
-            BadMessage: the thread has no message with this id.
+            MessageNotFound: the thread has no message with this id.
         """
         runs.checks.check_limit(limit)
+        runs.checks.check_order(order)
         client = current_client()
         if self._is_known:
             await runs.threads.read_thread(self.id)
         page: list[threadmill.Message] = await client.call(
-            client.store.threads.messages(self.id, limit, before_message, after_message)
+            client.store.threads.messages(
+                self.id,
+                limit,
+                before_message,
+                after_message,
+                order=order,
+                run_id=run if run is None or isinstance(run, str) else run.id,
+            )
         )
         return page
 
     get_messages = blocking(_get_messages)
     get_messages_async = awaitable(_get_messages)
+
+    async def _get_message(self, id: str) -> threadmill.Message:
+        """One message of the thread; one that a run writes just now has the text so far.
+
+        Raises:
+            MessageNotFound: the thread has no message with this id.
+        """
+        client = current_client()
+        message: threadmill.Message = await client.call(client.store.threads.message(self.id, id))
+        return message
+
+    get_message = blocking(_get_message)
+    get_message_async = awaitable(_get_message)
+
+    async def _save_message(self, id: str, metadata: dict[str, str]) -> threadmill.Message:
+        """Replace the metadata of one of the thread's messages; returns the message.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+            TypeError, CallerError: the metadata are not a dict of texts.
+        """
+        metadata = checked_metadata(metadata, "A message's")
+        threads = current_client().store.threads
+        await current_client().call(threads.set_message_metadata(self.id, id, metadata))
+        return await self._get_message(id)
+
+    save_message = blocking(_save_message)
+    save_message_async = awaitable(_save_message)
 
     async def _run(
         self,
@@ -222,14 +280,23 @@ class Thread(ContextManager):
     enqueue = blocking(_enqueue)
     enqueue_async = awaitable(_enqueue)
 
-    async def _runs(self, limit: int = 20) -> builtins.list[threadmill.Run]:
-        """The thread's newest runs, oldest first; `limit`, 1 to 100, says how many."""
+    async def _runs(
+        self, limit: int = 20, before: str | None = None, after: str | None = None
+    ) -> builtins.list[threadmill.Run]:
+        """A page of the thread's runs, oldest first; by default the newest ones.
+
+        Args:
+            limit: how many, 1 to 100.
+            before: only runs that were enqueued before the one with this id.
+            after: only later ones; then the first `limit` of these.
+
+        Raises:
+            RunNotFound: the thread has no run with this id.
+        """
         from threadmill.run import stored_run  # noqa: PLC0415  it needs the records of runs
 
-        runs.checks.check_limit(limit)
-        client = current_client()
-        records = await client.call(client.store.runs.newest_of_thread(self.id, limit))
-        return [await stored_run(record.id) for record in records]
+        run_ids = await runs.threads.run_ids(self.id, limit, before, after)
+        return [await stored_run(run_id) for run_id in run_ids]
 
     runs = blocking(_runs)
     runs_async = awaitable(_runs)
@@ -327,11 +394,3 @@ def _listed_thread(record: ThreadRecord) -> Thread:
 def _refuse_name(assistant: Any) -> None:
     if isinstance(assistant, str):
         raise TypeError(f"A thread is run by an Assistant. Pass Assistant.load({assistant!r}).")
-
-
-def _checked_metadata(metadata: Any) -> dict[str, str]:
-    if not isinstance(metadata, dict):
-        raise TypeError(f"A thread's metadata must be a dict, not {type(metadata).__name__}.")
-    for part in (*metadata, *metadata.values()):
-        check_text(part, "A text in a thread's metadata")
-    return dict(metadata)

@@ -2,10 +2,10 @@
 
 ThreadmillError
 ├── CallerError            the call cannot be carried out as it was made; nothing was written
-│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, EventsExpired
+│   ├── AssistantNotFound, ThreadNotFound, RunNotFound, StepNotFound, EventsExpired, FileNotFound
 │   ├── ThreadLocked, ThreadFull, IdempotencyMismatch
-│   ├── NotWaiting, CallTaken, OutputMismatch
-│   ├── BadTemplate, BadMessage, BadTool, TooLarge, Unsupported, LifecycleError
+│   ├── NotWaiting (WrongOutputs), CallTaken, OutputMismatch
+│   ├── BadTemplate, BadMessage, BadTool, BadFile, TooLarge, Unsupported, LifecycleError
 │   └── NotConfigured
 ├── NotAllEnqueued         some of many runs could not be stored
 ├── RunFailed              the run ended without an answer
@@ -50,6 +50,14 @@ class RunNotFound(CallerError, LookupError):
     """There is no run with this id."""
 
 
+class StepNotFound(CallerError, LookupError):
+    """The run has no step with this id."""
+
+
+class FileNotFound(CallerError, LookupError):
+    """There is no uploaded file with this id."""
+
+
 class EventsExpired(CallerError, LookupError):
     """The events asked for are past their lifetime.
 
@@ -85,7 +93,29 @@ class IdempotencyMismatch(CallerError):
 
 
 class NotWaiting(CallerError):
-    """The run does not wait for this call's output or approval (yet, or any more)."""
+    """The run does not wait for this call's output or approval (yet, or any more).
+
+    Attributes:
+        status: the run's, when it was asked.
+    """
+
+    def __init__(self, message: str, *, status: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WrongOutputs(NotWaiting):
+    """The outputs are not those that the run waits for, each once; none was stored.
+
+    Attributes:
+        expected: ids of the calls that wait for an output.
+        given: ids of the calls for which there were outputs.
+    """
+
+    def __init__(self, message: str, *, status: str, expected: list[str], given: list[str]) -> None:
+        super().__init__(message, status=status)
+        self.expected = expected
+        self.given = given
 
 
 class CallTaken(CallerError):
@@ -102,6 +132,14 @@ class BadTemplate(CallerError, ValueError):
 
 class BadMessage(CallerError, ValueError):
     """The message is of the wrong type or empty."""
+
+
+class MessageNotFound(BadMessage, LookupError):
+    """The thread has no message with this id."""
+
+
+class BadFile(CallerError, ValueError):
+    """A file cannot be uploaded: it cannot be read, or is empty."""
 
 
 class BadTool(CallerError, ValueError):

@@ -18,7 +18,7 @@ class CodeInterpreter(Stored):
 
     type: Literal["code_interpreter"] = "code_interpreter"
     file_ids: _Ids = ()
-    """Files at the provider that the code can read."""
+    """Files that the code can read: uploaded ones (`File`), or the provider's."""
     container: str | None = None
     """An existing container's id; None: the provider makes one, and keeps it for the thread."""
     memory_limit: Literal["1g", "4g", "16g", "64g"] | None = None
@@ -106,6 +106,23 @@ def tool_resources(tools: Iterable[HostedTool]) -> dict[str, dict[str, list[str]
         if (name := _RESOURCES.get(tool.type))
     }
     return {type: {name: list(ids)} for type, (name, ids) in named.items() if ids}
+
+
+def hosted_api_form(tool: HostedTool) -> dict[str, Any]:
+    """The tool as the Assistants API has it, with its options in an object named after it.
+
+    The ids that it names are not in it: `tool_resources` has them.
+    """
+    options = (
+        {}
+        if tool.type != "file_search"
+        else {
+            "max_num_results": tool.max_num_results,
+            "ranking_options": tool.ranking_options,
+        }
+    )
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"type": tool.type} | ({tool.type: given} if given else {})
 
 
 def _with_ids(tool: HostedTool, ids: Sequence[str]) -> HostedTool:

@@ -18,9 +18,13 @@ BUCKETS = 64
 """Fixed for ever: stored ids depend on it."""
 
 _RUN = re.compile(r"run_[0-3][0-9a-f][0-9a-f]{30}")
+_RUN_MESSAGE = re.compile(r"msg_([0-3][0-9a-f]{31})_([0-9]{1,6})")
 _TASK = re.compile(rf"{_RUN.pattern}\.([0-9]{{1,6}})\.[0-9a-f]{{8}}")
 _THREAD = re.compile(r"thread_[0-3][0-9a-f][0-9a-f]{30}")
+_ASSISTANT = re.compile(r"asst_[0-9a-f]{24}")
 _ATTACHED = re.compile(r"file_[0-9a-f]{32}")
+_UPLOADED = re.compile(r"file-[0-3][0-9a-f]{27}")
+"""No provider's have this form: OpenAI's mix cases, and Azure's have 32 digits."""
 _MESSAGE = re.compile(r"msg_[0-9A-Za-z]{1,64}(_[0-9]{1,6})?")
 """Ours have 32 hex digits; imported ones keep the id that they had."""
 
@@ -30,8 +34,8 @@ function's name from the id."""
 
 
 def bucket_of(id: str) -> str:
-    """The two hex digits that a thread's or run's id begins with."""
-    start = id.index("_") + 1
+    """The two hex digits that a thread's, a run's or an uploaded file's id begins with."""
+    start = id.index("-" if id.startswith("file-") else "_") + 1
     return id[start : start + 2]
 
 
@@ -64,12 +68,29 @@ def new_message_id() -> str:
 
 def run_message_id(run_id: str, index: int) -> str:
     """The id of the run's message number `index`, so that a log need not repeat it."""
-    return f"msg_{run_id[4:]}_{index}"
+    return f"{run_messages_prefix(run_id)}{index}"
+
+
+def run_messages_prefix(run_id: str) -> str:
+    """What the ids of the messages that a run writes begin with."""
+    return f"msg_{run_id[4:]}_"
+
+
+def place_of_run_message(message_id: str) -> tuple[str, int] | None:
+    """The run that has written the message with this id, and its number; None: a user has."""
+    found = _RUN_MESSAGE.fullmatch(message_id)
+    return (f"run_{found[1]}", int(found[2])) if found else None
 
 
 def step_id(run_id: str, index: int) -> str:
     """The id of the run's step number `index`."""
     return f"step_{run_id[4:]}_{index}"
+
+
+def step_number(run_id: str, step_id: str) -> int | None:
+    """The number of the run's step with this id; None: it is not one of this run's."""
+    found = re.fullmatch(f"step_{re.escape(run_id[4:])}_(0|[1-9][0-9]{{0,8}})", step_id)
+    return int(found[1]) if found else None
 
 
 def call_id(run_id: str, turn: int, index: int) -> str:
@@ -112,9 +133,20 @@ def attached_file_id(name: str, content: bytes) -> str:
     return f"file_{digest[:32]}"
 
 
+def new_file_id() -> str:
+    """A random id for a file that users upload, in a random bucket."""
+    random = secrets.token_bytes(14)
+    return f"file-{random[0] % BUCKETS:02x}{random[1:].hex()}"
+
+
+def is_uploaded_file_id(id: str) -> bool:
+    """Whether it can be that of an uploaded file."""
+    return _UPLOADED.fullmatch(id) is not None
+
+
 def is_attached_file_id(id: str) -> bool:
-    """Whether it is one of these, and not an id of the provider's."""
-    return _ATTACHED.fullmatch(id) is not None
+    """Whether it is one of ours that messages name, and not an id of the provider's."""
+    return _ATTACHED.fullmatch(id) is not None or is_uploaded_file_id(id)
 
 
 def new_assistant_id() -> str:
@@ -126,6 +158,11 @@ def new_assistant_id() -> str:
 def named_assistant_id(name: str) -> str:
     """The id of an assistant that was never created: it follows from the name."""
     return f"asst_{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+
+
+def is_assistant_id(id: str) -> bool:
+    """Whether it is an id as ours are."""
+    return _ASSISTANT.fullmatch(id) is not None
 
 
 def checked_run_id(id: str) -> str:
@@ -148,6 +185,11 @@ def checked_thread_id(id: str) -> str:
     if not isinstance(id, str) or not _THREAD.fullmatch(id):
         raise errors.ThreadNotFound(f"{id!r} is not a thread's id (thread_ and 32 hex digits).")
     return id
+
+
+def is_run_id(id: str) -> bool:
+    """Whether it is an id as our runs have it."""
+    return _RUN.fullmatch(id) is not None
 
 
 def is_thread_id(id: str) -> bool:

@@ -20,6 +20,7 @@ from threadmill_shared.instructions.parts import (
     rendered,
     source,
 )
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.changes import EnqueueCommand, WhenBusy, content_digest
@@ -37,6 +38,7 @@ from threadmill_shared.records.fingerprints import (
     fingerprint,
     restored,
 )
+from threadmill_shared.records.messages import NewMessage
 from threadmill_shared.records.texts import check_key, check_text
 from threadmill_shared.records.thread import ThreadRef
 from threadmill_shared.settings import DEFAULT_MODEL, FIRST_DEFAULT_MODEL, Settings
@@ -51,6 +53,7 @@ _OTHER_OPTIONS = (
     "model",
     "instructions",
     "additional_instructions",
+    "additional_messages",
     "tools",
     "additional_tools",
     "event_handler_class",
@@ -105,6 +108,8 @@ class RunRequest:
     """Where the options' `response_format` is the schema of a result that has to fit it."""
     attached: Attached = NOTHING
     """Files that go with the message."""
+    additional: tuple[NewMessage, ...] = ()
+    """Messages that enter the thread before it."""
 
 
 def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
@@ -124,6 +129,8 @@ def enqueue_command(request: RunRequest, settings: Settings) -> EnqueueCommand:
         create_thread=thread.create,
         thread_metadata=thread.metadata,
         thread_key=thread.key,
+        thread_tool_resources=thread.tool_resources,
+        additional=request.additional,
         request=snapshot,
         message_id=ids.new_message_id(),
         message=request.message,
@@ -233,6 +240,7 @@ def _digest(request: RunRequest, snapshot: RunSnapshot) -> str:
         # What not every run has is left out, so that the others keep the digest they always had.
         *([[tool.model_dump() for tool in snapshot.hosted]] if snapshot.hosted else ()),
         *([request.attached.named()] if request.attached else ()),
+        *([[one.digested() for one in request.additional]] if request.additional else ()),
         snapshot.options.model_dump(),
     )
 
@@ -320,8 +328,12 @@ def _check_instructions(given: Any, name: str) -> None:
 
 def _parts(request: RunRequest) -> list[Instructions]:
     own = request.instructions
-    first = Template(request.definition.instructions) if own is None else own
+    first = _template_or_text(request.definition.given_instructions()) if own is None else own
     return [part for part in (first, request.additional_instructions) if part and source(part)]
+
+
+def _template_or_text(given: str) -> Instructions:
+    return given if isinstance(given, PlainText) else Template(given)
 
 
 def _instructions(request: RunRequest) -> str:

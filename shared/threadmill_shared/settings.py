@@ -113,6 +113,17 @@ class Settings(BaseModel):
     index: str | None = None
     """Keys of threads' metadata that `Thread.list` can select by, with commas between them."""
 
+    api_key: SecretStr | None = None
+    """What clients of a gateway must send; unset: it serves programs of its own machine only."""
+    gateway_context: bool = False
+    """Whether they may set a run's context, from which tools read who the user is."""
+    gateway_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Size of a request's body, in bytes."""
+    gateway_requests: int = Field(default=1000, ge=1)
+    """Requests that a gateway serves at a time; open streams are not counted."""
+    gateway_streams: int = Field(default=1000, ge=1)
+    """Streams that it has open at a time."""
+
     @model_validator(mode="before")
     @classmethod
     def _with_environment(cls, given: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ pytestmark = [
         {"result_type": list[int]},
         {"image_files": ["https://example.org/cat.png"]},
         {"idempotency_key": "only once", "context": {"user": "eve"}},
+        {"additional_messages": [{"role": "assistant", "content": "How may I help you?"}]},
     ],
     ids=lambda options: ", ".join(options) or "nothing",
 )
@@ -69,6 +70,106 @@ def test_a_threads_metadata_is_kept_by_the_run_that_makes_it_and_can_be_read_bac
     Thread(key="support", metadata={"team": "red"}).create()
 
     assert Thread(key="support").refresh().metadata == {"team": "blue"}
+
+
+def test_a_runs_metadata_is_changed_by_any_handle_of_it() -> None:
+    made = Assistant(name="plain").enqueue("Hello!", metadata={"order": "7"})
+    loaded = Run.load(made.id)
+    assert loaded.metadata == made.metadata == {"order": "7"}
+
+    loaded.metadata["order"] = "8"
+    assert loaded.save() is loaded
+    made.cancel()
+
+    assert made.metadata == {"order": "7"}
+    assert made.refresh().metadata == {"order": "8"}
+    made.metadata = {}
+    made.save()
+    [listed] = made.list(thread=made.thread_id)
+    assert listed.metadata == {}
+
+
+def test_metadata_of_a_run_that_cannot_be_stored_is_refused() -> None:
+    run = Assistant(name="plain").enqueue("Hello!")
+    run.metadata = {"order": 7}  # type: ignore[dict-item]  # that is the point
+    with pytest.raises(TypeError, match="A text in a run's metadata must be a str, not int"):
+        run.save()
+    run.metadata = ["order"]  # type: ignore[assignment]  # likewise
+    with pytest.raises(TypeError, match="A run's metadata must be a dict, not list"):
+        run.save()
+    with pytest.raises(errors.RunNotFound):
+        Run("run_00" + "0" * 30, run.thread_id).save()
+    assert run.refresh().metadata == {}
+
+
+def test_a_handle_says_when_its_run_expires_and_was_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THREADMILL_QUEUE_SECONDS", "100")
+    run = Assistant(name="plain").enqueue("Hello!")
+    assert run.created_at is not None
+    assert run.expires_at is not None
+    assert run.created_at + 100 <= run.expires_at <= run.created_at + 101
+    assert run.cancelled_at is None
+
+    run.cancel()
+    run.refresh()
+
+    assert (run.expires_at, run.cancelled_at) == (None, run.ended_at)
+
+
+def test_a_run_brings_messages_that_come_before_its_own() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    told = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hello, Eve."}]
+    run = ai.enqueue("How are you?", thread, additional_messages=told)
+    found = thread.get_messages()
+    assert [(one.role, one.text) for one in found] == [
+        *(("user", "Hello!"), ("assistant", "Hello, Eve."), ("user", "How are you?")),
+    ]
+    assert [one.run_id for one in found[:2]] == [None, None]
+    assert [one.text for one in run.messages] == ["How are you?"]
+    assert run.text == ""
+
+
+def test_an_additional_message_that_cannot_be_is_refused_and_nothing_is_written() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    for wrong in ({"role": "system", "content": "x"}, {"role": "user", "content": ""}):
+        with pytest.raises(errors.BadMessage):
+            ai.enqueue(
+                "Hello!", thread, additional_messages=[{"role": "user", "content": "a"}, wrong]
+            )
+    with pytest.raises(TypeError, match="must be a list"):
+        ai.enqueue("Hello!", thread, additional_messages="Hello!")  # type: ignore[arg-type]
+    assert thread.runs() == thread.get_messages() == []
+
+
+def test_additional_messages_belong_to_what_an_idempotency_key_names() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+
+    def enqueue(*texts: str) -> Run:
+        told = [{"role": "user", "content": text} for text in texts]
+        return ai.enqueue("Go!", thread, idempotency_key="one", additional_messages=told)
+
+    assert enqueue("a", "b").id == enqueue("a", "b").id
+    for others in (["a"], ["b", "a"], []):
+        with pytest.raises(errors.IdempotencyMismatch):
+            enqueue(*others)
+
+
+def test_a_threads_runs_are_read_in_pages() -> None:
+    thread, ai = Thread(), Assistant(name="plain")
+    made = [ai.enqueue(text, thread).id for text in "abcde"]
+
+    def page(limit: int = 20, **cursors: str) -> list[str]:
+        return [run.id for run in thread.runs(limit, **cursors)]
+
+    assert page() == made
+    assert page(2) == made[3:]
+    assert page(2, before=made[3]) == made[1:3]
+    assert page(2, after=made[0]) == made[1:3]
+    assert page(after=made[0], before=made[3]) == made[1:3]
+    with pytest.raises(errors.RunNotFound):
+        thread.runs(before=ai.enqueue("elsewhere").id)
 
 
 def test_a_thread_that_is_not_stored_has_nothing_to_refresh() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.conftest import Lasting
 from tests.support.processes.script import Script
 
-from threadmill import Assistant, Run, Template, Thread, errors
+from threadmill import Assistant, PlainText, Run, Template, Thread, errors
 from threadmill.testing import StandIn
 
 pytestmark = pytest.mark.any_api
@@ -75,6 +75,13 @@ def test_what_get_instructions_returns_is_a_template(returns: Any, standin: Stan
     assert instructions(standin) == [f"plain: t0k3n\n\n{TEXT}"]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_assistants_own_text_is_sent_as_it_is(way: str, standin: StandIn) -> None:
+    WAYS[way](Assistant(name="plain", instructions=PlainText(TEXT)), context=CONTEXT)
+    WAYS[way](Desk(name="plain", returns=PlainText(TEXT)), context=CONTEXT)
+    assert instructions(standin) == [TEXT, TEXT]
+
+
 @pytest.mark.usefixtures("standin")
 def test_a_key_tells_a_text_from_a_template() -> None:
     ai, thread = Assistant(name="plain"), Thread()
@@ -90,13 +97,14 @@ def test_a_key_tells_a_text_from_a_template() -> None:
 def test_a_text_that_looks_like_a_template_is_told_of_once_and_not_quoted() -> None:
     script = Script.of_source("""
         import contextlib, io, logging
-        from threadmill import Assistant, Template
+        from threadmill import Assistant, PlainText, Template
 
         told = io.StringIO()
         logging.basicConfig(stream=told)
         ai = Assistant(name="plain")
         ai.enqueue("Hello!", instructions='{"price": 3} {# none #}')
         ai.enqueue("Hello!", instructions=Template("{{ self_.name }}"))
+        Assistant(name="plain", instructions=PlainText("{{ eve }}")).enqueue("Hello!")
         assert not told.getvalue(), told.getvalue()
         for _ in range(2):
             ai.enqueue("Hello!", additional_instructions="Call me {{ eve }}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -297,6 +298,7 @@ def test_each_save_of_a_change_gives_the_next_version_to_whoever_loads_it(
     registered.save()  # nothing has changed
     loaded = Assistant.load(registered.id, tools=[])
     assert loaded.instructions == "Sing."
+    assert loaded.created_at == registered.created_at == pytest.approx(time.time(), abs=600)
     assert loaded.enqueue("Hello!").cancel().refresh().assistant_version == 2
     loaded.model = "another-model"
     loaded.save()

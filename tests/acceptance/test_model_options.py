@@ -128,6 +128,52 @@ def test_a_run_is_incomplete_when_its_turns_have_sent_more_than_allowed(
     if status == "incomplete":
         assert ended["incomplete_details"]["reason"] == "max_prompt_tokens"
 
+    assert_thread_goes_on(standin, thread)
+
+
+def assert_thread_goes_on(standin: StandIn, thread: Thread) -> None:
     standin.brain = scripted("Fine.")
     again = Assistant().say("Again", thread=thread, event_handler_class=None, timeout=30)
     assert again.text == "Fine."
+
+
+def writing(*completion_tokens: int) -> Any:
+    """A brain that calls a function in each turn but the last."""
+    used = [Usage(10, tokens, 10 + tokens) for tokens in completion_tokens]
+    calls = [Reply([Call("add", {"a": 1})], usage=one) for one in used[:-1]]
+    return scripted(*calls, Reply([Text("Done.")], usage=used[-1]))
+
+
+def most_tokens(body: dict[str, Any]) -> int | None:
+    """How much the model may write, in either API."""
+    return body.get("max_output_tokens", body.get("max_completion_tokens"))
+
+
+@pytest.mark.parametrize(
+    ("most", "written", "allowed", "status"),
+    [
+        (100, (40, 60), [100, 60], "completed"),
+        (100, (40, 44, 16), [100, 60, 16], "completed"),
+        (100, (40, 45, 15), [100, 60], "incomplete"),
+        (100, (40, 70, 10), [100, 60], "incomplete"),
+        (16, (16, 1), [16], "incomplete"),
+        (None, (1000, 1000), [None, None], "completed"),
+    ],
+)
+def test_a_model_may_write_in_each_turn_what_the_others_have_left(
+    standin: StandIn,
+    most: int | None,
+    written: tuple[int, ...],
+    allowed: list[int | None],
+    status: str,
+) -> None:
+    standin.brain = writing(*written)
+    thread = Thread()
+    run = Assistant(tools=[add]).say(
+        "Hi", thread=thread, event_handler_class=None, timeout=30, max_completion_tokens=most
+    )
+    assert [most_tokens(one.body) for one in standin.requests] == allowed
+    assert run.status == status
+    assert run.incomplete_reason == ("max_completion_tokens" if status == "incomplete" else None)
+    assert all(call.output is not None for step in run.steps for call in step.tool_calls)
+    assert_thread_goes_on(standin, thread)

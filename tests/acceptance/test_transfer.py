@@ -385,7 +385,8 @@ def test_all_that_is_not_kept_is_named(file: Path) -> None:
     pictures = [message(n, n, content=[image, image], mood="good") for n in (1, 2)]
     write(file, ai, thread, *pictures, message(3, 3, completed_at=4, mood=None))
     found = import_file(file)
-    assert found.left_out == ["asst_abc123 (Math Tutor): strict of add, file_ids"]
+    assert found.left_out == ["asst_abc123 (Math Tutor): file_ids"]
+    assert Assistant.load("asst_abc123").tools[0].strict is True
     assert found.dropped == {
         "thread: tool_resources": 1,
         "message: image_file": 2,
@@ -629,6 +630,17 @@ def _items(file: Path) -> list[Any]:
 
 
 @pytest.mark.usefixtures("elsewhere")
+def test_metadata_that_were_changed_are_written_as_they_are_now(tmp_path: Path) -> None:
+    thread = Thread(metadata={"team": "blue"}).create(["zero", "one"])
+    thread.save_message(thread.get_messages()[0].id, {"rating": "up"})
+    thread.metadata = {"team": "red"}
+    thread.save()
+
+    export_file(output := tmp_path / "out.jsonl", [thread])
+
+    assert [line["metadata"] for line in read(output)] == [{"team": "red"}, {"rating": "up"}, {}]
+
+
 def test_a_call_without_an_output_is_left_out(file: Path) -> None:
     call = {
         "type": "tool_call", "id": "call_1", "provider_id": "call_1", "name": "add",

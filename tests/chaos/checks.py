@@ -10,6 +10,7 @@ from typing import Any
 from tests.chaos.ledger import Line
 from tests.chaos.logs import StoredRun
 from tests.chaos.says import Say
+from tests.support.event_order import violations
 from tests.support.store.leaks import TERMINAL
 
 ONCE = ("pay", "note", "sign")
@@ -103,6 +104,12 @@ def broken_logs(runs: Runs) -> Iterator[str]:
         for _, record in run.records:
             story.tell(record)
         yield from (f"{run.id}: {what}" for what in story.wrong)
+
+
+def events_out_of_order(runs: Runs) -> Iterator[str]:
+    """What clients of the Assistants API would not read, or read wrongly."""
+    for run in runs.values():
+        yield from (f"{run.id}: {what}" for what in violations(run.events))
 
 
 class _Story:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +11,15 @@ from pydantic_core import from_json
 from tests.support.store.contents import Contents
 from tests.support.store.leaks import TERMINAL
 
+from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.records.items import message_text
-from threadmill_shared.records.log import LogEntry, record_values
+from threadmill_shared.records.log import (
+    LogEntry,
+    MessageIncomplete,
+    abandoned_text,
+    record_values,
+)
+from threadmill_shared.records.run import RunRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +37,8 @@ class StoredRun:
     answers: list[str]
     """The assistant's messages in the thread."""
     entries: list[LogEntry]
+    record: RunRecord | None = None
+    """None: a test has made up the run."""
 
     @property
     def is_over(self) -> bool:
@@ -39,6 +48,24 @@ class StoredRun:
     def records(self) -> list[tuple[int, list[Any]]]:
         """Time and record as it is stored, in order."""
         return [(entry.at, record_values(one)) for entry in self.entries for one in entry.records]
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What its readers read; nothing if a test has made it up."""
+        if self.record is None:
+            return []
+        decoder = LogDecoder(self.record)
+        return [one for entry in self.entries for one in decoder.events(self._with_texts(entry))]
+
+    def _with_texts(self, entry: LogEntry) -> LogEntry:
+        """The entry; a message that was abandoned is given its text."""
+        records = [
+            one._replace(text=abandoned_text(self.entries, one.message))
+            if isinstance(one, MessageIncomplete) and one.text is None
+            else one
+            for one in entry.records
+        ]
+        return replace(entry, records=records)
 
     @cached_property
     def claims(self) -> list[int]:
@@ -120,6 +147,7 @@ def _stored_run(
         text,
         answers,
         [LogEntry.read(str(last), fields) for last, fields in log.items()],
+        RunRecord.read(run_id, run),
     )
 
 

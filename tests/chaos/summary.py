@@ -71,6 +71,7 @@ class Summary:
         yield "wrong answers", checks.wrong_answers(runs)
         yield "invariants broken", broken(found.contents)
         yield "events lost or doubled", [*checks.broken_logs(runs), *found.reader_differences]
+        yield "events out of order", checks.events_out_of_order(runs)
         yield "finished tool calls seen twice", checks.repeated_calls(runs, found.calls)
         yield "tool outputs that nobody gave", checks.wrong_outputs(runs, found.calls)
         yield "threads stuck", self._stuck()

@@ -148,6 +148,7 @@ def talking(ai: Assistant, thread: Thread) -> None:
     )
     assert_type(ai.enqueue("Hello!", thread, "reject", "monday", {"user": 7}), Run)
     ai.enqueue("Hello!", result_type=Place, temperature=0)
+    ai.enqueue("Hello!", additional_messages=[{"role": "user", "content": "I am Eve."}])
     ai.enqueue("Hello!", instructions=Template("{{ self_.name }}"), additional_instructions=None)
     assert_type(ai.enqueue_many(["Hello!"]), list[Run])
     job: Job = {"message": "Hello!", "thread": thread, "temperature": 0, "image_files": ["a.png"]}
@@ -177,6 +178,7 @@ def threads(ai: Assistant) -> None:
     assert_type(thread.run(assistant=ai, event_handler_class=PrintHandler, timeout=3), Run)
     assert_type(thread.enqueue(ai, "queue", temperature=1), Run)
     assert_type(thread.runs(limit=3), list[Run])
+    assert_type(thread.runs(20, before="run_1", after="run_2"), list[Run])
     with Thread() as entered:
         assert_type(entered, Thread)
     thread.delete()
@@ -201,6 +203,8 @@ def runs(run: Run) -> None:
     assert_type(run.wait(timeout=3), Run)
     assert_type(run.refresh(), Run)
     assert_type(run.cancel(), Run)
+    assert_type(run.metadata, dict[str, str])
+    assert_type(run.save(), Run)
     assert_type(run.events(after=3), Iterator[Event])
     assert_type(run.messages, list[Message])
     assert_type(run.steps, list[Step])
@@ -236,6 +240,7 @@ async def runs_async(run: Run) -> None:
     assert_type(await run.wait_async(3), Run)
     assert_type(await run.refresh_async(), Run)
     assert_type(await run.cancel_async(), Run)
+    assert_type(await run.save_async(), Run)
     assert_type(await run.submit_tool_outputs_async({"call_1": {"n": 1}}), Run)
     assert_type(await run.approve_async("call_1"), Run)
     assert_type(await run.reject_async("call_1"), Run)

@@ -9,7 +9,7 @@ import pytest
 
 from threadmill_shared import ids
 from threadmill_shared.errors import ModelRefused
-from threadmill_shared.records.files import File, FileFailure, FileInfo
+from threadmill_shared.records.files import FileContent, FileFailure, FileInfo
 from threadmill_shared.records.items import Item, image_part, text_part
 from threadmill_workers.execution import attached_images
 from threadmill_workers.execution.attached_images import AttachedImages, ShownImages
@@ -33,13 +33,13 @@ class Files:
     """The files of a thread, and what was read of them."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, File] = {}
+        self.kept: dict[str, FileContent] = {}
         self.read: list[str] = []
         self.files = self
 
     def add(self, name: str, size: int = IMAGE, begin: bytes = PNG) -> str:
         content = begin + b"x" * (size - len(begin))
-        file = File(ids.attached_file_id(name, content), name, content)
+        file = FileContent(ids.attached_file_id(name, content), name, content)
         self.kept[file.id] = file
         return file.id
 
@@ -47,7 +47,7 @@ class Files:
         kept = [self.kept[id] for id in file_ids if id in self.kept]
         return {one.id: FileInfo(one.id, one.name, len(one.content), "png") for one in kept}
 
-    async def read_attached(self, _: str, file_id: str) -> File | None:
+    async def read_attached(self, _: str, file_id: str) -> FileContent | None:
         self.read.append(self.kept[file_id].name)
         return self.kept[file_id] if self.kept[file_id].content else None
 
@@ -173,7 +173,7 @@ async def test_an_image_that_is_left_out_and_gone_fails_no_run() -> None:
     files = Files()
     old, *new = [files.add(f"{number}.png") for number in range(7)]
     kept = files.kept[old]
-    files.kept[old] = File(old, kept.name, b"")
+    files.kept[old] = FileContent(old, kept.name, b"")
     infos = files.attached_infos
 
     async def claimed(thread_id: str, file_ids: list[str]) -> dict[str, FileInfo]:
@@ -245,7 +245,7 @@ async def test_an_unreadable_image_fails_the_run_of_its_turn_only(how: str) -> N
         del files.kept[id]
         name = id
     elif how == "without its pieces":
-        files.kept[id] = File(id, "a.png", b"")
+        files.kept[id] = FileContent(id, "a.png", b"")
 
     with pytest.raises(ModelRefused, match=name):
         await show(files, said("See", id, run_id=RUN), failures=failures)

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from threadmill import Assistant
+from threadmill.runs.registration import fields_of
 from threadmill.transfer.dropped import dropped_of_assistant
 from threadmill.transfer.index import FileIndex
 from threadmill.transfer.lines import AssistantLine, MessageLine, read_line
+from threadmill.transfer.objects import assistant
 from threadmill_shared.errors import CallerError
+from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.objects import Message
 
 Json = dict[str, Any]
@@ -170,3 +174,33 @@ def test_the_reason_names_the_field(changes: Json, reason: str) -> None:
 def test_the_reason_names_the_tool(tools: list[Json], reason: str) -> None:
     with pytest.raises(CallerError, match=reason):
         read_line(json.dumps(ASSISTANT | {"tools": tools}).encode())
+
+
+def shown(line: Json) -> Json:
+    """What is shown of an assistant that was imported."""
+    found = read_line(json.dumps(line).encode())
+    assert isinstance(found, AssistantLine)
+    return assistant(found.definition())
+
+
+def test_an_assistant_is_shown_as_it_was_given() -> None:
+    options = {"max_num_results": 5, "ranking_options": {"score_threshold": 0.5, "ranker": "auto"}}
+    schema = {"type": "object", "properties": {}}
+    add = {"name": "add", "description": "Add.", "parameters": schema, "strict": True}
+    line = ASSISTANT | {
+        "instructions": "Use {{ braces }}.\r\n",
+        "tools": [
+            {"type": "function", "function": add},
+            {"type": "file_search", "file_search": options},
+            {"type": "code_interpreter"},
+        ],
+    }
+    same = line.keys() - {"created_at", "top_p"}
+    assert {name: shown(line)[name] for name in same} == {name: line[name] for name in same}
+
+
+def test_an_assistant_without_a_name_has_none() -> None:
+    assert shown(ASSISTANT | {"name": None})["name"] is None
+    found = Definition(id="asst_1", name="", model="m")
+    assert assistant(found)["name"] == ""
+    assert Assistant(**fields_of(found, Assistant.model_fields)).name == "asst_1"

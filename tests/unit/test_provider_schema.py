@@ -392,3 +392,8 @@ def test_more_tools_than_a_request_can_have_are_refused():
     assert len(specs([made(number) for number in range(128)])) == 128
     with pytest.raises(BadTool, match=r"129 tools.*at most 128"):
         specs([made(number) for number in range(129)])
+
+
+def test_whether_a_function_is_strict_is_yes_no_or_open() -> None:
+    with pytest.raises(BadTool, match="'ping': 'strict' must be true, false or null"):
+        external_spec({"type": "function", "name": "ping", "strict": "yes"})

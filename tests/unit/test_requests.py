@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records.items import text_part
-from threadmill_shared.tools import ToolSpec
+from threadmill_shared.tools import ToolSpec, external_spec
 from threadmill_workers.models.chat_request import chat_body
 from threadmill_workers.models.responses_request import responses_body
 
@@ -101,6 +101,18 @@ def test_the_least_request_sends_nothing_that_was_not_given():
         "stream_options": {"include_usage": True},
         "messages": [{"role": "user", "content": "Hello"}],
     }
+
+
+@pytest.mark.parametrize("strict", [True, False, None])
+def test_whether_a_function_is_strict_is_sent_as_it_was_given(strict: bool | None):
+    schema = {**SCHEMA, "required": ["n"], "additionalProperties": False}
+    function = {"name": "add", "description": "", "parameters": schema}
+    spec = external_spec({"type": "function", "function": {**function, "strict": strict}})
+    asked = request(message("user", "Hello"), tools=[spec])
+    assert responses(asked)["tools"] == [{"type": "function", **function, "strict": strict is True}]
+    given = {**function, "strict": True} if strict else function
+    assert chat(asked)["tools"] == [{"type": "function", "function": given}]
+    assert spec.api_form() == {"type": "function", "function": given}
 
 
 def test_every_option_has_its_name_in_either_api():

@@ -11,8 +11,9 @@ import pytest
 
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts import texts
+from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScripts
-from threadmill_shared.store.scripts.lists import ListScripts
+from threadmill_shared.store.scripts.lists import ListScripts, delete_listed
 from threadmill_shared.store.scripts.loader import script
 from threadmill_shared.store.scripts.parked_runs import ParkedRunScripts
 from threadmill_shared.store.scripts.runs import RunScripts
@@ -22,7 +23,8 @@ from threadmill_shared.store.scripts.workers import WorkerScripts
 KEYS = Keys("tm")
 RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30
-OF_KEYS = {"idempotency_key", "place", "created", "registered", "index"}
+FILE_ID = "file-00" + "a" * 26
+OF_KEYS = {"idempotency_key", "place", "created", "registered", "deleted", "index", "record"}
 """Arguments that only a key is made of."""
 OF_APPEND = {"run_id": RUN_ID, "token": "token"}
 """What all appends of one holder have in common."""
@@ -39,6 +41,9 @@ NAMED_KEYS = {
     "place": "place",
     "created": "created",
     "registered": "registered",
+    "deleted": "deleted",
+    "record": "record",
+    "file": KEYS.file(FILE_ID),
     "index": "index",
     "first": "first of restnames",
     "expiring": "first of restexpiring",
@@ -49,7 +54,7 @@ NAMED_KEYS = {
 """What a key of a header is, for the arguments that `values` gives."""
 FAMILIES = (
     *(RunScripts, HeldRunScripts, ParkedRunScripts, ThreadScripts, WorkerScripts),
-    ListScripts,
+    *(ListScripts, FileScripts),
 )
 
 
@@ -62,6 +67,7 @@ def calls() -> list[tuple[str, Callable[..., Any]]]:
     found: list[tuple[str, Callable[..., Any]]] = [
         ("compare_and_set", texts.compare_and_set),
         ("create_assistant", texts.create_assistant),
+        ("delete_listed", delete_listed),
         ("replace_text", texts.replace_text),
         ("append", AppendScript(KEYS, run_id=RUN_ID, token="token").append),
     ]
@@ -74,7 +80,8 @@ def calls() -> list[tuple[str, Callable[..., Any]]]:
 
 def values(call: Callable[..., Any]) -> dict[str, Any]:
     """A value for each argument, which no other one has."""
-    ids = {"run_id": RUN_ID, "thread_id": THREAD_ID, "rest": ["first of rest", "second of rest"]}
+    ids = {"run_id": RUN_ID, "thread_id": THREAD_ID, "file_id": FILE_ID}
+    ids |= {"rest": ["first of rest", "second of rest"]}
     given: dict[str, Any] = {}
     for at, (name, parameter) in enumerate(inspect.signature(call).parameters.items()):
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, f"{name} is taken by position"

@@ -21,7 +21,17 @@ WRITES = {"HSET", "HDEL", "HINCRBY", "HSETNX"}
 NAMED_BY_CALLERS = {"end_field", "unpack(fields)", "unpack(rest)"}
 """Fields whose names come from Python: they are looked for in its sources, below."""
 FROM_PYTHON = {
-    *("request", "queue", "limit_ms", "park_ms", "approval_ms", "log_ms", "run_ms", "context"),
+    *(
+        "messages",
+        "request",
+        "queue",
+        "limit_ms",
+        "park_ms",
+        "approval_ms",
+        "log_ms",
+        "run_ms",
+        "context",
+    ),
     *("parent", "turn", "next_step", "next_message", "usage", "deaths", "call_deaths", "data"),
     *("open_message", "message_step", "handed_over", "reason", "last_error"),
 }
@@ -119,5 +129,6 @@ def test_every_key_that_a_script_builds_is_listed() -> None:
 
 def test_every_field_that_a_record_shows_is_listed() -> None:
     read = {"is_forced": "forced", "waiting_message": "message"}
+    read |= {"waiting_messages": "messages"}
     shown = {read.get(name, name) for name in RunRecord.__dataclass_fields__}
     assert shown - {"id", "unreadable"} <= set(listed_fields())

@@ -14,9 +14,10 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from importlib import import_module
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from threadmill_shared import errors
 from threadmill_shared.broker.app import check_certificate
@@ -48,7 +49,11 @@ __all__ = [
     "logs_json",
     "model_factory",
     "run_worker",
+    "serving_metrics",
 ]
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 logger = logging.getLogger("threadmill.worker")
 
@@ -139,6 +144,19 @@ def _incomplete_install(error: ImportError) -> errors.NotConfigured:
     return errors.NotConfigured(
         f"A worker needs the {error.name} package: {install_command('worker')}."
     )
+
+
+@contextlib.contextmanager
+def serving_metrics(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
+    """Serve a process's metrics for Prometheus, as a worker does its own, during the block."""
+    from threadmill_workers.metrics.server import MetricsServer  # noqa: PLC0415  as for workers
+
+    server = MetricsServer.start(registry, host, port)
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()
 
 
 def run_worker(

@@ -8,7 +8,7 @@ from threadmill.cli.approvals import approve, reject
 from threadmill.cli.assistants import assistants
 from threadmill.cli.cancel import cancel
 from threadmill.cli.chat import chat
-from threadmill.cli.demo import demo
+from threadmill.cli.demo.command import demo
 from threadmill.cli.dev import dev
 from threadmill.cli.doctor import doctor
 from threadmill.cli.exporting import export
@@ -17,6 +17,7 @@ from threadmill.cli.health import health
 from threadmill.cli.importing import import_
 from threadmill.cli.runs import runs
 from threadmill.cli.say import say
+from threadmill.cli.serve import serve
 from threadmill.cli.show import show
 from threadmill.cli.status import status
 from threadmill.cli.tail import tail
@@ -28,6 +29,7 @@ from threadmill.cli.workers import tools, workers
 COMMANDS: list[click.Command] = [
     worker,
     dev,
+    serve,
     doctor,
     demo,
     say,

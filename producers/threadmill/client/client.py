@@ -282,6 +282,16 @@ class Client:
         await self.store.wait_for_replica(run_id)
         self._sender.send(send)
 
+    async def submit_all(self, run_id: str, outputs: Sequence[tuple[str, str]]) -> None:
+        """Submit outputs of several calls, all or none, and send the run if it continues.
+
+        Raises:
+            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as their names say.
+        """
+        send = await self.store.parked_runs.submit_all(run_id, outputs, whole=False)
+        await self.store.wait_for_replica(run_id)
+        self._sender.send(send)
+
     async def approve(self, run_id: str, call_id: str) -> None:
         """Approve a parked run's call, and send the run if it continues.
 

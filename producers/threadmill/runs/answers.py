@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import errors
 from threadmill_shared.records.texts import check_text
-from threadmill_shared.store.parked_runs import CallOutcome, rejection
+from threadmill_shared.store.parked_runs import rejection
 from threadmill_shared.tools import render_output
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def submit_outputs(
     client: Client, run_id: str, outputs: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 ) -> None:
-    """Submit outputs of calls, those first that will be rejected, so that nothing is stored.
+    """Submit outputs of calls, all or none.
 
     Args:
         client: how the store is reached.
@@ -28,10 +28,7 @@ async def submit_outputs(
         NotWaiting, CallTaken, OutputMismatch, ToolError, TooLarge: see `Run.submit_tool_outputs`.
     """
     texts = {id: _text(value, client) for id, value in _by_call(outputs).items()}
-    parked = await client.call(client.store.parked_runs.calls(run_id))
-    waiting = {call.id for call in parked if call.waits_for == "output"}
-    for call_id in sorted(texts, key=waiting.__contains__):
-        await client.call(client.submit(run_id, call_id, CallOutcome(texts[call_id])))
+    await client.call(client.submit_all(run_id, list(texts.items())))
 
 
 async def approve_call(client: Client, run_id: str, call_id: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.files import (
     MOST_IMAGE_BYTES,
-    File,
+    FileContent,
     data_url_bytes,
     harmless_name,
     image_type,
@@ -38,6 +39,7 @@ async def read_files(
     Raises:
         TypeError: one of them is not a list of paths.
         BadMessage: a file cannot be read, is empty, or must be an image and is not one.
+        FileNotFound: there is no uploaded file with an id that is given in place of a path.
         TooLarge: there are too many, one is larger than `THREADMILL_FILE_BYTES`, or the images are
             together larger than a request can be.
         Unsupported: the provider has no hosted tools that could read it.
@@ -55,8 +57,14 @@ async def read_files(
     for tool, paths in given.items():
         if paths:
             check_hosted(f"{tool}_files", client.settings)
-    read: Attached = await client.call(asyncio.to_thread(_read, given, images, client.settings))
-    return read
+    uploaded = {
+        file: await client.call(client.store.uploaded_files.content(file))
+        for file in dict.fromkeys([*chain(*given.values()), *images])
+        if ids.is_uploaded_file_id(file)
+    }
+    read = _Reader(uploaded, client.settings)
+    found: Attached = await client.call(asyncio.to_thread(read.all, given, images))
+    return found
 
 
 def _checked(name: str, files: Any) -> list[str]:
@@ -71,44 +79,58 @@ def _checked(name: str, files: Any) -> list[str]:
     return [str(file) for file in files]
 
 
-def _read(given: dict[str, list[str]], images: list[str], settings: Settings) -> Attached:
-    files: dict[str, File] = {}
-    tools: dict[str, list[dict[str, str]]] = {}
-    for tool, paths in given.items():
-        for path in paths:
-            file = _file(path, settings)
-            files[file.id] = file
-            if {"type": tool} not in tools.setdefault(file.id, []):
-                tools[file.id].append({"type": tool})
-    parts = [_image(image, files, settings) for image in images]
-    _check_size(parts, files)
-    attachments = [
-        {
-            "file_id": id,
-            "tools": used_by,
-            "filename": files[id].name,
-            "bytes": len(files[id].content),
-        }
-        for id, used_by in tools.items()
-    ]
-    return Attached(tuple(files.values()), tuple(attachments), tuple(parts))
+class _Reader:
+    """Reads what one message attaches."""
 
+    def __init__(self, uploaded: Mapping[str, FileContent], settings: Settings) -> None:
+        """Nothing is read yet; `uploaded` are the files that are named by ids."""
+        self._uploaded = uploaded
+        self._settings = settings
+        self._files: dict[str, FileContent] = {}
 
-def _image(image: str, files: dict[str, File], settings: Settings) -> dict[str, Any]:
-    if image.startswith("https://"):
-        return {"type": "image_url", "image_url": {"url": image}}
-    if "://" in image[:10]:
-        raise errors.BadMessage(
-            f"An image must be a path or a URL that begins with https://, not {image!r}."
+    def all(self, given: Mapping[str, list[str]], images: list[str]) -> Attached:
+        """Files for tools, and images."""
+        tools: dict[str, list[dict[str, str]]] = {}
+        for tool, files in given.items():
+            for one in files:
+                file = self._file(one)
+                if {"type": tool} not in tools.setdefault(file.id, []):
+                    tools[file.id].append({"type": tool})
+        parts = [self._image(image) for image in images]
+        _check_size(parts, self._files)
+        attachments = [
+            {
+                "file_id": id,
+                "tools": used_by,
+                "filename": self._files[id].name,
+                "bytes": len(self._files[id].content),
+            }
+            for id, used_by in tools.items()
+        ]
+        return Attached(tuple(self._files.values()), tuple(attachments), tuple(parts))
+
+    def _file(self, path_or_id: str) -> FileContent:
+        file = self._uploaded.get(path_or_id) or read_path(
+            path_or_id, self._settings, errors.BadMessage
         )
-    file = _file(image, settings)
-    if image_type(file.content) is None:
-        raise errors.BadMessage(f"{image!r} must be a PNG, JPEG, GIF or WebP image.")
-    files[file.id] = file
-    return {"type": "image_file", "image_file": {"file_id": file.id}}
+        self._files[file.id] = file
+        return file
+
+    def _image(self, image: str) -> dict[str, Any]:
+        if image.startswith("https://"):
+            return {"type": "image_url", "image_url": {"url": image}}
+        if "://" in image[:10]:
+            raise errors.BadMessage(
+                f"An image must be a path, an uploaded file's id, or a URL that begins with "
+                f"https://, not {image!r}."
+            )
+        file = self._file(image)
+        if image_type(file.content) is None:
+            raise errors.BadMessage(f"{image!r} must be a PNG, JPEG, GIF or WebP image.")
+        return {"type": "image_file", "image_file": {"file_id": file.id}}
 
 
-def _check_size(parts: list[dict[str, Any]], files: dict[str, File]) -> None:
+def _check_size(parts: list[dict[str, Any]], files: dict[str, FileContent]) -> None:
     ids = [part["image_file"]["file_id"] for part in parts if part["type"] == "image_file"]
     size = sum(data_url_bytes(len(files[id].content)) for id in ids)
     if size > MOST_IMAGE_BYTES:
@@ -126,18 +148,24 @@ def _content(path: str, most: int) -> bytes:
         return opened.read(most)
 
 
-def _file(path: str, settings: Settings) -> File:
+def read_path(path: str, settings: Settings, error: type[errors.CallerError]) -> FileContent:
+    """A file of this machine.
+
+    Raises:
+        CallerError: it cannot be read, or is empty: an `error`.
+        TooLarge: it is larger than `THREADMILL_FILE_BYTES`.
+    """
     try:
         content = _content(path, settings.file_bytes + 1)
-    except OSError as error:
-        raise errors.BadMessage(f"{path!r} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise errors.BadMessage(f"{path!r} is not a path: {error}.") from error
+    except OSError as failed:
+        raise error(f"{path!r} cannot be read: {failed.strerror}.") from failed
+    except ValueError as failed:
+        raise error(f"{path!r} is not a path: {failed}.") from failed
     if not content:
-        raise errors.BadMessage(f"{path!r} is empty.")
+        raise error(f"{path!r} is empty.")
     if len(content) > settings.file_bytes:
         raise errors.TooLarge(
             f"{path!r} is larger than THREADMILL_FILE_BYTES allows ({settings.file_bytes})."
         )
     name = harmless_name(path)
-    return File(ids.attached_file_id(name, content), name, content)
+    return FileContent(ids.attached_file_id(name, content), name, content)

@@ -37,6 +37,16 @@ def check_limit(limit: Any) -> None:
         raise ValueError(f"limit must be 1 to 100, not {limit}.")
 
 
+def check_order(order: Any) -> None:
+    """Reject anything but the order of a page.
+
+    Raises:
+        ValueError: it is neither `asc` nor `desc`.
+    """
+    if order not in ("asc", "desc"):
+        raise ValueError(f"order must be 'asc' or 'desc', not {order!r}.")
+
+
 def check_after(after: Any) -> None:
     """Reject anything but the number of an event.
 

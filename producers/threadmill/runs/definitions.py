@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 from threadmill.runs.tool_list import ToolList, specs
 from threadmill_shared import ids
 from threadmill_shared.hosted_tools import HostedTool, hosted_tools
+from threadmill_shared.instructions.plain_text import stored_instructions
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.fingerprints import MOST_KEPT, ByIdentity, fingerprint, restored
 from threadmill_shared.records.model_options import MODEL_OPTIONS
@@ -87,7 +88,7 @@ def _fields(assistant: Any, version: int | None, own: Iterable[str], model: str)
         "version": version,
         "name": assistant.name,
         "description": assistant.description,
-        "instructions": assistant.instructions,
+        **stored_instructions(assistant.instructions),
         "model": model,
         "metadata": assistant.metadata,
         "response_format": assistant.response_format,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from threadmill_shared import errors
-from threadmill_shared.records.files import File, distinct_names
+from threadmill_shared.records.files import FileContent, distinct_names
 
 if TYPE_CHECKING:
     from threadmill.client.client import Client
@@ -72,7 +72,7 @@ async def download_file(
     return path
 
 
-def save(file: File, folder: Path) -> Path:
+def save(file: FileContent, folder: Path) -> Path:
     """Write a file under its name, or a similar one: existing files are not overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in distinct_names(file.name):

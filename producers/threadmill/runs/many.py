@@ -20,7 +20,7 @@ from threadmill.runs.request import PreparedRun, RequestedRun, prepare_run
 from threadmill_shared import errors
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import EnqueueCommand
-from threadmill_shared.records.files import File
+from threadmill_shared.records.files import FileContent
 from threadmill_shared.run_request import enqueue_command
 from threadmill_shared.tools import Tool
 
@@ -162,7 +162,7 @@ class _Files:
     """The files of one call, each kept in memory once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, File] = {}
+        self._known: dict[str, FileContent] = {}
         self._size = 0
 
     def shared(self, attached: Attached) -> Attached:
@@ -175,7 +175,7 @@ class _Files:
             return attached
         return replace(attached, files=tuple(map(self._shared, attached.files)))
 
-    def _shared(self, file: File) -> File:
+    def _shared(self, file: FileContent) -> FileContent:
         if file.id not in self._known:
             self._known[file.id] = file
             self._size += len(file.content)

@@ -25,6 +25,8 @@ class EnqueueOptions(TypedDict, total=False):
     """Replaces the assistant's; a str is sent unchanged, a `Template` is rendered."""
     additional_instructions: str | Template | None
     """Appended to the assistant's."""
+    additional_messages: Sequence[Mapping[str, Any]] | None
+    """Added to the thread with the run, before its own message: `role`, `content`, `metadata`."""
     tools: Sequence[Any] | None
     """Replaces the assistant's."""
     additional_tools: Sequence[Any]
@@ -34,6 +36,7 @@ class EnqueueOptions(TypedDict, total=False):
     temperature: float | None
     top_p: float | None
     max_completion_tokens: int | None
+    """The run ends as incomplete if its turns together would write more."""
     parallel_tool_calls: bool | None
     response_format: str | Mapping[str, Any] | None
     truncation_strategy: Mapping[str, Any] | None
@@ -93,6 +96,7 @@ class RequestOptions:
     model: str | None = None
     instructions: str | Template | None = None
     additional_instructions: str | Template | None = None
+    additional_messages: Sequence[Mapping[str, Any]] | None = None
     tools: Sequence[Any] | None = None
     additional_tools: Sequence[Any] = ()
     result_type: Any = None

@@ -70,7 +70,7 @@ class Registration:
             )
         registrant.note(new)
         try:
-            await registrant.assistants.create(new)
+            registrant.note(await registrant.assistants.create(new))
         except BaseException:
             registrant.note(None)
             raise
@@ -128,10 +128,11 @@ def fields_of(found: Definition, known: Collection[str]) -> dict[str, Any]:
         known: the fields of the assistant's class; others of a subclass are left out.
     """
     fields: dict[str, Any] = found.known()
-    for name in ("fields", "tools", "hosted", "version"):
-        del fields[name]
-    own = {name: value for name, value in found.fields.items() if name in known}
-    return {**fields, **own, "tools": [*found.tools, *found.hosted]}
+    for name in ("fields", "tools", "hosted", "version", "instructions_text"):
+        fields.pop(name, None)
+    fields["name"] = found.name or found.id  # the Assistants API allows an empty one
+    fields |= {"instructions": found.given_instructions(), "tools": [*found.tools, *found.hosted]}
+    return fields | {name: value for name, value in found.fields.items() if name in known}
 
 
 def refuse_unregistered(assistant: Registered, what: str) -> None:

@@ -13,9 +13,12 @@ from threadmill.runs.handles import AssistantHandle, ThreadHandle
 from threadmill.runs.options import RequestOptions
 from threadmill.runs.result_types import ResultType
 from threadmill.runs.tool_list import read_tools
+from threadmill_shared import records
 from threadmill_shared.instructions.parts import Instructions
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import Template
 from threadmill_shared.records.attachments import Attached
+from threadmill_shared.records.messages import NewMessage
 from threadmill_shared.run_request import RunRequest, check_model
 from threadmill_shared.tools import Tool
 
@@ -101,6 +104,7 @@ async def prepare_run(
         local_tools=() if client.has_own_worker else offered.function_names,
         result=None if expected is None else expected.form,
         attached=await _attached(client, options),
+        additional=await _additional(client, options),
     )
     return PreparedRun(request, offered.functions, expected)
 
@@ -155,7 +159,16 @@ def _instructions(
     if options.instructions is not None:
         return options.instructions
     own: Any = assistant.get_instructions(thread)  # a subclass may return a Template as well
-    return own if own is None or isinstance(own, Template) else Template(own)
+    return own if own is None or isinstance(own, Template | PlainText) else Template(own)
+
+
+async def _additional(client: Client, options: RequestOptions) -> tuple[NewMessage, ...]:
+    if options.additional_messages is None:
+        return ()
+    most = client.settings.max_message_bytes
+    read = records.new_messages.read_new_messages(options.additional_messages, max_bytes=most)
+    supplied: tuple[NewMessage, ...] = await client.call(client.store.uploaded_files.supply(read))
+    return supplied
 
 
 async def _attached(client: Client, options: RequestOptions) -> Attached:

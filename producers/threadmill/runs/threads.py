@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from threadmill.client.current import current_client
+from threadmill.runs.checks import check_limit
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.objects import Message
+from threadmill_shared.records.page import OrderedPage, PageQuery
+from threadmill_shared.records.run import RunRecord
 from threadmill_shared.records.thread import ThreadRecord, ThreadRef
 from threadmill_shared.run_request import check_message
 from threadmill_shared.store.replies import thread_not_found
@@ -25,6 +28,24 @@ async def read_thread(thread_id: str) -> ThreadRecord:
     if record is None:
         raise thread_not_found(thread_id)
     return record
+
+
+async def run_ids(thread_id: str, limit: int, before: str | None, after: str | None) -> list[str]:
+    """The ids of a page of a thread's runs, oldest first; see `Thread.runs`.
+
+    Raises:
+        TypeError, ValueError: the limit is not 1 to 100.
+        RunNotFound: the thread has no run `before` or `after`.
+    """
+    check_limit(limit)
+    # Without `after`, the newest ones count: a page that is read from its end.
+    wanted = PageQuery(limit, "asc", before=before, after=after)
+    if after is None and before is None:
+        wanted = PageQuery(limit, "desc")
+    client = current_client()
+    page: OrderedPage[RunRecord] = await client.call(client.store.run_pages.runs(thread_id, wanted))
+    data = page.data if wanted.order == "asc" else page.data[::-1]
+    return [record.id for record in data]
 
 
 async def add_messages(

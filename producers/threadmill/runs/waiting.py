@@ -1,4 +1,4 @@
-"""Reading a run, waiting for its end, and cancelling it."""
+"""Reading a run, waiting for its end, and changing it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from threadmill.runs.handles import RunHandle
 from threadmill.runs.local_calls import LocalCalls
 from threadmill.runs.time_limit import GRACE_SECONDS, TimeLimit, within
 from threadmill_shared import errors
+from threadmill_shared.records.texts import checked_metadata
 from threadmill_shared.tools import Tool
 
 if TYPE_CHECKING:
@@ -142,6 +143,18 @@ async def cancel_run(run: RunHandle) -> None:
     """
     client = current_client()
     run.status = await client.call(client.cancel(run.id))
+
+
+async def store_metadata(run_id: str, metadata: object) -> None:
+    """Replace a run's metadata.
+
+    Raises:
+        RunNotFound: the run no longer exists.
+        TypeError, CallerError: it is not a dict of texts.
+    """
+    client = current_client()
+    checked = checked_metadata(metadata, "A run's")
+    await client.call(client.store.runs.set_metadata(run_id, checked))
 
 
 async def cancel_and_wait(run: RunHandle, functions: Sequence[Tool]) -> None:

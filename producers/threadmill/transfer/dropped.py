@@ -25,7 +25,7 @@ def dropped_of_assistant(line: AssistantLine) -> list[str]:
         if tool.get("type") != "function" and as_hosted(tool) is None
     ]
     unknown = [_with_value(name, value) for name, value in _unknown(line.model_extra)]
-    return [*tools, *line.invalid_options(), *_strict_functions(line.tools), *unknown]
+    return [*tools, *line.invalid_options(), *unknown]
 
 
 def dropped_of_thread(line: ThreadLine) -> list[str]:
@@ -43,13 +43,6 @@ def dropped_of_message(line: MessageLine) -> list[str]:
     }
     names = [*sorted(kinds), *files, *(name for name, _ in _unknown(line.model_extra))]
     return [f"message: {name}" for name in names]
-
-
-def _strict_functions(tools: list[dict[str, Any]]) -> Iterator[str]:
-    for tool in tools:
-        function = tool.get("function")
-        if isinstance(function, Mapping) and function.get("strict"):
-            yield f"strict of {function.get('name')}"
 
 
 def _unknown(fields: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired, get_origin, get_type_hints
 
@@ -21,6 +20,7 @@ from pydantic import (
 
 from threadmill_shared import errors, ids
 from threadmill_shared.hosted_tools import hosted_tools
+from threadmill_shared.instructions.plain_text import PlainText, stored_instructions
 from threadmill_shared.records import lenient
 from threadmill_shared.records.definition import Definition, checked_option
 from threadmill_shared.records.items import (
@@ -91,6 +91,8 @@ class Extra(BaseModel):
     """In its thread."""
     key: str | None = None
     assistant_name: str | None = None
+    run_id: str | None = None
+    """The run that has brought a user's message into its thread."""
 
 
 class AssistantLine(_Line):
@@ -98,6 +100,7 @@ class AssistantLine(_Line):
 
     object: Literal["assistant"]
     id: _Id
+    created_at: _Seconds | None = None
     name: str | None = None
     description: str | None = None
     instructions: str | None = None
@@ -121,13 +124,15 @@ class AssistantLine(_Line):
         """
         if self.threadmill is not None:
             # Further fields of a later release are exported, and imported again.
-            return Definition.model_validate(self.threadmill | {"id": self.id}, extra="allow")
+            own = {"id": self.id, "created_at": self.created_at}
+            return Definition.model_validate(self.threadmill | own, extra="allow")
         return Definition(
             id=self.id,
             version=1,
+            created_at=self.created_at,
             name=self.name or self.id,
             description=self.description,
-            instructions=_as_template(self.instructions or ""),
+            **stored_instructions(PlainText(self.instructions or "")),
             model=self.model,
             tools=tuple(
                 external_spec(tool) for tool in self.tools if tool.get("type") == "function"
@@ -199,7 +204,7 @@ class MessageLine(_Line):
             "role": self.role,
             "content": [_known_part(part) for part in self.content],
             "status": "completed" if self.status in (None, "completed") else "incomplete",
-            "run_id": self.run_id,
+            "run_id": self.run_id or self.threadmill.run_id,
             "assistant_id": self.assistant_id,
             "assistant_name": name,
             "metadata": self.metadata or {},
@@ -316,13 +321,6 @@ def _reason(error: ValidationError) -> str:
     place = ".".join(str(part) for part in path)
     message = str(first["msg"]).removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
-
-
-def _as_template(instructions: str) -> str:
-    """Plain instructions as a template that renders to them."""
-    if not re.search(r"\{[{%#]", instructions):
-        return instructions
-    return re.sub(r"\{([{%#])", r"{{ '{\1' }}", instructions)
 
 
 def _without_tools(attachment: dict[str, Any]) -> dict[str, Any]:

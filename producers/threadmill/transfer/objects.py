@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from threadmill_shared.events.api_objects import run_object
-from threadmill_shared.hosted_tools import tool_resources
+from threadmill_shared.hosted_tools import hosted_api_form, tool_resources
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.objects import Message, Step, ToolCall
@@ -20,12 +20,13 @@ def assistant(definition: Definition) -> Json:
     return {
         "id": definition.id,
         "object": "assistant",
-        "name": definition.name,
+        "created_at": definition.created_at,
+        "name": definition.given_name(),
         "description": definition.description,
         "model": definition.model,
-        "instructions": definition.instructions,
+        "instructions": definition.given_instructions(),
         "tools": [tool.api_form() for tool in definition.tools]
-        + [{"type": tool.type} for tool in definition.hosted],
+        + [hosted_api_form(tool) for tool in definition.hosted],
         "tool_resources": tool_resources(definition.hosted),
         "metadata": definition.metadata,
         "response_format": definition.response_format or "auto",
@@ -44,7 +45,7 @@ def thread(record: ThreadRecord, key: str | None) -> Json:
         "object": "thread",
         "created_at": record.created_at // 1000,
         "metadata": record.metadata,
-        "tool_resources": {},
+        "tool_resources": record.tool_resources,
         "threadmill": {"at": record.created_at} | ({"key": known} if known else {}),
     }
 
@@ -62,6 +63,8 @@ def item(thread_id: str, item: Item, at: int, position: int) -> Json:
         }
     message = Message.read(thread_id, item, at).model_dump(mode="json")
     name, reason = message.pop("assistant_name"), message.pop("incomplete_reason")
+    if item["role"] == "user" and item["run_id"]:
+        extra["run_id"] = item["run_id"]
     return {
         **message,
         "object": "thread.message",
@@ -81,6 +84,7 @@ def run(record: RunRecord) -> Json:
             "attempts": record.attempts,
             "worker": record.worker,
             "waiting_message": record.waiting_message,
+            "waiting_messages": list(record.waiting_messages),
         }
     }
 

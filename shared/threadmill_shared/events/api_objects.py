@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import ids
+from threadmill_shared.hosted_tools import hosted_api_form
 from threadmill_shared.records import lenient
 from threadmill_shared.records.run import RunRecord
 
@@ -23,6 +24,9 @@ class RunObjects:
     def run(self, status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
         """The run in the event of this status; `at` is its time in milliseconds."""
         base: dict[str, Any] = marshal.loads(self._base)  # noqa: S302  our own
+        # A record that was read after the end may have later ones.
+        if "metadata" in results and not self._run.status.is_terminal:
+            base["metadata"] = results["metadata"]
         return base | _run_progress(status, results, at)
 
     def message(
@@ -117,9 +121,9 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "assistant_id": request.assistant_id,
         "model": request.model,
         "instructions": request.instructions,
-        "tools": [_not_strict(tool.api_form()) for tool in request.tools]
-        + [{"type": tool.type} for tool in request.hosted],
-        "metadata": options.metadata,
+        "tools": [_with_strict(tool.api_form()) for tool in request.tools]
+        + [hosted_api_form(tool) for tool in request.hosted],
+        "metadata": run.metadata,
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_completion_tokens": options.max_completion_tokens,
@@ -136,14 +140,15 @@ def _constant(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _not_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    return tool | {"function": tool["function"] | {"strict": False}}
+def _with_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    return tool | {"function": {"strict": False} | tool["function"]}
 
 
 def run_object(run: RunRecord) -> dict[str, Any]:
     """The Assistants API's object of a run as its record has it."""
     results = {
         "started_at": run.started_at,
+        "expires_at": None if run.status.is_terminal else run.deadline,
         "usage": run.usage,
         "last_error": run.last_error and run.last_error.model_dump(),
         "reason": run.reason,

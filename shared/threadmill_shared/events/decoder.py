@@ -44,6 +44,12 @@ class LogDecoder:
     def __init__(self, run: RunRecord) -> None:
         self._run = run
         self._objects = RunObjects(run)
+        self._message_ids = ids.run_messages_prefix(run.id)
+        """What the ids of the run's messages begin with."""
+        self._number = 0
+        """Of the first event of the record that is being converted."""
+        self._first_deltas: dict[int, int] = {}
+        """The numbers of the events with which the texts of messages begin."""
         self._decoders: dict[type[log.Record], Callable[..., Iterator[Named]]] = {
             log.StatusChanged: self._status_changed,
             log.MessageBegun: self._message_begun,
@@ -70,6 +76,7 @@ class LogDecoder:
         """
         number, times = entry.first, entry.times()
         for record in entry.records:
+            self._number = number
             for name, data in self._decoders[type(record)](entry, record):
                 at = next(times) / 1000
                 if number > after:
@@ -86,6 +93,9 @@ class LogDecoder:
         yield f"thread.run.{record.status}", run
 
     def _message_begun(self, entry: log.LogEntry, record: log.MessageBegun) -> Iterator[Named]:
+        # Each reader has read this before it reads the first delta: it begins with the entry that
+        # has the last event that it knows.
+        self._first_deltas[record.message] = self._number + log.count(record)
         body = {"message": record.message}
         yield from self._step_created(entry, record.step, body)
         message = self._objects.message(record.message, "in_progress", [], entry.at)
@@ -93,9 +103,11 @@ class LogDecoder:
         yield "thread.message.in_progress", message
 
     def _message_deltas(self, _entry: log.LogEntry, record: log.MessageDeltas) -> Iterator[Named]:
-        for text in record.texts:
-            part = {"index": 0, "type": "text", "text": {"value": text}}
-            yield self._message_delta(record.message, part)
+        is_first = self._first_deltas.get(record.message) == self._number
+        for value in record.texts:
+            text = {"value": value, "annotations": []} if is_first else {"value": value}
+            is_first = False
+            yield self._message_delta(record.message, {"index": 0, "type": "text", "text": text})
 
     def _message_images(self, _entry: log.LogEntry, record: log.MessageImages) -> Iterator[Named]:
         for index, file in enumerate(record.files, record.first):
@@ -103,7 +115,7 @@ class LogDecoder:
 
     def _message_delta(self, message: int, part: log.Json) -> Named:
         data = {
-            "id": ids.run_message_id(self._run.id, message),
+            "id": f"{self._message_ids}{message}",
             "object": "thread.message.delta",
             "delta": {"content": [part]},
         }
@@ -176,8 +188,8 @@ class LogDecoder:
         self, entry: log.LogEntry, record: log.HostedStepBegun
     ) -> Iterator[Named]:
         details: log.Json = {"input": "", "outputs": []} if record.kind == CODE else {}
-        body = {"hosted": [record.call, record.kind, details]}
-        yield from self._step_created(entry, record.step, body)
+        # Without the call: joining the deltas would give it its id and its details twice.
+        yield from self._step_created(entry, record.step, {"calls": []})
         call = {"index": 0, **hosted_call(record.call, record.kind, details)}
         yield self._step_delta(record.step, [call])
 

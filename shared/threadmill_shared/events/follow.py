@@ -41,11 +41,18 @@ class LogFollower:
         """Of the runs that are followed."""
         self._trouble = Trouble()
 
-    async def follow(self, run_id: str, after: int = 0) -> AsyncGenerator[list[Event], None]:
+    async def follow(
+        self, run_id: str, after: int = 0, *, has_ticks: bool = False
+    ) -> AsyncGenerator[list[Event], None]:
         """The run's events after number `after`, in groups as they arrive; ends with `done`.
 
         Once it has begun, it waits as long as Redis is unreachable; without Redis it does not
         begin.
+
+        Args:
+            run_id: the run.
+            after: number of the last event that is known.
+            has_ticks: whether there is an empty group for each second in which nothing has come.
 
         Raises:
             StoreUnavailable: Redis did not answer at the beginning.
@@ -65,12 +72,13 @@ class LogFollower:
                 listener.log = log
                 cursor = Cursor(log, record, after)
                 async for events in self._groups(cursor, page, listener, run_id):
-                    yield events
+                    if events or has_ticks:
+                        yield events
 
     async def _groups(
         self, cursor: Cursor, page: list[RawEntry], listener: LogListener, run_id: str
     ) -> AsyncGenerator[list[Event], None]:
-        """The groups of events from a place on; `page` has the first entries."""
+        """The groups of events from a place on, empty ones too; `page` has the first entries."""
         read: Callable[[], Awaitable[list[Event]]] = partial(cursor.take, page)
         while True:
             events = await self._patiently(read)
@@ -90,6 +98,7 @@ class LogFollower:
             if record.status.is_terminal and not await self._log_exists(run_id):
                 yield _terminal_events(record, cursor.after)
                 return
+            yield []
             if not events:
                 await listener.wait_behind(cursor.after, IDLE_SECONDS)
 
@@ -107,10 +116,19 @@ class LogFollower:
             RunNotFound: there is no such run.
             RunLost: its keys disappeared meanwhile.
         """
+
+        def is_over(record: RunRecord) -> bool:
+            if not record.status.is_terminal:
+                on_look(record)
+            return record.status.is_terminal
+
+        return await self.wait_for(run_id, is_over)
+
+    async def wait_for(self, run_id: str, is_so: Callable[[RunRecord], bool]) -> RunRecord:
+        """Wait until something is so of the run's record, and return that; as `ended` does it."""
         async with self._notifications.listen(self._store.logs.channel(run_id)) as listener:
             record = await self._record(run_id)
-            while not record.status.is_terminal:
-                on_look(record)
+            while not is_so(record):
                 await listener.wait_for(IDLE_SECONDS)
                 record = await self._record(run_id, known=True)
             return record

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from threadmill_shared import errors
+from threadmill_shared.instructions.plain_text import PlainText
 from threadmill_shared.instructions.templates import (
     MAX_RENDERED,
     Template,
@@ -69,7 +70,10 @@ def _is_only_text(part: Instructions) -> bool:
 
 def hint_at_templates(option: str, given: Instructions | None) -> None:
     """Warn, once per process, if a text looks like a template."""
-    looks_so = isinstance(given, str) and any(begin in given for begin in ("{{", "{%"))
+    is_plain = isinstance(given, PlainText)  # whoever gives one knows
+    looks_so = (
+        not is_plain and isinstance(given, str) and any(begin in given for begin in ("{{", "{%"))
+    )
     if looks_so and _first_hint.acquire(blocking=False):
         logger.warning(
             "the run option %r contains template syntax and is sent unchanged. To have it "

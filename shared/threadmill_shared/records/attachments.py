@@ -8,7 +8,7 @@ from typing import Any
 
 from threadmill_shared.errors import BadTool
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.records.files import File
+from threadmill_shared.records.files import FileContent
 
 _CLASSES = {"code_interpreter": "CodeInterpreter", "file_search": "FileSearch"}
 
@@ -17,7 +17,7 @@ _CLASSES = {"code_interpreter": "CodeInterpreter", "file_search": "FileSearch"}
 class Attached:
     """Files with their contents, and how a message names them."""
 
-    files: tuple[File, ...] = ()
+    files: tuple[FileContent, ...] = ()
     attachments: tuple[dict[str, Any], ...] = ()
     """In the Assistants API's shape, with `filename` and `bytes`."""
     images: tuple[dict[str, Any], ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import MessageItem
-from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.messages import NewMessage, user_message
 from threadmill_shared.records.run import Status
 
 CANCEL_MS = 1000
@@ -109,6 +109,10 @@ class EnqueueCommand:
     """Stored with the thread if it is created now."""
     thread_key: str | None = None
     """The user's own name for the thread, from which its id follows."""
+    thread_tool_resources: Mapping[str, Any] | None = None
+    """Likewise."""
+    additional: tuple[NewMessage, ...] = ()
+    """Messages that enter the thread with the run, before its own one; they are not the run's."""
     message_id: str = ""
     message: str | None = None
     """The user's text; None: no message is added to the thread."""
@@ -132,6 +136,15 @@ class EnqueueCommand:
     """Limit for the time until its first claim; None: there is none."""
     parent: str | None = None
     """The run whose tool enqueues this one."""
+
+    @property
+    def all_attached(self) -> Attached:
+        """The attachments of all messages that it brings."""
+        if not self.additional:
+            return self.attached
+        others = [one.attached for one in self.additional]
+        files = [file for one in (*others, self.attached) for file in one.files]
+        return replace(self.attached, files=tuple(files))
 
     def message_item(self) -> MessageItem | None:
         """The user's message, as it is stored; None: no message is added to the thread."""

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import to_json
 
 from threadmill_shared.hosted_tools import HostedTool
+from threadmill_shared.instructions.plain_text import read_instructions
 from threadmill_shared.records import lenient
 from threadmill_shared.records.fingerprints import MOST_BYTES, MOST_KEPT, ByIdentity
 from threadmill_shared.records.model_options import MODEL_OPTIONS, ReasoningEffort, Verbosity
@@ -42,6 +43,7 @@ class Definition(Stored):
     version: int | None = None
     """1, 2, 3, ...: it grows with each registration; None: it is not registered."""
     name: str
+    """Its id, if it was given none."""
     description: str | None = None
     instructions: str = ""
     """The Jinja template, not yet rendered."""
@@ -67,9 +69,28 @@ class Definition(Stored):
     service_tier: str | None = later_field()
     safety_identifier: str | None = later_field()
     extra_body: dict[str, Any] | None = later_field()
+    instructions_text: str | None = later_field()
+    """Set if the instructions are a text that a template would change: they are sent as they are
+    here, and `instructions` is a template of the same text, for releases that know only those."""
+
+    created_at: int | None = Field(default=None, exclude=True)
+    """Seconds since the epoch, when it was created, or published for the first time. It is stored
+    beside the definition, which the first release could not read with a field more."""
+
+    def dated(self, at: str | float | None) -> Definition:
+        """The definition with its time; 0: an earlier release has created it, nobody knows when."""
+        return self.model_copy(update={"created_at": int(float(at or 0)) or None})
+
+    def given_name(self) -> str | None:
+        """Its name as it was given; None: it has none."""
+        return None if self.name == self.id else self.name
+
+    def given_instructions(self) -> str:
+        """The instructions as they were given: a template, or a `PlainText`."""
+        return read_instructions(self.instructions, self.instructions_text)
 
     def digest(self) -> str:
-        """16 hex digits that change with what is defined; the version does not count."""
+        """16 hex digits that change with what is defined; version and time do not count."""
         known = {**self.known(), "version": None}
         canonical = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -88,6 +109,7 @@ class RunOptions(Stored):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
+    """The run is incomplete if its turns together would write more."""
     parallel_tool_calls: bool | None = None
     response_format: str | dict[str, Any] | None = None
     truncation_strategy: dict[str, Any] | None = None

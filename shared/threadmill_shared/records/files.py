@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ _IMAGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileContent:
     """A file with its content."""
 
     id: str
@@ -96,6 +96,40 @@ class FileInfo:
     bytes: int
     image: str | None
     """Its type, if it is an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """What is stored of a file that a user has uploaded, besides its content."""
+
+    id: str
+    name: str
+    bytes: int
+    purpose: str
+    """What its uploader wants it for, in the Assistants API's words."""
+    created_at: int
+    """Seconds since the epoch, like the next one."""
+    expires_at: int | None = None
+    """None: it stays until it is deleted."""
+    image: str | None = None
+    """Its type, if it is an image."""
+
+    @classmethod
+    def of(cls, file_id: str, known: Mapping[str, Any]) -> UploadedFile:
+        """The file, from what is stored of it.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is damaged.
+        """
+        return cls(
+            id=file_id,
+            name=harmless_name(known["name"]),
+            bytes=int(known["bytes"]),
+            purpose=lenient.text(known["purpose"]),
+            created_at=int(known["created_at"]),
+            expires_at=lenient.whole_number(known.get("expires_at")),
+            image=known["image"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class MessageItem(TypedDict):
     reason: NotRequired[str]
     """Why an incomplete message is incomplete: `run_cancelled`, `run_failed`, `run_expired`, ..."""
     run_id: str | None
+    """The run that has written it, or has brought a user's message into the thread."""
     assistant_id: str | None
     assistant_name: str | None
     metadata: dict[str, str]

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem, message_content, text_part
 from threadmill_shared.records.run import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNote:
+    """What is kept beside a stored message, which never changes itself."""
+
+    failures: dict[str, FileFailure] | None = None
+    """Why attached files cannot be used, by their ids."""
+    metadata: dict[str, str] | None = None
+    """What was given later, in place of its own."""
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that is to be added to a thread."""
+
+    item: MessageItem
+    """As it is stored."""
+    attached: Attached = NOTHING
+    """The files that go beside the thread with it."""
+
+    def digested(self) -> list[Any]:
+        """What distinguishes it from other messages."""
+        names = ("role", "content", "metadata", "attachments")
+        return [self.item.get(name) for name in names]
 
 
 def user_message(

@@ -22,6 +22,8 @@ from threadmill_shared.records.annotations import Annotation, with_texts
 from threadmill_shared.records.changes import ParkedCall
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.messages import MessageNote
 from threadmill_shared.stored import reading
 
 
@@ -96,9 +98,10 @@ class Message(_Frozen):
     content: list[Part]
     created_at: int
     """Seconds since the epoch, when it was added to the thread."""
-    status: Literal["completed", "incomplete"] = "completed"
+    status: Literal["in_progress", "completed", "incomplete"] = "completed"
     incomplete_reason: str | None = None
     run_id: str | None = None
+    """The run that has written it; None: a user's, or nobody's run has."""
     assistant_id: str | None = None
     assistant_name: str | None = None
     attachments: list[dict[str, Any]] = Field(default_factory=list)
@@ -112,10 +115,14 @@ class Message(_Frozen):
         """The text parts, joined."""
         return "".join(part.text.value for part in self.content if part.type == "text")
 
-    def with_failures(self, failures: Mapping[str, FileFailure]) -> Message:
-        """The same message, with the errors of its attachments, by their files' ids."""
-        attachments = [_with_error(one, failures) for one in self.attachments]
-        return self.model_copy(update={"attachments": attachments})
+    def with_note(self, note: MessageNote) -> Message:
+        """The same message, with what is kept beside it."""
+        changes: dict[str, Any] = {}
+        if note.failures:
+            changes["attachments"] = [_with_error(one, note.failures) for one in self.attachments]
+        if note.metadata is not None:
+            changes["metadata"] = note.metadata
+        return self.model_copy(update=changes)
 
     @classmethod
     def read(cls, thread_id: str, item: MessageItem, at: int) -> Message:
@@ -132,7 +139,8 @@ class Message(_Frozen):
             created_at=at // 1000,
             status=item["status"],
             incomplete_reason=item.get("reason"),
-            run_id=item["run_id"],
+            # Stored with a user's message is the run that has brought it into the thread.
+            run_id=item["run_id"] if item["role"] == "assistant" else None,
             assistant_id=item["assistant_id"],
             assistant_name=item["assistant_name"],
             metadata=item["metadata"],
@@ -256,6 +264,8 @@ class Step(_Frozen):
     message_id: str | None = None
     tool_calls: list[ToolCall] = Field(default_factory=list)
     usage: RunUsage | None = None
+    last_error: LastError | None = None
+    """Why the run failed or expired, if that has ended this step."""
 
     @classmethod
     def read_all(cls, run_id: str, fields: Mapping[str, str]) -> list[Step]:
@@ -282,6 +292,7 @@ class Step(_Frozen):
             "message_id": None if message is None else ids.run_message_id(run_id, message),
             "tool_calls": [*_functions(body), *_hosted(body, status)],
             "usage": body.get("usage"),
+            "last_error": from_json(fields.get(f"{number}:error", "null")),
         }
         with reading(values["id"]):
             return cls.model_validate(values)

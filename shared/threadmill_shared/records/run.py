@@ -55,6 +55,8 @@ class RunRecord:
     queued_at: int | None
     """When a worker could claim it last; None: a worker of an earlier release has queued it."""
     started_at: int | None
+    cancelled_at: int | None
+    """When its worker was told to stop; None: nobody had to be told."""
     ended_at: int | None
     deadline: int | None
     attempts: int
@@ -73,10 +75,14 @@ class RunRecord:
     message_id: str
     waiting_message: MessageItem | None
     """The user's message of a run that waits in line; it is added to the thread with its run."""
+    waiting_messages: tuple[MessageItem, ...]
+    """Messages that are added before that one."""
     usage: dict[str, int] | None
     last_error: LastError | None
     reason: str | None
     data: Any
+    metadata: dict[str, str]
+    """As they were set last: when the run was enqueued, or later."""
     context: dict[str, Any]
     queue: str
     open_message: str
@@ -124,20 +130,23 @@ class RunRecord:
             StoreIncompatible: this release does not know its status.
         """
         found = _Fields(fields)
+        request, metadata = found.request(), found.json("metadata", dict)
         return cls(
             id=run_id,
             thread_id=fields["thread_id"],
             status=_status(run_id, fields["status"]),
-            request=found.request(),
+            request=request,
             **found.numbers(_NUMBERS),
             **found.times(_TIMES),
             **found.texts(_TEXTS),
             worker=fields.get("worker"),
             waiting_message=found.json("message", dict),
+            waiting_messages=found.messages(),
             usage=found.json("usage", dict),
             last_error=found.last_error(),
             reason=found.json("reason"),
             data=found.json("data"),
+            metadata=request.options.metadata if metadata is None else metadata,
             context=found.json("context", dict) or {},
             queue=fields["queue"],
             open_step=found.number("open_step") if fields.get("open_step") else None,
@@ -174,7 +183,7 @@ _NUMBERS = (
     "approval_ms",
 )
 """0 if they are not there."""
-_TIMES = ("queued_at", "started_at", "ended_at", "deadline")
+_TIMES = ("queued_at", "started_at", "cancelled_at", "ended_at", "deadline")
 """None if they are not there."""
 _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 """Empty if they are not there."""
@@ -182,7 +191,7 @@ _TEXTS = ("holder", "token", "terminal", "message_id", "open_message", "task")
 
 LISTED_FIELDS = (
     *("thread_id", "status", "request", "worker", "usage", "last_error", "reason", "data"),
-    *("queue", "open_step", "parent", "forced", *_NUMBERS, *_TIMES),
+    *("metadata", "queue", "open_step", "parent", "forced", *_NUMBERS, *_TIMES),
     *(name for name in _TEXTS if name != "terminal"),
 )
 """The fields that a list reads: all but those that may be large and that it does not show."""
@@ -229,6 +238,14 @@ class _Fields:
         except ValueError:
             self._refuse("last_error")
             return None
+
+    def messages(self) -> tuple[MessageItem, ...]:
+        stored = self.json("messages", list) or []
+        try:
+            return tuple(map(from_json, stored[1::2]))
+        except (ValueError, TypeError):
+            self._refuse("messages")
+            return ()
 
     def _refuse(self, name: str) -> None:
         self.unreadable.append(name)

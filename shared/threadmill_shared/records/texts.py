@@ -30,6 +30,20 @@ def check_text(text: Any, what: str) -> None:
         ) from None
 
 
+def checked_metadata(metadata: Any, what: str) -> dict[str, str]:
+    """A copy of what can be stored as metadata; `what` names the owner in an error's sentence.
+
+    Raises:
+        TypeError: it is not a dict of texts.
+        CallerError: a text has lone surrogates.
+    """
+    if not isinstance(metadata, dict):
+        raise TypeError(f"{what} metadata must be a dict, not {type(metadata).__name__}.")
+    for part in (*metadata, *metadata.values()):
+        check_text(part, f"A text in {what[0].lower()}{what[1:]} metadata")
+    return dict(metadata)
+
+
 def check_key(key: Any, what: str) -> None:
     """Refuse what cannot be a key; an empty one would be shared by all that have none.
 

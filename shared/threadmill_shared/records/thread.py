@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import from_json
@@ -20,6 +20,8 @@ class ThreadRef:
     """Stored with it if it is created now."""
     key: str | None = None
     """The user's own name for it, from which its id follows; stored with it."""
+    tool_resources: Mapping[str, Any] | None = None
+    """Stored with it if it is created now."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class ThreadRecord:
     metadata: dict[str, Any]
     head: str = ""
     """The run that holds it; empty: none does."""
+    tool_resources: dict[str, Any] = field(default_factory=dict)
+    """What hosted tools may use, in the Assistants API's shape."""
     active_at: int | None = None
     """When it was active last, in milliseconds; None: this was read elsewhere than in a list."""
 
@@ -51,5 +55,6 @@ class ThreadRecord:
             key=fields.get("key") or None,
             metadata=from_json(fields.get("metadata") or "{}"),
             head=fields.get("head") or "",
+            tool_resources=from_json(fields.get("tool_resources") or "{}"),
             active_at=active_at,
         )

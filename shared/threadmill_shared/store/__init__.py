@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         inspector,
         lists,
         parked_runs,
+        run_pages,
+        uploaded_files,
         workers,
     )
 
@@ -29,6 +31,8 @@ __all__ = [
     "inspector",
     "lists",
     "parked_runs",
+    "run_pages",
+    "uploaded_files",
     "workers",
 ]
 

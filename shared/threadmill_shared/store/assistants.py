@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.list_filters import Span
+from threadmill_shared.records.page import OrderedPage, PageQuery
+from threadmill_shared.store.index_pages import read_index_page
+from threadmill_shared.store.index_reader import IndexReader, Position
+from threadmill_shared.store.listed_records import ListedRecords
+from threadmill_shared.store.scripts.lists import delete_listed
 from threadmill_shared.store.scripts.texts import compare_and_set, create_assistant
 from threadmill_shared.store.session import Session
 
@@ -22,6 +29,7 @@ class Assistants:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._told: set[str] = set()
         self._keys = session.keys
         self._runner = session.runner
 
@@ -36,35 +44,49 @@ class Assistants:
         lifetime = PUBLISHED_DAYS * 86_400
         for definition in definitions:
             key = self._keys.published(definition.name)
-            # 0: another worker was faster, and its version is the one to compare with.
-            while not await self._put(key, await self._stored(key), definition, lifetime):
+            # None: another worker was faster, and its version is the one to compare with.
+            while await self._put(key, await self._stored(key), definition, lifetime) is None:
                 pass
             await self._runner.command("EXPIRE", key, lifetime)
             await self._runner.command("ZADD", self._keys.names(), time.time(), definition.name)
+            first = ("ZADD", self._keys.first_published(), "NX", time.time(), definition.name)
+            await self._runner.command(*first)
         oldest = time.time() - lifetime
         await self._runner.command("ZREMRANGEBYSCORE", self._keys.names(), "-inf", oldest)
+        await self._forget_first_publications()
 
-    async def create(self, definition: Definition) -> None:
-        """Store a definition under its id, until it is deleted."""
-        await self._create(definition, once=False)
+    async def _forget_first_publications(self) -> None:
+        """Remove the times of those that are published no more."""
+        names, first = self._keys.names(), self._keys.first_published()
+        dated, known = await self._runner.commands(
+            [("ZRANGE", first, 0, -1), ("ZRANGE", names, 0, -1)]
+        )
+        if gone := set(dated) - set(known):
+            await self._runner.command("ZREM", first, *gone)
+
+    async def create(self, definition: Definition) -> Definition:
+        """Store a definition under its id, until it is deleted; returns it with its time."""
+        _, dated = await self._create(definition, once=False)
+        return dated
 
     async def create_once(self, definition: Definition) -> bool:
-        """Store a definition under its id, unless there is one already; whether there was none.
+        """Store a definition under its id, unless there is one already; whether there was none."""
+        is_new, _ = await self._create(definition, once=True)
+        return is_new
 
-        If the answer was lost, the call that repeats it finds its own.
-        """
-        return await self._create(definition, once=True)
-
-    async def _create(self, definition: Definition, *, once: bool) -> bool:
+    async def _create(self, definition: Definition, *, once: bool) -> tuple[bool, Definition]:
+        at = str(definition.created_at or await self._session.server_time())
+        dated = definition.model_copy(update={"created_at": int(float(at))})
         call = create_assistant(
             created=self._keys.created(definition.id),
             registered=self._keys.registered(),
             id=definition.id,
             definition=definition.model_dump_json(),
+            at=at,
             once=once,
         )
         [outcome] = await self._runner.run(call)
-        return bool(outcome == "ok")
+        return outcome == "ok", dated
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -73,13 +95,35 @@ class Assistants:
             AssistantNotFound: none was created with this id, or it was deleted.
             StoreFull: Redis has no room for it.
         """
-        key = self._keys.created(definition.id)
+        return (await self._replace(definition.id, lambda _: definition)).version or 0
+
+    async def change(
+        self, assistant_id: str, change: Callable[[Definition], Definition]
+    ) -> Definition:
+        """Store what a function makes of a created definition; returns it as it is stored.
+
+        No change that somebody else makes at the same time is lost: the function is called again
+        with what they have stored.
+
+        Raises:
+            AssistantNotFound: none was created with this id, or it was deleted.
+            StoreIncompatible: this release cannot read it.
+            StoreFull: Redis has no room for it.
+        """
+        what = f"The definition of {assistant_id!r}"
+        return await self._replace(assistant_id, lambda text: change(Definition.read(text, what)))
+
+    async def _replace(self, assistant_id: str, make: Callable[[str], Definition]) -> Definition:
+        key = self._keys.created(assistant_id)
         while True:
             stored = await self._stored(key)
             if stored is None:
-                raise await self._not_found(definition.id)
-            if version := await self._put(key, stored, definition):
-                return version
+                raise await self._not_found(assistant_id)
+            if replaced := await self._put(key, stored, make(stored)):
+                registered = self._keys.registered()
+                return replaced.dated(
+                    await self._runner.command("ZSCORE", registered, assistant_id)
+                )
 
     async def _stored(self, key: str) -> str | None:
         found: str | None = await self._runner.command("GET", key)
@@ -87,24 +131,29 @@ class Assistants:
 
     async def _put(
         self, key: str, stored: str | None, definition: Definition, lifetime: int | None = None
-    ) -> int:
-        """Its version, as it is stored now; 0 if it is not `stored` any more."""
+    ) -> Definition | None:
+        """The definition as it is stored now; None if what was there is not `stored` any more."""
         version = _version(stored)
         if stored and _same(stored, definition):
-            return version
+            return definition.model_copy(update={"version": version})
         new = definition.model_copy(update={"version": version + 1})
         fields = _unknown_fields(stored) | new.model_dump(mode="json")
         becomes = to_json(fields).decode()
         call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
         reply = await self._runner.run(call)
-        return 0 if reply[0] == "moved" else version + 1
+        return None if reply[0] == "moved" else new
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False if there is none."""
-        deleted = await self._runner.command("DEL", self._keys.created(assistant_id))
-        # Who dies here leaves an entry that lists skip, and that the indexer removes.
-        await self._runner.command("ZREM", self._keys.registered(), assistant_id)
-        return bool(deleted)
+        call = delete_listed(
+            record=self._keys.created(assistant_id),
+            index=self._keys.registered(),
+            deleted=self._keys.deleted_assistant(assistant_id),
+            id=assistant_id,
+            delete_id=secrets.token_hex(8),
+        )
+        [outcome] = await self._runner.run(call)
+        return bool(outcome != "gone")
 
     async def created_ids(self) -> AsyncIterator[str]:
         """The ids of all definitions that were created; for exports, as `Threads.all_ids` is."""
@@ -112,18 +161,69 @@ class Assistants:
         async for key in self._session.keys_like(self._keys.all_created()):
             yield key.removeprefix(prefix)
 
+    async def page(self, query: PageQuery) -> OrderedPage[Definition]:
+        """A page of the definitions that were created, by the time of that.
+
+        One that was deleted in the last ten minutes can be a cursor, too.
+
+        Raises:
+            AssistantNotFound: no assistant of a cursor's id was created.
+            StoreUnavailable: Redis does not answer.
+        """
+        reader = IndexReader(
+            self._session,
+            ["registered"],
+            Span(),
+            within=self._keys.assistants(),
+            ascends=query.ascends,
+        )
+        older, newer = [await self._place(id) for id in query.ends]
+        records = ListedRecords(self._session, self._told)
+        return await read_index_page(reader, query, (older, newer), records.definitions)
+
+    async def _place(self, assistant_id: str | None) -> Position | None:
+        """Where one stands among those that were created."""
+        if assistant_id is None:
+            return None
+        place = await self._runner.command("ZSCORE", self._keys.registered(), assistant_id)
+        if place is None:
+            note = await self._stored(self._keys.deleted_assistant(assistant_id))
+            if note is None:
+                raise await self._not_found(assistant_id)
+            place = note.rpartition(" ")[2]
+        return Position(float(place), assistant_id)
+
     async def load(self, id_or_name: str) -> Definition:
-        """The definition that was created with this id, or published under this name.
+        """The definition that was created with this id, or published under this name or with it.
 
         Raises:
             AssistantNotFound: there is none.
             StoreIncompatible: this release cannot read it.
         """
-        for key in (self._keys.created(id_or_name), self._keys.published(id_or_name)):
-            found = await self._runner.command("GET", key)
-            if found:
-                return Definition.read(found, f"The definition of {id_or_name!r}")
-        raise await self._not_found(id_or_name)
+        keys = self._keys
+        created, at, published, first = await self._runner.commands(
+            [
+                ("GET", keys.created(id_or_name)),
+                ("ZSCORE", keys.registered(), id_or_name),
+                ("GET", keys.published(id_or_name)),
+                ("ZSCORE", keys.first_published(), id_or_name),
+            ]
+        )
+        if created:
+            return Definition.read(created, f"The definition of {id_or_name!r}").dated(at)
+        if published:
+            return Definition.read(published, f"The definition of {id_or_name!r}").dated(first)
+        name = await self._published_name(id_or_name)
+        if name is None:
+            raise await self._not_found(id_or_name)
+        return await self.load(name)
+
+    async def _published_name(self, assistant_id: str) -> str | None:
+        """The name of the published assistant with this id, which follows from the name."""
+        if not ids.is_assistant_id(assistant_id):
+            return None
+        names = await self._runner.command("ZRANGE", self._keys.names(), 0, -1)
+        return next((name for name in names if ids.named_assistant_id(name) == assistant_id), None)
 
     async def _not_found(self, id_or_name: str) -> errors.AssistantNotFound:
         names = await self._runner.command("ZREVRANGE", self._keys.names(), 0, 9)

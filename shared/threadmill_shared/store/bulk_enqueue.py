@@ -81,7 +81,7 @@ class BulkEnqueue:
         try:
             await self._session.memory_guard.refuse_when_full()
             for one in batch.runs:
-                await self._files.attach(one.thread_id, one.attached)
+                await self._files.attach(one.thread_id, one.all_attached)
         except Exception as error:  # noqa: BLE001  those before it are stored, and are to be told
             return [error] * len(batch.runs)
         found = await self._send(batch)

@@ -13,17 +13,20 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from threadmill_shared import ids
 from threadmill_shared.records import lenient
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import (
-    File,
+    FileContent,
     FileFailure,
     FileInfo,
     ThreadVectorStore,
     Upload,
     harmless_name,
 )
+from threadmill_shared.records.messages import MessageNote
 from threadmill_shared.store.scripts.threads import ThreadScripts
+from threadmill_shared.store.server import GAPS_FORMAT, Server
 from threadmill_shared.store.session import Session
 
 VECTOR_STORE_FIELD = "store"
@@ -47,6 +50,11 @@ def failures_field(message_id: str) -> str:
     return f"{message_id}:failed"
 
 
+def metadata_field(message_id: str) -> str:
+    """The field of a thread's files that has the metadata that a message was given later."""
+    return f"{message_id}:metadata"
+
+
 def read_left_out(stored: str | None) -> LeftOutNotes:
     """What models did not take of a thread, as it is stored; empty or None: there is nothing."""
     return {
@@ -55,10 +63,24 @@ def read_left_out(stored: str | None) -> LeftOutNotes:
     }
 
 
+def read_notes(message_ids: Sequence[str], stored: Sequence[str | None]) -> dict[str, MessageNote]:
+    """What is kept beside messages, by their ids, from the answer to `notes_command`."""
+    notes = zip(message_ids, stored[::2], stored[1::2], strict=True)
+    return {
+        id: MessageNote(
+            failures=None if failures is None else _read_failures(failures),
+            metadata=None if metadata is None else from_json(metadata),
+        )
+        for id, failures, metadata in notes
+        if (failures, metadata) != (None, None)
+    }
+
+
 class Files:
     """The files of one namespace."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, server: Server) -> None:
+        self._server = server
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = ThreadScripts(session.keys)
@@ -72,13 +94,13 @@ class Files:
         found = ((id, from_json(stored)) for id, stored in zip(ids, infos, strict=True) if stored)
         return [FileInfo(id, known["name"], known["bytes"], known["image"]) for id, known in found]
 
-    async def read_produced(self, run_id: str, file_id: str) -> File | None:
+    async def read_produced(self, run_id: str, file_id: str) -> FileContent | None:
         """A file that a run has made; None if it is not there."""
-        return await self._read(self._keys.files(run_id), file_id)
+        return await self.read_file(self._keys.files(run_id), file_id)
 
-    async def read_attached(self, thread_id: str, file_id: str) -> File | None:
+    async def read_attached(self, thread_id: str, file_id: str) -> FileContent | None:
         """A file that is attached to a thread; None if it is not there."""
-        return await self._read(self._keys.attached(thread_id), file_id)
+        return await self.read_file(self._keys.attached(thread_id), file_id)
 
     async def attached_infos(self, thread_id: str, file_ids: Sequence[str]) -> dict[str, FileInfo]:
         """Those of these files that are there, without their contents."""
@@ -94,6 +116,8 @@ class Files:
         They stay if the message is refused: whoever tries again need not send them again, and
         they go with the thread.
         """
+        if any(ids.is_uploaded_file_id(file.id) for file in attached.files):
+            await self._server.use_format(GAPS_FORMAT)
         for file in attached.files:
             key = self._keys.attached(thread_id)
             if await self._runner.command("HEXISTS", key, file.id):
@@ -125,16 +149,26 @@ class Files:
         key = self._keys.attached(thread_id)
         return lenient.number(await self._json(key, VECTOR_STORE_BEGUN_FIELD)) or None
 
+    async def message_notes(
+        self, thread_id: str, message_ids: Sequence[str]
+    ) -> dict[str, MessageNote]:
+        """What is kept beside a thread's messages, by their ids; most have nothing."""
+        if not message_ids:
+            return {}
+        stored = await self._runner.command(*self.notes_command(thread_id, message_ids))
+        return read_notes(message_ids, stored)
+
+    def notes_command(self, thread_id: str, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """The command that asks for what is kept beside messages; see `read_notes`."""
+        names = (name for id in message_ids for name in (failures_field(id), metadata_field(id)))
+        return ("HMGET", self._keys.attached(thread_id), *names)
+
     async def failures(
         self, thread_id: str, message_ids: Sequence[str]
     ) -> dict[str, dict[str, FileFailure]]:
         """Which attached files cannot be used: by message, then by file."""
-        if not message_ids:
-            return {}
-        fields = map(failures_field, message_ids)
-        stored = await self._runner.command("HMGET", self._keys.attached(thread_id), *fields)
-        notes = zip(message_ids, stored, strict=True)
-        return {id: _read_failures(note) for id, note in notes if note is not None}
+        notes = await self.message_notes(thread_id, message_ids)
+        return {id: note.failures for id, note in notes.items() if note.failures is not None}
 
     async def _note(self, thread_id: str, name: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = await self._json(self._keys.attached(thread_id), name)
@@ -144,7 +178,8 @@ class Files:
         stored = await self._runner.command("HGET", key, name)
         return None if stored is None else from_json(stored)
 
-    async def _read(self, key: str, file_id: str) -> File | None:
+    async def read_file(self, key: str, file_id: str) -> FileContent | None:
+        """A file in the hash `key`; None if it is not there."""
         stored = await self._runner.command("HGET", key, file_id)
         if stored is None:
             return None
@@ -153,7 +188,9 @@ class Files:
         except (ValueError, KeyError, TypeError):  # who has damaged it is not known
             return None
 
-    async def _read_pieces(self, key: str, file_id: str, known: dict[str, Any]) -> File | None:
+    async def _read_pieces(
+        self, key: str, file_id: str, known: dict[str, Any]
+    ) -> FileContent | None:
         pieces = []
         for number in range(known["pieces"]):
             [piece] = await self._runner.commands([("HGET", key, f"{file_id}/{number}")])
@@ -161,7 +198,7 @@ class Files:
                 return None
             pieces.append(base64.b64decode(piece))
         # Whoever writes into a folder trusts nobody who can write into Redis.
-        return File(file_id, harmless_name(known["name"]), b"".join(pieces))
+        return FileContent(file_id, harmless_name(known["name"]), b"".join(pieces))
 
 
 def _spans(found: object) -> tuple[tuple[int, int], ...]:

@@ -21,6 +21,7 @@ _RECORDS = {
     "assistant": "run:",
     "error": "run:",
     "active": "thread:",
+    "all_files": "file:",
     "metadata": "thread:",
 }
 """Of each kind of index, what the keys of its records begin with."""
@@ -35,11 +36,11 @@ class IndexCleaner:
         self._scripts = ListScripts(session.keys)
 
     def is_index(self, key: str) -> bool:
-        """Whether a key is that of an index whose entries are runs or threads."""
+        """Whether a key is that of an index whose entries are runs, threads or files."""
         return _kind(key) in _RECORDS and not key.startswith(self._keys.assistants())
 
     async def remove(self, names: Sequence[str], ids: Sequence[str]) -> None:
-        """Remove from indexes with these names those of some runs or threads that are gone."""
+        """Remove from indexes with these names those of some entries whose records are gone."""
         by_index: dict[str, list[str]] = defaultdict(list)
         for id in ids:
             for name in names:

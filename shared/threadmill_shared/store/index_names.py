@@ -10,6 +10,7 @@ from threadmill_shared.records.definition import RunSnapshot
 
 ALL_RUNS = "all_runs"
 ALL_THREADS = "active"
+ALL_FILES = "all_files"
 
 
 def status_index(status: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads indexes of all buckets as one, from the newest entry to the oldest."""
+"""Reads indexes of all buckets as one, from the newest entry to the oldest, or the other way."""
 
 from __future__ import annotations
 
@@ -59,7 +59,13 @@ class IndexReader:
     """Reads some indexes, an entry that stands in two of them once."""
 
     def __init__(
-        self, session: Session, names: Sequence[str], span: Span, *, within: str | None = None
+        self,
+        session: Session,
+        names: Sequence[str],
+        span: Span,
+        *,
+        within: str | None = None,
+        ascends: bool = False,
     ) -> None:
         """Nothing is read yet.
 
@@ -68,12 +74,15 @@ class IndexReader:
             names: of the indexes within a bucket.
             span: limits the scores.
             within: what the indexes' keys begin with; None: they are those of all buckets.
+            ascends: whether the oldest entry is the first; then nothing may limit the scores.
         """
         self._names = " ".join(names)
         self._buckets = session.keys.buckets() if within is None else [within]
         self._runner = session.runner
-        self._low = "-inf" if span.since is None else str(span.since)
-        self._high = "+inf" if span.until is None else f"({span.until}"
+        self._ascends = ascends
+        low = "-inf" if span.since is None else str(span.since)
+        high = "+inf" if span.until is None else f"({span.until}"
+        self._start, self._stop = (low, high) if ascends else (high, low)
         self._since = float("-inf") if span.since is None else float(span.since)
         self._is_cluster = is_cluster(session.client)
         self._scripts = ListScripts(session.keys)
@@ -97,9 +106,11 @@ class IndexReader:
         known = {entry for page in pages for entry in page if entry.score >= self._since}
         ends = [page[-1] for page in pages if len(page) == count and page[-1].score >= self._since]
         # Behind the end of a page that may have a successor, other entries could still come.
-        sure = max(ends, default=None)
-        found = sorted((one for one in known if sure is None or one >= sure), reverse=True)
-        return Entries(found, is_over=sure is None)
+        in_order = sorted(known, reverse=not self._ascends)
+        if not ends:
+            return Entries(in_order, is_over=True)
+        sure = min(ends) if self._ascends else max(ends)
+        return Entries(in_order[: in_order.index(sure) + 1], is_over=False)
 
     async def _pages(self, after: Position | None, count: int) -> list[list[Position]]:
         """The next entries of each index; of a cluster each node is asked for its own."""
@@ -107,9 +118,10 @@ class IndexReader:
         calls = [
             self._scripts.read_indexes(
                 names=self._names,
-                high=self._high if after is None else f"{after.score:.17g}",
+                order="asc" if self._ascends else "desc",
+                start=self._start if after is None else f"{after.score:.17g}",
                 id="" if after is None else after.id,
-                low=self._low,
+                stop=self._stop,
                 count=count,
                 rest=some,
             )

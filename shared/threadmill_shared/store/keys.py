@@ -22,7 +22,7 @@ class Keys:
     | `run:<run>` | hash | the run's record | `run_days` after its end |
     | `log:<run>` | stream | its events; also a channel that says so | `log_seconds` after its end |
     | `compacted:<run>` | stream | what takes the log's place, while it is made | as the log |
-    | `steps:<run>` | hash | its steps: body, began, ended | as the record |
+    | `steps:<run>` | hash | its steps: body, began, ended, error | as the record |
     | `files:<run>` | hash | files that it has made, in Base64, by id | as the record |
     | `calls:<run>` | hash | open calls' closing outputs, and marks (below) | as the record |
     | `thread:<thread>` | hash | its head (the run that holds it), last position, ... | its own |
@@ -44,6 +44,9 @@ class Keys:
     | `expiring` | sorted set | ended runs and their lists, by the record's end | the record's |
     | `active`, `metadata:<hash>` | sorted sets | lists: threads by last activity | the thread's |
     | `indexed` | string | the keys of metadata that `metadata:<hash>` is kept for | none |
+    | `file:<file>` | hash | an uploaded file, in Base64 | until deleted, its own; before it 1 h |
+    | `all_files` | sorted set | lists: uploaded files by time of creation | the file's |
+    | `deleted:<file>` | string | where a deleted file stood in `all_files` | 10 min |
     | `tombs` | sorted set | deleted threads whose runs are still there | until empty |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
@@ -60,8 +63,9 @@ class Keys:
     `counting` (string: the worker that counts waiting runs for the metrics, 15 s);
     `probe:<queue>` (string, 10 s);
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
-    published it, or until deleted) with `names` and
-    `registered` (sorted sets); `format` (string, the namespace's);
+    published it, or until deleted) with `names`, `since` and
+    `registered` (sorted sets); `deleted:<id>` (string: where it stood in `registered`, 10 min);
+    `format` (string, the namespace's);
     `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
     """
 
@@ -69,7 +73,7 @@ class Keys:
         self.namespace = namespace
 
     def bucket(self, id: str) -> str:
-        """The prefix of the bucket that a thread's or run's id belongs to."""
+        """The prefix of the bucket that the id of a thread, a run or a file belongs to."""
         return f"{self.namespace}:{{{bucket_of(id)}}}:"
 
     def buckets(self) -> list[str]:
@@ -140,6 +144,18 @@ class Keys:
         """The positions of the thread's messages."""
         return f"{self.bucket(thread_id)}messages:{thread_id}"
 
+    def file(self, file_id: str) -> str:
+        """A file that a user has uploaded."""
+        return f"{self.bucket(file_id)}file:{file_id}"
+
+    def all_files(self, file_id: str) -> str:
+        """The uploaded files of this one's bucket, by the time of their creation."""
+        return f"{self.bucket(file_id)}all_files"
+
+    def deleted_file(self, file_id: str) -> str:
+        """A note that the file was deleted."""
+        return f"{self.bucket(file_id)}deleted:{file_id}"
+
     def attached(self, thread_id: str) -> str:
         """The files that are attached to the thread's messages."""
         return f"{self.bucket(thread_id)}attached:{thread_id}"
@@ -205,6 +221,10 @@ class Keys:
         """The definition that somebody created."""
         return f"{self.namespace}:{{assistants}}:created:{assistant_id}"
 
+    def deleted_assistant(self, assistant_id: str) -> str:
+        """A note that the assistant was deleted."""
+        return f"{self.namespace}:{{assistants}}:deleted:{assistant_id}"
+
     def all_created(self) -> str:
         """A pattern that matches the definitions that somebody created."""
         return f"{_literally(self.namespace)}:{{assistants}}:created:*"
@@ -224,6 +244,10 @@ class Keys:
     def names(self) -> str:
         """The names of the published definitions, by the time of their last publication."""
         return f"{self.namespace}:{{assistants}}:names"
+
+    def first_published(self) -> str:
+        """The names of the published definitions, by the time of their first publication."""
+        return f"{self.namespace}:{{assistants}}:since"
 
     def indexer(self) -> str:
         """The worker that repairs the indexes of lists."""

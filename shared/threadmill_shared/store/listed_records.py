@@ -45,14 +45,21 @@ class ListedRecords:
         ]
 
     async def definitions(self, entries: Sequence[Position]) -> list[Definition | None]:
-        """The definitions of assistants, by their ids or names."""
+        """The definitions of assistants, by their ids or names, with their times."""
+        keys = self._keys
         found = await self._runner.commands(
-            ("MGET", self._keys.created(entry.id), self._keys.published(entry.id))
+            command
             for entry in entries
+            for command in (
+                ("GET", keys.created(entry.id)),
+                ("ZSCORE", keys.registered(), entry.id),
+                ("GET", keys.published(entry.id)),
+                ("ZSCORE", keys.first_published(), entry.id),
+            )
         )
         return [
-            self._readable(_definition, entry, texts)
-            for entry, texts in zip(entries, found, strict=True)
+            self._readable(_definition, entry, found[4 * at : 4 * at + 4])
+            for at, entry in enumerate(entries)
         ]
 
     async def threads(self, entries: Sequence[Position]) -> list[ThreadRecord | None]:
@@ -84,9 +91,9 @@ def _run(entry: Position, values: Sequence[Any]) -> RunRecord | None:
     return RunRecord.read(entry.id, fields) if "status" in fields else None
 
 
-def _definition(entry: Position, texts: Sequence[str | None]) -> Definition | None:
-    found = next((text for text in texts if text), None)
-    return Definition.read(found, f"The definition of {entry.id!r}") if found else None
+def _definition(entry: Position, replies: Sequence[Any]) -> Definition | None:
+    text, at = replies[:2] if replies[0] else replies[2:]
+    return Definition.read(text, f"The definition of {entry.id!r}").dated(at) if text else None
 
 
 def _thread(entry: Position, fields: Mapping[str, str]) -> ThreadRecord | None:

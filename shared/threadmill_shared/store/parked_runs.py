@@ -192,6 +192,40 @@ class ParkedRuns:
             if reply[0] != "moved":
                 raise _refusal(reply[0], run_id, call_id, parked)
 
+    async def submit_all(
+        self, run_id: str, outputs: Sequence[tuple[str, str]], *, whole: bool
+    ) -> Dispatch | None:
+        """Give several calls their outputs, all or none; returns the run that is to be sent.
+
+        The same outputs again change nothing.
+
+        Args:
+            run_id: the parked run.
+            outputs: ids of calls, each with its output.
+            whole: whether no other call may be left that waits for an output.
+
+        Raises:
+            RunNotFound: there is no such run.
+            WrongOutputs: an id comes twice, or is not one that waits; or with `whole`, one that
+                waits gets no output.
+            NotWaiting: the run waits for no output.
+            CallTaken: another process executes one.
+            OutputMismatch: one already has a different output.
+        """
+        while True:
+            parked = await self._read(run_id)
+            given = [id for id, _ in outputs]
+            if len({*given}) < len(given):
+                raise _wrong_outputs(run_id, parked, given)
+            call = self._submission_of_all(parked, run_id, outputs, whole=whole)
+            reply = await self._runner.run(call)
+            if reply[0] in ("ok", "again"):
+                return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
+            if reply[0] == "idle" and parked.status is Status.REQUIRES_ACTION:
+                raise _wrong_outputs(run_id, parked, given)
+            if reply[0] != "moved":
+                raise _refusal(reply[0], run_id, reply[1] if reply[1:] else given[0], parked)
+
     async def approve(self, run_id: str, call_id: str) -> Dispatch | None:
         """Allow a call; returns the run that is to be sent, if it is to be.
 
@@ -248,11 +282,9 @@ class ParkedRuns:
         lessee: str,
     ) -> ScriptCall:
         """The step with the answer in it, and the events that announce it."""
-        body = _body_with(parked, call_id, answer)
-        is_last = all(output is not None for *_, output in body["calls"])
-        records = _announcements(parked, call_id, answer, body, is_last=is_last)
-        item = from_json(parked.marks.get(call_id, "{}"))
-        item |= {"output": answer.output, "failed": bool(answer.error)}
+        body = _body_with(parked, {call_id: answer})
+        is_last = _is_answered(body)
+        records = _announcements(parked, {call_id: answer}, body, is_last=is_last)
         status, field, value = answer.end or ("", "", None)
         return self._scripts.submit(
             run_id=run_id,
@@ -261,7 +293,7 @@ class ParkedRuns:
             lessee=lessee,
             events=parked.events,
             digest=_digest(answer),
-            item=to_json(item).decode(),
+            item=_item(parked, call_id, answer),
             step=parked.step,
             step_status="completed" if is_last else "",
             body=to_json(body).decode(),
@@ -270,6 +302,31 @@ class ParkedRuns:
             end_status=status,
             end_field=field,
             end_value=to_json(value).decode() if answer.end else "",
+        )
+
+    def _submission_of_all(
+        self, parked: _Parked, run_id: str, outputs: Sequence[tuple[str, str]], *, whole: bool
+    ) -> ScriptCall:
+        """The same for several; of those that are stored already, only the digests are told."""
+        answers = {id: CallOutcome(output) for id, output in outputs}
+        new = {id: answer for id, answer in answers.items() if f"={id}" not in parked.marks}
+        body = _body_with(parked, new)
+        is_last = _is_answered(body)
+        records = _announcements(parked, new, body, is_last=is_last)
+        return self._scripts.submit_all(
+            run_id=run_id,
+            whole=whole,
+            events=parked.events,
+            step=parked.step,
+            step_status="completed" if is_last else "",
+            body=to_json(body).decode(),
+            count=len(records),
+            records=",".join(map(encode, records)),
+            rest=[
+                part
+                for id, answer in answers.items()
+                for part in (id, _digest(answer), _item(parked, id, answer))
+            ],
         )
 
 
@@ -293,31 +350,44 @@ def parked_name(body: Mapping[str, Any], call_id: str) -> str:
     return next((name for id, name, *_ in body.get("calls", ()) if id == call_id), "")
 
 
-def _body_with(parked: _Parked, call_id: str, answer: CallOutcome) -> dict[str, Any]:
-    """The body of the step, with the answer in it."""
+def _item(parked: _Parked, call_id: str, answer: CallOutcome) -> str:
+    """The answer as an item of the thread, made of the output with which the call was left open."""
+    item = from_json(parked.marks.get(call_id, "{}"))
+    return to_json(item | {"output": answer.output, "failed": bool(answer.error)}).decode()
+
+
+def _is_answered(body: Mapping[str, Any]) -> bool:
+    """Whether every call of the step has an output."""
+    return all(output is not None for *_, output in body["calls"])
+
+
+def _body_with(parked: _Parked, answers: Mapping[str, CallOutcome]) -> dict[str, Any]:
+    """The body of the step, with the answers in it, by call."""
     calls = [
-        [id, name, arguments, answer.output if id == call_id else output]
+        [id, name, arguments, answers[id].output if id in answers else output]
         for id, name, arguments, output in parked.body.get("calls", ())
     ]
     failed, failures = list(parked.body.get("failed", ())), dict(parked.body.get("failures", {}))
-    if answer.error:
-        failed.append(call_id)
-        failures[call_id] = answer.failure or answer.error
+    for call_id, answer in answers.items():
+        if answer.error:
+            failed.append(call_id)
+            failures[call_id] = answer.failure or answer.error
     body = {**parked.body, "calls": calls, "failed": failed}
     return body | {"failures": failures} if failures else body
 
 
 def _announcements(
-    parked: _Parked, call_id: str, answer: CallOutcome, body: dict[str, Any], *, is_last: bool
+    parked: _Parked, answers: Mapping[str, CallOutcome], body: dict[str, Any], *, is_last: bool
 ) -> list[Record]:
-    """The records that tell of an answer; the last one ends the step."""
+    """The records that tell of answers; the last one ends the step."""
     records: list[Record] = []
-    if answer.error:
-        name = parked_name(body, call_id)
-        failure = {"call_id": call_id, "name": name, "error": answer.error}
-        records.append(OwnEvent("threadmill.tool.failed", failure))
-    index = next((at for at, call in enumerate(body["calls"]) if call[0] == call_id), 0)
-    records.append(ToolCallAnswered(parked.step, index, call_id, answer.output))
+    for call_id, answer in answers.items():
+        if answer.error:
+            name = parked_name(body, call_id)
+            failure = {"call_id": call_id, "name": name, "error": answer.error}
+            records.append(OwnEvent("threadmill.tool.failed", failure))
+        index = next((at for at, call in enumerate(body["calls"]) if call[0] == call_id), 0)
+        records.append(ToolCallAnswered(parked.step, index, call_id, answer.output))
     if is_last:
         records.append(ToolStepEnded(parked.step, "completed", body))
     return records
@@ -350,8 +420,23 @@ def _refusal(outcome: str, run_id: str, call_id: str, parked: _Parked) -> errors
             return errors.OutputMismatch(
                 f"{call_id} of {run_id} was already answered with a different output."
             )
-    waiting = ", ".join(f"{c.id} ({c.name}: {c.waits_for})" for c in parked.calls())
     return errors.NotWaiting(
         f"{run_id} is {parked.status} and is not waiting for this answer to {call_id}. It is "
-        f"waiting for: {waiting or 'nothing'}."
+        f"waiting for: {_waiting(parked)}.",
+        status=parked.status,
     )
+
+
+def _wrong_outputs(run_id: str, parked: _Parked, given: list[str]) -> errors.WrongOutputs:
+    return errors.WrongOutputs(
+        f"{run_id} is {parked.status}, and these are not the outputs that it needs, each once: "
+        f"{', '.join(given)}. It is waiting for: {_waiting(parked)}.",
+        status=parked.status,
+        expected=[call.id for call in parked.calls() if call.waits_for == "output"],
+        given=given,
+    )
+
+
+def _waiting(parked: _Parked) -> str:
+    calls = [f"{call.id} ({call.name}: {call.waits_for})" for call in parked.calls()]
+    return ", ".join(calls) or "nothing"

@@ -46,12 +46,24 @@ def refuse_thread(reply: Sequence[Any], thread_id: str, what: str) -> None:
         )
 
 
+def refuse_message(reply: Sequence[Any], thread_id: str, message_id: str) -> None:
+    """Raise what a script that changes or deletes a thread's message has refused."""
+    if reply[0] == "no_message":
+        raise message_not_found(message_id)
+    refuse_thread(reply, thread_id, "messages can be deleted")
+
+
 def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
     """The error for an id without a thread."""
     return errors.ThreadNotFound(
         f"There is no thread {thread_id}. Thread() creates a new one, Thread(key=...) one under a "
         "name of your own."
     )
+
+
+def message_not_found(message_id: str) -> errors.MessageNotFound:
+    """The error for an id without a message."""
+    return errors.MessageNotFound(f"The thread has no message {message_id}.")
 
 
 def run_not_found(run_id: str) -> errors.RunNotFound:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared.records.files import File, FileFailure, ThreadVectorStore, Upload
+from threadmill_shared.records.files import FileContent, FileFailure, ThreadVectorStore, Upload
 from threadmill_shared.store.call_marks import CallMarks
 from threadmill_shared.store.files import (
     LEFT_OUT_FIELD,
@@ -98,7 +98,7 @@ class RunWriter:
         reply = await self._runner.run_apart(call)
         return bool(reply[0] == "ok")
 
-    async def store_produced(self, file: File) -> bool:
+    async def store_produced(self, file: FileContent) -> bool:
         """Store a file that the run has made; whether this attempt still holds the run."""
         for field, value in file.fields():
             if not await self.store_field("files", field, value):

@@ -7,7 +7,7 @@ sweep looks at in `indexes`.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -33,6 +33,7 @@ from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import ENQUEUE_REFUSALS, enqueue_refusal, run_not_found
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.runs import RunScripts
+from threadmill_shared.store.server import GAPS_FORMAT, Server
 from threadmill_shared.store.session import Session
 from threadmill_shared.store.threads import as_json
 
@@ -51,6 +52,7 @@ class Runs:
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = RunScripts(session.keys)
+        self._server = Server(session)
         self._logs = logs
         self._files = files
 
@@ -86,14 +88,6 @@ class Runs:
             run_id, await self._runner.hash_fields(self._keys.steps(run_id))
         )
 
-    async def newest_of_thread(self, thread_id: str, limit: int) -> list[RunRecord]:
-        """The thread's newest runs, oldest first."""
-        found = await self._runner.command("ZREVRANGE", self._keys.runs(thread_id), 0, limit - 1)
-        run_ids = list(reversed(found))
-        records = await self._runner.commands(("HGETALL", self._keys.run(id)) for id in run_ids)
-        found_records = zip(run_ids, records, strict=True)
-        return [RunRecord.read(id, fields) for id, fields in found_records if fields]
-
     async def all_of_thread(self, thread_id: str) -> AsyncIterator[RunRecord]:
         """All of the thread's runs whose records are there, oldest first, read page by page."""
         key, start = self._keys.runs(thread_id), 0
@@ -127,9 +121,10 @@ class Runs:
             StoreFull: Redis has no room for new runs.
         """
         memory_guard = self._session.memory_guard
-        if new.attached:
+        await self._use_format([new])
+        if new.all_attached:
             await memory_guard.refuse_when_full()
-            await self._files.attach(new.thread_id, new.attached)
+            await self._files.attach(new.thread_id, new.all_attached)
         full_share = memory_guard.share_to_check()
         self._session.look_at_replicas(new.run_id)
         reply = await self._runner.run(self._enqueue_call(new, task, full_share=full_share))
@@ -159,10 +154,16 @@ class Runs:
             is_followed = last[one.thread_id] != one.run_id
             return self._enqueue_call(one, task_of(one), after=after, is_followed=is_followed)
 
+        await self._use_format(new)
         last = {one.thread_id: one.run_id for one in new}
         bulk, at = BulkEnqueue(self._session, self._files, call_of), iter(new)
         async for reply in bulk.replies(new):
             yield _outcome(next(at), reply)
+
+    async def _use_format(self, new: Sequence[EnqueueCommand]) -> None:
+        # Processes of earlier releases would lose what a waiting run brings.
+        if any(one.additional and one.when_busy != "reject" for one in new):
+            await self._server.use_format(GAPS_FORMAT)
 
     def _enqueue_call(
         self,
@@ -180,6 +181,7 @@ class Runs:
             idempotency_key=new.idempotency_key or "",
             create=new.create_thread,
             metadata=as_json(new.thread_metadata),
+            tool_resources=as_json(new.thread_tool_resources),
             when_busy=new.when_busy,
             cancel_ms=CANCEL_MS,
             max_waiting=new.max_waiting,
@@ -207,6 +209,18 @@ class Runs:
             raise run_not_found(run_id)
         _, status, send, queue = reply
         return Ended(Status(status), _dispatch(send, queue))
+
+    async def set_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
+        """Replace a run's metadata, whatever its status.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        text = to_json(metadata).decode()
+        call = self._scripts.set_run_metadata(run_id=run_id, metadata=text)
+        reply = await self._runner.run(call)
+        if reply[0] == "gone":
+            raise run_not_found(run_id)
 
     async def force_end(
         self,
@@ -322,6 +336,9 @@ def _run_fields(new: EnqueueCommand) -> list[str | int]:
         "log_ms": int(new.log_seconds * 1000),
         "run_ms": int(new.run_days * 86_400_000),
     }
+    if new.additional:
+        pairs = [(one.item["id"], to_json(one.item).decode()) for one in new.additional]
+        fields["messages"] = to_json([part for pair in pairs for part in pair]).decode()
     if new.context:
         fields["context"] = to_json(new.context).decode()
     if new.parent:

@@ -40,7 +40,10 @@ def harmless_commands(key: str, channel: str) -> list[tuple[Any, ...]]:
         ("EVALSHA", _NO_SCRIPT, 1, key),
         ("EVAL", "return 1 +", 1, key),
         *((name, key) for name in ("GET", "HGETALL", "HKEYS", "ZCARD", "EXISTS", "PTTL", "XLEN")),
-        *((name, key) for name in ("UNLINK", "DEL", "PERSIST", "SMEMBERS", "ZPOPMIN", "TTL")),
+        *(
+            (name, key)
+            for name in ("UNLINK", "DEL", "PERSIST", "SMEMBERS", "ZPOPMIN", "TTL", "HLEN")
+        ),
         ("MGET", key),
         ("TIME",),
         ("PUBLISH", channel, ""),
@@ -48,7 +51,7 @@ def harmless_commands(key: str, channel: str) -> list[tuple[Any, ...]]:
         ("PUBSUB", "NUMSUB"),
         ("SCAN", no_number),
         ("SET", key, "", "NX", "XX"),
-        *((name, key, no_number) for name in ("EXPIRE", "PEXPIRE")),
+        *((name, key, no_number) for name in ("EXPIRE", "PEXPIRE", "PEXPIREAT")),
         *((name, key, "x") for name in ("HGET", "HMGET", "HEXISTS", "HDEL", "ZSCORE", "ZRANK")),
         *((name, key, "x") for name in ("ZREM", "SMISMEMBER")),
         ("HSET", key, "x", "x", "x"),

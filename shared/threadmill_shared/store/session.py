@@ -29,6 +29,11 @@ class Session:
         await self._replicas.close()
         await self.pipeline.close()
 
+    async def server_time(self) -> str:
+        """The server's time in seconds, with a fraction: two of one second have an order."""
+        seconds, microseconds = await self.runner.command("TIME")
+        return f"{seconds}.{int(microseconds):06}"
+
     async def wait_for_replica(self, id: str, check: ReplicaCheck | None = None) -> bool:
         """Wait a moment for a replica to have all that this process has written before.
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from threadmill_shared.store.inspector import Inspector
     from threadmill_shared.store.lists import Lists
     from threadmill_shared.store.parked_runs import ParkedRuns
+    from threadmill_shared.store.run_pages import RunPages
+    from threadmill_shared.store.uploaded_files import UploadedFiles
     from threadmill_shared.store.workers import Workers
 
 
@@ -42,8 +44,8 @@ class Store:
         self.server = Server(session)
         self.broker_queues = BrokerQueues(session.pipeline)
         self.logs = Logs(session)
-        self.files = Files(session)
-        self.threads = Threads(session, self.files)
+        self.files = Files(session, self.server)
+        self.threads = Threads(session, self.files, self.logs)
         self.runs = Runs(session, self.logs, self.files)
         self.memory_guard = session.memory_guard
 
@@ -81,6 +83,16 @@ class Store:
     def parked_runs(self) -> ParkedRuns:
         """Runs that wait for an answer."""
         return store.parked_runs.ParkedRuns(self.session)
+
+    @cached_property
+    def run_pages(self) -> RunPages:
+        """The runs of a thread, and the steps of a run, page by page."""
+        return store.run_pages.RunPages(self.session)
+
+    @cached_property
+    def uploaded_files(self) -> UploadedFiles:
+        """Files that users have uploaded."""
+        return store.uploaded_files.UploadedFiles(self.session, self.files)
 
     @cached_property
     def workers(self) -> Workers:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import errors, ids, records
+from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, Item, MessageItem
+from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
+from threadmill_shared.store.logs import Logs
+from threadmill_shared.store.message_reader import MessageReader, read_message, with_notes
 from threadmill_shared.store.paging import PAGE
-from threadmill_shared.store.replies import refuse_thread
+from threadmill_shared.store.replies import message_not_found, refuse_message, refuse_thread
+from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
-from threadmill_shared.stored import reading
 
 if TYPE_CHECKING:
     from threadmill_shared.records.objects import Message
@@ -27,12 +32,13 @@ if TYPE_CHECKING:
 class Threads:
     """The threads of one namespace."""
 
-    def __init__(self, session: Session, files: Files) -> None:
+    def __init__(self, session: Session, files: Files, logs: Logs) -> None:
         self._session = session
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = ThreadScripts(session.keys)
         self._files = files
+        self._messages = MessageReader(session, files, logs)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -67,52 +73,113 @@ class Threads:
         return [field_map(raw)["item"] for _, raw in reversed(found)]
 
     async def messages(
-        self, thread_id: str, limit: int, before: str | None, after: str | None
+        self,
+        thread_id: str,
+        limit: int,
+        before: str | None,
+        after: str | None,
+        *,
+        order: Order = "asc",
+        run_id: str | None = None,
     ) -> list[Message]:
-        """A page of the thread's messages, ascending.
+        """A page of the thread's messages, as near to its end as `before` and `after` allow.
 
-        The newest `limit` of those before `before`; with `after`, the first `limit` behind it.
+        With `after` it begins right behind that one, unless `order` is `desc` and `before` is
+        given, too: then it begins right before that one.
+
+        Args:
+            thread_id: the thread.
+            limit: the number of messages at most.
+            before: only earlier messages than this one.
+            after: only later ones.
+            order: the order in which they are returned.
+            run_id: only messages that this run has written.
 
         Raises:
-            BadMessage: the thread has no message `before` or `after`.
+            MessageNotFound: the thread has no message `before` or `after`.
         """
-        key = self._keys.messages(thread_id)
-        low = f"({await self._position(key, after)}" if after else "-inf"
-        high = f"({await self._position(key, before)}" if before else "+inf"
-        page = ("LIMIT", 0, limit)
-        if after:
-            found = await self._runner.command("ZRANGEBYSCORE", key, low, high, "WITHSCORES", *page)
+        is_from_old = after is not None and (order == "asc" or before is None)
+        query = (
+            PageQuery(limit, "asc", after=after, before=before)
+            if is_from_old
+            else PageQuery(limit, "desc", after=before, before=after)
+        )
+        page = (await self.message_page(thread_id, query, run_id)).data
+        return list(page if query.order == order else page[::-1])
+
+    async def message_page(
+        self, thread_id: str, query: PageQuery, run_id: str | None = None
+    ) -> OrderedPage[Message]:
+        """A page of the thread's messages.
+
+        Args:
+            thread_id: the thread; one that is not there has no messages.
+            query: which page.
+            run_id: only messages that this run has written. Imported ones keep the ids of runs of
+                another store, of which none is found.
+
+        Raises:
+            MessageNotFound: a cursor is no message of the thread.
+        """
+        pages = ScorePages(self._runner, self._keys.messages(thread_id), message_not_found)
+        if run_id is None:
+            found = await pages.read(query)
+        elif not ids.is_run_id(run_id):
+            return OrderedPage([], has_more=False)
         else:
-            found = await self._runner.command(
-                "ZREVRANGEBYSCORE", key, high, low, "WITHSCORES", *page
+            low, high = await self._positions_of_run(thread_id, run_id)
+            prefix = ids.run_messages_prefix(run_id)
+            found = await pages.read(
+                query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
             )
-        positions = sorted(_scores(found))
-        commands = [("XRANGE", self._keys.items(thread_id), at, at) for at in positions]
-        pages = await self._runner.commands(commands)
-        messages = [_raw_message(thread_id, raw) for page in pages for _, raw in page]
-        return await self._with_failures(thread_id, messages)
+        places = [(id, int(position)) for id, position in found.data]
+        return OrderedPage(await self._messages.at(thread_id, places), found.has_more)
+
+    async def _positions_of_run(self, thread_id: str, run_id: str) -> tuple[float, float]:
+        """The positions between which the run's messages are; of a run that is gone: all."""
+        fields = "thread_id", "first", "final"
+        known = await self._runner.command("HMGET", self._keys.run(run_id), *fields)
+        if known[0] != thread_id:
+            return -math.inf, math.inf
+        return int(known[1] or 0), int(known[2]) if known[2] else math.inf
 
     async def messages_of_run(self, record: RunRecord) -> list[Message]:
         """The run's messages, the user's first."""
         if record.waiting_message is not None:
             waiting = record.waiting_message
-            return [_message(record.thread_id, waiting, record.created_at)]
+            return [read_message(record.thread_id, waiting, record.created_at)]
         if not record.first:
             return []
         last = record.final or await self.last_position(record.thread_id)
-        items = await self.items(record.thread_id, record.first, last)
+        written = [ids.run_message_id(record.id, n) for n in range(record.next_message)]
+        known = [id for id in (record.message_id, *written) if id]
+        items, notes = await asyncio.gather(
+            self.items(record.thread_id, record.first, last),
+            self._files.message_notes(record.thread_id, known),
+        )
         messages = [
-            _message(record.thread_id, item, at) for item, at in items if item["type"] == "message"
+            read_message(record.thread_id, item, at)
+            for item, at in items
+            if item["type"] == "message"
         ]
-        return await self._with_failures(record.thread_id, messages)
+        others = [message.id for message in messages if message.id not in known]
+        notes |= await self._files.message_notes(record.thread_id, others)
+        return with_notes(messages, notes)
 
-    async def _with_failures(self, thread_id: str, messages: list[Message]) -> list[Message]:
-        """The messages, with what is noted of attached files that cannot be used."""
-        attaching = [one.id for one in messages if one.role == "user" and one.attachments]
-        failures = await self._files.failures(thread_id, attaching)
-        return [
-            one.with_failures(failures[one.id]) if failures.get(one.id) else one for one in messages
-        ]
+    async def changed_metadata(
+        self, thread_id: str, message_ids: Sequence[str]
+    ) -> dict[str, dict[str, str]]:
+        """The metadata of those messages to which others were given later, by their ids."""
+        notes = await self._files.message_notes(thread_id, message_ids)
+        return {id: note.metadata for id, note in notes.items() if note.metadata is not None}
+
+    async def message(self, thread_id: str, message_id: str) -> Message:
+        """One of the thread's messages; one that a run writes just now has the text so far.
+
+        Raises:
+            MessageNotFound: the thread has no such message.
+        """
+        return await self._messages.find(thread_id, message_id)
 
     async def all_ids(self) -> AsyncIterator[str]:
         """The ids of all threads, in no order; one that is made or deleted meanwhile may be missed.
@@ -121,12 +188,6 @@ class Threads:
         """
         async for key in self._session.keys_like(self._keys.all_threads()):
             yield key.rpartition(":")[2]
-
-    async def _position(self, key: str, message_id: str) -> int:
-        position = await self._runner.command("ZSCORE", key, ids.checked_message_id(message_id))
-        if position is None:
-            raise errors.BadMessage(f"The thread has no message {message_id}.")
-        return int(float(position))
 
     # ---- changing --------------------------------------------------------------------------------
 
@@ -137,6 +198,7 @@ class Threads:
         *,
         create: bool,
         metadata: Mapping[str, str] | None = None,
+        tool_resources: Mapping[str, Any] | None = None,
         key: str | None = None,
         attached: Attached = NOTHING,
     ) -> int:
@@ -147,6 +209,7 @@ class Threads:
             messages: their ids, and they themselves.
             create: whether the thread may be made now.
             metadata: kept with the thread if it is made now.
+            tool_resources: kept with it then, too.
             key: the user's own name for it, from which its id follows.
             attached: the files that they name.
 
@@ -159,7 +222,12 @@ class Threads:
         await self._files.attach(thread_id, attached)
         flat = [text for id, item in messages for text in (id, to_json(item).decode())]
         call = self._scripts.add_messages(
-            thread_id=thread_id, create=create, metadata=as_json(metadata), key=key or "", rest=flat
+            thread_id=thread_id,
+            create=create,
+            metadata=as_json(metadata),
+            tool_resources=as_json(tool_resources),
+            key=key or "",
+            rest=flat,
         )
         reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be added")
@@ -199,6 +267,42 @@ class Threads:
         refuse_thread(reply, thread_id, "messages can be imported")
         return int(reply[1])
 
+    async def update(
+        self,
+        thread_id: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        tool_resources: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Replace what is kept with a thread, also while a run holds it; None leaves it as it is.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            StoreFull: Redis has no room.
+        """
+        await self._session.memory_guard.refuse_when_full()
+        call = self._scripts.update_thread(
+            thread_id=thread_id,
+            metadata=_given(metadata),
+            tool_resources=_given(tool_resources),
+        )
+        refuse_thread(await self._runner.run(call), thread_id, "it can be changed")
+
+    async def set_message_metadata(
+        self, thread_id: str, message_id: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Replace a message's metadata, also while a run holds the thread.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+            StoreFull: Redis has no room.
+        """
+        await self._session.memory_guard.refuse_when_full()
+        call = self._scripts.set_message_metadata(
+            thread_id=thread_id, message_id=message_id, metadata=_given(metadata)
+        )
+        refuse_message(await self._runner.run(call), thread_id, message_id)
+
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
 
@@ -219,22 +323,11 @@ class Threads:
             await self._runner.run(self._scripts.remove_runs(thread_id=thread_id, rest=page))
 
 
-def as_json(metadata: Mapping[str, str] | None) -> str:
+def as_json(metadata: Mapping[str, Any] | None) -> str:
     """Metadata as scripts take it; empty if there is none."""
     return to_json(metadata).decode() if metadata else ""
 
 
-def _raw_message(thread_id: str, raw: Any) -> Message:
-    fields = field_map(raw)
-    return _message(thread_id, from_json(fields["item"]), int(fields["t"]))
-
-
-def _message(thread_id: str, item: MessageItem, at: int) -> Message:
-    with reading(item["id"]):
-        return records.objects.Message.read(thread_id, item, at)
-
-
-def _scores(found: Sequence[Any]) -> list[int]:
-    if found and isinstance(found[0], str):
-        return [int(float(score)) for score in found[1::2]]
-    return [int(float(score)) for _, score in found]
+def _given(value: Mapping[str, Any] | None) -> str:
+    """A value that replaces another one; empty if it stays."""
+    return "" if value is None else to_json(value).decode()

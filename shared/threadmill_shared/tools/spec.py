@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from threadmill_shared.errors import BadTool
-from threadmill_shared.stored import Stored
+from threadmill_shared.stored import Stored, later_field
 from threadmill_shared.tools.provider_schema import provider_schema
 
 OnInterrupt = Literal["report", "retry", "fail"]
@@ -36,14 +36,18 @@ class ToolSpec(Stored):
     on_interrupt: OnInterrupt = "report"
     """What happens to a call that was begun when its worker died."""
     needs_approval: bool = False
+    strict: bool = later_field(default=False)
+    """Whether the provider makes arguments fit the schema exactly."""
 
     def api_form(self) -> dict[str, Any]:
         """The tool as the API has it: the form that `external_spec` reads."""
-        function = {
+        function: dict[str, Any] = {
             "name": self.name,
             "description": self.description,
             "parameters": self.parameters,
         }
+        if self.strict:
+            function["strict"] = True
         return {"type": "function", "function": function}
 
     @property
@@ -80,12 +84,16 @@ def external_spec(tool: Mapping[str, Any]) -> ToolSpec:
         raise BadTool(
             f"Tool {name!r}: 'parameters' must be a JSON schema, and 'description' a str."
         )
+    strict = function.get("strict")
+    if not isinstance(strict, bool | None):
+        raise BadTool(f"Tool {name!r}: 'strict' must be true, false or null.")
     schema = provider_schema(name, parameters)
     return ToolSpec(
         name=name,
         description=unicode_description(name, description),
         parameters=schema,
         identity="",
+        strict=strict is True,
         digest=_external_digest(name, parameters, schema),
     )
 

@@ -117,9 +117,10 @@ async def test_what_ends_later_tells_when_it_began(scene):
 async def test_a_long_log_is_read_in_pages(scene, tails):
     held = await scene.begin()
     await write_partly(held)
-    for number in range(450):
-        await held.write(_delta(f"{number} "))
-    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    texts = [f"{number} " for number in range(450)]
+    for text in texts:
+        await held.write(_delta(text))
+    await held.finish(Status.COMPLETED, end_message(held.record, "".join(texts)))
 
     events = await follow(tails, held.record.id)
 

@@ -50,7 +50,7 @@ async def test_a_follower_that_has_read_more_than_there_is_now_is_told(scene, ta
     held = await scene.begin()
     await write_partly(held, "kept")
     snapshot = Snapshot(redis_url, NAMESPACE)
-    await write_partly(held, " lost", number=1, step=1)
+    await held.write(_deltas(" lost"))
     groups = tails.follow(held.record.id)
     await next_group(groups)
 

@@ -19,6 +19,7 @@ from threadmill_shared.events.shared_log import READ_ENTRIES
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.held_run import HeldRun
 
+pytestmark = pytest.mark.made_up_log
 TAILS = 30
 
 

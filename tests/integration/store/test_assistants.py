@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
 from tests.support.store.scene import Scene
 
-from threadmill_shared import errors
+from threadmill_shared import errors, ids
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.tools import ToolSpec
 
@@ -43,6 +46,13 @@ ADA = Definition(
 )
 
 
+AROUND_NOW: Any = pytest.approx(time.time(), abs=600)
+
+
+def name_indexes(scene: Scene) -> tuple[str, str]:
+    return scene.keys.names(), scene.keys.first_published()
+
+
 async def stored(scene: Scene, key: str) -> dict[str, Any]:
     found: dict[str, Any] = from_json(await scene.command("GET", key))
     return found
@@ -62,7 +72,7 @@ async def test_what_a_later_release_has_published_is_not_published_anew(scene: S
     for definition in (ADA, ADA.model_copy(update={"version": None})):
         await scene.store.assistants.publish([definition])
         assert await stored(scene, key) == fields
-    await scene.command("DEL", key, scene.keys.names())
+    await scene.command("DEL", key, *name_indexes(scene))
 
 
 async def test_what_an_older_release_has_published_is_not_published_anew(scene: Scene) -> None:
@@ -72,7 +82,7 @@ async def test_what_an_older_release_has_published_is_not_published_anew(scene: 
     await scene.command("SET", key, to_json(fields).decode())
     await scene.store.assistants.publish([ADA])
     assert await stored(scene, key) == fields
-    await scene.command("DEL", key, scene.keys.names())
+    await scene.command("DEL", key, *name_indexes(scene))
 
 
 async def test_whoever_saves_leaves_what_only_a_later_release_knows(scene: Scene) -> None:
@@ -92,5 +102,111 @@ async def test_a_damaged_definition_is_named_and_published_anew(scene: Scene, da
     with pytest.raises(errors.StoreIncompatible, match="The definition of 'Ada'"):
         await assistants.load("Ada")
     await assistants.publish([ADA])
-    assert await assistants.load("Ada") == ADA
-    await scene.command("DEL", key, scene.keys.names())
+    assert await assistants.load("Ada") == ADA.model_copy(update={"created_at": AROUND_NOW})
+    await scene.command("DEL", key, *name_indexes(scene))
+
+
+# ---- time, id, and changes ---------------------------------------------------------------------
+
+
+async def test_the_time_of_the_first_definition_stays(scene: Scene) -> None:
+    assistants = scene.store.assistants
+    created = await assistants.create(ADA)
+    assert created.created_at == AROUND_NOW
+    await assistants.save(ADA.model_copy(update={"instructions": "Be brief."}))
+    assert (await assistants.load(ADA.id)).created_at == created.created_at
+    assert created.digest() == ADA.digest()
+    await assistants.delete(ADA.id)
+
+    imported = ADA.model_copy(update={"created_at": 1_700_000_000})
+    assert await assistants.create_once(imported)
+    assert await assistants.load(ADA.id) == imported
+    place = await scene.command("ZSCORE", scene.keys.registered(), ADA.id)
+    assert float(place) == 1_700_000_000
+    await assistants.delete(ADA.id)
+
+
+async def test_a_published_one_keeps_its_time_whoever_publishes_it(scene: Scene) -> None:
+    assistants = scene.store.assistants
+    await assistants.publish([ADA])
+    assert (await assistants.load("Ada")).created_at == AROUND_NOW
+    await scene.command("ZADD", scene.keys.first_published(), 1_700_000_000, "Ada")
+    await assistants.publish([ADA.model_copy(update={"instructions": "Be brief."})])
+    found = await assistants.load("Ada")
+    assert (found.instructions, found.created_at, found.version) == (
+        *("Be brief.", 1_700_000_000),
+        2,
+    )
+    [listed] = await scene.store.lists.assistants(5, None)
+    assert listed == found
+
+    # One that has not been published for a month is forgotten, and its time with it.
+    await scene.command("ZADD", scene.keys.names(), 1, "Ada")
+    await assistants.publish([ADA.model_copy(update={"name": "Bea"})])
+    assert await scene.command("ZRANGE", scene.keys.first_published(), 0, -1) == ["Bea"]
+    await scene.command("DEL", scene.keys.published("Ada"), scene.keys.published("Bea"))
+    await scene.command("DEL", *name_indexes(scene))
+
+
+async def test_releases_before_times_can_read_what_is_created_and_published(scene: Scene) -> None:
+    """The first release refuses a field that it does not know."""
+    assistants = scene.store.assistants
+    await assistants.create(ADA)
+    await assistants.publish([ADA])
+    for key in (scene.keys.created(ADA.id), scene.keys.published("Ada")):
+        assert await stored(scene, key) == ADA.model_dump(mode="json")
+    await assistants.delete(ADA.id)
+    await scene.command("DEL", scene.keys.published("Ada"), *name_indexes(scene))
+
+
+async def test_a_published_one_is_found_by_the_id_that_follows_from_its_name(scene: Scene) -> None:
+    assistants = scene.store.assistants
+    named = [
+        ADA.model_copy(update={"id": ids.named_assistant_id(name), "name": name})
+        for name in ("Ada", "Bea")
+    ]
+    await assistants.publish(named)
+    for one in named:
+        assert (await assistants.load(one.id)).name == one.name
+    for unknown in (ids.new_assistant_id(), "asst_1", "Cleo"):
+        with pytest.raises(errors.AssistantNotFound, match=r"Published assistants: (Bea|Ada)"):
+            await assistants.load(unknown)
+    await scene.command("DEL", *(scene.keys.published(one.name) for one in named))
+    await scene.command("DEL", *name_indexes(scene))
+
+
+async def test_of_changes_at_once_none_is_lost(scene: Scene) -> None:
+    assistants = scene.store.assistants
+    await assistants.create(ADA)
+
+    def add(name: str, found: Definition) -> Definition:
+        return found.model_copy(update={"metadata": {**found.metadata, name: "x"}})
+
+    names = [str(number) for number in range(20)]
+    await asyncio.gather(*(assistants.change(ADA.id, partial(add, name)) for name in names))
+    found = await assistants.load(ADA.id)
+    assert (sorted(found.metadata), found.version) == (sorted(names), 21)
+    unchanged = await assistants.change(ADA.id, lambda found: found)
+    assert unchanged == found
+    assert await assistants.delete(ADA.id)
+    with pytest.raises(errors.AssistantNotFound):
+        await assistants.change(ADA.id, lambda found: found)
+
+
+async def test_a_change_leaves_what_only_a_later_release_knows(scene: Scene) -> None:
+    key = scene.keys.created(ADA.id)
+    fields = await store_as_later(scene, key)
+    brief = {"instructions": "Be brief."}
+    await scene.store.assistants.change(ADA.id, lambda found: found.model_copy(update=brief))
+    assert await stored(scene, key) == fields | brief | {"version": 2}
+    await scene.store.assistants.delete(ADA.id)
+
+
+async def test_one_is_deleted_once(scene: Scene) -> None:
+    assistants = scene.store.assistants
+    await assistants.create(ADA)
+    assert await assistants.delete(ADA.id)
+    assert not await assistants.delete(ADA.id)
+    await assistants.create(ADA)
+    assert await assistants.delete(ADA.id)
+    assert [key for key in await scene.contents() if "created:" in key] == []

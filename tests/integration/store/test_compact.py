@@ -24,6 +24,7 @@ from threadmill_shared.store.connections import connect
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
 
+pytestmark = pytest.mark.made_up_log
 TEXTS = ("a", "", "Zürich ", '"]],["', "]],[", "\\", '"', "\n", "], [", "🙂", "d")
 
 

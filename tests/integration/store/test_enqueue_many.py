@@ -18,7 +18,7 @@ from tests.support.store.scene import Scene
 from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import EnqueueCommand, Enqueued
-from threadmill_shared.records.files import File
+from threadmill_shared.records.files import FileContent
 from threadmill_shared.store.bulk_enqueue import MOST_BYTES, MOST_RUNS
 from threadmill_shared.store.connections import connect
 from threadmill_shared.store.scripts.loader import ScriptCall
@@ -257,7 +257,7 @@ async def test_a_server_that_is_away_is_asked_once():
 
 
 async def test_files_are_there_before_their_message(scene):
-    file = File("file_1", "a.csv", b"1,2")
+    file = FileContent("file_1", "a.csv", b"1,2")
     new = [scene.new_run(str(n), attached=Attached(files=(file,))) for n in range(2)]
 
     assert run_ids(await enqueue_many(scene.store, new)) == [one.run_id for one in new]
@@ -270,7 +270,7 @@ async def test_files_that_are_refused_refuse_their_round_trip_only(scene, monkey
             raise redis_errors.NoPermissionError("no right to write files")
 
     monkeypatch.setattr(scene.store.files, "attach", refuse)
-    file = File("file_1", "a.csv", b"1,2")
+    file = FileContent("file_1", "a.csv", b"1,2")
     threads = [ids.new_thread_id() for _ in range(2 * MOST_RUNS + 1)]
     new = [scene.new_run(thread_id=thread) for thread in threads]
     new[MOST_RUNS] = replace(new[MOST_RUNS], attached=Attached(files=(file,)))

@@ -8,7 +8,7 @@ from tests.support.store.scene import Scene
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.files import (
-    File,
+    FileContent,
     ThreadVectorStore,
     Upload,
     distinct_names,
@@ -21,7 +21,7 @@ from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.run_writer import RunWriter
 from threadmill_workers.execution.interruption import LostRun
 
-FILE = File("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
+FILE = FileContent("file_1", "a.csv", b"\x00\xff1,2" * 200_000)
 """Large enough for several pieces."""
 ATTACHED = Attached(files=(FILE,))
 
@@ -79,7 +79,7 @@ async def test_a_file_that_a_run_has_made_lives_as_long_as_its_record(scene: Sce
     assert abs(await ttl(scene, key) - record) < 1000
 
     with pytest.raises(LostRun):
-        await held.store_produced(File("file_2", "f.txt", b"too late"))
+        await held.store_produced(FileContent("file_2", "f.txt", b"too late"))
     assert [file.id for file in await scene.store.files.produced(run_id)] == [FILE.id]
     await scene.store.threads.delete(scene.thread_id)
     assert await ttl(scene, key) == -2
@@ -140,7 +140,7 @@ async def test_an_image_is_told_by_its_content() -> None:
 
 
 async def test_a_name_is_made_harmless_again_where_it_is_read(scene: Scene) -> None:
-    file = File("file_1", "../../evil.sh", b"x")
+    file = FileContent("file_1", "../../evil.sh", b"x")
     await scene.store.files.attach(scene.thread_id, Attached(files=(file,)))
     read = await scene.store.files.read_attached(scene.thread_id, file.id)
     assert read is not None

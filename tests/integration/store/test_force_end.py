@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.store.scene import begin_call, write_partly
+from tests.support.store.scene import begin_call, end_message, write_partly
 
 from threadmill_shared import ids
 from threadmill_shared.records.changes import Dispatch, Ended
@@ -218,3 +218,44 @@ async def test_a_lost_answer_still_names_the_next_run(scene, client):
 
     assert client.outcomes[-2:] == ["ok", "again"]
     assert ended == Ended(Status.CANCELLED, Dispatch(following.run_id, "tm"))
+
+
+async def test_the_step_that_a_runs_error_has_ended_has_that_error(scene):
+    held = await scene.begin(run_seconds=0)
+    await write_partly(held, "Done.")
+    await held.write(end_message(held.record, "Done."))
+    await write_partly(held, "slow", number=1, step=1)
+    error = LastError.of("deadline", "too slow")
+
+    await scene.store.runs.force_end(held.record.id, status=Status.EXPIRED, last_error=error)
+
+    done, open_step = await scene.store.runs.steps(held.record.id)
+    assert (done.status, done.last_error) == ("completed", None)
+    assert (open_step.status, open_step.last_error) == ("expired", error)
+    assert await scene.store.run_pages.step(held.record.id, open_step.id) == open_step
+    assert await scene.ttl(scene.keys.steps(held.record.id)) > 0
+
+
+async def test_a_step_of_a_cancelled_run_has_no_error_though_its_worker_brings_one(scene):
+    held = await scene.begin()
+    await write_partly(held, "slow")
+    await scene.store.runs.cancel(held.record.id)
+    batch = Batch()
+    batch.end(reason=None, error=LastError.of("ModelRefused", "no"), data=None)
+
+    await held.finish(Status.FAILED, batch)
+
+    [step] = await scene.store.runs.steps(held.record.id)
+    assert (step.status, step.last_error) == ("cancelled", None)
+
+
+async def test_the_time_of_a_cancellation_is_read(scene):
+    held = await scene.begin()
+    assert (await scene.record(held.record.id)).cancelled_at is None
+
+    await scene.store.runs.cancel(held.record.id)
+
+    record = await scene.record(held.record.id)
+    assert record.started_at <= record.cancelled_at
+    await scene.store.runs.force_end(held.record.id)
+    assert (await scene.record(held.record.id)).cancelled_at == record.cancelled_at

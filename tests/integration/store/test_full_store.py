@@ -14,6 +14,8 @@ from tests.support.waiting import wait_until_async
 from threadmill_shared import errors, ids
 from threadmill_shared.model import ModelEvent, ModelRequest, TextDelta
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.definition import Definition
+from threadmill_shared.records.files import FileContent
 from threadmill_shared.records.messages import user_message
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.worker_state import WorkerState
@@ -54,6 +56,22 @@ async def test_nothing_new_is_taken_in(scene, fill):
         await scene.store.threads.add(scene.thread_id, [message], create=True)
 
     assert await scene.contents() == {}
+
+
+async def test_assistants_and_files_are_deleted_and_not_stored(scene, fill):
+    definition = Definition(id="asst_1", name="Ada", model="m")
+    file = FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    await scene.store.assistants.create(definition)
+    await scene.store.uploaded_files.upload(file, purpose="assistants")
+    await fill()
+
+    with pytest.raises(errors.StoreFull):
+        await scene.store.assistants.create(definition.model_copy(update={"id": "asst_2"}))
+    other = FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    with pytest.raises(errors.StoreFull):
+        await scene.store.uploaded_files.upload(other, purpose="assistants")
+    assert await scene.store.assistants.delete("asst_1")
+    assert await scene.store.uploaded_files.delete(file.id)
 
 
 async def test_a_look_says_why_nothing_is_written_and_writes_nothing(scene, fill):
@@ -115,6 +133,7 @@ async def test_a_run_whose_write_was_refused_ends_with_what_it_carried(scene, fi
     held = await scene.begin("hello")
     await fill()
     held.put(begin_message())
+    held.delta(0, "Hi!")
     await wait_until_async(lambda: held.finds_no_room, "the write was refused")
 
     await asyncio.wait_for(held.finish(Status.COMPLETED, end_message(held.record, "Hi!")), 5)

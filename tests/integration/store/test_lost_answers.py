@@ -27,7 +27,7 @@ from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.definition import Definition
-from threadmill_shared.records.files import File
+from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.list_filters import RunFilter
 from threadmill_shared.records.messages import user_message
@@ -37,6 +37,7 @@ from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.index_cleaner import IndexCleaner
 from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.scripts import texts
+from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
 from threadmill_workers.execution.interruption import LostRun
@@ -164,7 +165,7 @@ async def import_items(story: Story) -> None:
 
 @case
 async def attach(story: Story) -> None:
-    id, file = ids.new_message_id(), File("file_1", "a.csv", b"1,2")
+    id, file = ids.new_message_id(), FileContent("file_1", "a.csv", b"1,2")
     store, thread_id = story.scene.store, story.scene.thread_id
     story.lose()
     message = user_message(id, "hello", attached=Attached(files=(file,)))
@@ -172,6 +173,25 @@ async def attach(story: Story) -> None:
         thread_id, [(id, message)], create=True, attached=Attached(files=(file,))
     )
     assert await store.files.read_attached(thread_id, file.id) == file
+
+
+@case
+async def update_thread(story: Story) -> None:
+    await story.scene.enqueue()
+    story.lose()
+    await story.scene.store.threads.update(story.scene.thread_id, metadata={"team": "red"})
+    record = await story.scene.store.threads.record(story.scene.thread_id)
+    assert record is not None
+    assert record.metadata == {"team": "red"}
+
+
+@case
+async def set_message_metadata(story: Story) -> None:
+    id, threads = ids.new_message_id(), story.scene.store.threads
+    await threads.add(story.scene.thread_id, [(id, user_message(id, "hello"))], create=True)
+    story.lose()
+    await threads.set_message_metadata(story.scene.thread_id, id, {"order": "7"})
+    assert (await threads.message(story.scene.thread_id, id)).metadata == {"order": "7"}
 
 
 @case
@@ -260,6 +280,39 @@ async def create_assistant(story: Story) -> None:
     assert [one.id for one in page] == ["asst_1"]
 
 
+@case
+async def delete_listed(story: Story) -> None:
+    assistants = story.scene.store.assistants
+    await assistants.create(Definition(id="asst_1", name="Ada", model="gpt-5.4-mini"))
+    story.lose()
+    assert await assistants.delete("asst_1")
+    assert not await assistants.delete("asst_2")
+
+
+@case
+async def write_piece(story: Story) -> None:
+    files, file = story.scene.store.uploaded_files, FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    story.lose()
+    await files._write(file.id, [*file.fields()][:-1])
+    await files.upload(file, purpose="assistants")
+    assert await files.content(file.id) == file
+
+
+@case
+async def create_file(story: Story) -> None:
+    files, file = story.scene.store.uploaded_files, FileContent(ids.new_file_id(), "a.csv", b"1,2")
+    [(name, piece), _] = file.fields()
+    scripts = FileScripts(story.scene.keys)
+    await story.run(scripts.write_piece(file_id=file.id, field=name, value=piece))
+    told = {"name": "a.csv", "bytes": 3, "image": None, "purpose": "vision", "created_at": 7}
+    info = to_json(told | {"pieces": 1, "expires_at": None}).decode()
+    story.lose()
+    call = scripts.create_file(file_id=file.id, info=info, pieces=1, at="7.5", expires_at="")
+    assert await story.run(call) == ["again"]  # the repeated call's answer
+    assert await files.find(file.id) == UploadedFile(file.id, "a.csv", 3, "vision", 7)
+    assert await files.content(file.id) == file
+
+
 # ---- what a holder writes ----------------------------------------------------------------------
 
 
@@ -301,13 +354,13 @@ async def release(story: Story) -> None:
 async def store_field(story: Story) -> None:
     held = await story.scene.begin()
     story.lose()
-    file = File("file_1", "f.txt", b"content")
+    file = FileContent("file_1", "f.txt", b"content")
     await held.store_produced(file)
     key = story.scene.keys.files(held.record.id)
     assert await story.scene.command("HGETALL", key) == dict(file.fields())
     await held.finish(Status.COMPLETED, Batch())
     with pytest.raises(LostRun):
-        await held.store_produced(File("file_2", "f.txt", b"too late"))
+        await held.store_produced(FileContent("file_2", "f.txt", b"too late"))
 
 
 @case
@@ -347,6 +400,18 @@ async def submit(story: Story) -> None:
 
 
 @case
+async def submit_all(story: Story) -> None:
+    held = await story.scene.begin()
+    await held.park(park_call(held, "output"), 600_000)
+    story.lose()
+    parked = story.scene.store.parked_runs
+    sent = await parked.submit_all(held.record.id, [(CALL, "4")], whole=True)
+    assert sent == Dispatch(held.record.id, "tm", begun=True)
+    assert (await story.scene.items())[-1]["output"] == "4"
+    assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2
+
+
+@case
 async def approve(story: Story) -> None:
     held = await story.scene.begin()
     await held.park(park_call(held, "approval"), 600_000)
@@ -377,6 +442,14 @@ async def cancel(story: Story) -> None:
     story.lose()
     ended = await story.scene.store.runs.cancel(run_id)
     assert (ended.status, ended.send) == (Status.CANCELLED, Dispatch(following.run_id, "tm"))
+
+
+@case
+async def set_run_metadata(story: Story) -> None:
+    run_id = (await story.scene.enqueue()).run_id
+    story.lose()
+    await story.scene.store.runs.set_metadata(run_id, {"order": "7"})
+    assert (await story.scene.record(run_id)).metadata == {"order": "7"}
 
 
 @case

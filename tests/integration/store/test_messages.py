@@ -150,14 +150,6 @@ async def test_the_last_items_are_read_without_those_before(scene, client):
     assert len(client.commands) == 1
 
 
-async def test_a_threads_newest_runs_come_in_the_order_in_which_they_were_enqueued(scene):
-    made = [await scene.enqueue() for _ in range(8)]
-
-    found = await scene.store.runs.newest_of_thread(scene.thread_id, 6)
-
-    assert [run.id for run in found] == [run.run_id for run in made[2:]]
-
-
 async def test_two_namespaces_of_one_server_do_not_see_each_other(scene, client):
     run = await scene.enqueue()
     other = Store(client, "other")
@@ -199,3 +191,22 @@ async def test_a_message_that_cannot_be_read_is_an_error_of_ours_that_quotes_not
     with pytest.raises(errors.StoreIncompatible, match=rf"{item['id']} .*\(status\)") as caught:
         await scene.store.threads.messages(scene.thread_id, 10, None, None)
     assert "secret" not in str(caught.value)
+
+
+async def test_only_what_a_run_has_written_has_its_id(scene):
+    """Programs take all messages with a run's id for its answer."""
+    held = await scene.begin("one?")
+    await held.finish(Status.COMPLETED, end_message(held.record, "One."))
+    waiting = await scene.enqueue("two?", thread_id=scene.thread_id)
+    await scene.enqueue("three?", when_busy="queue")
+
+    read = await scene.store.threads.messages(scene.thread_id, 10, None, None)
+    of_run = await scene.store.threads.messages_of_run(await scene.record(held.record.id))
+    of_waiting = await scene.store.threads.messages_of_run(await scene.record(waiting.run_id))
+
+    assert [one.run_id for one in read] == [None, held.record.id, None]
+    assert [one.run_id for one in of_run] == [None, held.record.id]
+    assert [one.run_id for one in of_waiting] == [None]
+    # The item itself keeps who has brought it: a refused message is told from those behind it.
+    stored = [item["run_id"] for item in await scene.items()]
+    assert stored == [held.record.id, held.record.id, waiting.run_id]

@@ -71,6 +71,30 @@ A_CALL_COUNTS_AS_NOT_BEGUN = (
     """  local may_have_begun = marks[3] or marks[4]
 """,
 )
+METADATA_MAKE_A_RUN = (
+    """local record = redis.call('HMGET', run, 'status', 'metadata')
+if not record[1] then
+  return {'gone'}
+end
+""",
+    "local record = redis.call('HMGET', run, 'status', 'metadata')",
+)
+A_RUN_BRINGS_ONE_MESSAGE_ONLY = (
+    "for at = 1, #brought, 2 do",
+    "for at = 1, math.min(#brought, 2), 2 do",
+)
+OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS = (
+    """if whole == '1' and #pending < count_waiting_for_output(calls) then
+  return {'idle'}
+end
+""",
+    "",
+)
+METADATA_OF_ANY_MESSAGE_ARE_KEPT = (
+    """  return {'no_message'}
+""",
+    "",
+)
 
 
 LINES_OF_LISTS = (
@@ -90,6 +114,9 @@ LINES_OF_LISTS = (
     "\nlist_thread(bucket, thread_id, now)\n",
     "  add_to_indexes(bucket, 'active ' .. words, at, thread_id)\n",
     "  redis.call('ZREM', bucket .. 'tombs', thread_id)\n",
+    "  remove_from_indexes(bucket, known[3] or '', thread_id)\n",
+    "  redis.call('HDEL', thread, 'listed')\n",
+    "    list_thread(bucket, thread_id, place)\n",
 )
 """Each keeps an index of a list."""
 
@@ -119,6 +146,22 @@ def server(redis_url: str) -> Iterator[Server]:
             A_CALL_COUNTS_AS_NOT_BEGUN,
             "ought to be",
             id="a call counts as not begun",
+        ),
+        pytest.param(
+            OUTPUTS_ARE_STORED_WITHOUT_THE_OTHERS,
+            "ought to answer",
+            id="outputs are stored without the others",
+        ),
+        pytest.param(
+            A_RUN_BRINGS_ONE_MESSAGE_ONLY,
+            "ought to be",
+            id="a run's messages get lost",
+        ),
+        pytest.param(METADATA_MAKE_A_RUN, "ought to", id="metadata make a run"),
+        pytest.param(
+            METADATA_OF_ANY_MESSAGE_ARE_KEPT,
+            "ought to",
+            id="metadata of any message are kept",
         ),
     ],
 )
@@ -157,9 +200,13 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "park",
         "approve",
         "submit",
+        "submit_all",
         "add_messages",
         "delete_thread",
+        "update_thread",
+        "set_message_metadata",
         "remove_runs",
+        "set_run_metadata",
     ):
         text = sound(name).text.replace(old, new)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

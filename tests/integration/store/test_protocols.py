@@ -15,6 +15,7 @@ from threadmill_shared.events.cursor import Cursor
 from threadmill_shared.events.shared_log import SharedLog
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import RunFilter
+from threadmill_shared.records.page import PageQuery
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.connections import connect
@@ -60,7 +61,7 @@ async def read(store: Store, thread_id: str, run_ids: list[str]) -> dict[str, An
         "steps": [await store.runs.steps(id) for id in run_ids],
         "thread": await store.threads.record(thread_id),
         "messages": await store.threads.messages(thread_id, 10, None, None),
-        "newest": await store.runs.newest_of_thread(thread_id, 10),
+        "pages": await read_pages(store, thread_id, run_ids[0]),
         "history": await History(store, thread_id, 4, None).items(),
         "events": await Cursor(log, records[0], 0).read(),  # type: ignore[arg-type]  as above
         "listed": await store.lists.runs(RunFilter(), 10, None),
@@ -74,6 +75,12 @@ async def read(store: Store, thread_id: str, run_ids: list[str]) -> dict[str, An
         "published": [name for name, *_ in await store.inspector.published()],
         "held": await store.indexes.held_by(HOLDER.id),
     }
+
+
+async def read_pages(store: Store, thread_id: str, run_id: str) -> list[Any]:
+    newest = await store.run_pages.runs(thread_id, PageQuery(limit=1))
+    rest = await store.run_pages.runs(thread_id, PageQuery(after=newest.data[0].id))
+    return [newest, rest, await store.run_pages.steps(run_id, PageQuery())]
 
 
 async def test_all_that_is_stored_is_read_alike(stores: list[Store]) -> None:

@@ -6,6 +6,7 @@ a repeated write have to choose them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +23,8 @@ from threadmill_shared.store.scripts import loader
 DAY = 86_400_000
 HOUR = 3_600_000
 METADATA = '{"customer":"7","order":"12"}'
-"""Of every thread."""
+"""Of every new thread."""
 INDEXED_KEY = "customer"
-INDEXED = "customer=7"
 """What of it is indexed."""
 ASSISTANT = "assistant:0123456789abcdef"
 LOST = '{"name":"worker_lost","code":"server_error","message":"worker_lost: gone"}'
@@ -103,7 +103,10 @@ class Commands:
         wait_ms: int | str = "",
         after: str = "",
         is_followed: bool = False,
+        brings: int = 0,
     ) -> Command:
+        """`brings`: how many messages enter the thread before the run's own."""
+        brought = [(f"msg_{run_id}_{n}", f'{{"n": {n}.0, "of": []}}') for n in range(brings)]
         fields = {
             "queue": "tm",
             "limit_ms": limit_ms,
@@ -112,6 +115,8 @@ class Commands:
             "run_ms": DAY,
             "request": "{}",
         }
+        if brought:
+            fields["messages"] = json.dumps([part for pair in brought for part in pair])
         return Command(
             "enqueue",
             {
@@ -125,6 +130,7 @@ class Commands:
                 "thread_id": thread_id,
                 "create": int(create),
                 "metadata": METADATA,
+                "tool_resources": "",
                 "when_busy": when_busy,
                 "cancel_ms": CANCEL_MS,
                 "max_waiting": max_waiting,
@@ -176,6 +182,9 @@ class Commands:
 
     def cancel(self, run_id: str) -> Command:
         return self._of_run("cancel", run_id, {"cancel_ms": CANCEL_MS})
+
+    def set_run_metadata(self, run_id: str, metadata: str) -> Command:
+        return self._of_run("set_run_metadata", run_id, {"metadata": metadata})
 
     def force_end(
         self,
@@ -242,6 +251,25 @@ class Commands:
         args |= {"end_field": "data" if end_status else "", "end_value": "1" if end_status else ""}
         return self._of_run("submit", run_id, args, note=records)
 
+    def submit_all(
+        self,
+        run_id: str,
+        outputs: tuple[tuple[str, str], ...],
+        events: int,
+        records: tuple[list[Any], ...],
+        *,
+        step: int = 0,
+        is_last: bool = True,
+        whole: int = 1,
+    ) -> Command:
+        """`outputs` are calls, each with the digest of what it gave."""
+        count, encoded, _ = Write(records=records).encoded()
+        args = {"whole": whole, "events": events, "step": step, "body": '{"calls":[]}'}
+        args |= {"step_status": "completed" if is_last else "", "count": count}
+        args |= {"records": encoded}
+        rest = tuple(part for call, digest in outputs for part in (call, digest, f"{call} gave it"))
+        return self._of_run("submit_all", run_id, args, rest, note=(outputs, records))
+
     def approve(self, run_id: str, call: str) -> Command:
         write = Write(records=(["x", "threadmill.tool.approved", {}],))
         count, records, _ = write.encoded()
@@ -268,22 +296,29 @@ class Commands:
                 "thread_id": thread_id,
                 "create": int(create),
                 "metadata": METADATA,
+                "tool_resources": "",
                 "key": "",
             },
             tuple(part for message in messages for part in message),
             messages,
         )
 
+    def update_thread(
+        self, thread_id: str, *, metadata: str = "", tool_resources: str = ""
+    ) -> Command:
+        args = {"metadata": metadata, "tool_resources": tool_resources}
+        return self._of_thread("update_thread", thread_id, args)
+
+    def set_message_metadata(self, thread_id: str, message_id: str, metadata: str) -> Command:
+        args = {"message_id": message_id, "metadata": metadata}
+        return self._of_thread("set_message_metadata", thread_id, args)
+
+    def _of_thread(self, script: str, thread_id: str, args: Mapping[str, Any]) -> Command:
+        own = {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id}
+        return Command(script, {"thread": self._keys.thread(thread_id)}, {**own, **args})
+
     def delete_thread(self, thread_id: str, delete_id: str = "delete_1") -> Command:
-        return Command(
-            "delete_thread",
-            {"thread": self._keys.thread(thread_id)},
-            {
-                "bucket": self._keys.bucket(thread_id),
-                "thread_id": thread_id,
-                "delete_id": delete_id,
-            },
-        )
+        return self._of_thread("delete_thread", thread_id, {"delete_id": delete_id})
 
     def remove_runs(self, thread_id: str, runs: tuple[str, ...]) -> Command:
         return Command(
@@ -317,14 +352,18 @@ OUTCOMES = {
     "append": "ok again stale rewound refused",
     "finish": "ok again stale rewound refused",
     "cancel": "cancelled cancelling ended gone",
+    "set_run_metadata": "ok again gone",
     "force_end": "ok again gone ended moved early",
     "release": "ok again stale rewound refused cancelling",
     "park": "ok again stale rewound refused cancelling",
     "lease_call": "ok kept gone taken silent lapsed",
     "submit": "ok again gone idle taken other moved",
+    "submit_all": "ok again gone idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
     "add_messages": "ok again no_thread locked",
+    "update_thread": "ok again no_thread",
+    "set_message_metadata": "ok again no_thread no_message",
     "delete_thread": "ok again no_thread locked",
     "remove_runs": "ok",
 }

@@ -159,7 +159,15 @@ class Driver(RuleBasedStateMachine):
         return [run for run in self.model.runs.values() if run.place in places]
 
 
-PLACES = {"enqueue": 3, "finish": 2, "cancel": 2, "force_end": 2, "submit": 2, "approve": 1}
+PLACES = {
+    "enqueue": 3,
+    "finish": 2,
+    "cancel": 2,
+    "force_end": 2,
+    "submit": 2,
+    "submit_all": 2,
+    "approve": 1,
+}
 """Where in an answer the run stands that is to be sent."""
 
 

@@ -130,7 +130,7 @@ def _has_deadline(run: Run) -> bool:
 
 def _wanted_run(run: Run) -> tuple[Any, ...]:
     return (
-        (run.thread, run.status, run.token, run.serial, run.attempts, run.holder),
+        (run.thread, run.status, run.token, run.serial, run.attempts, run.holder, run.metadata),
         run.log,
         {str(number): status for number, status in run.steps.items()},
         run.calls,
@@ -138,7 +138,10 @@ def _wanted_run(run: Run) -> tuple[Any, ...]:
 
 
 def _wanted_thread(thread: Thread) -> tuple[Any, ...]:
-    return thread.head, thread.line, thread.items, thread.messages
+    return (
+        *(thread.head, thread.line, thread.items, thread.messages),
+        *(thread.metadata, thread.tool_resources, thread.message_metadata),
+    )
 
 
 def _found(contents: Contents) -> Iterator[tuple[str, Any]]:
@@ -166,6 +169,7 @@ def _found_run(
         (
             *(run["thread_id"], run["status"], run["token"]),
             *(int(run["serial"]), int(run["attempts"]), run.get("holder", "")),
+            run.get("metadata", ""),
         ),
         [word for entry in events for word in entry_words(entry["e"])],
         {n: steps.get(f"{n}:ended", "").partition(" ")[0] for n in steps if n.isdigit()},
@@ -179,11 +183,15 @@ def _found_run(
 def _found_thread(contents: Contents, bucket: str, thread_id: str) -> tuple[Any, ...]:
     items = contents.stream(f"{bucket}items:{thread_id}")
     assert list(items) == list(range(1, len(items) + 1)), f"{thread_id} has gaps: {list(items)}"
+    thread = contents.hash(f"{bucket}thread:{thread_id}")
+    beside = contents.hash(f"{bucket}attached:{thread_id}")
     return (
-        contents.hash(f"{bucket}thread:{thread_id}").get("head", ""),
+        thread.get("head", ""),
         list(contents.scores(f"{bucket}line:{thread_id}")),
         [item["item"] for item in items.values()],
         contents.scores(f"{bucket}messages:{thread_id}"),
+        *(thread.get("metadata", ""), thread.get("tool_resources", "")),
+        {name.removesuffix(":metadata"): value for name, value in beside.items()},
     )
 
 

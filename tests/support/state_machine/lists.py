@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.support.state_machine.commands import ASSISTANT, INDEXED
+from pydantic_core import from_json
+from tests.support.state_machine.commands import ASSISTANT, INDEXED_KEY
 from tests.support.state_machine.model import Model
 from tests.support.store.contents import Contents
 
@@ -27,7 +28,14 @@ def wanted_lists(model: Model) -> Iterator[tuple[str, Any]]:
     yield "error", {(digest(word), run.id) for run in runs for word in run.error}
     yield "expiring", {("", run.id) for run in runs if run.has_ended}
     yield "active", {("", thread) for thread in model.threads}
-    yield "metadata", {(digest(INDEXED), thread) for thread in model.threads}
+    yield (
+        "metadata",
+        {
+            (digest(f"{INDEXED_KEY}={value}"), id)
+            for id, thread in model.threads.items()
+            if (value := from_json(thread.metadata).get(INDEXED_KEY)) is not None
+        },
+    )
 
 
 def found_lists(contents: Contents) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
-from tests.support.state_machine.commands import HOUR, Write
+from tests.support.state_machine.commands import HOUR, METADATA, Write
 from tests.support.state_machine.driver import (
     CALM,
     LUCKLESS,
@@ -21,6 +21,7 @@ from tests.support.state_machine.model import Run
 from tests.support.state_machine.server import Server
 from tests.support.state_machine.writes import (
     answer_write,
+    answers_write,
     next_write,
     parking_write,
     waiting_calls,
@@ -58,6 +59,7 @@ class StoreMachine(Driver):
         when_busy=st.sampled_from(["queue", "queue", "reject", "interrupt"]),
         create=st.booleans(),
         limits=st.sampled_from([(0, 0), (0, ""), (600_000, 3_600_000)]),
+        brings=st.integers(0, 2),
         luck=lucks,
     )
     def enqueue(
@@ -66,6 +68,7 @@ class StoreMachine(Driver):
         when_busy: str,
         create: bool,
         limits: tuple[int, int | str],
+        brings: int,
         luck: Luck,
     ) -> None:
         run_id, (limit_ms, wait_ms) = self.new("run", thread), limits
@@ -76,6 +79,7 @@ class StoreMachine(Driver):
             max_waiting=4,
             limit_ms=limit_ms,
             wait_ms=wait_ms,
+            brings=brings,
         )
         self.send(command, luck)
 
@@ -277,6 +281,58 @@ class StoreMachine(Driver):
         step = 0 if run.open_step is None else run.open_step
         self.send(self.commands.submit(*given, step=step, **how), luck)
 
+    @precondition(lambda self: self._in_progress())
+    @rule(pick=picks, leases=st.booleans(), before=st.booleans(), luck=lucks)
+    def park_and_answer_all(self, pick: int, leases: bool, before: bool, luck: Luck) -> None:
+        run = _pick(self._in_progress(), pick)
+        self._park(run, ["output"], HOUR, luck)
+        calls = [call for call, _ in waiting_calls(run)]
+        if len(calls) < 2:
+            return
+        self._submit_all(run, calls[:1], CALM)
+        self._submit_all(run, [*calls, calls[0]], CALM)
+        self._submit_all(run, [*calls, "call_foreign"], CALM)
+        self._submit_all(run, calls, CALM, ahead=-1)
+        if before:
+            self._submit(run, calls[0], luck, digest="4")
+        if leases:
+            self.send(self.commands.lease_call(run.id, calls[1], "first", lease_ms=HOUR), CALM)
+            self._submit_all(run, calls, CALM)
+            self._submit(run, calls[1], luck, lessee="first")
+        self._submit_all(run, calls, luck)
+        self._submit_all(run, calls[::-1], CALM)
+        self._submit_all(run, calls[:1], CALM, whole=0)
+        self._submit_all(run, calls, CALM, digest="5")
+
+    @precondition(lambda self: self.runs("parked"))
+    @rule(pick=picks, whole=st.integers(0, 1), luck=lucks)
+    def answer_several(self, pick: int, whole: int, luck: Luck) -> None:
+        run = _pick(self.runs("parked"), pick)
+        calls = [call for call, _ in waiting_calls(run)][: 1 + pick % 2]
+        self._submit_all(run, calls, luck, whole=whole)
+        self._submit_all(run, calls, CALM, whole=whole)
+
+    def _submit_all(
+        self,
+        run: Run,
+        calls: list[str],
+        luck: Luck,
+        *,
+        ahead: int = 0,
+        digest: str = "4",
+        whole: int = 1,
+    ) -> None:
+        records, is_last = answers_write(run, calls)
+        step = 0 if run.open_step is None else run.open_step
+        outputs = tuple((call, digest) for call in calls)
+        command = self.commands.submit_all(
+            *(run.id, outputs, len(run.log) + ahead, records),
+            step=step,
+            is_last=is_last,
+            whole=whole,
+        )
+        self.send(command, luck)
+
     @precondition(lambda self: self.runs("parked"))
     @rule(pick=picks, luck=lucks)
     def let_a_parked_run_go(self, pick: int, luck: Luck) -> None:
@@ -294,11 +350,13 @@ class StoreMachine(Driver):
             self.send(self.commands.lease_call(run_id, "call_never", "first"), CALM)
             self.send(self.commands.approve(run_id, "call_never"), CALM)
             self.send(self.commands.submit(run_id, "call_never", 3, (["x", "y", {}],)), CALM)
+            never, records = (("call_never", "4"),), (["x", "y", {}],)
+            self.send(self.commands.submit_all(run_id, never, 3, records), CALM)
 
     @precondition(lambda self: self.sent)
     @rule(pick=picks)
     def answer_again(self, pick: int) -> None:
-        answers = [c for c in self.sent if c.script in ("park", "submit", "approve")]
+        answers = [c for c in self.sent if c.script in ("park", "submit", "submit_all", "approve")]
         if answers:
             self.send(_pick(answers[-6:], pick), CALM)
 
@@ -338,6 +396,14 @@ class StoreMachine(Driver):
     def cancel(self, pick: int, luck: Luck) -> None:
         run = _pick(list(self.model.runs.values()), pick)
         self.send(self.commands.cancel(run.id), luck)
+
+    @precondition(lambda self: self.model.runs)
+    @rule(pick=picks, order=st.integers(1, 3), luck=lucks)
+    def set_metadata(self, pick: int, order: int, luck: Luck) -> None:
+        run = _pick(list(self.model.runs.values()), pick)
+        for run_id in (run.id, self.new("run", run.thread)):
+            metadata = f'{{"order":"{order}"}}'
+            self.send(self.commands.set_run_metadata(run_id, metadata), luck)
 
     @precondition(lambda self: self.runs("dispatched", "held", "waiting"))
     @rule(pick=picks, place=st.sampled_from(["dispatched", "held", "waiting"]), luck=lucks)
@@ -429,6 +495,25 @@ class StoreMachine(Driver):
         idle = [thread for thread in THREADS if not self.model.held_by(thread)]
         if idle:
             self.send(self.commands.add_messages(idle[0], messages), LUCKLESS)
+
+    @rule(
+        thread=threads,
+        metadata=st.sampled_from(["", METADATA, "{}", '{"customer":"8"}', '{"order":"9"}']),
+        tool_resources=st.sampled_from(["", '{"file_search":{}}']),
+        luck=lucks,
+    )
+    def update(self, thread: str, metadata: str, tool_resources: str, luck: Luck) -> None:
+        command = self.commands.update_thread(
+            thread, metadata=metadata, tool_resources=tool_resources
+        )
+        self.send(command, luck)
+
+    @rule(thread=threads, pick=picks, order=st.integers(1, 2), luck=lucks)
+    def set_message_metadata(self, thread: str, pick: int, order: int, luck: Luck) -> None:
+        known = self.model.threads.get(thread)
+        metadata = f'{{"order":"{order}"}}'
+        for message_id in ("msg_never", _pick([*(known.messages if known else ()), "msg_0"], pick)):
+            self.send(self.commands.set_message_metadata(thread, message_id, metadata), luck)
 
     @rule(thread=threads, empty_first=st.booleans(), luck=lucks)
     def delete(self, thread: str, empty_first: bool, luck: Luck) -> None:

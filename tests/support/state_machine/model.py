@@ -6,12 +6,13 @@ change the store, and returns what the script has to answer.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.state_machine.commands import Command, Write
+from tests.support.state_machine.commands import METADATA, Command, Write
 
 from threadmill_shared.records.log import count, read_record
 
@@ -71,6 +72,10 @@ class Run:
     call_deaths: int = 0
     """How often of these in the middle of a tool call."""
     pause_ms: int = 0
+    brings: list[str] = field(default_factory=list)
+    """Ids and items, by turns, that enter the thread before its own message."""
+    metadata: str = ""
+    """Those that it was given later."""
     is_resumed: bool = False
     """Whether it was parked last; the next claim is no takeover."""
 
@@ -96,6 +101,10 @@ class Thread:
     line: list[str] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=dict)
+    metadata: str = METADATA
+    tool_resources: str = ""
+    message_metadata: dict[str, str] = field(default_factory=dict)
+    """What was given later, by message."""
 
     def add(self, message_id: str, item: str) -> None:
         self.items.append(item)
@@ -143,6 +152,7 @@ class Model:
         thread_id: str,
         create: int,
         metadata: str,
+        tool_resources: str,
         when_busy: str,
         max_waiting: int,
         wait_ms: int | str,
@@ -178,6 +188,7 @@ class Model:
         thread = self.threads.setdefault(thread_id, Thread())
         run = Run(run_id, thread_id, fields["queue"], fields["limit_ms"], idem if digest else "")
         run.wait_ms = int(wait_ms) if wait_ms != "" else None
+        run.brings = json.loads(fields.get("messages", "[]"))
         self.runs[run_id] = run
         if digest:
             self.keys[idem] = (run_id, digest)
@@ -296,6 +307,15 @@ class Model:
             return ["ended", run.status, *self._still_to_send(run)]
         next_run, queue = self._cancel_run(run)
         return [run.status, run.status, next_run, queue]
+
+    def _set_run_metadata(self, run_id: str, metadata: str) -> Answer:
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        if run.metadata == metadata:
+            return ["again"]
+        run.metadata = metadata
+        return ["ok"]
 
     def _force_end(
         self,
@@ -436,6 +456,57 @@ class Model:
             return ["ok", end_status, *run.next]
         return ["ok", None, *self._resume(run)]
 
+    def _submit_all(
+        self,
+        run_id: str,
+        whole: int,
+        events: int,
+        step: int,
+        step_status: str,
+        body: str,
+        count: int,
+        records: str,
+        note: tuple[Sequence[tuple[str, str]], Sequence[list[Any]]],
+    ) -> Answer:
+        outputs, announcements = note
+        run = self.runs.get(run_id)
+        if run is None:
+            return ["gone"]
+        pending = [call for call, _ in outputs if f"={call}" not in run.calls]
+        if refusal := self._refused_outputs(run, outputs, pending, whole=whole):
+            return refusal
+        if not pending:
+            return ["again", run.status, *self._still_to_send(run)]
+        if events != len(run.log):
+            return ["moved"]
+        for call in pending:
+            for mark in ("", "?", "@", "~"):
+                run.calls.pop(f"{mark}{call}", None)
+            run.calls[f"={call}"] = dict(outputs)[call]
+            self.threads[run.thread].add("", f"{call} gave it")
+        run.steps[step] = step_status
+        run.open_step = None if step_status else step
+        run.log += [word for record in announcements for word in words(record)]
+        run.deaths = run.call_deaths = 0
+        return ["ok", None, *self._resume(run)]
+
+    def _refused_outputs(
+        self, run: Run, outputs: Sequence[tuple[str, str]], pending: Sequence[str], *, whole: int
+    ) -> Answer:
+        calls = [call for call, _ in outputs]
+        for at, (call, digest) in enumerate(outputs):
+            if run.calls.get(f"={call}", digest) != digest:
+                return ["other", call]
+            if call in calls[:at]:
+                return ["idle"]
+        for call in pending:
+            if run.place != "parked" or run.calls.get(f"?{call}") != "output":
+                return ["idle"]
+            if f"@{call}" in run.calls and call not in run.lapsed:
+                return ["taken", call]
+        waiting = [mark for mark, what in run.calls.items() if mark[0] == "?" and what == "output"]
+        return ["idle"] if pending and whole and len(pending) < len(waiting) else []
+
     def _approve(
         self, run_id: str, call_id: str, closing: str, unbegun: str, count: int, records: str
     ) -> Answer:
@@ -499,6 +570,7 @@ class Model:
         thread_id: str,
         create: int,
         metadata: str,
+        tool_resources: str,
         key: str,
         note: Sequence[tuple[str, str]],
     ) -> Answer:
@@ -513,6 +585,26 @@ class Model:
         for message_id, message in note:
             thread.add(message_id, message)
         return ["ok", len(thread.items)]
+
+    def _update_thread(self, thread_id: str, metadata: str, tool_resources: str) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None:
+            return ["no_thread"]
+        before = thread.metadata, thread.tool_resources
+        thread.metadata = metadata or thread.metadata
+        thread.tool_resources = tool_resources or thread.tool_resources
+        return ["again" if before == (thread.metadata, thread.tool_resources) else "ok"]
+
+    def _set_message_metadata(self, thread_id: str, message_id: str, metadata: str) -> Answer:
+        thread = self.threads.get(thread_id)
+        if thread is None:
+            return ["no_thread"]
+        if message_id not in thread.messages:
+            return ["no_message"]
+        if thread.message_metadata.get(message_id) == metadata:
+            return ["again"]
+        thread.message_metadata[message_id] = metadata
+        return ["ok"]
 
     def _delete_thread(self, thread_id: str, delete_id: str) -> Answer:
         thread = self.threads.get(thread_id)
@@ -547,6 +639,8 @@ class Model:
     def _take_head(self, run: Run) -> None:
         thread = self.threads[run.thread]
         thread.head = run.id
+        for message_id, item in zip(run.brings[::2], run.brings[1::2], strict=True):
+            thread.add(message_id, item)
         thread.add(f"msg_{run.id}", f"said to {run.id}")
 
     def _fence(self, run: Run | None, token: str, serial: int) -> str | None:

@@ -101,3 +101,13 @@ def answer_write(run: Run, call: str) -> tuple[list[Any], ...]:
     if _open_calls(run) != [call]:
         return (given,)
     return given, ["te", run.open_step, "completed", {"calls": []}]
+
+
+def answers_write(run: Run, calls: list[str]) -> tuple[tuple[list[Any], ...], bool]:
+    """The same for several that have none yet, and whether the step ends."""
+    pending = [call for call in calls if f"={call}" not in run.calls]
+    given: list[list[Any]] = [["to", run.open_step, 0, call, "4"] for call in pending]
+    is_last = set(_open_calls(run)) <= set(pending)
+    if is_last:
+        given.append(["te", run.open_step, "completed", {"calls": []}])
+    return tuple(given), is_last

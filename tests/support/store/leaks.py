@@ -95,6 +95,16 @@ def _tombs(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
     return stored.for_ever and all(f"{bucket}tomb:{id}" in contents for id in stored.value)
 
 
+def _file(contents: Contents, bucket: str, file_id: str, stored: Stored) -> bool:
+    """One that is whole stays, unless it is to expire; the pieces of others do not."""
+    info = stored.value.get(file_id)
+    return stored.for_ever == (info is not None and '"expires_at":null' in info)
+
+
+def _all_files(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
+    return stored.for_ever and all(f"{bucket}file:{id}" in contents for id in stored.value)
+
+
 def _expires(contents: Contents, bucket: str, name: str, stored: Stored) -> bool:
     return not stored.for_ever
 
@@ -135,6 +145,8 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "metadata": _of_threads,
     "indexed": _stays,
     "tombs": _tombs,
+    "file": _file,
+    "all_files": _all_files,
     "alive": _stays,
     "format": _stays,
     "indexing": _stays,
@@ -147,5 +159,6 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "published": _expires,
     "created": _stays,
     "names": _stays,
+    "since": _stays,
     "registered": _stays,
 }

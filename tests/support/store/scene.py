@@ -104,10 +104,9 @@ class Scene:
     async def events(self, run_id: str, after: int = 0) -> list[Event]:
         """The run's events as a reader sees them who comes now."""
         reader = LogDecoder(await self.record(run_id))
-        found: list[Event] = []
-        while page := await self.store.logs.entries(run_id, found[-1].id if found else after):
-            found += [event for entry in page for event in reader.events(entry, after)]
-        return found
+        raw = await self.store.logs.raw_entries(run_id, after, 100_000)
+        entries = await self.store.logs.parse(run_id, raw)
+        return [event for entry in entries for event in reader.events(entry, after)]
 
     async def event_names(self, run_id: str) -> list[str]:
         return [event.event for event in await self.events(run_id)]
@@ -210,5 +209,6 @@ def park_call(held: HeldRun, what: WaitsFor) -> Batch:
     batch = begin_call(held.record, CALL, is_begun=False)
     batch.wait_for(CALL, what)
     required = [[CALL, "roll_dice", "{}", what]]
-    batch.record(StatusChanged("requires_action", {"required": required}))
+    results = {"required": required, "started_at": held.record.started_at}
+    batch.record(StatusChanged("requires_action", results))
     return batch

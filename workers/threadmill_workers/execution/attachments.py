@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from threadmill_shared.errors import ModelRefused
 from threadmill_shared.hosted_tools import HostedTool
-from threadmill_shared.model import ProviderFiles
+from threadmill_shared.model import ModelEvent, ProviderFiles
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.attached_images import AttachedImages, ShownImages
@@ -45,6 +45,10 @@ class AttachedFiles:
         if not tools or self._tool_files is None:
             return tools
         return await self._tool_files.give(items, tools)
+
+    def name_cited(self, event: ModelEvent) -> ModelEvent:
+        """See `ToolFiles.name_cited`."""
+        return event if self._tool_files is None else self._tool_files.name_cited(event)
 
     async def amend(self, error: ModelRefused, *, is_guess: bool) -> bool:
         """See `ToolFiles.amend`."""

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from threadmill_shared import errors
 from threadmill_shared.records.changes import Dispatch
-from threadmill_shared.records.files import File, FileFailure, ThreadVectorStore, Upload
+from threadmill_shared.records.files import FileContent, FileFailure, ThreadVectorStore, Upload
 from threadmill_shared.records.run import RunRecord, Status
 from threadmill_shared.store.batch import Batch
 from threadmill_shared.store.call_marks import CallMarks
@@ -153,7 +153,7 @@ class HeldRun:
         if self._stream.is_rewound:
             raise LostRun(self.record.id)
 
-    async def store_produced(self, file: File) -> None:
+    async def store_produced(self, file: FileContent) -> None:
         """Store a file that the run has made, in round trips of its own.
 
         Raises:

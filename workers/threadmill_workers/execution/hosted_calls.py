@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from threadmill_shared import ids
-from threadmill_shared.model import CodeDelta, HostedCallEnded, HostedCallStarted
+from threadmill_shared.model import CodeDelta, HostedCallEnded, HostedCallStarted, HostedKind
 from threadmill_shared.records.items import HostedCallItem
 from threadmill_shared.records.log import (
     HostedCodeDeltas,
@@ -47,8 +47,12 @@ class HostedCalls:
         self._kind = ""
         self._code: list[str] = []
 
+    def is_open(self, kind: HostedKind) -> bool:
+        """Whether a call of this kind is open."""
+        return self._step is not None and self._kind == kind
+
     def begin(self, event: HostedCallStarted) -> None:
-        """Begin the step of a call."""
+        """Begin the step of a call; one that is open is closed."""
         self.abandon()
         step = self._step = self._take_step()
         self._kind, self._code = event.kind, []
@@ -68,21 +72,28 @@ class HostedCalls:
         self._held.put(batch)
 
     async def end(self, event: HostedCallEnded) -> None:
-        """End the step of a call; what it has made is kept first, because the step names it."""
-        if self._step is None or self._kind != event.kind:
-            self.begin(HostedCallStarted(event.kind))
+        """End the step of the open call; what it has made is kept first, as the step names it."""
         images = await self._output_files.keep_images(event.images)
         step, self._step = self._step, None
         assert step is not None  # noqa: S101  it was begun
         details = event.details
         if event.kind == "code_interpreter":
             details = details | {"outputs": [*details["outputs"], *images]}
+            self._write_rest(step, details["input"])
         status = "failed" if event.failed else "completed"
         body = self._body(step, event.kind, details)
         batch = Batch()
         batch.step(step, body, status)
         batch.record(HostedStepEnded(step, status, body))
         self._held.put(batch)
+
+    def _write_rest(self, step: int, code: str) -> None:
+        """Write what of the code has not come in pieces."""
+        begun = "".join(self._code)
+        if code.startswith(begun) and code != begun:
+            batch = Batch()
+            batch.record(HostedCodeDeltas(step, [code[len(begun) :]]))
+            self._held.put(batch)
 
     def abandon(self) -> None:
         """Close the step of a call whose stream has broken off."""

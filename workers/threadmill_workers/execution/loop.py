@@ -5,6 +5,7 @@ from __future__ import annotations
 from threadmill_shared.records.run import Status
 from threadmill_workers.execution.model_turn import ModelTurns
 from threadmill_workers.execution.next_step import (
+    MAX_COMPLETION_TOKENS,
     AskModel,
     CallTools,
     Finish,
@@ -45,6 +46,8 @@ async def run_turns(
                 return Finish(Status.INCOMPLETE, reason="max_turns")
             case AskModel() if turns.has_sent_too_much:
                 return Finish(Status.INCOMPLETE, reason=MAX_PROMPT_TOKENS)
+            case AskModel() if turns.may_write_no_more:
+                return Finish(Status.INCOMPLETE, reason=MAX_COMPLETION_TOKENS)
             case AskModel():
                 reply = await turns.ask()
                 step = await result.check(reply, decide(reply))

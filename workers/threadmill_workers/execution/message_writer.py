@@ -76,7 +76,10 @@ class MessageWriter:
 
     def write(self, text: str) -> None:
         """Write a piece of the message, which begins with its first piece."""
-        message = self._open or self._begin()
+        message = self._open
+        if message is None:
+            self._begin(text)
+            return
         if message.ended:
             message.ended = False
             self._stream(message, "\n\n")  # a second message of one turn continues the first
@@ -168,11 +171,13 @@ class MessageWriter:
             batch.extend(self._incomplete(message, reason, step_status))
         return batch
 
-    def _begin(self) -> _Open:
+    def _begin(self, first: str) -> None:
+        """Begin a message, and its text, which may be empty: clients know a text by its delta."""
         numbers = self._numbers
         number = numbers.take_message()
         text = AnnotatedText(number, may_mark=not self._is_json)
         message = self._open = _Open(number, numbers.take_step(), text)
+        text.add(first)
         batch = Batch()
         batch.step(message.step, {"type": "message_creation", "message": message.number})
         batch.open_message(
@@ -182,8 +187,8 @@ class MessageWriter:
             next_step=numbers.step,
         )
         batch.record(MessageBegun(message.number, message.step))
+        batch.delta(message.number, first)
         self._held.put(batch)
-        return message
 
     def _incomplete(self, message: _Open, reason: str, step_status: str) -> Batch:
         self._open, batch = None, Batch()

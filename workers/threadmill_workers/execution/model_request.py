@@ -45,8 +45,8 @@ class RequestBuilder:
         self._output_files = output_files
         self._has_restored = False
 
-    async def build(self) -> ModelRequest:
-        """Build the request for the next turn.
+    async def build(self, max_completion_tokens: int | None) -> ModelRequest:
+        """Build the request for the next turn, in which the model may write so many tokens.
 
         Raises:
             ModelError: an image of the current turn is gone, or the provider's files cannot be
@@ -70,7 +70,7 @@ class RequestBuilder:
             tool_choice=_tool_choice(self._record, items),
             temperature=options.temperature,
             top_p=options.top_p,
-            max_completion_tokens=options.max_completion_tokens,
+            max_completion_tokens=max_completion_tokens,
             parallel_tool_calls=options.parallel_tool_calls,
             response_format=options.response_format,
             reasoning_effort=options.reasoning_effort,

@@ -29,6 +29,8 @@ from threadmill_workers.execution.turn import Reply
 from threadmill_workers.execution.turn_writer import TurnWriter
 from threadmill_workers.metrics.recorder import MetricsRecorder
 
+FEWEST_TOKENS = 16
+"""The Responses API refuses a request in which the model may write fewer."""
 NOT_FOUND = 404
 """The status with which a provider says that it has no such model."""
 _ALONE = (
@@ -99,6 +101,17 @@ class ModelTurns:
         """Whether the turns have sent more tokens than `max_prompt_tokens` allows."""
         most = self._record.request.options.max_prompt_tokens
         return most is not None and self._writer.prompt_tokens > most
+
+    @property
+    def may_write_no_more(self) -> bool:
+        """Whether the turns have left too few tokens of `max_completion_tokens` for another one."""
+        left = self._completion_tokens_left
+        return left is not None and self.count > 0 and left < FEWEST_TOKENS
+
+    @property
+    def _completion_tokens_left(self) -> int | None:
+        most = self._record.request.options.max_completion_tokens
+        return None if most is None else most - self._writer.completion_tokens
 
     async def resume(self) -> AskModel | CallTools:
         """Return the step to begin with: the calls that an earlier attempt has left, if any."""
@@ -182,7 +195,7 @@ class ModelTurns:
     async def _is_repeated(self) -> bool:
         """Whether the next request would be one that was refused already."""
         try:
-            return self._reducer.is_repeated(await self._requests.build())
+            return self._reducer.is_repeated(await self._build())
         except errors.ModelError:  # as the next try will tell
             return False
 
@@ -208,9 +221,12 @@ class ModelTurns:
         await self._wait_for_lease()
         self._writer.begin()
         self._has_begun, self._request = False, None
-        self._request = await self._requests.build()
+        self._request = await self._build()
         with self._measurement.request():
             return await self._read(self._request)
+
+    async def _build(self) -> ModelRequest:
+        return await self._requests.build(self._completion_tokens_left)
 
     async def _read(self, request: ModelRequest) -> Reply:
         held, writer, message = self._held, self._writer, self._writer.message
@@ -231,7 +247,7 @@ class ModelTurns:
                     self._measurement.note_answer(event.usage)
                     return await writer.end(event)
                 else:
-                    await writer.take(event)
+                    await writer.take(self._attached.name_cited(event))
         raise errors.ModelGarbled("The model provider's stream ended before the reply did.")
 
     def partial_message(self, reason: str, step_status: str) -> Batch:

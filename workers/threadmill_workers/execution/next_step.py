@@ -13,6 +13,9 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.turn import OpenCall, Reply
 
+MAX_COMPLETION_TOKENS = "max_completion_tokens"
+"""The Assistants API's reason for a run that is incomplete because of this option."""
+
 
 @dataclass(frozen=True)
 class AskModel:
@@ -74,7 +77,7 @@ NextStep = AskModel | CallTools | LoopEnd
 def decide(reply: Reply) -> CallTools | Finish:
     """Return the step that follows from a model's reply."""
     if reply.stop is FinishReason.LENGTH:
-        return Finish(Status.INCOMPLETE, reply.batch, reason="max_completion_tokens")
+        return Finish(Status.INCOMPLETE, reply.batch, reason=MAX_COMPLETION_TOKENS)
     if reply.stop is FinishReason.CONTENT_FILTER:
         return Finish(Status.INCOMPLETE, reply.batch, reason="content_filter")
     if reply.calls:

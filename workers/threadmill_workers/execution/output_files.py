@@ -12,7 +12,7 @@ from typing import Any
 from threadmill_shared import errors, ids
 from threadmill_shared.model import ProviderFiles
 from threadmill_shared.records.annotations import annotation_form
-from threadmill_shared.records.files import File, FileInfo, harmless_name, image_type
+from threadmill_shared.records.files import FileContent, FileInfo, harmless_name, image_type
 from threadmill_shared.records.items import Item
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.held_run import HeldRun
@@ -133,7 +133,7 @@ class OutputFiles:
         return None
 
     async def _keep(self, name: str, content: bytes) -> str | None:
-        file = File(ids.produced_file_id(self._run_id, content), name, content)
+        file = FileContent(ids.produced_file_id(self._run_id, content), name, content)
         if len(content) > self._limit:
             self._note_missing(name, self._too_large())
             return None

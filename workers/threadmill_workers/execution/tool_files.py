@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
+from threadmill_shared import ids
 from threadmill_shared.errors import ModelRefused
 from threadmill_shared.hosted_tools import CodeInterpreter, FileSearch, HostedTool
-from threadmill_shared.model import FileRefused, ProviderFiles
+from threadmill_shared.model import FileRefused, ModelEvent, ProviderFiles
 from threadmill_shared.records.files import FileFailure
 from threadmill_shared.records.items import Item, text_part
 from threadmill_shared.store.store import Store
+from threadmill_workers.execution.cited_files import with_users_ids
 from threadmill_workers.execution.file_blame import (
     can_be_of_files,
     mentions,
@@ -52,6 +54,7 @@ class ToolFiles:
             failures: those of the thread's files; learns further ones.
         """
         self._failures = failures
+        self._assistant_id = held.record.request.assistant_id
         self._uploads = Uploads(store, held, provider, failures)
         self._searched = SearchedFiles(store, held, provider)
         self._lacking: dict[str, dict[str, str]] = {}
@@ -67,11 +70,25 @@ class ToolFiles:
         """
         self._lacking, self._code_files = {}, {}
         messages = [message for message in users_messages(items) if message.get("attachments")]
-        if not messages:
+        own = _uploads_of_tools(tools)
+        if not messages and not own:
             return list(tools)
-        await self._failures.load(message["id"] for message in messages)
+        # A file that the assistant's tool names itself is as one that a message attaches.
+        places = [*(message["id"] for message in messages), *([self._assistant_id] if own else ())]
+        await self._failures.load(places)
         files = attached_files(messages)
+        for id in own:
+            file = next((one for one in files if one.id == id), None)
+            if file is None:
+                file = AttachedFile(id, id)
+                files.insert(0, file)
+            file.places.setdefault(CODE, []).insert(0, self._assistant_id)
         return [await self._with_files(tool, files) for tool in tools]
+
+    def name_cited(self, event: ModelEvent) -> ModelEvent:
+        """What the model has sent, with the ids that messages name files by."""
+        users_ids = self._uploads.users_ids()
+        return with_users_ids(event, users_ids) if users_ids else event
 
     def explain(self, items: Sequence[Item]) -> list[Item]:
         """The items, with what the model must know of files that its tools lack."""
@@ -85,7 +102,8 @@ class ToolFiles:
             tool = await self._with_searched(tool, wanted)
         elif isinstance(tool, CodeInterpreter):
             given = self._code_files = await self._uploads.give(wanted, tool.type)
-            tool = tool.model_copy(update={"file_ids": _merged(tool.file_ids, given)})
+            providers = [id for id in tool.file_ids if not ids.is_uploaded_file_id(id)]
+            tool = tool.model_copy(update={"file_ids": _merged(providers, given)})
         for file in wanted:
             if failure := self._failures.find(file, tool.type):
                 self._lacking.setdefault(file.id, {})[tool.type] = failure.reason
@@ -181,6 +199,12 @@ class ToolFiles:
         note = text_part("\n\n" + "\n".join(lines))
         message = cast("dict[str, list[object]]", item)
         return cast("Item", {**message, "content": [*message["content"], note]})
+
+
+def _uploads_of_tools(tools: Sequence[HostedTool]) -> list[str]:
+    """The ids of uploaded files that the code interpreter names itself."""
+    named = [id for tool in tools if isinstance(tool, CodeInterpreter) for id in tool.file_ids]
+    return [id for id in dict.fromkeys(named) if ids.is_uploaded_file_id(id)]
 
 
 def _merged(known: Sequence[str], more: Iterable[str]) -> tuple[str, ...]:

@@ -69,13 +69,22 @@ class TurnWriter:
         """Tokens that the run's turns have sent, those of earlier attempts included."""
         return self._usage.prompt_tokens
 
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens that the run's turns have written, those of earlier attempts included."""
+        return self._usage.completion_tokens
+
     def begin(self) -> None:
         """Begin a turn; what a failed one has left is dropped."""
         self._output = []
         self._fields = None
 
     def place_message(self) -> None:
-        """Take note of the place of the message that begins now, among the turn's items."""
+        """Take note of the place of the message that begins now, among the turn's items.
+
+        A hosted call that goes on meanwhile is closed: clients take one step after the other.
+        """
+        self._hosted.abandon()
         self._output.append(MessageEnded())
 
     async def take(self, event: ModelEvent) -> None:
@@ -90,16 +99,22 @@ class TurnWriter:
             case OpaqueFieldsReceived():
                 self._fields = event
             case HostedCallStarted():
-                await self._store_so_far()
-                self._hosted.begin(event)
+                await self._begin_hosted(event)
             case CodeDelta():
                 self._hosted.write_code(event)
             case HostedCallEnded():
+                if not self._hosted.is_open(event.kind):
+                    await self._begin_hosted(HostedCallStarted(event.kind))
                 await self._hosted.end(event)
                 self._output.append(event)
                 await self._store_so_far()
             case _:
                 self._output.append(event)
+
+    async def _begin_hosted(self, event: HostedCallStarted) -> None:
+        """Begin the step of a hosted call, behind those of the message and the call before it."""
+        await self._store_so_far()
+        self._hosted.begin(event)
 
     def abandon(self) -> None:
         """Close what is being written; a message's text stays in the log and is no item."""
@@ -109,23 +124,23 @@ class TurnWriter:
     # ---- storing ---------------------------------------------------------------------------------
 
     async def _store_so_far(self) -> None:
-        """Store what the turn has so far, before and after a hosted call.
+        """Store what the turn has so far, before and after a hosted call, and end its message.
 
-        So what the provider has executed is not executed again if the rest of the turn fails.
-        Calls of functions are stored with their turn, and so is what follows them.
+        So what the provider has executed is not executed again if the rest of the turn fails, and
+        no step begins before the last one has ended. Calls of functions are stored when their
+        turn ends, behind what was stored before: until then there is nobody to answer them.
         """
-        if any(type(event) is ToolCalled for event in self._output):
-            return
         enclosed = await self.message.enclose()
         so_far = Reply()
         self._store_items(so_far, enclosed, is_last=False)
-        self._output.clear()
+        self._output = [event for event in self._output if type(event) is ToolCalled]
         if so_far.batch:
             so_far.batch.forget_deaths()
             self._held.put(so_far.batch)
 
     async def end(self, ended: TurnEnded) -> Reply:
         """End the turn; what stores it is in the reply's batch."""
+        self._hosted.abandon()  # a call whose end has not come
         enclosed = await self.message.enclose()
         reply = Reply(ended.stop, ended.usage)
         self.turns += 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from threadmill_shared import errors, ids
 from threadmill_shared.model import FileRefused, ProviderFiles
-from threadmill_shared.records.files import FileFailure, Upload
+from threadmill_shared.records.files import FileContent, FileFailure, Upload
 from threadmill_shared.store.store import Store
 from threadmill_workers.execution.file_failures import AttachedFile, FileFailures
 from threadmill_workers.execution.held_run import HeldRun
@@ -46,6 +46,14 @@ class Uploads:
         """The provider's ids, by ours."""
         self._fresh: set[str] = set()
         """Files that were uploaded just now."""
+
+    def users_ids(self) -> Mapping[str, str]:
+        """The ids of the files that users have uploaded, by the provider's."""
+        return {
+            provider_id: id
+            for id, provider_id in self._known.items()
+            if ids.is_uploaded_file_id(id)
+        }
 
     async def give(self, files: Sequence[AttachedFile], use: str) -> dict[str, AttachedFile]:
         """Upload what has to be; returns the files without a failure, by the provider's ids.
@@ -105,11 +113,19 @@ class Uploads:
         return upload.id
 
     async def _send(self, file: AttachedFile) -> Upload:
-        stored = await self._store.files.read_attached(self._thread_id, file.id)
-        if stored is None:
-            raise FileRefused("it is gone from Redis")
+        stored = await self._read(file.id)
         is_searched = SEARCH in file.places
         id, until = await self._provider.upload(
             stored.name, stored.content, is_searched=is_searched
         )
         return Upload(id, until)
+
+    async def _read(self, file_id: str) -> FileContent:
+        """The file beside the thread, or one that a tool of the assistant names."""
+        stored = await self._store.files.read_attached(self._thread_id, file_id)
+        if stored is not None:
+            return stored
+        try:
+            return await self._store.uploaded_files.content(file_id)
+        except errors.FileNotFound:
+            raise FileRefused("it is gone from Redis") from None

@@ -19,6 +19,7 @@ from threadmill_shared.records import lenient
 from threadmill_workers.models.citations import Citations
 from threadmill_workers.models.errors import StreamFailed
 from threadmill_workers.models.event_parser import StreamEnd
+from threadmill_workers.models.held_events import TEXT_DELTAS, HeldEvents
 from threadmill_workers.models.hosted import KINDS, parse_hosted_call
 from threadmill_workers.models.parsing import (
     parse_finish_reason,
@@ -33,7 +34,6 @@ Json = dict[str, Any]
 _REASONING_FIELDS = ("type", "id", "summary", "content", "encrypted_content", "signature", "format")
 """What a provider takes back; it refuses an item that carries its status, say. The last two are
 OpenRouter's."""
-_DELTAS = ("response.output_text.delta", "response.refusal.delta")
 _FAILURE = {"code": "server_error"}
 """What is wrong if the provider does not say."""
 
@@ -49,7 +49,7 @@ class ResponsesParser:
         self._items: list[Json] = []
         """Those that have ended."""
         self._calls = OpenCalls()
-        self._in_call = False
+        self._held = HeldEvents()
         self._has_code = False
         """Whether the call's code has come in pieces."""
         self._is_chat = False
@@ -58,7 +58,9 @@ class ResponsesParser:
     def parse(self, event: Json) -> Sequence[ModelEvent]:
         """Return what this event means; most kinds mean nothing here."""
         kind = event.get("type")
-        if kind in _DELTAS:
+        if self._held.is_calling and self._held.hold(event):
+            return ()
+        if kind in TEXT_DELTAS:
             return self._text(event["delta"], event.get("content_index"))
         if not isinstance(kind, str):
             return self._untyped(event)
@@ -82,7 +84,8 @@ class ResponsesParser:
 
     def _has_answer(self) -> bool:
         kinds = {lenient.text(item.get("type")) for item in self._items}
-        return bool(self._texts or self._calls or kinds & {"message", "function_call"})
+        is_begun = self._texts or self._calls or self._held.have_text
+        return bool(is_begun or kinds & {"message", "function_call"})
 
     # ---- pieces ----------------------------------------------------------------------------------
 
@@ -121,7 +124,7 @@ class ResponsesParser:
             case "function_call":
                 self._calls.begin(event, item)
             case kind if kind in KINDS:
-                return self._begin_call(item)
+                return self._begin_call(item, event.get("output_index"))
         return ()
 
     def _item_done(self, event: Json) -> Sequence[ModelEvent]:
@@ -175,16 +178,22 @@ class ResponsesParser:
             return ()
         return (parse_tool_call(call.get("name"), call.get("arguments"), call.get("call_id")),)
 
-    def _begin_call(self, item: Json) -> Sequence[ModelEvent]:
-        self._in_call, self._has_code = True, False
+    def _begin_call(self, item: Json, place: object = None) -> Sequence[ModelEvent]:
+        if self._held.is_calling:  # this very call is told to begin once more
+            return ()
+        self._has_code = False
+        self._held.begin_call(item, place)
         return (HostedCallStarted(KINDS[item["type"]]),)
 
     def _end_call(self, item: Json) -> Sequence[ModelEvent]:
-        begun = () if self._in_call else self._begin_call(item)
+        begun = () if self._held.is_calling else self._begin_call(item)
         code = lenient.text(item.get("code"))
         whole = () if self._has_code or not code else (CodeDelta(code),)
-        self._in_call = False
-        return (*begun, *whole, parse_hosted_call(item))
+        return (*begun, *whole, parse_hosted_call(item), *self._take_held())
+
+    def _take_held(self) -> Sequence[ModelEvent]:
+        """Read what has waited for the end of a call."""
+        return [found for event in self._held.end_call() for found in self.parse(event)]
 
     # ---- the end ---------------------------------------------------------------------------------
 
@@ -210,6 +219,11 @@ class ResponsesParser:
     def _rest(self, output: Sequence[Json], stop: FinishReason) -> Sequence[ModelEvent]:
         """Return what the response has besides what has come in events of its own."""
         found: list[ModelEvent] = []
+        for _ in output:
+            if (ended := self._held.find_end(output)) is not None:
+                found += self._item(ended)
+        while self._held.is_calling:
+            found += self._take_held()
         for item in _missing(output, self._items):
             found += self._item(item)
         found += self._end_message()

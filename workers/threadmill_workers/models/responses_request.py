@@ -162,7 +162,7 @@ def _tools(request: ModelRequest) -> Json:
                 "name": tool.name,
                 "description": tool.description,
                 "parameters": sent_parameters(tool),
-                "strict": False,
+                "strict": tool.strict,
             }
             for tool in request.tools
         ]

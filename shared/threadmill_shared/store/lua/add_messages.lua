@@ -1,7 +1,7 @@
 -- Add messages to a thread that no run holds; creates the thread if that is wanted.
 --
 -- keys: thread
--- args: bucket thread_id create metadata key
+-- args: bucket thread_id create metadata tool_resources key
 -- rest: (message id, message)*
 --
 -- replies: {ok | again, last position, server time in ms}
@@ -24,6 +24,9 @@ if not known[1] then
 end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
+end
+if not known[1] and tool_resources ~= '' then
+  redis.call('HSET', thread, 'tool_resources', tool_resources)
 end
 if key ~= '' then
   redis.call('HSETNX', thread, 'key', key)

@@ -1,7 +1,7 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
 -- keys: run thread idem
--- args: bucket run_id thread_id create metadata when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after followed
+-- args: bucket run_id thread_id create metadata tool_resources when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after followed
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
@@ -90,14 +90,18 @@ end
 if not known[1] and metadata ~= '' then
   redis.call('HSET', thread, 'metadata', metadata)
 end
+if not known[1] and tool_resources ~= '' then
+  redis.call('HSET', thread, 'tool_resources', tool_resources)
+end
 if thread_key ~= '' then
   redis.call('HSETNX', thread, 'key', thread_key)
 end
 redis.call('HSET', run, 'thread_id', thread_id, 'status', 'queued', 'created_at', now, 'token', '',
   'serial', 0, 'attempts', 0, 'message_id', message_id, 'message', message, unpack(rest))
-if wait_ms ~= '' then
-  redis.call('HSET', run, 'deadline', digits(now + wait_ms))
-  redis.call('ZADD', bucket .. 'deadlines', digits(now + wait_ms), run_id)
+local deadline = wait_ms ~= '' and digits(now + wait_ms)
+if deadline then
+  redis.call('HSET', run, 'deadline', deadline)
+  redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
 end
 if digest ~= '' then
   redis.call('DEL', idem) -- the lifetime that a gone run left on it, too
@@ -112,9 +116,10 @@ redis.call('ZADD', runs, place, run_id)
 list_new_run(bucket, run_id, place, assistants)
 list_thread(bucket, thread_id, now)
 
+local records = status_record('created', deadline) .. ',' .. status_record('queued', deadline)
 if head == '' then
   local queue = take_head(bucket, thread_id, run_id, now)
-  log(bucket, run_id, 2, '["r","created",{}],["r","queued",{}]', now)
+  log(bucket, run_id, 2, records, now)
   local send, to = send_task(queue)
   return {'dispatch', run_id, 0, send, to, now}
 end
@@ -126,8 +131,7 @@ if when_busy == 'interrupt' then
 end
 redis.call('ZADD', line, turn, run_id)
 local ahead = redis.call('ZRANK', line, run_id) + 1
-log(bucket, run_id, 3, '["r","created",{}],["r","queued",{}],["x","threadmill.run.waiting",{"ahead":'
-  .. digits(ahead) .. '}]', now)
+log(bucket, run_id, 3, records .. ',["x","threadmill.run.waiting",{"ahead":' .. digits(ahead) .. '}]', now)
 if when_busy ~= 'interrupt' or redis.call('HGET', bucket .. 'run:' .. head, 'interrupts') then
   return {'waiting', run_id, ahead, '', '', now}
 end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from threadmill_shared.records.page import Order
 from threadmill_shared.store import index_names
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
@@ -19,9 +20,10 @@ class ListScripts:
         self,
         *,
         names: str,
-        high: str,
+        order: Order,
+        start: str,
         id: str,
-        low: str,
+        stop: str,
         count: int,
         rest: Sequence[str],
     ) -> ScriptCall:
@@ -31,9 +33,10 @@ class ListScripts:
         """
         args: dict[str, Value] = {
             "names": names,
-            "high": high,
+            "order": order,
+            "start": start,
             "id": id,
-            "low": low,
+            "stop": stop,
             "count": count,
         }
         first = rest[0] + names.partition(" ")[0]
@@ -68,3 +71,17 @@ class ListScripts:
         """Remove at most `count` expired runs of the buckets in `rest`."""
         keys = {"expiring": self._keys.expiring(rest[0])}
         return script("trim_indexes").call(keys, {"count": count}, rest)
+
+
+def delete_listed(*, record: str, index: str, deleted: str, id: str, delete_id: str) -> ScriptCall:
+    """Delete the record at the key `record`, which stands in the index `index`.
+
+    Args:
+        record: the key.
+        index: the index.
+        deleted: the key of the note that it was deleted.
+        id: its entry in the index.
+        delete_id: this call's, so that a repeat is told from a new one.
+    """
+    keys = {"record": record, "index": index, "deleted": deleted}
+    return script("delete_listed").call(keys, {"id": id, "delete_id": delete_id})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from threadmill_shared.store.keys import Keys
 from threadmill_shared.store.scripts.loader import ScriptCall, Value, script
 
@@ -72,6 +74,45 @@ class ParkedRunScripts:
             end_value=end_value,
         )
 
+    def submit_all(
+        self,
+        *,
+        run_id: str,
+        whole: bool,
+        events: int,
+        step: int,
+        step_status: str,
+        body: str,
+        count: int,
+        records: str,
+        rest: Sequence[str],
+    ) -> ScriptCall:
+        """Give several calls their outputs, all or none, if the run has not moved since `events`.
+
+        Args:
+            run_id: the parked run.
+            whole: whether no other call may be left that waits for an output.
+            events: number of the last event that was read.
+            step: the calls' step.
+            step_status: how it ends; empty: calls are left.
+            body: the step with the outputs.
+            count: the number of records.
+            records: announce the outputs.
+            rest: call id, digest and item of each output.
+        """
+        return self._of_run(
+            "submit_all",
+            run_id,
+            rest,
+            whole=int(whole),
+            events=events,
+            step=step,
+            step_status=step_status,
+            body=body,
+            count=count,
+            records=records,
+        )
+
     def approve(
         self, *, run_id: str, call_id: str, closing: str, unbegun: str, count: int, records: str
     ) -> ScriptCall:
@@ -95,6 +136,8 @@ class ParkedRunScripts:
             records=records,
         )
 
-    def _of_run(self, name: str, run_id: str, **args: Value) -> ScriptCall:
+    def _of_run(
+        self, name: str, run_id: str, rest: Sequence[Value] = (), **args: Value
+    ) -> ScriptCall:
         own: dict[str, Value] = {"bucket": self._keys.bucket(run_id), "run_id": run_id}
-        return script(name).call({"run": self._keys.run(run_id)}, own | args)
+        return script(name).call({"run": self._keys.run(run_id)}, own | args, rest)

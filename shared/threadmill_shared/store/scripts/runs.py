@@ -22,6 +22,7 @@ class RunScripts:
         idempotency_key: str,
         create: bool,
         metadata: str,
+        tool_resources: str,
         when_busy: str,
         cancel_ms: int,
         max_waiting: int,
@@ -57,6 +58,7 @@ class RunScripts:
             "thread_id": thread_id,
             "create": int(create),
             "metadata": metadata,
+            "tool_resources": tool_resources,
             "when_busy": when_busy,
             "cancel_ms": cancel_ms,
             "max_waiting": max_waiting,
@@ -76,6 +78,10 @@ class RunScripts:
     def cancel(self, *, run_id: str, cancel_ms: int) -> ScriptCall:
         """Cancel a run; a worker that executes it has `cancel_ms` to do so."""
         return self._of_run("cancel", run_id, cancel_ms=cancel_ms)
+
+    def set_run_metadata(self, *, run_id: str, metadata: str) -> ScriptCall:
+        """Replace a run's metadata by these, as JSON."""
+        return self._of_run("set_run_metadata", run_id, metadata=metadata)
 
     def force_end(
         self,

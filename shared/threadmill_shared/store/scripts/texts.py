@@ -25,7 +25,7 @@ def replace_text(*, place: str, text: str, lifetime: int) -> ScriptCall:
 
 
 def create_assistant(
-    *, created: str, registered: str, id: str, definition: str, once: bool
+    *, created: str, registered: str, id: str, definition: str, at: str, once: bool
 ) -> ScriptCall:
     """Store a definition at the key `created`, and name its id in the index `registered`.
 
@@ -34,8 +34,9 @@ def create_assistant(
         registered: the index.
         id: the assistant's.
         definition: JSON.
+        at: when it was created, in seconds.
         once: whether another definition with this id stays.
     """
     keys = {"created": created, "registered": registered}
-    args: dict[str, Value] = {"id": id, "definition": definition, "once": int(once)}
+    args: dict[str, Value] = {"id": id, "definition": definition, "at": at, "once": int(once)}
     return script("create_assistant").call(keys, args)

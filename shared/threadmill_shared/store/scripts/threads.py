@@ -15,7 +15,14 @@ class ThreadScripts:
         self._keys = keys
 
     def add_messages(
-        self, *, thread_id: str, create: bool, metadata: str, key: str, rest: Sequence[Value]
+        self,
+        *,
+        thread_id: str,
+        create: bool,
+        metadata: str,
+        tool_resources: str,
+        key: str,
+        rest: Sequence[Value],
     ) -> ScriptCall:
         """Add messages to a thread; `rest` are their ids and they themselves, in turn."""
         return self._of_thread(
@@ -25,6 +32,7 @@ class ThreadScripts:
             thread_id=thread_id,
             create=int(create),
             metadata=metadata,
+            tool_resources=tool_resources,
             key=key,
         )
 
@@ -45,6 +53,26 @@ class ThreadScripts:
     def attach(self, *, thread_id: str, field: str, value: str) -> ScriptCall:
         """Put a piece of a file beside a thread."""
         return self._of_thread("attach", thread_id, thread_id=thread_id, field=field, value=value)
+
+    def update_thread(self, *, thread_id: str, metadata: str, tool_resources: str) -> ScriptCall:
+        """Replace what users keep with a thread; what is empty stays as it is."""
+        return self._of_thread(
+            "update_thread",
+            thread_id,
+            thread_id=thread_id,
+            metadata=metadata,
+            tool_resources=tool_resources,
+        )
+
+    def set_message_metadata(self, *, thread_id: str, message_id: str, metadata: str) -> ScriptCall:
+        """Replace the metadata of a thread's message."""
+        return self._of_thread(
+            "set_message_metadata",
+            thread_id,
+            thread_id=thread_id,
+            message_id=message_id,
+            metadata=metadata,
+        )
 
     def delete_thread(self, *, thread_id: str, delete_id: str) -> ScriptCall:
         """Delete a thread; `delete_id` is this call's, so that a repeat is told from a new one."""

@@ -59,18 +59,19 @@ end
 local function end_run(bucket, run_id, status, now)
   local run = bucket .. 'run:' .. run_id
   local record = redis.call('HMGET', run, 'thread_id', 'holder', 'idem', 'usage', 'last_error',
-    'reason', 'log_ms', 'run_ms', 'started_at')
+    'reason', 'log_ms', 'run_ms', 'started_at', 'metadata')
   local thread_id = record[1]
   local thread = bucket .. 'thread:' .. thread_id
   local is_head = redis.call('HGET', thread, 'head') == run_id
-  close_open(bucket, run_id, STEP_STATUS[status], REASON[status], now)
+  close_open(bucket, run_id, STEP_STATUS[status], REASON[status], now, status ~= 'cancelled' and record[5])
   if is_head then
     close_calls(bucket, run_id, thread_id, now)
     redis.call('HSET', run, 'final', redis.call('HGET', thread, 'last') or 0)
   end
   local terminal = '["r","' .. status .. '",{"usage":' .. (record[4] or 'null')
     .. ',"last_error":' .. (record[5] or 'null') .. ',"reason":' .. (record[6] or 'null')
-    .. ',"started_at":' .. (record[9] or 'null') .. '}],["done"]'
+    .. ',"started_at":' .. (record[9] or 'null')
+    .. (record[10] and ',"metadata":' .. record[10] or '') .. '}],["done"]'
   redis.call('HSET', run, 'status', status, 'ended_at', now, 'terminal', terminal)
   if redis.call('HGET', run, 'token') == '' then
     -- No holder knows that it has ended: a worker is to log and show it, at the latest in a while.

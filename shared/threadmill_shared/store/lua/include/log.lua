@@ -11,6 +11,12 @@ local function add_entry(bucket, run_id, last, records, now, began)
   redis.call('PUBLISH', key, last)
 end
 
+-- A record of the run's new status; it expires at its deadline, if it has one.
+local function status_record(status, deadline)
+  local expiry = deadline and deadline ~= '' and '"expires_at":' .. deadline or ''
+  return '["r","' .. status .. '",{' .. expiry .. '}]'
+end
+
 -- Append `count` events to the run's log as one entry. Returns the number of the last one.
 local function log(bucket, run_id, count, records, now, began)
   local last = redis.call('HINCRBY', bucket .. 'run:' .. run_id, 'events', count)

@@ -21,7 +21,7 @@ local function resume_if_answered(bucket, run_id, was, now)
   list_run(bucket, run_id, 'queued')
   redis.call('ZREM', bucket .. 'parked', run_id)
   redis.call('ZADD', bucket .. 'deadlines', deadline, run_id)
-  log(bucket, run_id, 1, '["r","queued",{}]', now)
+  log(bucket, run_id, 1, status_record('queued', deadline), now)
   dispatch(bucket, run_id, 0, now)
   return run_id, record[2]
 end

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WORKERS = 2
 KEPT = ("THREADMILL_MODEL", "THREADMILL_MODEL_API")
 """Settings of the user that the demo respects."""
-MODULE = "threadmill.demo.bot"
+MODULE = "threadmill.cli.demo.bot"
 START_SECONDS = 30.0
 GRACE_SECONDS = 5.0
 SECONDS_PER_TOKEN = 0.03
@@ -62,7 +62,7 @@ def _show(what: str, words: str) -> None:
 
 
 def _play() -> None:
-    from threadmill.demo import script
+    from threadmill.cli.demo import script
 
     try:
         script.play()
@@ -127,7 +127,7 @@ def _show_code() -> None:
     from rich.syntax import Syntax
     from rich.text import Text
 
-    file = resources.files("threadmill.demo") / "bot.py"
+    file = resources.files("threadmill.cli.demo") / "bot.py"
     _, _, code = file.read_text().partition('"""\n\n')
     code = re.sub("  # noqa.*", "", code).strip()
     colored = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
@@ -149,7 +149,7 @@ def _workers(folder: Path) -> Iterator[str]:
             for number in range(1, WORKERS + 1)
         ]
         _show_code()
-        import_module("threadmill.demo.script")  # is slow as well, so it is done meanwhile
+        import_module("threadmill.cli.demo.script")  # is slow as well, so it is done meanwhile
         yield " and ".join(_name_when_ready(worker) for worker in workers)
 
 

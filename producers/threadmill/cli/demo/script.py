@@ -14,8 +14,8 @@ from itertools import pairwise
 from rich.text import Text
 
 from threadmill import Event, PrintHandler, Run, Thread, pprint_messages
-from threadmill.demo.bot import marvin
-from threadmill.demo.checks import STAND_IN, check, console
+from threadmill.cli.demo.bot import marvin
+from threadmill.cli.demo.checks import STAND_IN, check, console
 
 
 def play() -> None:

@@ -1,4 +1,4 @@
-"""The demo's assistant and its tool. `threadmill worker threadmill.demo.bot` executes them."""
+"""The demo's assistant and its tool. `threadmill worker threadmill.cli.demo.bot` executes them."""
 
 import random
 

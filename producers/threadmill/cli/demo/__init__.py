@@ -1,0 +1,1 @@
+"""`threadmill demo`: `bot` is what its workers load, `script` what its users do."""

@@ -1,0 +1,103 @@
+"""One call of the API, as its endpoint sees it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.bodies.body import Body
+from threadmill_gateway.bodies.query import without_foreign
+from threadmill_gateway.bodies.reading import read_body
+from threadmill_gateway.connections import Connections
+from threadmill_gateway.exchange import Exchange
+from threadmill_gateway.gateway import Gateway
+from threadmill_shared import ids
+from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.thread import ThreadRecord
+from threadmill_shared.store.store import Store
+
+T = TypeVar("T", bound=Body)
+
+
+class Call:
+    """The request, what it asks for, and what serves it."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.gateway: Gateway = request.scope["gateway"]
+        self.exchange: Exchange = request.scope["exchange"]
+
+    @property
+    def connections(self) -> Connections:
+        """What the gateway works with."""
+        return self.gateway.connections
+
+    @property
+    def store(self) -> Store:
+        """The store of threads and runs."""
+        return self.gateway.connections.store
+
+    async def body(self, kind: type[T]) -> T:
+        """The request's body.
+
+        Raises:
+            ApiError: it is not valid.
+        """
+        return await read_body(self.request, kind, self.gateway.options.body_bytes)
+
+    def query(self, kind: type[T]) -> T:
+        """What the query asks for.
+
+        Raises:
+            ApiError: it is not valid.
+        """
+        return kind.check(without_foreign(self.request.query_params))
+
+    def path(self, name: str, prefix: str) -> str:
+        """An id in the path.
+
+        Raises:
+            ApiError: it cannot be one of this kind.
+        """
+        id: str = self.request.path_params[name]
+        if not id.startswith(f"{prefix}_") or len(id) > _LONGEST_ID:
+            raise refusals.invalid_id(name, id[:_LONGEST_ID], prefix)
+        return id
+
+    async def thread(self) -> tuple[str, ThreadRecord]:
+        """The path's thread: the id by which the client knows it, and its record.
+
+        Raises:
+            ApiError: there is none.
+        """
+        given = self.path("thread_id", "thread")
+        for id in self._thread_ids(given):
+            record = await self.store.threads.record(id)
+            if record is not None:
+                return given, record
+        raise refusals.not_found("thread", given)
+
+    async def run(self) -> tuple[str, RunRecord]:
+        """The path's run: the id by which the client knows its thread, and its record.
+
+        Raises:
+            ApiError: there is none, or it is of another thread.
+        """
+        thread_id, run_id = self.path("thread_id", "thread"), self.path("run_id", "run")
+        record = await self.store.runs.record(run_id) if ids.is_run_id(run_id) else None
+        if record is None or record.thread_id not in self._thread_ids(thread_id):
+            raise refusals.not_found("run", run_id)
+        return thread_id, record
+
+    def _thread_ids(self, given: str) -> list[str]:
+        """The ids that a thread can have which the client knows by this one.
+
+        An imported thread has its former id for a key.
+        """
+        keyed = ids.keyed_thread_id(self.gateway.settings.namespace, given)
+        return [given, keyed] if ids.is_thread_id(given) else [keyed]
+
+
+_LONGEST_ID = 256

@@ -1,0 +1,65 @@
+"""Calls on messages."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.answers.responses import answer, page
+from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
+from threadmill_gateway.bodies.query import MessageQuery
+from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.items import message_item
+from threadmill_gateway.endpoints.known_ids import known_cursor, known_message
+from threadmill_gateway.objects import messages as objects
+from threadmill_shared import errors
+from threadmill_shared.records.objects import Message
+
+
+async def create_message(request: Request) -> Response:
+    """Add a message to a thread that no run holds."""
+    call = Call(request)
+    body = await call.body(MessageBody)
+    thread_id, record = await call.thread()
+    id, item = message_item(body, call.gateway.settings)
+    try:
+        at = await call.store.threads.add(record.id, [(id, item)], create=False)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_takes_no_messages(thread_id, error.run_id) from None
+    return answer(objects.message(Message.read(record.id, item, at), thread_id))
+
+
+async def get_message(request: Request) -> Response:
+    """A message; one that a run writes just now has the text so far."""
+    call = Call(request)
+    message_id = call.path("message_id", "msg")
+    thread_id, record = await call.thread()
+    with known_message(message_id):
+        found = await call.store.threads.message(record.id, message_id)
+    return answer(objects.message(found, thread_id))
+
+
+async def change_message(request: Request) -> Response:
+    """Replace a message's metadata."""
+    call = Call(request)
+    body = await call.body(MetadataChanges)
+    message_id = call.path("message_id", "msg")
+    thread_id, record = await call.thread()
+    threads = call.store.threads
+    with known_message(message_id):
+        if body.metadata is not None:
+            await threads.set_message_metadata(record.id, message_id, body.metadata)
+        found = await threads.message(record.id, message_id)
+    return answer(objects.message(found, thread_id))
+
+
+async def list_messages(request: Request) -> Response:
+    """A page of a thread's messages."""
+    call = Call(request)
+    query = call.query(MessageQuery)
+    thread_id, record = await call.thread()
+    with known_cursor(query):
+        found = await call.store.threads.message_page(record.id, query.page(), query.run_id)
+    data = [objects.message(one, thread_id) for one in found.data]
+    return page(data, has_more=found.has_more)

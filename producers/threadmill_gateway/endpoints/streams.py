@@ -1,0 +1,101 @@
+"""Answering with a run's stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from starlette.requests import Request
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.streams.event_filter import EventFilter
+from threadmill_gateway.streams.response import StreamResponse
+from threadmill_gateway.streams.run_stream import RunStream
+from threadmill_shared.events.decoder import Event
+
+
+async def follow_run(request: Request) -> StreamResponse:
+    """A run's events: behind the number that the client names, else from where the run is now."""
+    call = Call(request)
+    thread_id, record = await call.run()
+    after = _cursor(request)
+    if after is None:
+        return await stream_run(call, record.id, thread_id, enters_behind=record.events)
+    if after > record.events:
+        raise refusals.unknown_event(after, record.events)
+    return await stream_run(call, record.id, thread_id, after=after, continues=True)
+
+
+async def stream_run(
+    call: Call,
+    run_id: str,
+    thread_id: str,
+    *,
+    after: int = 0,
+    continues: bool = False,
+    enters_behind: int | None = None,
+    first: Sequence[tuple[str, object]] = (),
+) -> StreamResponse:
+    """The run's events behind a number.
+
+    Args:
+        call: the request.
+        run_id: the run.
+        thread_id: its thread, as the client knows it.
+        after: number of the last event that the client has.
+        continues: whether the client knows what was created up to there.
+        enters_behind: instead, enter behind this event, with what is open there.
+        first: events that come before the run's.
+
+    Raises:
+        ApiError: too many streams are open.
+        ThreadmillError: the stream cannot begin.
+    """
+    streams = call.gateway.streams
+    streams.take()
+    try:
+        groups = call.connections.log_follower.follow(run_id, after, has_ticks=True)
+        begun = _begun(await anext(groups), groups)
+        stream = RunStream(
+            begun,
+            event_filter=EventFilter(has_own=_wants_own(call.request), continues=continues),
+            enters_behind=enters_behind,
+            thread_id=thread_id,
+            is_ending=lambda: call.gateway.is_ending,
+        )
+    except BaseException:
+        streams.give_back()
+        raise
+    call.exchange.give_slot_back()
+    return StreamResponse(stream.chunks(first), streams.give_back)
+
+
+def _cursor(request: Request) -> int | None:
+    """The number of the last event that the client has; None: it names none.
+
+    Raises:
+        ApiError: it is not a number.
+    """
+    query = request.query_params.get("starting_after")
+    given = request.headers.get("last-event-id") if query is None else query
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 16):
+        raise refusals.invalid_cursor(given[:64])
+    return int(given)
+
+
+def _wants_own(request: Request) -> bool:
+    return request.headers.get("threadmill-events", "").lower() == "all"
+
+
+async def _begun(
+    first: Sequence[Event], rest: AsyncGenerator[list[Event], None]
+) -> AsyncGenerator[Sequence[Event], None]:
+    """The groups with the first one.
+
+    It was read before the answer began, so that what is wrong could still be answered as an error.
+    """
+    yield first
+    async for group in rest:
+        yield group

@@ -1,0 +1,68 @@
+"""Calls on threads."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.answers.responses import answer, deleted
+from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
+from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.definitions import resources_of
+from threadmill_gateway.endpoints.extensions import new_thread
+from threadmill_gateway.endpoints.items import message_items
+from threadmill_gateway.objects import threads as objects
+from threadmill_shared import errors
+
+
+async def create_thread(request: Request) -> Response:
+    """Create a thread, with messages."""
+    call = Call(request)
+    body = await call.body(ThreadBody)
+    key = None if body.threadmill is None else body.threadmill.key
+    new, resources = new_thread(call, key, body.metadata), resources_of(body.tool_resources)
+    created_at = await call.store.threads.add(
+        new.id,
+        message_items(body.messages or (), call.gateway.settings),
+        create=True,
+        metadata=new.metadata,
+        tool_resources=resources,
+        key=key,
+    )
+    if key is not None and (known := await call.store.threads.record(new.id)) is not None:
+        return answer(objects.thread(known, new.id))
+    return answer(objects.new_thread(new.id, created_at, body.metadata or {}, resources))
+
+
+async def get_thread(request: Request) -> Response:
+    """A thread."""
+    thread_id, record = await Call(request).thread()
+    return answer(objects.thread(record, thread_id))
+
+
+async def change_thread(request: Request) -> Response:
+    """Change a thread's metadata and tool resources; what is left out stays as it is."""
+    call = Call(request)
+    body = await call.body(ThreadChanges)
+    thread_id, record = await call.thread()
+    resources = None if body.tool_resources is None else resources_of(body.tool_resources)
+    try:
+        await call.store.threads.update(record.id, metadata=body.metadata, tool_resources=resources)
+    except errors.ThreadNotFound:
+        raise refusals.not_found("thread", thread_id) from None
+    thread_id, record = await call.thread()
+    return answer(objects.thread(record, thread_id))
+
+
+async def delete_thread(request: Request) -> Response:
+    """Delete a thread, its messages and its runs."""
+    call = Call(request)
+    thread_id, record = await call.thread()
+    try:
+        await call.store.threads.delete(record.id)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_is_in_use(thread_id, error.run_id, "thread") from None
+    except errors.ThreadNotFound:
+        raise refusals.not_found("thread", thread_id) from None
+    return answer(deleted(thread_id, "thread"))

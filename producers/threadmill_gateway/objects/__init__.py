@@ -1,0 +1,1 @@
+"""Stored records in the shapes of the API's objects."""

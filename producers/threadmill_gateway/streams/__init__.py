@@ -1,0 +1,1 @@
+"""Runs as server-sent events."""

@@ -1,0 +1,80 @@
+"""A thread's messages from Python: pages in both orders, one message, changes and deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.acceptance.conftest import Lasting
+
+from threadmill import Assistant, Run, Thread, errors
+from threadmill.testing import StandIn
+
+pytestmark = pytest.mark.parametrize("api", ["responses"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(lasting: Lasting) -> None:
+    lasting.workers.start("bot")
+
+
+@pytest.fixture
+def standin(lasting: Lasting) -> Iterator[StandIn]:
+    return lasting.fresh_standin()
+
+
+def say(text: str, thread: Thread) -> Run:
+    return Assistant.load("plain").say(text, thread=thread, event_handler_class=None)
+
+
+def test_messages_come_in_either_order_and_by_run() -> None:
+    thread = Thread().create(["zero"])
+    first, second = say("one", thread), say("two", thread)
+    oldest_first = [message.id for message in thread.get_messages()]
+
+    newest_first = [message.id for message in thread.get_messages(order="desc")]
+    assert newest_first == oldest_first[::-1]
+    earlier = thread.get_messages(2, before_message=oldest_first[3], order="desc")
+    assert [message.id for message in earlier] == [oldest_first[2], oldest_first[1]]
+    [answer] = thread.get_messages(run=first)
+    assert (answer.role, answer.run_id) == ("assistant", first.id)
+    assert thread.get_messages(run=second.id) == [thread.get_messages(1)[0]]
+
+
+def test_an_order_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="order must be 'asc' or 'desc', not 'newest'"):
+        Thread().get_messages(order="newest")  # type: ignore[arg-type]  # that is the point
+
+
+def test_one_message_can_be_read() -> None:
+    thread = Thread().create(["zero"])
+    [message] = thread.get_messages()
+    assert thread.get_message(message.id) == message
+    with pytest.raises(errors.MessageNotFound):
+        thread.get_message("msg_0")
+
+
+def test_metadata_of_a_thread_and_its_messages_can_be_changed_while_a_run_is_active() -> None:
+    thread = Thread(metadata={"team": "blue"}).create(["zero"])
+    Assistant(name="nobody has this").enqueue("one", thread=thread)
+    thread.metadata["team"] = "red"
+
+    assert thread.save() is thread
+    assert Thread(thread.id).refresh().metadata == {"team": "red"}
+    first = thread.get_messages()[0]
+    assert thread.save_message(first.id, {"rating": "up"}).metadata == {"rating": "up"}
+    assert thread.get_messages()[0] == first.model_copy(update={"metadata": {"rating": "up"}})
+
+
+def test_metadata_that_cannot_be_stored_are_refused() -> None:
+    thread = Thread().create(["zero"])
+    [message] = thread.get_messages()
+    thread.metadata["order"] = 7  # type: ignore[assignment]  # that is the point
+    with pytest.raises(TypeError, match="metadata must be a str, not int"):
+        thread.save()
+    with pytest.raises(TypeError, match="A message's metadata must be a dict, not list"):
+        thread.save_message(message.id, [])  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(errors.MessageNotFound):
+        thread.save_message("msg_0", {})
+    with pytest.raises(errors.ThreadNotFound):
+        Thread().save()

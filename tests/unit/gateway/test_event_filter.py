@@ -1,0 +1,48 @@
+"""Which events a stream has."""
+
+from __future__ import annotations
+
+from threadmill_gateway.streams.event_filter import EventFilter
+from threadmill_shared.events.decoder import Event
+
+
+def events(*names: str, step: str = "step_1") -> list[Event]:
+    return [Event(at, name, {"id": step}) for at, name in enumerate(names, 1)]
+
+
+def names_of(found: list[Event], event_filter: EventFilter | None = None) -> list[str]:
+    return [event.event for event in (event_filter or EventFilter()).of(found)]
+
+
+def test_threadmills_own_events_are_left_out_unless_they_are_asked_for() -> None:
+    found = events("thread.run.queued", "threadmill.run.waiting", "thread.run.in_progress")
+    assert names_of(found) == ["thread.run.queued", "thread.run.in_progress"]
+    assert len(names_of(found, EventFilter(has_own=True))) == 3
+
+
+def test_a_delta_of_a_step_that_the_stream_has_not_created_is_left_out() -> None:
+    found = events("thread.run.step.delta", "thread.run.step.completed", "thread.run.queued")
+    assert names_of(found) == ["thread.run.step.completed", "thread.run.queued"]
+
+
+def test_a_delta_of_a_step_that_it_has_created_is_there() -> None:
+    found = events("thread.run.step.created", "thread.run.step.delta")
+    assert names_of(found) == ["thread.run.step.created", "thread.run.step.delta"]
+
+
+def test_the_stream_is_over_when_outputs_are_required_though_the_log_goes_on() -> None:
+    event_filter = EventFilter()
+    found = events("thread.run.in_progress", "thread.run.requires_action", "thread.run.queued")
+    assert names_of(found, event_filter) == found_names(found[:2])
+    assert event_filter.is_over
+    assert names_of(events("thread.run.in_progress"), event_filter) == []
+
+
+def test_the_stream_is_over_when_the_run_is() -> None:
+    event_filter = EventFilter()
+    assert names_of(events("thread.run.completed", "done"), event_filter)[-1] == "done"
+    assert event_filter.is_over
+
+
+def found_names(found: list[Event]) -> list[str]:
+    return [event.event for event in found]
