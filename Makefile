@@ -76,7 +76,7 @@ bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV
 bench-page: $(INSTALLED) ## Measure, and write the figures, tables and plots of the documents
 	$(BIN)/python benchmarks/bench.py --json docs/performance/figures.json $(ARGS)
 	$(BIN)/python benchmarks/compare.py $(BEFORE) --json docs/performance/compared.json \
-		--only startup --only first_token --only tails
+		--only startup --only first_token --only tails --only memory
 	$(BIN)/python benchmarks/report.py
 
 bench-watched: $(INSTALLED) ## Measure what logs and metrics cost a worker
