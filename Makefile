@@ -14,6 +14,8 @@ PROCESSES ?= 4
 
 # What `make bench-compare` compares with.
 REV ?= HEAD~1
+# The revision that the goals of docs/performance.md are compared with.
+BEFORE ?= a7593bb
 
 # Further arguments for the command behind a target: make test ARGS='-k flower'
 ARGS ?=
@@ -69,7 +71,7 @@ lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick takes 3 minutes
+bench: $(INSTALLED) ## Measure all that users feel, beside peers; ARGS=--quick: one small round
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
 bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV=HEAD~1
@@ -77,6 +79,8 @@ bench-compare: $(INSTALLED) ## Measure this tree beside an earlier revision: REV
 
 bench-page: $(INSTALLED) ## Measure, and write the figures, tables and plots of the documents
 	$(BIN)/python benchmarks/bench.py --json docs/performance/figures.json $(ARGS)
+	$(BIN)/python benchmarks/compare.py $(BEFORE) --json docs/performance/compared.json \
+		--only startup --only first_token --only tails --only memory
 	$(BIN)/python benchmarks/report.py
 
 bench-watched: $(INSTALLED) ## Measure what logs and metrics cost a worker

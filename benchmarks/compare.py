@@ -19,10 +19,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.effort import Effort, add_file_option, add_options, chosen_effort
 from harness.failure import MeasurementFailedError
 from harness.lines import number, times
+from harness.machine import surroundings
 from harness.results import Result, Spread
 from harness.runner import PACKAGES, ROOT, chosen_measurements, measure
 from harness.signals import exit_on_signals
@@ -50,22 +52,25 @@ def main() -> None:
     exit_on_signals()
     names = chosen_measurements(options.only)
     compared: dict[Key, Pair] = {}
-    failed = 0
+    failed: list[str] = []
+    now = surroundings(ROOT)
+    before = now | {"ours": now["revision"], "revision": options.revision}
     with _checked_out(options.revision) as tree:
         for name in names:
             try:
                 pairs = _compare(name, tree, options)
             except MeasurementFailedError as error:
-                failed += 1
+                failed.append(name)
                 print(f"\n{name} FAILED: {error}", flush=True)
                 continue
             print(f"\n{name}: {options.revision} -> this tree")
             print("\n".join(_lines(pairs.values())), flush=True)
             compared |= pairs
+    if failed:
+        sys.exit(f"\nFailed, so no results are written: {', '.join(failed)}")
     if options.json:
-        written = [asdict(pair) | {"name": name, "at": at} for (name, at), pair in compared.items()]
+        written = before | {"results": [_written(*one) for one in compared.items()]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
-    sys.exit(1 if failed else 0)
 
 
 def _options() -> argparse.Namespace:
@@ -105,6 +110,11 @@ def _add(pairs: dict[Key, Pair], side: str, result: Result) -> None:
     point = "" if result.over is None else f", {result.at:g} {result.over}"
     pair = pairs.setdefault((result.name, result.at), Pair(result.title + point, result.unit))
     (pair.ours if side == "ours" else pair.earlier).append(result.spread.median)
+
+
+def _written(key: Key, pair: Pair) -> dict[str, Any]:
+    name, at = key
+    return {"name": name, "at": at} | asdict(pair)
 
 
 def _lines(pairs: Iterable[Pair]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Writes `docs/performance.md`, its plots and the README's figures from what was measured.
 
 `make bench-page` measures and then calls it. The texts are the templates in `pages/`; all figures
-come from `docs/performance/figures.json`, which `bench.py --json` writes.
+come from `docs/performance/figures.json`, which `bench.py --json` writes, and from `compared.json`
+beside it, which `compare.py --json` writes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import NamedTuple
 
 import jinja2
 from harness.runner import BENCHMARKS, ROOT
+from pages.compared import Compared
+from pages.goals import Goals
 from pages.measured import Measured
 from pages.plots import lines_of, plot
 from pages.sizing import Sizing
 
 FIGURES = ROOT / "docs" / "performance" / "figures.json"
 PAGE = ROOT / "docs" / "performance.md"
+COMPARED = FIGURES.with_name("compared.json")
 README = ROOT / "README.md"
 MARKED = re.compile(r"(?<=<!-- figures -->).*?(?=<!-- end of figures -->)", re.DOTALL)
 
@@ -52,7 +56,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if a file differs")
     options = parser.parse_args()
-    written = files(Measured(FIGURES))
+    try:
+        written = files(Measured(FIGURES), Compared(COMPARED))
+    except (KeyError, FileNotFoundError) as error:
+        sys.exit(f"{error.args[0] if isinstance(error, KeyError) else error} Run: make bench-page")
     differing = [path for path, text in written.items() if not _is(path, text)]
     if options.check:
         for path in differing:
@@ -63,12 +70,13 @@ def main() -> None:
         print(f"{path.relative_to(ROOT)} written")
 
 
-def files(measured: Measured) -> dict[Path, str]:
+def files(measured: Measured, compared: Compared) -> dict[Path, str]:
     """All files that follow from the figures, with their texts."""
-    made = {PAGE: _rendered("performance.md.jinja", measured)}
-    made[README] = MARKED.sub(
-        lambda _: _rendered("readme.md.jinja", measured).strip(), README.read_text(), count=1
+    page, line = (
+        _rendered(template, measured, compared)
+        for template in ("performance.md.jinja", "readme.md.jinja")
     )
+    made = {PAGE: page, README: MARKED.sub(lambda _: line.strip(), README.read_text(), count=1)}
     for name, shown in PLOTS.items():
         results = measured.series(shown.figure)
         lines = lines_of(shown.ours, results, with_peers=shown.with_peers)
@@ -76,7 +84,7 @@ def files(measured: Measured) -> dict[Path, str]:
     return made
 
 
-def _rendered(template: str, measured: Measured) -> str:
+def _rendered(template: str, measured: Measured, compared: Compared) -> str:
     loader = jinja2.FileSystemLoader(BENCHMARKS / "pages")
     environment = jinja2.Environment(
         loader=loader,
@@ -86,7 +94,11 @@ def _rendered(template: str, measured: Measured) -> str:
         autoescape=False,
     )
     return environment.get_template(template).render(
-        m=measured, sizing=Sizing(measured), **measured.surroundings
+        m=measured,
+        sizing=Sizing(measured),
+        goals=Goals(measured, compared),
+        compared=compared.surroundings,
+        **measured.surroundings,
     )
 
 

@@ -16,7 +16,7 @@ class Effort:
     rounds: int = 3
     runs: int = 300
     """Per contender and round, of the measurements that execute runs."""
-    samples: int = 60
+    samples: int = 100
     """Of all rounds together, of the measurements that wait for single calls."""
     with_peers: bool = True
 

@@ -34,7 +34,7 @@ class Load(NamedTuple):
 def load_bare_sdk(runs: int, at_once: int, message: str) -> Load:
     """The SDK's streaming loop, storing nothing, in a process of its own."""
     command = [sys.executable, str(BARE_SDK), str(runs), str(at_once), message]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     found = json.loads(out)
     return Load(found["seconds"], found["cpu"], found["memory"])
 
@@ -51,11 +51,13 @@ def load_plain_worker(worker: subprocess.Popen[str], runs: int, message: str) ->
     return Load(watch.seconds, watch.cpu, memory_mb(worker.pid))
 
 
-def load_workers(workers: Sequence[subprocess.Popen[str]], runs: int, message: str) -> Load:
-    """Runs of ours, each on a thread of its own, on these workers."""
+def load_workers(
+    workers: Sequence[subprocess.Popen[str]], runs: int, message: str, pause: float = 0.01
+) -> Load:
+    """Runs of ours, each on a thread of its own, on these workers; `pause` as of `wait_all`."""
     pids = [worker.pid for worker in workers]
     watch = Stopwatch(lambda: cpu_of_all(*pids))
-    wait_all(enqueue_all(runs, message))
+    wait_all(enqueue_all(runs, message), pause)
     return Load(watch.seconds, watch.cpu, sum(map(memory_mb, pids)))
 
 

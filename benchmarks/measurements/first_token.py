@@ -1,6 +1,7 @@
 """How much later the first token is here than in a direct call, on an idle fleet.
 
-Before each call nothing happens for a second, so that what holds for a second is not known.
+Before each pair of calls nothing happens for a second, so that what holds for a second is not
+known. Which of both comes first alternates. The percentile is that of the calls of all rounds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import asyncio
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import openai
@@ -23,10 +26,8 @@ from threadmill import Assistant
 from threadmill.testing import StandIn
 
 PEER = "direct call"
-FIGURES = (
-    Figure("first_token.p50", "first token on an idle fleet, median", "ms", (PEER,)),
-    Figure("first_token.p99", "first token on an idle fleet, 99th percentile", "ms", (PEER,)),
-)
+MEDIAN = Figure("first_token.p50", "first token on an idle fleet, median", "ms", (PEER,))
+LATE = Figure("first_token.p99", "first token on an idle fleet, 99th percentile", "ms", (PEER,))
 LATER = Figure("first_token.later", "first token, later than in a direct call", "ms")
 READABLE = Figure("first_token.readable", "from the provider's token to its event", "ms")
 PATH = (
@@ -39,37 +40,61 @@ MESSAGE = "tokens=2 delay=0"
 IDLE_SECONDS = 1.1
 
 
+class Sample(NamedTuple):
+    """Milliseconds until the first token, of a call of each kind."""
+
+    ours: float
+    direct: float
+
+
 def measure(effort: Effort) -> list[Result]:
     """Measure both, sample by sample."""
     emptied()
     with worker(), asyncio.Runner() as runner:
         ai, client = Assistant(name="bench"), openai.AsyncOpenAI(max_retries=0)
         runner.run(_direct(client))
-        pairs: list[dict[str, Values]] = []
-
-        def one_round() -> Values:
-            seen = [_sample(runner, client, ai) for _ in range(effort.samples_per_round())]
-            ours, direct = [one for one, _ in seen], [one for _, one in seen]
-            pairs.append({"threadmill": _percentiles(ours), PEER: _percentiles(direct)})
-            return {LATER.name: statistics.median(ours) - statistics.median(direct)}
-
-        later = alternate(effort, {"threadmill": one_round})
+        rounds = [
+            [_sample(runner, client, ai, number) for number in range(effort.samples_per_round())]
+            for _ in range(effort.rounds)
+        ]
         runner.run(client.close())
-    both = {name: [pair[name] for pair in pairs] for name in ("threadmill", PEER)}
     path = alternate(effort.limited(rounds=2), {"threadmill": partial(_path, effort)})
+    return [*first_tokens(rounds), *results([*PATH, READABLE], path)]
+
+
+def first_tokens(rounds: Sequence[Sequence[Sample]]) -> list[Result]:
+    """The figures of these samples: a median for each round, and a percentile of all."""
+    medians = [[statistics.median(calls) for calls in zip(*one, strict=True)] for one in rounds]
+    late = [percentile(calls, 0.99) for calls in zip(*chain(*rounds), strict=True)]
     return [
-        *results(FIGURES, both),
-        *results([LATER], later),
-        *results([*PATH, READABLE], path),
+        *results([MEDIAN], _pairs(MEDIAN, medians)),
+        *results([LATE], _pairs(LATE, [late])),
+        *results(
+            [LATER], {"threadmill": [{LATER.name: ours - direct} for ours, direct in medians]}
+        ),
     ]
 
 
+def percentile(sample: Sequence[float], share: float) -> float:
+    """The least value that so large a share of the sample does not exceed."""
+    return sorted(sample)[math.ceil(share * len(sample)) - 1]
+
+
+def _pairs(figure: Figure, values: Sequence[Sequence[float]]) -> dict[str, list[Values]]:
+    return {
+        name: [{figure.name: pair[place]} for pair in values]
+        for place, name in enumerate(("threadmill", PEER))
+    }
+
+
 def _sample(
-    runner: asyncio.Runner, client: openai.AsyncOpenAI, ai: Assistant
-) -> tuple[float, float]:
+    runner: asyncio.Runner, client: openai.AsyncOpenAI, ai: Assistant, number: int
+) -> Sample:
     time.sleep(IDLE_SECONDS)
-    ours = _through_a_run(ai)
-    return ours, runner.run(_direct(client))
+    if number % 2:
+        direct = runner.run(_direct(client))
+        return Sample(_through_a_run(ai), direct)
+    return Sample(_through_a_run(ai), runner.run(_direct(client)))
 
 
 def _through_a_run(ai: Assistant) -> float:
@@ -87,12 +112,6 @@ async def _direct(client: openai.AsyncOpenAI) -> float:
         if event.type == "response.output_text.delta" and math.isnan(first):
             first = (time.perf_counter() - begun) * 1000
     return first
-
-
-def _percentiles(sample: list[float]) -> Values:
-    ordered = sorted(sample)
-    last = min(len(ordered) - 1, round(0.99 * len(ordered)))
-    return {"first_token.p50": statistics.median(ordered), "first_token.p99": ordered[last]}
 
 
 def _path(effort: Effort) -> Values:

@@ -1,8 +1,10 @@
 """What Redis pays for a token and for a run, and for the compaction of a run that has ended.
 
-Few runs at once, so that each token arrives alone. Runs of 5 tokens and of 205 are measured; what
+Few runs at once, so that each token arrives alone. Runs of 5 tokens and of 200 are measured; what
 differs is the tokens', the rest is the run's. First nobody follows the runs, then somebody does.
-Workers compact runs half a minute after their ends; here those of 205 tokens are compacted at once.
+A worker compacts its runs half a minute after their ends. So each round has a worker of its own,
+which compacts nothing of others meanwhile; runs of 200 tokens are compacted at once, and then what
+they leave is looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import asyncio
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.effort import Effort
 from harness.load import enqueue_all, wait_all
@@ -26,7 +28,7 @@ from threadmill_shared.store.connections import connect
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.store import Store
 
-SHORT, LONG = 5, 205
+SHORT, LONG = 5, 200
 AT_ONCE = 10
 WARM_UP_RUNS = 300
 ASKING_SECONDS = 0.25
@@ -55,12 +57,11 @@ FIGURES = (
         for name, (title, unit) in WHAT.items()
         if name in FOLLOWED
     ),
-    Figure("redis.run_200", "Redis for a finished run of 200 tokens, thread and log", "KB"),
+    Figure("redis.run_200", f"Redis for a finished run of {LONG} tokens, thread and log", "KB"),
     Figure("redis.log_200", "of it, the log", "KB"),
 )
-COMPACTED = (
-    Figure("redis.compacted", f"Redis for a compacted run of {LONG} tokens, thread and log", "KB"),
-    Figure("redis.compaction.cpu_us", "Redis for the compaction of such a run: CPU", "µs"),
+COMPACTION = (
+    Figure("redis.compaction.cpu_us", f"Redis to compact a run of {LONG} tokens: CPU", "µs"),
     Figure("redis.compaction.aof_bytes", "the same: append-only file", "B"),
 )
 """Not of revisions that compact nothing."""
@@ -74,86 +75,97 @@ def measure(effort: Effort) -> list[Result]:
     with worker():
         # Then each bucket has its indexes, which its first run would be charged for.
         wait_all(enqueue_all(WARM_UP_RUNS, "tokens=1 delay=0"))
-        runs = max(AT_ONCE, effort.runs // 10)
-        few = effort.limited(rounds=2)
-        figures = (*FIGURES, *COMPACTED) if hasattr(Logs, "compact") else FIGURES
-        return results(figures, alternate(few, {"threadmill": partial(_values, server, runs)}))
+    runs, few = max(AT_ONCE, effort.runs // 10), effort.limited(rounds=2)
+    figures = (*FIGURES, *COMPACTION) if hasattr(Logs, "compact") else FIGURES
+    return results(figures, alternate(few, {"threadmill": partial(_values, server, runs)}))
 
 
 def _values(server: Any, runs: int) -> Values:
-    load = Load(server, runs, is_followed=False)
-    alone, compaction = _costs(load), _compaction(load)
-    followed = _costs(Load(server, runs, is_followed=True))
-    values = {f"redis.{name}": value for name, value in (alone | compaction).items()}
-    values |= {f"redis.followed_{name}": value for name, value in followed.items()}
-    for name, what in (("run", "memory_bytes"), ("log", "log_bytes")):
-        values[f"redis.{name}_200"] = (alone[f"run.{what}"] + 200 * alone[f"token.{what}"]) / 1000
-    return values
+    with worker():
+        short, long, *followed = (
+            Load(server, runs, is_followed).spent(tokens)
+            for is_followed in (False, True)
+            for tokens in (SHORT, LONG)
+        )
+        compaction = _compaction(server, long.keys)
+        kept, log = (stored_bytes(server, keys) for keys in (long.keys, _logs(long.keys)))
+    return {
+        **_costs("redis.", runs, short.usage, long.usage),
+        **_costs("redis.followed_", runs, *(one.usage for one in followed)),
+        "redis.compaction.cpu_us": compaction.cpu_us / runs,
+        "redis.compaction.aof_bytes": compaction.aof_bytes / runs,
+        "redis.run_200": kept / runs / 1000,
+        "redis.log_200": log / runs / 1000,
+    }
 
 
-def _costs(load: Load) -> Values:
-    short, long = load.used(SHORT), load.used(LONG)
+def _costs(prefix: str, runs: int, short: Usage, long: Usage) -> Values:
     values: Values = {}
     for name in WHAT:
-        few, many = getattr(short, name) / load.runs, getattr(long, name) / load.runs
+        few, many = getattr(short, name) / runs, getattr(long, name) / runs
         token = (many - few) / (LONG - SHORT)
-        values |= {f"token.{name}": token, f"run.{name}": few - SHORT * token}
+        values |= {f"{prefix}token.{name}": token, f"{prefix}run.{name}": few - SHORT * token}
     return values
 
 
-def _compaction(load: Load) -> Values:
-    """What it costs to compact the latest runs, and what they take then."""
-    if not hasattr(Logs, "compact"):
-        return {}
-    keys = [key for key in load.keys if b":run:" in key]
-    before = Usage.read(load.server)
-    asyncio.run(_compact([key.decode().rpartition(":")[2] for key in keys]))
-    used = Usage.read(load.server).since(before)
-    return {
-        "compacted": stored_bytes(load.server, load.keys) / load.runs / 1000,
-        "compaction.cpu_us": used.cpu_us / load.runs,
-        "compaction.aof_bytes": used.aof_bytes / load.runs,
-    }
+def _compaction(server: Any, keys: set[bytes]) -> Usage:
+    """What it costs to compact these runs, as a worker would; nothing if none does it."""
+    before = Usage.read(server)
+    if hasattr(Logs, "compact"):
+        run_ids = [key.decode().rpartition(":")[2] for key in keys if b":run:" in key]
+        asyncio.run(_compact(run_ids))
+    return Usage.read(server).since(before)
 
 
 async def _compact(run_ids: list[str]) -> None:
     store = Store(connect(os.environ["THREADMILL_REDIS_URL"]), "threadmill")
     try:
-        assert set(await store.logs.compact(run_ids)) == {"ok"}
+        outcomes = await store.logs.compact(run_ids)
     finally:
         await store.close()
+    if set(outcomes) != {"ok"}:
+        raise RuntimeError(f"not all runs were compacted: {outcomes}")
 
 
-@dataclass
+class Spent(NamedTuple):
+    """What runs have cost Redis."""
+
+    usage: Usage
+    keys: set[bytes]
+    """What they have left; the indexes were there before."""
+
+
+@dataclass(frozen=True)
 class Load:
     """So many runs, some at once."""
 
     server: Any
     runs: int
     is_followed: bool
-    keys: frozenset[bytes] = frozenset()
-    """What the latest runs have stored."""
 
-    def used(self, tokens: int) -> Usage:
+    def spent(self, tokens: int) -> Spent:
         """What Redis did for them."""
         earlier, before = stored_keys(self.server), Usage.read(self.server)
         for begun in range(0, self.runs, AT_ONCE):
             self._execute(min(AT_ONCE, self.runs - begun), f"tokens={tokens} delay=0.02")
         used = Usage.read(self.server).since(before)
-        # The indexes were there before.
-        self.keys = frozenset(stored_keys(self.server) - earlier)
-        logs = {key for key in self.keys if b":log:" in key}
-        return replace(
+        keys = stored_keys(self.server) - earlier
+        usage = replace(
             used,
-            memory_bytes=stored_bytes(self.server, self.keys),
-            log_bytes=stored_bytes(self.server, logs),
+            memory_bytes=stored_bytes(self.server, keys),
+            log_bytes=stored_bytes(self.server, _logs(keys)),
         )
+        return Spent(usage, keys)
 
     def _execute(self, runs: int, message: str) -> None:
         if self.is_followed:
             asyncio.run(_follow_all(runs, message))
         else:
             wait_all(enqueue_all(runs, message), ASKING_SECONDS)
+
+
+def _logs(keys: set[bytes]) -> set[bytes]:
+    return {key for key in keys if b":log:" in key}
 
 
 async def _follow_all(runs: int, message: str) -> None:

@@ -13,31 +13,22 @@ from harness.results import Figure, Result, Values, results
 from harness.rounds import alternate
 
 PEERS = (SDK, THREADS, PREFORK)
-MIDDLE = (
+FIGURES = (
     Figure("token_50.cpu", "token, of 50 in a run, CPU of the worker", "µs", PEERS),
     Figure("token_50.rate", "runs of 50 tokens", "runs/s", PEERS),
     Figure("token_50.memory", "memory of the worker after 200 runs at once", "MB", PEERS),
 )
-LONG = (Figure("token_200.cpu", "token, of 200 in a run, CPU of the worker", "µs", (SDK,)),)
 
 
 def measure(effort: Effort) -> list[Result]:
-    """Measure runs of 50 tokens, and of 200."""
-    middle = contenders("tokens=50 delay=0.02", effort.runs, _of_50_tokens, *PEERS)
-    long = contenders("tokens=200 delay=0.02", max(30, effort.runs // 2), _of_200_tokens, SDK)
-    return [
-        *results(MIDDLE, alternate(effort, middle)),
-        *results(LONG, alternate(effort, long)),
-    ]
+    """Measure runs of 50 tokens."""
+    chosen = contenders("tokens=50 delay=0.02", effort.runs, _values, *PEERS)
+    return results(FIGURES, alternate(effort, chosen))
 
 
-def _of_50_tokens(load: Load, runs: int) -> Values:
+def _values(load: Load, runs: int) -> Values:
     return {
         "token_50.cpu": load.cpu / runs / 50 * 1e6,
         "token_50.rate": runs / load.seconds,
         "token_50.memory": load.memory,
     }
-
-
-def _of_200_tokens(load: Load, runs: int) -> Values:
-    return {"token_200.cpu": load.cpu / runs / 200 * 1e6}

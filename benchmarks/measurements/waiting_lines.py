@@ -26,6 +26,8 @@ FIGURES = (
 LENGTHS = (1, 10, 100)
 LEAST_RUNS = 100
 """A point with short lines has several of them, one after the other."""
+LAST = {"type": "last_messages", "last_messages": 1}
+"""Otherwise each run of a line would send what those before it have said."""
 MESSAGE = "tokens=1 delay=0"
 
 
@@ -70,4 +72,6 @@ def _values(server: Any, pid: int, length: int, *, in_line: bool) -> Values:
 async def _enqueue(runs: int, *, in_line: bool) -> list[Run]:
     ai, thread = Assistant(name="bench"), Thread()
     threads = [thread if in_line else Thread() for _ in range(runs)]
-    return await asyncio.gather(*(ai.enqueue_async(MESSAGE, thread=one) for one in threads))
+    return await asyncio.gather(
+        *(ai.enqueue_async(MESSAGE, thread=one, truncation_strategy=LAST) for one in threads)
+    )

@@ -12,12 +12,15 @@ from harness.lines import number, times
 from harness.results import Result, Spread
 
 
-def about(value: float) -> str:
+def two_digits(value: float) -> float:
     """A calculated value, with the two digits that it is good for."""
-    if not value:
-        return "0"
-    digits = 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, digits)
+    return round(value, 1 - math.floor(math.log10(abs(value)))) if value else 0.0
+
+
+def about(value: float) -> str:
+    """The same as text."""
+    rounded = two_digits(value)
+    digits = 1 - math.floor(math.log10(abs(rounded))) if rounded else 0
     return f"{rounded:,.{max(0, digits)}f}"
 
 
@@ -45,8 +48,19 @@ class Measured:
         raise KeyError(f"{name} was not measured{'' if at is None else f' at {at:g}'}.")
 
     def series(self, name: str) -> list[Result]:
-        """A figure at each of its points."""
-        return [result for result in self._results if result.name == name]
+        """A figure at each of its points.
+
+        Raises:
+            KeyError: it was not measured.
+        """
+        found = [result for result in self._results if result.name == name]
+        if not found:
+            raise KeyError(f"{name} was not measured.")
+        return found
+
+    def last(self, name: str) -> Result:
+        """A figure; of a series, its last point."""
+        return self.series(name)[-1]
 
     # ---- what templates call -------------------------------------------------------------------
 
@@ -70,18 +84,18 @@ class Measured:
         [values] = result.peers.values()
         return f"{number(Spread.of(values).median)} {result.unit}"
 
-    def first(self, name: str) -> str:
+    def at_first(self, name: str) -> str:
         """The median at the first point of a series, with its unit."""
         result = self.series(name)[0]
         return self.figure(name, result.at)
 
-    def last(self, name: str) -> str:
+    def at_last(self, name: str) -> str:
         """The median at the last point of a series, with its unit."""
-        return self.figure(name, self.series(name)[-1].at)
+        return self.figure(name, self.last(name).at)
 
-    def last_at(self, name: str) -> str:
-        """The last point of a series."""
-        return f"{self.series(name)[-1].at:,g}"
+    def last_point(self, name: str) -> str:
+        """How many there were at the last point of a series."""
+        return f"{self.last(name).at:,g}"
 
     def names(self, measurement: str) -> list[str]:
         """The figures of a measurement, in the order in which they were measured."""
@@ -91,7 +105,7 @@ class Measured:
     def table(self, *names: str) -> str:
         """Figures beside those of their peers."""
         head = "| what | threadmill | peer | | ratio (lowest to highest) |"
-        rows = (row for name in names for row in self._rows(self._last(name)))
+        rows = (row for name in names for row in self._rows(self.last(name)))
         return "\n".join([head, "|---" * 5 + "|", *rows])
 
     def growth(self, *names: str, with_peers: bool = False) -> str:
@@ -102,9 +116,6 @@ class Measured:
         points = [f"{result.at:,g}" for result in series[0]]
         rows = zip([series[0][0].over or "", "---", *points], *columns, strict=True)
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-    def _last(self, name: str) -> Result:
-        return self.series(name)[-1] if self.series(name) else self.result(name)
 
     def _rows(self, result: Result) -> Iterator[str]:
         point = "" if result.over is None else f", {result.at:,g} {result.over}"

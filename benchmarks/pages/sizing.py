@@ -1,96 +1,125 @@
-"""What a load needs, by what was measured of its parts."""
+"""What a load needs, by what was measured of its parts.
+
+A run costs what it costs besides its tokens, and its tokens. Of both, two extremes were measured:
+each token arrives alone and is followed (`redis.followed_*`), and as many streams at once as were
+measured at most, followed by nobody (`streams.token_*`, `streams.run_*`).
+"""
 
 from __future__ import annotations
 
-from pages.measured import Measured, about
+from pages.measured import Measured, about, two_digits
 
 TOKENS = 200
 """Of a run."""
 SPEED = 30
 """Tokens per second of a stream."""
 STREAMS = (100, 1000, 10_000)
+MACHINES = 100
 REDIS_CORES = 0.7
 """Of Redis's one core: above that, answers take longer and longer."""
+CLIENTS = 10_000
+"""Connections that Redis takes, unless `maxclients` says otherwise."""
 
 
 class Sizing:
     """Calculates with the medians of one measurement."""
 
-    tokens, speed, share = TOKENS, SPEED, int(REDIS_CORES * 100)
+    tokens, speed, share, machines = TOKENS, SPEED, int(REDIS_CORES * 100), MACHINES
 
     def __init__(self, measured: Measured) -> None:
         """It calculates with these figures."""
         self._m = measured
+        self._cores = int(measured.surroundings["machine"]["cores"])
 
-    def redis_us(self, tokens: int = TOKENS, *, is_followed: bool = True) -> float:
-        """CPU of Redis for a run of so many tokens that arrive one by one."""
-        return self._run("cpu_us", tokens, is_followed=is_followed)
+    # ---- microseconds of CPU for a run ---------------------------------------------------------
+
+    def redis_us(self, tokens: int = TOKENS) -> float:
+        """Of Redis, if each token arrives alone and one process follows the run."""
+        return self._followed("cpu_us", tokens)
+
+    def redis_us_at_least(self, tokens: int = TOKENS) -> float:
+        """Of Redis, if as many streams as were measured at most write at once."""
+        return self._of_many("redis_cpu", tokens)
+
+    def worker_us(self, tokens: int = TOKENS) -> float:
+        """Of a worker that has so many streams."""
+        return self._of_many("cpu", tokens)
+
+    # ---- what a core takes ---------------------------------------------------------------------
 
     def tokens_per_core(self) -> str:
-        """How many tokens of such runs a second one core of Redis takes, if each arrives alone."""
+        """Tokens a second that one core of Redis takes, if each arrives alone."""
         return about(1e6 * TOKENS / self.redis_us())
 
+    def tokens_per_core_at_most(self) -> str:
+        """The same, if many streams write at once."""
+        return about(1e6 * TOKENS / self.redis_us_at_least())
+
     def runs_per_core(self, tokens: int = TOKENS) -> str:
-        """The same, in runs of so many tokens."""
+        """Runs a second of so many tokens that one core of Redis takes, if each token is alone."""
         return about(1e6 / self.redis_us(tokens))
 
-    def tokens_per_core_at_most(self) -> str:
-        """How many, if as many streams write at once as were measured at most."""
-        return about(1e6 / self._m.series("streams.redis_cpu")[-1].spread.median)
-
-    def streams_of_a_worker(self) -> str:
-        """How many streams occupy one core of a worker."""
-        return about(1e6 / self._m.series("streams.cpu")[-1].spread.median / SPEED)
-
     def streams_of_redis(self) -> str:
-        """How many streams one core of Redis takes, if each token arrives alone."""
-        return about(1e6 * TOKENS / self.redis_us() / SPEED)
+        """Streams that one core of Redis takes, if each token arrives alone."""
+        return about(_streams(self.redis_us()))
 
     def streams_of_redis_at_most(self) -> str:
-        """How many, if as many streams write at once as were measured at most."""
-        return about(1e6 / self._m.series("streams.redis_cpu")[-1].spread.median / SPEED)
+        """The same, if many streams write at once."""
+        return about(_streams(self.redis_us_at_least()))
 
-    def streams_of_machines(self, machines: int, cores: int) -> str:
-        """How many streams all cores of these machines execute."""
-        cost = self._m.series("streams.cpu")[-1].spread.median
-        return about(machines * cores * 1e6 / cost / SPEED)
+    def streams_of_a_worker(self) -> str:
+        """Streams that occupy one core of a worker."""
+        return about(_streams(self.worker_us()))
+
+    def streams_of_machines(self, machines: int = MACHINES) -> int:
+        """Streams that occupy all cores of so many machines like the measured one."""
+        return int(two_digits(machines * self._cores * _streams(self.worker_us())))
+
+    # ---- a fleet -------------------------------------------------------------------------------
 
     def idle_fleet(self, workers: int) -> str:
         """Percents of Redis's core for so many workers, on a line through the last two points."""
-        points = self._m.series("idle.redis_cpu")
-        last, before = points[-1], points[-2 if len(points) > 1 else -1]
-        grown = last.spread.median - before.spread.median
-        slope = grown / ((last.at or 0) - (before.at or 0) or 1)
+        before, last = self._m.series("idle.redis_cpu")[-2:]
+        slope = (last.spread.median - before.spread.median) / ((last.at or 0) - (before.at or 0))
         return about(last.spread.median + slope * (workers - (last.at or 0)))
 
+    def workers_of_clients(self) -> str:
+        """Workers that take all connections of one Redis."""
+        return about(CLIENTS / self._m.series("idle.connections")[0].spread.median)
+
     def table(self) -> str:
-        """What so many streams at once need."""
+        """What so many streams at once need, and those that occupy all machines."""
         head = (
             "| streams at once | tokens/s | runs/s | cores of workers | cores of Redis, each token "
             "alone | many at once | network of Redis | memory of logs |"
         )
-        return "\n".join([head, "|---" * 8 + "|", *map(self._row, STREAMS)])
+        rows = map(self._row, (*STREAMS, self.streams_of_machines()))
+        return "\n".join([head, "|---" * 8 + "|", *rows])
 
     def _row(self, streams: int) -> str:
-        tokens = streams * SPEED
-        runs = tokens / TOKENS
-        many = self._m.series("streams.redis_cpu")[-1].spread.median
+        runs = streams * SPEED / TOKENS
+        network = self._followed("bytes_in", TOKENS) + self._followed("bytes_out", TOKENS)
         cells = [
             f"{streams:,}",
-            f"{tokens:,}",
+            f"{streams * SPEED:,}",
             about(runs),
-            about(tokens * self._m.series("streams.cpu")[-1].spread.median / 1e6),
+            about(runs * self.worker_us() / 1e6),
             about(runs * self.redis_us() / 1e6),
-            about(tokens * many / 1e6),
-            f"{about(runs * self._bytes() / 1e6)} MB/s",
+            about(runs * self.redis_us_at_least() / 1e6),
+            f"{about(runs * network / 1e6)} MB/s",
             f"{about(runs * 3600 * self._m.value('redis.log_200') / 1e6)} GB",
         ]
         return f"| {' | '.join(cells)} |"
 
-    def _bytes(self) -> float:
-        return self._run("bytes_in", TOKENS) + self._run("bytes_out", TOKENS)
+    def _followed(self, what: str, tokens: int) -> float:
+        token = self._m.value(f"redis.followed_token.{what}")
+        return self._m.value(f"redis.followed_run.{what}") + tokens * token
 
-    def _run(self, what: str, tokens: int, *, is_followed: bool = True) -> float:
-        kind = "followed_" if is_followed else ""
-        run = self._m.value(f"redis.{kind}run.{what}")
-        return run + tokens * self._m.value(f"redis.{kind}token.{what}")
+    def _of_many(self, what: str, tokens: int) -> float:
+        token = self._m.value(f"streams.token_{what}")
+        return self._m.value(f"streams.run_{what}") + tokens * token
+
+
+def _streams(run_us: float) -> float:
+    """Streams of runs that cost so much, of which one core takes the load."""
+    return 1e6 * TOKENS / run_us / SPEED

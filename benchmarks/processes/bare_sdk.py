@@ -22,7 +22,8 @@ async def one(client: openai.AsyncOpenAI, message: str) -> str:
 
 
 async def main(runs: int, at_once: int, message: str) -> None:
-    client = openai.AsyncOpenAI(max_retries=0)
+    # A thousand connections at once may take longer than the usual five seconds.
+    client = openai.AsyncOpenAI(max_retries=0, timeout=openai.Timeout(600, connect=60))
     await asyncio.gather(*(one(client, "tokens=1 delay=0") for _ in range(WARM_UP_RUNS)))
     slots = asyncio.Semaphore(at_once)
 

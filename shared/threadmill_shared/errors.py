@@ -26,6 +26,11 @@ from typing import Any
 class ThreadmillError(Exception):
     """The base of all errors that threadmill raises on purpose."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is otherwise copied by a call with its message alone, which is not what all
+        # of them are made of. Celery and multiprocessing send errors pickled.
+        return _copied, (type(self), self.args), vars(self)
+
 
 # ---- the caller's ------------------------------------------------------------------------------
 
@@ -327,3 +332,10 @@ class RunLost(InfrastructureError):
 
 class LogRewound(InfrastructureError):
     """The event log is in an earlier state than the one already read (a failover lost writes)."""
+
+
+def _copied(kind: type[ThreadmillError], args: tuple[Any, ...]) -> ThreadmillError:
+    """An error of this class before it gets its attributes."""
+    error = kind.__new__(kind, *args)
+    error.args = args  # OSError, the base of some, leaves them to `__init__`
+    return error

@@ -19,12 +19,14 @@ import redis
 from pydantic import SecretStr
 from tests.support.waiting import wait_until
 
+from threadmill.embedded import server_connections
 from threadmill.embedded.server import (
     FOLDER,
     _socket_path,
     end_server,
     ensure_server,
     find_program,
+    find_server,
     keep_server,
 )
 from threadmill.embedded.supervisor import LOOK_SECONDS
@@ -148,6 +150,18 @@ def test_a_server_that_is_kept_outlasts_the_time_without_a_client(folder: Path) 
                 assert client.ping()
         keeper.wait(10)
     assert not _socket_path(folder).exists()
+
+
+def test_a_server_that_nobody_could_hold_is_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(url: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server_connections, "hold", interrupted)
+    with pytest.raises(KeyboardInterrupt), keep_server(folder):
+        pytest.fail("nobody holds it")
+    assert find_server(folder) is None
 
 
 def _is_deleted(folder: Path) -> bool:

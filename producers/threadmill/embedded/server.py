@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -79,14 +79,13 @@ def keep_server(folder: Path) -> Iterator[str]:
     Raises:
         NotConfigured: no server's program can be found, or it does not start.
     """
-    url = ensure_server(folder)
     from threadmill.embedded import server_connections  # noqa: PLC0415  it imports redis
 
-    connection = server_connections.hold(url)
+    url = ensure_server(folder)
     try:
-        yield url
+        with closing(server_connections.hold(url)):
+            yield url
     finally:
-        connection.close()
         end_server(folder)
 
 

@@ -253,7 +253,9 @@ async def test_threads_do_not_wait_for_each_other(scene):
 
 
 @pytest.mark.one_server
-async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(scene, redis_url):
+async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(
+    scene, client, redis_url
+):
     await scene.enqueue()
     scene.store.session.memory_guard._read_at = float("-inf")  # it has been idle since
     other = connect(redis_url)
@@ -263,3 +265,4 @@ async def test_a_producer_whose_idle_connections_were_cut_enqueues_as_ever(scene
     enqueued = await scene.enqueue("again", thread_id=ids.new_thread_id())
 
     assert await scene.status(enqueued.run_id) is Status.QUEUED
+    await client.connection_pool.disconnect(inuse_connections=False)  # of those cut, unused so far
