@@ -158,6 +158,8 @@ class LogDecoder:
 
     def _step_ended(self, entry: log.LogEntry, step: int, status: str, body: log.Json) -> Named:
         ended = self._objects.step(step, body, status, entry.began, entry.at)
+        if status in ("failed", "expired"):
+            ended["last_error"] = entry.step_error
         return f"thread.run.step.{status}", ended
 
     def _step_delta(self, step: int, calls: list[log.Json]) -> Named:

@@ -241,6 +241,8 @@ class LogEntry:
     """Server's time in milliseconds."""
     began: int
     """When the step began that this entry ends; `at` if it began in this entry."""
+    step_error: Json | None = None
+    """The error of the step that this entry ends, if the run's end has ended it."""
     span: int = 0
     """Milliseconds from its first event to its last, if it has taken the place of several entries
     (`lua/compact.lua`)."""
@@ -251,7 +253,9 @@ class LogEntry:
         at = int(fields["t"])
         records = [read_record(values) for values in from_json(f"[{fields['e']}]")]
         began = int(fields.get("b") or at)
-        return cls(int(id.partition("-")[0]), records, at, began, int(fields.get("d") or 0))
+        number, span = int(id.partition("-")[0]), int(fields.get("d") or 0)
+        error = from_json(fields["l"]) if "l" in fields else None
+        return cls(number, records, at, began, error, span)
 
     @classmethod
     def of_end(cls, last: int, records: str, at: int) -> LogEntry:

@@ -14,6 +14,8 @@ from tests.support.store.scene import (
 
 from threadmill.inspection.run_details import read_run_details
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.last_error import LastError
+from threadmill_shared.records.log import MessageIncomplete
 from threadmill_shared.records.run import Status
 from threadmill_shared.store.batch import Batch
 from threadmill_workers.execution.interruption import LostRun
@@ -109,6 +111,57 @@ async def test_an_open_call_gets_its_closing_output_so_that_the_thread_is_usable
     assert items[-1]["output"] == "cut off"
     [step] = await scene.store.runs.steps(held.record.id)
     assert step.status == "failed"
+
+
+ERROR = LastError.of("ModelRefused", "no")
+
+
+async def ended_steps(scene, run_id):
+    """Status and error of each ended step, as readers of the run and of its log see them."""
+    steps = [(step.status, step.last_error) for step in await scene.store.runs.steps(run_id)]
+    ends = [f"thread.run.step.{status}" for status in ("completed", "failed", "expired")]
+    found = [event.data for event in await scene.events(run_id) if event.event in ends]
+    assert [(one["status"], one["last_error"]) for one in found] == [
+        (status, error and error.model_dump()) for status, error in steps
+    ]
+    return steps
+
+
+async def test_a_step_that_the_runs_error_has_ended_has_that_error(scene):
+    held = await scene.begin("hello")
+    await write_partly(held, "Done.")
+    await held.write(end_message(held.record, "Done."))
+    await held.write(begin_call(held.record, "call_1", step=1))
+    batch = Batch()
+    batch.end(reason=None, error=ERROR, data=None)
+
+    await held.finish(Status.FAILED, batch)
+
+    assert await ended_steps(scene, held.record.id) == [("completed", None), ("failed", ERROR)]
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.EXPIRED])
+async def test_so_has_one_that_its_worker_ends_with_the_run(scene, status):
+    held = await scene.begin("hello")
+    await write_partly(held, "Hel", "lo")
+    batch = Batch()
+    batch.step(0, {"type": "message_creation", "message": 0}, status)
+    batch.close_message()
+    batch.record(MessageIncomplete(0, 0, "Hello", f"run_{status}", status))
+    batch.end(reason=None, error=ERROR, data=None)
+
+    await held.finish(status, batch)
+
+    assert await ended_steps(scene, held.record.id) == [(status, ERROR)]
+
+
+async def test_a_step_of_a_run_without_an_error_has_none(scene):
+    held = await scene.begin("hello")
+    await write_partly(held, "Hel")
+
+    await held.finish(Status.INCOMPLETE, Batch())
+
+    assert await ended_steps(scene, held.record.id) == [("failed", None)]
 
 
 async def test_a_call_with_an_output_gets_no_other(scene):

@@ -6,6 +6,7 @@
 local function apply(bucket, run_id, thread_id, count, records, rest, now)
   local run, calls = bucket .. 'run:' .. run_id, bucket .. 'calls:' .. run_id
   local at, began, opens_message = 1, '', false
+  local last_error, step_error
   local function part(width, act)
     local stop = at + tonumber(rest[at]) * width
     at = at + 1
@@ -17,6 +18,7 @@ local function apply(bucket, run_id, thread_id, count, records, rest, now)
   local fields = {}
   part(2, function(name, value)
     fields[#fields + 1], fields[#fields + 2] = name, value
+    last_error = name == 'last_error' and value or last_error
     opens_message = opens_message or (name == 'open_message' and value ~= '')
   end)
   if #fields > 0 then
@@ -26,8 +28,9 @@ local function apply(bucket, run_id, thread_id, count, records, rest, now)
     add_item(bucket, thread_id, message_id, item, now)
   end)
   part(3, function(step, status, body)
-    local step_began = write_step(bucket, run_id, step, status, body, now)
+    local step_began, own_error = write_step(bucket, run_id, step, status, body, now, last_error)
     began = step_began ~= '' and step_began or began
+    step_error = own_error or step_error
   end)
   part(2, function(call_id, closing_output)
     redis.call('HSET', calls, call_id, closing_output)
@@ -42,5 +45,5 @@ local function apply(bucket, run_id, thread_id, count, records, rest, now)
   if tonumber(count) == 0 then
     return tonumber(redis.call('HGET', run, 'events'))
   end
-  return log(bucket, run_id, count, records, now, began)
+  return log(bucket, run_id, count, records, now, began, step_error)
 end

@@ -63,7 +63,7 @@ local function end_run(bucket, run_id, status, now)
   local thread_id = record[1]
   local thread = bucket .. 'thread:' .. thread_id
   local is_head = redis.call('HGET', thread, 'head') == run_id
-  close_open(bucket, run_id, STEP_STATUS[status], REASON[status], now, status ~= 'cancelled' and record[5])
+  close_open(bucket, run_id, STEP_STATUS[status], REASON[status], now, record[5])
   if is_head then
     close_calls(bucket, run_id, thread_id, now)
     redis.call('HSET', run, 'final', redis.call('HGET', thread, 'last') or 0)
