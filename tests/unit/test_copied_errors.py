@@ -17,6 +17,8 @@ from threadmill_shared.tools.call_context import NoCurrentCall
 WITH_ATTRIBUTES: list[ThreadmillError] = [
     errors.EventsExpired("too late", first=3, last=9),
     errors.ThreadLocked("busy", run_id="run_1"),
+    errors.NotWaiting("busy", status="queued"),
+    errors.WrongOutputs("no", status="requires_action", expected=["call_1"], given=["call_2"]),
     errors.NotAllEnqueued(runs=["run_1", None], errors={1: errors.BadMessage("empty")}),
     errors.RunFailed("it failed", run="run_1"),
     errors.WaitTimeout("too late", run="run_1"),
