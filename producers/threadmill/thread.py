@@ -234,6 +234,21 @@ class Thread(ContextManager):
     save_message = blocking(_save_message)
     save_message_async = awaitable(_save_message)
 
+    async def _delete_message(self, id: str) -> None:
+        """Delete one of the thread's messages; further runs do not send it.
+
+        Tool calls and their outputs stay. While a run holds the thread nothing can be deleted.
+
+        Raises:
+            ThreadLocked: a run holds the thread; `.run_id` names it.
+            ThreadNotFound, MessageNotFound: as their names say.
+        """
+        client = current_client()
+        await client.call(client.store.threads.delete_message(self.id, id))
+
+    delete_message = blocking(_delete_message)
+    delete_message_async = awaitable(_delete_message)
+
     async def _run(
         self,
         assistant: threadmill.runs.handles.AssistantHandle,

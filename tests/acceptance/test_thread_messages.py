@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.acceptance.conftest import Lasting
+from tests.support.provider_requests import said_to
 
 from threadmill import Assistant, Run, Thread, errors
 from threadmill.testing import StandIn
@@ -78,3 +79,29 @@ def test_metadata_that_cannot_be_stored_are_refused() -> None:
         thread.save_message("msg_0", {})
     with pytest.raises(errors.ThreadNotFound):
         Thread().save()
+
+
+def test_a_deleted_message_is_gone_and_the_next_run_does_not_send_it(standin: StandIn) -> None:
+    thread = Thread().create(["zero"])
+    run = say("one", thread)
+    [zero, one, answer] = thread.get_messages()
+
+    thread.delete_message(one.id)
+    thread.delete_message(answer.id)
+    with pytest.raises(errors.MessageNotFound):
+        thread.delete_message(one.id)
+
+    assert thread.get_messages() == [zero]
+    assert Run.load(run.id).messages == []
+    say("two", thread)
+    assert said_to(standin.requests[-1]) == ["zero", "two"]
+
+
+def test_a_message_cannot_be_deleted_while_a_run_holds_the_thread() -> None:
+    thread = Thread().create(["zero"])
+    [zero] = thread.get_messages()
+    run = Assistant(name="nobody has this").enqueue("one", thread=thread)
+    with pytest.raises(errors.ThreadLocked) as refused:
+        thread.delete_message(zero.id)
+    assert refused.value.run_id == run.id
+    assert thread.get_messages()[0] == zero

@@ -641,6 +641,16 @@ def test_metadata_that_were_changed_are_written_as_they_are_now(tmp_path: Path) 
     assert [line["metadata"] for line in read(output)] == [{"team": "red"}, {"rating": "up"}, {}]
 
 
+def test_what_is_exported_of_a_thread_with_gaps_has_its_own_positions(tmp_path: Path) -> None:
+    thread = Thread().create(["zero", "one", "two"])
+    thread.delete_message(thread.get_messages()[1].id)
+
+    export_file(output := tmp_path / "out.jsonl", [thread])
+
+    messages = [line for line in read(output) if line["object"] == "thread.message"]
+    assert [one["threadmill"]["position"] for one in messages] == [1, 3]
+
+
 def test_a_call_without_an_output_is_left_out(file: Path) -> None:
     call = {
         "type": "tool_call", "id": "call_1", "provider_id": "call_1", "name": "add",

@@ -22,6 +22,11 @@ WORDS = {
 """What providers say of each kind, with something that differs."""
 
 
+def places(items: Sequence[Any]) -> range:
+    """The positions of a thread's items from which none was deleted."""
+    return range(1, len(items) + 1)
+
+
 def message(role: str, text: str, run_id: str | None, *, image: bool = False) -> Any:
     content: list[Any] = [{"type": "text", "text": {"value": text, "annotations": []}}]
     if image:

@@ -19,6 +19,7 @@ def test_each_class_has_operations() -> None:
     promised |= {"Assistant.delete", "Assistant.save", "Thread.create", "Thread.add"}
     promised |= {"Thread.get_messages", "Thread.run", "Thread.delete", "Thread.runs"}
     promised |= {"Thread.get_message", "Thread.save", "Thread.save_message"}
+    promised |= {"Thread.delete_message"}
     promised |= {"Run.submit_tool_outputs", "Run.approve", "Run.reject"}
     promised |= {"Run.list", "Thread.list", "Assistant.list"}
     promised |= {"Run.wait", "Run.events", "Run.cancel", "Run.refresh", "Run.load", "Run.save"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.histories import RUN, WORDS, Rule, histories, message, turn
+from tests.support.histories import RUN, WORDS, Rule, histories, message, places, turn
 
 from threadmill_shared.errors import ContextTooLong, ModelRefused
 from threadmill_workers.execution.reduction import (
@@ -35,12 +35,12 @@ class Refusing:
 
 def ask(items: list[Any], provider: Refusing) -> tuple[list[Any], LeftOut]:
     """Ask until the provider takes the request."""
-    plan = ReductionPlan(items, 1, RUN, LeftOut())
-    sent = plan.left_out.apply(items, 1)
+    plan = ReductionPlan(items, places(items), RUN, LeftOut())
+    sent = plan.left_out.apply(items, places(items))
     while (error := provider.refusal(sent)) is not None:
         plan.note_refusal(error)
         assert plan.advance()
-        while (sent := plan.left_out.apply(items, 1)) in provider.requests:
+        while (sent := plan.left_out.apply(items, places(items))) in provider.requests:
             plan.skip()
             assert plan.advance()
     return sent, plan.left_out
@@ -98,30 +98,31 @@ def test_a_single_cause_is_found_without_words_that_name_it(items, data):
 def test_a_conversation_is_halved_until_it_fits():
     items = [item for n in range(64) for item in turn(f"t{n}", f"run_{n}", ["answer"])]
     items += turn("now", RUN, [])
-    plan, sizes = ReductionPlan(items, 1, RUN, LeftOut()), []
+    plan, sizes = ReductionPlan(items, places(items), RUN, LeftOut()), []
     for _ in range(20):
         plan.note_refusal(ContextTooLong("No."))
         if not plan.advance():
             break
-        sizes.append(len(plan.left_out.apply(items, 1)))
+        sizes.append(len(plan.left_out.apply(items, places(items))))
     assert sizes == [65, 33, 9, 3, 1]
 
 
 def test_a_request_of_too_many_bytes_loses_images_before_turns():
     items = [item for n in range(4) for item in turn(f"t{n}", f"run_{n}", ["files", "answer"])]
     items += turn("now", RUN, ["files"])
-    plan, images = ReductionPlan(items, 1, RUN, LeftOut()), []
+    plan, images = ReductionPlan(items, places(items), RUN, LeftOut()), []
     for _ in range(2):
         plan.note_refusal(ContextTooLong("No.", in_bytes=True))
         assert plan.advance()
-        sent = plan.left_out.apply(items, 1)
+        sent = plan.left_out.apply(items, places(items))
         assert len(sent) == len(items)
         images.append(sum(PartKind.FILES in kinds_of(item) for item in sent))
     assert images == [3, 1]
 
 
 def test_a_request_without_history_is_not_asked_again():
-    plan = ReductionPlan(turn("now", RUN, ["call", "files"]), 1, RUN, LeftOut())
+    items = turn("now", RUN, ["call", "files"])
+    plan = ReductionPlan(items, places(items), RUN, LeftOut())
     plan.note_refusal(ModelRefused("No.", status=400))
     assert not plan.advance()
 
@@ -129,24 +130,28 @@ def test_a_request_without_history_is_not_asked_again():
 def test_halving_and_other_refusals_share_the_requests():
     items = [item for n in range(64) for item in turn(f"t{n}", f"run_{n}", ["files", "answer"])]
     items += turn("now", RUN, [])
-    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    plan = ReductionPlan(items, places(items), RUN, LeftOut())
     for _ in range(2):
         plan.note_refusal(ContextTooLong("No."))
         assert plan.advance()
     plan.note_refusal(ModelRefused("No.", status=400, reason="Bad image."))
     plan.limit(1)
     assert plan.advance()
-    assert plan.left_out.apply(items, 1) == items[-1:]
+    assert plan.left_out.apply(items, places(items)) == items[-1:]
     assert not plan.advance()
 
 
 def test_a_turn_that_has_grown_does_without_its_own_container():
     items = [*turn("t1", "run_1", ["answer"]), *turn("now", RUN, [])]
-    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    positions = [*places(items)]
+    plan = ReductionPlan(items, positions, RUN, LeftOut())
     items += turn("now", RUN, ["hosted_calls"])[1:]
+    positions += [*places(items)][len(positions) :]
     plan.note_refusal(ModelRefused("No.", status=400, reason="Container is expired."))
     assert plan.advance()
-    assert not any(item["type"] == "hosted_call" for item in plan.left_out.apply(items, 1))
+    assert not any(
+        item["type"] == "hosted_call" for item in plan.left_out.apply(items, places(items))
+    )
 
 
 # ---- turns that were refused when they were the current ones ------------------------------------
@@ -162,11 +167,11 @@ def reduced(items: list[Any], *errors: ModelRefused | ContextTooLong, refused: i
     It is the last one before the current turn.
     """
     last = current_turn_start(items, RUN)
-    plan = ReductionPlan(items, 1, RUN, LeftOut(), [(last - refused + 1, last)])
+    plan = ReductionPlan(items, places(items), RUN, LeftOut(), [(last - refused + 1, last)])
     for error in errors:
         plan.note_refusal(error)
         assert plan.advance()
-    return plan.left_out.apply(items, 1)
+    return plan.left_out.apply(items, places(items))
 
 
 def conversation(*failed: str, turns: int = 4) -> tuple[list[Any], list[Any], list[Any]]:
@@ -216,11 +221,11 @@ def test_if_the_turn_was_not_the_cause_it_is_taken_back_in():
 def test_a_refusal_of_any_turn_keeps_the_newest_ones():
     items = [item for n in range(8) for item in turn(f"t{n}", f"run_{n}", ["answer"])]
     items += turn("now", RUN, [])
-    plan, sizes = ReductionPlan(items, 1, RUN, LeftOut()), []
+    plan, sizes = ReductionPlan(items, places(items), RUN, LeftOut()), []
     for _ in range(4):
         plan.note_refusal(refused("Bad Request"))
         assert plan.advance()
-        sizes.append(len(plan.left_out.apply(items, 1)))
+        sizes.append(len(plan.left_out.apply(items, places(items))))
     assert sizes == [9, 5, 3, 1]
 
 
@@ -230,7 +235,7 @@ def test_a_refusal_of_any_turn_keeps_the_newest_ones():
 def left_out_after(*errors: ModelRefused) -> dict[PartKind, int]:
     parts = ["reasoning", "hosted_calls", "files", "call", "answer"]
     items = turn("t0", "run_0", parts) + turn("now", RUN, [])
-    plan = ReductionPlan(items, 1, RUN, LeftOut())
+    plan = ReductionPlan(items, places(items), RUN, LeftOut())
     for error in errors:
         plan.note_refusal(error)
         assert plan.advance()
@@ -291,7 +296,7 @@ def test_a_run_that_answers_again_does_not_take_up_what_was_refused_before():
 
 def test_the_model_is_told_of_a_hosted_call_that_is_left_out():
     items = turn("t0", "run_0", ["hosted_calls", "answer"]) + turn("now", RUN, [])
-    sent = LeftOut({PartKind.HOSTED_CALLS: ((1, 3),)}).apply(items, 1)
+    sent = LeftOut({PartKind.HOSTED_CALLS: ((1, 3),)}).apply(items, places(items))
     assert [item["type"] for item in sent] == ["message", "note", "message", "message"]
     assert "code interpreter" in sent[1]["text"]
 
@@ -299,7 +304,7 @@ def test_the_model_is_told_of_a_hosted_call_that_is_left_out():
 def test_what_is_known_to_be_refused_is_not_sent_again():
     items = turn("t0", "run_0", ["reasoning", "answer"]) + turn("now", RUN, ["reasoning"])
     known = LeftOut({PartKind.REASONING: ((1, 3),)})
-    sent = ReductionPlan(items, 1, RUN, known).left_out.apply(items, 1)
+    sent = ReductionPlan(items, places(items), RUN, known).left_out.apply(items, places(items))
     assert [item["type"] for item in sent] == ["message", "message", "message", "reasoning"]
 
 
@@ -316,21 +321,47 @@ def test_a_turn_does_without_its_own_reasoning_and_containers_if_they_are_refuse
     [_, own] = turn("now", RUN, [kind])
     for earlier in ([], turn("t1", "run_1", ["call", "answer"])):
         items = [*earlier, message("user", "now asks", RUN), own]
-        plan = ReductionPlan(items, 1, RUN, LeftOut())
+        plan = ReductionPlan(items, places(items), RUN, LeftOut())
         plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
         kept = []
         while plan.advance():
-            kept.append(own in plan.left_out.apply(items, 1))
+            kept.append(own in plan.left_out.apply(items, places(items)))
             plan.note_refusal(ModelRefused("No.", status=400, reason="Invalid input."))
         assert kept[-1:] == [False]  # nothing else is left then
         assert all(kept[:-1])
-        plan = ReductionPlan(items, 1, RUN, LeftOut())
+        plan = ReductionPlan(items, places(items), RUN, LeftOut())
         plan.note_refusal(ModelRefused("No.", status=400, reason=words))
         assert plan.advance()
-        sent = plan.left_out.apply(items, 1)
+        sent = plan.left_out.apply(items, places(items))
         assert own not in sent
         assert items[-2] in sent
         assert sent[: len(earlier)] == earlier
         # It is known when the run asks again.
-        again = ReductionPlan(items, 1, RUN, plan.left_out)
-        assert again.left_out.apply(items, 1) == sent
+        again = ReductionPlan(items, places(items), RUN, plan.left_out)
+        assert again.left_out.apply(items, places(items)) == sent
+
+
+@given(histories(), st.data())
+def test_positions_with_gaps_leave_out_the_same_as_positions_without(items, data):
+    gaps = data.draw(st.lists(st.integers(0, 3), min_size=len(items), max_size=len(items)))
+    positions = [at + sum(gaps[:at]) for at in places(items)]
+    refused = sorted(data.draw(st.sets(st.sampled_from(places(items)), max_size=2)))
+    plain = ReductionPlan(items, places(items), RUN, LeftOut(), [(at, at) for at in refused])
+    spread = [(positions[at - 1], positions[at - 1]) for at in refused]
+    gapped = ReductionPlan(items, positions, RUN, LeftOut(), spread)
+    for error in data.draw(st.lists(st.sampled_from(ERRORS), max_size=6)):
+        plain.note_refusal(error)
+        gapped.note_refusal(error)
+        advanced = plain.advance()
+        assert gapped.advance() == advanced
+        assert gapped.counts == plain.counts
+        assert gapped.left_out.apply(items, positions) == plain.left_out.apply(items, places(items))
+
+
+ERRORS = [
+    ContextTooLong("Too long."),
+    ContextTooLong("Too large.", in_bytes=True),
+    ModelRefused("No.", status=400, reason="Bad Request"),
+    ModelRefused("No.", status=400, reason="Image could not be read."),
+    ModelRefused("No.", status=400, reason="Container is expired."),
+]

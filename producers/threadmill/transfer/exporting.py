@@ -106,9 +106,9 @@ async def _of_thread(
     for first in range(1, thread.last + 1, PAGE):
         last = min(first + PAGE - 1, thread.last)
         page = await client.store.threads.items(thread_id, first, last)
-        message_ids = [item["id"] for item, _ in page if item["type"] == "message"]
+        message_ids = [item["id"] for item, *_ in page if item["type"] == "message"]
         changed = await client.store.threads.changed_metadata(thread_id, message_ids)
-        for position, (item, at) in enumerate(page, first):
+        for item, at, position in page:
             if item["type"] == "message":
                 item["metadata"] = changed.get(item["id"], item["metadata"])
             yield objects.item(thread_id, item, at, position)

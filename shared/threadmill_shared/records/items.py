@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from threadmill_shared.records import lenient
 from threadmill_shared.records.annotations import with_texts, without_markers
@@ -122,6 +122,16 @@ class ImportedItem:
     """The item as it is stored."""
     at: int
     """Its time, in milliseconds."""
+
+
+class StoredItem(NamedTuple):
+    """An item of a thread, as it was read."""
+
+    item: Item
+    at: int
+    """Its time, in milliseconds."""
+    position: int
+    """In its thread, from 1; there are gaps if messages were deleted."""
 
 
 def text_part(text: str) -> dict[str, Any]:

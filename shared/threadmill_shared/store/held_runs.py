@@ -31,8 +31,9 @@ class Claim:
     """Until the run's deadline."""
     position: int = 0
     """Of the thread's last item."""
-    recent_items: tuple[str, ...] = ()
-    """The thread's newest items as they are stored, oldest first; not many, and not large ones."""
+    recent_items: tuple[tuple[int, str], ...] = ()
+    """The thread's newest items with their positions, as they are stored, oldest first; not many,
+    and not large ones."""
     left_out: str = ""
     """What models did not take of the thread, as `read_left_out` takes it."""
 
@@ -78,6 +79,6 @@ class HeldRuns:
             writer=RunWriter(self._session, run_id=run_id, token=token),
             seconds_left=int(left) / 1000,
             position=int(position),
-            recent_items=tuple(items),
+            recent_items=tuple(zip(map(int, items[::2]), items[1::2], strict=True)),
             left_out=left_out,
         )

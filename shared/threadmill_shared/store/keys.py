@@ -34,6 +34,7 @@ class Keys:
     | `refused:<run>` | string | it was refused; another is sent behind it | 1 min |
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
     | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread | 1 h, 1 min |
+    | `deleted:<thread>:<message>` | string | a mark that the message was deleted | 1 min |
     | `dispatched` | sorted set | index: queued runs at a head, by when to look | until empty |
     | `unreported` | sorted set | index: ended without a holder, by when to report | as its runs |
     | `held:<worker>`, `holders` | sorted sets | index: runs in progress, by worker | until empty |

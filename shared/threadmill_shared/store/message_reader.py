@@ -14,7 +14,7 @@ from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import HELD, RunRecord, field_map
 from threadmill_shared.store.files import Files, read_notes
 from threadmill_shared.store.logs import Logs
-from threadmill_shared.store.replies import message_not_found
+from threadmill_shared.store.replies import message_not_found, thread_not_found
 from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
 
@@ -58,6 +58,23 @@ class MessageReader:
         if found is None:
             raise message_not_found(message_id)
         return found
+
+    async def check_stored(self, thread_id: str, message_id: str) -> None:
+        """Find out whether a thread has a message, before anything is done for it.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+        """
+        position, is_there = await self._runner.commands(
+            [
+                ("ZSCORE", self._keys.messages(thread_id), message_id),
+                ("EXISTS", self._keys.thread(thread_id)),
+            ]
+        )
+        if not is_there:
+            raise thread_not_found(thread_id)
+        if position is None:
+            raise message_not_found(message_id)
 
     async def _stored(self, thread_id: str, message_id: str) -> Message | None:
         key = self._keys.messages(thread_id)

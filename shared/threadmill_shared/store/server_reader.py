@@ -53,7 +53,7 @@ def harmless_commands(key: str, channel: str) -> list[tuple[Any, ...]]:
         ("SET", key, "", "NX", "XX"),
         *((name, key, no_number) for name in ("EXPIRE", "PEXPIRE", "PEXPIREAT")),
         *((name, key, "x") for name in ("HGET", "HMGET", "HEXISTS", "HDEL", "ZSCORE", "ZRANK")),
-        *((name, key, "x") for name in ("ZREM", "SMISMEMBER")),
+        *((name, key, "x") for name in ("ZREM", "SMISMEMBER", "XDEL")),
         ("HSET", key, "x", "x", "x"),
         ("HINCRBY", key, "x", no_number),
         ("ZADD", key, no_number, "x"),

@@ -45,7 +45,7 @@ class Store:
         self.broker_queues = BrokerQueues(session.pipeline)
         self.logs = Logs(session)
         self.files = Files(session, self.server)
-        self.threads = Threads(session, self.files, self.logs)
+        self.threads = Threads(session, self.server, self.files, self.logs)
         self.runs = Runs(session, self.logs, self.files)
         self.memory_guard = session.memory_guard
 

@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.items import ImportedItem, Item, MessageItem
+from threadmill_shared.records.items import ImportedItem, MessageItem, StoredItem
 from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.records.thread import ThreadRecord
@@ -23,6 +23,7 @@ from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import message_not_found, refuse_message, refuse_thread
 from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
+from threadmill_shared.store.server import GAPS_FORMAT, Server
 from threadmill_shared.store.session import Session
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 class Threads:
     """The threads of one namespace."""
 
-    def __init__(self, session: Session, files: Files, logs: Logs) -> None:
+    def __init__(self, session: Session, server: Server, files: Files, logs: Logs) -> None:
         self._session = session
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = ThreadScripts(session.keys)
+        self._server = server
         self._files = files
         self._messages = MessageReader(session, files, logs)
 
@@ -51,26 +53,27 @@ class Threads:
         """Position of the thread's last item; 0 if it has none."""
         return int(await self._runner.command("HGET", self._keys.thread(thread_id), "last") or 0)
 
-    async def items(self, thread_id: str, first: int, last: int) -> list[tuple[Item, int]]:
-        """The thread's items from position `first` to `last`, with their times in ms."""
-        found: list[tuple[Item, int]] = []
+    async def items(self, thread_id: str, first: int, last: int) -> list[StoredItem]:
+        """The thread's items from position `first` to `last`; of some positions there are none."""
+        found: list[StoredItem] = []
         key = self._keys.items(thread_id)
         while first <= last:
             page = await self._runner.command("XRANGE", key, first, last, "COUNT", PAGE)
             if not page:
                 break
-            for _, raw in page:
-                fields = field_map(raw)
-                found.append((from_json(fields["item"]), int(fields["t"])))
-            first = int(page[-1][0].partition("-")[0]) + 1
+            found += [_stored_item(entry_id, field_map(raw)) for entry_id, raw in page]
+            first = found[-1].position + 1
         return found
 
-    async def items_before(self, thread_id: str, last: int, count: int) -> list[str]:
-        """At most `count` items up to position `last`, oldest first, as they are stored."""
+    async def items_before(self, thread_id: str, last: int, count: int) -> list[tuple[int, str]]:
+        """At most `count` items up to position `last` with their positions, oldest first.
+
+        Items are as they are stored.
+        """
         found = await self._runner.command(
             "XREVRANGE", self._keys.items(thread_id), last, "-", "COUNT", count
         )
-        return [field_map(raw)["item"] for _, raw in reversed(found)]
+        return [(_position(id), field_map(raw)["item"]) for id, raw in reversed(found)]
 
     async def messages(
         self,
@@ -158,9 +161,9 @@ class Threads:
             self._files.message_notes(record.thread_id, known),
         )
         messages = [
-            read_message(record.thread_id, item, at)
-            for item, at in items
-            if item["type"] == "message"
+            read_message(record.thread_id, stored.item, stored.at)
+            for stored in items
+            if stored.item["type"] == "message"
         ]
         others = [message.id for message in messages if message.id not in known]
         notes |= await self._files.message_notes(record.thread_id, others)
@@ -303,6 +306,23 @@ class Threads:
         )
         refuse_message(await self._runner.run(call), thread_id, message_id)
 
+    async def delete_message(self, thread_id: str, message_id: str) -> None:
+        """Delete one message; calls and their outputs stay, reasoning that led only to it does not.
+
+        The first one that is deleted in a store raises the store's format.
+
+        Raises:
+            ThreadNotFound, MessageNotFound: as their names say.
+            ThreadLocked: a run holds the thread.
+            StoreFull: Redis has no room to note the format.
+        """
+        await self._messages.check_stored(thread_id, message_id)
+        await self._server.use_format(GAPS_FORMAT)
+        call = self._scripts.delete_message(
+            thread_id=thread_id, message_id=message_id, delete_id=secrets.token_hex(8)
+        )
+        refuse_message(await self._runner.run(call), thread_id, message_id)
+
     async def delete(self, thread_id: str) -> None:
         """Delete a thread and its runs.
 
@@ -321,6 +341,15 @@ class Threads:
         tomb = self._keys.tomb(thread_id)
         while page := await self._runner.command("ZRANGE", tomb, 0, PAGE - 1):
             await self._runner.run(self._scripts.remove_runs(thread_id=thread_id, rest=page))
+
+
+def _position(entry_id: str) -> int:
+    """The position of an item, from the id of its entry in the stream."""
+    return int(entry_id.partition("-")[0])
+
+
+def _stored_item(entry_id: str, fields: Mapping[str, str]) -> StoredItem:
+    return StoredItem(from_json(fields["item"]), int(fields["t"]), _position(entry_id))
 
 
 def as_json(metadata: Mapping[str, Any] | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic_core import to_json
-from tests.support.histories import message
+from tests.support.histories import message, places
 
 from threadmill_shared import ids
 from threadmill_shared.records.items import ImportedItem, Item
@@ -64,7 +64,7 @@ async def test_a_short_thread_is_read_with_the_claim(scene, client, count):
     client.commands.clear()
 
     assert await history.items() == items
-    assert history.first_position == 1
+    assert history.positions == [*places(items)]
     assert client.commands == []
 
 
@@ -73,7 +73,7 @@ async def test_a_longer_thread_is_read_from_where_the_claim_has_ended(scene, cli
     client.commands.clear()
 
     assert await history.items() == items
-    assert history.first_position == 1
+    assert history.positions == [*places(items)]
     assert client.commands == ["XREVRANGE"]
 
 
@@ -91,7 +91,7 @@ async def test_the_last_messages_of_a_long_thread_are_read_with_the_claim(scene,
     client.commands.clear()
 
     assert await history.items() == wanted(items, 20)
-    assert history.first_position == 1001 - 18
+    assert history.positions == [*range(1001 - 18, 1002)]
     assert client.commands == []
 
 
@@ -129,4 +129,4 @@ async def test_any_history_is_as_the_whole_thread_would_have_it(scene):
         )
 
         assert await history.items() == wanted(whole, last)
-        assert history.first_position == len(whole) - len(wanted(whole, last)) + 1
+        assert history.positions == [*places(whole)][len(whole) - len(wanted(whole, last)) :]

@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import Run
-from tests.support.histories import ODD_PARTS, PARTS, WORDS, earlier_turns, message
+from tests.support.histories import ODD_PARTS, PARTS, WORDS, earlier_turns, message, places
 from tests.support.protocol_rules import violations
 from tests.support.refusing_providers import (
     IN_STREAM,
@@ -280,7 +280,7 @@ async def check_nothing_more_is_left_out(
     left_out = LeftOut({PartKind(kind): spans for kind, spans in note.items()})
     assert left_out.spans.keys() <= {rule.kind for rule in model.rules}
     last = await scene.store.threads.last_position(thread_id)
-    items = [item for item, _ in await scene.store.threads.items(thread_id, 1, last - 1)]
+    items = [item for item, *_ in await scene.store.threads.items(thread_id, 1, last - 1)]
     for kind in left_out.spans:
         more = [LeftOut({one: spans for one, spans in left_out.spans.items() if one is not kind})]
         if kind is PartKind.TURNS:
@@ -293,5 +293,5 @@ async def check_nothing_more_is_left_out(
 
 
 def body_without(model: RefusingModel, items: list[Any], left_out: LeftOut) -> dict[str, Any]:
-    items = left_out.apply(items, 1)
+    items = left_out.apply(items, places(items))
     return model.body(ModelRequest(model="m", instructions="Be brief.", items=items))

@@ -46,7 +46,7 @@ async def test_a_claim_tells_the_newest_items_of_the_thread(scene):
     await add_messages(scene, "one", "two")
     held = await scene.begin("three")
 
-    items = [*map(from_json, held.take_recent_items())]
+    items = [from_json(text) for _, text in held.take_recent_items()]
 
     assert items == await scene.items()
     assert [*held.take_recent_items()] == []
@@ -70,8 +70,9 @@ async def test_a_claim_tells_neither_many_items_nor_large_ones(scene, sizes, tol
     items = held.take_recent_items()
 
     assert len(items) == told
-    assert [*map(from_json, items)] == (await scene.items())[-told:]
-    assert sum(map(len, items)) <= RECENT_BYTES
+    assert [from_json(text) for _, text in items] == (await scene.items())[-told:]
+    assert [position for position, _ in items] == [*range(1, held.position + 1)][-told:]
+    assert sum(len(text) for _, text in items) <= RECENT_BYTES
 
 
 async def test_a_claim_tells_what_models_did_not_take_of_the_thread(scene):
@@ -92,7 +93,7 @@ async def test_a_repeated_claim_tells_the_same_of_the_thread(scene, client):
     held = await scene.claim(run.run_id)
 
     assert client.outcomes[-1] == "again"
-    assert [*map(from_json, held.take_recent_items())] == await scene.items()
+    assert [from_json(text) for _, text in held.take_recent_items()] == await scene.items()
 
 
 async def test_a_message_delivered_five_times_is_executed_once(scene, client):

@@ -81,7 +81,7 @@ async def test_the_next_run_sees_all_that_the_former_wrote(scene):
     next_held = await scene.claim(second.run_id)
 
     seen = await scene.store.threads.items(scene.thread_id, 1, next_held.position)
-    assert [item["content"][0]["text"]["value"] for item, _ in seen] == [
+    assert [item["content"][0]["text"]["value"] for item, *_ in seen] == [
         "first",
         "answer",
         "second",

@@ -40,6 +40,7 @@ from threadmill_shared.store.scripts import texts
 from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.scripts.workers import WorkerScripts
+from threadmill_shared.store.server import GAPS_FORMAT
 from threadmill_workers.execution.interruption import LostRun
 from threadmill_workers.membership.failure_detector import Dead
 from threadmill_workers.recovery.takeover import Takeover
@@ -192,6 +193,17 @@ async def set_message_metadata(story: Story) -> None:
     story.lose()
     await threads.set_message_metadata(story.scene.thread_id, id, {"order": "7"})
     assert (await threads.message(story.scene.thread_id, id)).metadata == {"order": "7"}
+
+
+@case
+async def delete_message(story: Story) -> None:
+    id, threads = ids.new_message_id(), story.scene.store.threads
+    await threads.add(story.scene.thread_id, [(id, user_message(id, "hello"))], create=True)
+    await story.scene.store.server.use_format(GAPS_FORMAT)
+    story.lose()
+    await threads.delete_message(story.scene.thread_id, id)
+    assert await story.scene.texts() == []
+    await story.scene.command("DEL", story.scene.keys.format())
 
 
 @case

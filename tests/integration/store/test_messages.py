@@ -131,7 +131,7 @@ async def test_a_history_is_read_in_pages(scene, client):
 
     items = await scene.store.threads.items(scene.thread_id, 101, 900)
 
-    assert [item["content"][0]["text"]["value"] for item, _ in items] == [
+    assert [item["content"][0]["text"]["value"] for item, *_ in items] == [
         str(number) for number in range(100, 900)
     ]
     assert client.commands.count("XRANGE") == 4
@@ -144,7 +144,8 @@ async def test_the_last_items_are_read_without_those_before(scene, client):
 
     items = await scene.store.threads.items_before(scene.thread_id, 990, 3)
 
-    assert [from_json(item)["content"][0]["text"]["value"] for item in items] == [
+    assert [position for position, _ in items] == [988, 989, 990]
+    assert [from_json(item)["content"][0]["text"]["value"] for _, item in items] == [
         *("987", "988", "989")
     ]
     assert len(client.commands) == 1

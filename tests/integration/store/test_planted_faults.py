@@ -95,6 +95,21 @@ METADATA_OF_ANY_MESSAGE_ARE_KEPT = (
 """,
     "",
 )
+A_MESSAGE_IS_DELETED_UNDER_A_RUN = (
+    """  return {'no_message'}
+end
+if known[2] and known[2] ~= '' then
+  return {'locked', known[2]}
+end
+""",
+    """  return {'no_message'}
+end
+""",
+)
+POSITIONS_ARE_GIVEN_OUT_AGAIN = (
+    "redis.call('ZREM', messages, message_id)\n",
+    "redis.call('ZREM', messages, message_id)\nredis.call('HINCRBY', thread, 'last', -1)\n",
+)
 
 
 LINES_OF_LISTS = (
@@ -163,6 +178,16 @@ def server(redis_url: str) -> Iterator[Server]:
             "ought to",
             id="metadata of any message are kept",
         ),
+        pytest.param(
+            A_MESSAGE_IS_DELETED_UNDER_A_RUN,
+            "ought to",
+            id="a message is deleted under a run",
+        ),
+        pytest.param(
+            POSITIONS_ARE_GIVEN_OUT_AGAIN,
+            "ought to|smaller than the target stream",
+            id="positions are given out again",
+        ),
     ],
 )
 def test_the_state_machine_finds_a_planted_fault(
@@ -205,6 +230,7 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "delete_thread",
         "update_thread",
         "set_message_metadata",
+        "delete_message",
         "remove_runs",
         "set_run_metadata",
     ):

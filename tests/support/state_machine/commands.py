@@ -317,6 +317,10 @@ class Commands:
         own = {"bucket": self._keys.bucket(thread_id), "thread_id": thread_id}
         return Command(script, {"thread": self._keys.thread(thread_id)}, {**own, **args})
 
+    def delete_message(self, thread_id: str, message_id: str, delete_id: str) -> Command:
+        args = {"message_id": message_id, "delete_id": delete_id}
+        return self._of_thread("delete_message", thread_id, args)
+
     def delete_thread(self, thread_id: str, delete_id: str = "delete_1") -> Command:
         return self._of_thread("delete_thread", thread_id, {"delete_id": delete_id})
 
@@ -364,6 +368,7 @@ OUTCOMES = {
     "add_messages": "ok again no_thread locked",
     "update_thread": "ok again no_thread",
     "set_message_metadata": "ok again no_thread no_message",
+    "delete_message": "ok again no_thread no_message locked",
     "delete_thread": "ok again no_thread locked",
     "remove_runs": "ok",
 }

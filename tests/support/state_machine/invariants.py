@@ -139,7 +139,7 @@ def _wanted_run(run: Run) -> tuple[Any, ...]:
 
 def _wanted_thread(thread: Thread) -> tuple[Any, ...]:
     return (
-        *(thread.head, thread.line, thread.items, thread.messages),
+        *(thread.head, thread.line, thread.items, thread.last, thread.messages),
         *(thread.metadata, thread.tool_resources, thread.message_metadata),
     )
 
@@ -182,13 +182,13 @@ def _found_run(
 
 def _found_thread(contents: Contents, bucket: str, thread_id: str) -> tuple[Any, ...]:
     items = contents.stream(f"{bucket}items:{thread_id}")
-    assert list(items) == list(range(1, len(items) + 1)), f"{thread_id} has gaps: {list(items)}"
     thread = contents.hash(f"{bucket}thread:{thread_id}")
     beside = contents.hash(f"{bucket}attached:{thread_id}")
     return (
         thread.get("head", ""),
         list(contents.scores(f"{bucket}line:{thread_id}")),
-        [item["item"] for item in items.values()],
+        {position: item["item"] for position, item in items.items()},
+        int(thread.get("last", 0)),
         contents.scores(f"{bucket}messages:{thread_id}"),
         *(thread.get("metadata", ""), thread.get("tool_resources", "")),
         {name.removesuffix(":metadata"): value for name, value in beside.items()},

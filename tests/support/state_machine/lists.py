@@ -92,7 +92,10 @@ def _wrong_activity(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -
             items = contents.stream(f"{bucket}:items:{thread_id}").values()
             least = max(times | {int(thread["created_at"])})
             # A thread of the same id may have been deleted: its runs are older than this one.
-            if at < least or at not in times | {least} | {int(item["t"]) for item in items}:
+            known = times | {least} | {int(item["t"]) for item in items}
+            # A message that was the last activity may have been deleted since.
+            has_gaps = len(items) < int(thread.get("last", 0))
+            if at < least or (at not in known and not has_gaps):
                 yield f"{thread_id} was active last at {at}; {least} is known"
     for bucket, name, stored in contents.of_kind("metadata"):
         for thread_id, at in stored.value.items():

@@ -515,6 +515,14 @@ class StoreMachine(Driver):
         for message_id in ("msg_never", _pick([*(known.messages if known else ()), "msg_0"], pick)):
             self.send(self.commands.set_message_metadata(thread, message_id, metadata), luck)
 
+    @rule(thread=threads, pick=picks, luck=lucks)
+    def delete_message(self, thread: str, pick: int, luck: Luck) -> None:
+        idle = [id for id in self.model.threads if not self.model.held_by(id)]
+        for thread_id in (thread, *idle[:1]):
+            known = self.model.threads.get(thread_id)
+            message_id = _pick([*(known.messages if known else ()), "msg_never"], pick)
+            self.send(self.commands.delete_message(thread_id, message_id, self.new("delete")), luck)
+
     @rule(thread=threads, empty_first=st.booleans(), luck=lucks)
     def delete(self, thread: str, empty_first: bool, luck: Luck) -> None:
         while empty_first and (held := self.model.held_by(thread)):

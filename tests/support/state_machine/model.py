@@ -99,7 +99,10 @@ class Thread:
 
     head: str = ""
     line: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
+    items: dict[int, str] = field(default_factory=dict)
+    """By position."""
+    last: int = 0
+    """Position of the last one that was added."""
     messages: dict[str, int] = field(default_factory=dict)
     metadata: str = METADATA
     tool_resources: str = ""
@@ -107,9 +110,10 @@ class Thread:
     """What was given later, by message."""
 
     def add(self, message_id: str, item: str) -> None:
-        self.items.append(item)
+        self.last += 1
+        self.items[self.last] = item
         if message_id:
-            self.messages[message_id] = len(self.items)
+            self.messages[message_id] = self.last
 
 
 class Model:
@@ -122,7 +126,7 @@ class Model:
         self.refused: set[str] = set()
         """Idempotency keys, and the run and the content that each belongs to."""
         self.deleted: dict[str, str] = {}
-        """Threads, and the call that deleted each last."""
+        """Threads and messages (`THREAD:MESSAGE`), and the call that deleted each last."""
         self.moves: Counter[str] = Counter()
         """How often each transition was taken."""
 
@@ -259,13 +263,13 @@ class Model:
         return ["claimed", *self._claimed(run, most_items, most_bytes)]
 
     def _claimed(self, run: Run, most_items: int, most_bytes: int) -> Answer:
-        items = self.threads[run.thread].items
+        thread = self.threads[run.thread]
         told: list[str] = []
-        for item in items[: -most_items - 1 : -1]:
-            if sum(map(len, [item, *told])) > most_bytes:
+        for position, item in [*reversed(thread.items.items())][:most_items]:
+            if sum(map(len, [item, *told[1::2]])) > most_bytes:
                 break
-            told.insert(0, item)
-        return [run.token, None, str(len(items)), None, told]
+            told = [str(position), item, *told]
+        return [run.token, None, str(thread.last), None, told]
 
     def _append(
         self, run_id: str, token: str, serial: int, count: int, records: str, note: Write
@@ -577,14 +581,18 @@ class Model:
         thread = self.threads.get(thread_id)
         if thread is None and not create:
             return ["no_thread"]
-        thread = self.threads.setdefault(thread_id, Thread())
-        if note[0][0] in thread.messages:
-            return ["again", len(thread.items)]
+        if thread is None:
+            thread = self.threads[thread_id] = Thread()
+            for message_id, message in note:
+                thread.add(message_id, message)
+            return ["ok", thread.last]
+        if note[0][0] in thread.messages or f"{thread_id}:{note[0][0]}" in self.deleted:
+            return ["again", thread.last]
         if thread.head:
             return ["locked", thread.head]
         for message_id, message in note:
             thread.add(message_id, message)
-        return ["ok", len(thread.items)]
+        return ["ok", thread.last]
 
     def _update_thread(self, thread_id: str, metadata: str, tool_resources: str) -> Answer:
         thread = self.threads.get(thread_id)
@@ -604,6 +612,21 @@ class Model:
         if thread.message_metadata.get(message_id) == metadata:
             return ["again"]
         thread.message_metadata[message_id] = metadata
+        return ["ok"]
+
+    def _delete_message(self, thread_id: str, message_id: str, delete_id: str) -> Answer:
+        thread, name = self.threads.get(thread_id), f"{thread_id}:{message_id}"
+        if self.deleted.get(name) == delete_id:
+            return ["again"]
+        if thread is None:
+            return ["no_thread"]
+        if message_id not in thread.messages:
+            return ["no_message"]
+        if thread.head:
+            return ["locked", thread.head]
+        del thread.items[thread.messages.pop(message_id)]
+        thread.message_metadata.pop(message_id, None)
+        self.deleted[name] = delete_id
         return ["ok"]
 
     def _delete_thread(self, thread_id: str, delete_id: str) -> Answer:

@@ -117,7 +117,7 @@ class Scene:
 
     async def items(self) -> list[Item]:
         last = await self.store.threads.last_position(self.thread_id)
-        return [item for item, _ in await self.store.threads.items(self.thread_id, 1, last)]
+        return [item for item, *_ in await self.store.threads.items(self.thread_id, 1, last)]
 
     async def contents(self) -> Contents:
         return await read_contents(self.store.session.client, self.keys.namespace)

@@ -38,7 +38,7 @@ class HeldRun:
         *,
         seconds_left: float,
         position: int,
-        recent_items: Sequence[str] = (),
+        recent_items: Sequence[tuple[int, str]] = (),
         left_out: str | None = None,
     ) -> None:
         """A run that was just claimed.
@@ -48,7 +48,8 @@ class HeldRun:
             record: the run's record, as it was claimed.
             seconds_left: until its deadline.
             position: of the thread's last item.
-            recent_items: the thread's newest items as they are stored, so far as they are at hand.
+            recent_items: the thread's newest items with their positions, as they are stored, so far
+                as they are at hand.
             left_out: what models did not take of the thread, as it is stored; None: not known.
         """
         self.record = record
@@ -111,7 +112,7 @@ class HeldRun:
         """How long the run may still take; negative if its deadline has passed."""
         return self.seconds_left - (time.monotonic() - self._claimed_at)
 
-    def take_recent_items(self) -> Sequence[str]:
+    def take_recent_items(self) -> Sequence[tuple[int, str]]:
         """Take the thread's newest items, which are kept only once."""
         items, self._recent_items = self._recent_items, ()
         return items

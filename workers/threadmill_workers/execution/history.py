@@ -33,7 +33,7 @@ class History:
         position: int,
         strategy: dict[str, Any] | None,
         *,
-        recent: Sequence[str] = (),
+        recent: Sequence[tuple[int, str]] = (),
         queue: str = "",
     ) -> None:
         """The thread's items up to `position`, shortened as `strategy` says.
@@ -43,7 +43,8 @@ class History:
             thread_id: whose they are.
             position: of the last item to read.
             strategy: `{"type": "auto"}`, or `{"type": "last_messages", "last_messages": n}`.
-            recent: the newest of the items up to `position`, as they are stored, oldest first.
+            recent: the newest of the items up to `position` with their positions, as they are
+                stored, oldest first.
             queue: the run's, if its assistant has one; noted with what only its provider takes.
         """
         self.queue = queue
@@ -54,14 +55,13 @@ class History:
         self._last_messages: int | None = (strategy or {}).get("last_messages")
         self._items: list[Item] | None = None
         self._call_ids: set[str] = set()
-        self.first_position = 1
-        """Of the first item, once they are read; the thread's first one has 1."""
+        self.positions: list[int] = []
+        """Those of the items, once they are read; there are gaps if messages were deleted."""
 
     async def items(self) -> Sequence[Item]:
         """What to send, oldest first."""
         if self._items is None:
-            self._items = await self._read()
-            self.first_position = self._position - len(self._items) + 1
+            self.positions, self._items = await self._read()
             calls = (item for item in self._items if item["type"] == "tool_call")
             self._call_ids = {lenient.text(call["provider_id"]) for call in calls}
         return self._items
@@ -76,6 +76,9 @@ class History:
         """Add an item that this run has stored."""
         if self._items is None:
             raise RuntimeError("a history must be read before it is written")
+        # While the run holds the thread nobody else adds an item.
+        self._position += 1
+        self.positions.append(self._position)
         self._items.append(item)
 
     def has_calls_of(self, run_id: str) -> bool:
@@ -90,18 +93,21 @@ class History:
         self._call_ids.add(provider_id)
         return provider_id
 
-    async def _read(self) -> list[Item]:
-        texts, self._recent = self._recent, ()
-        items = [*map(from_json, texts)]
-        last, size = self._position - len(texts), sum(map(_size, texts))
-        while last > 0 and not self._is_enough(items, size):
-            texts = await self._store.threads.items_before(self._thread_id, last, self._page(items))
-            if not texts:
-                break
-            items = [*map(from_json, texts), *items]
-            size += sum(map(_size, texts))
-            last -= len(texts)
-        return self._cut(items, is_whole=last <= 0)
+    async def _read(self) -> tuple[list[int], list[Item]]:
+        """The positions of what may be sent, and the items themselves."""
+        stored, self._recent = [*self._recent], ()
+        items: list[Item] = [from_json(text) for _, text in stored]
+        size = sum(_size(text) for _, text in stored)
+        oldest = stored[0][0] if stored else self._position + 1
+        while oldest > 1 and not self._is_enough(items, size):
+            page = self._page(items)
+            older = await self._store.threads.items_before(self._thread_id, oldest - 1, page)
+            stored, items = [*older, *stored], [*(from_json(text) for _, text in older), *items]
+            size += sum(_size(text) for _, text in older)
+            # The first positions may be gaps.
+            oldest = older[0][0] if len(older) == page else 1
+        cut = self._cut(items, is_whole=oldest <= 1)
+        return [position for position, _ in stored[cut:]], items[cut:]
 
     def _page(self, items: Sequence[Item]) -> int:
         """How many items to read next: not many more than will be sent, and in few round trips."""
@@ -120,14 +126,15 @@ class History:
         # The first one may be in the middle of a turn that is longer.
         return len(items) >= PAGE or any(turn_starts(items))
 
-    def _cut(self, items: list[Item], *, is_whole: bool) -> list[Item]:
+    def _cut(self, items: list[Item], *, is_whole: bool) -> int:
+        """How many of the items are not sent, from the oldest on."""
         if is_whole and self._last_messages is None:
-            return items
+            return 0
         starts = turn_starts(items)
         if self._last_messages is not None:
             kept = [at for at in starts if _messages(items[at:]) <= self._last_messages]
-            return items[(kept or starts[-1:] or [0])[0] :]
-        return items[starts[0] :] if starts else items
+            return (kept or starts[-1:] or [0])[0]
+        return starts[0] if starts else 0
 
 
 def _size(text: str) -> int:

@@ -67,12 +67,12 @@ class HistoryReducer:
             self._notes = await self._read_notes()
             note = self._notes.get(self._held.record.request.model, {})
             self._left_out, self._refused = _read_note(note), note.get(_REFUSED, ())
-        first = self._history.first_position
+        positions = self._history.positions
         if self._plan is None:
             run_id = self._held.record.id
-            self._plan = ReductionPlan(items, first, run_id, self._left_out, self._refused)
-        self._last_sent = first + len(items) - 1
-        return self._plan.left_out.apply(items, first)
+            self._plan = ReductionPlan(items, positions, run_id, self._left_out, self._refused)
+        self._last_sent = positions[-1] if positions else 0
+        return self._plan.left_out.apply(items, positions)
 
     async def _read_notes(self) -> LeftOutNotes:
         stored = self._held.left_out

@@ -55,16 +55,17 @@ class LeftOut:
         """Whether what is of this kind is left out at the position."""
         return is_within(position, self.spans.get(kind, ()))
 
-    def apply(self, items: Sequence[Item], first: int) -> list[Item]:
+    def apply(self, items: Sequence[Item], positions: Sequence[int]) -> list[Item]:
         """The items that are sent.
 
         Args:
             items: of the thread, oldest first.
-            first: position of the first one.
+            positions: theirs; of some, items may be missing between them.
         """
         if not self.spans:
             return list(items)
-        return [kept for at, item in enumerate(items, first) if (kept := self._keep(item, at))]
+        placed = zip(items, positions, strict=True)
+        return [kept for item, at in placed if (kept := self._keep(item, at))]
 
     def _keep(self, item: Item, position: int) -> Item | None:
         if self.is_left_out(PartKind.TURNS, position):
@@ -75,13 +76,15 @@ class LeftOut:
         return item
 
 
-def count_parts(items: Sequence[Item], first: int, left_out: LeftOut) -> dict[PartKind, int]:
+def count_parts(
+    items: Sequence[Item], positions: Sequence[int], left_out: LeftOut
+) -> dict[PartKind, int]:
     """How many items of each kind are left out, or are not whole; and how many turns are."""
     counts: dict[PartKind, int] = {}
     starts = set(turn_starts(items))
     for at, item in enumerate(items):
         for kind in kinds_of(item):
-            if left_out.is_left_out(kind, first + at):
+            if left_out.is_left_out(kind, positions[at]):
                 is_counted = kind is not PartKind.TURNS or at in starts or kind not in counts
                 counts[kind] = counts.get(kind, 0) + is_counted
                 break

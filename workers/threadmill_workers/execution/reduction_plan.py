@@ -15,6 +15,7 @@ turn.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from threadmill_shared.errors import ContextTooLong, ModelRefused
@@ -45,7 +46,7 @@ class ReductionPlan:
     def __init__(
         self,
         items: Sequence[Item],
-        first: int,
+        positions: Sequence[int],
         run_id: str,
         known: LeftOut,
         refused: Sequence[Span] = (),
@@ -54,18 +55,18 @@ class ReductionPlan:
 
         Args:
             items: of the thread, oldest first.
-            first: position of the first one.
+            positions: theirs; they grow with the items, while the answer is stored.
             run_id: the run that asks.
             known: what is left out already.
             refused: turns that the provider has refused when they were the current ones.
         """
-        count = max((last for _, last in refused), default=0) - first + 1
-        current = current_turn_start(items, run_id, max(count, 0))
+        last_refused = max((last for _, last in refused), default=0)
+        current = current_turn_start(items, run_id, bisect_right(positions, last_refused))
         self._items = items
         self._earlier = items[:current]
         self._starts = [at for at in turn_starts(self._earlier) if at < current] + [current]
-        self._first = first
-        self.last_earlier = first + current - 1
+        self._positions = positions
+        self.last_earlier = positions[current - 1] if current else _before(positions)
         """Position of the last item before the current turn."""
         self._whole: Span = (1, self.last_earlier)
         self._refused_turns = up_to(self.last_earlier, refused)
@@ -80,7 +81,7 @@ class ReductionPlan:
     @property
     def counts(self) -> dict[PartKind, int]:
         """How many items of each kind, and how many turns, the current proposal leaves out."""
-        return count_parts(self._items, self._first, self.left_out)
+        return count_parts(self._items, self._positions, self.left_out)
 
     def note_refusal(self, error: ModelRefused | ContextTooLong) -> None:
         """Take note that the request which leaves out `left_out` was refused."""
@@ -139,7 +140,7 @@ class ReductionPlan:
         return isinstance(self._error, ContextTooLong) and not self._error.in_bytes
 
     def _options(self) -> Iterator[LeftOut]:
-        if not self._kept.apply(self._earlier, self._first):
+        if not self._kept.apply(self._earlier, self._positions[: len(self._earlier)]):
             yield from self._without_own(suspect_kinds(self._error))
             return
         if self._halves:
@@ -156,7 +157,7 @@ class ReductionPlan:
         yield from self._without_refused([PartKind.FILES])
         files = self._places(PartKind.FILES)
         if len(files) > 1 and self._budget == MAX_EXTRA_REQUESTS:
-            older = (1, self._first + files[(len(files) - 1) // 2])
+            older = (1, self._positions[files[(len(files) - 1) // 2]])
             yield self._kept.adding([PartKind.FILES], [older])
         yield from self._without([PartKind.FILES])
         yield from self._without([PartKind.LONG_OUTPUTS])
@@ -189,7 +190,7 @@ class ReductionPlan:
         for kind in kinds:
             if kind in _OPAQUE and any(kind in kinds_of(item) for item in own):
                 # The turn grows while its answer is stored.
-                everything = (1, self._first + len(self._items) - 1)
+                everything = (1, self._positions[-1])
                 yield self._kept.adding([kind], [everything])
 
     def _last_resort(self) -> Iterator[LeftOut]:
@@ -205,7 +206,7 @@ class ReductionPlan:
         if kinds != [PartKind.TURNS] and self._budget < MAX_EXTRA_REQUESTS:
             return
         places = (at for kind in kinds for at in self._places(kind))
-        if any(is_within(self._first + at, self._refused_turns) for at in places):
+        if any(is_within(self._positions[at], self._refused_turns) for at in places):
             yield self._kept.adding(kinds, self._refused_turns)
 
     def _shorter(self) -> Iterator[LeftOut]:
@@ -214,7 +215,7 @@ class ReductionPlan:
         cut = 0
         while cut < len(starts) - 2:
             cut += len(starts[cut:]) // 2
-            yield self._kept.adding([PartKind.TURNS], [(1, self._first + starts[cut] - 1)])
+            yield self._kept.adding([PartKind.TURNS], [(1, self._positions[starts[cut]] - 1)])
 
     def _places(self, kind: PartKind) -> list[int]:
         """Which items have something of this kind that is sent still."""
@@ -227,4 +228,9 @@ class ReductionPlan:
         ]
 
     def _is_sent(self, kind: PartKind, at: int) -> bool:
-        return not self._kept.is_left_out(kind, self._first + at)
+        return not self._kept.is_left_out(kind, self._positions[at])
+
+
+def _before(positions: Sequence[int]) -> int:
+    """The position before the first one."""
+    return positions[0] - 1 if positions else 0

@@ -12,8 +12,10 @@ if not known[1] and create ~= '1' then
   return {'no_thread'}
 end
 local now = clock()
-if #rest > 0 and redis.call('ZSCORE', bucket .. 'messages:' .. thread_id, rest[1]) then
-  return {'again', tonumber(known[3]), now}
+-- A late repeat does not bring back what was deleted since.
+if known[1] and #rest > 0 and (redis.call('ZSCORE', bucket .. 'messages:' .. thread_id, rest[1])
+    or redis.call('EXISTS', bucket .. 'deleted:' .. thread_id .. ':' .. rest[1]) == 1) then
+  return {'again', tonumber(known[3] or '0'), now}
 end
 if #rest > 0 and known[2] and known[2] ~= '' then
   return {'locked', known[2]}

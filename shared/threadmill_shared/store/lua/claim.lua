@@ -8,7 +8,7 @@
 --
 -- replies:
 --   {claimed | again, token, milliseconds left, last position of the thread, the record,
---     the thread's newest items, what its models did not take or ''}
+--     the thread's newest items, each behind its position, what its models did not take or ''}
 --   {ended, the record}
 -- refusals: {gone}, {taken}, {waiting}
 -- include: clock log hold indexes list_run recent_items

@@ -74,6 +74,16 @@ class ThreadScripts:
             metadata=metadata,
         )
 
+    def delete_message(self, *, thread_id: str, message_id: str, delete_id: str) -> ScriptCall:
+        """Delete a thread's message; `delete_id` as for a thread."""
+        return self._of_thread(
+            "delete_message",
+            thread_id,
+            thread_id=thread_id,
+            message_id=message_id,
+            delete_id=delete_id,
+        )
+
     def delete_thread(self, *, thread_id: str, delete_id: str) -> ScriptCall:
         """Delete a thread; `delete_id` is this call's, so that a repeat is told from a new one."""
         return self._of_thread("delete_thread", thread_id, thread_id=thread_id, delete_id=delete_id)

@@ -1,4 +1,4 @@
--- A thread's newest items, oldest first, as far as they are few and not large: most conversations are
+-- A thread's newest items with their positions, oldest first, as far as they are few and not large: most conversations are
 -- no longer, and who claims a run needs them at once. What is missing is read later, in pages.
 local FIRST_PAGE = 4 -- items can be of any size, and nobody else is served meanwhile
 
@@ -11,7 +11,7 @@ local function recent_items(bucket, thread_id, most, most_bytes)
       if size > most_bytes then
         return false
       end
-      newest[#newest + 1], from = entry[2][2], '(' .. entry[1]
+      newest[#newest + 1], from = entry, '(' .. entry[1]
     end
     return #page == count
   end
@@ -20,7 +20,8 @@ local function recent_items(bucket, thread_id, most, most_bytes)
   end
   local items = {}
   for at = #newest, 1, -1 do
-    items[#items + 1] = newest[at]
+    items[#items + 1] = string.match(newest[at][1], '^%d+')
+    items[#items + 1] = newest[at][2][2]
   end
   return items
 end
