@@ -30,6 +30,15 @@ def check_text(text: Any, what: str) -> None:
         ) from None
 
 
+def is_valid_text(text: str) -> bool:
+    """Whether it can be stored: whether it has no half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def checked_metadata(metadata: Any, what: str) -> dict[str, str]:
     """A copy of what can be stored as metadata; `what` names the owner in an error's sentence.
 

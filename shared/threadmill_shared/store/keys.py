@@ -173,6 +173,11 @@ class Keys:
         """The runs of a deleted thread."""
         return f"{self.bucket(thread_id)}tomb:{thread_id}"
 
+    def deleted(self, thread_id: str, message_id: str | None = None) -> str:
+        """The mark that a thread, or one of its messages, was deleted."""
+        key = f"{self.bucket(thread_id)}deleted:{thread_id}"
+        return key if message_id is None else f"{key}:{message_id}"
+
     def idempotency(self, thread_id: str, key: str) -> str:
         """The run that an idempotency key belongs to. The key may be any text, so it is hashed."""
         digest = hashlib.sha256(key.encode()).hexdigest()[:32]

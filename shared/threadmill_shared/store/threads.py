@@ -15,12 +15,18 @@ from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.items import ImportedItem, MessageItem, StoredItem
 from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.records.texts import is_valid_text
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.message_reader import MessageReader, read_message, with_notes
 from threadmill_shared.store.paging import PAGE
-from threadmill_shared.store.replies import message_not_found, refuse_message, refuse_thread
+from threadmill_shared.store.replies import (
+    message_not_found,
+    refuse_message,
+    refuse_thread,
+    thread_not_found,
+)
 from threadmill_shared.store.score_pages import ScorePages
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.server import GAPS_FORMAT, Server
@@ -48,6 +54,41 @@ class Threads:
         """The thread's record, or None if there is no such thread."""
         fields = await self._runner.hash_fields(self._keys.thread(thread_id))
         return ThreadRecord.read(thread_id, fields) if fields else None
+
+    async def resolve(self, name: str) -> str:
+        """The id of the thread that has this id, or this name of a caller's own as its key.
+
+        Imported threads keep the ids that they had elsewhere as their keys.
+
+        Raises:
+            ThreadNotFound: there is neither.
+        """
+        candidates = self._candidates(name)
+        found = await self._runner.commands(
+            [("EXISTS", self._keys.thread(id)) for id in candidates]
+        )
+        there = [id for id, is_there in zip(candidates, found, strict=True) if is_there]
+        if not there:
+            raise thread_not_found(name)
+        return there[0]
+
+    async def was_deleted(self, name: str, message_id: str | None = None) -> bool:
+        """Whether a thread, or one message of it, was deleted in the last minute.
+
+        So a deletion that is requested again, since its answer was lost, need not be refused.
+
+        Args:
+            name: the thread's id or key.
+            message_id: the message; None: the thread itself.
+        """
+        marks = [self._keys.deleted(id, message_id) for id in self._candidates(name)]
+        return any(await self._runner.commands([("EXISTS", mark) for mark in marks]))
+
+    def _candidates(self, name: str) -> list[str]:
+        """The ids of the threads that can be meant by a name."""
+        own = [name] if ids.is_thread_id(name) else []
+        is_key = bool(name) and is_valid_text(name)
+        return [*own, ids.keyed_thread_id(self._keys.namespace, name)] if is_key else []
 
     async def last_position(self, thread_id: str) -> int:
         """Position of the thread's last item; 0 if it has none."""
