@@ -94,8 +94,21 @@ def hosted_tools(tools: Iterable[Any], resources: Mapping[str, Any]) -> tuple[Ho
     for hosted in found:
         if sum(other.type == hosted.type for other in found) > 1:
             raise BadTool(f"The tool {hosted.type!r} is given twice; combine their options in one.")
-    ids = _checked_resources(resources)
+    ids = checked_resources(resources)
     return tuple(_with_ids(hosted, ids.get(hosted.type, ())) for hosted in found)
+
+
+def with_resources(
+    tools: Sequence[HostedTool], resources: Mapping[str, Any]
+) -> tuple[HostedTool, ...]:
+    """The tools with what stored `tool_resources` have for them; the rest is passed over."""
+    return tuple(_with_ids(tool, _stored_ids(tool.type, resources)) for tool in tools)
+
+
+def _stored_ids(type: str, resources: Mapping[str, Any]) -> list[str]:
+    given = resources.get(type)
+    ids = given.get(_RESOURCES.get(type, "")) if isinstance(given, Mapping) else None
+    return [id for id in ids if isinstance(id, str) and id] if isinstance(ids, list) else []
 
 
 def tool_resources(tools: Iterable[HostedTool]) -> dict[str, dict[str, list[str]]]:
@@ -133,7 +146,12 @@ def _with_ids(tool: HostedTool, ids: Sequence[str]) -> HostedTool:
     return tool.model_copy(update={name: tuple(dict.fromkeys([*known, *ids]))})
 
 
-def _checked_resources(resources: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+def checked_resources(resources: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """The ids that `tool_resources` name, by the tool's type.
+
+    Raises:
+        BadTool: it has another form.
+    """
     ids: dict[str, Sequence[str]] = {}
     for tool, given in resources.items():
         name = _RESOURCES.get(tool)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from pydantic_core import from_json
+
+from threadmill_shared.records import lenient
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.run_writer import RunWriter
 from threadmill_shared.store.scripts.held_runs import HeldRunScripts
@@ -36,6 +41,8 @@ class Claim:
     and not large ones."""
     left_out: str = ""
     """What models did not take of the thread, as `read_left_out` takes it."""
+    tool_resources: Mapping[str, Any] = field(default_factory=dict)
+    """What the thread has for hosted tools, in the Assistants API's form."""
 
 
 class HeldRuns:
@@ -72,7 +79,7 @@ class HeldRuns:
             return Claim(outcome, RunRecord.read(run_id, field_map(reply[0])))
         if outcome not in ("claimed", "again"):
             return Claim(outcome)
-        token, left, position, fields, items, left_out = reply
+        token, left, position, fields, items, left_out, tool_resources = reply
         return Claim(
             outcome=outcome,
             record=RunRecord.read(run_id, field_map(fields)),
@@ -81,4 +88,5 @@ class HeldRuns:
             position=int(position),
             recent_items=tuple(zip(map(int, items[::2]), items[1::2], strict=True)),
             left_out=left_out,
+            tool_resources=lenient.json_object(from_json(tool_resources or "{}")),
         )

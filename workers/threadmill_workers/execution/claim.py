@@ -46,6 +46,7 @@ async def claim(
         position=claimed.position,
         recent_items=claimed.recent_items,
         left_out=claimed.left_out,
+        tool_resources=claimed.tool_resources,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from threadmill_shared import errors
+from threadmill_shared.hosted_tools import with_resources
 from threadmill_shared.records.changes import Dispatch
 from threadmill_shared.records.files import FileContent, FileFailure, ThreadVectorStore, Upload
 from threadmill_shared.records.run import RunRecord, Status
@@ -40,6 +41,7 @@ class HeldRun:
         position: int,
         recent_items: Sequence[tuple[int, str]] = (),
         left_out: str | None = None,
+        tool_resources: Mapping[str, Any] | None = None,
     ) -> None:
         """A run that was just claimed.
 
@@ -51,6 +53,7 @@ class HeldRun:
             recent_items: the thread's newest items with their positions, as they are stored, so far
                 as they are at hand.
             left_out: what models did not take of the thread, as it is stored; None: not known.
+            tool_resources: what the thread has for hosted tools.
         """
         self.record = record
         self.seconds_left = seconds_left
@@ -59,6 +62,8 @@ class HeldRun:
         """Of the thread's last item, at the time of the claim."""
         self.left_out = left_out
         """What models did not take of the thread, at the time of the claim; None: not known."""
+        self.hosted = with_resources(record.request.hosted, tool_resources or {})
+        """The run's hosted tools, with what its thread has for them."""
         self.tokens = stored_usage(record.usage).total_tokens
         """What the run's model requests have cost so far."""
         self.ended_as: Status | None = None

@@ -10,6 +10,7 @@ from threadmill_shared.model import ModelRequest
 from threadmill_shared.records.items import Item
 from threadmill_shared.records.run import RunRecord
 from threadmill_workers.execution.attachments import AttachedFiles
+from threadmill_workers.execution.held_run import HeldRun
 from threadmill_workers.execution.history import History
 from threadmill_workers.execution.history_reducer import HistoryReducer
 from threadmill_workers.execution.output_files import OutputFiles
@@ -23,7 +24,7 @@ class RequestBuilder:
 
     def __init__(
         self,
-        record: RunRecord,
+        held: HeldRun,
         history: History,
         reducer: HistoryReducer,
         attached: AttachedFiles,
@@ -32,13 +33,14 @@ class RequestBuilder:
         """Nothing is read yet.
 
         Args:
-            record: the run.
+            held: the run.
             history: the part of the thread that may be sent.
             reducer: what is left out of it.
             attached: the files of the thread's messages.
             output_files: learns, with the first request, what an earlier attempt has kept.
         """
-        self._record = record
+        self._record = held.record
+        self._hosted = held.hosted
         self._history = history
         self._reducer = reducer
         self._attached = attached
@@ -58,7 +60,7 @@ class RequestBuilder:
             self._has_restored = True
             await self._output_files.restore(items)
         items = await self._reducer.items()
-        hosted = await self._attached.tools(items, request.hosted)
+        hosted = await self._attached.tools(items, self._hosted)
         shown = await self._attached.show(items)
         return ModelRequest(
             model=request.model,

@@ -82,7 +82,7 @@ class ModelTurns:
         self._measurement = RequestMeasurement(metrics, held.record.request.model)
         self._reducer = reducer
         self._attached = attached
-        self._requests = RequestBuilder(held.record, history, reducer, attached, output_files)
+        self._requests = RequestBuilder(held, history, reducer, attached, output_files)
         self._request: ModelRequest | None = None
         """The last one."""
         self._has_begun = False

@@ -8,7 +8,8 @@
 --
 -- replies:
 --   {claimed | again, token, milliseconds left, last position of the thread, the record,
---     the thread's newest items, each behind its position, what its models did not take or ''}
+--     the thread's newest items, each behind its position, what its models did not take or '',
+--     its tool resources or ''}
 --   {ended, the record}
 -- refusals: {gone}, {taken}, {waiting}
 -- include: clock log hold indexes list_run recent_items
@@ -24,7 +25,8 @@ local thread = bucket .. 'thread:' .. thread_id
 local function answer(outcome, token, deadline)
   return {outcome, token, digits(deadline - now), redis.call('HGET', thread, 'last') or '0',
     redis.call('HGETALL', run), recent_items(bucket, thread_id, tonumber(most_items), tonumber(most_bytes)),
-    redis.call('HGET', bucket .. 'attached:' .. thread_id, 'left_out') or ''}
+    redis.call('HGET', bucket .. 'attached:' .. thread_id, 'left_out') or '',
+    redis.call('HGET', thread, 'tool_resources') or ''}
 end
 local mine = record[2] and string.sub(record[2], -#claim) == claim
 if mine and (status == 'in_progress' or status == 'cancelling') then
