@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import threadmill.runs
@@ -13,6 +14,7 @@ from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids, records
+from threadmill_shared.hosted_tools import checked_resources
 from threadmill_shared.records.texts import check_key, checked_metadata
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Thread(ContextManager):
         id: str | None = None,
         key: str | None = None,
         metadata: dict[str, str] | None = None,
+        tool_resources: dict[str, Any] | None = None,
     ) -> None:
         """A handle of a thread.
 
@@ -37,9 +40,12 @@ class Thread(ContextManager):
             id: an existing thread's; None: a new one.
             key: your own name for it, such as a Slack channel's; the same key is the same thread.
             metadata: stored if this handle creates the thread; or by `save`. `refresh` reads it.
+            tool_resources: likewise: files and vector stores for its runs' hosted tools, in the
+                Assistants API's form.
 
         Raises:
             ThreadNotFound: the id is not a valid thread id.
+            BadTool: the resources are of another form.
             TypeError: both id and key are given, or one is of the wrong type.
             CallerError: the key is not valid Unicode.
         """
@@ -47,6 +53,8 @@ class Thread(ContextManager):
             raise TypeError("Give a thread's id or its key, not both.")
         self.key = key
         self.metadata: dict[str, str] = checked_metadata(metadata or {}, "A thread's")
+        self.tool_resources = _checked_tool_resources(tool_resources)
+        """None: as they are stored, which `refresh` reads."""
         self.created_at: int | None = None
         """Seconds since the epoch, like the next one; None on a handle that no list has made."""
         self.active_at: int | None = None
@@ -82,16 +90,25 @@ class Thread(ContextManager):
         """
         metadata = None if self._is_known else checked_metadata(self.metadata, "A thread's")
         return records.thread.ThreadRef(
-            self.id, create=not self._is_known, metadata=metadata, key=self.key
+            self.id,
+            create=not self._is_known,
+            metadata=metadata,
+            key=self.key,
+            tool_resources=None if self._is_known else self.tool_resources,
         )
 
     # ---- operations ------------------------------------------------------------------------------
 
-    async def _create(self, messages: builtins.list[str] | None = None) -> Self:
-        """Store the thread now, with these messages of the user; returns the handle.
+    async def _create(self, messages: Sequence[str | Mapping[str, Any]] | None = None) -> Self:
+        """Store the thread now, with these messages; returns the handle.
+
+        Args:
+            messages: texts of the user, or mappings with `role`, `content` (a text, or parts in the
+                Assistants API's form), `attachments` and `metadata`.
 
         Raises:
             ThreadLocked: the thread exists, and a run holds it.
+            BadMessage, TooLarge: a message is invalid; nothing is stored.
         """
         if isinstance(messages, str):
             raise TypeError("messages must be a list of texts, not one text: [text].")
@@ -102,29 +119,34 @@ class Thread(ContextManager):
     create_async = awaitable(_create)
 
     async def _refresh(self) -> Self:
-        """Read the stored thread's metadata into this handle; returns the handle.
+        """Read the stored thread's metadata and tool resources into this handle; returns it.
 
         Raises:
             ThreadNotFound: the thread is not stored.
         """
-        self.metadata = (await runs.threads.read_thread(self.id)).metadata
+        record = await runs.threads.read_thread(self.id)
+        self.metadata, self.tool_resources = record.metadata, record.tool_resources
         return self
 
     refresh = blocking(_refresh)
     refresh_async = awaitable(_refresh)
 
     async def _save(self) -> Self:
-        """Store this handle's metadata, which replace the stored ones; returns the handle.
+        """Store this handle's metadata and tool resources, replacing what is stored.
 
-        A run that holds the thread does not matter.
+        Returns the handle. A run that holds the thread does not matter.
 
         Raises:
             ThreadNotFound: the thread is not stored.
+            BadTool: the resources have another form.
             TypeError, CallerError: the metadata are not a dict of texts.
         """
         metadata = checked_metadata(self.metadata, "A thread's")
-        client = current_client()
-        await client.call(client.store.threads.update(self.id, metadata=metadata))
+        resources = _checked_tool_resources(self.tool_resources)
+        threads = current_client().store.threads
+        await current_client().call(
+            threads.update(self.id, metadata=metadata, tool_resources=resources)
+        )
         return self
 
     save = blocking(_save)
@@ -132,20 +154,22 @@ class Thread(ContextManager):
 
     async def _add(
         self,
-        message: str,
+        message: str | Sequence[Mapping[str, Any]],
         role: str = "user",
         code_interpreter_files: threadmill.runs.attachments.Files = None,
         file_search_files: threadmill.runs.attachments.Files = None,
         image_files: threadmill.runs.attachments.Files = None,
+        metadata: dict[str, str] | None = None,
     ) -> threadmill.Message:
-        """Add a message of the user.
+        """Add a message.
 
         Args:
-            message: what the user says.
-            role: `user`; runs add the assistant's messages.
+            message: a text, or parts in the Assistants API's form: texts and images.
+            role: `user`, or `assistant` for what an assistant has said elsewhere.
             code_interpreter_files: paths of files that the code interpreter can read.
             file_search_files: paths of files that the file search searches.
             image_files: paths of images for the model, or their https URLs.
+            metadata: kept with the message.
 
         Raises:
             ThreadLocked: a run holds the thread; `.run_id` names it.
@@ -153,12 +177,15 @@ class Thread(ContextManager):
             BadMessage, TooLarge: the message or a file is invalid.
             Unsupported: the provider has no hosted tools that could read its files.
         """
-        if role != "user":
-            raise errors.Unsupported("Only the user's messages can be added; a run adds the rest.")
         attached = await runs.attachments.read_files(
             current_client(), code_interpreter_files, file_search_files, image_files
         )
-        [added] = await runs.threads.add_messages(self.__reference__(), [message], attached)
+        given = {"role": role, "content": message, "metadata": metadata}
+        has_parts = isinstance(message, list | tuple)
+        is_plain = not has_parts and role == "user" and metadata is None
+        [added] = await runs.threads.add_messages(
+            self.__reference__(), [message if is_plain else given], attached
+        )
         return added
 
     add = blocking(_add)
@@ -401,6 +428,7 @@ async def _list(**wanted: Any) -> threadmill.Page[Thread]:
 def _listed_thread(record: ThreadRecord) -> Thread:
     thread = Thread(record.id)
     thread.key, thread.metadata = record.key, record.metadata
+    thread.tool_resources = record.tool_resources
     thread.created_at = record.created_at // 1000
     thread.active_at = None if record.active_at is None else record.active_at // 1000
     return thread
@@ -409,3 +437,14 @@ def _listed_thread(record: ThreadRecord) -> Thread:
 def _refuse_name(assistant: Any) -> None:
     if isinstance(assistant, str):
         raise TypeError(f"A thread is run by an Assistant. Pass Assistant.load({assistant!r}).")
+
+
+def _checked_tool_resources(resources: Any) -> dict[str, Any] | None:
+    if resources is None:
+        return None
+    if not isinstance(resources, dict):
+        raise TypeError(
+            f"A thread's tool_resources must be a dict, not {type(resources).__name__}."
+        )
+    checked_resources(resources)
+    return copy.deepcopy(dict(resources))

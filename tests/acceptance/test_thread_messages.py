@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.acceptance.conftest import Lasting
@@ -67,6 +68,21 @@ def test_metadata_of_a_thread_and_its_messages_can_be_changed_while_a_run_is_act
     assert thread.get_messages()[0] == first.model_copy(update={"metadata": {"rating": "up"}})
 
 
+def test_a_threads_tool_resources_are_stored_with_it_and_can_be_changed() -> None:
+    thread = Thread(tool_resources={"file_search": {"vector_store_ids": ["vs_1"]}}).create()
+    known = Thread(thread.id)
+    known.save()  # it does not know of any
+    assert known.refresh().tool_resources == {"file_search": {"vector_store_ids": ["vs_1"]}}
+
+    known.tool_resources = {"code_interpreter": {"file_ids": ["file-1"]}}
+    known.save()
+    assert thread.refresh().tool_resources == {"code_interpreter": {"file_ids": ["file-1"]}}
+    thread.tool_resources = {"web_search": {}}
+    for wrong in (lambda: Thread(tool_resources={"file_search": ["vs_1"]}), thread.save):
+        with pytest.raises(errors.BadTool, match="tool_resources is"):
+            wrong()
+
+
 def test_metadata_that_cannot_be_stored_are_refused() -> None:
     thread = Thread().create(["zero"])
     [message] = thread.get_messages()
@@ -95,6 +111,54 @@ def test_a_deleted_message_is_gone_and_the_next_run_does_not_send_it(standin: St
     assert Run.load(run.id).messages == []
     say("two", thread)
     assert said_to(standin.requests[-1]) == ["zero", "two"]
+
+
+def test_messages_can_be_the_assistants_and_have_metadata_and_parts(standin: StandIn) -> None:
+    thread = Thread().create(
+        ["zero", {"role": "assistant", "content": "Hi!", "metadata": {"from": "elsewhere"}}]
+    )
+    url = "https://example.org/cat.png"
+    parts = [
+        {"type": "text", "text": "Look: "},
+        {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+    ]
+    added = thread.add(parts, metadata={"lang": "en"})
+    said = thread.add("A cat.", role="assistant")
+
+    assert [one.role for one in thread.get_messages()] == ["user", "assistant"] * 2
+    assert thread.get_messages()[1].metadata == {"from": "elsewhere"}
+    assert (added.text, added.metadata, added.run_id) == ("Look: ", {"lang": "en"}, None)
+    assert added.content[1].image_url.url == url
+    assert (said.role, said.assistant_id, said.run_id) == ("assistant", None, None)
+    say("And now?", thread)
+    sent = [one for one in standin.requests[-1].items if one.get("role") in ("user", "assistant")]
+    assert [one["role"] for one in sent] == [*["user", "assistant"] * 2, "user"]
+    assert url in str(sent[2]["content"])
+    assert "A cat." in str(sent[3]["content"])
+
+
+@pytest.mark.parametrize(
+    ("message", "options", "reason"),
+    [
+        ("hi", {"role": "system"}, "role"),
+        ("", {"role": "assistant"}, "must not be empty"),
+        ([], {}, "must not be empty"),
+        ([{"type": "video"}], {}, "part that is neither"),
+        (7, {}, "must be a str, not int"),
+        ("hi", {"role": "assistant", "image_files": ["https://example.org/a.png"]}, "the user"),
+    ],
+)
+def test_a_message_that_cannot_be_is_refused_and_nothing_is_stored(
+    message: Any, options: dict[str, Any], reason: str
+) -> None:
+    thread = Thread().create(["zero"])
+    with pytest.raises(errors.BadMessage, match=reason):
+        thread.add(message, **options)
+    with pytest.raises(errors.BadMessage):
+        Thread(key="never made").create(["zero", {"role": "user"}])
+    assert len(thread.get_messages()) == 1
+    with pytest.raises(errors.ThreadNotFound):
+        Thread(key="never made").refresh()
 
 
 def test_a_message_cannot_be_deleted_while_a_run_holds_the_thread() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from threadmill.client.current import current_client
 from threadmill.runs.checks import check_limit
-from threadmill_shared import ids
+from threadmill_shared import errors, ids, records
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.messages import user_message, with_attached
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord
 from threadmill_shared.records.thread import ThreadRecord, ThreadRef
 from threadmill_shared.run_request import check_message
+from threadmill_shared.settings import Settings
 from threadmill_shared.store.replies import thread_not_found
 
 
@@ -49,13 +52,13 @@ async def run_ids(thread_id: str, limit: int, before: str | None, after: str | N
 
 
 async def add_messages(
-    thread: ThreadRef, texts: Sequence[str], attached: Attached = NOTHING
+    thread: ThreadRef, messages: Sequence[Any], attached: Attached = NOTHING
 ) -> list[Message]:
-    """Add messages of the user, all or none; a thread that may be created is.
+    """Add messages, all or none; a thread that may be created is.
 
     Args:
         thread: the thread.
-        texts: the messages.
+        messages: texts of the user, or mappings in the Assistants API's form.
         attached: what goes with each.
 
     Raises:
@@ -63,17 +66,28 @@ async def add_messages(
         ThreadLocked, ThreadNotFound: as their names say.
     """
     client = current_client()
-    for text in texts:
-        check_message(text, client.settings)
-    items = [user_message(ids.new_message_id(), text, attached=attached) for text in texts]
+    items = [_new_item(message, attached, client.settings) for message in messages]
     at = await client.call(
         client.store.threads.add(
             thread.id,
             [(item["id"], item) for item in items],
             create=thread.create,
             metadata=thread.metadata or {},
+            tool_resources=thread.tool_resources,
             key=thread.key,
             attached=attached,
         )
     )
     return [Message.read(thread.id, item, at) for item in items]
+
+
+def _new_item(message: Any, attached: Attached, settings: Settings) -> MessageItem:
+    if not isinstance(message, Mapping):
+        check_message(message, settings)
+        return user_message(ids.new_message_id(), message, attached=attached)
+    if isinstance(message.get("content"), str):
+        check_message(message["content"], settings)
+    [new] = records.new_messages.read_new_messages([message], max_bytes=settings.max_message_bytes)
+    if attached and new.item["role"] != "user":
+        raise errors.BadMessage("Only messages of the user can have files and images.")
+    return with_attached(new.item, attached)

@@ -49,16 +49,22 @@ def user_message(
         "type": "message",
         "id": message_id,
         "role": "user",
-        "content": [text_part(text), *attached.images],
+        "content": [text_part(text)],
         "status": "completed",
         "run_id": None,
         "assistant_id": None,
         "assistant_name": None,
         "metadata": dict(metadata or {}),
     }
+    return with_attached(item, attached)
+
+
+def with_attached(item: MessageItem, attached: Attached) -> MessageItem:
+    """The message that attaches these files and images, too."""
+    made: MessageItem = {**item, "content": [*item["content"], *attached.images]}
     if attached.attachments:
-        item["attachments"] = list(attached.attachments)
-    return item
+        made["attachments"] = [*item.get("attachments", ()), *attached.attachments]
+    return made
 
 
 def assistant_message(
