@@ -153,6 +153,34 @@ def test_additional_messages_name_files(standin: StandIn, tmp_path: Path) -> Non
     assert first.attachments == [{**used, "filename": "data.csv", "bytes": 8}]
 
 
+def beside(thread: Thread, *file_ids: str) -> set[str]:
+    """Those of the files that lie beside the thread."""
+
+    async def read() -> Any:
+        files = current_client().store.files
+        return await current_client().call(files.attached_infos(thread.id, file_ids))
+
+    return set(drive(read()))
+
+
+def test_messages_that_are_added_in_the_apis_form_name_files(tmp_path: Path) -> None:
+    data = upload(tmp_path, "data.csv", b"x,y\n1,2\n")
+    plot = upload(tmp_path, "plot.png", PLOT, purpose="vision")
+    used = {"file_id": data.id, "tools": [{"type": "code_interpreter"}]}
+    thread = Thread().create([{"role": "user", "content": "Look", "attachments": [used]}])
+    added = thread.add([{"type": "image_file", "image_file": {"file_id": plot.id}}])
+    data.delete()
+    plot.delete()
+
+    first, second = thread.get_messages()
+    assert first.attachments == [{**used, "filename": "data.csv", "bytes": 8}]
+    assert second == added
+    assert beside(thread, data.id, plot.id) == {data.id, plot.id}
+    with pytest.raises(errors.FileNotFound):
+        thread.add([{"type": "image_file", "image_file": {"file_id": plot.id}}])
+    assert len(thread.get_messages()) == 2
+
+
 def test_a_file_is_searched_and_an_image_is_seen(standin: StandIn, tmp_path: Path) -> None:
     standin.brain = lambda _: Reply([Search(["Why do cats purr?"]), Text("They are content.")])
     cats = upload(tmp_path, "cats.txt", b"Cats purr when they are content.")

@@ -9,8 +9,7 @@ from threadmill.client.current import current_client
 from threadmill.runs.checks import check_limit
 from threadmill_shared import errors, ids, records
 from threadmill_shared.records.attachments import NOTHING, Attached
-from threadmill_shared.records.items import MessageItem
-from threadmill_shared.records.messages import user_message, with_attached
+from threadmill_shared.records.messages import NewMessage, user_message, with_attached
 from threadmill_shared.records.objects import Message
 from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord
@@ -63,10 +62,15 @@ async def add_messages(
 
     Raises:
         BadMessage, TooLarge: one is invalid.
+        FileNotFound: one names an upload that is not there.
         ThreadLocked, ThreadNotFound: as their names say.
     """
     client = current_client()
-    items = [_new_item(message, attached, client.settings) for message in messages]
+    new = [_new_message(message, attached, client.settings) for message in messages]
+    if any(isinstance(message, Mapping) for message in messages):
+        new = list(await client.call(client.store.uploaded_files.supply(new)))
+    files = {file.id: file for one in new for file in one.attached.files}
+    items = [one.item for one in new]
     at = await client.call(
         client.store.threads.add(
             thread.id,
@@ -75,19 +79,20 @@ async def add_messages(
             metadata=thread.metadata or {},
             tool_resources=thread.tool_resources,
             key=thread.key,
-            attached=attached,
+            attached=Attached(files=tuple(files.values())),
         )
     )
     return [Message.read(thread.id, item, at) for item in items]
 
 
-def _new_item(message: Any, attached: Attached, settings: Settings) -> MessageItem:
+def _new_message(message: Any, attached: Attached, settings: Settings) -> NewMessage:
     if not isinstance(message, Mapping):
         check_message(message, settings)
-        return user_message(ids.new_message_id(), message, attached=attached)
+        item = user_message(ids.new_message_id(), message, attached=attached)
+        return NewMessage(item, attached)
     if isinstance(message.get("content"), str):
         check_message(message["content"], settings)
     [new] = records.new_messages.read_new_messages([message], max_bytes=settings.max_message_bytes)
     if attached and new.item["role"] != "user":
         raise errors.BadMessage("Only messages of the user can have files and images.")
-    return with_attached(new.item, attached)
+    return NewMessage(with_attached(new.item, attached), attached)
