@@ -14,7 +14,6 @@ from threadmill.client.context_manager import ContextManager
 from threadmill.client.current import current_client, current_settings
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids, records
-from threadmill_shared.hosted_tools import checked_resources
 from threadmill_shared.records.texts import check_key, checked_metadata
 
 if TYPE_CHECKING:
@@ -86,15 +85,16 @@ class Thread(ContextManager):
         """The thread, and whether it may be created now.
 
         Raises:
-            TypeError, CallerError: its metadata were changed, and cannot be stored.
+            TypeError, CallerError: its metadata or resources were changed, and cannot be stored.
         """
         metadata = None if self._is_known else checked_metadata(self.metadata, "A thread's")
+        resources = None if self._is_known else _checked_tool_resources(self.tool_resources)
         return records.thread.ThreadRef(
             self.id,
             create=not self._is_known,
             metadata=metadata,
             key=self.key,
-            tool_resources=None if self._is_known else self.tool_resources,
+            tool_resources=resources,
         )
 
     # ---- operations ------------------------------------------------------------------------------
@@ -446,5 +446,7 @@ def _checked_tool_resources(resources: Any) -> dict[str, Any] | None:
         raise TypeError(
             f"A thread's tool_resources must be a dict, not {type(resources).__name__}."
         )
+    from threadmill_shared.hosted_tools import checked_resources  # noqa: PLC0415  it needs pydantic
+
     checked_resources(resources)
     return copy.deepcopy(dict(resources))
