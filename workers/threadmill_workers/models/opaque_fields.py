@@ -37,6 +37,8 @@ _KEPT = (str, list, dict)
 _WHOLE_TEXTS = frozenset(("id", "type", "format", "role", "name"))
 MOST_BYTES = 1_000_000
 """Of one field. A longer text is cut, anything else that is longer is not kept."""
+_MAX_DEPTH = lenient.MAX_DEPTH - 1
+"""Of one field. What is stored of a call's has one more level around it than a message's."""
 _BYTES_OF_CHARACTER = 4
 _CHANCE = 64
 """Characters that may come once more although each piece has only what is new."""
@@ -107,7 +109,10 @@ class OpaqueFields:
 
     def ended(self) -> Json:
         """All of them, as they are stored; those that are too long are cut or left out."""
-        found = {name: lenient.storable(_whole(value)) for name, value in self._values.items()}
+        found = {
+            name: lenient.storable(_whole(value), _MAX_DEPTH)
+            for name, value in self._values.items()
+        }
         return {name: _bounded(value) for name, value in found.items() if _is_kept(value)}
 
     def _add(self, name: str, value: Any) -> None:
