@@ -177,7 +177,10 @@ class Run:
     def _result_text(self) -> str | None:
         if self._form is None or self.status is not Status.COMPLETED:
             return None
-        return next((m.text for m in reversed(self.messages) if m.role == "assistant"), None)
+        # Not the last one that is there: it may have been deleted.
+        written = [step.message_id for step in self.steps if step.status == "completed"]
+        last = next((id for id in reversed(written) if id), None)
+        return next((message.text for message in self.messages if message.id == last), None)
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self.status}>"

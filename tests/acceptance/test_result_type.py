@@ -192,6 +192,20 @@ DEEP_NEST = '{"inner": ' * 190 + "null" + "}" * 190
 MULTIPLE = Annotated[float, Field(multiple_of=0.5)]
 
 
+def test_a_result_that_was_deleted_is_not_replaced_by_an_earlier_answer(standin: StandIn) -> None:
+    standin.brain = scripted("not a number", json.dumps({"result": 7}))
+    thread = Thread()
+    run = ask(int, thread)
+    assert run.result == 7
+    thread.delete_message(thread.get_messages()[-1].id)
+
+    again = Run.load(run.id)
+    assert [message.text for message in again.messages] == ["Well?", "not a number"]
+    assert again.result is None
+    with pytest.raises(errors.ResultInvalid, match="has no result"):
+        again.result_as(int)
+
+
 @pytest.mark.parametrize(
     ("result_type", "wrong", "right"),
     [
