@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic_core import from_json, to_json
 
@@ -25,8 +26,11 @@ from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.message_files import with_files
 from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.lists import delete_listed
+from threadmill_shared.store.scripts.loader import ScriptCall
 from threadmill_shared.store.session import Session
 
+TRIES = 3
+"""How often the pieces of a file are written if some are gone or of another file."""
 STEP = 200
 """Entries whose records are read at once if only some of them are wanted."""
 
@@ -62,15 +66,9 @@ class UploadedFiles:
         """
         await self._session.memory_guard.refuse_when_full()
         at = await self._session.server_time()
-        created_at = int(float(at))
-        expires_at = None if lifetime is None else created_at + lifetime
         *pieces, (_, info) = file.fields()
-        told = from_json(info) | {
-            "purpose": purpose,
-            "created_at": created_at,
-            "expires_at": expires_at,
-            "digest": hashlib.sha256(file.content).hexdigest(),
-        }
+        told = from_json(info) | _described(file, purpose, int(float(at)), lifetime)
+        expires_at = told["expires_at"]
         create = self._scripts.create_file(
             file_id=file.id,
             info=to_json(told).decode(),
@@ -78,16 +76,27 @@ class UploadedFiles:
             at=at,
             expires_at="" if expires_at is None else expires_at * 1000,
         )
-        outcome = "incomplete"
-        while outcome == "incomplete":  # a failover has lost some, or an hour has passed
-            await self._write(file.id, pieces)
-            outcome, *found = await self._runner.run(create)
+        outcome, *found = await self._write_whole(file.id, pieces, create)
+        if outcome == "incomplete":
+            raise _other_file(file.id)
         known = from_json(found[0]) if outcome == "exists" else told
         if any(known.get(name) != told[name] for name in ("name", "digest", "purpose")):
-            raise errors.IdempotencyMismatch(
-                f"Another file was uploaded as {file.id}. Use a new id for a new file."
-            )
+            raise _other_file(file.id)
         return UploadedFile.of(file.id, known)
+
+    async def _write_whole(
+        self, file_id: str, pieces: Sequence[tuple[str, str]], create: ScriptCall
+    ) -> list[str]:
+        """Write the pieces, and make the file of them; returns the reply.
+
+        They are written again if some are gone: a failover has lost them, or an hour has passed.
+        """
+        for _ in range(TRIES):
+            await self._write(file_id, pieces)
+            reply = await self._runner.run(create)
+            if reply[0] != "incomplete":
+                break
+        return reply
 
     async def _write(self, file_id: str, pieces: Sequence[tuple[str, str]]) -> None:
         for name, value in pieces:
@@ -184,6 +193,24 @@ class UploadedFiles:
         if place is None and note is None:
             raise file_not_found(file_id)
         return Position(float(note.rpartition(" ")[2] if place is None else place), file_id)
+
+
+def _described(
+    file: FileContent, purpose: str, created_at: int, lifetime: int | None
+) -> dict[str, Any]:
+    """What is stored of an upload besides what is stored of any file."""
+    return {
+        "purpose": purpose,
+        "created_at": created_at,
+        "expires_at": None if lifetime is None else created_at + lifetime,
+        "digest": hashlib.sha256(file.content).hexdigest(),
+    }
+
+
+def _other_file(file_id: str) -> errors.IdempotencyMismatch:
+    return errors.IdempotencyMismatch(
+        f"Another file was uploaded as {file_id}. Use a new id for a new file."
+    )
 
 
 def file_not_found(file_id: str) -> errors.FileNotFound:

@@ -112,6 +112,18 @@ async def test_pieces_that_a_failover_has_lost_are_written_again(
     assert await files.content(file.id) == file
 
 
+async def test_what_a_larger_file_with_the_same_id_has_left_is_not_taken_for_a_piece(
+    scene: Scene,
+) -> None:
+    files, small = scene.store.uploaded_files, new_file()
+    large = FileContent(small.id, small.name, LARGE)
+    await files._write(large.id, [*large.fields()][:-1])
+    with pytest.raises(errors.IdempotencyMismatch, match=small.id):
+        await files.upload(small, purpose="assistants")
+    await files.upload(large, purpose="assistants")
+    assert await files.content(large.id) == large
+
+
 async def test_an_upload_that_is_repeated_is_one_file(scene: Scene) -> None:
     files, file = scene.store.uploaded_files, new_file(LARGE)
     first = await files.upload(file, purpose="assistants")
