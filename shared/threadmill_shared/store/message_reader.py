@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from threadmill_shared import ids
+from threadmill_shared import ids, records
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import MessageNote, assistant_message
-from threadmill_shared.records.objects import Message
 from threadmill_shared.records.run import HELD, RunRecord, field_map
 from threadmill_shared.store.files import Files, read_notes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.replies import message_not_found, thread_not_found
 from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
+
+if TYPE_CHECKING:
+    from threadmill_shared.records.objects import Message
 
 
 class MessageReader:
@@ -122,7 +124,7 @@ def read_message(thread_id: str, item: MessageItem, at: int) -> Message:
         StoreIncompatible: this release cannot read it.
     """
     with reading(item["id"]):
-        return Message.read(thread_id, item, at)
+        return records.objects.Message.read(thread_id, item, at)
 
 
 def _raw_message(thread_id: str, raw: Any) -> Message:
