@@ -47,12 +47,12 @@ _STORED_BEFORE = ("again", "same", "mismatch")
 class Runs:
     """The runs of one namespace."""
 
-    def __init__(self, session: Session, logs: Logs, files: Files) -> None:
+    def __init__(self, session: Session, server: Server, logs: Logs, files: Files) -> None:
         self._session = session
         self._keys = session.keys
         self._runner = session.runner
         self._scripts = RunScripts(session.keys)
-        self._server = Server(session)
+        self._server = server
         self._logs = logs
         self._files = files
 

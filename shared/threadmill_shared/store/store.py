@@ -46,7 +46,7 @@ class Store:
         self.logs = Logs(session)
         self.files = Files(session, self.server)
         self.threads = Threads(session, self.server, self.files, self.logs)
-        self.runs = Runs(session, self.logs, self.files)
+        self.runs = Runs(session, self.server, self.logs, self.files)
         self.memory_guard = session.memory_guard
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.store.lossy_client import LossyClient
 from tests.support.store.scene import Scene
 
 from threadmill_shared import errors, ids
@@ -127,6 +128,17 @@ async def test_only_a_run_that_may_wait_raises_the_stores_format(scene: Scene) -
     await scene.enqueue("own", additional=messages("a"))
 
     assert await format_of(scene) == GAPS_FORMAT
+
+
+async def test_a_format_that_this_process_has_raised_is_not_asked_for_again(
+    scene: Scene, client: LossyClient
+) -> None:
+    await scene.store.server.use_format(GAPS_FORMAT)
+    client.commands.clear()
+
+    await scene.enqueue("own", additional=messages("a"))
+
+    assert [name for name in client.commands if name == "GET"] == []
 
 
 async def test_several_runs_bring_theirs_in_one_round_trip(scene: Scene) -> None:
