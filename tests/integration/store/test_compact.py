@@ -207,6 +207,34 @@ async def test_a_long_log_is_compacted_part_by_part(scene, tails, pieces):
     assert not await scene.command("EXISTS", made)
 
 
+async def half_compacted(scene: Scene) -> tuple[HeldRun, str]:
+    """A run whose log is made anew, and the key of what is made of it so far."""
+    held = await scene.begin()
+    await write_partly(held)
+    for number in range(300):
+        held.delta(0, f"{number} ")
+        await held.stored()
+    await held.finish(Status.COMPLETED, end_message(held.record, "all"))
+    call = scene.store.logs._scripts.compact(run_id=held.record.id)
+    assert (await scene.store.session.runner.run(call))[0] == "more"
+    made = scene.keys.log(held.record.id).replace(":log:", ":compacted:")
+    assert await scene.command("EXISTS", made)
+    return held, made
+
+
+async def test_of_a_deleted_thread_nothing_is_left_that_compaction_has_made(scene):
+    held, made = await half_compacted(scene)
+    await scene.store.threads.delete(held.record.thread_id)
+    assert not await scene.command("EXISTS", made)
+
+
+async def test_what_was_made_of_a_run_that_is_gone_is_removed(scene):
+    held, made = await half_compacted(scene)
+    await scene.command("DEL", scene.keys.run(held.record.id))
+    assert await scene.store.logs.compact([held.record.id]) == ["moved"]
+    assert not await scene.command("EXISTS", made)
+
+
 async def test_a_log_that_is_followed_before_all_its_parts_are_made_stays_as_it_is(scene, tails):
     held = await scene.begin()
     await write_partly(held)

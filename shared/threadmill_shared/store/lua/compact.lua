@@ -28,6 +28,7 @@ local source, made = bucket .. 'log:' .. run_id, bucket .. 'compacted:' .. run_i
 local record = redis.call('HMGET', run, 'ended_at', 'thread_id')
 local lifetime = redis.call('PTTL', source)
 if not record[1] then
+  redis.call('DEL', made) -- of a run that was removed meanwhile, its texts
   return {'moved'}
 end
 local subscribers = redis.pcall('PUBSUB', 'NUMSUB', source)

@@ -10,8 +10,8 @@
 for _, run_id in ipairs(rest) do
   if not redis.call('ZSCORE', bucket .. 'runs:' .. thread_id, run_id) then
     local words = redis.call('HGET', bucket .. 'run:' .. run_id, 'listed')
-    redis.call('UNLINK', bucket .. 'run:' .. run_id, bucket .. 'log:' .. run_id, bucket .. 'steps:' .. run_id,
-      bucket .. 'calls:' .. run_id, bucket .. 'files:' .. run_id)
+    redis.call('UNLINK', bucket .. 'run:' .. run_id, bucket .. 'log:' .. run_id, bucket .. 'compacted:' .. run_id,
+      bucket .. 'steps:' .. run_id, bucket .. 'calls:' .. run_id, bucket .. 'files:' .. run_id)
     redis.call('ZREM', bucket .. 'unreported', run_id)
     if words then
       unlist_run(bucket, run_id, words)
