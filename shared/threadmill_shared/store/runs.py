@@ -78,9 +78,13 @@ class Runs:
         return [(queue, int(attempts or 0)) for queue, attempts in found]
 
     async def token(self, run_id: str) -> str | None:
-        """The token of the attempt that holds the run; None if there is no such run."""
+        """The token of the attempt that holds the run; None if it has ended a while ago, too."""
         found: str | None = await self._runner.command("HGET", self._keys.run(run_id), "token")
         return found
+
+    async def exists(self, run_id: str) -> bool:
+        """Whether there is such a run."""
+        return bool(await self._runner.command("EXISTS", self._keys.run(run_id)))
 
     async def steps(self, run_id: str) -> list[Step]:
         """The run's steps, in order."""

@@ -274,3 +274,19 @@ async def test_a_run_that_the_store_refuses_to_write_for_fails_once_in_log_and_m
     assert len([line for line in caplog.messages if f"{run_id} failed, " in line]) == 1
     assert [one["type"] for one in bench.told] == ["task-received", "task-started", "task-failed"]
     assert bench.told[-1]["exception"] == "ResponseError('server_error')"
+
+
+async def test_a_run_that_has_ended_elsewhere_is_not_taken_for_lost_once_it_is_compacted(
+    scene, bench, caplog
+):
+    caplog.set_level(logging.INFO, logger="threadmill.worker")
+    run_id = await bench.begin_and_ask()
+    [held] = bench.executor.held()
+    await scene.store.runs.cancel(run_id)
+    await scene.store.runs.force_end(run_id)
+    assert await scene.store.logs.compact([run_id]) == ["ok"]
+
+    held.stop(Interruption.LOST)
+    await asyncio.wait(bench.begun)
+
+    assert f"another worker has taken over {run_id}, or has ended it" in caplog.messages

@@ -162,7 +162,7 @@ class Attempt:
         """Whether Redis has the run; also if it does not answer soon."""
         try:
             async with asyncio.timeout(_ASKING_SECONDS):
-                return await self._context.store.runs.token(self._record.id) is not None
+                return await self._context.store.runs.exists(self._record.id)
         except (TimeoutError, errors.InfrastructureError):
             return True
 
