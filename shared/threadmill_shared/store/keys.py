@@ -31,7 +31,7 @@ class Keys:
     | `attached:<thread>` | hash | files, the provider's ids of them | the thread's; before it 1 h |
     | `line:<thread>` | sorted set | runs that wait, in order | until empty |
     | `runs:<thread>` | sorted set | its runs by time of creation | the thread's |
-    | `refused:<run>` | string | it was refused; another is sent behind it | 1 min |
+    | `refused:<run>` | string | how it was refused; another is sent behind it | 1 min |
     | `idem:<thread>:<hash>` | hash | idempotency key -> run | 24 h after the run's end |
     | `tomb:<thread>`, `deleted:<thread>` | sorted set, string | a deleted thread | 1 h, 1 min |
     | `deleted:<thread>:<message>` | string | a mark that the message was deleted | 1 min |

@@ -194,6 +194,32 @@ async def test_a_batch_whose_answers_were_lost_is_repeated_and_changes_nothing(s
     assert await runs_of(scene, scene.thread_id) == [one.run_id for one in new]
 
 
+async def test_none_that_was_refused_is_stored_behind_the_next_if_answers_are_lost(
+    scene, monkeypatch
+):
+    await scene.enqueue("first")
+    waiting = [(await scene.enqueue(text)).run_id for text in "ab"]
+    new = [scene.new_run("full", max_waiting=2), scene.new_run("stored")]
+    trips, send = 0, scene.store.session.runner.run_once_each
+
+    async def lose(calls: Sequence[ScriptCall], **options: Any) -> list[Any]:
+        nonlocal trips
+        replies: list[Any] = await send(calls, **options)
+        trips += 1
+        if trips > 1:
+            return replies
+        for run_id in waiting:  # now there is room
+            await scene.store.runs.cancel(run_id)
+        return [redis_errors.ConnectionError("the answers were lost")] * len(calls)
+
+    monkeypatch.setattr(scene.store.session.runner, "run_once_each", lose)
+    found = await enqueue_many(scene.store, new)
+
+    assert run_ids(found) == ["ThreadFull", new[1].run_id]
+    assert "2" in str(found[0])
+    assert await line_of(scene, scene.thread_id) == [new[1].run_id]
+
+
 @pytest.mark.parametrize("missing", [0, 2])
 async def test_none_overtakes_one_that_failed_alone(scene, monkeypatch, missing):
     new = [scene.new_run(str(n)) for n in range(4)]

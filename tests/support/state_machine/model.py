@@ -123,8 +123,9 @@ class Model:
         self.threads: dict[str, Thread] = {}
         self.runs: dict[str, Run] = {}
         self.keys: dict[str, tuple[str, str]] = {}
-        self.refused: set[str] = set()
         """Idempotency keys, and the run and the content that each belongs to."""
+        self.refused: dict[str, Answer] = {}
+        """Runs that were refused and that others were sent behind."""
         self.deleted: dict[str, str] = {}
         """Threads and messages (`THREAD:MESSAGE`), and the call that deleted each last."""
         self.moves: Counter[str] = Counter()
@@ -174,6 +175,8 @@ class Model:
     ) -> Answer:
         if (known := self.runs.get(run_id)) is not None:
             return self._enqueued_before(known)
+        if followed and run_id in self.refused:
+            return self.refused[run_id]
         if digest and idem in self.keys and self.keys[idem][0] in self.runs:
             owner, content = self.keys[idem]
             refused = ["same" if content == digest else "mismatch", owner, 0, "", ""]
@@ -205,7 +208,7 @@ class Model:
 
     def _refused(self, run_id: str, followed: int, answer: Answer) -> Answer:
         if followed:
-            self.refused.add(run_id)
+            self.refused[run_id] = answer
         return answer
 
     def _enqueued_before(self, run: Run) -> Answer:

@@ -9,7 +9,7 @@
 --   waiting     it is in the line
 --   again       this very call was applied before
 --   same        the idempotency key belongs to that run
--- refusals, nothing written (but `refused`, for a minute, if another run is sent behind it):
+-- refusals, nothing written (but `refused`, for a minute, if another run is sent behind it; a repeat gets the same):
 --   mismatch    the idempotency key was used with other content
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
@@ -36,10 +36,12 @@ local function has_room()
   return limit == 0 or tonumber(string.match(info, 'used_memory:(%d+)')) < full_share * limit
 end
 
--- Nothing is stored. A run that was sent behind this one has to know that this is not for a failure.
+-- Nothing is stored. A run that was sent behind this one has to know that this is not for a failure; and if the
+-- answer is lost, this one is to be refused again: it would be stored behind that run by now.
+local mark = bucket .. 'refused:' .. run_id
 local function refuse(outcome, about, ahead)
   if followed == '1' then
-    redis.pcall('SET', bucket .. 'refused:' .. run_id, 1, 'PX', 60000)
+    redis.pcall('SET', mark, outcome .. ' ' .. about .. ' ' .. digits(ahead), 'PX', 60000)
   end
   return {outcome, about, ahead, '', '', 0}
 end
@@ -53,6 +55,11 @@ if redis.call('EXISTS', run) == 1 then
     return {'again', run_id, before + 1, '', '', stored[2]}
   end
   return {'again', run_id, 0, run_id, stored[1], stored[2]}
+end
+local refusal = followed == '1' and redis.call('GET', mark)
+if refusal then
+  local outcome, about, ahead = string.match(refusal, '^(%S+) (%S*) (%d+)$')
+  return {outcome, about, tonumber(ahead), '', '', 0}
 end
 if digest ~= '' then
   local used = redis.call('HMGET', idem, 'run', 'digest')
