@@ -14,7 +14,7 @@ BEGIN = """
 import atexit, gc, os
 def note(os=os):
     os.close(os.open('found', os.O_CREAT))
-gc.disable()  # what is garbage before its end is there until then
+gc.set_threshold(0)  # what is garbage before its end is there until then
 class Node:
     pass
 def cycle(held):
@@ -54,6 +54,18 @@ CASES = {
     "what an atexit handler makes": (
         "@atexit.register\ndef last():\n    cycle(open('found', 'w')).held.write('kept')"
     ),
+    "what an atexit handler adds to a cycle": (
+        "a = cycle(None)\n@atexit.register\ndef last():\n"
+        "    a.held = open('found', 'w'); a.held.write('kept')"
+    ),
+    "classes that have no hash": (
+        "class Kind(type):\n    def __eq__(self, other): return self is other\n"
+        "class A(metaclass=Kind): pass\na = A(); print('kept')"
+    ),
+    "classes that have no attributes": (
+        "class Kind(type):\n    def __getattr__(cls, name): raise RuntimeError(name)\n"
+        "class A(metaclass=Kind): pass\na = cycle(A()); print('kept')"
+    ),
     "output that is not flushed": "a = cycle(__import__('sys').stdout); a.held.write('kept')",
     "a detached stream": (
         "import io\na = cycle(io.TextIOWrapper(io.BytesIO())); a.held.detach(); print('kept')"
@@ -85,8 +97,11 @@ def test_what_finalizers_do_is_done(case: str, comes_first: bool, tmp_path: Path
 
 
 def frozen_at_the_end(code: str, tmp_path: Path) -> bool:
-    """Whether objects are frozen when the first `atexit` handler is called, which is the last."""
-    tell = "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000))"
+    """Whether objects are frozen when garbage is collected after all `atexit` handlers."""
+    tell = (
+        "gc.callbacks.append(lambda phase, _, print=print, gc=gc:\n"
+        "    phase == 'stop' and print('frozen', gc.get_freeze_count() > 1000))"
+    )
     _, said, errors, _ = left_by(f"{BEGIN}\n{tell}\n{ARRANGE}\n{code}", tmp_path / "ended")
     assert errors == ""
     return said.endswith("frozen True\n")

@@ -5,13 +5,15 @@ of a cycle, as all functions and classes are. With the packages of a worker this
 everything else after the script's last line. Frozen objects are left alone.
 
 What could be lost are the effects of finalizers: a file that is flushed, a `__del__`, the `finally`
-of a generator. So nothing is frozen if an object of the user's is there that has one. Objects that
-are not part of a cycle end as ever, and so do those that come later, in `atexit` handlers.
+of a generator. So nothing is frozen if an object of the user's is there that has one. This is
+decided when Python collects garbage after all `atexit` handlers, since they may open files, too.
+Objects that are not part of a cycle end as ever.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import io
 import sys
@@ -35,13 +37,20 @@ _HARMLESS = (io.FileIO, io.BufferedReader, io.BytesIO, io.StringIO)
 
 def arrange() -> None:
     """Have this process end without freeing its objects, if it can."""
-    atexit.unregister(_leave_objects)  # after a fork it is there already
-    atexit.register(_leave_objects)
+    atexit.unregister(_await_last_collection)  # after a fork it is there already
+    atexit.register(_await_last_collection)
 
 
-def _leave_objects() -> None:
-    if not has_finalizers(gc.get_objects()):
-        gc.freeze()
+def _await_last_collection() -> None:
+    gc.callbacks.append(_leave_objects)
+
+
+def _leave_objects(phase: str, info: dict[str, int]) -> None:
+    if phase != "start" or info["generation"] < 2:
+        return
+    with contextlib.suppress(Exception):  # by classes of the user's that cannot be looked at
+        if not has_finalizers(gc.get_objects()):
+            gc.freeze()
 
 
 def has_finalizers(objects: Sequence[object]) -> bool:
