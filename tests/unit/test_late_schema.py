@@ -94,6 +94,21 @@ def test_a_class_that_users_derive_is_built_at_once() -> None:
         type("Wrong", (model,), {"__annotations__": {"lock": threading.Barrier}})
 
 
+def test_what_other_base_classes_do_with_a_derived_class_is_done() -> None:
+    seen = []
+
+    class Other(BaseModel):
+        @classmethod
+        def __pydantic_init_subclass__(cls, **given: Any) -> None:
+            super().__pydantic_init_subclass__(**given)
+            seen.append(cls.__name__)
+
+    class Derived(Assistant, Other):
+        pass
+
+    assert seen == [Derived.__name__]
+
+
 def test_threads_that_use_a_model_first_at_the_same_time_all_can() -> None:
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -26,8 +26,9 @@ class LateSchema(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+    def __pydantic_init_subclass__(cls, **given: Any) -> None:
         """Have classes that derive from this one be built at once, and give it a signature."""
+        super().__pydantic_init_subclass__(**given)
         if cls.model_config.get("defer_build") and not cls.__pydantic_complete__:
             cls.model_config["defer_build"] = False
             cls.__signature__ = _LateSignature(cls)  # type: ignore[assignment]
