@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
+import weakref
 from unittest.mock import patch
+
+import pytest
 
 from threadmill.client.wakeups import settle_soon
 
@@ -53,3 +57,16 @@ def test_a_closed_loop_is_left_alone() -> None:
     settle_soon(loop, waiting)
     settle_soon(loop, waiting)
     assert not waiting.done()
+
+
+@pytest.mark.parametrize("is_closed_before", [True, False])
+def test_a_closed_loop_is_kept_by_nobody(is_closed_before: bool) -> None:
+    loop = asyncio.new_event_loop()
+    waiting, known = loop.create_future(), weakref.ref(loop)
+    if is_closed_before:
+        loop.close()
+    settle_soon(loop, waiting)
+    loop.close()
+    del loop, waiting
+    gc.collect()
+    assert known() is None

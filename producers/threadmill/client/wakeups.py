@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
-_due: WeakKeyDictionary[asyncio.AbstractEventLoop, _Due] = WeakKeyDictionary()
+_due: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_Due]] = WeakKeyDictionary()
+"""Each is kept by the call that its loop has to make: a loop that is closed is kept by nobody."""
 
 
 def settle_soon(loop: asyncio.AbstractEventLoop, waiting: asyncio.Future[None]) -> None:
     """Give a future of this loop its result, unless it has one by then, or the loop is closed."""
-    due = _due.get(loop)
+    known = _due.get(loop)
+    due = None if known is None else known()
     if due is None:
-        due = _due.setdefault(loop, _Due())
+        due = _Due()
+        _due[loop] = ref(due)
     due.add(loop, waiting)
 
 
