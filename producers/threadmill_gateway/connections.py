@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from threadmill_shared.broker.sender import Sender
@@ -15,7 +15,6 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
-from threadmill_shared.store.parked_runs import CallOutcome
 from threadmill_shared.store.store import Store
 
 logger = logging.getLogger("threadmill.gateway")
@@ -73,13 +72,13 @@ class Connections:
             self._in_background(self._force_end_later(run_id))
         return ended.status
 
-    async def submit(self, run_id: str, call_id: str, answer: CallOutcome) -> None:
-        """Submit the output of a parked run's call, and send the run if it continues.
+    async def submit_all(self, run_id: str, outputs: Sequence[tuple[str, str]]) -> None:
+        """Submit the outputs of all calls that wait, and send the run if it continues.
 
         Raises:
-            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as their names say.
+            RunNotFound, WrongOutputs, NotWaiting, CallTaken, OutputMismatch: as their names say.
         """
-        send = await self.store.parked_runs.submit(run_id, call_id, answer)
+        send = await self.store.parked_runs.submit_all(run_id, outputs, whole=True)
         await self.store.wait_for_replica(run_id)
         self._sender.send(send)
 

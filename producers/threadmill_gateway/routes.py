@@ -14,7 +14,7 @@ from threadmill_gateway.bodies.body import Body
 from threadmill_gateway.bodies.files import FileForm
 from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
 from threadmill_gateway.bodies.query import FileQuery, ListQuery, MessageQuery
-from threadmill_gateway.bodies.runs import RunBody, ToolOutputsBody
+from threadmill_gateway.bodies.runs import RunBody, ThreadAndRunBody, ToolOutputsBody
 from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints import (
     assistants,
@@ -22,6 +22,7 @@ from threadmill_gateway.endpoints import (
     health,
     messages,
     models,
+    run_creation,
     runs,
     steps,
     streams,
@@ -66,7 +67,7 @@ _FILE = "/files/{file_id}"
 
 CALLS = [
     ApiCall("GET", _RUN, runs.get_run, shapes.Run),
-    ApiCall("POST", _RUNS, runs.create_run, shapes.Run, RunBody, may_stream=True),
+    ApiCall("POST", _RUNS, run_creation.create_run, shapes.Run, RunBody, may_stream=True),
     ApiCall(
         "GET",
         f"{_THREAD}/messages",
@@ -85,6 +86,15 @@ CALLS = [
         ToolOutputsBody,
         may_stream=True,
     ),
+    ApiCall(
+        "POST",
+        "/threads/runs",
+        run_creation.create_thread_and_run,
+        shapes.Run,
+        ThreadAndRunBody,
+        may_stream=True,
+    ),
+    ApiCall("POST", _RUN, runs.change_run, shapes.Run, MetadataChanges),
     ApiCall("POST", f"{_RUN}/cancel", runs.cancel_run, shapes.Run),
     ApiCall("GET", _RUNS, runs.list_runs, shapes.Run, query=ListQuery, is_list=True),
     ApiCall(

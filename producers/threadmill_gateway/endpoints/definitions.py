@@ -55,8 +55,8 @@ def with_changes(body: AssistantChanges, definition: Definition) -> Definition:
         fields["hosted"] = hosted(body.tools or (), _still_used(definition, body.tools or ()))
     if "tools" not in given and "tool_resources" in given:
         fields["tools"] = definition.tools
-        without = [_without_ids(tool) for tool in definition.hosted]
-        fields["hosted"] = hosted_tools(without, resources_of(body.tool_resources))
+        resources = resources_of(body.tool_resources)
+        fields["hosted"] = with_resources(definition.hosted, resources, replaces=True)
     return Definition.model_validate(definition.model_dump() | fields)
 
 
@@ -77,6 +77,17 @@ def hosted(tools: Sequence[Tool], resources: dict[str, Any]) -> tuple[HostedTool
         BadTool: one is not valid.
     """
     return hosted_tools([tool.model_dump(exclude_none=True) for tool in tools], resources)
+
+
+def with_resources(
+    tools: Sequence[HostedTool], resources: dict[str, Any], *, replaces: bool
+) -> tuple[HostedTool, ...]:
+    """The tools with what they may use, in place of or besides what they name already.
+
+    Raises:
+        BadTool: the resources are not valid.
+    """
+    return hosted_tools([_without_ids(tool) for tool in tools] if replaces else tools, resources)
 
 
 def _still_used(definition: Definition, tools: Sequence[Tool]) -> dict[str, Any]:

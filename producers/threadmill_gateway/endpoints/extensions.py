@@ -40,14 +40,20 @@ def context_of(call: Call, given: RunExtension | None) -> dict[str, Any] | None:
     return given.context
 
 
-def new_thread(call: Call, key: str | None, metadata: dict[str, str] | None) -> ThreadRef:
+def new_thread(
+    call: Call,
+    key: str | None,
+    metadata: dict[str, str] | None,
+    tool_resources: dict[str, Any] | None = None,
+) -> ThreadRef:
     """A thread that may be created now, under the client's own name if there is one.
 
     Raises:
         CallerError: the key is not valid Unicode.
     """
     if key is None:
-        return ThreadRef(ids.new_thread_id(), create=True, metadata=metadata)
+        id = ids.new_thread_id()
+        return ThreadRef(id, create=True, metadata=metadata, tool_resources=tool_resources)
     check_key(key, "A thread's key")
     id = ids.keyed_thread_id(call.gateway.settings.namespace, key)
-    return ThreadRef(id, create=True, metadata=metadata, key=key)
+    return ThreadRef(id, create=True, metadata=metadata, key=key, tool_resources=tool_resources)

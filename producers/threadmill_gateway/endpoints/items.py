@@ -1,55 +1,65 @@
-"""From the messages that a client sends to the items that are stored."""
+"""From the messages that a client sends to those that are stored, with the files that they name."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from threadmill_gateway.bodies.messages import MessageBody, Part
-from threadmill_shared import ids
-from threadmill_shared.records.items import MessageItem, text_part
-from threadmill_shared.run_request import check_message
-from threadmill_shared.settings import Settings
-
-
-def message_items(
-    messages: Sequence[MessageBody], settings: Settings
-) -> list[tuple[str, MessageItem]]:
-    """New messages with their ids.
-
-    Raises:
-        TooLarge, BadMessage: one cannot be stored.
-    """
-    return [message_item(one, settings) for one in messages]
+from threadmill_gateway.answers import refusals
+from threadmill_gateway.bodies.messages import MessageBody
+from threadmill_gateway.endpoints.call import Call
+from threadmill_shared import errors, ids
+from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.files import FileContent
+from threadmill_shared.records.items import MessageItem
+from threadmill_shared.records.messages import NewMessage
+from threadmill_shared.records.new_messages import read_new_messages
 
 
-def message_item(body: MessageBody, settings: Settings) -> tuple[str, MessageItem]:
-    """A new message, and its id.
+async def new_messages(call: Call, bodies: Sequence[MessageBody] | None) -> tuple[NewMessage, ...]:
+    """New messages, each with copies of the uploaded files that it names.
+
+    Files of other ids are the model provider's; nobody can look whether it has them.
 
     Raises:
-        TooLarge, BadMessage: it cannot be stored.
+        ApiError: there is no such uploaded file.
+        BadMessage, TooLarge: a message cannot be stored.
     """
-    id = ids.new_message_id()
-    content = [text_part(body.content)] if isinstance(body.content, str) else _parts(body.content)
-    for part in content:
-        if part["type"] == "text":
-            check_message(part["text"]["value"], settings)
-    item: MessageItem = {
-        "type": "message",
-        "id": id,
-        "role": body.role,
-        "content": content,
-        "status": "completed",
-        "run_id": None,
-        "assistant_id": None,
-        "assistant_name": None,
-        "metadata": body.metadata or {},
-    }
-    return id, item
+    given = [body.model_dump(exclude_none=True) for body in bodies or ()]
+    for one in given:
+        for attachment in one.get("attachments", ()):
+            attachment.setdefault("tools", [])
+    read = read_new_messages(given, max_bytes=call.gateway.settings.max_message_bytes)
+    return tuple(await asyncio.gather(*(_with_files(call, one) for one in read)))
 
 
-def _parts(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    return [
-        text_part(part.text) if part.type == "text" else part.model_dump(exclude_none=True)
-        for part in parts
-    ]
+async def _with_files(call: Call, message: NewMessage) -> NewMessage:
+    uploaded = [id for id in _named(message.item) if ids.is_uploaded_file_id(id)]
+    if not uploaded:
+        return message
+    files = await asyncio.gather(*(_file(call, id) for id in dict.fromkeys(uploaded)))
+    known = {file.id: file for file in files}
+    item = message.item
+    for attachment in item.get("attachments", ()):
+        if file := known.get(attachment["file_id"]):
+            attachment |= {"filename": file.name, "bytes": len(file.content)}
+    return NewMessage(item, Attached(files=tuple(files)))
+
+
+async def _file(call: Call, id: str) -> FileContent:
+    try:
+        return await call.store.uploaded_files.content(id)
+    except errors.FileNotFound:
+        raise refusals.no_file(id) from None
+
+
+def _named(item: MessageItem) -> list[str]:
+    """The ids of the files that a message names."""
+    images = [part["image_file"]["file_id"] for part in item["content"] if "image_file" in part]
+    return [*images, *(attachment["file_id"] for attachment in item.get("attachments", ()))]
+
+
+def all_attached(messages: Sequence[NewMessage]) -> Attached:
+    """The files of all of them."""
+    files = [file for one in messages for file in one.attached.files]
+    return Attached(files=tuple(files)) if files else NOTHING

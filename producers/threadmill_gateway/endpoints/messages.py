@@ -10,7 +10,7 @@ from threadmill_gateway.answers.responses import answer, page
 from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
 from threadmill_gateway.bodies.query import MessageQuery
 from threadmill_gateway.endpoints.call import Call
-from threadmill_gateway.endpoints.items import message_item
+from threadmill_gateway.endpoints.items import new_messages
 from threadmill_gateway.endpoints.known_ids import known_cursor, known_message
 from threadmill_gateway.objects import messages as objects
 from threadmill_shared import errors
@@ -22,9 +22,12 @@ async def create_message(request: Request) -> Response:
     call = Call(request)
     body = await call.body(MessageBody)
     thread_id, record = await call.thread()
-    id, item = message_item(body, call.gateway.settings)
+    [message] = await new_messages(call, [body])
+    item = message.item
     try:
-        at = await call.store.threads.add(record.id, [(id, item)], create=False)
+        at = await call.store.threads.add(
+            record.id, [(item["id"], item)], create=False, attached=message.attached
+        )
     except errors.ThreadLocked as error:
         raise refusals.thread_takes_no_messages(thread_id, error.run_id) from None
     return answer(objects.message(Message.read(record.id, item, at), thread_id))

@@ -11,7 +11,7 @@ from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints.call import Call
 from threadmill_gateway.endpoints.definitions import resources_of
 from threadmill_gateway.endpoints.extensions import new_thread
-from threadmill_gateway.endpoints.items import message_items
+from threadmill_gateway.endpoints.items import all_attached, new_messages
 from threadmill_gateway.objects import threads as objects
 from threadmill_shared import errors
 
@@ -22,10 +22,12 @@ async def create_thread(request: Request) -> Response:
     body = await call.body(ThreadBody)
     key = None if body.threadmill is None else body.threadmill.key
     new, resources = new_thread(call, key, body.metadata), resources_of(body.tool_resources)
+    messages = await new_messages(call, body.messages)
     created_at = await call.store.threads.add(
         new.id,
-        message_items(body.messages or (), call.gateway.settings),
+        [(one.item["id"], one.item) for one in messages],
         create=True,
+        attached=all_attached(messages),
         metadata=new.metadata,
         tool_resources=resources,
         key=key,

@@ -8,6 +8,7 @@ earlier one, as the outputs that a client has submitted are. And it takes a stre
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from threadmill_shared.events.decoder import DONE, Event
 
@@ -15,6 +16,20 @@ _STEP_CREATED = "thread.run.step.created"
 _STEP_DELTA = "thread.run.step.delta"
 _PARKED = "thread.run.requires_action"
 _OWN = "threadmill."
+
+
+def _for_outputs(event: Event) -> Event | None:
+    """That a run waits for outputs; None: it waits for decisions only, which others make."""
+    action = event.data["required_action"]["submit_tool_outputs"]
+    calls = [
+        {name: call[name] for name in call if name != "waits_for"}
+        for call in action["tool_calls"]
+        if call.get("waits_for") != "approval"
+    ]
+    if not calls:
+        return None
+    required = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+    return replace(event, data=event.data | {"required_action": required})
 
 
 class EventFilter:
@@ -42,9 +57,10 @@ class EventFilter:
         for event in events:
             if self.is_over:
                 return
-            if self._has(event):
-                yield event
-            self.is_over = event.event in (DONE, _PARKED)
+            found = _for_outputs(event) if event.event == _PARKED else event
+            if found is not None and self._has(found):
+                yield found
+            self.is_over = found is not None and found.event in (DONE, _PARKED)
 
     def _has(self, event: Event) -> bool:
         if event.event == _STEP_CREATED:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from threadmill_gateway.streams.event_filter import EventFilter
 from threadmill_shared.events.decoder import Event
 
 
 def events(*names: str, step: str = "step_1") -> list[Event]:
-    return [Event(at, name, {"id": step}) for at, name in enumerate(names, 1)]
+    return [
+        Event(at, name, {"id": step, **(waiting("output") if name == PARKED else {})})
+        for at, name in enumerate(names, 1)
+    ]
+
+
+PARKED = "thread.run.requires_action"
+
+
+def waiting(*kinds: str) -> dict[str, Any]:
+    calls = [{"id": f"call_{at}", "waits_for": kind} for at, kind in enumerate(kinds)]
+    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
+    return {"required_action": action}
 
 
 def names_of(found: list[Event], event_filter: EventFilter | None = None) -> list[str]:
@@ -42,6 +56,22 @@ def test_the_stream_is_over_when_the_run_is() -> None:
     event_filter = EventFilter()
     assert names_of(events("thread.run.completed", "done"), event_filter)[-1] == "done"
     assert event_filter.is_over
+
+
+def test_calls_that_wait_for_a_decision_are_not_the_clients() -> None:
+    event_filter = EventFilter()
+    mixed = [Event(1, PARKED, waiting("output", "approval"))]
+    [event] = event_filter.of(mixed)
+    calls = event.data["required_action"]["submit_tool_outputs"]["tool_calls"]
+    assert calls == [{"id": "call_0"}]
+    assert event_filter.is_over
+
+
+def test_a_run_that_waits_for_decisions_only_goes_on() -> None:
+    event_filter = EventFilter()
+    found = [Event(1, PARKED, waiting("approval")), *events("thread.run.queued")]
+    assert names_of(found, event_filter) == ["thread.run.queued"]
+    assert not event_filter.is_over
 
 
 def found_names(found: list[Event]) -> list[str]:
