@@ -1,4 +1,4 @@
-# One image for workers and for Flower; docker-compose.yml says which of them a container is.
+# One image for workers, gateways and Flower; docker-compose.yml says which of them a container is.
 FROM python:3.13-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -7,7 +7,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY . /src
 WORKDIR /src
 RUN grep -oE '^[A-Za-z0-9._-]+==[^ ;]+' requirements-dev.txt > constraints.txt \
-    && pip install --no-cache-dir --constraint constraints.txt ".[worker,flower]"
+    && pip install --no-cache-dir --constraint constraints.txt ".[worker,flower,gateway]"
 
 RUN useradd --create-home --uid 10001 threadmill
 USER threadmill

@@ -185,7 +185,10 @@ class Settings(BaseModel):
         return celery_settings(self.broker_url.get_secret_value(), BROKER)
 
 
-_OF_OTHERS = {"THREADMILL_MODULES", "THREADMILL_QUEUES", "THREADMILL_APP"}
+_OF_OTHERS = {
+    *("THREADMILL_MODULES", "THREADMILL_QUEUES", "THREADMILL_APP"),
+    *("THREADMILL_GATEWAY_HOST", "THREADMILL_GATEWAY_PORT"),
+}
 """Read by the commands, the Procfile and the compose file."""
 
 

@@ -32,6 +32,7 @@ from threadmill_shared.settings import Settings
 
 BIN = Path(sys.executable).parent
 MARK = "zebra-7f3a-said-by-a-user"
+KEY = "the-gateways-key"
 RUN_ID = "run_3f" + "0123456789" * 3
 
 Environment = dict[str, str]
@@ -45,6 +46,7 @@ def given(**more: str) -> Environment:
     return {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "FLOWER_BASIC_AUTH": CREDENTIAL,
+        "THREADMILL_API_KEY": KEY,
         **more,
     }
 
@@ -145,7 +147,10 @@ def operated(redis_port: int, **more: str) -> Environment:
         **environment,
         **environment_of("worker", environment),
         **environment_of("flower", environment),
+        **environment_of("gateway", environment),
         "THREADMILL_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "THREADMILL_GATEWAY_HOST": "127.0.0.1",
+        "THREADMILL_GATEWAY_PORT": str(free_port()),
         "FLOWER_ADDRESS": "127.0.0.1",
         "FLOWER_PORT": str(free_port()),
     }
@@ -185,17 +190,18 @@ def test_docker_compose_accepts_the_file_and_reads_it_as_we_do() -> None:
     assert answer.returncode == 0, answer.stderr
     read = yaml.safe_load(answer.stdout)["services"]
     ours = compose(given())
-    assert set(read) == set(ours) == {"redis", "worker", "flower"}
-    for name in ("redis", "flower"):
+    assert set(read) == set(ours) == {"redis", "worker", "flower", "gateway"}
+    for name in ("redis", "flower", "gateway"):
         command = read[name]["command"]  # Compose 2 shows it as a list
         words = command if isinstance(command, list) else shlex.split(command)
         assert words == shlex.split(ours[name]["command"])
 
 
-def test_docker_compose_asks_for_flowers_password() -> None:
-    answer = docker_compose({"PATH": os.environ["PATH"]})
+@pytest.mark.parametrize("name", ["FLOWER_BASIC_AUTH", "THREADMILL_API_KEY"])
+def test_docker_compose_asks_for_flowers_password_and_the_gateways_key(name: str) -> None:
+    answer = docker_compose({key: value for key, value in given().items() if key != name})
     assert answer.returncode != 0
-    assert "FLOWER_BASIC_AUTH" in answer.stderr
+    assert name in answer.stderr
     with pytest.raises(LookupError, match="USER:PASSWORD"):
         compose({})
 
@@ -214,15 +220,19 @@ def test_workers_can_be_scaled_and_are_given_the_time_to_drain() -> None:
 def test_every_setting_reaches_the_worker() -> None:
     settings = {f"THREADMILL_{name.upper()}" for name in Settings.model_fields}
     elsewhere = {"THREADMILL_BROKER_URL", "THREADMILL_EMBEDDED"}
-    assert settings - elsewhere == {
-        name for name in compose(given())["worker"]["environment"] if name.startswith("THREADMILL_")
+    of_gateways = {name for name in settings if name.startswith("THREADMILL_GATEWAY_")}
+    of_gateways.add("THREADMILL_API_KEY")
+    services = compose(given())
+    assert settings - elsewhere - of_gateways == {
+        name for name in services["worker"]["environment"] if name.startswith("THREADMILL_")
     }
+    assert of_gateways <= set(services["gateway"]["environment"])
 
 
 def test_both_files_start_the_same_processes() -> None:
     processes = parse_procfile((ROOT / "Procfile").read_text()).processes
     services = compose(given(THREADMILL_MODULES="$THREADMILL_MODULES"))
-    assert processes == {name: services[name]["command"] for name in ("worker", "flower")}
+    assert processes == {name: services[name]["command"] for name in processes}
 
 
 def test_redis_keeps_an_append_only_file_and_evicts_nothing(redis_port: int) -> None:
@@ -374,6 +384,7 @@ def test_a_say_goes_through_what_the_procfile_starts_and_flower_shows_its_id(
         with running(honcho(), tmp_path, environment) as log:
             wait_until(lambda: is_healthy("worker", environment), "a healthy worker", 30)
             wait_until(lambda: is_healthy("flower", environment), "a healthy Flower", 30)
+            wait_until(lambda: is_healthy("gateway", environment), "a healthy gateway", 30)
             wait_until(flower.workers, "the worker in Flower", 30)
             run = said(tmp_path, environment)
             wait_until(lambda: run["id"] in str(flower.tasks()), "the run's task in Flower", 30)

@@ -23,11 +23,12 @@ START_SECONDS = 30.0
 
 
 @click.command()
-@click.argument("modules", metavar="[MODULE]...", nargs=-1, envvar="THREADMILL_MODULES")
+@click.argument("modules", metavar="[MODULE]...", nargs=-1)
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
+    envvar="THREADMILL_GATEWAY_HOST",
     metavar="HOST",
     help="The address to listen on; others than this machine's own need THREADMILL_API_KEY.",
 )
@@ -35,6 +36,7 @@ START_SECONDS = 30.0
     "--port",
     default=8000,
     show_default=True,
+    envvar="THREADMILL_GATEWAY_PORT",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
     help="The port to listen on; 0 is any free one.",
