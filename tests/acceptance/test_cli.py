@@ -205,7 +205,7 @@ def test_help_lists_every_command_and_is_quick(shell: Shell) -> None:
         before = children_seconds()
         answer = shell.run("--help")
         spent.append(children_seconds() - before)
-    commands = ["worker", "dev", "doctor", "demo", "say", "chat"]
+    commands = ["worker", "dev", "serve", "doctor", "demo", "say", "chat"]
     commands += [
         "status",
         "show",

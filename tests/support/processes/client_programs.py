@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ class Client:
     @property
     def major(self) -> int:
         return int(self.version.partition(".")[0])
+
+
+def _trusting() -> dict[str, str]:
+    """An environment in which Node trusts the system's CAs; by itself it brings its own."""
+    cas = ssl.get_default_verify_paths().cafile
+    return {**({"NODE_EXTRA_CA_CERTS": cas} if cas else {}), **os.environ}
 
 
 class ClientProgram:
@@ -73,6 +80,7 @@ class ClientProgram:
         folder.mkdir()
         (folder / "package.json").write_text("{}")
         wanted = f"openai@{self._client.version}"
-        assert npm(["install", "--silent", "--prefix", str(folder), wanted]) == 0
+        install = ["install", "--silent", "--prefix", str(folder), "--fetch-timeout=30000", wanted]
+        assert npm(install, env=_trusting(), timeout=_SECONDS) == 0
         shutil.copy(PROGRAMS / "assistants.mjs", folder)
         return [str(Path(NODE_FOLDER) / "bin/node"), str(folder / "assistants.mjs")]
