@@ -105,6 +105,7 @@ CALLS = [
     ApiCall("GET", _THREAD, threads.get_thread, shapes.Thread),
     ApiCall("GET", _MESSAGE, messages.get_message, shapes.Message),
     ApiCall("POST", _MESSAGE, messages.change_message, shapes.Message, MetadataChanges),
+    ApiCall("DELETE", _MESSAGE, messages.delete_message, shapes.Deleted),
     ApiCall("POST", _THREAD, threads.change_thread, shapes.Thread, ThreadChanges),
     ApiCall("DELETE", _THREAD, threads.delete_thread, shapes.Deleted),
     ApiCall("POST", "/assistants", assistants.create_assistant, shapes.Assistant, AssistantBody),

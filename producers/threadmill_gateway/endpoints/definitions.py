@@ -56,7 +56,7 @@ def with_changes(body: AssistantChanges, definition: Definition) -> Definition:
     if "tools" not in given and "tool_resources" in given:
         fields["tools"] = definition.tools
         resources = resources_of(body.tool_resources)
-        fields["hosted"] = with_resources(definition.hosted, resources, replaces=True)
+        fields["hosted"] = with_resources(definition.hosted, resources)
     return Definition.model_validate(definition.model_dump() | fields)
 
 
@@ -80,14 +80,14 @@ def hosted(tools: Sequence[Tool], resources: dict[str, Any]) -> tuple[HostedTool
 
 
 def with_resources(
-    tools: Sequence[HostedTool], resources: dict[str, Any], *, replaces: bool
+    tools: Sequence[HostedTool], resources: dict[str, Any]
 ) -> tuple[HostedTool, ...]:
-    """The tools with what they may use, in place of or besides what they name already.
+    """The tools with what they may use, in place of what they name already.
 
     Raises:
         BadTool: the resources are not valid.
     """
-    return hosted_tools([_without_ids(tool) for tool in tools] if replaces else tools, resources)
+    return hosted_tools([_without_ids(tool) for tool in tools], resources)
 
 
 def _still_used(definition: Definition, tools: Sequence[Tool]) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.bodies.messages import MessageBody
 from threadmill_gateway.endpoints.call import Call
-from threadmill_shared import errors, ids
+from threadmill_shared import errors
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.files import FileContent
-from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import NewMessage
 from threadmill_shared.records.new_messages import read_new_messages
+from threadmill_shared.store.message_files import with_files
 
 
 async def new_messages(call: Call, bodies: Sequence[MessageBody] | None) -> tuple[NewMessage, ...]:
@@ -30,20 +30,7 @@ async def new_messages(call: Call, bodies: Sequence[MessageBody] | None) -> tupl
         for attachment in one.get("attachments", ()):
             attachment.setdefault("tools", [])
     read = read_new_messages(given, max_bytes=call.gateway.settings.max_message_bytes)
-    return tuple(await asyncio.gather(*(_with_files(call, one) for one in read)))
-
-
-async def _with_files(call: Call, message: NewMessage) -> NewMessage:
-    uploaded = [id for id in _named(message.item) if ids.is_uploaded_file_id(id)]
-    if not uploaded:
-        return message
-    files = await asyncio.gather(*(_file(call, id) for id in dict.fromkeys(uploaded)))
-    known = {file.id: file for file in files}
-    item = message.item
-    for attachment in item.get("attachments", ()):
-        if file := known.get(attachment["file_id"]):
-            attachment |= {"filename": file.name, "bytes": len(file.content)}
-    return NewMessage(item, Attached(files=tuple(files)))
+    return tuple(await with_files(read, partial(_file, call)))
 
 
 async def _file(call: Call, id: str) -> FileContent:
@@ -51,12 +38,6 @@ async def _file(call: Call, id: str) -> FileContent:
         return await call.store.uploaded_files.content(id)
     except errors.FileNotFound:
         raise refusals.no_file(id) from None
-
-
-def _named(item: MessageItem) -> list[str]:
-    """The ids of the files that a message names."""
-    images = [part["image_file"]["file_id"] for part in item["content"] if "image_file" in part]
-    return [*images, *(attachment["file_id"] for attachment in item.get("attachments", ()))]
 
 
 def all_attached(messages: Sequence[NewMessage]) -> Attached:

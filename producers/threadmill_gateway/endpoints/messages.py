@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
-from threadmill_gateway.answers.responses import answer, page
+from threadmill_gateway.answers.responses import answer, deleted, page
 from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
 from threadmill_gateway.bodies.query import MessageQuery
 from threadmill_gateway.endpoints.call import Call
@@ -55,6 +55,19 @@ async def change_message(request: Request) -> Response:
             await threads.set_message_metadata(record.id, message_id, body.metadata)
         found = await threads.message(record.id, message_id)
     return answer(objects.message(found, thread_id))
+
+
+async def delete_message(request: Request) -> Response:
+    """Delete a message of a thread that no run holds."""
+    call = Call(request)
+    message_id = call.path("message_id", "msg")
+    thread_id, record = await call.thread()
+    try:
+        with known_message(message_id):
+            await call.store.threads.delete_message(record.id, message_id)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_is_in_use(thread_id, error.run_id, "messages of") from None
+    return answer(deleted(message_id, "thread.message"))
 
 
 async def list_messages(request: Request) -> Response:

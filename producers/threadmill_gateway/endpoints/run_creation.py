@@ -38,7 +38,7 @@ async def create_run(request: Request) -> Response | StreamResponse:
     body = await call.body(RunBody)
     thread_id, thread = await call.thread()
     wanted = RunRequest(
-        definition=await _definition(call, body, thread.tool_resources),
+        definition=await _definition(call, body),
         message=None,
         names_model=body.model is not None,
         thread=ThreadRef(thread.id, create=False),
@@ -68,7 +68,7 @@ async def create_thread_and_run(request: Request) -> Response | StreamResponse:
     resources = resources_of(made.tool_resources)
     thread = new_thread(call, key, made.metadata, resources)
     wanted = RunRequest(
-        definition=await _definition(call, body, resources, body.tool_resources),
+        definition=await _definition(call, body, body.tool_resources),
         message=None,
         names_model=body.model is not None,
         thread=thread,
@@ -93,12 +93,9 @@ async def create_thread_and_run(request: Request) -> Response | StreamResponse:
 
 
 async def _definition(
-    call: Call,
-    body: RunOptions,
-    of_thread: dict[str, Any],
-    of_run: ToolResources | None = None,
+    call: Call, body: RunOptions, of_run: ToolResources | None = None
 ) -> Definition:
-    """The assistant as this run uses it.
+    """The assistant as this run uses it; what its thread has for tools, the worker adds.
 
     Raises:
         ApiError: there is no such assistant.
@@ -110,11 +107,9 @@ async def _definition(
         changed["model"] = body.model
     if body.tools is not None:
         changed |= {"tools": functions(body.tools), "hosted": hosted(body.tools, {})}
-    tools = changed.get("hosted", definition.hosted)
     if of_run is not None:
-        changed["hosted"] = with_resources(tools, resources_of(of_run), replaces=True)
-    elif of_thread:
-        changed["hosted"] = with_resources(tools, of_thread, replaces=False)
+        tools = changed.get("hosted", definition.hosted)
+        changed["hosted"] = with_resources(tools, resources_of(of_run))
     return definition.model_copy(update=changed) if changed else definition
 
 

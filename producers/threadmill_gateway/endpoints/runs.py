@@ -80,6 +80,8 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
         raise refusals.outputs_do_not_fit(error.expected, error.given) from None
     except errors.NotWaiting as error:
         raise refusals.run_takes_no_outputs(error.status) from None
+    except (errors.OutputMismatch, errors.CallTaken):  # somebody else has answered, or does
+        raise refusals.run_takes_no_outputs(record.status) from None
     if body.stream:
         return await stream_run(call, record.id, thread_id, after=record.events)
     return await run_answer(call, record.id, thread_id)

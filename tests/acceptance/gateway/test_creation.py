@@ -7,6 +7,8 @@ import pytest
 from tests.acceptance.gateway.conftest import Served
 from tests.acceptance.gateway.test_runs import ADD, outputs_of, thread_saying
 
+from threadmill import Thread
+
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 
 PNG = bytes.fromhex(
@@ -67,7 +69,7 @@ def test_nothing_is_created_if_the_assistant_is_not_there(client: openai.OpenAI)
             assistant_id="asst_none", extra_body={"threadmill": {"key": "never"}}
         )
     with pytest.raises(openai.NotFoundError):
-        client.beta.threads.retrieve("never")  # no thread has got the key
+        client.beta.threads.retrieve(Thread(key="never").id)
 
 
 def test_messages_come_with_a_run_or_not_at_all(client: openai.OpenAI, assistant_id: str) -> None:

@@ -78,8 +78,11 @@ def test_a_message_is_read_and_its_metadata_changed(client: openai.OpenAI) -> No
     changed = threads.messages.update(created.id, thread_id=thread.id, metadata={"a": "b"})
     assert changed == created.model_copy(update={"metadata": {"a": "b"}})
     assert threads.messages.list(thread.id).data == [changed]
-    with pytest.raises(openai.NotFoundError, match="No message found with id 'msg_none'"):
-        threads.messages.retrieve("msg_none", thread_id=thread.id)
+    assert threads.messages.delete(created.id, thread_id=thread.id).deleted
+    assert threads.messages.list(thread.id).data == []
+    for ask in (threads.messages.retrieve, threads.messages.delete):
+        with pytest.raises(openai.NotFoundError, match="No message found with id 'msg_none'"):
+            ask("msg_none", thread_id=thread.id)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
