@@ -217,6 +217,8 @@ class ParkedRuns:
             given = [id for id, _ in outputs]
             if len({*given}) < len(given):
                 raise _wrong_outputs(run_id, parked, given)
+            if whole and not given:  # the script compares nothing then
+                raise _nothing_given(run_id, parked)
             call = self._submission_of_all(parked, run_id, outputs, whole=whole)
             reply = await self._runner.run(call)
             if reply[0] in ("ok", "again"):
@@ -435,6 +437,12 @@ def _wrong_outputs(run_id: str, parked: _Parked, given: list[str]) -> errors.Wro
         expected=[call.id for call in parked.calls() if call.waits_for == "output"],
         given=given,
     )
+
+
+def _nothing_given(run_id: str, parked: _Parked) -> errors.ThreadmillError:
+    if parked.status is Status.REQUIRES_ACTION:
+        return _wrong_outputs(run_id, parked, [])
+    return _refusal("idle", run_id, "any call", parked)
 
 
 def _waiting(parked: _Parked) -> str:

@@ -100,6 +100,7 @@ async def test_too_few_foreign_and_double_outputs_are_refused_with_what_is_waite
     run_id = await park(scene)
 
     for given in (
+        [],
         ["call_1"],
         [*CALLS, "call_4"],
         ["call_1", "call_2", "call_4"],
@@ -195,11 +196,12 @@ async def test_a_run_in_another_status_takes_none_and_the_error_names_it(
     if status is Status.CANCELLED:
         await scene.store.runs.cancel(run_id)
 
-    with pytest.raises(errors.NotWaiting) as error:
-        await submit(scene, run_id, outputs("call_1"))
+    for given in (outputs("call_1"), []):
+        with pytest.raises(errors.NotWaiting) as error:
+            await submit(scene, run_id, given)
 
-    assert error.value.status == status
-    assert not isinstance(error.value, errors.WrongOutputs)
+        assert error.value.status == status
+        assert not isinstance(error.value, errors.WrongOutputs)
 
 
 async def test_an_unknown_run_is_not_found(scene: Scene) -> None:
