@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from threadmill import Assistant, Run, Thread
+from threadmill import Assistant, File, Run, Thread
 
-CLASSES: list[type] = [Assistant, Thread, Run]
+CLASSES: list[type] = [Assistant, Thread, Run, File]
 FREE_OF_IO = {
     *("definition", "functions", "get_tools", "get_instructions", "clear_default_thread"),
     *("pre_run_hook", "post_run_hook"),  # hooks are the user's

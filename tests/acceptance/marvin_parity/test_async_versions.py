@@ -7,7 +7,8 @@ from tests.support.async_versions import assert_same_signature, pairs
 
 SCRIPT = """
     import asyncio
-    from threadmill import Assistant, CodeInterpreter, Run, Thread, tool
+    from pathlib import Path
+    from threadmill import Assistant, CodeInterpreter, File, Run, Thread, tool
 
     SPEC = {"type": "function", "function": {"name": "outside", "parameters": {}}}
 
@@ -41,7 +42,12 @@ SCRIPT = """
         thread = await Thread(metadata={"a": "b"}).create_async(["Hello!"])
         assert (await Thread(id=thread.id).refresh_async()).metadata == {"a": "b"}
         await thread.add_async("How are you?")
-        assert len(await thread.get_messages_async()) == 2
+        first, second = await thread.get_messages_async()
+        assert (await thread.save_message_async(first.id, {"c": "d"})).metadata == {"c": "d"}
+        assert (await thread.get_message_async(first.id)).metadata == {"c": "d"}
+        await thread.delete_message_async(second.id)
+        thread.metadata = {"e": "f"}
+        await thread.save_async()
         await thread.run_async(ai)
         await (await thread.enqueue_async(ai)).wait_async()
         assert len(await thread.runs_async()) == 2
@@ -72,8 +78,17 @@ SCRIPT = """
         [image] = await run.download_async()
         assert image.name == "sine.png"
 
+    async def files():
+        Path("note.txt").write_text("x")
+        file = await File.upload_async("note.txt")
+        assert (await File.load_async(file.id)).filename == "note.txt"
+        assert await file.content_async() == b"x"
+        assert (await file.download_async(".")).name
+        assert file.id in [found.id for found in await File.list_async()]
+        await file.delete_async()
+
     async def main():
-        await asyncio.gather(assistants(), threads(), runs())
+        await asyncio.gather(assistants(), threads(), runs(), files())
 
     asyncio.run(main())
 """
