@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.processes.worker import Workers
 
-from threadmill import Assistant, CodeInterpreter, Job, Run, Thread, errors
+from threadmill import Assistant, CodeInterpreter, File, Job, Run, Thread, errors
 from threadmill.client.client import Client
 from threadmill.runs import many
 from threadmill.testing import StandIn
@@ -219,13 +219,27 @@ def test_too_many_jobs_and_too_large_files_are_refused(
     assert len(ai.enqueue_many([{"message": "a", "image_files": [one]}] * 3)) == 3
     with pytest.raises(errors.TooLarge, match="files of all jobs"):
         ai.enqueue_many([{"message": "a", "image_files": [path]} for path in (one, two)])
+    uploaded = [File.upload(path, purpose="vision").id for path in (one, two)]
+    assert len(ai.enqueue_many([showing(uploaded[0])] * 3)) == 3
+    with pytest.raises(errors.TooLarge, match="files of all jobs"):
+        ai.enqueue_many(map(showing, uploaded))
+
+
+def showing(file_id: str) -> Job:
+    """A job with another message before its own, which shows an image."""
+    image = {"type": "image_file", "image_file": {"file_id": file_id}}
+    return {"message": "a", "additional_messages": [{"role": "user", "content": [image]}]}
 
 
 def test_too_long_texts_are_refused(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "MOST_CHARACTERS", 100)
     ai = Assistant(name="plain", instructions="x" * 60)
     assert len(ai.enqueue_many(["a"] * 30)) == 30
-    long: list[str | Job] = ["b" * 41, {"message": "b", "context": {"c": "d" * 41}}]
+    long: list[str | Job] = [
+        "b" * 41,
+        {"message": "b", "context": {"c": "d" * 41}},
+        {"message": "b", "additional_messages": [{"role": "user", "content": "d" * 41}]},
+    ]
     for job in long:
         with pytest.raises(errors.TooLarge, match="more than 100 characters"):
             ai.enqueue_many([job])

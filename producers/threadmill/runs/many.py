@@ -21,7 +21,7 @@ from threadmill_shared import errors
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import EnqueueCommand
 from threadmill_shared.records.files import FileContent
-from threadmill_shared.run_request import enqueue_command
+from threadmill_shared.run_request import RunRequest, enqueue_command
 from threadmill_shared.tools import Tool
 
 MOST_JOBS = 10_000
@@ -91,7 +91,7 @@ async def _prepare_all(
             message, thread = options.pop("message", None), options.pop("thread", None)
             check_message_given(message)
             run = await prepare_run(assistant, message, thread, RequestOptions.of(**options))
-            request = replace(run.request, attached=files.shared(run.request.attached))
+            request = files.shared_by(run.request)
             command = texts.kept(ancestry.adopt(enqueue_command(request, client.settings)))
             prepared.append(_Prepared(run, command))
     return prepared
@@ -147,6 +147,7 @@ class _Texts:
         """
         context = to_json(command.context) if command.context else b""
         self._size += len(command.message or "") + len(context)
+        self._size += sum(len(to_json(one.item)) for one in command.additional)
         if id(command.request) not in self._snapshots:  # it is kept, and its id with it
             self._snapshots.add(id(command.request))
             self._size += len(command.request.instructions)
@@ -165,12 +166,19 @@ class _Files:
         self._known: dict[str, FileContent] = {}
         self._size = 0
 
-    def shared(self, attached: Attached) -> Attached:
+    def shared_by(self, request: RunRequest) -> RunRequest:
         """The same, with files that others have, too.
 
         Raises:
             TooLarge: all files together are too large.
         """
+        additional = [
+            replace(one, attached=self._shared_all(one.attached)) for one in request.additional
+        ]
+        attached = self._shared_all(request.attached)
+        return replace(request, attached=attached, additional=tuple(additional))
+
+    def _shared_all(self, attached: Attached) -> Attached:
         if not attached.files:
             return attached
         return replace(attached, files=tuple(map(self._shared, attached.files)))
