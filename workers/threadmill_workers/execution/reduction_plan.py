@@ -127,7 +127,9 @@ class ReductionPlan:
         return max(0, min(passed_over, count - 2))  # the last one leaves nothing
 
     def _untried(self, options: Iterable[LeftOut]) -> list[LeftOut]:
-        return [one for one in options if one not in self._refused]
+        """Those with which something else is sent: different spans may have the same items."""
+        refused = [one.apply(self._items, self._positions) for one in self._refused]
+        return [one for one in options if one.apply(self._items, self._positions) not in refused]
 
     def skip(self) -> None:
         """Drop what was chosen: its request would be one that was sent before."""
