@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,14 @@ class Served:
 
     gateway: GatewayProcess
     fleet: Lasting
+    clients: ExitStack
+    """Closes the clients that were made."""
 
     def client(self, **options: Any) -> openai.OpenAI:
         """OpenAI's client; it repeats nothing, and refuses what is not of its types."""
-        return openai.OpenAI(**(self._settings() | options))
+        made = openai.OpenAI(**(self._settings() | options))
+        self.clients.callback(made.close)
+        return made
 
     def async_client(self, **options: Any) -> openai.AsyncOpenAI:
         """The same for coroutines."""
@@ -47,5 +52,5 @@ def api(request: pytest.FixtureRequest) -> str:
 def served(lasting: Lasting, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Two workers and a gateway."""
     lasting.workers.start("toolbox", 2)
-    with Gateways(tmp_path_factory.mktemp("gateways")) as gateways:
-        yield Served(gateways.start(), lasting)
+    with Gateways(tmp_path_factory.mktemp("gateways")) as gateways, ExitStack() as clients:
+        yield Served(gateways.start(), lasting, clients)

@@ -110,6 +110,7 @@ def test_azures_client_finds_the_same(served: Served, client: openai.OpenAI) -> 
     azure = openai.AzureOpenAI(
         azure_endpoint=served.gateway.url, api_version="2024-05-01-preview", api_key="none"
     )
+    served.clients.callback(azure.close)
     assistant = azure.beta.assistants.create(model="my-deployment")
     thread_id = thread_saying(client, "tokens=3")
     with azure.beta.threads.runs.stream(thread_id=thread_id, assistant_id=assistant.id) as stream:

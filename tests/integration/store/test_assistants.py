@@ -46,7 +46,7 @@ ADA = Definition(
 )
 
 
-AROUND_NOW: Any = pytest.approx(time.time(), abs=600)
+AROUND_NOW: Any = pytest.approx(time.time(), abs=86_400)
 
 
 def name_indexes(scene: Scene) -> tuple[str, str]:

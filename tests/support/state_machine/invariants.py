@@ -68,7 +68,9 @@ def _misplaced(contents: Contents, runs: Mapping[str, Mapping[str, str]]) -> Ite
             yield f"{run_id} is {run['status']} and stands in {places[run_id]} places"
     for _, _, stored in contents.of_kind("unreported"):
         for run_id in stored.value:
-            if run_id in runs and (runs[run_id]["status"] not in TERMINAL or runs[run_id]["token"]):
+            if run_id in runs and (
+                runs[run_id]["status"] not in TERMINAL or runs[run_id].get("token")
+            ):
                 yield f"{run_id} is unreported, and is {runs[run_id]['status']}"
 
 
@@ -167,8 +169,8 @@ def _found_run(
     steps = contents.hash(f"{bucket}steps:{run_id}")
     return (
         (
-            *(run["thread_id"], run["status"], run["token"]),
-            *(int(run["serial"]), int(run["attempts"]), run.get("holder", "")),
+            *(run["thread_id"], run["status"], run.get("token", "")),
+            *(int(run.get("serial", 0)), int(run["attempts"]), run.get("holder", "")),
             run.get("metadata", ""),
         ),
         [word for entry in events for word in entry_words(entry["e"])],
