@@ -23,9 +23,15 @@ class RunExtension(Body):
 
     when_busy: WhenBusy | None = None
     """What happens if the thread has an active run; `reject` if it is not given."""
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     context: dict[str, Any] | None = None
     """For tools and templates; refused unless THREADMILL_GATEWAY_CONTEXT is set."""
+
+
+class RunOfThreadExtension(RunExtension):
+    """For a new run of a thread that exists."""
+
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """A second run with this key and the same content is the first one."""
 
 
 class ThreadAndRunExtension(RunExtension):

@@ -7,7 +7,12 @@ from typing import Any
 
 from threadmill_gateway.bodies.assistants import AssistantChanges
 from threadmill_gateway.bodies.tools import Tool, ToolResources
-from threadmill_shared.hosted_tools import HostedTool, hosted_tools, tool_resources
+from threadmill_shared.hosted_tools import (
+    HostedTool,
+    checked_resources,
+    hosted_tools,
+    tool_resources,
+)
 from threadmill_shared.instructions.plain_text import PlainText, stored_instructions
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.tools import ToolSpec, external_spec
@@ -108,5 +113,11 @@ def _without_ids(tool: HostedTool) -> HostedTool:
 
 
 def resources_of(given: ToolResources | None) -> dict[str, Any]:
-    """What hosted tools may use, as it is stored."""
-    return {} if given is None else given.model_dump(exclude_none=True)
+    """What hosted tools may use, as it is stored.
+
+    Raises:
+        BadTool: it asks for vector stores to be made, which is the provider's business.
+    """
+    found = {} if given is None else given.model_dump(exclude_none=True)
+    checked_resources(found)
+    return found

@@ -43,6 +43,7 @@ async def create_run(request: Request) -> Response | StreamResponse:
         names_model=body.model is not None,
         thread=ThreadRef(thread.id, create=False),
         when_busy=when_busy_of(call, body.threadmill),
+        idempotency_key=None if body.threadmill is None else body.threadmill.idempotency_key,
         context=context_of(call, body.threadmill),
         instructions=body.instructions,
         additional_instructions=body.additional_instructions,

@@ -64,6 +64,21 @@ def test_a_run_waits_for_the_active_one_if_the_client_says_so(
         )
 
 
+def test_a_run_with_an_idempotency_key_is_created_once(client: openai.OpenAI) -> None:
+    assistant = client.beta.assistants.create(model="gpt-5.4-mini")
+    where = {"thread_id": thread_saying(client, "hello"), "assistant_id": assistant.id}
+    said = {"extra_body": {"threadmill": {"idempotency_key": "once"}}}
+    first = client.beta.threads.runs.create(**where, **said)  # type: ignore[arg-type]
+    assert client.beta.threads.runs.create(**where, **said).id == first.id  # type: ignore[arg-type]
+    with pytest.raises(openai.UnprocessableEntityError):
+        client.beta.threads.runs.create(**where, **said, instructions="x")  # type: ignore[arg-type]
+
+
+def test_vector_stores_cannot_be_made_with_a_thread(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="tool_resources"):
+        client.beta.threads.create(tool_resources={"file_search": {"vector_stores": [{}]}})
+
+
 def test_a_thread_with_a_key_is_the_same_thread_for_all(client: openai.OpenAI) -> None:
     made = client.beta.threads.create(
         metadata={"a": "b"}, extra_body={"threadmill": {"key": "customer-1"}}
