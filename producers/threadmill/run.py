@@ -14,6 +14,7 @@ from threadmill.client.client import NewRun, RunView
 from threadmill.client.current import current_client
 from threadmill.client.operations import awaitable, blocking, drive, drive_async
 from threadmill_shared import errors, ids, records
+from threadmill_shared.events.public import public_events
 from threadmill_shared.records.page import Page
 from threadmill_shared.records.run import RunRecord, Status
 
@@ -321,8 +322,13 @@ class Run:
     download = blocking(_download)
     download_async = awaitable(_download)
 
-    def events(self, after: int = 0) -> Iterator[threadmill.Event]:
+    def events(self, after: int = 0, *, public: bool = False) -> Iterator[threadmill.Event]:
         """The run's events after number `after`, as they arrive; the last one is `done`.
+
+        Args:
+            after: number of the last event that is known.
+            public: only what a browser may see: the assistant's texts, statuses, types of steps,
+                names of tools and counts of tokens. The numbers stay, so they have gaps.
 
         Raises:
             RunLost: the run's keys are gone.
@@ -333,17 +339,19 @@ class Run:
         stream = runs.event_stream.EventStream(current_client(), self.id, after)
         try:
             while (events := drive(stream.next())) is not None:
-                yield from events
+                yield from public_events(events) if public else events
         finally:
             drive(stream.close())
 
-    async def events_async(self, after: int = 0) -> AsyncIterator[threadmill.Event]:
+    async def events_async(
+        self, after: int = 0, *, public: bool = False
+    ) -> AsyncIterator[threadmill.Event]:
         """Async version of `events`."""
         runs.checks.check_after(after)
         stream = runs.event_stream.EventStream(current_client(), self.id, after)
         try:
             while (events := await stream.next_awaited()) is not None:
-                for event in events:
+                for event in public_events(events) if public else events:
                     yield event
         finally:
             await drive_async(stream.close())

@@ -55,7 +55,7 @@ HostedTool: TypeAlias = Annotated[AnyHosted, Field(discriminator="type")]
 
 _one: TypeAdapter[AnyHosted] = TypeAdapter(HostedTool)
 _CLASSES = (CodeInterpreter, FileSearch, WebSearch)
-_TYPES = ("code_interpreter", "file_search", "web_search")
+TYPES = ("code_interpreter", "file_search", "web_search")
 _RESOURCES = {"code_interpreter": "file_ids", "file_search": "vector_store_ids"}
 """What `tool_resources` may name, by the tool's type."""
 
@@ -71,7 +71,7 @@ def as_hosted(tool: Any) -> AnyHosted | None:
         return made
     if isinstance(tool, _CLASSES):
         return tool
-    if not isinstance(tool, Mapping) or tool.get("type") not in _TYPES:
+    if not isinstance(tool, Mapping) or tool.get("type") not in TYPES:
         return None
     given = {name: value for name, value in tool.items() if name != tool["type"]}
     # The Assistants API has a tool's options in an object of its own, named after the tool.

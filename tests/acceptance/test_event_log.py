@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,33 @@ def assert_complete(events: list[Event]) -> None:
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert names[-1] == "done"
     assert [names.index(name) for name in names if name in TERMINAL] == [len(names) - 2]
+
+
+def test_a_browser_gets_its_part_of_the_events_and_continues_anywhere(standin: StandIn) -> None:
+    run = completed(standin)
+    public = list(run.events(public=True))
+    numbers = [event.id for event in run.events()]
+    assert {event.id for event in public} < set(numbers)
+    assert public[-1].event == "done"
+    texts = [part["text"]["value"] for event in public for part in parts(event)]
+    assert "".join(texts) == run.text
+    shown = "".join(event.sse() for event in public)
+    assert '{"name":"show_int"}' in shown
+    assert '\\"value\\"' not in shown
+    assert '\\"value\\"' in "".join(event.sse() for event in run.events())
+    for after in numbers:
+        rest = [event for event in public if event.id > after]
+        assert list(run.events(after, public=True)) == rest
+
+    async def read() -> list[Event]:
+        return [event async for event in run.events_async(public=True)]
+
+    assert asyncio.run(read()) == public
+
+
+def parts(event: Event) -> list[Any]:
+    is_delta = event.event == "thread.message.delta"
+    return list(event.data["delta"]["content"]) if is_delta else []
 
 
 # ---- shapes ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Checks the order of all events that a test reads, with nothing for the test to do.
+"""Checks the order and the public forms of all events that a test reads, with nothing to do for it.
 
 Whoever reads events in this process gets them from `LogFollower.follow`: handles, handlers and
 printing; and tests of the store from `Scene.events`. So they are checked there, and no test can
@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 
 import pytest
 from tests.support.event_order import EventOrder
+from tests.support.public_parts import private_parts
 from tests.support.store.scene import Scene
 
 from threadmill_shared.events.decoder import Event
@@ -30,6 +31,8 @@ class FollowedRuns:
     def __init__(self) -> None:
         self.found: list[str] = []
         """What is wrong with the events that the test has read."""
+        self.private: list[str] = []
+        """What their public forms have and must not have."""
         self._follow, self._read = LogFollower.follow, Scene.events
 
     def pytest_sessionstart(self) -> None:
@@ -43,9 +46,12 @@ class FollowedRuns:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         self.found.clear()
+        self.private.clear()
         yield
         if self.found and not item.get_closest_marker(MADE_UP_LOG):
             pytest.fail("events out of order:\n" + "\n".join(self.found), pytrace=False)
+        if self.private:
+            pytest.fail("not for browsers:\n" + "\n".join(self.private), pytrace=False)
 
     def checked_follow(self, follow: Follow) -> Follow:
         """The same, with what is wrong noted."""
@@ -76,4 +82,6 @@ class FollowedRuns:
         return checked
 
     def _check(self, order: EventOrder, run_id: str, events: Iterable[Event]) -> None:
-        self.found += [f"{run_id}, {found}" for event in events for found in order.take(event)]
+        for event in events:
+            self.found += [f"{run_id}, {found}" for found in order.take(event)]
+            self.private += [f"{event.event} {found}" for found in private_parts(event)]

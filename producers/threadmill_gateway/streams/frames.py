@@ -1,12 +1,11 @@
-"""Server-sent events as bytes."""
+"""The frames of a gateway's streams."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
-
 from threadmill_gateway.answers.api_error import ApiError
+from threadmill_shared.events.frames import frame as event_frame
 
 KEEP_ALIVE = b": ping\n"
 """A comment without an empty line behind it: with one, SDKs for Python take the number of the last
@@ -16,11 +15,7 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 
 def frame(name: str, data: Any, number: int | None = None) -> bytes:
     """One event; its number in the run's log is what a client may resume from."""
-    if name == "done":
-        return DONE
-    # Of the parser's line ends only \n and \r can be in JSON, and both are escaped there.
-    numbered = b"" if number is None else b"id: %d\n" % number
-    return b"event: %s\n%sdata: %s\n\n" % (name.encode(), numbered, to_json(data))
+    return DONE if name == "done" else event_frame(name, data, number)
 
 
 def error_frame(error: ApiError) -> bytes:

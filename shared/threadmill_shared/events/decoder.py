@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from threadmill_shared import ids
+from threadmill_shared.events import frames
 from threadmill_shared.events.api_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.records import lenient, log
 from threadmill_shared.records.items import image_part, message_content
@@ -36,6 +37,14 @@ class Event:
     """The object it is about, as plain JSON; `[DONE]` for `done`."""
     at: float | None = field(default=None, compare=False)
     """When it was stored, in seconds since the epoch by the server's clock."""
+
+    def sse(self) -> str:
+        """The event as a server-sent event: one frame with its number, its name and its data.
+
+        `EventSource` repeats the number in `Last-Event-ID` when it connects again: follow the run
+        after it. What browsers may not see is left out by `run.events(public=True)`, not here.
+        """
+        return frames.frame(self.event, self.data, self.id).decode()
 
 
 class LogDecoder:
