@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 # What mypy reads beside the packages named in pyproject.toml; modules import their neighbours there.
 # Tests call with wrong types on purpose.
-SCRIPTS := benchmarks docs/images examples/support_bot tests/typing
+SCRIPTS := benchmarks docs/images examples/chat_page examples/support_bot tests/typing
 
 # Processes that execute tests; 0 is pytest itself, for its debugger.
 PROCESSES ?= 4
@@ -24,7 +24,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all monitoring clients chaos fuzz lint bench bench-compare \
+.PHONY: help demo test test-all monitoring clients browser chaos fuzz lint bench bench-compare \
 	bench-page bench-watched requirements clean
 
 help: ## List the targets
@@ -41,6 +41,7 @@ test-all: ## Run all tests, also those that take long or need Prometheus; new se
 	$(MAKE) test
 	$(MAKE) monitoring
 	$(MAKE) clients
+	$(MAKE) browser
 	$(MAKE) fuzz
 	$(MAKE) chaos
 
@@ -49,6 +50,9 @@ monitoring: $(INSTALLED) ## Ask a real Prometheus for all that the dashboard and
 
 clients: $(INSTALLED) ## Play the Assistants API with seven versions of OpenAI's packages
 	$(BIN)/python -m pytest tests/acceptance/gateway/test_clients.py --every-client $(ARGS)
+
+browser: $(INSTALLED) ## Chat in the example's page with a real browser, Debian's Chromium
+	$(BIN)/python -m pytest tests/acceptance/test_chat_page.py --browser $(ARGS)
 
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)

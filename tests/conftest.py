@@ -80,6 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--monitoring", action="store_true", help="also what needs Debian's package prometheus"
     )
     parser.addoption(
+        "--browser", action="store_true", help="also what needs Debian's package chromium"
+    )
+    parser.addoption(
         "--every-client", action="store_true", help="also versions of clients that few still use"
     )
     parser.addoption(
@@ -141,6 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "any_server: one kind of server is enough",
         "one_server: a test of the store that says nothing of a cluster",
         "monitoring: needs Debian's package prometheus, and --monitoring",
+        "browser: needs Debian's package chromium, and --browser",
         "every_client: plays an old version of a client, and needs --every-client",
         "any_api: one of the model APIs is enough; --every-api has both",
         f"{MADE_UP_LOG}: its log has events that no worker writes, or not in this order",
@@ -201,6 +205,8 @@ def pytest_collection_modifyitems(
         _ask_one_api(config, items)
     if not config.getoption("--monitoring"):
         _skip(items, "monitoring", "needs Prometheus: `make monitoring`, or `make test-all`")
+    if not config.getoption("--browser"):
+        _skip(items, "browser", "needs Chromium: `make browser`, or `make test-all`")
     if not config.getoption("--every-client"):
         _skip(items, "every_client", "takes long: `make clients`, or `make test-all`")
     put_quiet_ones_last(items)

@@ -42,4 +42,4 @@ def test_the_tests_of_an_example_pass_against_the_wheel(
 
 
 def test_there_is_an_example() -> None:
-    assert [path.name for path in EXAMPLES] == ["support_bot"]
+    assert [path.name for path in EXAMPLES] == ["chat_page", "support_bot"]

