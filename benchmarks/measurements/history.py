@@ -31,7 +31,7 @@ FIGURES = (
 )
 LAST = {"type": "last_messages", "last_messages": 20}
 TEXT = "What is the capital of France, and how many people live in it? " * 2
-PAGES = 30
+PAGES = 300
 
 
 def measure(effort: Effort) -> list[Result]:
@@ -40,7 +40,7 @@ def measure(effort: Effort) -> list[Result]:
     with worker() as process:
         says = max(10, effort.samples // 3)
         contenders: dict[str, Contender] = {
-            name: partial(_values, _thread_maker(length, says), process.pid, says)
+            name: partial(_values, _thread_maker(length, says), _filled(length), process.pid, says)
             for name, length in LENGTHS.items()
         }
         rounds = alternate(effort, contenders)
@@ -63,12 +63,16 @@ def _thread_maker(length: int, says: int) -> Callable[[], Thread]:
 
 def _filled(length: int) -> Thread:
     """A thread in which the user and the assistant take turns: a turn is sent whole, or not."""
-    key = f"thread_{uuid.uuid4().hex}"
+    # With hexadecimal digits alone it could be one of ours, which an import keeps.
+    key = f"thread_Of{uuid.uuid4().hex}"
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps(line) + "\n" for line in _lines(key, length))
         file.flush()
         import_file(file.name)
-    return Thread(key=key)
+    thread = Thread(key=key)
+    if len(thread.get_messages(limit=20)) != min(length, 20):
+        raise RuntimeError(f"the thread of {length} messages was not imported")
+    return thread
 
 
 def _lines(key: str, length: int) -> Iterator[dict[str, Any]]:
@@ -84,14 +88,15 @@ def _lines(key: str, length: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _values(make_thread: Callable[[], Thread], pid: int, says: int) -> Values:
+def _values(make_thread: Callable[[], Thread], unsaid: Thread, pid: int, says: int) -> Values:
+    """Say on one thread, and read another: what was said has more fields than what is imported."""
     ai = Assistant(name="bench")
     threads = [make_thread() for _ in range(says)]
     watch = Stopwatch(lambda: cpu_seconds(pid))
     said = [_seconds(partial(_say, ai, thread)) for thread in threads]
     worker_cpu = watch.cpu
     reading = Stopwatch()
-    read = [_seconds(partial(threads[0].get_messages, limit=20)) for _ in range(PAGES)]
+    read = [_seconds(partial(unsaid.get_messages, limit=20)) for _ in range(PAGES)]
     return {
         "history.say": statistics.median(said) * 1000,
         "history.worker_cpu": worker_cpu / says * 1000,
