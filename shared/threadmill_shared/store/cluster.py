@@ -13,7 +13,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio import Connection, SSLConnection
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
-from threadmill_shared.store.lost_transport import tolerant
+from threadmill_shared.store.mended_connection import mended
 
 _LOST = (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError)
 _NO_ROOM = "max number of clients"
@@ -32,7 +32,7 @@ class Cluster(RedisCluster):
         """
         super().__init__(startup_nodes=nodes, **options)
         self._options = options
-        kind = tolerant(SSLConnection if options.get("ssl") else Connection)
+        kind = mended(SSLConnection if options.get("ssl") else Connection)
         self.nodes_manager.connection_kwargs["connection_class"] = kind
         for node in self.nodes_manager.startup_nodes.values():
             node.connection_class = kind
@@ -56,7 +56,7 @@ class Cluster(RedisCluster):
         """A client of one node only."""
         client = redis_asyncio.Redis(host=node.host, port=node.port, **self._options)
         pool: Any = client.connection_pool
-        pool.connection_class = tolerant(pool.connection_class)
+        pool.connection_class = mended(pool.connection_class)
         return client
 
 

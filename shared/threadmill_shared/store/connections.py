@@ -28,7 +28,7 @@ from redis.backoff import NoBackoff
 from threadmill_shared.servers.tls import check_tls, explain
 from threadmill_shared.servers.url import ServerUrl, parse
 from threadmill_shared.store.cluster import Cluster
-from threadmill_shared.store.lost_transport import tolerant
+from threadmill_shared.store.mended_connection import mended
 
 StoreClient = Any
 """A `redis.asyncio.Redis` or a `Cluster`; both know `execute_command`, `pipeline`, `pubsub`."""
@@ -131,10 +131,10 @@ def connect_to(server: ServerUrl, **options: Any) -> StoreClient:
 
 def _place(server: ServerUrl) -> dict[str, Any]:
     if server.kind == "unix":
-        return {"connection_class": tolerant(_SocketConnection), "path": server.path}
+        return {"connection_class": mended(_SocketConnection), "path": server.path}
     [(host, port)] = server.hosts
     kind = Connection if server.tls is None else SSLConnection
-    return {"connection_class": tolerant(kind), "host": host, "port": port, **(server.tls or {})}
+    return {"connection_class": mended(kind), "host": host, "port": port, **(server.tls or {})}
 
 
 class _SocketConnection(UnixDomainSocketConnection):
@@ -189,7 +189,7 @@ def _through_sentinel(
         server.service, connection_pool_class=_PrimaryPool, **pool, db=server.database, **login
     )
     for one in (client, *sentinel.sentinels):
-        one.connection_pool.connection_class = tolerant(one.connection_pool.connection_class)
+        one.connection_pool.connection_class = mended(one.connection_pool.connection_class)
     return client
 
 
