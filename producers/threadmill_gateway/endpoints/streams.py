@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 from starlette.requests import Request
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.streams import frames
 from threadmill_gateway.streams.event_filter import EventFilter
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_gateway.streams.run_stream import RunStream
-from threadmill_shared.events.decoder import Event
 
 
 async def follow_run(request: Request) -> StreamResponse:
@@ -51,23 +51,29 @@ async def stream_run(
         ApiError: too many streams are open.
         ThreadmillError: the stream cannot begin.
     """
-    streams = call.gateway.streams
-    streams.take()
+    gateway = call.gateway
+    gateway.streams.take()
     try:
-        groups = call.connections.log_follower.follow(run_id, after, has_ticks=True)
-        begun = _begun(await anext(groups), groups)
-        stream = RunStream(
-            begun,
-            event_filter=EventFilter(has_own=_wants_own(call.request), continues=continues),
-            enters_behind=enters_behind,
-            thread_id=thread_id,
-            is_ending=lambda: call.gateway.is_ending,
-        )
+        tail = await call.connections.log_follower.tail(run_id, after)
     except BaseException:
-        streams.give_back()
+        gateway.streams.give_back()
         raise
     call.exchange.give_slot_back()
-    return StreamResponse(stream.chunks(first), streams.give_back)
+    stream = RunStream(
+        tail,
+        event_filter=EventFilter(has_own=_wants_own(call.request), continues=continues),
+        enters_behind=enters_behind,
+        thread_id=thread_id,
+        is_ending=lambda: gateway.is_ending,
+        first=b"".join(frames.frame(*one) for one in first),
+        on_end=gateway.streams.give_back,
+    )
+    try:
+        await stream.begin()
+    except BaseException:
+        await stream.close()
+        raise
+    return StreamResponse(stream)
 
 
 def _cursor(request: Request) -> int | None:
@@ -87,15 +93,3 @@ def _cursor(request: Request) -> int | None:
 
 def _wants_own(request: Request) -> bool:
     return request.headers.get("threadmill-events", "").lower() == "all"
-
-
-async def _begun(
-    first: Sequence[Event], rest: AsyncGenerator[list[Event], None]
-) -> AsyncGenerator[Sequence[Event], None]:
-    """The groups with the first one.
-
-    It was read before the answer began, so that what is wrong could still be answered as an error.
-    """
-    yield first
-    async for group in rest:
-        yield group

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from threadmill_gateway.streams.run_stream import RunStream
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -17,36 +19,50 @@ _HEADERS = [
 
 
 class StreamResponse:
-    """Sends chunks as they come, until the client has gone.
+    """Sends a stream as it comes, until the client has gone.
 
     A client that reads slowly holds up its own stream only: the next chunk is made when the one
     before has been taken. One that has gone ends nothing but its stream; the run continues.
     """
 
-    def __init__(self, chunks: AsyncIterator[bytes], on_end: Callable[[], None]) -> None:
-        """Nothing is sent yet; `on_end` is called once the stream is over."""
-        self._chunks = chunks
-        self._on_end = on_end
+    def __init__(self, stream: RunStream) -> None:
+        """Nothing is sent yet; the stream is closed when it is over."""
+        self._stream = stream
+        self._has_gone = False
+        """Whether the client has closed the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
         """Send the stream, as ASGI has it."""
-        sending = asyncio.ensure_future(self._send(send))
         listening = asyncio.ensure_future(_disconnect(receive))
-        try:
-            await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            listening.cancel()
-            if not sending.done():
+        sending: Any = asyncio.current_task()
+
+        def end_sending(_: object) -> None:
+            self._has_gone = not listening.cancelled()
+            if self._has_gone:
                 sending.cancel()
-            self._on_end()
-        with suppress(asyncio.CancelledError, OSError):
-            await sending
+
+        listening.add_done_callback(end_sending)
+        try:
+            with suppress(OSError):
+                await self._send(send)
+        except asyncio.CancelledError:
+            if not self._has_gone or sending.uncancel():
+                raise
+        finally:
+            listening.remove_done_callback(end_sending)
+            listening.cancel()
+            await self._stream.close()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        # Nothing of a chunk is kept while the next one is waited for.
+        while part := _part(await self._stream.next()):
+            await send(part.pop())
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _part(chunk: bytes | None) -> list[Message]:
+    return [{"type": "http.response.body", "body": chunk, "more_body": True}] if chunk else []
 
 
 async def _disconnect(receive: Receive) -> None:

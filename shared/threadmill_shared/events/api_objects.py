@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from threadmill_shared import ids
 from threadmill_shared.hosted_tools import hosted_api_form
 from threadmill_shared.records import lenient
+from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.run import RunRecord
 
 
@@ -17,15 +19,19 @@ class RunObjects:
 
     def __init__(self, run: RunRecord) -> None:
         """The record has the fields that all of them share."""
-        self._run = run
-        self._base = marshal.dumps(_constant(run))
-        """As bytes: whoever gets an event may change its data, however deep, for nobody else."""
+        self._run_id, self._thread_id = run.id, run.thread_id
+        self._assistant_id = run.request.assistant_id
+        self._has_ended = run.status.is_terminal
+        self._base = marshal.dumps(_own(run)), _once(marshal.dumps(_requested(run.request)))
+        """As bytes: whoever gets an event may change its data, however deep, for nobody else. Apart
+        from the run's own, they are the same for all runs that were requested so."""
 
     def run(self, status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
         """The run in the event of this status; `at` is its time in milliseconds."""
-        base: dict[str, Any] = marshal.loads(self._base)  # noqa: S302  our own
+        own, requested = map(marshal.loads, self._base)
+        base: dict[str, Any] = own | requested
         # A record that was read after the end may have later ones.
-        if "metadata" in results and not self._run.status.is_terminal:
+        if "metadata" in results and not self._has_ended:
             base["metadata"] = results["metadata"]
         return base | _run_progress(status, results, at)
 
@@ -34,12 +40,12 @@ class RunObjects:
     ) -> dict[str, Any]:
         """A message; its number, and milliseconds since when."""
         return {
-            "id": ids.run_message_id(self._run.id, message),
+            "id": ids.run_message_id(self._run_id, message),
             "object": "thread.message",
             "created_at": began // 1000,
-            "thread_id": self._run.thread_id,
-            "run_id": self._run.id,
-            "assistant_id": self._run.request.assistant_id,
+            "thread_id": self._thread_id,
+            "run_id": self._run_id,
+            "assistant_id": self._assistant_id,
             "role": "assistant",
             "status": status,
             "completed_at": None,
@@ -55,12 +61,12 @@ class RunObjects:
     ) -> dict[str, Any]:
         """A step, with its stored body; from when to when in milliseconds."""
         found: dict[str, Any] = {
-            "id": ids.step_id(self._run.id, step),
+            "id": ids.step_id(self._run_id, step),
             "object": "thread.run.step",
             "created_at": began // 1000,
-            "run_id": self._run.id,
-            "thread_id": self._run.thread_id,
-            "assistant_id": self._run.request.assistant_id,
+            "run_id": self._run_id,
+            "thread_id": self._thread_id,
+            "assistant_id": self._assistant_id,
             "status": status,
             "cancelled_at": None,
             "completed_at": None,
@@ -69,7 +75,7 @@ class RunObjects:
             "last_error": None,
             "usage": body.get("usage"),
             "metadata": {},
-            **step_details(self._run.id, body),
+            **step_details(self._run_id, body),
         }
         if ended is not None:
             found[f"{status}_at"] = ended // 1000
@@ -78,7 +84,7 @@ class RunObjects:
     def step_delta(self, step: int, calls: list[dict[str, Any]]) -> dict[str, Any]:
         """The changes of a step of tool calls."""
         return {
-            "id": ids.step_id(self._run.id, step),
+            "id": ids.step_id(self._run_id, step),
             "object": "thread.run.step.delta",
             "delta": {"step_details": {"type": "tool_calls", "tool_calls": calls}},
         }
@@ -111,19 +117,31 @@ def step_details(run_id: str, body: dict[str, Any]) -> dict[str, Any]:
     return {"type": details["type"], "step_details": details}
 
 
-def _constant(run: RunRecord) -> dict[str, Any]:
-    request, options = run.request, run.request.options
+@lru_cache(maxsize=64)
+def _once(value: bytes) -> bytes:
+    """The bytes that were given first of these: instructions and tools may be long."""
+    return value
+
+
+def _own(run: RunRecord) -> dict[str, Any]:
     return {
         "id": run.id,
         "object": "thread.run",
         "created_at": run.created_at // 1000,
         "thread_id": run.thread_id,
+        "metadata": run.metadata,
+        "required_action": None,
+    }
+
+
+def _requested(request: RunSnapshot) -> dict[str, Any]:
+    options = request.options
+    return {
         "assistant_id": request.assistant_id,
         "model": request.model,
         "instructions": request.instructions,
         "tools": [_with_strict(tool.api_form()) for tool in request.tools]
         + [hosted_api_form(tool) for tool in request.hosted],
-        "metadata": run.metadata,
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_completion_tokens": options.max_completion_tokens,
@@ -136,7 +154,6 @@ def _constant(run: RunRecord) -> dict[str, Any]:
         "tool_choice": options.tool_choice or "auto",
         "parallel_tool_calls": options.parallel_tool_calls is not False,
         "response_format": options.response_format or "auto",
-        "required_action": None,
     }
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from threadmill_shared import errors
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.shared_log import LogPage, SharedLog
-from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.run import RunProgress, RunRecord
 from threadmill_shared.store.logs import RawEntry
 
 
@@ -26,8 +26,9 @@ class Cursor:
         """Number of the last event that was read."""
         self.is_behind = False
         """Whether the last page was full, so that there may be more."""
+        self.run_id = record.id
         self._log = log
-        self._record = record
+        self._last = record.events
         self._seen: RawEntry | None = None
 
     async def read(self) -> list[Event]:
@@ -58,27 +59,27 @@ class Cursor:
         self.is_behind = page.is_full
         return page.take()
 
-    def check(self, record: RunRecord) -> None:
-        """Compare the position with the current record.
+    def check(self, progress: RunProgress) -> None:
+        """Compare the position with how far the run has come.
 
         Raises:
             LogRewound: the log ends before it. That of an ended run may, for whoever has read
                 nothing of it: what lies behind its end is nothing.
         """
-        if record.events >= self.after:
+        if progress.events >= self.after:
             return
         if self._seen is not None:
             raise self._rewound()
-        if not record.status.is_terminal:
+        if not progress.status.is_terminal:
             raise errors.LogRewound(
-                f"{record.id} has no event {self.after} to continue from: its log ends at "
-                f"{record.events}. If that event existed before, the store has gone back to an "
+                f"{self.run_id} has no event {self.after} to continue from: its log ends at "
+                f"{progress.events}. If that event existed before, the store has gone back to an "
                 "earlier state. Follow the run from the beginning."
             )
 
     def _rewound(self) -> errors.LogRewound:
         return errors.LogRewound(
-            f"The log of {self._record.id} has gone back to a state before event {self.after}, "
+            f"The log of {self.run_id} has gone back to a state before event {self.after}, "
             "which was already read: a failover lost Redis's latest writes. Follow the run "
             "from the beginning."
         )
@@ -86,7 +87,7 @@ class Cursor:
     def _refuse_gap(self, first: int) -> None:
         if first != self.after + 1:
             raise errors.EventsExpired(
-                f"Event {self.after + 1} of {self._record.id} is gone; the log begins at {first}.",
+                f"Event {self.after + 1} of {self.run_id} is gone; the log begins at {first}.",
                 first=first,
-                last=self._record.events,
+                last=self._last,
             )

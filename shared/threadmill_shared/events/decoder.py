@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from threadmill_shared import ids
 from threadmill_shared.events import frames
@@ -51,7 +51,7 @@ class LogDecoder:
     """Converts the entries of one run's log to events, without any lookup."""
 
     def __init__(self, run: RunRecord) -> None:
-        self._run = run
+        self._run_id = run.id
         self._objects = RunObjects(run)
         self._message_ids = ids.run_messages_prefix(run.id)
         """What the ids of the run's messages begin with."""
@@ -59,23 +59,6 @@ class LogDecoder:
         """Of the first event of the record that is being converted."""
         self._first_deltas: dict[int, int] = {}
         """The numbers of the events with which the texts of messages begin."""
-        self._decoders: dict[type[log.Record], Callable[..., Iterator[Named]]] = {
-            log.StatusChanged: self._status_changed,
-            log.MessageBegun: self._message_begun,
-            log.MessageDeltas: self._message_deltas,
-            log.MessageImages: self._message_images,
-            log.MessageCompleted: self._message_completed,
-            log.MessageIncomplete: self._message_incomplete,
-            log.ToolStepBegun: self._tool_step_begun,
-            log.ToolCallAnswered: self._tool_call_answered,
-            log.ToolStepEnded: self._tool_step_ended,
-            log.HostedStepBegun: self._hosted_step_begun,
-            log.HostedCodeDeltas: self._hosted_code_deltas,
-            log.HostedStepEnded: self._hosted_step_ended,
-            log.OwnEvent: self._own_event,
-            log.LogDone: self._log_done,
-            log.UnknownRecord: self._refuse_unknown,
-        }
 
     def events(self, entry: log.LogEntry, after: int = 0) -> Iterator[Event]:
         """The entry's events whose numbers are greater than `after`.
@@ -86,14 +69,14 @@ class LogDecoder:
         number, times = entry.first, entry.times()
         for record in entry.records:
             self._number = number
-            for name, data in self._decoders[type(record)](entry, record):
+            for name, data in self._DECODERS[type(record)](self, entry, record):
                 at = next(times) / 1000
                 if number > after:
                     yield Event(number, name, data, at)
                 number += 1
 
     def _refuse_unknown(self, _entry: log.LogEntry, record: log.UnknownRecord) -> Iterator[Named]:
-        raise unreadable(f"The log of {self._run.id}", [record.tag])
+        raise unreadable(f"The log of {self._run_id}", [record.tag])
 
     # ---- runs and messages -----------------------------------------------------------------------
 
@@ -227,3 +210,22 @@ class LogDecoder:
 
     def _log_done(self, _entry: log.LogEntry, _record: log.LogDone) -> Iterator[Named]:
         yield DONE, "[DONE]"
+
+    _DECODERS: ClassVar[dict[type[log.Record], Callable[..., Iterator[Named]]]] = {
+        log.StatusChanged: _status_changed,
+        log.MessageBegun: _message_begun,
+        log.MessageDeltas: _message_deltas,
+        log.MessageImages: _message_images,
+        log.MessageCompleted: _message_completed,
+        log.MessageIncomplete: _message_incomplete,
+        log.ToolStepBegun: _tool_step_begun,
+        log.ToolCallAnswered: _tool_call_answered,
+        log.ToolStepEnded: _tool_step_ended,
+        log.HostedStepBegun: _hosted_step_begun,
+        log.HostedCodeDeltas: _hosted_code_deltas,
+        log.HostedStepEnded: _hosted_step_ended,
+        log.OwnEvent: _own_event,
+        log.LogDone: _log_done,
+        log.UnknownRecord: _refuse_unknown,
+    }
+    """How records of each kind are converted; a gateway has a thousand decoders, this once."""

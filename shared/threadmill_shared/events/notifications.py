@@ -21,16 +21,51 @@ MESSAGES = 10_000
 """The most messages of a channel that are kept for its readers."""
 
 
-class ChannelListener(asyncio.Event):
-    """Is set by each message of a channel, and keeps the last ones if requested."""
+_NONE: deque[str] = deque(maxlen=0)
+"""Keeps nothing, for all listeners that keep nothing: an empty deque takes 600 bytes."""
+
+
+class ChannelListener:
+    """Is set by each message of a channel, and keeps the last ones if requested.
+
+    One reader waits for it: an `asyncio.Event` has room for many, which takes more memory than all
+    the rest, and more time.
+    """
 
     def __init__(self, *, keep: int = 0) -> None:
-        super().__init__()
-        self.messages: deque[str] = deque(maxlen=keep)
+        self.messages: deque[str] = deque(maxlen=keep) if keep else _NONE
+        self._is_set = False
+        self._waiter: asyncio.Future[None] | None = None
         self._until: float | None = None
         """When the waiting reader gives up, by the loop's clock; None: none waits."""
         self._timer: asyncio.TimerHandle | None = None
         self._has_given_up = False
+
+    def is_set(self) -> bool:
+        """Whether there was a message since it was cleared."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake the reader."""
+        self._is_set = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def clear(self) -> None:
+        """Wait for the next message."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if not self._is_set:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self._waiter = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its reader waits, and is not busy with something else."""
+        return self._until is not None
 
     def notify(self, message: str) -> None:
         """Keep the message, and wake the waiting reader."""
@@ -99,10 +134,10 @@ class Notifications:
         """
         listener = listener or ChannelListener()
         try:
-            await self._open(channel, listener)
+            await self.open(channel, listener)
             yield listener
         finally:
-            await self._shut(channel, listener)
+            await self.shut(channel, listener)
 
     @contextlib.asynccontextmanager
     async def hear(self, channel: str) -> AsyncGenerator[AsyncGenerator[str, None], None]:
@@ -116,7 +151,8 @@ class Notifications:
             await cancel_all([self._task])
         await self._subscription.close()
 
-    async def _open(self, channel: str, listener: ChannelListener) -> None:
+    async def open(self, channel: str, listener: ChannelListener) -> None:
+        """Have each message of the channel set this listener, which is shut some time; `listen`."""
         async with self._lock:
             first = channel not in self._listeners
             self._listeners.setdefault(channel, set()).add(listener)
@@ -127,7 +163,8 @@ class Notifications:
             if self._task is None:
                 self._task = asyncio.ensure_future(self._work())
 
-    async def _shut(self, channel: str, listener: ChannelListener) -> None:
+    async def shut(self, channel: str, listener: ChannelListener) -> None:
+        """End that; also if `open` was cancelled."""
         listener.close()
         listeners = self._listeners.get(channel, set())
         listeners.discard(listener)
@@ -166,16 +203,13 @@ class Notifications:
         if self._unsubscribed:
             async with self._lock:
                 await self._subscribe()
-        message = await self._subscription.message(IDLE_SECONDS)
+        messages = await self._subscription.messages(IDLE_SECONDS)
         self._trouble.note_success()
-        if message is not None:
-            await self._notify(*message)
-
-    async def _notify(self, channel: str, text: str) -> None:
-        for listener in self._listeners.get(channel, ()):
-            listener.notify(text)
-        if channel not in self._listeners:
-            await self._unsubscribe(channel)
+        for channel, text in messages:
+            for listener in self._listeners.get(channel, ()):
+                listener.notify(text)
+            if channel not in self._listeners:
+                await self._unsubscribe(channel)
 
 
 async def _messages(listener: ChannelListener) -> AsyncGenerator[str, None]:

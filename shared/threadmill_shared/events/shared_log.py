@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import marshal
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from threadmill_shared.events.decoder import Event, LogDecoder
 from threadmill_shared.events.notifications import ChannelListener
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord, field_map
-from threadmill_shared.store.logs import Logs, RawEntry
+from threadmill_shared.store.logs import Logs, RawEntry, lacks_text, read_entries
 from threadmill_shared.store.paging import PAGE
 
 READ_ENTRIES = PAGE + 1
@@ -112,8 +113,15 @@ class SharedLog:
         self._newest: tuple[int, RawEntry | None] = (0, None)
         """The place behind all that was read."""
         self._notified = 0
-        self._informed: set[LogListener] = set()
-        self._ahead: asyncio.Task[None] | None = None
+        self._informed: list[LogListener] = []
+        """Those that wait for what a notification is about, and is being read."""
+        self._asked: tuple[int, RawEntry | None] = (0, None)
+        """The place behind which it is read."""
+        self._next_read = logs.read_of(
+            record.id, READ_ENTRIES, place=self._place_to_read, take=self._take
+        )
+        self._ahead: tuple[_Place, LogPage] | None = None
+        """What was read for the only reader."""
         self._kept: dict[_Place, LogPage] = {}
         self._reading: dict[_Place, asyncio.Task[LogPage]] = {}
 
@@ -132,15 +140,24 @@ class SharedLog:
             StoreIncompatible: a later release has written it.
         """
         place = _place(after, base)
-        kept = self._kept.get(place)
+        kept = self._kept.get(place) or self._read_ahead(place)
         if kept is not None and kept.base == base:
             return kept
+        if self.readers == 1:  # nobody to share a read with
+            page = await self._read(after, base)
+            self._note(place, page)
+            return page
         reading = self._reading.get(place)
         if reading is None:
             reading = self._reading[place] = asyncio.ensure_future(self._read(after, base))
             reading.add_done_callback(lambda task: self._note_read(place, task))
         page = await asyncio.shield(reading)
         return page if page.base == base else await self._read(after, base)
+
+    def _read_ahead(self, place: _Place) -> LogPage | None:
+        """What was read for the only reader; once, since it may change the events."""
+        ahead, self._ahead = self._ahead, None
+        return ahead[1] if ahead is not None and ahead[0] == place else None
 
     async def page_of(self, after: int, base: RawEntry | None, found: list[RawEntry]) -> LogPage:
         """The same, of entries that were read from number `after` on.
@@ -158,45 +175,88 @@ class SharedLog:
         self._note(place, page)
         return page
 
-    def read_for(self, listener: LogListener, number: int) -> bool:
-        """Read what a notification is about, and set the listener then; False: it is the only one.
+    # ---- reading what a notification is about ----------------------------------------------------
 
-        Else all tails would be woken twice: by the notification, and by the read that one of them
-        has begun.
+    def read_for(self, listener: LogListener, number: int) -> bool:
+        """Read what a notification is about, and set the listener then; False: it does not wait.
+
+        Else each tail would be woken twice: by the notification, and by the answer of the read that
+        it begins. All logs of which there is something new are read in one round trip.
         """
         self._notified = number
-        if self.readers > 1:
-            self._informed.add(listener)
-            if self._ahead is None:
-                self._ahead = asyncio.ensure_future(self._read_ahead())
-        return self.readers > 1
+        if listener.is_waiting:
+            self._informed.append(listener)
+            self._next_read.put()
+        return listener.is_waiting
 
-    async def _read_ahead(self) -> None:
-        while self._informed:
-            informed, self._informed = self._informed, set()
-            if self._newest[0] < self._notified:
-                with contextlib.suppress(Exception):  # each of them finds out for itself
-                    await self.page(*self._newest)
-            for listener in informed:
-                listener.set()
-        self._ahead = None
+    def _place_to_read(self) -> int | None:
+        if self._notified <= self._newest[0]:
+            return None
+        self._asked = self._newest
+        return self._asked[0]
+
+    def _take(self, found: list[RawEntry] | None) -> None:
+        """Take what was read; whoever waits, and cannot be given it, finds out for itself."""
+        if found is not None:
+            with contextlib.suppress(Exception):
+                self._keep_ahead(found)
+        self._wake()
+
+    def _keep_ahead(self, found: list[RawEntry]) -> None:
+        after, base = self._asked
+        new = self._new(base, found)
+        if not new or self._asked != self._newest:
+            return
+        entries = read_entries(new)
+        if any(map(lacks_text, entries)):
+            return
+        place, page = _place(after, base), self._page_of(after, base, found, entries)
+        self._note(place, page)
+        if self.readers == 1:
+            self._ahead = place, page
+
+    def _wake(self) -> None:
+        informed, self._informed = self._informed, []
+        for listener in informed:
+            listener.set()
+
+    # ---- reading ---------------------------------------------------------------------------------
 
     async def _read(self, after: int, base: RawEntry | None) -> LogPage:
         found = await self._logs.raw_entries(self._run_id, after, READ_ENTRIES)
         return await self._page(after, base, found)
 
     async def _page(self, after: int, base: RawEntry | None, found: list[RawEntry]) -> LogPage:
-        is_full, new = len(found) == READ_ENTRIES, found
-        if base is not None and not found:
-            self._forget()
-        elif base is not None and found[0] == base:
-            new = found[1:]
-        elif base is not None and not _entry(found[0]).agrees_with(_entry(base)):
-            self._forget()
-            return LogPage(base, [], base, is_full, is_rewound=True)
+        new = self._new(base, found)
+        if new is None:
+            return LogPage(base, [], base, len(found) == READ_ENTRIES, is_rewound=True)
         entries = await self._logs.parse(self._run_id, new)
+        return self._page_of(after, base, found, entries)
+
+    def _page_of(
+        self,
+        after: int,
+        base: RawEntry | None,
+        found: list[RawEntry],
+        entries: Sequence[LogEntry],
+    ) -> LogPage:
         events = [event for entry in entries for event in self._decoder.events(entry, after)]
-        return LogPage(base, events, new[-1] if new else base, is_full, is_rewound=False)
+        last = found[-1] if found else base
+        return LogPage(base, events, last, len(found) == READ_ENTRIES, is_rewound=False)
+
+    def _new(self, base: RawEntry | None, found: list[RawEntry]) -> list[RawEntry] | None:
+        """The entries behind `base`; None: the log has gone back to before it."""
+        if base is None:
+            return found
+        if not found:
+            self._forget()
+            return found
+        if found[0] == base:
+            return found[1:]
+        if _entry(found[0]).agrees_with(_entry(base)):  # it was compacted
+            return found
+        self._forget()
+        return None
 
     def _forget(self) -> None:
         """Forget what was read: the log has gone back, or has expired."""

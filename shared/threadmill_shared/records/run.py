@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -163,6 +163,23 @@ class RunRecord:
         """
         if self.unreadable:
             raise unreadable(self.id, self.unreadable)
+
+
+class RunProgress(NamedTuple):
+    """How far a run has come: what its followers look at again and again."""
+
+    status: Status
+    events: int
+    """Number of the last event."""
+
+    @classmethod
+    def read(cls, run_id: str, status: str, events: str | None) -> RunProgress:
+        """Build it from the hash's fields.
+
+        Raises:
+            StoreIncompatible: this release does not know its status.
+        """
+        return cls(_status(run_id, status), int(events or 0))
 
 
 _NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model="", instructions="")

@@ -121,8 +121,16 @@ class Subscription:
 
     @property
     def connection(self) -> Subscription:
-        """What can be disconnected."""
+        """What can be read from, and disconnected."""
         return self
+
+    async def can_read(self) -> bool:
+        """Whether more has come than was read."""
+        return self._pubsub is not None and await self._pubsub.connection.can_read()
+
+    async def read_response(self, **options: Any) -> Any:
+        """The next reply, unchanged; the options are those of redis-py's connections."""
+        return await self._at_node(self._pubsub.connection.read_response(**options))
 
     async def disconnect(self) -> None:
         """Leave the node; the next read subscribes at another one."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from redis.exceptions import ResponseError
 
 from threadmill_shared.records.log import LogEntry, MessageIncomplete, abandoned_text
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.connections import is_cluster, subscribers
+from threadmill_shared.store.log_read import LogRead, RawEntry
 from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.session import Session
 
-RawEntry = tuple[str, Any]
-"""An entry of a stream as Redis gives it: its id and its fields."""
+__all__ = ["Logs", "RawEntry", "lacks_text", "read_entries"]
 
 
 class Logs:
@@ -25,6 +24,7 @@ class Logs:
         self._keys = session.keys
         self._client = session.client
         self._runner = session.runner
+        self._pipeline = session.pipeline
         self._scripts = RunScripts(session.keys)
 
     async def entries(self, run_id: str, after: int = 0) -> list[LogEntry]:
@@ -39,10 +39,21 @@ class Logs:
         )
         return found
 
+    def read_of(
+        self,
+        run_id: str,
+        count: int,
+        *,
+        place: Callable[[], int | None],
+        take: Callable[[list[RawEntry] | None], None],
+    ) -> LogRead:
+        """A read of the run's log for those who wait for more of it; see `LogRead`."""
+        return LogRead(self._pipeline, self._keys.log(run_id), count, place=place, take=take)
+
     async def parse(self, run_id: str, found: Sequence[RawEntry]) -> list[LogEntry]:
         """The entries that these are; a message that was abandoned is given its text."""
-        entries = [LogEntry.read(id, field_map(fields)) for id, fields in found]
-        for entry in entries:
+        entries = read_entries(found)
+        for entry in filter(lacks_text, entries):
             for at, record in enumerate(entry.records):
                 if isinstance(record, MessageIncomplete) and record.text is None:
                     entry.records[at] = await self._with_text(run_id, record, entry.last)
@@ -108,3 +119,13 @@ class Logs:
     async def _text_since(self, run_id: str, message: int, since: int, until: int) -> str:
         found = await self._runner.command("XRANGE", self._keys.log(run_id), since, until)
         return abandoned_text([LogEntry.read(id, field_map(raw)) for id, raw in found], message)
+
+
+def read_entries(found: Sequence[RawEntry]) -> list[LogEntry]:
+    """The entries that these are, as they are stored."""
+    return [LogEntry.read(id, field_map(fields)) for id, fields in found]
+
+
+def lacks_text(entry: LogEntry) -> bool:
+    """Whether the entry ends a message whose text stands in the log before it."""
+    return any(type(one) is MessageIncomplete and one.text is None for one in entry.records)

@@ -66,6 +66,13 @@ def message_not_found(message_id: str) -> errors.MessageNotFound:
     return errors.MessageNotFound(f"The thread has no message {message_id}.")
 
 
+def run_lost(run_id: str) -> errors.RunLost:
+    """The error for a run that was there a moment ago."""
+    return errors.RunLost(
+        f"The record of {run_id} is gone: its thread was deleted, or Redis lost it."
+    )
+
+
 def run_not_found(run_id: str) -> errors.RunNotFound:
     """The error for an id without a run."""
     return errors.RunNotFound(

@@ -24,7 +24,7 @@ from threadmill_shared.records.changes import (
 from threadmill_shared.records.definition import snapshot_json
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
-from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.run import RunProgress, RunRecord, Status
 from threadmill_shared.store.bulk_enqueue import BulkEnqueue, Reply
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.index_names import assistant_indexes
@@ -62,6 +62,16 @@ class Runs:
         """The run's record, or None if there is no such run."""
         fields = await self._runner.hash_fields(self._keys.run(run_id))
         return RunRecord.read(run_id, fields) if fields else None
+
+    async def progress(self, run_id: str) -> RunProgress | None:
+        """How far the run has come, or None if there is no such run.
+
+        Raises:
+            StoreIncompatible: this release does not know its status.
+        """
+        key = self._keys.run(run_id)
+        status, events = await self._runner.command("HMGET", key, "status", "events")
+        return RunProgress.read(run_id, status, events) if status else None
 
     async def thread_and_parent(self, run_id: str) -> tuple[str | None, str | None]:
         """The run's thread, and the run whose tool has enqueued it; each None if there is none."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import math
 import time
 from typing import Any
 
-from threadmill_shared.store.connections import StoreClient
+from threadmill_shared.store.connections import PASSING, StoreClient
 
 SILENT_SECONDS = 5.0
 """After this time without a message the server is pinged, and has as long to answer."""
+_AT_ONCE = 1000
+"""The most messages that are taken before they are passed on."""
+_READING = {"disconnect_on_error": False, "push_request": True}
+"""As redis-py reads a subscription's messages."""
 
 
 class ChannelSubscription:
@@ -40,8 +47,8 @@ class ChannelSubscription:
         if self._pubsub is not None:
             await self._pubsub.unsubscribe(channel)
 
-    async def message(self, timeout: float) -> tuple[str, str] | None:
-        """Wait for a message; returns its channel and text, or None if none has come in time.
+    async def messages(self, timeout: float) -> list[tuple[str, str]]:
+        """Wait for messages; returns channel and text of those that are there, none if in vain.
 
         Raises:
             RuntimeError: nothing is subscribed.
@@ -53,10 +60,28 @@ class ChannelSubscription:
         said = await self._pubsub.parse_response(block=False, timeout=timeout)
         if said is None:
             await self._stand_silence()
-            return None
+            return []
         self._heard_at, self._is_asked = time.monotonic(), False
-        message = await self._pubsub.handle_message(said) if isinstance(said, list) else None
-        return None if message is None else (message["channel"], message["data"])
+        found = [await self._message(said)]
+        with contextlib.suppress(*PASSING):  # found again by the next call, which connects
+            async with asyncio.timeout(timeout):
+                await self._add_those_there(found)
+        return [message for message in found if message is not None]
+
+    async def _add_those_there(self, found: list[tuple[str, str] | None]) -> None:
+        """Take what has come together: neither a timer nor a task's turn for each."""
+        connection = self._pubsub.connection
+        while len(found) < _AT_ONCE and await connection.can_read():
+            said = await connection.read_response(timeout=math.inf, **_READING)
+            found.append(await self._message(said))
+
+    async def _message(self, said: Any) -> tuple[str, str] | None:
+        if not isinstance(said, list):  # a reply to PING
+            return None
+        if said[0] == "message":
+            return said[1], said[2]
+        await self._pubsub.handle_message(said)
+        return None
 
     async def close(self) -> None:
         """Close the connection."""

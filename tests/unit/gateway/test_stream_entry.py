@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -64,15 +64,26 @@ LOG = [
 ]
 
 
-async def groups(size: int) -> AsyncGenerator[Sequence[Event], None]:
-    for at in range(0, len(LOG), size):
-        yield LOG[at : at + size]
-        yield []
+class Groups:
+    """The log in groups of this size, with a silent second after each."""
+
+    def __init__(self, size: int) -> None:
+        parts = [LOG[at : at + size] for at in range(0, len(LOG), size)]
+        self._left: list[Sequence[Event]] = [group for part in parts for group in (part, [])]
+
+    async def next(self) -> Sequence[Event] | None:
+        return self._left.pop(0) if self._left else None
+
+    async def close(self) -> None:
+        self._left.clear()
 
 
 async def read(after: int, size: int) -> bytes:
-    stream = RunStream(groups(size), event_filter=EventFilter(), enters_behind=after)
-    return b"".join([chunk async for chunk in stream.chunks()])
+    stream = RunStream(Groups(size), event_filter=EventFilter(), enters_behind=after)
+    chunks = []
+    while (chunk := await stream.next()) is not None:
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def entered(after: int, size: int) -> list[tuple[str, Any]]:
