@@ -15,6 +15,7 @@ from threadmill_shared.records.run import Status
 from threadmill_shared.retirements.announcements import warn_of_retirement
 from threadmill_shared.settings import Settings
 from threadmill_shared.store.connections import connect
+from threadmill_shared.store.parked_runs import rejection
 from threadmill_shared.store.store import Store
 
 logger = logging.getLogger("threadmill.gateway")
@@ -79,6 +80,27 @@ class Connections:
             RunNotFound, WrongOutputs, NotWaiting, CallTaken, OutputMismatch: as their names say.
         """
         send = await self.store.parked_runs.submit_all(run_id, outputs, whole=True)
+        await self.store.wait_for_replica(run_id)
+        self._sender.send(send)
+
+    async def approve(self, run_id: str, call_id: str) -> None:
+        """Approve a call, and send the run if it continues.
+
+        Raises:
+            RunNotFound, NotWaiting: as their names say.
+        """
+        send = await self.store.parked_runs.approve(run_id, call_id)
+        await self.store.wait_for_replica(run_id)
+        self._sender.send(send)
+
+    async def reject(self, run_id: str, call_id: str, reason: str | None) -> None:
+        """Reject a call, and send the run if it continues.
+
+        Raises:
+            RunNotFound, NotWaiting, CallTaken, OutputMismatch: as their names say.
+        """
+        answer = rejection(reason)
+        send = await self.store.parked_runs.submit(run_id, call_id, answer, waits_for="approval")
         await self.store.wait_for_replica(run_id)
         self._sender.send(send)
 

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from threadmill_gateway.bodies.approvals import ApprovalBody, RejectionBody
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.bodies.body import Body
 from threadmill_gateway.bodies.files import FileForm
@@ -17,6 +18,7 @@ from threadmill_gateway.bodies.query import FileQuery, ListQuery, MessageQuery
 from threadmill_gateway.bodies.runs import RunBody, ThreadAndRunBody, ToolOutputsBody
 from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
 from threadmill_gateway.endpoints import (
+    approvals,
     assistants,
     files,
     health,
@@ -96,6 +98,8 @@ CALLS = [
     ),
     ApiCall("POST", _RUN, runs.change_run, shapes.Run, MetadataChanges),
     ApiCall("POST", f"{_RUN}/cancel", runs.cancel_run, shapes.Run),
+    ApiCall("POST", f"{_RUN}/approve", approvals.approve_call, shapes.Run, ApprovalBody),
+    ApiCall("POST", f"{_RUN}/reject", approvals.reject_call, shapes.Run, RejectionBody),
     ApiCall("GET", _RUNS, runs.list_runs, shapes.Run, query=ListQuery, is_list=True),
     ApiCall(
         "GET", f"{_RUN}/steps", steps.list_steps, shapes.RunStep, query=ListQuery, is_list=True

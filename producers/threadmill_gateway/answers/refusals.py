@@ -207,6 +207,37 @@ def invalid_header(name: str, known: Sequence[str]) -> ApiError:
     )
 
 
+def call_waits_for_no_approval(call_id: str) -> ApiError:
+    """Somebody else has decided, or the run has gone on, or there is no such call."""
+    return ApiError(
+        400,
+        f"The call {call_id} is not waiting for an approval.",
+        param="tool_call_id",
+        code="invalid_value",
+    )
+
+
+def call_was_decided(call_id: str) -> ApiError:
+    """The call was rejected before, for another reason."""
+    return ApiError(
+        400,
+        f"The call {call_id} was already rejected, for another reason.",
+        param="tool_call_id",
+        code="invalid_value",
+    )
+
+
+def reason_is_too_long(size: int, most: int) -> ApiError:
+    """The reason of a rejection is longer than messages may be."""
+    return ApiError(
+        400,
+        f"Invalid 'reason': {size} bytes in UTF-8; at most {most} are allowed "
+        "(THREADMILL_MAX_MESSAGE_BYTES).",
+        param="reason",
+        code="string_above_max_length",
+    )
+
+
 def context_not_allowed() -> ApiError:
     """Clients must not say who the user is."""
     return ApiError(

@@ -27,6 +27,20 @@ def when_busy_of(call: Call, given: RunExtension | None) -> WhenBusy:
     raise refusals.invalid_header("Threadmill-When-Busy", get_args(WhenBusy))
 
 
+def wants_approvals(call: Call) -> bool:
+    """Whether the client is told of calls that wait for an approval, which others decide about.
+
+    Raises:
+        ApiError: the header says something else.
+    """
+    word = call.request.headers.get("threadmill-approvals")
+    if word is None:
+        return False
+    if word.lower() != "show":
+        raise refusals.invalid_header("Threadmill-Approvals", ["show"])
+    return True
+
+
 def context_of(call: Call, given: RunExtension | None) -> dict[str, Any] | None:
     """The caller's data for tools and templates, if the gateway takes it from clients.
 

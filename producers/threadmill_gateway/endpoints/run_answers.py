@@ -10,6 +10,7 @@ from starlette.responses import Response
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import answer
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.extensions import wants_approvals
 from threadmill_gateway.objects import runs as objects
 from threadmill_shared.records.run import RunRecord, Status
 
@@ -37,4 +38,4 @@ async def run_object(call: Call, record: RunRecord, thread_id: str) -> dict[str,
     """The run's object, with the calls that wait for outputs."""
     is_parked = record.status is Status.REQUIRES_ACTION
     parked = await call.store.parked_runs.calls(record.id) if is_parked else []
-    return objects.run(record, parked, thread_id)
+    return objects.run(record, parked, thread_id, has_approvals=wants_approvals(call))

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.extensions import wants_approvals
 from threadmill_gateway.streams import frames
 from threadmill_gateway.streams.event_filter import EventFilter
 from threadmill_gateway.streams.response import StreamResponse
@@ -51,6 +52,7 @@ async def stream_run(
         ApiError: too many streams are open.
         ThreadmillError: the stream cannot begin.
     """
+    has_approvals = wants_approvals(call)
     gateway = call.gateway
     gateway.streams.take()
     try:
@@ -61,7 +63,11 @@ async def stream_run(
     call.exchange.give_slot_back()
     stream = RunStream(
         tail,
-        event_filter=EventFilter(has_own=_wants_own(call.request), continues=continues),
+        event_filter=EventFilter(
+            has_own=_wants_own(call.request),
+            has_approvals=has_approvals,
+            continues=continues,
+        ),
         enters_behind=enters_behind,
         thread_id=thread_id,
         is_ending=lambda: gateway.is_ending,

@@ -13,23 +13,39 @@ from threadmill_shared.records.run import RunRecord
 _TIMES = ("cancelled", "failed", "completed", "expired")
 
 
-def run(record: RunRecord, parked: Sequence[ParkedCall], thread_id: str) -> dict[str, Any]:
-    """A run of the thread that the client knows by this id, and the calls that wait for outputs."""
+def run(
+    record: RunRecord,
+    parked: Sequence[ParkedCall],
+    thread_id: str,
+    *,
+    has_approvals: bool = False,
+) -> dict[str, Any]:
+    """A run of the thread that the client knows by this id, and the calls that wait.
+
+    Args:
+        record: the run.
+        parked: the calls that wait for outputs or approvals.
+        thread_id: its thread, as the client knows it.
+        has_approvals: whether the client is told of those that wait for approvals.
+    """
     found = run_object(record) | {
         "thread_id": thread_id,
-        "required_action": required_action(parked),
+        "required_action": required_action(parked, has_approvals=has_approvals),
     }
     # Another status: nobody who polls it can decide about a call.
     waits = found["status"] == "requires_action"
     return found | {"status": "in_progress"} if waits and not found["required_action"] else found
 
 
-def required_action(parked: Sequence[ParkedCall]) -> dict[str, Any] | None:
+def required_action(
+    parked: Sequence[ParkedCall], *, has_approvals: bool = False
+) -> dict[str, Any] | None:
     """What a run waits for from the client; None: nothing."""
     calls = [
         function_call(call.id, call.name, call.arguments)
+        | ({"waits_for": call.waits_for} if has_approvals else {})
         for call in parked
-        if call.waits_for == "output"
+        if has_approvals or call.waits_for == "output"
     ]
     if not calls:
         return None

@@ -19,7 +19,7 @@ _OWN = "threadmill."
 
 
 def _for_outputs(event: Event) -> Event | None:
-    """That a run waits for outputs; None: it waits for decisions only, which others make."""
+    """That a run waits for outputs; None: it waits for approvals only, which others decide."""
     action = event.data["required_action"]["submit_tool_outputs"]
     calls = [
         {name: call[name] for name in call if name != "waits_for"}
@@ -35,16 +35,20 @@ def _for_outputs(event: Event) -> Event | None:
 class EventFilter:
     """The events of one stream."""
 
-    def __init__(self, *, has_own: bool = False, continues: bool = False) -> None:
+    def __init__(
+        self, *, has_own: bool = False, has_approvals: bool = False, continues: bool = False
+    ) -> None:
         """Nothing has been sent yet.
 
         Args:
             has_own: whether the stream has threadmill's own events, too.
+            has_approvals: whether its reader is told of calls that wait for an approval.
             continues: whether its reader knows what was created before it.
         """
         self.is_over = False
         """Whether the stream ends here."""
         self._has_own = has_own
+        self._has_approvals = has_approvals
         self._continues = continues
         self._steps: set[str] = set()
 
@@ -57,10 +61,15 @@ class EventFilter:
         for event in events:
             if self.is_over:
                 return
-            found = _for_outputs(event) if event.event == _PARKED else event
+            found = self._shown(event)
             if found is not None and self._has(found):
                 yield found
             self.is_over = found is not None and found.event in (DONE, _PARKED)
+
+    def _shown(self, event: Event) -> Event | None:
+        if event.event != _PARKED or self._has_approvals:
+            return event
+        return _for_outputs(event)
 
     def _has(self, event: Event) -> bool:
         if event.event == _STEP_CREATED:

@@ -74,5 +74,14 @@ def test_a_run_that_waits_for_decisions_only_goes_on() -> None:
     assert not event_filter.is_over
 
 
+def test_a_reader_that_decides_is_told_of_all_calls_that_wait() -> None:
+    event_filter = EventFilter(has_approvals=True)
+    found = [Event(1, PARKED, waiting("output", "approval")), *events("thread.run.queued")]
+    [event] = event_filter.of(found)
+    calls = event.data["required_action"]["submit_tool_outputs"]["tool_calls"]
+    assert [call["waits_for"] for call in calls] == ["output", "approval"]
+    assert event_filter.is_over
+
+
 def found_names(found: list[Event]) -> list[str]:
     return [event.event for event in found]
