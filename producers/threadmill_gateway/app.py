@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import Router
@@ -47,6 +49,13 @@ class GatewayApp:
             [*routes(), *pages()], redirect_slashes=False, lifespan=gateway.lifespan
         )
 
+    def lifespan(self, app: object) -> AbstractAsyncContextManager[None]:
+        """The lifespan of an application that mounts this one.
+
+        At its end it sends what is left and closes the connections: whoever is mounted is not told.
+        """
+        return self.gateway.lifespan(app)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
         if scope["type"] == "lifespan":
@@ -74,9 +83,10 @@ class GatewayApp:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         key = self.gateway.options.key
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # it may be mounted
         if key is None:
             check_local(headers)
-        elif scope["path"] not in _OPEN:
+        elif path not in _OPEN:
             check_key(headers, key)
         beta = headers.get(_BETA, "")
         if "assistants=" in beta and "assistants=v2" not in beta:

@@ -21,7 +21,7 @@ from threadmill_shared.events.follow import LogFollower
 MADE_UP_LOG = "made_up_log"
 """A mark: the test writes events that no worker writes, so that their order says nothing."""
 
-Follow = Callable[[LogFollower, str, int], AsyncGenerator[list[Event], None]]
+Follow = Callable[..., AsyncGenerator[list[Event], None]]
 Read = Callable[[Scene, str, int], Awaitable[list[Event]]]
 
 
@@ -58,9 +58,9 @@ class FollowedRuns:
 
         @functools.wraps(follow)
         async def checked(
-            follower: LogFollower, run_id: str, after: int = 0
+            follower: LogFollower, run_id: str, after: int = 0, **options: bool
         ) -> AsyncGenerator[list[Event], None]:
-            order, groups = EventOrder(after), follow(follower, run_id, after)
+            order, groups = EventOrder(after), follow(follower, run_id, after, **options)
             try:
                 async for group in groups:
                     self._check(order, run_id, group)
