@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from threadmill_gateway.streams.frames import OWN
 from threadmill_shared.events.decoder import DONE, Event
 
 _STEP_CREATED = "thread.run.step.created"
 _STEP_DELTA = "thread.run.step.delta"
 _PARKED = "thread.run.requires_action"
-_OWN = "threadmill."
 
 
 def _for_outputs(event: Event) -> Event | None:
@@ -76,4 +76,4 @@ class EventFilter:
             self.note_step(event.data["id"])
         if event.event == _STEP_DELTA:
             return self._continues or event.data["id"] in self._steps
-        return self._has_own or not event.event.startswith(_OWN)
+        return self._has_own or not event.event.startswith(OWN)

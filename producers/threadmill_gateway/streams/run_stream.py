@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.api_error import ApiError
@@ -114,18 +114,14 @@ class RunStream:
 
     def _content(self, group: Sequence[Event]) -> bytes:
         events = list(self._filter.of(self._entered(group)))
-        pieces = [frames.frame(one.event, self._shown(one.data), one.id) for one in events]
+        pieces = [self._frame(one) for one in events]
         if self._filter.is_over and events[-1].event != DONE:
             pieces.append(frames.DONE)
         return b"".join(pieces)
 
-    def _shown(self, data: Any) -> Any:
-        """An event's data with the thread's id as the client knows it."""
-        if not self._thread_id or data.__class__ is not dict or "thread_id" not in data:
-            return data
-        if data["thread_id"] == self._thread_id:
-            return data
-        return data | {"thread_id": self._thread_id}
+    def _frame(self, event: Event) -> bytes:
+        data = frames.shown(event.event, event.data, self._thread_id)
+        return frames.frame(event.event, data, event.id)
 
     def _entered(self, group: Sequence[Event]) -> Sequence[Event]:
         """The events behind the place of entry, after what is open there."""

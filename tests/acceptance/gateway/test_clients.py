@@ -47,9 +47,11 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "text": "Here is the plot of sin(x): sandbox:/mnt/data/sine.png",
         "steps": [CALLS, MESSAGE],
     },
+    "own events": {"status": "completed", "steps": [CALLS, MESSAGE]},
 }
 UNABLE = {
     "node 4.104.0": {"incomplete, stream"},  # its stream does not know that status
+    "python 1.109.1": {"own events, raw"},  # it gives what it does not know no name
     "python 1.21.2": {"incomplete, poll"},  # its poll waits for ever for another one
 }
 
@@ -120,3 +122,12 @@ def test_streams_end_with_the_runs_last_event(
         assert all(names[-1] == "thread.run.requires_action" for names in parked), name
         assert last[-1] == f"thread.run.{outcome['status']}", name
         assert outcome["names"][0][0] == "thread.run.created"
+
+
+def test_events_of_our_own_are_read_like_any_other(
+    found: dict[str, dict[str, Any]], client: Client
+) -> None:
+    # Some handlers pass them over; what matters is that none fails, which is tested above.
+    if "own events, raw" not in UNABLE.get(str(client), ()):
+        [names] = found["own events, raw"]["names"]
+        assert "threadmill.tool.failed" in names, client

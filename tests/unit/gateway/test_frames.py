@@ -38,3 +38,17 @@ def test_an_error_is_raised_by_the_sdk() -> None:
     assert name == "error"
     assert isinstance(data, dict)
     assert json.dumps(data["error"]) == json.dumps(internal_error().error)
+
+
+def test_an_event_of_our_own_has_no_member_at_which_sdks_raise() -> None:
+    data = {"call_id": "call_1", "name": "f", "error": "LookupError"}
+    told = frames.shown("threadmill.tool.failed", data)
+    assert told == {"call_id": "call_1", "name": "f", "cause": "LookupError"}
+    assert data["error"] == "LookupError"  # the log's own is left as it is
+
+
+def test_data_are_shown_with_the_threads_id_as_the_client_knows_it() -> None:
+    assert frames.shown("thread.run.queued", {"thread_id": "a"}, "b") == {"thread_id": "b"}
+    assert frames.shown("thread.run.queued", {"thread_id": "a"}) == {"thread_id": "a"}
+    assert frames.shown("thread.message.delta", {"id": "m"}, "b") == {"id": "m"}
+    assert frames.shown("done", "[DONE]", "b") == "[DONE]"

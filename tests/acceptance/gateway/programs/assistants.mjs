@@ -30,6 +30,7 @@ const SCENARIOS = {
   failure: "fail",
   incomplete: "cut short",
   hosted: "plot it",
+  "own events": "call fail {}",
 };
 
 const adder = await client.beta.assistants.create({ model: "gpt-5.4-mini", tools: [ADD] });
@@ -41,7 +42,11 @@ const drawer = await client.beta.assistants.create({
 async function begin(scenario) {
   const messages = [{ role: "user", content: SCENARIOS[scenario] }];
   const thread = await threads.create({ messages });
-  return { thread: thread.id, assistant: scenario === "hosted" ? drawer.id : adder.id };
+  const assistant = scenario === "hosted" ? drawer.id : adder.id;
+  if (scenario !== "own events") return { thread: thread.id, assistant };
+  // Of an assistant whose functions the workers execute.
+  const headers = { "Threadmill-Events": "all" };
+  return { thread: thread.id, assistant: "toolbox", options: { headers } };
 }
 
 function outputsOf(run) {
@@ -88,7 +93,8 @@ async function stream(scenario) {
   const where = await begin(scenario);
   let text = "";
   const names = [];
-  let opened = threads.runs.stream(where.thread, { assistant_id: where.assistant });
+  let opened = threads.runs.stream(
+    where.thread, { assistant_id: where.assistant }, where.options);
   for (;;) {
     const heard = [];
     let isCancelled = false;
@@ -115,7 +121,7 @@ async function raw(scenario) {
   const names = [];
   let run;
   let events = await threads.runs.create(
-    where.thread, { assistant_id: where.assistant, stream: true });
+    where.thread, { assistant_id: where.assistant, stream: true }, where.options);
   for (;;) {
     names.push([]);
     let isCancelled = false;
