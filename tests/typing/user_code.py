@@ -206,6 +206,7 @@ def runs(run: Run) -> None:
     assert_type(run.metadata, dict[str, str])
     assert_type(run.save(), Run)
     assert_type(run.events(after=3), Iterator[Event])
+    assert_type([event.sse() for event in run.events(public=True)], list[str])
     assert_type(run.messages, list[Message])
     assert_type(run.steps, list[Step])
     assert_type(run.text, str)
@@ -245,6 +246,7 @@ async def runs_async(run: Run) -> None:
     assert_type(await run.approve_async("call_1"), Run)
     assert_type(await run.reject_async("call_1"), Run)
     assert_type(run.events_async(), AsyncIterator[Event])
+    assert_type(run.events_async(after=3, public=True), AsyncIterator[Event])
     async for event in run.events_async(after=3):
         assert_type(event.id, int)
         assert_type(event.event, str)
