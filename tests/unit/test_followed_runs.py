@@ -9,6 +9,7 @@ import pytest
 from tests.support.followed_runs import FollowedRuns
 from tests.support.store.scene import Scene
 
+from threadmill_shared.events import public
 from threadmill_shared.events.decoder import Event
 from threadmill_shared.events.follow import LogFollower
 
@@ -59,3 +60,11 @@ def test_a_test_that_reads_events_out_of_order_fails(how: str) -> None:
 def test_all_that_tests_read_is_checked() -> None:
     assert "FollowedRuns" in LogFollower.follow.__code__.co_qualname
     assert "FollowedRuns" in Scene.events.__code__.co_qualname
+
+
+def test_a_test_whose_events_would_show_browsers_what_is_private_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(public._FORMS, "done", lambda _: {"instructions": "Be kind."})
+    with pytest.raises(pytest.fail.Exception, match="not for browsers:\ndone has the field /instr"):
+        read_in_a_test("read", "made_up_log")
