@@ -29,6 +29,7 @@ class Goal:
     peer: str | None = None
     of: str | None = None
     earlier: bool = False
+    new: bool = False
     missed: str = UNKNOWN
 
     def __post_init__(self) -> None:
@@ -53,7 +54,8 @@ class Goals:
         """Read the goals."""
         self._measured = measured
         self._compared = compared
-        self.goals = [Goal(**fields) for fields in tomllib.loads(file.read_text())["goals"]]
+        goals = [Goal(**fields) for fields in tomllib.loads(file.read_text())["goals"]]
+        self.goals = [one for one in goals if not one.new or measured.has(one.figure)]
 
     # ---- what templates call -------------------------------------------------------------------
 

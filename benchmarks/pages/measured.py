@@ -64,6 +64,10 @@ class Measured:
 
     # ---- what templates call -------------------------------------------------------------------
 
+    def has(self, name: str) -> bool:
+        """Whether a figure was measured."""
+        return any(result.name == name for result in self._results)
+
     def value(self, name: str, at: float | None = None) -> float:
         """The median, to calculate with."""
         return self.result(name, at).spread.median

@@ -31,6 +31,9 @@ TOKEN, HANDLER, TAILS, LONG_THREAD = 0.45, 0.5, 1.5, 1.15
 AOF_BYTES, RUN_KB = 300, 8
 """What a token should add to the append-only file, and what a run should leave in Redis; once, a
 run of 200 tokens left 23."""
+STREAMED, STREAMED_TO_MANY, STREAM_KB = 3.0, 1.7, 40
+"""What an event sent by a gateway costs at most, as a multiple of the peer's; and the memory of an
+open stream. Once it took 51 KB."""
 MARGIN = 2
 SHORT_RUN = 0.48
 """The lowest of some rounds is below; it should be 0.42, and once was 0.56."""
@@ -113,6 +116,15 @@ def test_a_handler_costs_less_cpu_than_the_openai_package_uses(tmp_path: Path) -
 def test_many_tails_cost_little_more_cpu_than_bare_reads(tmp_path: Path) -> None:
     found = measured("tails", tmp_path, "--rounds", "1")
     assert ratio(found["tails.cpu"], "bare XREAD") < MARGIN * TAILS
+
+
+def test_a_stream_costs_a_gateway_little_more_than_one_of_constants(tmp_path: Path) -> None:
+    found = measured("gateway_streams", tmp_path, "--rounds", "1")
+    assert ratio(found["gateway_streams.cpu"], "Starlette, constants") < MARGIN * STREAMED
+    assert (
+        ratio(found["gateway_streams.one_run"], "Starlette, constants") < MARGIN * STREAMED_TO_MANY
+    )
+    assert median(found["gateway_streams.memory"]["values"]) < STREAM_KB
 
 
 def test_a_say_on_a_long_thread_costs_little_more_cpu_than_on_a_short_one(tmp_path: Path) -> None:

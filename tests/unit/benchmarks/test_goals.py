@@ -79,6 +79,12 @@ def test_a_goal_of_a_figure_that_was_not_measured_is_refused(tmp_path: Path) -> 
         goals(tmp_path, "figure='nothing'\nmost=1.0").table()
 
 
+def test_the_goal_of_a_new_figure_is_left_out_until_it_is_measured(tmp_path: Path) -> None:
+    rows = goals(tmp_path, "figure='nothing'\nmost=1.0\nnew=true").table().splitlines()
+    assert len(rows) == 2
+    assert len(goals(tmp_path, "figure='size'\nmost=7.0\nnew=true").table().splitlines()) == 3
+
+
 def test_all_goals_of_the_project_are_measured() -> None:
     from pages.compared import Compared
     from pages.goals import Goals
