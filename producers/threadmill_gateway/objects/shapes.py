@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import (
-    Any,
-    Literal,
-    NotRequired,  # pydantic reads the standard library's only from 3.12 on
-)
+from typing import Any, Literal
 
-from typing_extensions import (
-    TypedDict,
-)
+from typing_extensions import TypedDict  # pydantic reads the standard library's only from 3.12 on
 
 RunStatus = Literal[
     "queued",
@@ -144,7 +138,8 @@ class File(TypedDict):
     filename: str
     purpose: str
     status: Literal["processed"]
-    expires_at: NotRequired[int]
+    status_details: str | None
+    expires_at: int | None
 
 
 class Deleted(TypedDict):

@@ -6,20 +6,25 @@ Messages, steps and runs are in a record by number; the decoder knows the rest f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from pydantic_core import from_json
 
 from threadmill_shared import ids
 from threadmill_shared.events import frames
 from threadmill_shared.events.api_objects import RunObjects, function_call, hosted_call
 from threadmill_shared.records import lenient, log
 from threadmill_shared.records.items import image_part, message_content
-from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.store.log_read import RawEntry
 from threadmill_shared.stored import unreadable
 
 DONE = "done"
 CODE = "code_interpreter"
+_PLAIN = 2
+"""Fields of an entry that has nothing but its records and its time."""
 
 Named = tuple[str, Any]
 """An event's name and data."""
@@ -74,6 +79,27 @@ class LogDecoder:
                 if number > after:
                     yield Event(number, name, data, at)
                 number += 1
+
+    def deltas(self, found: Sequence[RawEntry], after: int) -> list[Event] | None:
+        """The events of entries that only continue a message; None: they hold something else.
+
+        They are those that `events` gives. Nearly all entries of a log are such, with one token
+        each, and this takes a third of the time.
+        """
+        events: list[Event] = []
+        for id, fields in found:
+            read = field_map(fields)
+            if len(read) != _PLAIN or not read["e"].startswith('["d",'):
+                return None
+            (_, message, texts), *others = from_json(f"[{read['e']}]")
+            number, at = int(id.partition("-")[0]) - len(texts) + 1, int(read["t"]) / 1000
+            if others or number <= after or number == self._first_deltas.get(message):
+                return None
+            for value in texts:
+                part = {"index": 0, "type": "text", "text": {"value": value}}
+                events.append(Event(number, *self._message_delta(message, part), at))
+                number += 1
+        return events
 
     def _refuse_unknown(self, _entry: log.LogEntry, record: log.UnknownRecord) -> Iterator[Named]:
         raise unreadable(f"The log of {self._run_id}", [record.tag])

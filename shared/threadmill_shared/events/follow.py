@@ -96,6 +96,7 @@ class LogFollower:
         log.readers -= 1
         if not log.readers:
             self._logs.pop(run_id, None)
+            log.close()
         await self._notifications.shut(self._store.logs.channel(run_id), listener)
 
     async def ended(

@@ -19,10 +19,10 @@ from threadmill_shared.events.notifications import ChannelListener
 from threadmill_shared.records.log import LogEntry
 from threadmill_shared.records.run import RunRecord, field_map
 from threadmill_shared.store.logs import Logs, RawEntry, lacks_text, read_entries
-from threadmill_shared.store.paging import PAGE
 
-READ_ENTRIES = PAGE + 1
-"""How many entries are read at once: a page, behind the last one that was seen."""
+READ_ENTRIES = 101
+"""How many entries are read at once: a page, behind the last one that was seen. One of a fast model
+may have hundreds of tokens, and whoever reads slowly holds what was read for it."""
 _KEPT_EVENTS, _KEPT_BYTES = 512, 1_000_000
 """How much is kept at most for tails that are somewhat behind, if there are several tails."""
 
@@ -125,6 +125,10 @@ class SharedLog:
         self._kept: dict[_Place, LogPage] = {}
         self._reading: dict[_Place, asyncio.Task[LogPage]] = {}
 
+    def close(self) -> None:
+        """Nobody follows it any more."""
+        self._next_read.close()
+
     @property
     def latest(self) -> int:
         """Number of the last event that anybody who follows it has read or was told of."""
@@ -207,10 +211,17 @@ class SharedLog:
         new = self._new(base, found)
         if not new or self._asked != self._newest:
             return
-        entries = read_entries(new)
-        if any(map(lacks_text, entries)):
-            return
-        place, page = _place(after, base), self._page_of(after, base, found, entries)
+        events = self._decoder.deltas(new, after)
+        if events is None:
+            entries = read_entries(new)
+            if any(map(lacks_text, entries)):
+                return
+            events = self._events_of(entries, after)
+        is_full = len(found) == READ_ENTRIES
+        place, page = (
+            _place(after, base),
+            LogPage(base, events, found[-1], is_full, is_rewound=False),
+        )
         self._note(place, page)
         if self.readers == 1:
             self._ahead = place, page
@@ -230,19 +241,12 @@ class SharedLog:
         new = self._new(base, found)
         if new is None:
             return LogPage(base, [], base, len(found) == READ_ENTRIES, is_rewound=True)
-        entries = await self._logs.parse(self._run_id, new)
-        return self._page_of(after, base, found, entries)
-
-    def _page_of(
-        self,
-        after: int,
-        base: RawEntry | None,
-        found: list[RawEntry],
-        entries: Sequence[LogEntry],
-    ) -> LogPage:
-        events = [event for entry in entries for event in self._decoder.events(entry, after)]
+        events = self._events_of(await self._logs.parse(self._run_id, new), after)
         last = found[-1] if found else base
         return LogPage(base, events, last, len(found) == READ_ENTRIES, is_rewound=False)
+
+    def _events_of(self, entries: Sequence[LogEntry], after: int) -> list[Event]:
+        return [event for entry in entries for event in self._decoder.events(entry, after)]
 
     def _new(self, base: RawEntry | None, found: list[RawEntry]) -> list[RawEntry] | None:
         """The entries behind `base`; None: the log has gone back to before it."""

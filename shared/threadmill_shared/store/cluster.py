@@ -121,16 +121,13 @@ class Subscription:
 
     @property
     def connection(self) -> Subscription:
-        """What can be read from, and disconnected."""
+        """What can be disconnected."""
         return self
 
-    async def can_read(self) -> bool:
-        """Whether more has come than was read."""
-        return self._pubsub is not None and await self._pubsub.connection.can_read()
-
-    async def read_response(self, **options: Any) -> Any:
-        """The next reply, unchanged; the options are those of redis-py's connections."""
-        return await self._at_node(self._pubsub.connection.read_response(**options))
+    @property
+    def node_connection(self) -> Any:
+        """The connection to the node; None: there is none."""
+        return self._pubsub and self._pubsub.connection
 
     async def disconnect(self) -> None:
         """Leave the node; the next read subscribes at another one."""

@@ -45,6 +45,10 @@ class LogRead:
         """Have it sent with the next pipeline; once, however often it is put until then."""
         self._pipeline.put(self)
 
+    def close(self) -> None:
+        """Read nothing more: it holds those who read, and they hold it."""
+        self._place, self._take = _no_place, _take_nothing
+
     def command(self) -> Command | None:
         """What the pipeline sends."""
         first = self._place()
@@ -56,3 +60,11 @@ class LogRead:
     def settle(self, reply: Any) -> None:
         """What the pipeline has got."""
         self._take(reply if isinstance(reply, list) else None)
+
+
+def _no_place() -> None:
+    """There is nothing to read."""
+
+
+def _take_nothing(_found: object) -> None:
+    """Nobody reads."""

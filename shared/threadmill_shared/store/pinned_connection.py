@@ -15,6 +15,7 @@ from typing import Any
 import hiredis
 from redis import exceptions as redis_errors
 
+from threadmill_shared.store.buffered_replies import take_buffered
 from threadmill_shared.store.connections import StoreClient
 
 Command = tuple[Any, ...]
@@ -64,7 +65,7 @@ class PinnedConnection:
             try:
                 async with asyncio.timeout(self._seconds) as limit:
                     await connection.send_packed_command([*map(hiredis.pack_command, commands)])
-                    answers = [await self._answer(connection, limit) for _ in commands]
+                    answers = await self._answers(connection, len(commands), limit)
             except BaseException as error:
                 await self._give_back(pool)
                 if isinstance(error, TimeoutError):
@@ -89,6 +90,13 @@ class PinnedConnection:
         connection.socket_timeout = self._seconds
         await connection.disconnect(nowait=True)
         await pool.release(connection)
+
+    async def _answers(self, connection: Any, count: int, limit: asyncio.Timeout) -> list[Any]:
+        answers: list[Any] = []
+        while len(answers) < count:
+            answers.append(await self._answer(connection, limit))
+            answers += await take_buffered(connection, count - len(answers))
+        return answers
 
     async def _answer(self, connection: Any, limit: asyncio.Timeout) -> Any:
         try:

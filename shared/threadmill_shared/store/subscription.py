@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import math
 import time
 from typing import Any
 
+from threadmill_shared.store.buffered_replies import take_buffered
 from threadmill_shared.store.connections import PASSING, StoreClient
 
 SILENT_SECONDS = 5.0
 """After this time without a message the server is pinged, and has as long to answer."""
 _AT_ONCE = 1000
 """The most messages that are taken before they are passed on."""
-_READING = {"disconnect_on_error": False, "push_request": True}
-"""As redis-py reads a subscription's messages."""
 
 
 class ChannelSubscription:
@@ -63,17 +60,11 @@ class ChannelSubscription:
             return []
         self._heard_at, self._is_asked = time.monotonic(), False
         found = [await self._message(said)]
-        with contextlib.suppress(*PASSING):  # found again by the next call, which connects
-            async with asyncio.timeout(timeout):
-                await self._add_those_there(found)
+        with contextlib.suppress(*PASSING):  # the next call finds it, too, and connects
+            connection = getattr(self._pubsub, "node_connection", self._pubsub.connection)
+            for reply in await take_buffered(connection, _AT_ONCE, has_messages=True):
+                found.append(await self._message(reply))  # noqa: PERF401  a failure keeps the rest
         return [message for message in found if message is not None]
-
-    async def _add_those_there(self, found: list[tuple[str, str] | None]) -> None:
-        """Take what has come together: neither a timer nor a task's turn for each."""
-        connection = self._pubsub.connection
-        while len(found) < _AT_ONCE and await connection.can_read():
-            said = await connection.read_response(timeout=math.inf, **_READING)
-            found.append(await self._message(said))
 
     async def _message(self, said: Any) -> tuple[str, str] | None:
         if not isinstance(said, list):  # a reply to PING
