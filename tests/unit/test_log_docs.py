@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("shared/threadmill_shared", "workers/threadmill_workers", "producers/threadmill")
+PACKAGES = (
+    "shared/threadmill_shared",
+    "workers/threadmill_workers",
+    "producers/threadmill",
+    "producers/threadmill_gateway",
+)
 TESTING = ROOT / "producers/threadmill/testing"
 """The stand-in logs for tests only."""
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
