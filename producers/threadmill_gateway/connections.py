@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
+from threadmill_shared import errors
 from threadmill_shared.broker.sender import Sender
 from threadmill_shared.events.follow import LogFollower
 from threadmill_shared.events.notifications import Notifications
@@ -73,15 +75,32 @@ class Connections:
             self._in_background(self._force_end_later(run_id))
         return ended.status
 
-    async def submit_all(self, run_id: str, outputs: Sequence[tuple[str, str]]) -> None:
+    async def submit_all(self, run_id: str, outputs: Sequence[tuple[str, str]]) -> bool:
         """Submit the outputs of all calls that wait, and send the run if it continues.
+
+        Returns:
+            Whether they had none; else these are the ones that they had already.
 
         Raises:
             RunNotFound, WrongOutputs, NotWaiting, CallTaken, OutputMismatch: as their names say.
         """
-        send = await self.store.parked_runs.submit_all(run_id, outputs, whole=True)
+        submitted = await self.store.parked_runs.submit_all(run_id, outputs, whole=True)
         await self.store.wait_for_replica(run_id)
-        self._sender.send(send)
+        self._sender.send(submitted.send)
+        return submitted.is_first
+
+    def note_delivery(self, mark: str, id: str, made: str) -> None:
+        """Remember an object for seconds only that a request has created: its answer was sent."""
+        self._in_background(self._forget(self.store.client_requests.note_delivery(mark, id, made)))
+
+    def note_use(self, mark: str, id: str) -> None:
+        """Give an object to no repeat of a request any more: somebody uses it."""
+        self._in_background(self._forget(self.store.client_requests.forget(mark, id)))
+
+    async def _forget(self, change: Coroutine[Any, Any, None]) -> None:
+        # If Redis is away, the mark expires some minutes later.
+        with suppress(errors.InfrastructureError):
+            await change
 
     async def approve(self, run_id: str, call_id: str) -> None:
         """Approve a call, and send the run if it continues.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -35,8 +36,10 @@ class Exchange:
         self._scope = scope
         self._send = send
         self._has_slot = False
+        self.came_at = time.monotonic()
         self._came_at = time.perf_counter()
         self._seconds = 0.0
+        self._on_delivery: Callable[[], None] | None = None
         self._status = 0
 
     def take_slot(self) -> None:
@@ -68,9 +71,17 @@ class Exchange:
                 _VERSION,
             ]
         await self._send(message)
+        if self._on_delivery is not None and message.get("body"):
+            on_delivery, self._on_delivery = self._on_delivery, None
+            on_delivery()
+
+    def on_delivery(self, note: Callable[[], None]) -> None:
+        """Have `note` called once the answer, or a stream's first events, were sent."""
+        self._on_delivery = note
 
     async def refuse(self, error: Exception, receive: Receive) -> None:
         """Answer an error."""
+        self._on_delivery = None
         found = self._http_error(error) or api_error(error)
         if found is None:
             # The traceback has no values; the error itself may quote a user.

@@ -8,6 +8,7 @@ from typing import Any
 
 from threadmill_gateway.access.limits import Slots
 from threadmill_gateway.connections import Connections
+from threadmill_gateway.fresh_objects import FreshObjects
 from threadmill_gateway.metrics.recorder import MetricsRecorder
 from threadmill_gateway.settings import GatewaySettings
 from threadmill_shared.settings import Settings
@@ -24,6 +25,8 @@ class Gateway:
         self.streams = Slots("open streams", options.streams, "THREADMILL_GATEWAY_STREAMS")
         self.metrics = MetricsRecorder()
         """Takes note of requests; another one counts them."""
+        self.fresh = FreshObjects()
+        """What was created here a short while ago, and might go to a repeat of its request."""
         self.is_ending = False
         """Whether the process is to end, so that streams end, too."""
         self._connections: Connections | None = None

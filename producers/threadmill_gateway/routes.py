@@ -13,7 +13,7 @@ from threadmill_gateway.bodies.approvals import ApprovalBody, RejectionBody
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.bodies.body import Body
 from threadmill_gateway.bodies.files import FileForm
-from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
+from threadmill_gateway.bodies.messages import MetadataChanges, NewMessageBody
 from threadmill_gateway.bodies.query import FileQuery, ListQuery, MessageQuery
 from threadmill_gateway.bodies.runs import RunBody, ThreadAndRunBody, ToolOutputsBody
 from threadmill_gateway.bodies.threads import ThreadBody, ThreadChanges
@@ -78,7 +78,7 @@ CALLS = [
         query=MessageQuery,
         is_list=True,
     ),
-    ApiCall("POST", f"{_THREAD}/messages", messages.create_message, shapes.Message, MessageBody),
+    ApiCall("POST", f"{_THREAD}/messages", messages.create_message, shapes.Message, NewMessageBody),
     ApiCall("POST", "/threads", threads.create_thread, shapes.Thread, ThreadBody),
     ApiCall(
         "POST",

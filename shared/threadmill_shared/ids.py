@@ -39,10 +39,13 @@ def bucket_of(id: str) -> str:
     return id[start : start + 2]
 
 
-def new_thread_id() -> str:
-    """A random thread id, in a random bucket."""
-    random = secrets.token_bytes(16)
-    return f"thread_{random[0] % BUCKETS:02x}{random[1:].hex()}"
+def new_thread_id(bucket: str | None = None) -> str:
+    """A random thread id, in this bucket or in a random one."""
+    return f"thread_{bucket or _random_bucket()}{secrets.token_hex(15)}"
+
+
+def _random_bucket() -> str:
+    return f"{secrets.randbelow(BUCKETS):02x}"
 
 
 def derived_thread_id(*parts: str) -> str:
@@ -133,10 +136,9 @@ def attached_file_id(name: str, content: bytes) -> str:
     return f"file_{digest[:32]}"
 
 
-def new_file_id() -> str:
-    """A random id for a file that users upload, in a random bucket."""
-    random = secrets.token_bytes(14)
-    return f"file-{random[0] % BUCKETS:02x}{random[1:].hex()}"
+def new_file_id(bucket: str | None = None) -> str:
+    """A random id for a file that users upload, in this bucket or in a random one."""
+    return f"file-{bucket or _random_bucket()}{secrets.token_hex(13)}"
 
 
 def is_uploaded_file_id(id: str) -> bool:

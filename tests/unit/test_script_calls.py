@@ -16,6 +16,7 @@ from threadmill_shared.store.scripts.held_runs import AppendScript, HeldRunScrip
 from threadmill_shared.store.scripts.lists import ListScripts, delete_listed
 from threadmill_shared.store.scripts.loader import script
 from threadmill_shared.store.scripts.parked_runs import ParkedRunScripts
+from threadmill_shared.store.scripts.requests import note_delivery
 from threadmill_shared.store.scripts.runs import RunScripts
 from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.scripts.workers import WorkerScripts
@@ -25,6 +26,7 @@ RUN_ID = "run_00" + "a" * 30
 THREAD_ID = "thread_00" + "a" * 30
 FILE_ID = "file-00" + "a" * 26
 OF_KEYS = {"idempotency_key", "place", "created", "registered", "deleted", "index", "record"}
+OF_KEYS |= {"request", "mark"}
 """Arguments that only a key is made of."""
 OF_APPEND = {"run_id": RUN_ID, "token": "token"}
 """What all appends of one holder have in common."""
@@ -42,6 +44,8 @@ NAMED_KEYS = {
     "created": "created",
     "registered": "registered",
     "deleted": "deleted",
+    "mark": "mark",
+    "request": KEYS.request(THREAD_ID, "request"),
     "record": "record",
     "file": KEYS.file(FILE_ID),
     "index": "index",
@@ -68,6 +72,7 @@ def calls() -> list[tuple[str, Callable[..., Any]]]:
         ("compare_and_set", texts.compare_and_set),
         ("create_assistant", texts.create_assistant),
         ("delete_listed", delete_listed),
+        ("note_delivery", note_delivery),
         ("replace_text", texts.replace_text),
         ("append", AppendScript(KEYS, run_id=RUN_ID, token="token").append),
     ]

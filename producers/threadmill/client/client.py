@@ -288,9 +288,9 @@ class Client:
         Raises:
             RunNotFound, NotWaiting, CallTaken, OutputMismatch: as their names say.
         """
-        send = await self.store.parked_runs.submit_all(run_id, outputs, whole=False)
+        submitted = await self.store.parked_runs.submit_all(run_id, outputs, whole=False)
         await self.store.wait_for_replica(run_id)
-        self._sender.send(send)
+        self._sender.send(submitted.send)
 
     async def approve(self, run_id: str, call_id: str) -> None:
         """Approve a parked run's call, and send the run if it continues.

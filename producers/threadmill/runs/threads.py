@@ -71,7 +71,7 @@ async def add_messages(
         new = list(await client.call(client.store.uploaded_files.supply(new)))
     files = {file.id: file for one in new for file in one.attached.files}
     items = [one.item for one in new]
-    at = await client.call(
+    created = await client.call(
         client.store.threads.add(
             thread.id,
             [(item["id"], item) for item in items],
@@ -82,7 +82,7 @@ async def add_messages(
             attached=Attached(files=tuple(files.values())),
         )
     )
-    return [Message.read(thread.id, item, at) for item in items]
+    return [Message.read(thread.id, item, int(created.at)) for item in items]
 
 
 def _new_message(message: Any, attached: Attached, settings: Settings) -> NewMessage:

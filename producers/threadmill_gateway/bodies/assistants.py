@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from threadmill_gateway.bodies.body import Body, Metadata
+from threadmill_gateway.bodies.extensions import RequestExtension
 from threadmill_gateway.bodies.formats import ReasoningEffort, ResponseFormat
 from threadmill_gateway.bodies.tools import Tool, ToolResources
 
@@ -31,3 +32,4 @@ class AssistantBody(AssistantChanges):
     """A new assistant."""
 
     model: Annotated[str, Field(min_length=1, max_length=256)]
+    threadmill: RequestExtension | None = None

@@ -11,27 +11,27 @@ from threadmill_gateway.bodies.body import Body
 WhenBusy = Literal["reject", "queue", "interrupt"]
 
 
-class ThreadExtension(Body):
+class RequestExtension(Body):
+    """For whatever is new."""
+
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """A second request with this key and the same content gets what the first one has created."""
+
+
+class ThreadExtension(RequestExtension):
     """For a new thread."""
 
     key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     """The client's own name for it: the same key is the same thread."""
 
 
-class RunExtension(Body):
+class RunExtension(RequestExtension):
     """For a new run."""
 
     when_busy: WhenBusy | None = None
     """What happens if the thread has an active run; `reject` if it is not given."""
     context: dict[str, Any] | None = None
     """For tools and templates; refused unless THREADMILL_GATEWAY_CONTEXT is set."""
-
-
-class RunOfThreadExtension(RunExtension):
-    """For a new run of a thread that exists."""
-
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=512)] | None = None
-    """A second run with this key and the same content is the first one."""
 
 
 class ThreadAndRunExtension(RunExtension):

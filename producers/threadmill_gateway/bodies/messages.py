@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from threadmill_gateway.bodies.body import Body, Metadata
+from threadmill_gateway.bodies.extensions import RequestExtension
 from threadmill_gateway.bodies.violations import tag_of_type
 
 LONGEST_TEXT = 256_000
@@ -89,6 +90,12 @@ class MessageBody(Body):
     content: Content
     attachments: list[Attachment] | None = None
     metadata: Metadata | None = None
+
+
+class NewMessageBody(MessageBody):
+    """A message that is added by itself."""
+
+    threadmill: RequestExtension | None = None
 
 
 class MetadataChanges(Body):

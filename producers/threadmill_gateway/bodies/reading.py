@@ -12,13 +12,12 @@ from threadmill_gateway.bodies.body import Body
 T = TypeVar("T", bound=Body)
 
 
-async def read_body(request: Request, kind: type[T], most: int) -> T:
-    """The request's JSON body.
+def read_body(request: Request, kind: type[T], content: bytes) -> T:
+    """The request's JSON body, of which this is the content.
 
     Raises:
-        ApiError: it is too large, no JSON, or not valid.
+        ApiError: it is no JSON, or not valid.
     """
-    content = await read_bytes(request, most)
     if content.strip() and not _is_json(request.headers.get("content-type", "")):
         raise refusals.media_type_is_not_json(request.headers.get("content-type", ""))
     return kind.read(content)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from threadmill_gateway.bodies.body import Body, Metadata
-from threadmill_gateway.bodies.extensions import RunOfThreadExtension, ThreadAndRunExtension
+from threadmill_gateway.bodies.extensions import RunExtension, ThreadAndRunExtension
 from threadmill_gateway.bodies.formats import (
     ReasoningEffort,
     ResponseFormat,
@@ -44,7 +44,7 @@ class RunBody(RunOptions):
     additional_instructions: Annotated[str, Field(max_length=256_000)] | None = None
     additional_messages: list[MessageBody] | None = None
     reasoning_effort: ReasoningEffort | None = None
-    threadmill: RunOfThreadExtension | None = None
+    threadmill: RunExtension | None = None
 
 
 class ThreadAndRunBody(RunOptions):

@@ -12,6 +12,12 @@ from threadmill_gateway.answers.responses import answer, deleted, page
 from threadmill_gateway.bodies.assistants import AssistantBody, AssistantChanges
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.client_requests import (
+    client_request,
+    key_in,
+    note_created,
+    tries_of,
+)
 from threadmill_gateway.endpoints.definitions import fields_of, with_changes
 from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.objects import assistants as objects
@@ -23,9 +29,14 @@ async def create_assistant(request: Request) -> Response:
     """Create an assistant."""
     call = Call(request)
     body = await call.body(AssistantBody)
-    id = ids.new_assistant_id()
-    definition = Definition.model_validate({"id": id, "name": id} | fields_of(body))
-    return answer(objects.assistant(await call.store.assistants.create(definition)))
+    asked, id = await client_request(call, key_in(body.threadmill)), ids.new_assistant_id()
+    fields = fields_of(body)
+    definition = Definition.model_validate({"id": id, "name": id} | fields)
+    created = await call.store.assistants.create_for(asked, definition)
+    note_created(call, asked, created.id, created)
+    if not created.is_new:
+        definition = Definition.model_validate({"id": created.id, "name": created.id} | fields)
+    return answer(objects.assistant(definition.dated(created.at)))
 
 
 async def list_assistants(request: Request) -> Response:
@@ -59,8 +70,10 @@ async def change_assistant(request: Request) -> Response:
 async def delete_assistant(request: Request) -> Response:
     """Delete an assistant; its runs continue."""
     call = Call(request)
-    assistant_id = call.path("assistant_id", "asst")
-    if not await call.store.assistants.delete(assistant_id):
+    assistant_id, assistants = call.path("assistant_id", "asst"), call.store.assistants
+    if not await assistants.delete(assistant_id) and not (
+        tries_of(call) and await assistants.was_deleted(assistant_id)
+    ):
         raise refusals.not_found("assistant", assistant_id)
     return answer(deleted(assistant_id, "assistant"))
 
@@ -71,6 +84,7 @@ async def load(call: Call, id_or_name: str) -> Definition:
     Raises:
         ApiError: there is none.
     """
+    call.note_use(id_or_name)
     try:
         return await call.store.assistants.load(id_or_name)
     except errors.AssistantNotFound:

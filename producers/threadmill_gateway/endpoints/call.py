@@ -9,7 +9,7 @@ from starlette.requests import Request
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.bodies.body import Body
 from threadmill_gateway.bodies.query import without_foreign
-from threadmill_gateway.bodies.reading import read_body
+from threadmill_gateway.bodies.reading import read_body, read_bytes
 from threadmill_gateway.connections import Connections
 from threadmill_gateway.exchange import Exchange
 from threadmill_gateway.gateway import Gateway
@@ -26,8 +26,11 @@ class Call:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self._content: bytes | None = None
         self.gateway: Gateway = request.scope["gateway"]
         self.exchange: Exchange = request.scope["exchange"]
+        for id in request.path_params.values():
+            self.note_use(id)
 
     @property
     def connections(self) -> Connections:
@@ -39,13 +42,28 @@ class Call:
         """The store of threads and runs."""
         return self.gateway.connections.store
 
+    def note_use(self, id: str) -> None:
+        """Take note that the request names an object."""
+        if (fresh := self.gateway.fresh.take(id)) is not None:
+            self.connections.note_use(*fresh)
+
+    async def content(self) -> bytes:
+        """The request's body as it was sent.
+
+        Raises:
+            ApiError: it is too large.
+        """
+        if self._content is None:
+            self._content = await read_bytes(self.request, self.gateway.options.body_bytes)
+        return self._content
+
     async def body(self, kind: type[T]) -> T:
         """The request's body.
 
         Raises:
             ApiError: it is not valid.
         """
-        return await read_body(self.request, kind, self.gateway.options.body_bytes)
+        return read_body(self.request, kind, await self.content())
 
     def query(self, kind: type[T]) -> T:
         """What the query asks for.

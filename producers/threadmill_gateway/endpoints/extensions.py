@@ -59,14 +59,18 @@ def new_thread(
     key: str | None,
     metadata: dict[str, str] | None,
     tool_resources: dict[str, Any] | None = None,
+    *,
+    bucket: str,
 ) -> ThreadRef:
     """A thread that may be created now, under the client's own name if there is one.
+
+    Else it is in this bucket.
 
     Raises:
         CallerError: the key is not valid Unicode.
     """
     if key is None:
-        id = ids.new_thread_id()
+        id = ids.new_thread_id(bucket)
         return ThreadRef(id, create=True, metadata=metadata, tool_resources=tool_resources)
     check_key(key, "A thread's key")
     id = ids.keyed_thread_id(call.gateway.settings.namespace, key)

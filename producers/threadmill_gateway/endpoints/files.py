@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 import re
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -18,9 +20,16 @@ from threadmill_gateway.bodies.files import FileForm
 from threadmill_gateway.bodies.query import FileQuery
 from threadmill_gateway.bodies.reading import refuse_large
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.client_requests import (
+    bucket_of_request,
+    note_created,
+    request_of,
+    tries_of,
+)
 from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.objects import files as objects
 from threadmill_shared import errors, ids
+from threadmill_shared.records.client_request import ClientRequest, Created
 from threadmill_shared.records.files import FileContent
 
 _MOST_FIELDS = 10
@@ -46,9 +55,20 @@ async def create_file(request: Request) -> Response:
     if len(content) > most:
         raise refusals.file_is_too_large(len(content), most)
     lifetime = fields.expires_after.seconds if fields.expires_after else None
-    file = FileContent(ids.new_file_id(), name, content)
-    found = await call.store.uploaded_files.upload(file, purpose=fields.purpose, lifetime=lifetime)
+    asked = _client_request(call, fields, name, content)
+    file = FileContent(ids.new_file_id(bucket_of_request(asked)), name, content)
+    found = await call.store.uploaded_files.upload(
+        file, purpose=fields.purpose, lifetime=lifetime, request=asked
+    )
+    created = Created(found.id, str(found.created_at), made=file.id)
+    note_created(call, asked, found.id, created)
     return answer(objects.file(found))
+
+
+def _client_request(call: Call, fields: FileForm, name: str, content: bytes) -> ClientRequest:
+    """By what the form says: what stands between its parts differs in a repeat."""
+    told = to_json([name, fields.model_dump(exclude_none=True)])
+    return request_of(call, None, told + b"\n" + hashlib.sha256(content).digest())
 
 
 async def list_files(request: Request) -> Response:
@@ -88,7 +108,10 @@ async def delete_file(request: Request) -> Response:
     """Delete a file; messages that name it have copies of their own."""
     call = Call(request)
     file_id: str = request.path_params["file_id"]
-    if not await call.store.uploaded_files.delete(file_id):
+    files = call.store.uploaded_files
+    if not await files.delete(file_id) and not (
+        tries_of(call) and await files.was_deleted(file_id)
+    ):
         raise refusals.no_file(file_id)
     return answer(deleted(file_id, "file"))
 

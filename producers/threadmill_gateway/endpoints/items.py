@@ -34,6 +34,7 @@ async def new_messages(call: Call, bodies: Sequence[MessageBody] | None) -> tupl
 
 
 async def _file(call: Call, id: str) -> FileContent:
+    call.note_use(id)
     try:
         return await call.store.uploaded_files.content(id)
     except errors.FileNotFound:

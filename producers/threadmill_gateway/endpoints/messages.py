@@ -6,10 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
+from threadmill_gateway.answers.api_error import ApiError
 from threadmill_gateway.answers.responses import answer, deleted, page
-from threadmill_gateway.bodies.messages import MessageBody, MetadataChanges
+from threadmill_gateway.bodies.messages import MetadataChanges, NewMessageBody
 from threadmill_gateway.bodies.query import MessageQuery
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.client_requests import (
+    client_request,
+    key_in,
+    note_created,
+    tries_of,
+)
 from threadmill_gateway.endpoints.items import new_messages
 from threadmill_gateway.endpoints.known_ids import known_cursor, known_message
 from threadmill_gateway.objects import messages as objects
@@ -20,17 +27,23 @@ from threadmill_shared.records.objects import Message
 async def create_message(request: Request) -> Response:
     """Add a message to a thread that no run holds."""
     call = Call(request)
-    body = await call.body(MessageBody)
+    body = await call.body(NewMessageBody)
     thread_id, record = await call.thread()
     [message] = await new_messages(call, [body])
     item = message.item
+    asked = await client_request(call, key_in(body.threadmill))
     try:
-        at = await call.store.threads.add(
-            record.id, [(item["id"], item)], create=False, attached=message.attached
+        created = await call.store.threads.add(
+            *(record.id, [(item["id"], item)]),
+            create=False,
+            attached=message.attached,
+            request=asked,
         )
     except errors.ThreadLocked as error:
         raise refusals.thread_takes_no_messages(thread_id, error.run_id) from None
-    return answer(objects.message(Message.read(record.id, item, at), thread_id))
+    note_created(call, asked, record.id, created)
+    item["id"] = created.id
+    return answer(objects.message(Message.read(record.id, item, int(created.at)), thread_id))
 
 
 async def get_message(request: Request) -> Response:
@@ -67,6 +80,9 @@ async def delete_message(request: Request) -> Response:
             await call.store.threads.delete_message(record.id, message_id)
     except errors.ThreadLocked as error:
         raise refusals.thread_is_in_use(thread_id, error.run_id, "messages of") from None
+    except ApiError:
+        if not (tries_of(call) and await call.store.threads.was_deleted(record.id, message_id)):
+            raise
     return answer(deleted(message_id, "thread.message"))
 
 

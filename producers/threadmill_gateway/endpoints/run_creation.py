@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +14,12 @@ from threadmill_gateway.bodies.threads import ThreadOfRun
 from threadmill_gateway.bodies.tools import ToolResources
 from threadmill_gateway.endpoints.assistants import load
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.client_requests import (
+    bucket_of_request,
+    client_request,
+    key_in,
+    note_created,
+)
 from threadmill_gateway.endpoints.definitions import functions, hosted, resources_of, with_resources
 from threadmill_gateway.endpoints.extensions import context_of, new_thread, when_busy_of
 from threadmill_gateway.endpoints.items import new_messages
@@ -21,6 +28,8 @@ from threadmill_gateway.endpoints.streams import stream_run
 from threadmill_gateway.objects import threads as thread_objects
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
+from threadmill_shared.records.changes import Enqueued
+from threadmill_shared.records.client_request import ClientRequest, Created
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.thread import ThreadRef
 from threadmill_shared.run_request import RunRequest, enqueue_command
@@ -43,16 +52,14 @@ async def create_run(request: Request) -> Response | StreamResponse:
         names_model=body.model is not None,
         thread=ThreadRef(thread.id, create=False),
         when_busy=when_busy_of(call, body.threadmill),
-        idempotency_key=None if body.threadmill is None else body.threadmill.idempotency_key,
         context=context_of(call, body.threadmill),
         instructions=body.instructions,
         additional_instructions=body.additional_instructions,
         additional=await new_messages(call, body.additional_messages),
         options=_options(body),
     )
-    new = enqueue_command(wanted, call.gateway.settings)
     try:
-        enqueued = await call.connections.enqueue(new)
+        enqueued = await _enqueue(call, wanted, await client_request(call, key_in(body.threadmill)))
     except errors.ThreadLocked as error:
         raise refusals.thread_has_active_run(thread_id, error.run_id) from None
     if body.stream:
@@ -66,8 +73,9 @@ async def create_thread_and_run(request: Request) -> Response | StreamResponse:
     body = await call.body(ThreadAndRunBody)
     made = body.thread or ThreadOfRun()
     key = None if body.threadmill is None else body.threadmill.key
+    asked = await client_request(call, key_in(body.threadmill))
     resources = resources_of(made.tool_resources)
-    thread = new_thread(call, key, made.metadata, resources)
+    thread = new_thread(call, key, made.metadata, resources, bucket=bucket_of_request(asked))
     wanted = RunRequest(
         definition=await _definition(call, body, body.tool_resources),
         message=None,
@@ -79,18 +87,39 @@ async def create_thread_and_run(request: Request) -> Response | StreamResponse:
         additional=await new_messages(call, made.messages),
         options=_options(body),
     )
-    new = enqueue_command(wanted, call.gateway.settings)
     try:
-        enqueued = await call.connections.enqueue(new)
+        enqueued = await _enqueue(call, wanted, asked)
     except errors.ThreadLocked as error:
         raise refusals.thread_has_active_run(thread.id, error.run_id) from None
+    thread_id = await _thread_of(call, enqueued, thread)
     if not body.stream:
-        return await run_answer(call, enqueued.run_id, thread.id)
+        return await run_answer(call, enqueued.run_id, thread_id)
     created = thread_objects.new_thread(
-        thread.id, enqueued.created_at, made.metadata or {}, resources
+        thread_id, enqueued.created_at, made.metadata or {}, resources
     )
     first = [("thread.created", created)]
-    return await stream_run(call, enqueued.run_id, thread.id, first=first)
+    return await stream_run(call, enqueued.run_id, thread_id, first=first)
+
+
+async def _enqueue(call: Call, wanted: RunRequest, asked: ClientRequest) -> Enqueued:
+    """Create the run, or find the one that an earlier try of the request has created.
+
+    Raises:
+        ThreadLocked: the thread has an active run, which is another one.
+    """
+    new = replace(enqueue_command(wanted, call.gateway.settings), client_request=asked)
+    enqueued = await call.connections.enqueue(new)
+    created = Created(enqueued.run_id, str(enqueued.created_at), made=new.run_id)
+    note_created(call, asked, new.thread_id, created)
+    return enqueued
+
+
+async def _thread_of(call: Call, enqueued: Enqueued, thread: ThreadRef) -> str:
+    """The run's thread; an earlier try of the request may have created that one, too."""
+    if enqueued.created:
+        return thread.id
+    found, _ = await call.store.runs.thread_and_parent(enqueued.run_id)
+    return thread.id if found is None else found
 
 
 async def _definition(

@@ -11,6 +11,7 @@ from threadmill_gateway.bodies.messages import MetadataChanges
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.bodies.runs import ToolOutputsBody
 from threadmill_gateway.endpoints.call import Call
+from threadmill_gateway.endpoints.client_requests import tries_of
 from threadmill_gateway.endpoints.known_ids import known_cursor
 from threadmill_gateway.endpoints.polling import (
     POLL_AFTER,
@@ -20,6 +21,7 @@ from threadmill_gateway.endpoints.polling import (
 )
 from threadmill_gateway.endpoints.run_answers import record_answer, run_answer, run_object
 from threadmill_gateway.endpoints.streams import stream_run
+from threadmill_gateway.endpoints.submissions import find_submission
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
 from threadmill_shared.records.run import Status
@@ -61,7 +63,10 @@ async def cancel_run(request: Request) -> Response:
     """Cancel a run."""
     call = Call(request)
     thread_id, record = await call.run()
-    if record.status.is_terminal or record.status is Status.CANCELLING:
+    is_cancelled = record.status in (Status.CANCELLING, Status.CANCELLED)
+    if is_cancelled and tries_of(call):
+        return await record_answer(call, record, thread_id)
+    if record.status.is_terminal or is_cancelled:
         raise refusals.run_cannot_be_cancelled(record.status)
     await call.connections.cancel(record.id)
     return await run_answer(call, record.id, thread_id)
@@ -73,7 +78,7 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
     body = await call.body(ToolOutputsBody)
     thread_id, record = await call.run()
     try:
-        await call.connections.submit_all(record.id, body.outputs())
+        is_first = await call.connections.submit_all(record.id, body.outputs())
     except errors.WrongOutputs as error:
         if len(set(error.given)) < len(error.given):
             raise refusals.outputs_given_twice(error.given) from None
@@ -83,5 +88,7 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
     except (errors.OutputMismatch, errors.CallTaken):  # somebody else has answered, or does
         raise refusals.run_takes_no_outputs(record.status) from None
     if body.stream:
-        return await stream_run(call, record.id, thread_id, after=record.events)
+        given = [id for id, _ in body.outputs()]
+        after = record.events if is_first else await find_submission(call, record, given)
+        return await stream_run(call, record.id, thread_id, after=after)
     return await run_answer(call, record.id, thread_id)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic_core import to_jsonable_python
 
 from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.client_request import ClientRequest
 from threadmill_shared.records.definition import RunSnapshot
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import NewMessage, user_message
@@ -44,7 +45,7 @@ class Enqueued:
     """Runs before it in the thread; 0: it is at the head."""
     send: Dispatch | None
     created: bool
-    """False if the idempotency key already belonged to a run."""
+    """False if the idempotency key, or the client's request, already belonged to a run."""
     created_at: int
     """Milliseconds of the server's clock; 0: it was not created."""
 
@@ -68,6 +69,15 @@ class Reclaimed:
     """How long to wait before sending it."""
     is_first: bool = False
     """Whether this call has taken it, and not one before, perhaps an earlier try of this one."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The outcome of giving calls their outputs."""
+
+    send: Dispatch | None
+    is_first: bool
+    """False if they had these outputs already."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,8 @@ class EnqueueCommand:
     """Limit for the time until its first claim; None: there is none."""
     parent: str | None = None
     """The run whose tool enqueues this one."""
+    client_request: ClientRequest | None = None
+    """The request that creates it, if it is to be remembered."""
 
     @property
     def all_attached(self) -> Attached:

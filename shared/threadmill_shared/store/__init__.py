@@ -12,6 +12,7 @@ from threadmill_shared.lazy_imports import lazy_modules
 if TYPE_CHECKING:
     from threadmill_shared.store import (
         assistants,
+        client_requests,
         held_runs,
         indexer,
         indexes,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "assistants",
+    "client_requests",
     "held_runs",
     "indexer",
     "indexes",

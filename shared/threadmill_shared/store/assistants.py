@@ -10,12 +10,14 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
+from threadmill_shared.records.client_request import ClientRequest, Created
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.list_filters import Span
 from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.store.index_pages import read_index_page
 from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.listed_records import ListedRecords
+from threadmill_shared.store.replies import refuse_other_content
 from threadmill_shared.store.scripts.lists import delete_listed
 from threadmill_shared.store.scripts.texts import compare_and_set, create_assistant
 from threadmill_shared.store.session import Session
@@ -66,27 +68,43 @@ class Assistants:
 
     async def create(self, definition: Definition) -> Definition:
         """Store a definition under its id, until it is deleted; returns it with its time."""
-        _, dated = await self._create(definition, once=False)
-        return dated
+        _, created = await self._create(definition, once=False)
+        return definition.dated(created.at)
+
+    async def create_for(self, request: ClientRequest, definition: Definition) -> Created:
+        """Store the definition that a client's request creates, or find what it has created.
+
+        Raises:
+            IdempotencyMismatch: the request's key was used with other content.
+            StoreFull: Redis has no room for it.
+        """
+        _, created = await self._create(definition, once=False, request=request)
+        return created
 
     async def create_once(self, definition: Definition) -> bool:
         """Store a definition under its id, unless there is one already; whether there was none."""
         is_new, _ = await self._create(definition, once=True)
         return is_new
 
-    async def _create(self, definition: Definition, *, once: bool) -> tuple[bool, Definition]:
+    async def _create(
+        self, definition: Definition, *, once: bool, request: ClientRequest | None = None
+    ) -> tuple[bool, Created]:
         at = str(definition.created_at or await self._session.server_time())
-        dated = definition.model_copy(update={"created_at": int(float(at))})
         call = create_assistant(
             created=self._keys.created(definition.id),
             registered=self._keys.registered(),
+            mark=self._keys.request_for_assistant(request.digest if request else ""),
+            prefix=self._keys.created(""),
             id=definition.id,
             definition=definition.model_dump_json(),
             at=at,
             once=once,
+            requested=request.encoded() if request else "",
         )
-        [outcome] = await self._runner.run(call)
-        return outcome == "ok", dated
+        outcome, *found = await self._runner.run(call)
+        refuse_other_content([outcome, *found])
+        id, at = found or (definition.id, at)
+        return outcome == "ok", Created(id, at, definition.id)
 
     async def save(self, definition: Definition) -> int:
         """Store a changed definition under the id of a created one; returns its version.
@@ -142,6 +160,10 @@ class Assistants:
         call = compare_and_set(place=key, was=stored or "", becomes=becomes, lifetime=lifetime)
         reply = await self._runner.run(call)
         return None if reply[0] == "moved" else new
+
+    async def was_deleted(self, assistant_id: str) -> bool:
+        """Whether a definition of this id was deleted in the last ten minutes."""
+        return await self._stored(self._keys.deleted_assistant(assistant_id)) is not None
 
     async def delete(self, assistant_id: str) -> bool:
         """Delete a created definition; False if there is none."""

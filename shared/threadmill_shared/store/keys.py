@@ -49,6 +49,7 @@ class Keys:
     | `all_files` | sorted set | lists: uploaded files by time of creation | the file's |
     | `deleted:<file>` | string | where a deleted file stood in `all_files` | 10 min |
     | `tombs` | sorted set | deleted threads whose runs are still there | until empty |
+    | `request:<digest>` | hash | what a client's request has created | 24 h, 10 min, 10 s |
     | `mark` | string | written behind what a replica is to confirm | 1 min |
 
     Marks of a call: `!<call>` a worker has begun it; `?<call>` it waits for somebody outside
@@ -66,6 +67,7 @@ class Keys:
     `published:<name>` and `created:<id>` (strings: definitions; 30 days after the last worker
     published it, or until deleted) with `names`, `since` and
     `registered` (sorted sets); `deleted:<id>` (string: where it stood in `registered`, 10 min);
+    `request:<digest>` as in a bucket;
     `format` (string, the namespace's);
     `indexing` (hash: how far the indexes of lists are), `indexer` (string, 15 s: who repairs them).
     """
@@ -182,6 +184,14 @@ class Keys:
         """The run that an idempotency key belongs to. The key may be any text, so it is hashed."""
         digest = hashlib.sha256(key.encode()).hexdigest()[:32]
         return f"{self.bucket(thread_id)}idem:{thread_id}:{digest}"
+
+    def request(self, id: str, digest: str) -> str:
+        """What a client's request has created that names a thread or a file of this id's bucket."""
+        return f"{self.bucket(id)}request:{digest}"
+
+    def request_for_assistant(self, digest: str) -> str:
+        """The assistant that a client's request has created."""
+        return f"{self.namespace}:{{assistants}}:request:{digest}"
 
     def mark(self, id: str) -> str:
         """What is written behind what a replica is to confirm."""

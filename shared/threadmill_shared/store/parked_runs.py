@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors
 from threadmill_shared.records import lenient
-from threadmill_shared.records.changes import Dispatch, ParkedCall, WaitsFor
+from threadmill_shared.records.changes import Dispatch, ParkedCall, Submitted, WaitsFor
 from threadmill_shared.records.items import OPEN_CALL_OUTPUT
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.log import OwnEvent, Record, ToolCallAnswered, ToolStepEnded, encode
@@ -194,8 +194,8 @@ class ParkedRuns:
 
     async def submit_all(
         self, run_id: str, outputs: Sequence[tuple[str, str]], *, whole: bool
-    ) -> Dispatch | None:
-        """Give several calls their outputs, all or none; returns the run that is to be sent.
+    ) -> Submitted:
+        """Give several calls their outputs, all or none.
 
         The same outputs again change nothing.
 
@@ -222,7 +222,8 @@ class ParkedRuns:
             call = self._submission_of_all(parked, run_id, outputs, whole=whole)
             reply = await self._runner.run(call)
             if reply[0] in ("ok", "again"):
-                return _dispatch(run_id, *reply[2:], attempts=parked.attempts)
+                send = _dispatch(run_id, *reply[2:], attempts=parked.attempts)
+                return Submitted(send, is_first=reply[0] == "ok")
             if reply[0] == "idle" and parked.status is Status.REQUIRES_ACTION:
                 raise _wrong_outputs(run_id, parked, given)
             if reply[0] != "moved":

@@ -53,6 +53,15 @@ def refuse_message(reply: Sequence[Any], thread_id: str, message_id: str) -> Non
     refuse_thread(reply, thread_id, "messages can be deleted")
 
 
+def refuse_other_content(reply: Sequence[Any]) -> None:
+    """Raise that the key of a client's request belongs to another request."""
+    if reply[0] == "mismatch":
+        raise errors.IdempotencyMismatch(
+            f"The idempotency key belongs to {reply[1]}, which was created with different content. "
+            "Use a new key for a new request."
+        )
+
+
 def thread_not_found(thread_id: str) -> errors.ThreadNotFound:
     """The error for an id without a thread."""
     return errors.ThreadNotFound(

@@ -188,7 +188,7 @@ class Runs:
         after: str = "",
         is_followed: bool = False,
     ) -> ScriptCall:
-        is_keyed = new.idempotency_key is not None
+        is_keyed, request = new.idempotency_key is not None, new.client_request
         return self._scripts.enqueue(
             run_id=new.run_id,
             thread_id=new.thread_id,
@@ -209,6 +209,8 @@ class Runs:
             full_share=full_share,
             after=after,
             followed=is_followed,
+            request=request.digest if request else "",
+            requested=request.encoded() if request else "",
             rest=_run_fields(new),
         )
 

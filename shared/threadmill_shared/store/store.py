@@ -20,6 +20,7 @@ from threadmill_shared.store.threads import Threads
 
 if TYPE_CHECKING:
     from threadmill_shared.store.assistants import Assistants
+    from threadmill_shared.store.client_requests import ClientRequests
     from threadmill_shared.store.held_runs import HeldRuns
     from threadmill_shared.store.indexer import Indexer
     from threadmill_shared.store.indexes import Indexes
@@ -53,6 +54,11 @@ class Store:
     def assistants(self) -> Assistants:
         """Assistants that were created or are published."""
         return store.assistants.Assistants(self.session)
+
+    @cached_property
+    def client_requests(self) -> ClientRequests:
+        """Requests of clients that have created something."""
+        return store.client_requests.ClientRequests(self.session)
 
     @cached_property
     def held_runs(self) -> HeldRuns:

@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json
 
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import NOTHING, Attached
+from threadmill_shared.records.client_request import ClientRequest, Created
 from threadmill_shared.records.items import ImportedItem, MessageItem, StoredItem
 from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
@@ -24,6 +25,7 @@ from threadmill_shared.store.paging import PAGE
 from threadmill_shared.store.replies import (
     message_not_found,
     refuse_message,
+    refuse_other_content,
     refuse_thread,
     thread_not_found,
 )
@@ -245,8 +247,9 @@ class Threads:
         tool_resources: Mapping[str, Any] | None = None,
         key: str | None = None,
         attached: Attached = NOTHING,
-    ) -> int:
-        """Add messages to a thread that no run holds; returns the server's time in milliseconds.
+        request: ClientRequest | None = None,
+    ) -> Created:
+        """Add messages to a thread that no run holds; returns when, in ms of the server's clock.
 
         Args:
             thread_id: whose they are to be.
@@ -256,10 +259,13 @@ class Threads:
             tool_resources: kept with it then, too.
             key: the user's own name for it, from which its id follows.
             attached: the files that they name.
+            request: the client's request that creates the thread, or its message. If an earlier
+                try of it has done so, nothing is added, and what that has created is returned.
 
         Raises:
             ThreadNotFound: the thread must exist and does not.
             ThreadLocked: a run holds it.
+            IdempotencyMismatch: the request's key was used with other content.
             StoreFull: Redis has no room for them.
         """
         await self._session.memory_guard.refuse_when_full()
@@ -271,11 +277,14 @@ class Threads:
             metadata=as_json(metadata),
             tool_resources=as_json(tool_resources),
             key=key or "",
+            request=request.digest if request else "",
+            requested=request.encoded() if request else "",
             rest=flat,
         )
         reply = await self._runner.run(call)
         refuse_thread(reply, thread_id, "messages can be added")
-        return int(reply[2])
+        refuse_other_content(reply)
+        return Created(reply[3], reply[2], thread_id if create else flat[0])
 
     async def import_items(
         self,

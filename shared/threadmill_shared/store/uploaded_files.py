@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from threadmill_shared import errors, ids
+from threadmill_shared.records.client_request import ClientRequest
 from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.list_filters import Span
 from threadmill_shared.records.messages import NewMessage
@@ -24,6 +25,7 @@ from threadmill_shared.store.index_names import ALL_FILES
 from threadmill_shared.store.index_pages import read_index_page
 from threadmill_shared.store.index_reader import IndexReader, Position
 from threadmill_shared.store.message_files import with_files
+from threadmill_shared.store.replies import refuse_other_content
 from threadmill_shared.store.scripts.files import FileScripts
 from threadmill_shared.store.scripts.lists import delete_listed
 from threadmill_shared.store.scripts.loader import ScriptCall
@@ -47,7 +49,12 @@ class UploadedFiles:
         self._cleaner = IndexCleaner(session)
 
     async def upload(
-        self, file: FileContent, *, purpose: str, lifetime: int | None = None
+        self,
+        file: FileContent,
+        *,
+        purpose: str,
+        lifetime: int | None = None,
+        request: ClientRequest | None = None,
     ) -> UploadedFile:
         """Store a file.
 
@@ -58,9 +65,12 @@ class UploadedFiles:
             file: the file, with an id of `new_file_id`.
             purpose: what it is for.
             lifetime: seconds after which it is deleted; None: it stays.
+            request: the client's request. If an earlier try of it has stored the file, that one is
+                returned.
 
         Raises:
-            IdempotencyMismatch: another file has this id.
+            IdempotencyMismatch: another file has this id, or the request's key was used with
+                another one.
             StoreFull: Redis has no room for it.
             StoreUnavailable: Redis does not answer.
         """
@@ -75,10 +85,16 @@ class UploadedFiles:
             pieces=len(pieces),
             at=at,
             expires_at="" if expires_at is None else expires_at * 1000,
+            request=request.digest if request else "",
+            requested=request.encoded() if request else "",
         )
         outcome, *found = await self._write_whole(file.id, pieces, create)
+        refuse_other_content([outcome, *found])
         if outcome == "incomplete":
             raise _other_file(file.id)
+        if outcome == "same":
+            told |= _described(file, purpose, int(float(found[1])), lifetime)
+            return UploadedFile.of(found[0], told)
         known = from_json(found[0]) if outcome == "exists" else told
         if any(known.get(name) != told[name] for name in ("name", "digest", "purpose")):
             raise _other_file(file.id)
@@ -130,6 +146,12 @@ class UploadedFiles:
     async def supply(self, messages: Sequence[NewMessage]) -> tuple[NewMessage, ...]:
         """New messages with the files that they name by ids of uploads; see `with_files`."""
         return await with_files(messages, self.content)
+
+    async def was_deleted(self, file_id: str) -> bool:
+        """Whether a file of this id was deleted in the last ten minutes."""
+        if not ids.is_uploaded_file_id(file_id):
+            return False
+        return bool(await self._runner.command("EXISTS", self._keys.deleted_file(file_id)))
 
     async def delete(self, file_id: str) -> bool:
         """Delete a file; False if there is none. Messages that name it have copies of their own."""

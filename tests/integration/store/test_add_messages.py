@@ -31,10 +31,10 @@ async def test_a_thread_can_be_made_without_a_message(scene):
 
 
 async def test_the_servers_time_is_returned_and_is_the_messages_own(scene):
-    at = await scene.store.threads.add(scene.thread_id, messages("one"), create=True)
+    created = await scene.store.threads.add(scene.thread_id, messages("one"), create=True)
 
     [message] = await scene.store.threads.messages(scene.thread_id, 1, None, None)
-    assert message.created_at == at // 1000
+    assert message.created_at == int(created.at) // 1000
 
 
 async def test_a_thread_that_is_not_there_is_an_error(scene, client):

@@ -26,6 +26,7 @@ from tests.support.store.scene import (
 from threadmill_shared import ids
 from threadmill_shared.records.attachments import Attached
 from threadmill_shared.records.changes import Dispatch
+from threadmill_shared.records.client_request import ClientRequest
 from threadmill_shared.records.definition import Definition
 from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.items import ImportedItem
@@ -293,6 +294,15 @@ async def create_assistant(story: Story) -> None:
 
 
 @case
+async def note_delivery(story: Story) -> None:
+    request, thread_id = ClientRequest("7a"), story.scene.thread_id
+    await story.scene.store.threads.add(thread_id, [], create=True, request=request)
+    requests = story.scene.store.client_requests
+    story.lose()
+    await requests.note_delivery(requests.mark(thread_id, request), thread_id, thread_id)
+
+
+@case
 async def delete_listed(story: Story) -> None:
     assistants = story.scene.store.assistants
     await assistants.create(Definition(id="asst_1", name="Ada", model="gpt-5.4-mini"))
@@ -319,7 +329,9 @@ async def create_file(story: Story) -> None:
     told = {"name": "a.csv", "bytes": 3, "image": None, "purpose": "vision", "created_at": 7}
     info = to_json(told | {"pieces": 1, "expires_at": None}).decode()
     story.lose()
-    call = scripts.create_file(file_id=file.id, info=info, pieces=1, at="7.5", expires_at="")
+    call = scripts.create_file(
+        file_id=file.id, info=info, pieces=1, at="7.5", expires_at="", request="", requested=""
+    )
     assert await story.run(call) == ["again"]  # the repeated call's answer
     assert await files.find(file.id) == UploadedFile(file.id, "a.csv", 3, "vision", 7)
     assert await files.content(file.id) == file
@@ -417,8 +429,8 @@ async def submit_all(story: Story) -> None:
     await held.park(park_call(held, "output"), 600_000)
     story.lose()
     parked = story.scene.store.parked_runs
-    sent = await parked.submit_all(held.record.id, [(CALL, "4")], whole=True)
-    assert sent == Dispatch(held.record.id, "tm", begun=True)
+    submitted = await parked.submit_all(held.record.id, [(CALL, "4")], whole=True)
+    assert submitted.send == Dispatch(held.record.id, "tm", begun=True)
     assert (await story.scene.items())[-1]["output"] == "4"
     assert (await story.scene.event_names(held.record.id)).count("thread.run.queued") == 2
 

@@ -110,6 +110,8 @@ POSITIONS_ARE_GIVEN_OUT_AGAIN = (
     "redis.call('ZREM', messages, message_id)\n",
     "redis.call('ZREM', messages, message_id)\nredis.call('HINCRBY', thread, 'last', -1)\n",
 )
+A_REQUEST_IS_FORGOTTEN = ("note_requested(request, requested, made, now, now)\n", "")
+ONE_OBJECT_GOES_TO_TWO_REPEATS = (" and object.tries < tries ", " ")
 
 
 LINES_OF_LISTS = (
@@ -188,6 +190,12 @@ def server(redis_url: str) -> Iterator[Server]:
             "ought to|smaller than the target stream",
             id="positions are given out again",
         ),
+        pytest.param(A_REQUEST_IS_FORGOTTEN, "ought to", id="a request is forgotten"),
+        pytest.param(
+            ONE_OBJECT_GOES_TO_TWO_REPEATS,
+            "ought to",
+            id="one object goes to two repeats",
+        ),
     ],
 )
 def test_the_state_machine_finds_a_planted_fault(
@@ -233,6 +241,7 @@ def plant(fault: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         "delete_message",
         "remove_runs",
         "set_run_metadata",
+        "note_delivery",
     ):
         text = sound(name).text.replace(old, new)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

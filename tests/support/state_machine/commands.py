@@ -74,7 +74,8 @@ class Command:
         return f"{self.script}({given}, {self.note or self.rest})"
 
     def script_call(self) -> loader.ScriptCall:
-        return loader.script(self.script).call(self.keys, self.args, self.rest)
+        script = loader.script(self.script)
+        return script.call(self.keys, {name: self.args[name] for name in script.args}, self.rest)
 
     def call(self) -> tuple[Any, ...]:
         """The EVALSHA; its keys share one slot."""
@@ -104,6 +105,8 @@ class Commands:
         after: str = "",
         is_followed: bool = False,
         brings: int = 0,
+        request: str = "",
+        requested: str = "",
     ) -> Command:
         """`brings`: how many messages enter the thread before the run's own."""
         brought = [(f"msg_{run_id}_{n}", f'{{"n": {n}.0, "of": []}}') for n in range(brings)]
@@ -123,6 +126,7 @@ class Commands:
                 "run": self._keys.run(run_id),
                 "thread": self._keys.thread(thread_id),
                 "idem": self._keys.idempotency(thread_id, key),
+                "request": self._keys.request(thread_id, request),
             },
             {
                 "bucket": self._keys.bucket(thread_id),
@@ -144,6 +148,7 @@ class Commands:
                 "full_share": "",
                 "after": after,
                 "followed": int(is_followed),
+                "requested": requested,
             },
             tuple(part for pair in fields.items() for part in pair),
             key,
@@ -286,11 +291,20 @@ class Commands:
         return self._of_run("reclaim", run_id, args)
 
     def add_messages(
-        self, thread_id: str, messages: tuple[tuple[str, str], ...], *, create: bool = True
+        self,
+        thread_id: str,
+        messages: tuple[tuple[str, str], ...],
+        *,
+        create: bool = True,
+        request: str = "",
+        requested: str = "",
     ) -> Command:
         return Command(
             "add_messages",
-            {"thread": self._keys.thread(thread_id)},
+            {
+                "thread": self._keys.thread(thread_id),
+                "request": self._keys.request(thread_id, request),
+            },
             {
                 "bucket": self._keys.bucket(thread_id),
                 "thread_id": thread_id,
@@ -298,10 +312,15 @@ class Commands:
                 "metadata": METADATA,
                 "tool_resources": "",
                 "key": "",
+                "requested": requested,
             },
             tuple(part for message in messages for part in message),
             messages,
         )
+
+    def note_delivery(self, thread_id: str, request: str, id: str, made: str) -> Command:
+        args = {"bucket": self._keys.bucket(thread_id), "id": id, "made": made}
+        return Command("note_delivery", {"mark": self._keys.request(thread_id, request)}, args)
 
     def update_thread(
         self, thread_id: str, *, metadata: str = "", tool_resources: str = ""
@@ -365,7 +384,8 @@ OUTCOMES = {
     "submit_all": "ok again gone idle taken other moved",
     "approve": "ok again gone idle",
     "reclaim": "ok again moved cancelling spent",
-    "add_messages": "ok again no_thread locked",
+    "add_messages": "ok again same mismatch no_thread locked",
+    "note_delivery": "ok again gone",
     "update_thread": "ok again no_thread",
     "set_message_metadata": "ok again no_thread no_message",
     "delete_message": "ok again no_thread no_message locked",

@@ -172,8 +172,13 @@ PLACES = {
 
 
 def _without_marks(contents: Contents) -> dict[str, Stored]:
-    """All but the marks of runs that were refused, which nobody reads but those behind them."""
-    return {key: stored for key, stored in contents.items() if ":refused:" not in key}
+    """All but the marks of runs that were refused, which nobody reads but those behind them.
+
+    And but those of clients' requests: what a repeat has found is noted there, and the model has
+    them.
+    """
+    marks = (":refused:", ":request:")
+    return {key: one for key, one in contents.items() if not any(mark in key for mark in marks)}
 
 
 def _run_to_send(command: Command, answer: Answer) -> str:

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from tests.support.state_machine.commands import bucket_key
 from tests.support.state_machine.lists import found_lists, wanted_lists, wrong_places
 from tests.support.state_machine.model import Model, Run, Thread, words
+from tests.support.state_machine.requests import shown_request
 from tests.support.store.contents import Contents
 from tests.support.store.leaks import TERMINAL, leaks
 
@@ -123,6 +124,7 @@ def _wanted(model: Model) -> Iterator[tuple[str, Any]]:
     yield "holders", {(bucket_key(run.id), run.holder) for run in held}
     yield "deadlines", {run.id for run in model.runs.values() if _has_deadline(run)}
     yield "idempotency keys", set(model.keys.values())
+    yield "requests", model.requests.stored()
     yield from wanted_lists(model)
 
 
@@ -159,6 +161,14 @@ def _found(contents: Contents) -> Iterator[tuple[str, Any]]:
     yield "deadlines", _members(contents, "deadlines")
     keys = (stored.value for _, _, stored in contents.of_kind("idem"))
     yield "idempotency keys", {(key["run"], key["digest"]) for key in keys}
+    yield (
+        "requests",
+        {
+            (f"{bucket}:request:{name}", field, shown)
+            for bucket, name, stored in contents.of_kind("request")
+            for field, shown in shown_request(stored.value)
+        },
+    )
     yield from found_lists(contents)
 
 

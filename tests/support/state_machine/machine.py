@@ -17,7 +17,7 @@ from tests.support.state_machine.driver import (
     Driver,
     Luck,
 )
-from tests.support.state_machine.model import Run
+from tests.support.state_machine.model import Answer, Run
 from tests.support.state_machine.server import Server
 from tests.support.state_machine.writes import (
     answer_write,
@@ -359,6 +359,62 @@ class StoreMachine(Driver):
         answers = [c for c in self.sent if c.script in ("park", "submit", "submit_all", "approve")]
         if answers:
             self.send(_pick(answers[-6:], pick), CALM)
+
+    # ---- rules: clients' requests ----------------------------------------------------------------
+
+    def _ago(self) -> int:
+        """How long ago the next request came: each comes seconds behind the one before."""
+        return 1_000_000 - 5_000 * self.made
+
+    @rule(thread=threads, what=st.sampled_from(["message", "run"]), luck=lucks)
+    def ask_with_a_key(self, thread: str, what: str, luck: Luck) -> None:
+        for content in ("aa", "aa", "bb"):
+            self._ask(what, thread, "cafe", f"key {content} 0 0", luck)
+
+    @rule(
+        thread=threads,
+        what=st.sampled_from(["message", "run", "thread", "run with thread"]),
+        tries=st.integers(0, 2),
+        is_delivered=st.booleans(),
+        luck=lucks,
+    )
+    def ask_without_a_key(
+        self, thread: str, what: str, tries: int, is_delivered: bool, luck: Luck
+    ) -> None:
+        shared = int(what in ("thread", "run with thread"))
+        request = f"{what[0]}{what[-1]}" + ("" if shared else thread[-2:])
+        asked = f"try {tries} {self._ago()} {shared}"
+        answer, made = self._ask(what, thread, request, asked, luck)
+        if answer[0] in ("ok", "again", "same", "dispatch", "waiting") and is_delivered:
+            id = answer[1] if "run" in what else answer[3]
+            self.send(self.commands.note_delivery(thread, request, id, made), luck)
+            self.send(self.commands.note_delivery(thread, request, id, made), CALM)
+        self.send(self.commands.note_delivery(thread, request, made, "another"), CALM)
+        for count in (tries, tries + 1):
+            too_early = f"try {count} 2000000 {shared}"
+            self._ask(what, thread, request, too_early, CALM)
+        self._ask(what, thread, request, f"try {tries + 1} {self._ago()} {shared}", luck)
+
+    def _ask(
+        self, what: str, thread: str, request: str, requested: str, luck: Luck
+    ) -> tuple[Answer, str]:
+        """Send a request; returns the answer, and what it would create."""
+        if "run" in what:
+            made = self.new("run", thread)
+            command = self.commands.enqueue(
+                *(thread, made), max_waiting=6, request=request, requested=requested
+            )
+        else:
+            message, create = self.new("msg"), what == "thread"
+            made = thread if create else message
+            command = self.commands.add_messages(
+                thread,
+                ((message, f"{message} was added"),),
+                create=create,
+                request=request,
+                requested=requested,
+            )
+        return self.send(command, luck), made
 
     # ---- rules: writes that must not be applied ------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.state_machine.commands import METADATA, Command, Write
+from tests.support.state_machine.requests import Requests
 
 from threadmill_shared.records.log import count, read_record
 
@@ -76,6 +77,8 @@ class Run:
     """Ids and items, by turns, that enter the thread before its own message."""
     metadata: str = ""
     """Those that it was given later."""
+    final: int | None = None
+    """Position of its last item, if it was its thread's head at its end."""
     is_resumed: bool = False
     """Whether it was parked last; the next claim is no takeover."""
 
@@ -128,6 +131,8 @@ class Model:
         """Runs that were refused and that others were sent behind."""
         self.deleted: dict[str, str] = {}
         """Threads and messages (`THREAD:MESSAGE`), and the call that deleted each last."""
+        self.requests = Requests()
+        """What clients' requests have created."""
         self.moves: Counter[str] = Counter()
         """How often each transition was taken."""
 
@@ -136,6 +141,10 @@ class Model:
         method: Callable[..., Answer] = getattr(self, f"_{command.script}")
         left_out = ("bucket", "cancel_ms")
         args = {name: value for name, value in command.args.items() if name not in left_out}
+        if command.script in ("enqueue", "add_messages"):
+            args["request"] = command.keys["request"]
+        if command.script == "note_delivery":
+            args["mark"] = command.keys["mark"]
         if command.script == "enqueue":
             rest = command.rest
             args["fields"] = dict(zip(rest[::2], rest[1::2], strict=True))
@@ -170,8 +179,10 @@ class Model:
         full_share: str,
         after: str,
         followed: int,
+        requested: str,
         fields: dict[str, Any],
         idem: str,
+        request: str,
     ) -> Answer:
         if (known := self.runs.get(run_id)) is not None:
             return self._enqueued_before(known)
@@ -181,15 +192,14 @@ class Model:
             owner, content = self.keys[idem]
             refused = ["same" if content == digest else "mismatch", owner, 0, "", ""]
             return self._refused(run_id, followed, refused)
+        if found := self.requests.find(request, requested, run_id, self._is_unused_run):
+            if found[0] == "mismatch":
+                return self._refused(run_id, followed, [*found, 0, "", ""])
+            return [*found, 0, "", ""]
         if after and after not in self.runs and after not in self.refused:
             return ["early", "", 0, "", ""]
         thread = self.threads.get(thread_id)
-        if thread is None and not create:
-            return self._refused(run_id, followed, ["no_thread", "", 0, "", ""])
-        if thread is not None and thread.head and when_busy == "reject":
-            return self._refused(run_id, followed, ["locked", thread.head, 0, "", ""])
-        if thread is not None and thread.head and len(thread.line) >= max_waiting:
-            refused = ["full", thread.head, len(thread.line), "", ""]
+        if refused := _refused_by(thread, create, when_busy, max_waiting):
             return self._refused(run_id, followed, refused)
 
         thread = self.threads.setdefault(thread_id, Thread())
@@ -199,6 +209,7 @@ class Model:
         self.runs[run_id] = run
         if digest:
             self.keys[idem] = (run_id, digest)
+        self.requests.note(request, requested, run_id)
         run.log += ["r:created", "r:queued"]
         if not thread.head:
             self._move(run, "dispatched", came_from="new")
@@ -579,23 +590,54 @@ class Model:
         metadata: str,
         tool_resources: str,
         key: str,
+        requested: str,
         note: Sequence[tuple[str, str]],
+        request: str,
     ) -> Answer:
-        thread = self.threads.get(thread_id)
+        thread, made = self.threads.get(thread_id), thread_id if create else note[0][0]
         if thread is None and not create:
             return ["no_thread"]
-        if thread is None:
-            thread = self.threads[thread_id] = Thread()
-            for message_id, message in note:
-                thread.add(message_id, message)
-            return ["ok", thread.last]
-        if note[0][0] in thread.messages or f"{thread_id}:{note[0][0]}" in self.deleted:
-            return ["again", thread.last]
-        if thread.head:
+        if thread and (
+            note[0][0] in thread.messages or f"{thread_id}:{note[0][0]}" in self.deleted
+        ):
+            return ["again", thread.last, None, made]
+
+        def is_unused(id: str) -> bool:
+            return self._is_unused_thread(id, len(note))
+
+        if found := self.requests.find(request, requested, made, is_unused):
+            outcome, id = found
+            return (
+                [*found]
+                if outcome == "mismatch"
+                else [outcome, thread.last if thread else 0, None, id]
+            )
+        if thread is not None and thread.head:
             return ["locked", thread.head]
+        thread = self.threads.setdefault(thread_id, Thread())
         for message_id, message in note:
             thread.add(message_id, message)
-        return ["ok", thread.last]
+        self.requests.note(request, requested, made)
+        return ["ok", thread.last, None, made]
+
+    def _is_unused_thread(self, thread_id: str, count: int) -> bool:
+        thread = self.threads.get(thread_id)
+        if thread is None or self.deleted_runs(thread_id):
+            return False
+        return (thread.last, thread.metadata, thread.tool_resources) == (count, METADATA, "")
+
+    def _is_unused_run(self, run_id: str) -> bool:
+        run = self.runs.get(run_id)
+        thread = self.threads.get(run.thread) if run else None
+        if run is None or thread is None or run.status in ("cancelled", "cancelling"):
+            return False
+        is_alone = self.deleted_runs(run.thread) == [run_id] and not run.metadata
+        is_written = run.has_ended and thread.last != run.final
+        is_changed = (thread.metadata, thread.tool_resources) != (METADATA, "")
+        return is_alone and not is_written and not is_changed
+
+    def _note_delivery(self, id: str, made: str, mark: str) -> Answer:
+        return [self.requests.deliver(mark, id, made)]
 
     def _update_thread(self, thread_id: str, metadata: str, tool_resources: str) -> Answer:
         thread = self.threads.get(thread_id)
@@ -730,6 +772,7 @@ class Model:
         }
         run.log += [f"r:{status}", "done"]
         self._move(run, "ended", status=status)
+        run.final = thread.last if thread.head == run.id else None
         if thread.head != run.id:
             thread.line.remove(run.id)
             return
@@ -740,6 +783,17 @@ class Model:
             self._move(following, "dispatched")
             following.log.append("x:threadmill.run.dispatched")
             run.next = (following.id, following.queue)
+
+
+def _refused_by(thread: Thread | None, create: int, when_busy: str, max_waiting: int) -> Answer:
+    """What an enqueue is answered that the thread does not take; empty if it does."""
+    if thread is None:
+        return [] if create else ["no_thread", "", 0, "", ""]
+    if thread.head and when_busy == "reject":
+        return ["locked", thread.head, 0, "", ""]
+    if thread.head and len(thread.line) >= max_waiting:
+        return ["full", thread.head, len(thread.line), "", ""]
+    return []
 
 
 def _closing_output(run: Run, call: str) -> str:

@@ -136,6 +136,7 @@ _RULES: dict[str, Callable[[Contents, str, str, Stored], bool]] = {
     "deadlines": _index,
     "mark": _expires,
     "refused": _expires,
+    "request": _expires,
     "all_runs": _all_runs,
     "status": _listed("status"),
     "assistant": _listed("assistant"),

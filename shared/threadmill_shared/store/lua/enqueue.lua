@@ -1,22 +1,22 @@
 -- Create a run as queued. On a free thread it takes the head, else it joins the thread's line.
 --
--- keys: run thread idem
--- args: bucket run_id thread_id create metadata tool_resources when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after followed
+-- keys: run thread idem request
+-- args: bucket run_id thread_id create metadata tool_resources when_busy cancel_ms max_waiting wait_ms digest message_id message assistants thread_key task full_share after followed requested
 -- rest: fields of the run (name, value)*
 --
 -- replies (outcome, run, runs ahead, run to send, its queue, when it was created):
 --   dispatch    the run is at the head
 --   waiting     it is in the line
 --   again       this very call was applied before
---   same        the idempotency key belongs to that run
+--   same        the idempotency key, or the client's request, belongs to that run
 -- refusals, nothing written (but `refused`, for a minute, if another run is sent behind it; a repeat gets the same):
---   mismatch    the idempotency key was used with other content
+--   mismatch    the idempotency key, or the request's, was used with other content
 --   no_thread   the thread does not exist
 --   locked      the thread is busy and the caller does not want to wait; names the holder
 --   full        too many runs wait in the line
 --   early       the run that is sent in front of it is not there, and was not refused
 --   no_room     the server has used at least this share of its memory
--- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run
+-- include: clock full_store log items steps hold dispatch head indexes list_run list_thread end_run cancel_run client_requests
 -- If this Redis is the broker, too, the run's task is sent here: the caller has nothing to send. Unless that
 -- is refused, since the user has no right to, or another key has the queue's name: the run is stored then.
 local function send_task(queue)
@@ -68,6 +68,24 @@ if digest ~= '' then
     and not redis.call('ZSCORE', bucket .. 'tomb:' .. thread_id, used[1]) then
     return refuse(used[2] == digest and 'same' or 'mismatch', used[1], 0)
   end
+end
+-- Nobody has let something else run on its thread, written into that, or cancelled it.
+local function is_unused(id)
+  local known = redis.call('HMGET', bucket .. 'run:' .. id, 'thread_id', 'ended_at', 'final', 'status', 'metadata')
+  if not known[1] or known[4] == 'cancelled' or known[4] == 'cancelling' or known[5]
+    or redis.call('ZCARD', bucket .. 'runs:' .. known[1]) ~= 1 then
+    return false
+  end
+  local found = redis.call('HMGET', bucket .. 'thread:' .. known[1], 'last', 'metadata', 'tool_resources')
+  return (not known[2] or found[1] == known[3]) and (found[2] or '') == metadata
+    and (found[3] or '') == tool_resources
+end
+
+local before, created, created_at = find_requested(request, requested, run_id, now, is_unused)
+if before == 'mismatch' then
+  return refuse(before, created, 0)
+elseif before then
+  return {before, created, 0, '', '', created_at}
 end
 -- Commands that are sent together can fail one by one; none may overtake what failed before it.
 if after ~= '' and redis.call('EXISTS', bucket .. 'run:' .. after, bucket .. 'refused:' .. after) == 0 then
@@ -122,6 +140,8 @@ local place = newest and math.max(now, newest + 2 ^ -10) or now
 redis.call('ZADD', runs, place, run_id)
 list_new_run(bucket, run_id, place, assistants)
 list_thread(bucket, thread_id, now)
+
+note_requested(request, requested, run_id, now, now)
 
 local records = status_record('created', deadline) .. ',' .. status_record('queued', deadline)
 if head == '' then

@@ -18,9 +18,24 @@ class FileScripts:
         return script("write_piece").call({"file": self._keys.file(file_id)}, args)
 
     def create_file(
-        self, *, file_id: str, info: str, pieces: int, at: str, expires_at: int | str
+        self,
+        *,
+        file_id: str,
+        info: str,
+        pieces: int,
+        at: str,
+        expires_at: int | str,
+        request: str,
+        requested: str,
     ) -> ScriptCall:
-        """Make a file of its pieces; see the script for the times."""
+        """Make a file of its pieces; see the script for the times.
+
+        `request` and `requested` as for `add_messages`.
+        """
+        keys = {
+            "file": self._keys.file(file_id),
+            "request": self._keys.request(file_id, request),
+        }
         args: dict[str, Value] = {
             "bucket": self._keys.bucket(file_id),
             "file_id": file_id,
@@ -28,5 +43,6 @@ class FileScripts:
             "pieces": pieces,
             "at": at,
             "expires_at": expires_at,
+            "requested": requested,
         }
-        return script("create_file").call({"file": self._keys.file(file_id)}, args)
+        return script("create_file").call(keys, args)

@@ -36,6 +36,8 @@ class RunScripts:
         full_share: float | None,
         after: str,
         followed: bool,
+        request: str,
+        requested: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
         """Create a run; `rest` are fields of its record, name and value in turn.
@@ -45,12 +47,13 @@ class RunScripts:
         run's queue, if that is in the same Redis, else empty. At `full_share` of its memory the
         server has no room; None: it has. `after` is a run of the thread that must be there or have
         been refused, if one is sent in front of this one; else empty. `followed` tells whether
-        this is such a run to another one.
+        this is such a run to another one. `request` and `requested` as for `add_messages`.
         """
         keys = {
             "run": self._keys.run(run_id),
             "thread": self._keys.thread(thread_id),
             "idem": self._keys.idempotency(thread_id, idempotency_key),
+            "request": self._keys.request(thread_id, request),
         }
         args: dict[str, Value] = {
             "bucket": self._keys.bucket(run_id),
@@ -72,6 +75,7 @@ class RunScripts:
             "full_share": "" if full_share is None else full_share,
             "after": after,
             "followed": int(followed),
+            "requested": requested,
         }
         return script("enqueue").call(keys, args, rest)
 

@@ -25,18 +25,37 @@ def replace_text(*, place: str, text: str, lifetime: int) -> ScriptCall:
 
 
 def create_assistant(
-    *, created: str, registered: str, id: str, definition: str, at: str, once: bool
+    *,
+    created: str,
+    registered: str,
+    mark: str,
+    prefix: str,
+    id: str,
+    definition: str,
+    at: str,
+    once: bool,
+    requested: str,
 ) -> ScriptCall:
     """Store a definition at the key `created`, and name its id in the index `registered`.
 
     Args:
         created: the key.
         registered: the index.
+        mark: the key of the mark of the client's request.
+        prefix: what the keys of definitions begin with, up to the id.
         id: the assistant's.
         definition: JSON.
         at: when it was created, in seconds.
         once: whether another definition with this id stays.
+        requested: what the client's request is; empty if there is none.
     """
-    keys = {"created": created, "registered": registered}
-    args: dict[str, Value] = {"id": id, "definition": definition, "at": at, "once": int(once)}
+    keys = {"created": created, "registered": registered, "mark": mark}
+    args: dict[str, Value] = {
+        "prefix": prefix,
+        "id": id,
+        "definition": definition,
+        "at": at,
+        "once": int(once),
+        "requested": requested,
+    }
     return script("create_assistant").call(keys, args)

@@ -22,19 +22,29 @@ class ThreadScripts:
         metadata: str,
         tool_resources: str,
         key: str,
+        request: str,
+        requested: str,
         rest: Sequence[Value],
     ) -> ScriptCall:
-        """Add messages to a thread; `rest` are their ids and they themselves, in turn."""
-        return self._of_thread(
-            "add_messages",
-            thread_id,
-            rest,
-            thread_id=thread_id,
-            create=int(create),
-            metadata=metadata,
-            tool_resources=tool_resources,
-            key=key,
-        )
+        """Add messages to a thread; `rest` are their ids and they themselves, in turn.
+
+        `request` is the digest of the client's request that is to be remembered, `requested` what
+        it is; both are empty if there is none.
+        """
+        keys = {
+            "thread": self._keys.thread(thread_id),
+            "request": self._keys.request(thread_id, request),
+        }
+        args: dict[str, Value] = {
+            "bucket": self._keys.bucket(thread_id),
+            "thread_id": thread_id,
+            "create": int(create),
+            "metadata": metadata,
+            "tool_resources": tool_resources,
+            "key": key,
+            "requested": requested,
+        }
+        return script("add_messages").call(keys, args, rest)
 
     def import_items(
         self, *, thread_id: str, created_at: int, metadata: str, key: str, rest: Sequence[Value]
