@@ -1,0 +1,153 @@
+"""An HTTP proxy that loses answers: what was asked is done, and the client hears nothing.
+
+It understands what OpenAI's packages and the gateway say to each other: bodies with a length or in
+chunks, and connections that stay open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Self
+
+_LIMIT = 2**24
+
+
+@dataclass
+class Heard:
+    """A request or an answer."""
+
+    head: bytes
+    body: bytes = b""
+    chunks: list[bytes] = field(default_factory=list)
+    """As they came, if the body comes in chunks."""
+
+    @property
+    def method(self) -> str:
+        return self.head.partition(b" ")[0].decode()
+
+    @property
+    def path(self) -> str:
+        return self.head.split(b" ")[1].decode()
+
+    def header(self, name: str) -> str:
+        found = re.search(rb"(?mi)^%s: *(.*?)\r$" % name.encode(), self.head)
+        return found[1].decode() if found else ""
+
+    @property
+    def tries(self) -> int:
+        """How often the client has sent it before."""
+        return int(self.header("x-stainless-retry-count") or 0)
+
+
+class LosingProxy:
+    """Passes requests on to a port of this machine, and loses the first answers to each.
+
+    Of a stream, it loses all that comes behind the head.
+    """
+
+    def __init__(self, port: int, *, keeps_connections: bool) -> None:
+        """It listens within its `with` block.
+
+        Args:
+            port: the server's.
+            keeps_connections: whether the server's connection stays open when an answer is lost.
+        """
+        self.losses = 1
+        """How many answers to each request are lost."""
+        self.lost: list[bytes] = []
+        """The bodies of lost answers; of a stream, what has come of it."""
+        self.requests: list[Heard] = []
+        self._target = port
+        self._keeps = keeps_connections
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        begin = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_LIMIT)
+        self._server = asyncio.run_coroutine_threadsafe(begin, self._loop).result()
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _, back in self._idle:
+            back.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
+                while await self._exchange(reader, writer):
+                    pass
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Pass one request on; False: its answer is lost, and with it the connection."""
+        request = Heard(await reader.readuntil(b"\r\n\r\n"))
+        if length := request.header("content-length"):
+            request.body = await reader.readexactly(int(length))
+        self.requests.append(request)
+        is_lost = request.method in ("POST", "DELETE") and request.tries < self.losses
+        there, back = await self._connected()
+        back.write(request.head + request.body)
+        answer = Heard(await there.readuntil(b"\r\n\r\n"))
+        if not is_lost:
+            writer.write(answer.head)
+        is_stream = "event-stream" in answer.header("content-type")
+        async for piece in _pieces(there, answer):
+            answer.chunks.append(piece)
+            if not is_lost:
+                writer.write(piece)
+                await writer.drain()
+            elif is_stream:
+                break
+        if not is_lost:
+            self._idle.append((there, back))
+            return True
+        self.lost.append(b"".join(answer.chunks))
+        if self._keeps and not is_stream:
+            self._idle.append((there, back))
+        else:
+            back.close()
+        writer.transport.abort()
+        return False
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            there, back = self._idle.pop()
+            if not there.at_eof():
+                return there, back
+        return await asyncio.open_connection("127.0.0.1", self._target, limit=_LIMIT)
+
+
+async def _pieces(there: asyncio.StreamReader, answer: Heard) -> AsyncIterator[bytes]:
+    """The pieces of an answer's body, as they come."""
+    if length := answer.header("content-length"):
+        yield await there.readexactly(int(length))
+        return
+    size = -1
+    while size:
+        line = await there.readline()
+        size = int(line, 16)
+        yield line + await there.readexactly(size + 2)
