@@ -25,7 +25,7 @@ async def new_messages(call: Call, bodies: Sequence[MessageBody] | None) -> tupl
         ApiError: there is no such uploaded file.
         BadMessage, TooLarge: a message cannot be stored.
     """
-    given = [body.model_dump(exclude_none=True) for body in bodies or ()]
+    given = [body.model_dump(exclude_none=True, exclude={"threadmill"}) for body in bodies or ()]
     for one in given:
         for attachment in one.get("attachments", ()):
             attachment.setdefault("tools", [])

@@ -15,6 +15,8 @@ class CuttingProxy:
         """It listens within its `with` block."""
         self.sent = bytearray()
         """What clients have sent."""
+        self.loses_answers_to: bytes | None = None
+        """Who sends this is cut off as the answer comes."""
         self._target = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -59,19 +61,35 @@ class CuttingProxy:
             writer.close()
         else:
             self._open |= {writer, back}
-            await asyncio.gather(_pump(reader, back, self.sent), _pump(there, writer))
+            told = bytearray()
+            await asyncio.gather(
+                _pump(reader, back, self.sent, told), self._pump_back(there, writer, told)
+            )
             self._open -= {writer, back}
         self._tasks.discard(task)
 
+    async def _pump_back(
+        self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, told: bytearray
+    ) -> None:
+        """Pass all on that answers what was told, unless it is to be lost."""
+        with contextlib.suppress(OSError):
+            while data := await there.read(65536):
+                if self.loses_answers_to and self.loses_answers_to in told:
+                    writer.transport.abort()
+                    return
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, read: bytearray | None = None
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *read: bytearray
 ) -> None:
-    """Pass all on; `read` gets it, too."""
+    """Pass all on; `read` get it, too."""
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
-            if read is not None:
-                read += data
+            for one in read:
+                one.extend(data)
             writer.write(data)
             await writer.drain()
     writer.close()

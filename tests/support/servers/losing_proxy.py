@@ -88,7 +88,7 @@ class LosingProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for _, back in self._idle:
-            back.close()
+            await _close(back)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -99,7 +99,7 @@ class LosingProxy:
                 while await self._exchange(reader, writer):
                     pass
         finally:
-            writer.close()
+            await _close(writer)
             self._tasks.discard(task)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -129,7 +129,7 @@ class LosingProxy:
         if self._keeps and not is_stream:
             self._idle.append((there, back))
         else:
-            back.close()
+            await _close(back)
         writer.transport.abort()
         return False
 
@@ -139,6 +139,12 @@ class LosingProxy:
             if not there.at_eof():
                 return there, back
         return await asyncio.open_connection("127.0.0.1", self._target, limit=_LIMIT)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _pieces(there: asyncio.StreamReader, answer: Heard) -> AsyncIterator[bytes]:
