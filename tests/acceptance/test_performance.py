@@ -31,7 +31,7 @@ TOKEN, HANDLER, TAILS, LONG_THREAD = 0.45, 0.5, 1.5, 1.15
 AOF_BYTES, RUN_KB = 300, 8
 """What a token should add to the append-only file, and what a run should leave in Redis; once, a
 run of 200 tokens left 23."""
-STREAMED, STREAMED_TO_MANY, STREAM_KB = 3.0, 1.7, 40
+STREAMED, STREAMED_TO_MANY, STREAM_KB = 2.4, 1.3, 40
 """What an event sent by a gateway costs at most, as a multiple of the peer's; and the memory of an
 open stream. Once it took 51 KB."""
 MARGIN = 2

@@ -27,6 +27,8 @@ class Cursor:
         self.is_behind = False
         """Whether the last page was full, so that there may be more."""
         self.run_id = record.id
+        self.is_unchanged = False
+        """Whether the log ended with the last entry that was seen, when it was read last."""
         self._log = log
         self._last = record.events
         self._seen: RawEntry | None = None
@@ -51,6 +53,7 @@ class Cursor:
     def _take(self, page: LogPage) -> list[Event]:
         if page.is_rewound:
             raise self._rewound()
+        self.is_unchanged = not page.events and page.has_base
         # Only now: a read that fails on the way is retried.
         if page.events:
             self._refuse_gap(page.events[0].id)

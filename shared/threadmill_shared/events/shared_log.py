@@ -43,6 +43,8 @@ class LogPage:
     """Whether there may be more."""
     is_rewound: bool
     """Whether `base` is no longer stored."""
+    has_base: bool = False
+    """Whether it was found as it was."""
     _shared: bytes = b""
     """The events once more, if others take them, too."""
 
@@ -217,11 +219,8 @@ class SharedLog:
             if any(map(lacks_text, entries)):
                 return
             events = self._events_of(entries, after)
-        is_full = len(found) == READ_ENTRIES
-        place, page = (
-            _place(after, base),
-            LogPage(base, events, found[-1], is_full, is_rewound=False),
-        )
+        page = LogPage(base, events, found[-1], len(found) == READ_ENTRIES, is_rewound=False)
+        place = _place(after, base)
         self._note(place, page)
         if self.readers == 1:
             self._ahead = place, page
@@ -243,7 +242,8 @@ class SharedLog:
             return LogPage(base, [], base, len(found) == READ_ENTRIES, is_rewound=True)
         events = self._events_of(await self._logs.parse(self._run_id, new), after)
         last = found[-1] if found else base
-        return LogPage(base, events, last, len(found) == READ_ENTRIES, is_rewound=False)
+        is_full, has_base = len(found) == READ_ENTRIES, len(new) < len(found)
+        return LogPage(base, events, last, is_full, is_rewound=False, has_base=has_base)
 
     def _events_of(self, entries: Sequence[LogEntry], after: int) -> list[Event]:
         return [event for entry in entries for event in self._decoder.events(entry, after)]

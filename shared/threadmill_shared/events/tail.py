@@ -84,6 +84,8 @@ class Tail:
         )
         events = await self._patiently(read)
         self._waits = not cursor.is_behind
+        if cursor.is_unchanged:
+            return []  # and a run does not end without an entry that says so
         if not events:
             return await self._look()
         self._is_over = events[-1].event == DONE
