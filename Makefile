@@ -54,7 +54,7 @@ clients: $(INSTALLED) ## Play the Assistants API with seven versions of OpenAI's
 browser: $(INSTALLED) ## Chat in the example's page with a real browser, Debian's Chromium
 	$(BIN)/python -m pytest tests/acceptance/test_chat_page.py --browser $(ARGS)
 
-chaos: $(INSTALLED) ## Kill, freeze and cut off workers at random for 5 minutes, and check all runs
+chaos: $(INSTALLED) ## Kill, freeze and cut off workers and gateways at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 fuzz: $(INSTALLED) ## Read 10,000 odd streams, refuse 4,000 threads, and execute 2,000 runs on such

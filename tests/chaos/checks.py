@@ -94,6 +94,12 @@ def _ok(run: StoredRun) -> bool:
     return run.status == "completed"
 
 
+def wrong_streams(streams: Iterable[Line]) -> Iterator[str]:
+    """Runs of which a client of a gateway has other texts than the thread."""
+    for line in streams:
+        yield from (f"{line['run']}: {what}" for what in line["wrong"])
+
+
 # ---- logs --------------------------------------------------------------------------------------
 
 

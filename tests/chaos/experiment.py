@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.chaos import subprocesses
 from tests.chaos.fault_injector import FaultInjector
 from tests.chaos.logs import stored_runs
 from tests.chaos.options import Options
@@ -72,13 +73,20 @@ def _is_enough(options: Options, system: System, injector: FaultInjector) -> Cal
 @asynccontextmanager
 async def _producing(system: System) -> AsyncIterator[None]:
     producers = system.start_producers()
+    client = system.start_http_client()
     supervision = asyncio.create_task(producers.supervise())
+    faults = asyncio.create_task(system.gateways.disturb())
     try:
         yield
+        faults.cancel()
         producers.stop()
+        client.terminate()
         await wait_until_async(producers.have_stopped, "producers have stopped", _STOP_SECONDS)
+        await wait_until_async(lambda: client.poll() == 0, "web.log: it has ended", _STOP_SECONDS)
     finally:
         supervision.cancel()
+        faults.cancel()
+        subprocesses.end(client)
 
 
 async def _evidence(system: System) -> Evidence:
@@ -95,6 +103,7 @@ async def _evidence(system: System) -> Evidence:
         says=system.says.lines(),
         calls=system.calls.lines(),
         notes=system.notes.lines(),
+        streams=system.streams.lines(),
         reader_differences=await system.readers.differences(over),
         foreign_keys=foreign,
     )

@@ -18,6 +18,8 @@ class Options:
     leaves: int
     producers: int
     outstanding: int
+    gateways: int
+    web_threads: int
     pause: float
     provider_faults: float
     measured_kills: int
@@ -26,6 +28,7 @@ class Options:
     freezes: int
     runs: int
     taken_over: int
+    cut_streams: int
     most_seconds: float
     quiet_seconds: float
     folder: str
@@ -53,12 +56,15 @@ def read(arguments: Sequence[str] | None = None) -> Options:
     add("--freezes", type=int, default=100, help="workers to freeze at least")
     add("--runs", type=int, default=3000, help="runs to begin at least")
     add("--taken-over", type=int, default=100, help="fewer runs taken over are too few")
+    add("--cut-streams", type=int, default=20, help="fewer streams that went on are too few")
     add("--measured-kills", type=int, default=50, help="kills one by one, for exact times")
     add("--measured-freezes", type=int, default=6, help="the same with SIGSTOP and network cuts")
     add("--workers", type=int, default=8, help="worker processes")
     add("--leaves", type=int, default=2, help="how many of them can be cut off from Redis")
     add("--producers", type=int, default=3, help="producer processes")
     add("--outstanding", type=int, default=15, help="runs that a producer has under way")
+    add("--gateways", type=int, default=2, help="gateway processes")
+    add("--web-threads", type=int, default=12, help="threads of the program that speaks HTTP")
     add("--pause", type=float, default=0.9, help="mean seconds from one fault to the next")
     add("--provider-faults", type=float, default=0.1, help="share of requests that fail")
     add("--quiet-seconds", type=float, default=90, help="limit for all runs to end afterwards")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 10.0
@@ -31,7 +32,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """SIGTERM, and SIGKILL if that does not help."""
     process.terminate()
     try:
@@ -81,6 +82,6 @@ class Producers:
             end(process)
 
 
-def _close_output(process: subprocess.Popen[str]) -> None:
+def _close_output(process: subprocess.Popen[Any]) -> None:
     if process.stdout is not None:
         process.stdout.close()

@@ -35,6 +35,7 @@ class Evidence:
     says: list[Line]
     calls: list[Line]
     notes: list[Line]
+    streams: list[Line]
     reader_differences: list[str]
     foreign_keys: list[str]
     runs: dict[str, StoredRun] = field(init=False)
@@ -74,6 +75,7 @@ class Summary:
         yield "events out of order", checks.events_out_of_order(runs)
         yield "finished tool calls seen twice", checks.repeated_calls(runs, found.calls)
         yield "tool outputs that nobody gave", checks.wrong_outputs(runs, found.calls)
+        yield "streams over HTTP that differ", checks.wrong_streams(found.streams)
         yield "threads stuck", self._stuck()
         yield "keys without owner", found.foreign_keys
         yield "workers that ended by themselves", self._system.fleet.ended_by_themselves
@@ -95,6 +97,7 @@ class Summary:
             "freezes": (self.freezes, options.freezes),
             "runs": (len(self._evidence.runs), options.runs),
             "runs taken over": (self.taken_over, options.taken_over),
+            "streams over HTTP that went on": (self.cut_streams, options.cut_streams),
         }
         for name, (found, least) in wanted.items():
             if found < least:
@@ -125,6 +128,10 @@ class Summary:
     def taken_over(self) -> int:
         return sum(run.takeovers > 0 for run in self._evidence.runs.values())
 
+    @property
+    def cut_streams(self) -> int:
+        return sum(line["cuts"] > 0 for line in self._evidence.streams)
+
     def text(self) -> str:
         """All of it, a line each."""
         return "\n".join([*self._figures(), "", *self._verdict()])
@@ -149,6 +156,10 @@ class Summary:
         deaths = self._system.producers.deaths
         yield f"         {self.taken_over} runs taken over; {deaths} times a producer died"
         yield f"readers  {len(self._system.readers.all)} runs followed while they went on"
+        streams = self._evidence.streams
+        gateways = ", ".join(f"{n} {kind}" for kind, n in self._system.gateways.counts.items())
+        yield f"HTTP     {len(streams)} runs, {self.cut_streams} streams cut and continued"
+        yield f"         gateways: {gateways}"
         begun = Counter(line["tool"] for line in self._evidence.calls if line["what"] == "begin")
         yield f"calls    {begun.total()} of tools, {begun['sign'] + begun['draw']} by producers"
         yield from self._recovery_times()

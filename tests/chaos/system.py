@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.chaos import subprocesses
 from tests.chaos.fleet import Fleet
+from tests.chaos.gateways import Gateways
 from tests.chaos.ledger import Ledger
 from tests.chaos.networks import LOOPBACK, PROVIDER, STORE, Leaf
 from tests.chaos.options import Options
@@ -41,6 +42,8 @@ class System:
     says: Ledger
     calls: Ledger
     notes: Ledger
+    streams: Ledger
+    gateways: Gateways
     readers: Readers
     producers: Producers | None = None
     said: int = 0
@@ -54,6 +57,14 @@ class System:
         outstanding = 0 if ends else self.options.outstanding
         arguments = (name, self.options.seed, str(outstanding), str(self.says.path))
         return subprocesses.start("producer", *arguments, errors=errors)
+
+    def start_http_client(self) -> subprocess.Popen[str]:
+        """A program that knows the gateways only."""
+        errors = self.folder / "web.log"
+        paths = (str(self.says.path), str(self.streams.path))
+        arguments = ("w0", self.options.seed, str(self.options.web_threads), *paths)
+        urls = self.gateways.urls
+        return subprocesses.start("http_client", *arguments, *urls, errors=errors)
 
     async def follow_some(self) -> None:
         """Follow a sample of what is said, as soon as it is said; for ever."""
@@ -69,7 +80,9 @@ class System:
 @asynccontextmanager
 async def running_system(options: Options, folder: Path) -> AsyncIterator[System]:
     """Everything started; at the end of the block it is ended, the workers in order."""
-    ledgers = {name: Ledger(folder / f"{name}.jsonl") for name in ("says", "calls", "notes")}
+    ledgers = {
+        name: Ledger(folder / f"{name}.jsonl") for name in ("says", "calls", "notes", "streams")
+    }
     leaves = [Leaf(*text.split("/")) for text in options.leaf]
     with ExitStack() as stack:
         redis = stack.enter_context(_redis(folder, has_networks=bool(leaves)))
@@ -79,8 +92,12 @@ async def running_system(options: Options, folder: Path) -> AsyncIterator[System
         places = [*leaves, *[None] * (options.workers - len(leaves))]
         fleet = Fleet(folder, places, of_leaf)
         stack.callback(fleet.close)
-        made = System(options, folder, redis, fleet, **ledgers, readers=Readers())
-        async with _in_background(fleet.supervise(), made.follow_some()):
+        gateways = Gateways(options.gateways, options.seed, folder)
+        stack.callback(gateways.close)
+        made = System(
+            options, folder, redis, fleet, **ledgers, gateways=gateways, readers=Readers()
+        )
+        async with _in_background(fleet.supervise(), gateways.supervise(), made.follow_some()):
             try:
                 await fleet.whole()
                 yield made

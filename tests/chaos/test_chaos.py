@@ -15,6 +15,7 @@ SHORT = [
     *("--workers", "5", "--leaves", "1", "--pause", "0.5"),
     *("--measured-kills", "5", "--measured-freezes", "2"),
     *("--kills", "10", "--freezes", "4", "--runs", "80", "--taken-over", "10"),
+    *("--web-threads", "8", "--cut-streams", "0"),
 ]
 _LIMIT = 300
 _TIDY_SECONDS = 20

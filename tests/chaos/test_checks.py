@@ -14,6 +14,7 @@ from tests.chaos.logs import StoredRun
 from tests.chaos.plan import Kind, faults
 from tests.chaos.readers import Reader, differences
 from tests.chaos.says import LOOKING, Say, ToolUse
+from tests.chaos.stream_copy import StreamCopy
 
 from threadmill import Event
 from threadmill_shared.records.log import LogEntry, count, read_record
@@ -211,3 +212,64 @@ def test_a_line_that_is_being_written_is_read_the_next_time(tmp_path: Path) -> N
         assert [line["key"] for line in ledger.new_lines()] == ["a"]
         file.write(whole[5:])
     assert [line["key"] for line in ledger.new_lines()] == ["b"]
+
+
+# ---- streams over HTTP -------------------------------------------------------------------------
+
+
+def created(text: str) -> dict[str, Any]:
+    return {"id": "msg", "content": [{"type": "text", "text": {"value": text}}] if text else []}
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"id": "msg", "delta": {"content": [{"type": "text", "text": {"value": text}}]}}
+
+
+CREATED_EVENT = (2, "thread.message.created", created(""))
+DELTA_EVENTS = [(3, "thread.message.delta", delta("Hi")), (4, "thread.message.delta", delta("!"))]
+COMPLETED_EVENT = (5, "thread.message.completed", created("Hi!"))
+STREAM = [CREATED_EVENT, *DELTA_EVENTS, COMPLETED_EVENT]
+
+
+def copied(*streams: list[tuple[int, str, dict[str, Any]]]) -> StreamCopy:
+    copy = StreamCopy()
+    for events in streams:
+        copy.begin()
+        for number, name, data in events:
+            copy.add(name, number, data)
+    return copy
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        [STREAM],
+        [STREAM[:2], STREAM[2:]],
+        [STREAM[:2], [], [], [(3, "thread.message.created", created("Hi")), *STREAM[2:]]],
+    ],
+    ids=["whole", "cut", "entered in the middle"],
+)
+def test_streams_that_go_on_where_they_were_cut_give_the_stored_text(
+    streams: list[list[tuple[int, str, dict[str, Any]]]],
+) -> None:
+    copy = copied(*streams)
+    assert list(copy.differences({"msg": "Hi!"})) == []
+    assert copy.cuts == len(streams) - 1
+
+
+@pytest.mark.parametrize(
+    ("streams", "stored"),
+    [
+        ([STREAM], {"msg": "Hi"}),
+        ([STREAM], {"msg": "Hi!", "other": "Ho"}),
+        ([STREAM[:2], STREAM[1:]], {"msg": "Hi!"}),
+        ([STREAM[:2], STREAM[3:]], {"msg": "Hi!"}),
+    ],
+    ids=["another text", "a message is missing", "a delta twice", "a delta is missing"],
+)
+def test_streams_that_lose_or_double_something_are_wrong(
+    streams: list[list[tuple[int, str, dict[str, Any]]]], stored: dict[str, str]
+) -> None:
+    wrong = list(copied(*streams).differences(stored))
+    assert wrong
+    assert found(checks.wrong_streams([{"run": "run", "wrong": wrong}])) == len(wrong)
