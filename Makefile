@@ -49,7 +49,7 @@ monitoring: $(INSTALLED) ## Ask a real Prometheus for all that the dashboard and
 	$(BIN)/python -m pytest tests/acceptance/test_monitoring.py --monitoring $(ARGS)
 
 clients: $(INSTALLED) ## Play the Assistants API with seven versions of OpenAI's packages
-	$(BIN)/python -m pytest tests/acceptance/gateway/test_clients.py --every-client $(ARGS)
+	$(BIN)/python -m pytest tests/acceptance/gateway/test_clients.py tests/acceptance/gateway/test_repeating_clients.py --every-client $(ARGS)
 
 browser: $(INSTALLED) ## Chat in the example's page with a real browser, Debian's Chromium
 	$(BIN)/python -m pytest tests/acceptance/test_chat_page.py --browser $(ARGS)

@@ -45,9 +45,10 @@ def _trusting() -> dict[str, str]:
 class ClientProgram:
     """A program that uses a client's package, installed into a folder."""
 
-    def __init__(self, client: Client, folder: Path) -> None:
-        """Install what it needs."""
+    def __init__(self, client: Client, folder: Path, name: str = "assistants") -> None:
+        """Install what it needs; `name` is that of its file."""
         self._client = client
+        self._name = name
         install = self._install_python if client.language == "python" else self._install_node
         self._command = install(folder)
 
@@ -74,7 +75,7 @@ class ClientProgram:
             wanted.append("httpx<0.28")  # it took an argument away that they use
         pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "--no-compile", *wanted], check=True)
-        return [python, str(PROGRAMS / "assistants.py")]
+        return [python, str(PROGRAMS / f"{self._name}.py")]
 
     def _install_node(self, folder: Path) -> list[str]:
         folder.mkdir()
@@ -82,5 +83,5 @@ class ClientProgram:
         wanted = f"openai@{self._client.version}"
         install = ["install", "--silent", "--prefix", str(folder), "--fetch-timeout=30000", wanted]
         assert npm(install, env=_trusting(), timeout=_SECONDS) == 0
-        shutil.copy(PROGRAMS / "assistants.mjs", folder)
-        return [str(Path(NODE_FOLDER) / "bin/node"), str(folder / "assistants.mjs")]
+        shutil.copy(PROGRAMS / f"{self._name}.mjs", folder)
+        return [str(Path(NODE_FOLDER) / "bin/node"), str(folder / f"{self._name}.mjs")]

@@ -39,9 +39,16 @@ class Heard:
         return found[1].decode() if found else ""
 
     @property
-    def tries(self) -> int:
-        """How often the client has sent it before."""
-        return int(self.header("x-stainless-retry-count") or 0)
+    def tries(self) -> int | None:
+        """How often the client has sent it before, if it says so."""
+        given = self.header("x-stainless-retry-count")
+        return int(given) if given else None
+
+    @property
+    def content(self) -> bytes:
+        """The body without what stands between the parts of a form."""
+        boundary = self.header("content-type").partition("boundary=")[2].strip('"')
+        return self.body.replace(boundary.encode(), b"") if boundary else self.body
 
 
 class LosingProxy:
@@ -108,7 +115,7 @@ class LosingProxy:
         if length := request.header("content-length"):
             request.body = await reader.readexactly(int(length))
         self.requests.append(request)
-        is_lost = request.method in ("POST", "DELETE") and request.tries < self.losses
+        is_lost = request.method in ("POST", "DELETE") and self._tries_of(request) < self.losses
         there, back = await self._connected()
         back.write(request.head + request.body)
         answer = Heard(await there.readuntil(b"\r\n\r\n"))
@@ -133,6 +140,12 @@ class LosingProxy:
         writer.transport.abort()
         return False
 
+    def _tries_of(self, request: Heard) -> int:
+        """What the client says; of one that says nothing, the number of equal requests before."""
+        if request.tries is not None:
+            return request.tries
+        return sum(_is_equal(request, one) for one in self.requests) - 1
+
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
             there, back = self._idle.pop()
@@ -141,15 +154,22 @@ class LosingProxy:
         return await asyncio.open_connection("127.0.0.1", self._target, limit=_LIMIT)
 
 
+def _is_equal(one: Heard, other: Heard) -> bool:
+    key = "idempotency-key"
+    return (one.method, one.path, one.content, one.header(key)) == (
+        *(other.method, other.path, other.content, other.header(key)),
+    )
+
+
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-async def _pieces(there: asyncio.StreamReader, answer: Heard) -> AsyncIterator[bytes]:
-    """The pieces of an answer's body, as they come."""
-    if length := answer.header("content-length"):
+async def _pieces(there: asyncio.StreamReader, heard: Heard) -> AsyncIterator[bytes]:
+    """The pieces of a body, as they come."""
+    if length := heard.header("content-length"):
         yield await there.readexactly(int(length))
         return
     size = -1
