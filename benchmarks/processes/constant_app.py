@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from threadmill_gateway.server import new_event_loop
+
 _BEFORE, _BEHIND = b'event: thread.message.delta\nid: 1\ndata: {"constant":"', b'"}\n\n'
 
 
@@ -65,7 +67,8 @@ def main() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
-    asyncio.run(Server(config).serve())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(Server(config).serve())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,15 @@ class GatewayServer(uvicorn.Server):
         self.should_exit = True
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's if it is installed, as it is nearly everywhere."""
+    try:
+        import uvloop  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 def serve(app: GatewayApp, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -73,6 +82,7 @@ def serve(app: GatewayApp, host: str, port: int, on_ready: Callable[[str], None]
         on_ready: called with the URL once it listens.
     """
     server = GatewayServer(app, host, port, on_ready)
-    asyncio.run(server.serve())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(server.serve())
     if not server.started:
         raise SystemExit(1)

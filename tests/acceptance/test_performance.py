@@ -31,6 +31,9 @@ TOKEN, HANDLER, TAILS, LONG_THREAD = 0.45, 0.5, 1.5, 1.15
 AOF_BYTES, RUN_KB = 300, 8
 """What a token should add to the append-only file, and what a run should leave in Redis; once, a
 run of 200 tokens left 23."""
+RUN_READ, LISTED = 4.5, 6.0
+"""What reading a run and listing 20 messages cost at most, as multiples of the peer's; the list
+was 17 once."""
 STREAMED, STREAMED_TO_MANY, STREAM_KB = 2.4, 1.3, 40
 """What an event sent by a gateway costs at most, as a multiple of the peer's; and the memory of an
 open stream. Once it took 51 KB."""
@@ -116,6 +119,12 @@ def test_a_handler_costs_less_cpu_than_the_openai_package_uses(tmp_path: Path) -
 def test_many_tails_cost_little_more_cpu_than_bare_reads(tmp_path: Path) -> None:
     found = measured("tails", tmp_path, "--rounds", "1")
     assert ratio(found["tails.cpu"], "bare XREAD") < MARGIN * TAILS
+
+
+def test_an_answer_costs_a_gateway_a_few_constants(tmp_path: Path) -> None:
+    found = measured("gateway_requests", tmp_path, "--rounds", "1", "--samples", "2")
+    assert ratio(found["gateway_requests.run_cpu"], "Starlette, constants") < MARGIN * RUN_READ
+    assert ratio(found["gateway_requests.list_cpu"], "Starlette, constants") < MARGIN * LISTED
 
 
 def test_a_stream_costs_a_gateway_little_more_than_one_of_constants(tmp_path: Path) -> None:

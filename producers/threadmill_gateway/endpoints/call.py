@@ -91,7 +91,7 @@ class Call:
             ApiError: there is none.
         """
         given = self.path("thread_id", "thread")
-        for id in self._thread_ids(given):
+        for id in self.thread_ids(given):
             record = await self.store.threads.record(id)
             if record is not None:
                 return given, record
@@ -105,11 +105,15 @@ class Call:
         """
         thread_id, run_id = self.path("thread_id", "thread"), self.path("run_id", "run")
         record = await self.store.runs.record(run_id) if ids.is_run_id(run_id) else None
-        if record is None or record.thread_id not in self._thread_ids(thread_id):
+        if record is None or not self._is_known_as(record.thread_id, thread_id):
             raise refusals.not_found("run", run_id)
         return thread_id, record
 
-    def _thread_ids(self, given: str) -> list[str]:
+    def _is_known_as(self, id: str, given: str) -> bool:
+        """Whether the client knows the thread with this id by the given one."""
+        return id == given or id in self.thread_ids(given)
+
+    def thread_ids(self, given: str) -> list[str]:
         """The ids that a thread can have which the client knows by this one.
 
         An imported thread has its former id for a key.

@@ -20,6 +20,7 @@ from threadmill_gateway.endpoints.client_requests import (
 from threadmill_gateway.endpoints.items import new_messages
 from threadmill_gateway.endpoints.known_ids import known_cursor, known_message
 from threadmill_gateway.objects import messages as objects
+from threadmill_gateway.objects import stored_messages
 from threadmill_shared import errors
 from threadmill_shared.records.objects import Message
 
@@ -90,8 +91,24 @@ async def list_messages(request: Request) -> Response:
     """A page of a thread's messages."""
     call = Call(request)
     query = call.query(MessageQuery)
+    if query.run_id is None:
+        return await _list_all(call, query)
     thread_id, record = await call.thread()
     with known_cursor(query):
         found = await call.store.threads.message_page(record.id, query.page(), query.run_id)
     data = [objects.message(one, thread_id) for one in found.data]
     return page(data, has_more=found.has_more)
+
+
+async def _list_all(call: Call, query: MessageQuery) -> Response:
+    """The page in one round trip, which finds out whether there is such a thread, too."""
+    given = call.path("thread_id", "thread")
+    for id in call.thread_ids(given):
+        try:
+            with known_cursor(query):
+                found = await call.store.threads.stored_messages(id, query.page())
+        except errors.ThreadNotFound:
+            continue
+        data = [stored_messages.message(one, given) for one in found.data]
+        return page(data, has_more=found.has_more)
+    raise refusals.not_found("thread", given)

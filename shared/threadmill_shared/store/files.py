@@ -66,14 +66,18 @@ def read_left_out(stored: str | None) -> LeftOutNotes:
 def read_notes(message_ids: Sequence[str], stored: Sequence[str | None]) -> dict[str, MessageNote]:
     """What is kept beside messages, by their ids, from the answer to `notes_command`."""
     notes = zip(message_ids, stored[::2], stored[1::2], strict=True)
-    return {
-        id: MessageNote(
-            failures=None if failures is None else _read_failures(failures),
-            metadata=None if metadata is None else from_json(metadata),
-        )
-        for id, failures, metadata in notes
-        if (failures, metadata) != (None, None)
-    }
+    found = {id: read_note(failures, metadata) for id, failures, metadata in notes}
+    return {id: note for id, note in found.items() if note is not None}
+
+
+def read_note(failures: str | None, metadata: str | None) -> MessageNote | None:
+    """What is kept beside one message, from the two fields; None: nothing."""
+    if not failures and not metadata:
+        return None
+    return MessageNote(
+        failures=_read_failures(failures) if failures else None,
+        metadata=from_json(metadata) if metadata else None,
+    )
 
 
 class Files:

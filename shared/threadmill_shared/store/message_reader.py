@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -10,10 +11,13 @@ from pydantic_core import from_json
 from threadmill_shared import ids, records
 from threadmill_shared.records.items import MessageItem
 from threadmill_shared.records.messages import MessageNote, assistant_message
+from threadmill_shared.records.page import OrderedPage, PageQuery
 from threadmill_shared.records.run import HELD, RunRecord, field_map
-from threadmill_shared.store.files import Files, read_notes
+from threadmill_shared.records.stored_message import StoredMessage
+from threadmill_shared.store.files import Files, read_note, read_notes
 from threadmill_shared.store.logs import Logs
 from threadmill_shared.store.replies import message_not_found, thread_not_found
+from threadmill_shared.store.scripts.threads import ThreadScripts
 from threadmill_shared.store.session import Session
 from threadmill_shared.stored import reading
 
@@ -27,6 +31,7 @@ class MessageReader:
     def __init__(self, session: Session, files: Files, logs: Logs) -> None:
         self._keys = session.keys
         self._runner = session.runner
+        self._scripts = ThreadScripts(session.keys)
         self._files = files
         self._logs = logs
 
@@ -45,6 +50,29 @@ class MessageReader:
         messages = {message.id: message for message in found}
         in_order = [messages[id] for id in message_ids if id in messages]
         return with_notes(in_order, read_notes(message_ids, stored))
+
+    async def page(self, thread_id: str, query: PageQuery) -> OrderedPage[StoredMessage]:
+        """A page of a thread's messages, read in one round trip.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            MessageNotFound: a cursor is no message of it.
+        """
+        older, newer = query.ends
+        call = self._scripts.read_messages(
+            thread_id=thread_id,
+            order="asc" if query.ascends else "desc",
+            count=query.limit + 1,
+            older=older or "",
+            newer=newer or "",
+        )
+        # Others do not wait for an answer that may be large.
+        [[outcome, *found]] = await self._runner.ask_each([call])
+        if outcome == "no_thread":
+            raise thread_not_found(thread_id)
+        if outcome == "no_message":
+            raise message_not_found(found[0])
+        return query.page_of(list(starmap(_stored_message, found)))
 
     async def find(self, thread_id: str, message_id: str) -> Message:
         """One message; one that a run writes just now has the text so far.
@@ -99,6 +127,11 @@ class MessageReader:
         item = assistant_message(record, index, await self._logs.open_text(record))
         message = read_message(thread_id, item, int(at or record.created_at))
         return message.model_copy(update={"status": "in_progress"})
+
+
+def _stored_message(entry: Any, failures: str, metadata: str) -> StoredMessage:
+    fields = field_map(entry)
+    return StoredMessage(fields["item"], int(fields["t"]), read_note(failures, metadata))
 
 
 def with_notes(messages: Sequence[Message], notes: Mapping[str, MessageNote]) -> list[Message]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from threadmill_shared import ids
+from threadmill_shared import errors, ids
 from threadmill_shared.records.attachments import NOTHING, Attached
 from threadmill_shared.records.client_request import ClientRequest, Created
 from threadmill_shared.records.items import ImportedItem, MessageItem, StoredItem
 from threadmill_shared.records.page import Order, OrderedPage, PageQuery
 from threadmill_shared.records.run import RunRecord, field_map
+from threadmill_shared.records.stored_message import StoredMessage
 from threadmill_shared.records.texts import is_valid_text
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.files import Files
@@ -167,19 +168,34 @@ class Threads:
         Raises:
             MessageNotFound: a cursor is no message of the thread.
         """
-        pages = ScorePages(self._runner, self._keys.messages(thread_id), message_not_found)
         if run_id is None:
-            found = await pages.read(query)
-        elif not ids.is_run_id(run_id):
+            return await self._any_messages(thread_id, query)
+        if not ids.is_run_id(run_id):
             return OrderedPage([], has_more=False)
-        else:
-            low, high = await self._positions_of_run(thread_id, run_id)
-            prefix = ids.run_messages_prefix(run_id)
-            found = await pages.read(
-                query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
-            )
+        pages = ScorePages(self._runner, self._keys.messages(thread_id), message_not_found)
+        low, high = await self._positions_of_run(thread_id, run_id)
+        prefix = ids.run_messages_prefix(run_id)
+        found = await pages.read(
+            query, low=low, high=high, is_wanted=lambda message: message.startswith(prefix)
+        )
         places = [(id, int(position)) for id, position in found.data]
         return OrderedPage(await self._messages.at(thread_id, places), found.has_more)
+
+    async def _any_messages(self, thread_id: str, query: PageQuery) -> OrderedPage[Message]:
+        try:
+            found = await self._messages.page(thread_id, query)
+        except errors.ThreadNotFound:
+            return OrderedPage([], has_more=False)
+        return OrderedPage([one.read(thread_id) for one in found.data], found.has_more)
+
+    async def stored_messages(self, thread_id: str, query: PageQuery) -> OrderedPage[StoredMessage]:
+        """A page of the thread's messages as they are stored.
+
+        Raises:
+            ThreadNotFound: there is no such thread.
+            MessageNotFound: a cursor is no message of the thread.
+        """
+        return await self._messages.page(thread_id, query)
 
     async def _positions_of_run(self, thread_id: str, run_id: str) -> tuple[float, float]:
         """The positions between which the run's messages are; of a run that is gone: all."""

@@ -74,6 +74,20 @@ class ThreadScripts:
             tool_resources=tool_resources,
         )
 
+    def read_messages(
+        self, *, thread_id: str, order: str, count: int, older: str, newer: str
+    ) -> ScriptCall:
+        """Read a page of a thread's messages; `older` and `newer` are empty or its ends."""
+        return self._of_thread(
+            "read_messages",
+            thread_id,
+            thread_id=thread_id,
+            order=order,
+            count=count,
+            older=older,
+            newer=newer,
+        )
+
     def set_message_metadata(self, *, thread_id: str, message_id: str, metadata: str) -> ScriptCall:
         """Replace the metadata of a thread's message."""
         return self._of_thread(
