@@ -8,7 +8,8 @@ from threadmill_shared.records.files import UploadedFile
 
 
 def file(found: UploadedFile) -> dict[str, Any]:
-    """An uploaded file."""
+    """An uploaded file; it says when it expires only if it does."""
+    expiry = {} if found.expires_at is None else {"expires_at": found.expires_at}
     return {
         "id": found.id,
         "object": "file",
@@ -17,6 +18,5 @@ def file(found: UploadedFile) -> dict[str, Any]:
         "filename": found.name,
         "purpose": found.purpose,
         "status": "processed",
-        "status_details": None,
-        "expires_at": found.expires_at,
+        **expiry,
     }

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads the standard library's only from 3.12 on
+)
 
-from typing_extensions import TypedDict  # pydantic reads the standard library's only from 3.12 on
+from typing_extensions import (
+    TypedDict,
+)
 
 RunStatus = Literal[
     "queued",
@@ -138,8 +144,7 @@ class File(TypedDict):
     filename: str
     purpose: str
     status: Literal["processed"]
-    status_details: str | None
-    expires_at: int | None
+    expires_at: NotRequired[int]
 
 
 class Deleted(TypedDict):

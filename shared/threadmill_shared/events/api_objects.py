@@ -212,8 +212,8 @@ def _required_action(required: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _incomplete_details(reason: str | None) -> dict[str, Any] | None:
-    # The Assistants API has two reasons; others are added under a name of their own.
+    # The Assistants API has two reasons, and none is null there; others have a name of their own.
     if reason is None:
         return None
     known = reason in ("max_completion_tokens", "max_prompt_tokens")
-    return {"reason": reason if known else None, "detail": reason}
+    return {"reason": reason, "detail": reason} if known else {"detail": reason}

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.paths import BOTS
+from tests.support.api_answers.checks import AnswerChecks
+from tests.support.api_answers.recording_gateway import ANSWERS
+from tests.support.paths import BOTS, ROOT
 from tests.support.waiting import wait_until
 
 _START_SECONDS = 30.0
@@ -22,13 +24,20 @@ class GatewayProcess:
     """One `threadmill serve` process."""
 
     def __init__(self, log: Path, arguments: tuple[str, ...], **environment: str) -> None:
-        """Start it on a free port."""
+        """Start it on a free port; beside its log is a file with all that it answers."""
         self._log = log
+        self.answers = log.with_suffix(".answers")
+        program = ["-m", "tests.support.api_answers.recording_gateway"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "threadmill", "serve", "--port", "0", *arguments],
+                [sys.executable, *program, "serve", "--port", "0", *arguments],
                 cwd=BOTS,
-                env={**os.environ, **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    ANSWERS: str(self.answers),
+                    **environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -79,7 +88,10 @@ class GatewayProcess:
 
 
 class Gateways:
-    """Starts gateways, and ends them all at the end of its `with` block."""
+    """Starts gateways, and ends them all at the end of its `with` block.
+
+    Then all that they have answered is compared with OpenAI's types and its OpenAPI document.
+    """
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -107,3 +119,12 @@ class Gateways:
         stuck = [gateway.pid for gateway in self._all if not gateway.ends()]
         print(*(gateway.log() for gateway in self._all))  # pytest shows it where a test fails
         assert not stuck, f"SIGTERM did not end {stuck}"
+        checks = AnswerChecks()
+        for gateway in self._all:
+            checks.check_file(gateway.answers)
+        assert not checks.violations, _listed(checks.violations)
+
+
+def _listed(violations: dict[str, str]) -> str:
+    lines = (f"{where}\n    {found}" for found, where in violations.items())
+    return "\n".join(["Answers differ from OpenAI's:", *lines])
