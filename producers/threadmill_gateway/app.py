@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from threadmill_gateway.access.api_key import check_key
 from threadmill_gateway.access.local_only import check_local
+from threadmill_gateway.access.own_headers import check_own_headers
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.exchange import Exchange
 from threadmill_gateway.gateway import Gateway
@@ -91,3 +92,4 @@ class GatewayApp:
         beta = headers.get(_BETA, "")
         if "assistants=" in beta and "assistants=v2" not in beta:
             raise refusals.wrong_beta(beta)
+        check_own_headers(headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from threadmill_gateway.access.own_headers import APPROVALS
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.bodies.extensions import RunExtension, WhenBusy
 from threadmill_gateway.endpoints.call import Call
@@ -28,17 +29,8 @@ def when_busy_of(call: Call, given: RunExtension | None) -> WhenBusy:
 
 
 def wants_approvals(call: Call) -> bool:
-    """Whether the client is told of calls that wait for an approval, which others decide about.
-
-    Raises:
-        ApiError: the header says something else.
-    """
-    word = call.request.headers.get("threadmill-approvals")
-    if word is None:
-        return False
-    if word.lower() != "show":
-        raise refusals.invalid_header("Threadmill-Approvals", ["show"])
-    return True
+    """Whether the client is told of calls that wait for an approval, which others decide about."""
+    return APPROVALS in call.request.headers
 
 
 def context_of(call: Call, given: RunExtension | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
-from threadmill_gateway.bodies.runs import RunBody, RunOptions, ThreadAndRunBody
+from threadmill_gateway.bodies.runs import RunBody, RunOptions, ThreadAndRunBody, is_streamed
 from threadmill_gateway.bodies.threads import ThreadOfRun
 from threadmill_gateway.bodies.tools import ToolResources
 from threadmill_gateway.endpoints.assistants import load
@@ -24,7 +24,7 @@ from threadmill_gateway.endpoints.definitions import functions, hosted, resource
 from threadmill_gateway.endpoints.extensions import context_of, new_thread, when_busy_of
 from threadmill_gateway.endpoints.items import new_messages
 from threadmill_gateway.endpoints.run_answers import run_answer
-from threadmill_gateway.endpoints.streams import stream_run
+from threadmill_gateway.endpoints.streams import stream_run, stream_slot
 from threadmill_gateway.objects import threads as thread_objects
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
@@ -58,13 +58,12 @@ async def create_run(request: Request) -> Response | StreamResponse:
         additional=await new_messages(call, body.additional_messages),
         options=_options(body),
     )
-    try:
-        enqueued = await _enqueue(call, wanted, await client_request(call, key_in(body.threadmill)))
-    except errors.ThreadLocked as error:
-        raise refusals.thread_has_active_run(thread_id, error.run_id) from None
-    if body.stream:
-        return await stream_run(call, enqueued.run_id, thread_id)
-    return await run_answer(call, enqueued.run_id, thread_id)
+    asked = await client_request(call, key_in(body.threadmill))
+    with stream_slot(call, is_wanted=is_streamed(body)):
+        enqueued = await _enqueue(call, wanted, asked, thread_id)
+        if body.stream:
+            return await stream_run(call, enqueued.run_id, thread_id)
+        return await run_answer(call, enqueued.run_id, thread_id)
 
 
 async def create_thread_and_run(request: Request) -> Response | StreamResponse:
@@ -87,28 +86,31 @@ async def create_thread_and_run(request: Request) -> Response | StreamResponse:
         additional=await new_messages(call, made.messages),
         options=_options(body),
     )
-    try:
-        enqueued = await _enqueue(call, wanted, asked)
-    except errors.ThreadLocked as error:
-        raise refusals.thread_has_active_run(thread.id, error.run_id) from None
-    thread_id = await _thread_of(call, enqueued, thread)
-    if not body.stream:
-        return await run_answer(call, enqueued.run_id, thread_id)
-    created = thread_objects.new_thread(
-        thread_id, enqueued.created_at, made.metadata or {}, resources
-    )
-    first = [("thread.created", created)]
-    return await stream_run(call, enqueued.run_id, thread_id, first=first)
+    with stream_slot(call, is_wanted=is_streamed(body)):
+        enqueued = await _enqueue(call, wanted, asked, thread.id)
+        thread_id = await _thread_of(call, enqueued, thread)
+        if not body.stream:
+            return await run_answer(call, enqueued.run_id, thread_id)
+        created = thread_objects.new_thread(
+            thread_id, enqueued.created_at, made.metadata or {}, resources
+        )
+        first = [("thread.created", created)]
+        return await stream_run(call, enqueued.run_id, thread_id, first=first)
 
 
-async def _enqueue(call: Call, wanted: RunRequest, asked: ClientRequest) -> Enqueued:
+async def _enqueue(
+    call: Call, wanted: RunRequest, asked: ClientRequest, thread_id: str
+) -> Enqueued:
     """Create the run, or find the one that an earlier try of the request has created.
 
     Raises:
-        ThreadLocked: the thread has an active run, which is another one.
+        ApiError: the thread, as the client knows it, has an active run, which is another one.
     """
     new = replace(enqueue_command(wanted, call.gateway.settings), client_request=asked)
-    enqueued = await call.connections.enqueue(new)
+    try:
+        enqueued = await call.connections.enqueue(new)
+    except errors.ThreadLocked as error:
+        raise refusals.thread_has_active_run(thread_id, error.run_id) from None
     created = Created(enqueued.run_id, str(enqueued.created_at), made=new.run_id)
     note_created(call, asked, new.thread_id, created)
     return enqueued

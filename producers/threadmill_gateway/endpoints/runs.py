@@ -9,7 +9,7 @@ from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.responses import page
 from threadmill_gateway.bodies.messages import MetadataChanges
 from threadmill_gateway.bodies.query import ListQuery
-from threadmill_gateway.bodies.runs import ToolOutputsBody
+from threadmill_gateway.bodies.runs import ToolOutputsBody, is_streamed
 from threadmill_gateway.endpoints.call import Call
 from threadmill_gateway.endpoints.client_requests import tries_of
 from threadmill_gateway.endpoints.known_ids import known_cursor
@@ -20,11 +20,11 @@ from threadmill_gateway.endpoints.polling import (
     wait_until_settled,
 )
 from threadmill_gateway.endpoints.run_answers import record_answer, run_answer, run_object
-from threadmill_gateway.endpoints.streams import stream_run
+from threadmill_gateway.endpoints.streams import stream_run, stream_slot
 from threadmill_gateway.endpoints.submissions import find_submission
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
-from threadmill_shared.records.run import Status
+from threadmill_shared.records.run import RunRecord, Status
 
 
 async def list_runs(request: Request) -> Response:
@@ -77,8 +77,23 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
     call = Call(request)
     body = await call.body(ToolOutputsBody)
     thread_id, record = await call.run()
+    with stream_slot(call, is_wanted=is_streamed(body)):
+        is_first = await _submit(call, record, body)
+        if not body.stream:
+            return await run_answer(call, record.id, thread_id)
+        given = [id for id, _ in body.outputs()]
+        after = record.events if is_first else await find_submission(call, record, given)
+        return await stream_run(call, record.id, thread_id, after=after)
+
+
+async def _submit(call: Call, record: RunRecord, body: ToolOutputsBody) -> bool:
+    """Submit the outputs, all or none; False: an earlier request has submitted the same.
+
+    Raises:
+        ApiError: they are not those of the calls that wait.
+    """
     try:
-        is_first = await call.connections.submit_all(record.id, body.outputs())
+        return await call.connections.submit_all(record.id, body.outputs())
     except errors.WrongOutputs as error:
         if len(set(error.given)) < len(error.given):
             raise refusals.outputs_given_twice(error.given) from None
@@ -87,8 +102,3 @@ async def submit_tool_outputs(request: Request) -> Response | StreamResponse:
         raise refusals.run_takes_no_outputs(error.status) from None
     except (errors.OutputMismatch, errors.CallTaken):  # somebody else has answered, or does
         raise refusals.run_takes_no_outputs(record.status) from None
-    if body.stream:
-        given = [id for id, _ in body.outputs()]
-        after = record.events if is_first else await find_submission(call, record, given)
-        return await stream_run(call, record.id, thread_id, after=after)
-    return await run_answer(call, record.id, thread_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from starlette.requests import Request
 
@@ -20,11 +21,30 @@ async def follow_run(request: Request) -> StreamResponse:
     call = Call(request)
     thread_id, record = await call.run()
     after = _cursor(request)
-    if after is None:
-        return await stream_run(call, record.id, thread_id, enters_behind=record.events)
-    if after > record.events:
+    if after is not None and after > record.events:
         raise refusals.unknown_event(after, record.events)
-    return await stream_run(call, record.id, thread_id, after=after, continues=True)
+    with stream_slot(call, is_wanted=True):
+        if after is None:
+            return await stream_run(call, record.id, thread_id, enters_behind=record.events)
+        return await stream_run(call, record.id, thread_id, after=after, continues=True)
+
+
+@contextmanager
+def stream_slot(call: Call, *, is_wanted: bool) -> Iterator[None]:
+    """Take a slot for a stream before anything is written; an error in the block gives it back.
+
+    Raises:
+        ApiError: too many streams are open.
+    """
+    streams = call.gateway.streams
+    if is_wanted:
+        streams.take()
+    try:
+        yield
+    except BaseException:
+        if is_wanted:
+            streams.give_back()
+        raise
 
 
 async def stream_run(
@@ -37,7 +57,7 @@ async def stream_run(
     enters_behind: int | None = None,
     first: Sequence[tuple[str, object]] = (),
 ) -> StreamResponse:
-    """The run's events behind a number.
+    """The run's events behind a number; the caller has taken a slot, which the stream gives back.
 
     Args:
         call: the request.
@@ -49,23 +69,16 @@ async def stream_run(
         first: events that come before the run's.
 
     Raises:
-        ApiError: too many streams are open.
-        ThreadmillError: the stream cannot begin.
+        ThreadmillError: the stream cannot begin; the slot is still the caller's.
     """
-    has_approvals = wants_approvals(call)
     gateway = call.gateway
-    gateway.streams.take()
-    try:
-        tail = await call.connections.log_follower.tail(run_id, after)
-    except BaseException:
-        gateway.streams.give_back()
-        raise
+    tail = await call.connections.log_follower.tail(run_id, after)
     call.exchange.give_slot_back()
     stream = RunStream(
         tail,
         event_filter=EventFilter(
             has_own=_wants_own(call.request),
-            has_approvals=has_approvals,
+            has_approvals=wants_approvals(call),
             continues=continues,
         ),
         enters_behind=enters_behind,
@@ -77,7 +90,7 @@ async def stream_run(
     try:
         await stream.begin()
     except BaseException:
-        await stream.close()
+        await tail.close()
         raise
     return StreamResponse(stream)
 

@@ -31,8 +31,13 @@ class StreamResponse:
         self._has_gone = False
         """Whether the client has closed the connection."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
-        """Send the stream, as ASGI has it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream, as ASGI has it; to HEAD only that there is one."""
+        if scope["method"] == "HEAD":
+            await self._stream.close()
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
+            await send({"type": "http.response.body"})
+            return
         listening = asyncio.ensure_future(_disconnect(receive))
         sending: Any = asyncio.current_task()
 

@@ -1,0 +1,20 @@
+"""Headers of threadmill's own that any request may have."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+
+from threadmill_gateway.answers import refusals
+
+APPROVALS = "threadmill-approvals"
+_SHOW = "show"
+
+
+def check_own_headers(headers: Headers) -> None:
+    """Refuse other values than they may have: before a request changes something.
+
+    Raises:
+        ApiError: a header has one.
+    """
+    if headers.get(APPROVALS, _SHOW).lower() != _SHOW:
+        raise refusals.invalid_header("Threadmill-Approvals", [_SHOW])
