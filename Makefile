@@ -57,11 +57,12 @@ browser: $(INSTALLED) ## Chat in the example's page with a real browser, Debian'
 chaos: $(INSTALLED) ## Kill, freeze and cut off workers and gateways at random for 5 minutes, and check all runs
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-fuzz: $(INSTALLED) ## Read 10,000 odd streams, refuse 4,000 threads, and execute 2,000 runs on such
-	FUZZ_EXAMPLES=5000 FUZZ_REFUSALS=2000 FUZZ_RUNS=500 $(BIN)/python -m pytest -n 2 \
+fuzz: $(INSTALLED) ## Read 10,000 odd streams, send 10,000 odd requests, refuse 4,000 threads, execute 2,000 runs
+	FUZZ_EXAMPLES=5000 FUZZ_REQUESTS=10000 FUZZ_REFUSALS=2000 FUZZ_RUNS=500 $(BIN)/python -m pytest -n 2 \
 		tests/unit/test_fuzzed_streams.py tests/acceptance/test_fuzzed_streams.py \
 		tests/integration/execution/test_refused_histories.py \
-		tests/acceptance/test_fuzzed_refusals.py $(ARGS)
+		tests/acceptance/test_fuzzed_refusals.py \
+		tests/acceptance/gateway/test_fuzzed_requests.py $(ARGS)
 
 lint: $(INSTALLED) ## Check style, format, types and which package imports which
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
@@ -74,6 +75,8 @@ class GatewayApp:
             self._check(scope)
             exchange.take_slot()
             await self._router(scope, receive, exchange.send)
+        except ClientDisconnect:
+            pass  # in the middle of its body: there is nobody to answer
         except Exception as error:
             if exchange.has_begun:
                 raise  # the server breaks the connection, which no client takes for an end
