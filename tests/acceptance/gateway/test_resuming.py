@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from tests.acceptance.gateway.conftest import Served
+from tests.support.gateway_streams import Found, events_of, text_of
 from tests.support.processes.gateway import Gateways
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-
-Found = tuple[int | None, str, Any]
 
 
 @contextmanager
@@ -25,19 +23,6 @@ def streamed(served: Served, path: str, **options: Any) -> Iterator[Iterator[Fou
         yield events_of(response)
 
 
-def events_of(response: httpx.Response) -> Iterator[Found]:
-    fields: dict[str, str] = {}
-    for line in response.iter_lines():
-        if not line:
-            number = int(fields["id"]) if "id" in fields else None
-            data = fields["data"]
-            yield number, fields["event"], data if data == "[DONE]" else json.loads(data)
-            fields = {}
-        elif not line.startswith(":"):
-            name, _, value = line.partition(": ")
-            fields[name] = value
-
-
 def begin(served: Served, text: str) -> str:
     """A run that answers so; the path of its events."""
     client = served.client()
@@ -45,11 +30,6 @@ def begin(served: Served, text: str) -> str:
     thread = client.beta.threads.create(messages=[{"role": "user", "content": text}])
     run = client.beta.threads.runs.create(thread_id=thread.id, assistant_id=assistant.id)
     return f"/v1/threads/{thread.id}/runs/{run.id}/events"
-
-
-def text_of(events: list[Found]) -> str:
-    deltas = [data for _, name, data in events if name == "thread.message.delta"]
-    return "".join(data["delta"]["content"][0]["text"]["value"] for data in deltas)
 
 
 @pytest.mark.parametrize("by_header", [True, False])
