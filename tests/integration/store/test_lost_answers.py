@@ -32,6 +32,7 @@ from threadmill_shared.records.files import FileContent, UploadedFile
 from threadmill_shared.records.items import ImportedItem
 from threadmill_shared.records.list_filters import RunFilter
 from threadmill_shared.records.messages import user_message
+from threadmill_shared.records.page import PageQuery
 from threadmill_shared.records.run import Status
 from threadmill_shared.records.workers import WorkerInfo
 from threadmill_shared.store.batch import Batch
@@ -185,6 +186,15 @@ async def update_thread(story: Story) -> None:
     record = await story.scene.store.threads.record(story.scene.thread_id)
     assert record is not None
     assert record.metadata == {"team": "red"}
+
+
+@case
+async def read_messages(story: Story) -> None:
+    id, threads = ids.new_message_id(), story.scene.store.threads
+    await threads.add(story.scene.thread_id, [(id, user_message(id, "hello"))], create=True)
+    story.lose()
+    found = await threads.stored_messages(story.scene.thread_id, PageQuery())
+    assert [one.read(story.scene.thread_id).text for one in found.data] == ["hello"]
 
 
 @case
