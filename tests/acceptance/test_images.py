@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +135,18 @@ def test_an_image_that_is_gone_fails_the_run_that_was_to_see_it_by_name(
     assert say(thread, "What else?").status == "completed"
     assert thread.run(EYE, event_handler_class=None, timeout=30).status == "completed"
     assert "[The image a.png is gone.]" in told(standin)
+
+
+def test_the_model_is_told_how_closely_it_is_to_look(standin: StandIn) -> None:
+    thread = Thread()
+    url = f"data:image/png;base64,{base64.b64encode(PLOT).decode()}"
+    for detail in ({"detail": "high"}, {"detail": "low"}, {}):
+        thread.add([{"type": "image_url", "image_url": {"url": url, **detail}}])
+    assert say(thread, "Look.").status == "completed"
+    details = [
+        part.get("detail") or part["image_url"].get("detail")
+        for part in parts(standin)
+        if part["type"] in ("image_url", "input_image")
+    ]
+    unsaid = "auto" if "input" in standin.requests[-1].body else None
+    assert details == ["high", "low", unsaid]

@@ -13,10 +13,11 @@ from threadmill_shared.tools import ToolSpec
 from threadmill_workers.models.conversation import NO_MESSAGE, NO_OUTPUT, sendable_items
 from threadmill_workers.models.field_rules import NO_RULES, FieldRules
 from threadmill_workers.models.request_parts import (
+    ShownImage,
     call_body,
     finished_body,
-    image_urls,
     sendable,
+    shown_images,
     text_unless_blank,
     users_text,
 )
@@ -75,7 +76,7 @@ def _add_item(
 ) -> None:
     match item["type"]:
         case "message" if item["role"] == "user":
-            _add_users(messages, users_text(item, request), image_urls(item, request))
+            _add_users(messages, users_text(item, request), shown_images(item, request))
         case "message":
             if text := text_unless_blank(text_for_model(item)):
                 fields.add_to_message(_add_assistants(messages, text))
@@ -92,14 +93,19 @@ def _add_item(
             pass
 
 
-def _add_users(messages: list[Json], text: str, urls: Sequence[str]) -> None:
+def _add_users(messages: list[Json], text: str, shown: Sequence[ShownImage]) -> None:
     """Add to the user's message: many prompt templates want user and assistant in turns."""
-    images: list[Json] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    images = [_image_part(*image) for image in shown]
     if not text and not images:
         return
     if not messages or messages[-1]["role"] != "user":
         messages.append({"role": "user", "content": ""})
     messages[-1]["content"] = _joined(messages[-1]["content"], text, images)
+
+
+def _image_part(url: str, detail: str | None) -> Json:
+    # Some providers do not know the detail: it is sent if somebody has asked for one.
+    return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
 
 
 def _joined(content: str | list[Json], text: str, images: list[Json]) -> str | list[Json]:

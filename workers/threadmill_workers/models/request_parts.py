@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
 from threadmill_shared.model import ModelRequest
 from threadmill_shared.records import lenient
 from threadmill_shared.records.items import MessageItem, ToolCallItem, text_for_model
+from threadmill_shared.records.new_messages import DETAILS
 
 Json = dict[str, Any]
 
@@ -62,15 +63,29 @@ def call_body(call: ToolCallItem) -> Json:
     }
 
 
-def image_urls(item: MessageItem, request: ModelRequest) -> list[str]:
+class ShownImage(NamedTuple):
+    """An image that a request carries."""
+
+    url: str
+    detail: str | None
+    """How closely the model is to look at it; None: nobody has said."""
+
+
+def shown_images(item: MessageItem, request: ModelRequest) -> list[ShownImage]:
     """The images of a message that are at hand."""
-    urls = []
+    shown = []
     for part in item["content"]:
         if part["type"] == "image_url":
-            urls.append(part["image_url"]["url"])
+            shown.append(ShownImage(part["image_url"]["url"], _detail(part["image_url"])))
         elif part["type"] == "image_file" and part["image_file"]["file_id"] in request.images:
-            urls.append(request.images[part["image_file"]["file_id"]])
-    return urls
+            url = request.images[part["image_file"]["file_id"]]
+            shown.append(ShownImage(url, _detail(part["image_file"])))
+    return shown
+
+
+def _detail(image: Mapping[str, Any]) -> str | None:
+    given = image.get("detail")
+    return given if given in DETAILS else None
 
 
 def users_text(item: MessageItem, request: ModelRequest) -> str:

@@ -14,10 +14,11 @@ from threadmill_workers.models.conversation import NO_MESSAGE, NO_OUTPUT, sendab
 from threadmill_workers.models.hosted import KINDS, included_outputs, tool_bodies
 from threadmill_workers.models.replay import replayable_item
 from threadmill_workers.models.request_parts import (
+    ShownImage,
     call_body,
     finished_body,
-    image_urls,
     sendable,
+    shown_images,
     text_unless_blank,
     users_text,
 )
@@ -96,8 +97,8 @@ def _entry(item: Item, request: ModelRequest, message_ids: set[str]) -> Json | N
 def _message(item: MessageItem, request: ModelRequest, taken: set[str]) -> Json | None:
     """A message; its id is added to those that are taken."""
     if item["role"] == "user":
-        text, urls = users_text(item, request), image_urls(item, request)
-        return _user_message(text, urls) if text or urls else None
+        text, images = users_text(item, request), shown_images(item, request)
+        return _user_message(text, images) if text or images else None
     text = text_unless_blank(text_for_model(item))
     if not text:
         return None
@@ -125,9 +126,12 @@ def _message_id(id: str, taken: Collection[str]) -> str:
     return fit
 
 
-def _user_message(text: str, image_urls: Sequence[str] = ()) -> Json:
+def _user_message(text: str, images: Sequence[ShownImage] = ()) -> Json:
     content: list[Json] = [{"type": "input_text", "text": text}] if text else []
-    content += [{"type": "input_image", "detail": "auto", "image_url": url} for url in image_urls]
+    content += [
+        {"type": "input_image", "detail": detail or "auto", "image_url": url}
+        for url, detail in images
+    ]
     return {"type": "message", "role": "user", "content": content}
 
 
