@@ -238,6 +238,7 @@ def buckets(name: str, low: str, high: str, **labels: str) -> dict[str, str]:
 
 REQUESTS = "threadmill_model_requests_total"
 CALLS = "threadmill_tool_duration_seconds_count"
+ANSWERS = "threadmill_gateway_requests_total"
 
 
 def refused(outcome: str, summary: str) -> Case:
@@ -287,6 +288,11 @@ HEALTHY = {
 }
 """Six hours of a fleet in which nothing is wrong, a value every 30 s."""
 INFO = selector("threadmill_build_info", instance="a:1")
+GATEWAY = {
+    selector("threadmill_build_info", instance="g:1"): "1x720",
+    selector("threadmill_gateway_in_use", instance="g:1", kind="requests"): "1x720",
+    selector("threadmill_gateway_in_use", instance="g:1", kind="streams"): "5x720",
+}
 FIRING = {
     "ThreadmillNoWorker": Case(
         {'up{job="other"}': "1x60"}, "No threadmill worker answers Prometheus."
@@ -420,6 +426,19 @@ FIRING = {
         of_job(),
         at="2h",
     ),
+    "ThreadmillGatewayFails": Case(
+        {
+            selector(ANSWERS, instance="g:1", call="GET /v1/models", status="503"): "0+1x60",
+            selector(ANSWERS, instance="g:2", call="GET /v1/models", status="200"): "0+3x60",
+        },
+        "25% of the requests to gateways fail.",
+        of_job(),
+    ),
+    "ThreadmillGatewayFull": Case(
+        {selector(ANSWERS, instance="g:1", call="GET /v1/models", status="429"): "0+1x60"},
+        "The gateway g:1 turned 10 requests away in 5 minutes.",
+        of_job(instance="g:1"),
+    ),
 }
 
 
@@ -433,6 +452,14 @@ ALSO_FIRING = {
             "No threadmill worker answers Prometheus.",
             of_job(),
         ),
+    ),
+    "the workers of a fleet are gone, and its gateways live": (
+        "ThreadmillNoWorker",
+        Case({INFO: "1x10 _x50", **GATEWAY}, "No threadmill worker answers Prometheus.", of_job()),
+    ),
+    "there has been no worker, but a gateway": (
+        "ThreadmillNoWorker",
+        Case(GATEWAY, "No threadmill worker answers Prometheus."),
     ),
     "a worker is down whenever it is not starting": (
         "ThreadmillWorkerRestarts",
@@ -477,6 +504,10 @@ ALSO_FIRING = {
 }
 """Incidents that look different from the usual ones, and the alerts that must not miss them."""
 QUIET = {
+    "gateways are a job of their own": {
+        **{name.replace(JOB, "gateways"): values for name, values in GATEWAY.items()},
+        selector(ANSWERS, instance="g:1", call="GET /v1/models", status="200"): "0+50x720",
+    },
     "one request fails, and is answered when it is sent again": {
         selector(REQUESTS, model="seldom", outcome="answered"): "5x20 6x700",
         selector(REQUESTS, model="seldom", outcome="unavailable"): "0x20 1x700",
