@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.acceptance.gateway.conftest import Served
 from tests.support.processes.client_programs import Client, ClientProgram
+from tests.support.processes.gateway import Gateways
 
 from threadmill.testing import Call, Fault, Reply, Text, converse
 
@@ -48,6 +49,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
         "steps": [CALLS, MESSAGE],
     },
     "own events": {"status": "completed", "steps": [CALLS, MESSAGE]},
+    "expiry": {"status": "expired", "steps": [["message_creation", "expired"]]},
 }
 UNABLE = {
     "node 4.104.0": {"incomplete, stream"},  # its stream does not know that status
@@ -92,8 +94,12 @@ def found(
     scenarios: Served, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
     """What a client's program has found, played once."""
-    folder = tmp_path_factory.mktemp("clients") / client.version
-    return ClientProgram(client, folder).play(f"{scenarios.gateway.url}/v1")
+    folder = tmp_path_factory.mktemp("clients")
+    program = ClientProgram(client, folder / client.version)
+    found = program.play(f"{scenarios.gateway.url}/v1")
+    with Gateways(folder) as gateways:
+        hasty = gateways.start(THREADMILL_RUN_SECONDS="1")
+        return found | program.play(f"{hasty.url}/v1", "expiry")
 
 
 @pytest.mark.parametrize("scenario", OUTCOMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -13,6 +14,7 @@ from openai import AssistantEventHandler
 from openai.types.beta import Assistant
 from openai.types.beta.threads import Run
 from tests.acceptance.gateway.conftest import Served
+from tests.support.processes.gateway import Gateways
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
@@ -281,3 +283,23 @@ def test_what_does_not_exist_is_not_found(client: openai.OpenAI, assistant: Assi
     thread_id = thread_saying(client, "hello")
     with pytest.raises(openai.NotFoundError, match="No assistant found with id 'asst_no'"):
         threads.runs.create(thread_id=thread_id, assistant_id="asst_no")
+
+
+def test_a_run_that_waits_too_long_for_outputs_expires(served: Served, tmp_path: Path) -> None:
+    with Gateways(tmp_path) as gateways:
+        url = f"{gateways.start(THREADMILL_PARK_SECONDS='1').url}/v1"
+        client = served.client(base_url=url)
+        assistant = client.beta.assistants.create(model="gpt-5.4-mini", tools=[ADD])
+        thread_id = thread_saying(client, 'call add {"a": 1, "b": 1}')
+        runs = client.beta.threads.runs
+        run = runs.create_and_poll(thread_id=thread_id, assistant_id=assistant.id)
+        outputs = outputs_of(run)
+        wait_until(
+            lambda: runs.retrieve(run.id, thread_id=thread_id).status == "expired", "it expires"
+        )
+        words = 'Runs in status "expired" do not accept tool outputs.'
+        with pytest.raises(openai.BadRequestError, match=words):
+            runs.submit_tool_outputs(run.id, thread_id=thread_id, tool_outputs=outputs)
+        [step] = runs.steps.list(run.id, thread_id=thread_id).data
+        assert (step.status, step.expired_at is None) == ("expired", False)
+        client.beta.threads.messages.create(thread_id, role="user", content="Go on.")

@@ -52,11 +52,11 @@ class ClientProgram:
         install = self._install_python if client.language == "python" else self._install_node
         self._command = install(folder)
 
-    def play(self, base_url: str) -> dict[str, dict[str, Any]]:
-        """What the program prints: of each scenario, in each way, the outcome."""
+    def play(self, base_url: str, *scenarios: str) -> dict[str, dict[str, Any]]:
+        """What the program prints: of each scenario, or of these, in each way, the outcome."""
         environment = {"PATH": os.environ["PATH"], "OPENAI_MAJOR": str(self._client.major)}
         done = subprocess.run(
-            [*self._command, base_url],
+            [*self._command, base_url, *scenarios],
             env=environment,
             capture_output=True,
             text=True,
