@@ -14,7 +14,7 @@ from threadmill_shared.servers import failures
 from threadmill_shared.servers.failures import Failure
 
 FOLDER = Path(doctor.__file__).parent
-_AREAS = r"(?:provider|broker|workers|queues|runs|lists)"
+_AREAS = r"(?:provider|broker|workers|queues|runs|lists|gateway)"
 _NAME = re.compile(rf"\"({_AREAS}\.[a-z_]+)\"|{{(?:server\.)?name}}\.([a-z_]+)\"")
 
 

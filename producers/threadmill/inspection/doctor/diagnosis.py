@@ -10,6 +10,7 @@ from threadmill.inspection.doctor.broker import examine_broker
 from threadmill.inspection.doctor.finding import Finding, in_order
 from threadmill.inspection.doctor.fleet import examine_fleet
 from threadmill.inspection.doctor.fleet_provider import examine_providers_of_workers
+from threadmill.inspection.doctor.gateway import examine_gateway
 from threadmill.inspection.doctor.provider import ask_configured, examine_provider
 from threadmill.inspection.doctor.reachability import cure_of
 from threadmill.inspection.doctor.reading import FleetReading, read_for_doctor
@@ -49,7 +50,8 @@ async def diagnose(
         broker = [_without_store(one) for one in broker]
     of_workers = examine_providers_of_workers(reading, answer)
     provider = examine_provider(answer, settings, reading)
-    return in_order([*of_store, *of_workers, *broker, *provider])
+    gateway = examine_gateway(settings)
+    return in_order([*of_store, *of_workers, *broker, *provider, *gateway])
 
 
 async def _not_asked() -> Finding:
