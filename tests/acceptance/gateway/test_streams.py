@@ -14,7 +14,8 @@ import psutil
 import pytest
 import redis
 from tests.acceptance.gateway.conftest import Served
-from tests.acceptance.gateway.test_resuming import begin, streamed, text_of
+from tests.acceptance.gateway.test_resuming import begin, events_of, text_of
+from tests.support.api_answers.recording_gateway import ANSWERS
 from tests.support.processes.gateway import GatewayProcess, Gateways
 from tests.support.waiting import wait_until
 
@@ -28,6 +29,16 @@ TOKENS, NOW = 20_000, 1_764_550_000_000
 STUCK = 8
 GROWN_MB = 8
 """How much the gateway may grow. Those who do not read are sent 33 MB together."""
+
+
+@pytest.fixture
+def lean(
+    served: Served,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[GatewayProcess]:
+    """A gateway that records nothing."""
+    with Gateways(tmp_path_factory.mktemp("lean")) as gateways:
+        yield gateways.start(**{ANSWERS: ""})
 
 
 @pytest.fixture
@@ -62,18 +73,18 @@ def test_a_client_that_goes_makes_room_for_another_at_once(
 
 
 def test_those_who_do_not_read_hold_up_neither_the_others_nor_the_gateways_memory(
-    served: Served,
+    lean: GatewayProcess,
 ) -> None:
     run = Assistant(name="unread", queue="nobody").enqueue("hello")
     path = f"/v1/threads/{run.thread_id}/runs/{run.id}/events"
-    process = psutil.Process(served.gateway.pid)
+    process = psutil.Process(lean.pid)
     with ExitStack() as stuck:
         before = process.memory_info().rss
         for _ in range(STUCK):
-            stuck.enter_context(unread(served.gateway, path))
-        with streamed(served, path, params={"starting_after": "0"}) as events:
+            stuck.enter_context(unread(lean, path))
+        with httpx.stream("GET", f"{lean.url}{path}?starting_after=0", timeout=30) as response:
             write_deltas(run.id, TOKENS)
-            texts = (text_of([event]) for event in events)
+            texts = (text_of([event]) for event in events_of(response))
             assert sum(1 for text in islice(filter(None, texts), TOKENS)) == TOKENS
         assert (process.memory_info().rss - before) / 1e6 < GROWN_MB
 
