@@ -87,7 +87,7 @@ class LogFollower:
             self._store,
             Cursor(log, record, after),
             listener,
-            patiently=self._patiently,
+            patiently=self._read_unless_away,
             on_close=partial(self._leave, run_id, log, listener),
             page=page,
         )
@@ -136,14 +136,32 @@ class LogFollower:
             try:
                 found = await read()
             except errors.StoreUnavailable as error:
-                cause = describe_failure(error.__cause__ or error)
-                if self._trouble.note_failure(cause):
-                    logger.warning("Redis does not answer; waiting: %s", cause)
-                await asyncio.sleep(IDLE_SECONDS)
+                await self._wait_while_away(error)
             else:
-                if (seconds := self._trouble.note_success()) is not None:
-                    logger.warning("Redis answers again, after %.0f s", seconds)
+                self._note_answer()
                 return found
+
+    async def _read_unless_away(
+        self, read: Callable[[], Awaitable[list[Event] | None]]
+    ) -> list[Event] | None:
+        """What it reads; nothing, after a while, if Redis is unreachable."""
+        try:
+            found = await read()
+        except errors.StoreUnavailable as error:
+            await self._wait_while_away(error)
+            return []
+        self._note_answer()
+        return found
+
+    async def _wait_while_away(self, error: errors.StoreUnavailable) -> None:
+        cause = describe_failure(error.__cause__ or error)
+        if self._trouble.note_failure(cause):
+            logger.warning("Redis does not answer; waiting: %s", cause)
+        await asyncio.sleep(IDLE_SECONDS)
+
+    def _note_answer(self) -> None:
+        if (seconds := self._trouble.note_success()) is not None:
+            logger.warning("Redis answers again, after %.0f s", seconds)
 
     async def _record(self, run_id: str, *, known: bool = False) -> RunRecord:
         if known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from threadmill_shared import errors
 from threadmill_shared.events.cursor import Cursor
@@ -17,14 +17,14 @@ from threadmill_shared.store.logs import RawEntry
 from threadmill_shared.store.replies import run_lost
 from threadmill_shared.store.store import Store
 
-T = TypeVar("T")
-
 
 class Patience(Protocol):
-    """Repeats a read for as long as Redis is away."""
+    """Stands that Redis is away, and may be for long."""
 
-    async def __call__(self, read: Callable[[], Awaitable[T]]) -> T:
-        """What it reads."""
+    async def __call__(
+        self, read: Callable[[], Awaitable[list[Event] | None]]
+    ) -> list[Event] | None:
+        """What it reads; nothing, after a second, if Redis does not answer."""
         ...
 
 
@@ -51,7 +51,7 @@ class Tail:
             store: where the run is.
             cursor: the place in its log.
             listener: is set when there is more.
-            patiently: repeats a read for as long as Redis is away.
+            patiently: reads, and stands that Redis is away.
             on_close: called when nobody reads on.
             page: the first entries.
         """
@@ -68,21 +68,30 @@ class Tail:
     async def next(self) -> list[Event] | None:
         """The next events; none if there was nothing for a second; None: the log is at its end.
 
+        Nor is there anything while Redis is away: whoever reads has something else to do meanwhile,
+        such as to tell a client that its stream is still there.
+
         Raises:
             RunLost, LogRewound, EventsExpired: as `LogFollower.follow` says.
         """
-        if self._is_over:
-            return None
+        return None if self._is_over else await self._patiently(self._read)
+
+    async def close(self) -> None:
+        """Nobody reads on."""
+        await self._on_close()
+
+    async def _read(self) -> list[Event] | None:
         cursor = self._cursor
         # What comes after a page that was not full sets the listener, which is cleared before each
         # read: there is nothing to look for until then.
         if self._waits:
+            self._waits = False
             await self._listener.wait_behind(cursor.after, IDLE_SECONDS)
         read, self._page = (
             (cursor.read if self._page is None else partial(cursor.take, self._page)),
             None,
         )
-        events = await self._patiently(read)
+        events = await read()
         self._waits = not cursor.is_behind
         if cursor.is_unchanged:
             return []  # and a run does not end without an entry that says so
@@ -91,14 +100,10 @@ class Tail:
         self._is_over = events[-1].event == DONE
         return events
 
-    async def close(self) -> None:
-        """Nobody reads on."""
-        await self._on_close()
-
     async def _look(self) -> list[Event] | None:
         """What there is although nothing was read."""
         cursor, runs = self._cursor, self._store.runs
-        progress = await self._patiently(partial(runs.progress, cursor.run_id))
+        progress = await runs.progress(cursor.run_id)
         if progress is None:
             raise run_lost(cursor.run_id)
         cursor.check(progress)
@@ -109,10 +114,10 @@ class Tail:
             return None
         if await self._store.logs.exists(cursor.run_id):
             return []
-        self._is_over = True
-        record = await self._patiently(partial(runs.record, cursor.run_id))
+        record = await runs.record(cursor.run_id)
         if record is None:
             raise run_lost(cursor.run_id)
+        self._is_over = True
         return _terminal_events(record, cursor.after)
 
 
