@@ -91,7 +91,10 @@ def _checked_out(revision: str) -> Iterator[Path]:
         sys.exit(f"{revision} is not in this clone: {archived.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory(prefix="threadmill-bench-") as folder:
         with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
-            archive.extractall(folder, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(folder, filter="data")
+            else:  # Python before 3.11.4
+                archive.extractall(folder)
         yield Path(folder)
 
 

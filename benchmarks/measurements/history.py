@@ -26,7 +26,7 @@ LENGTHS = {SHORTEST: 10, "100 messages": 100, "1,000 messages": 1000, "threadmil
 FIGURES = (
     Figure("history.say", "say, the last 20 messages sent", "ms", (SHORTEST,)),
     Figure("history.worker_cpu", "say, CPU of the worker", "ms", (SHORTEST,)),
-    Figure("history.messages", "get_messages(limit=20)", "ms", (SHORTEST,)),
+    Figure("history.messages", "get_messages(limit=10)", "ms", (SHORTEST,)),
     Figure("history.messages_cpu", "get_messages, CPU of the reader", "ms", (SHORTEST,)),
 )
 LAST = {"type": "last_messages", "last_messages": 20}
@@ -70,7 +70,7 @@ def _filled(length: int) -> Thread:
         file.flush()
         import_file(file.name)
     thread = Thread(key=key)
-    if len(thread.get_messages(limit=20)) != min(length, 20):
+    if len(thread.get_messages(limit=10)) != 10:
         raise RuntimeError(f"the thread of {length} messages was not imported")
     return thread
 
@@ -96,7 +96,7 @@ def _values(make_thread: Callable[[], Thread], unsaid: Thread, pid: int, says: i
     said = [_seconds(partial(_say, ai, thread)) for thread in threads]
     worker_cpu = watch.cpu
     reading = Stopwatch()
-    read = [_seconds(partial(unsaid.get_messages, limit=20)) for _ in range(PAGES)]
+    read = [_seconds(partial(unsaid.get_messages, limit=10)) for _ in range(PAGES)]
     return {
         "history.say": statistics.median(said) * 1000,
         "history.worker_cpu": worker_cpu / says * 1000,

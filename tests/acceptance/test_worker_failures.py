@@ -93,9 +93,13 @@ def test_a_run_that_ends_every_worker_fails_after_three_and_the_runs_beside_it_d
     assert notes.words() == ["die_again"] * 3
     [call] = [call for step in run.steps[-1:] for call in step.tool_calls]
     line = f"tool die_again was interrupted in call {call.id} of {run.id}"
-    log = "".join(worker.log() for worker in started)
-    assert log.count(line) == 3  # each attempt that begins with it says so, and the end does
-    assert log.count("effect is not known: the run has failed") == 1
+
+    def log() -> str:
+        return "".join(worker.log() for worker in started)
+
+    # Each attempt that begins with it says so, and the end does, a moment after it is stored.
+    wait_until(lambda: log().count(line) == 3, "three lines")
+    assert log().count("effect is not known: the run has failed") == 1
     assert {one.wait(40).status for one in beside} == {"completed"}
     assert max(one.attempt for one in beside) > 1
     Thread(run.thread_id).add("The thread is free.")

@@ -50,7 +50,7 @@ def outputs(*calls: str) -> list[tuple[str, str]]:
 
 
 async def submit(scene: Scene, run_id: str, given: Any, *, whole: bool = True) -> Dispatch | None:
-    return await scene.store.parked_runs.submit_all(run_id, given, whole=whole)
+    return (await scene.store.parked_runs.submit_all(run_id, given, whole=whole)).send
 
 
 async def refused(
