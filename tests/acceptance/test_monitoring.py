@@ -299,7 +299,7 @@ FIRING = {
     ),
     "ThreadmillWorkerDown": Case(
         {selector("up", instance="a:1"): "1x10 0x50", INFO: "1x10 _x50"},
-        "The worker a:1 does not answer Prometheus.",
+        "a:1 does not answer Prometheus.",
         of_job(instance="a:1"),
     ),
     "ThreadmillWorkerRestarts": Case(
@@ -309,7 +309,7 @@ FIRING = {
             ),
             INFO: "1x60",
         },
-        "The worker a:1 was started 4 times in 15 minutes.",
+        "a:1 was started 4 times in 15 minutes.",
         of_job(instance="a:1"),
     ),
     "ThreadmillRunsFail": Case(
@@ -470,7 +470,7 @@ ALSO_FIRING = {
                 ),
                 INFO: " ".join(["1", "stale"] * 30),
             },
-            "The worker a:1 was started 14 times in 15 minutes.",
+            "a:1 was started 14 times in 15 minutes.",
             of_job(instance="a:1"),
             at="15m30s",
         ),

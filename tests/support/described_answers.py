@@ -1,6 +1,7 @@
-"""Whether an answer of a gateway is as its own description says: no member more or less.
+"""Whether an answer of a gateway matches the gateway's own description: no member more or less.
 
-Whether it is of OpenAI's types is looked at when the gateway has ended, for all that it answered.
+`api_answers` compares all recorded answers with OpenAI's types and schemas when a gateway has
+ended. This check knows which members a gateway sends, and looks at headers as well.
 """
 
 from __future__ import annotations

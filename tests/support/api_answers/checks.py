@@ -1,6 +1,7 @@
 """Whether answers are what OpenAI's package and its OpenAPI document say.
 
-The package itself checks nothing: it takes each answer as it comes.
+The package itself checks nothing: it takes each answer as it comes. Whether an answer matches the
+gateway's own description is checked by `described_answers`.
 """
 
 from __future__ import annotations
