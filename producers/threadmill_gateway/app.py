@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Router
@@ -72,7 +72,7 @@ class GatewayApp:
         scope["gateway"], scope["exchange"] = self.gateway, exchange
         scope["app"] = self  # without one, routes answer what is not found in words of their own
         try:
-            self._check(scope)
+            self._check(scope, exchange.headers)
             exchange.take_slot()
             await self._router(scope, receive, exchange.send)
         except ClientDisconnect:
@@ -84,8 +84,7 @@ class GatewayApp:
         finally:
             exchange.end()
 
-    def _check(self, scope: Scope) -> None:
-        headers = Headers(scope=scope)
+    def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
         key = self.gateway.options.key
         path = scope["path"].removeprefix(scope.get("root_path", ""))  # it may be mounted
         if key is None:

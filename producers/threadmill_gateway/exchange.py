@@ -11,6 +11,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from threadmill_gateway.access.headers import headers_of
 from threadmill_gateway.answers import refusals
 from threadmill_gateway.answers.api_error import ApiError
 from threadmill_gateway.answers.failures import api_error
@@ -30,6 +31,7 @@ class Exchange:
     def __init__(self, gateway: Gateway, scope: Scope, send: Send) -> None:
         """It has come in; nothing is answered yet."""
         self.id = f"req_{secrets.token_hex(16)}"
+        self.headers = headers_of(scope)
         self.has_begun = False
         """Whether the answer has begun, so that nothing else can be answered any more."""
         self._gateway = gateway

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from threadmill_gateway.bodies.approvals import ApprovalBody, RejectionBody
@@ -32,8 +30,7 @@ from threadmill_gateway.endpoints import (
     vector_stores,
 )
 from threadmill_gateway.objects import shapes
-
-Endpoint = Callable[[Request], Awaitable[Any]]
+from threadmill_gateway.served_endpoint import Endpoint, ServedEndpoint
 
 PREFIXES = ("/v1", "/openai", "/openai/v1")
 """Below which the calls are: OpenAI's, and those of Azure's clients."""
@@ -137,9 +134,9 @@ CALLS = [
 
 def routes() -> list[BaseRoute]:
     """The calls below each prefix, and the gateway's own."""
-    own = [Route("/healthz", health.get_health, methods=["GET"])]
+    own = [Route("/healthz", ServedEndpoint(health.get_health), methods=["GET"])]
     api = [
-        Route(prefix + call.path, call.endpoint, methods=[call.method])
+        Route(prefix + call.path, ServedEndpoint(call.endpoint), methods=[call.method])
         for prefix in PREFIXES
         for call in CALLS
     ]

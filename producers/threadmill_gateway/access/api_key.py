@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-
-from starlette.datastructures import Headers
+from collections.abc import Mapping
 
 from threadmill_gateway.answers import refusals
 
 
-def check_key(headers: Headers, key: str) -> None:
+def check_key(headers: Mapping[str, str], key: str) -> None:
     """Let only requests pass that have the key, in the header of OpenAI's SDKs or of Azure's.
 
     Raises:
@@ -23,7 +22,7 @@ def check_key(headers: Headers, key: str) -> None:
         raise refusals.wrong_key()
 
 
-def _given(headers: Headers) -> str | None:
+def _given(headers: Mapping[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

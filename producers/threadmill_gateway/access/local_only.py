@@ -9,9 +9,8 @@ this machine passes on what comes from others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
-
-from starlette.datastructures import Headers
 
 from threadmill_gateway.answers import refusals
 
@@ -19,7 +18,7 @@ _NAMES = ("127.0.0.1", "localhost", "[::1]", "::1")
 _SET_KEY = "Set THREADMILL_API_KEY to open the gateway to others."
 
 
-def check_local(headers: Headers) -> None:
+def check_local(headers: Mapping[str, str]) -> None:
     """Let only requests of this machine's own programs pass.
 
     Raises:

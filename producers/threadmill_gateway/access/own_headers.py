@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
+from collections.abc import Mapping
 
 from threadmill_gateway.answers import refusals
 
@@ -10,7 +10,7 @@ APPROVALS = "threadmill-approvals"
 _SHOW = "show"
 
 
-def check_own_headers(headers: Headers) -> None:
+def check_own_headers(headers: Mapping[str, str]) -> None:
     """Refuse other values than they may have: before a request changes something.
 
     Raises:

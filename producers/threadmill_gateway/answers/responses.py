@@ -11,11 +11,22 @@ from starlette.responses import Response
 from threadmill_gateway.answers.api_error import ApiError
 
 JSON = "application/json"
+_CONTENT_TYPE = (b"content-type", JSON.encode())
+
+
+class JsonAnswer(Response):
+    """A successful answer; all of its headers are known, and none is looked for."""
+
+    def __init__(self, content: bytes, headers: Mapping[str, str]) -> None:
+        self.status_code, self.body, self.background = 200, content, None
+        own = [(b"content-length", b"%d" % len(content)), _CONTENT_TYPE]
+        given = [(name.encode("latin-1"), headers[name].encode("latin-1")) for name in headers]
+        self.raw_headers = given + own
 
 
 def answer(body: object, headers: Mapping[str, str] | None = None) -> Response:
     """A successful answer."""
-    return Response(to_json(body), 200, headers, JSON)
+    return JsonAnswer(to_json(body), headers or {})
 
 
 def refusal(error: ApiError) -> Response:

@@ -21,7 +21,7 @@ def when_busy_of(call: Call, given: RunExtension | None) -> WhenBusy:
     """
     if given is not None and given.when_busy is not None:
         return given.when_busy
-    word = call.request.headers.get("threadmill-when-busy", "reject").lower()
+    word = call.exchange.headers.get("threadmill-when-busy", "reject").lower()
     known: dict[str, WhenBusy] = {word: word for word in get_args(WhenBusy)}
     if word in known:
         return known[word]
@@ -30,7 +30,7 @@ def when_busy_of(call: Call, given: RunExtension | None) -> WhenBusy:
 
 def wants_approvals(call: Call) -> bool:
     """Whether the client is told of calls that wait for an approval, which others decide about."""
-    return APPROVALS in call.request.headers
+    return APPROVALS in call.exchange.headers
 
 
 def context_of(call: Call, given: RunExtension | None) -> dict[str, Any] | None:

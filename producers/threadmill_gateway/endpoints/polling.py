@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-
-from starlette.datastructures import Headers
+from collections.abc import Mapping
 
 from threadmill_gateway.answers.api_error import ApiError
 from threadmill_gateway.endpoints.call import Call
@@ -23,7 +22,7 @@ POLL_AFTER = {"openai-poll-after-ms": "200"}
 _WAIT = re.compile(r"\bwait=(\d{1,4})\b")
 
 
-def wait_seconds(headers: Headers) -> float:
+def wait_seconds(headers: Mapping[str, str]) -> float:
     """How long an answer may be kept back; 0: not at all."""
     if headers.get("x-stainless-poll-helper") == "true":
         return min(MOST_SECONDS, _timeout(headers) / 2)
@@ -31,7 +30,7 @@ def wait_seconds(headers: Headers) -> float:
     return min(MOST_SECONDS, float(wanted[1])) if wanted else 0.0
 
 
-def _timeout(headers: Headers) -> float:
+def _timeout(headers: Mapping[str, str]) -> float:
     """After which the client gives up, as far as it says so."""
     given = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout") or ""
     try:

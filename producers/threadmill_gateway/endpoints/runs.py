@@ -42,7 +42,7 @@ async def get_run(request: Request) -> Response:
     """A run; who polls is answered when something has changed, or after a while."""
     call = Call(request)
     thread_id, record = await call.run()
-    seconds = wait_seconds(request.headers)
+    seconds = wait_seconds(call.exchange.headers)
     if seconds and not is_settled(record):
         record = await wait_until_settled(call, record, seconds)
     headers = {} if is_settled(record) else POLL_AFTER
