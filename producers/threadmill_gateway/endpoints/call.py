@@ -15,6 +15,7 @@ from threadmill_gateway.exchange import Exchange
 from threadmill_gateway.gateway import Gateway
 from threadmill_shared import ids
 from threadmill_shared.records.run import RunRecord
+from threadmill_shared.records.stored_run import StoredRun
 from threadmill_shared.records.thread import ThreadRecord
 from threadmill_shared.store.store import Store
 
@@ -103,11 +104,20 @@ class Call:
         Raises:
             ApiError: there is none, or it is of another thread.
         """
+        thread_id, found = await self.stored_run()
+        return thread_id, found.read()
+
+    async def stored_run(self) -> tuple[str, StoredRun]:
+        """The same as it is stored.
+
+        Raises:
+            ApiError: there is none, or it is of another thread.
+        """
         thread_id, run_id = self.path("thread_id", "thread"), self.path("run_id", "run")
-        record = await self.store.runs.record(run_id) if ids.is_run_id(run_id) else None
-        if record is None or not self._is_known_as(record.thread_id, thread_id):
+        found = await self.store.runs.stored(run_id) if ids.is_run_id(run_id) else None
+        if found is None or not self._is_known_as(found.thread_id, thread_id):
             raise refusals.not_found("run", run_id)
-        return thread_id, record
+        return thread_id, found
 
     def _is_known_as(self, id: str, given: str) -> bool:
         """Whether the client knows the thread with this id by the given one."""

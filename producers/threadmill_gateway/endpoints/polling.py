@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from threadmill_gateway.answers.api_error import ApiError
 from threadmill_gateway.endpoints.call import Call
 from threadmill_shared.records.run import RunRecord, Status
+from threadmill_shared.records.stored_run import StoredRun
 
 MOST_SECONDS = 20.0
 """For which an answer is kept back; proxies close what is silent for 30 or 60."""
@@ -39,9 +40,10 @@ def _timeout(headers: Mapping[str, str]) -> float:
         return 2 * MOST_SECONDS
 
 
-def is_settled(record: RunRecord) -> bool:
+def is_settled(run: RunRecord | StoredRun) -> bool:
     """Whether the client has something to do: the run has ended, or waits for outputs."""
-    return record.status.is_terminal or record.status is Status.REQUIRES_ACTION
+    status = run.status
+    return status.is_terminal or status is Status.REQUIRES_ACTION
 
 
 async def wait_until_settled(call: Call, record: RunRecord, seconds: float) -> RunRecord:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from threadmill_gateway.answers import refusals
-from threadmill_gateway.answers.responses import page
+from threadmill_gateway.answers.responses import answer, page
 from threadmill_gateway.bodies.messages import MetadataChanges
 from threadmill_gateway.bodies.query import ListQuery
 from threadmill_gateway.bodies.runs import ToolOutputsBody, is_streamed
@@ -22,6 +22,7 @@ from threadmill_gateway.endpoints.polling import (
 from threadmill_gateway.endpoints.run_answers import record_answer, run_answer, run_object
 from threadmill_gateway.endpoints.streams import stream_run, stream_slot
 from threadmill_gateway.endpoints.submissions import find_submission
+from threadmill_gateway.objects import stored_runs
 from threadmill_gateway.streams.response import StreamResponse
 from threadmill_shared import errors
 from threadmill_shared.records.run import RunRecord, Status
@@ -41,12 +42,15 @@ async def list_runs(request: Request) -> Response:
 async def get_run(request: Request) -> Response:
     """A run; who polls is answered when something has changed, or after a while."""
     call = Call(request)
-    thread_id, record = await call.run()
+    thread_id, stored = await call.stored_run()
     seconds = wait_seconds(call.exchange.headers)
-    if seconds and not is_settled(record):
-        record = await wait_until_settled(call, record, seconds)
-    headers = {} if is_settled(record) else POLL_AFTER
-    return await record_answer(call, record, thread_id, headers)
+    if seconds and not is_settled(stored):
+        record = await wait_until_settled(call, stored.read(), seconds)
+    elif found := stored_runs.plain(stored, thread_id):
+        return answer(found, {} if is_settled(stored) else POLL_AFTER)
+    else:
+        record = stored.read()
+    return await record_answer(call, record, thread_id, {} if is_settled(record) else POLL_AFTER)
 
 
 async def change_run(request: Request) -> Response:

@@ -22,7 +22,7 @@ class RunObjects:
         self._run_id, self._thread_id = run.id, run.thread_id
         self._assistant_id = run.request.assistant_id
         self._has_ended = run.status.is_terminal
-        self._base = marshal.dumps(_own(run)), _once(marshal.dumps(_requested(run.request)))
+        self._base = marshal.dumps(_own(run)), _once(marshal.dumps(requested(run.request)))
         """As bytes: whoever gets an event may change its data, however deep, for nobody else. Apart
         from the run's own, they are the same for all runs that were requested so."""
 
@@ -33,7 +33,7 @@ class RunObjects:
         # A record that was read after the end may have later ones.
         if "metadata" in results and not self._has_ended:
             base["metadata"] = results["metadata"]
-        return base | _run_progress(status, results, at)
+        return base | run_progress(status, results, at)
 
     def message(
         self, message: int, status: str, content: list[dict[str, Any]], began: int
@@ -134,7 +134,8 @@ def _own(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _requested(request: RunSnapshot) -> dict[str, Any]:
+def requested(request: RunSnapshot) -> dict[str, Any]:
+    """What a run's object has of its request."""
     options = request.options
     return {
         "assistant_id": request.assistant_id,
@@ -181,7 +182,9 @@ _ENDS = {
 }
 
 
-def _run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
+def run_progress(status: str, results: dict[str, Any], at: int) -> dict[str, Any]:
+    """What a run's object has of its status; `at` is its time in milliseconds."""
+
     def seconds(name: str) -> int | None:
         return results[name] // 1000 if results.get(name) else None
 

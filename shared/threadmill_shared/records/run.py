@@ -134,7 +134,7 @@ class RunRecord:
         return cls(
             id=run_id,
             thread_id=fields["thread_id"],
-            status=_status(run_id, fields["status"]),
+            status=status_of(run_id, fields["status"]),
             request=request,
             **found.numbers(_NUMBERS),
             **found.times(_TIMES),
@@ -179,7 +179,7 @@ class RunProgress(NamedTuple):
         Raises:
             StoreIncompatible: this release does not know its status.
         """
-        return cls(_status(run_id, status), int(events or 0))
+        return cls(status_of(run_id, status), int(events or 0))
 
 
 _NO_REQUEST = RunSnapshot(assistant_id="", assistant_name="(unreadable)", model="", instructions="")
@@ -268,7 +268,12 @@ class _Fields:
         self.unreadable.append(name)
 
 
-def _status(run_id: str, word: str) -> Status:
+def status_of(run_id: str, word: str) -> Status:
+    """The status of this name.
+
+    Raises:
+        StoreIncompatible: this release does not know it.
+    """
     try:
         return Status(word)
     except ValueError:

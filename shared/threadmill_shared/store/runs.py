@@ -25,6 +25,7 @@ from threadmill_shared.records.definition import snapshot_json
 from threadmill_shared.records.last_error import LastError
 from threadmill_shared.records.messages import assistant_message
 from threadmill_shared.records.run import RunProgress, RunRecord, Status
+from threadmill_shared.records.stored_run import StoredRun
 from threadmill_shared.store.bulk_enqueue import BulkEnqueue, Reply
 from threadmill_shared.store.files import Files
 from threadmill_shared.store.index_names import assistant_indexes
@@ -60,8 +61,13 @@ class Runs:
 
     async def record(self, run_id: str) -> RunRecord | None:
         """The run's record, or None if there is no such run."""
+        found = await self.stored(run_id)
+        return found.read() if found else None
+
+    async def stored(self, run_id: str) -> StoredRun | None:
+        """The same as it is stored."""
         fields = await self._runner.hash_fields(self._keys.run(run_id))
-        return RunRecord.read(run_id, fields) if fields else None
+        return StoredRun(run_id, fields) if fields else None
 
     async def progress(self, run_id: str) -> RunProgress | None:
         """How far the run has come, or None if there is no such run.
