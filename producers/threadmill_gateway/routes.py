@@ -29,8 +29,8 @@ from threadmill_gateway.endpoints import (
     threads,
     vector_stores,
 )
+from threadmill_gateway.endpoints.served_endpoint import Endpoint, ServedEndpoint
 from threadmill_gateway.objects import shapes
-from threadmill_gateway.served_endpoint import Endpoint, ServedEndpoint
 
 PREFIXES = ("/v1", "/openai", "/openai/v1")
 """Below which the calls are: OpenAI's, and those of Azure's clients."""
