@@ -32,10 +32,13 @@ def lost(runs: Runs, max_attempts: int) -> Iterator[str]:
 
 
 def not_completed(runs: Runs, says: Iterable[Line]) -> Iterator[str]:
-    """Says whose runs ended otherwise; no fault is a reason for that."""
-    said = {line["run"] for line in says if line["what"] == "run"}
+    """Says whose runs ended otherwise; no fault is a reason for that, but a cancellation is."""
+    lines = list(says)
+    said = {line["run"] for line in lines if line["what"] == "run"}
+    cancelled = {line["run"] for line in lines if line["what"] == "cancelled"}
     for run in runs.values():
-        if run.id in said and run.is_over and run.status != "completed":
+        ends = {"completed", "cancelled"} if run.id in cancelled else {"completed"}
+        if run.id in said and run.is_over and run.status not in ends:
             yield f"{run.id} is {run.status} ({run.error}) in attempt {run.attempts}"
 
 
@@ -194,10 +197,15 @@ def repeated_calls(runs: Runs, calls: Iterable[Line]) -> Iterator[str]:
 def wrong_outputs(runs: Runs, calls: Iterable[Line]) -> Iterator[str]:
     """Outputs that no execution gave, and executions by attempts that never were."""
     ended: defaultdict[str, set[int]] = defaultdict(set)
+    answered: set[str] = set()
+    """By a client over HTTP, which knows of no attempts."""
     for line in calls:
-        if line["what"] == "end":
+        if line["what"] == "answered":
+            answered.add(line["call"])
+        elif line["what"] == "end":
             ended[line["call"]].add(line["attempt"])
     for run in runs.values():
         for call, (attempt, output, failed) in run.outputs.items():
-            if not failed and (output != f"did {call}" or attempt not in ended[call]):
+            is_given = call in answered or attempt in ended[call]
+            if not failed and (output != f"did {call}" or not is_given):
                 yield f"{run.id}: {call} has {output!r} of attempt {attempt}, which did not end it"

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.chaos.ledger import Ledger
-from tests.chaos.says import LOOKING, Say
+from tests.chaos.says import LOOKING, TWIN, Say
 
 from threadmill.testing import Answer, Call, Fault, Reply, Request, Text
 from threadmill.testing.standin.records import RecordLog
@@ -59,7 +59,7 @@ class Brain:
 def _conversation(request: Request) -> list[tuple[Say, list[str]]]:
     said: list[tuple[Say, list[str]]] = []
     for message in request.messages:
-        if message.role == "user":
+        if message.role == "user" and message.text != TWIN:
             said.append((Say.read(message.text), []))
         elif said:  # the beginning of a long thread may have been left out
             said[-1][1].append(message.text)

@@ -15,6 +15,8 @@ from typing import NamedTuple
 TOOLS = ("pay", "note", "fetch", "sign", "draw")
 LOOKING = "Let me look."
 """What the model says before it calls tools."""
+TWIN = "The same again."
+"""A message that asks for nothing."""
 _FORM = re.compile(r"(\S+) (\w+)-(\d+): turns=(\S*) tokens=(\d+) delay=([\d.]+)")
 
 

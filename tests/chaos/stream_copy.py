@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+ENDS = ("completed", "cancelled", "failed", "expired", "incomplete", "requires_action")
+"""What a run is when its stream ends in order."""
+
 
 class StreamCopy:
     """The messages of one run, as its streams have told them."""
@@ -22,6 +25,7 @@ class StreamCopy:
         self._texts: dict[str, str] = {}
         self._completed: dict[str, str] = {}
         self._wrong: list[str] = []
+        self._status = ""
 
     def begin(self) -> dict[str, str]:
         """Begin with the next stream; returns its headers.
@@ -33,6 +37,28 @@ class StreamCopy:
         self.entries += self._is_entering
         self._has_begun = True
         return {} if self._is_entering else {"Last-Event-ID": str(self._last)}
+
+    def enter(self) -> None:
+        """Begin with a stream that another reader reads from where the run is."""
+        self.cuts += self._has_begun
+        self.entries += 1
+        self._has_begun = True
+
+    def note_status(self, status: str) -> None:
+        """What that reader has seen of the run last."""
+        self._status = status
+
+    def complete(self, id: str, told: str, text: str) -> None:
+        """A message of which that reader has the deltas and the whole text."""
+        self._texts[id], self._completed[id] = told, text
+
+    def end_entered(self) -> None:
+        """That stream has ended: the run must have, or wait for outputs."""
+        self.is_over = self._status in ENDS
+
+    def continue_after_outputs(self) -> None:
+        """The run goes on, and so must its stream."""
+        self.is_over = False
 
     def add(self, name: str, number: int | None, data: Any) -> None:
         """Take the next event."""

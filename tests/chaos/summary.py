@@ -159,6 +159,8 @@ class Summary:
         streams = self._evidence.streams
         gateways = ", ".join(f"{n} {kind}" for kind, n in self._system.gateways.counts.items())
         yield f"HTTP     {len(streams)} runs, {self.cut_streams} streams cut and continued"
+        kinds = Counter(line["kind"] for line in streams)
+        yield "         " + ", ".join(f"{n} {kind}" for kind, n in kinds.items())
         yield f"         gateways: {gateways}"
         begun = Counter(line["tool"] for line in self._evidence.calls if line["what"] == "begin")
         yield f"calls    {begun.total()} of tools, {begun['sign'] + begun['draw']} by producers"

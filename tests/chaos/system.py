@@ -61,7 +61,7 @@ class System:
     def start_http_client(self) -> subprocess.Popen[str]:
         """A program that knows the gateways only."""
         errors = self.folder / "web.log"
-        paths = (str(self.says.path), str(self.streams.path))
+        paths = (str(one.path) for one in (self.says, self.streams, self.calls))
         arguments = ("w0", self.options.seed, str(self.options.web_threads), *paths)
         urls = self.gateways.urls
         return subprocesses.start("http_client", *arguments, *urls, errors=errors)

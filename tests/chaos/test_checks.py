@@ -181,6 +181,16 @@ def test_an_output_that_no_execution_gave_is_found() -> None:
     ended = begun("fetch", 2) | {"what": "end"}
     assert found(checks.wrong_outputs(runs, [ended])) == 0
     assert found(checks.wrong_outputs(runs, [ended | {"attempt": 1}])) == 1
+    answered = begun("fetch", 0) | {"what": "answered"}
+    assert found(checks.wrong_outputs(runs, [answered])) == 0
+    assert found(checks.wrong_outputs(runs, [answered | {"call": "another"}])) == 1
+
+
+def test_only_a_run_that_was_cancelled_may_end_so() -> None:
+    runs = by_id(stored(*START, ["r", "cancelled", {}], DONE))
+    said = {"what": "run", "run": "run", "key": "key"}
+    assert found(checks.not_completed(runs, [said])) == 1
+    assert found(checks.not_completed(runs, [said, {"what": "cancelled", "run": "run"}])) == 0
 
 
 # ---- what the checks stand on ------------------------------------------------------------------
@@ -273,3 +283,24 @@ def test_streams_that_lose_or_double_something_are_wrong(
     wrong = list(copied(*streams).differences(stored))
     assert wrong
     assert found(checks.wrong_streams([{"run": "run", "wrong": wrong}])) == len(wrong)
+
+
+@pytest.mark.parametrize(("told", "wrong"), [("Hi!", 0), ("Hi", 1), ("HiHi!", 1)])
+def test_a_handler_that_has_another_text_is_found(told: str, wrong: int) -> None:
+    copy = copied(STREAM[:2])
+    copy.enter()
+    copy.complete("msg", told, "Hi!")
+    copy.note_status("completed")
+    copy.end_entered()
+    assert copy.is_over
+    assert found(copy.differences({"msg": "Hi!"})) == wrong
+    assert found(copy.differences({"msg": "Ho!"})) == wrong + 1
+
+
+@pytest.mark.parametrize(("status", "is_over"), [("in_progress", False), ("requires_action", True)])
+def test_a_handlers_stream_is_over_only_if_its_run_is(status: str, is_over: bool) -> None:
+    copy = StreamCopy()
+    copy.enter()
+    copy.note_status(status)
+    copy.end_entered()
+    assert copy.is_over is is_over
