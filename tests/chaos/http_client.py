@@ -48,6 +48,8 @@ TWINS = 2
 """Equal messages at the beginning of each thread."""
 SAYS_PER_THREAD = 10
 PAUSE = 0.2
+ANSWER_SECONDS = 1.5
+"""Less than gateways are frozen for: they execute requests that were sent again elsewhere."""
 READ_SECONDS = 25.0
 """A silent stream has a comment every 15 s."""
 TRY_AGAIN = (
@@ -69,7 +71,10 @@ class HttpClient:
         self._says, self._streams, self._calls = ledgers
         self._dice = random.Random(f"{seed}/{name}")
         self._clients = cycle(
-            openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", timeout=5, max_retries=1)
+            openai.AsyncOpenAI(
+                base_url=f"{url}/v1", api_key="none", timeout=ANSWER_SECONDS, max_retries=retries
+            )
+            for retries in (0, 1)
             for url in urls
         )
         self._urls = cycle(urls)
